@@ -1,0 +1,117 @@
+# crisp_fdw: a PostgreSQL foreign data wrapper for the REST API of Crisp
+#
+#   make                  build the extension with PGXS
+#   make install          install it into the PostgreSQL that PG_CONFIG names
+#   make sandbox          build sandbox/crisp-sandbox, a Crisp API on loopback
+#   make demo             try everything on a throwaway server; installs what is missing
+#   make test             run every test; installs what is missing
+#   make lint             check style and run the static analysers; installs what is missing
+#   make installcheck     the PGXS way to test an installed extension
+#   make dist             make a source tarball of the current commit
+#   make clean            remove what was built
+#
+# Variables: PG_CONFIG, PKG_CONFIG, CC, WERROR=1 (a warning is an error),
+# ONLY="regress|tap|contract" and TESTS="name ..." (make test).
+
+MODULE_big = crisp_fdw
+EXTENSION = crisp_fdw
+DATA = crisp_fdw--1.0.sql
+PGFILEDESC = "crisp_fdw - foreign data wrapper for Crisp"
+
+PG_CONFIG ?= pg_config
+PKG_CONFIG ?= pkg-config
+LIBRARIES = libcurl json-c
+
+# Lists are made from what lies in the tree, so that they cannot go stale.  In
+# a build outside the tree (make -f …/Makefile) the tree is where this file is.
+tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
+from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))))
+
+OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*.c))
+
+# sql/init.sql creates what the other files use, so it always goes first.
+regress_files = $(patsubst sql/%.sql,%,$(call from_tree,sql/*.sql))
+REGRESS = $(filter init,$(regress_files)) $(filter-out init,$(regress_files))
+TAP_TESTS = 1
+PROVE_TESTS = $(addprefix $(tree)/,$(call from_tree,t/*.t))
+PROVE_FLAGS += -I $(tree)/t/lib
+EXTRA_CLEAN = src/*.o src/*.bc
+
+# Targets that do without PGXS: they bring what they need along, or need
+# nothing but make.  With these alone, an absent pg_config is no error.
+independent = demo test lint sandbox clean-sandbox dist help
+goals = $(or $(MAKECMDGOALS),all)
+
+ifneq (,$(filter-out $(independent),$(goals)))
+
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+
+ifneq (,$(PGXS))
+
+# PostgreSQL's own headers are system headers here: we answer for our own code.
+# The callbacks of PostgreSQL prescribe parameters that a function may not use.
+PG_CPPFLAGS = -isystem $(includedir_server) $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
+SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
+
+# PostgreSQL hands down the flags of the compiler it was built with.
+ifneq (,$(findstring clang,$(CC)))
+PG_CFLAGS += -Wno-unknown-warning-option -Wno-ignored-optimization-argument
+endif
+ifeq ($(WERROR),1)
+PG_CFLAGS += -Werror
+endif
+
+# Bitcode for JIT would make clang a build requirement, and there is nothing
+# worth inlining.
+override with_llvm := no
+
+ifneq ($(tree),$(CURDIR))
+VPATH = $(tree)
+$(shell mkdir -p src)
+endif
+
+include $(PGXS)
+
+$(OBJS): $(wildcard $(tree)/src/*.h) $(tree)/Makefile | libraries
+
+else # no PGXS
+
+all install installdirs uninstall installcheck $(OBJS):
+	@echo "$(PG_CONFIG) names no PostgreSQL with its server headers." >&2
+	@echo "On Debian: apt-get install postgresql-server-dev-all, or set PG_CONFIG." >&2
+	@exit 1
+
+clean:
+	rm -f $(OBJS) crisp_fdw.so $(EXTRA_CLEAN)
+
+endif # PGXS
+
+clean: clean-sandbox
+
+endif # a target that needs PGXS
+
+libraries:
+	@$(PKG_CONFIG) --version >/dev/null || { \
+	  echo "$(PKG_CONFIG) is missing.  On Debian: apt-get install pkg-config" >&2; exit 1; }
+	@$(PKG_CONFIG) --exists --print-errors $(LIBRARIES) || { \
+	  echo "On Debian: apt-get install libcurl4-openssl-dev libjson-c-dev" >&2; exit 1; }
+
+sandbox:
+	$(MAKE) -C $(tree)/sandbox
+
+clean-sandbox:
+	$(MAKE) -C $(tree)/sandbox clean
+
+demo test lint:
+	@PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' $(tree)/tools/$@.sh
+
+version = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(tree)/crisp_fdw.control)
+
+dist:
+	git -C $(tree) archive --prefix=crisp_fdw-$(version)/ --output=$(CURDIR)/crisp_fdw-$(version).tar.gz HEAD
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(tree)/Makefile
+
+.PHONY: libraries sandbox clean-sandbox demo test lint dist help
