@@ -1,0 +1,230 @@
+#!/bin/bash
+#
+# The part of test.sh that runs inside the work directory $WORK, in its copy of
+# the sources.  Each suite adds to `passed` and `failed`; a suite, or a test,
+# that was to run and did not counts as failed.
+set -uo pipefail
+. tools/sandbox.sh
+
+passed=0
+failed=0
+
+# What the tests in sql/ see.  Their expected output depends on it.
+regress_data=(--seed 42 --conversations 1000 --people 500 --visitors 40 --operators 12)
+
+# wanted SUITE: is it among the suites to run?
+wanted()
+{
+	[[ " ${ONLY:-regress tap contract} " = *" $1 "* ]]
+}
+
+# tests_of SUITE: the names of its tests, or those of TESTS among them.
+tests_of()
+{
+	local file name
+
+	case $1 in
+		regress) set -- sql/ .sql ;;
+		tap) set -- t/ .t ;;
+		contract) set -- contract/ .test.mjs ;;
+	esac
+	for file in "$1"*"$2"; do
+		name=${file#"$1"}
+		name=${name%"$2"}
+		if [ -e "$file" ] && { [ -z "$TESTS" ] || [[ " $TESTS " = *" $name "* ]]; }; then
+			echo "$name"
+		fi
+	done
+}
+
+# count SUITE PASSED FAILED
+count()
+{
+	printf '==> %s: %d passed, %d failed\n\n' "$1" "$2" "$3"
+	passed=$((passed + $2))
+	failed=$((failed + $3))
+}
+
+# not_run SUITE WHY
+not_run()
+{
+	printf '==> %s: was not run: %s\n' "$1" "$2"
+	count "$1" 0 1
+}
+
+# tails FILE…: the ends of the logs, for who has to find out what went wrong.
+tails()
+{
+	local file
+
+	for file in "$@"; do
+		if [ -s "$file" ]; then
+			printf -- '--- the end of %s\n' "${file#"$WORK"/}"
+			tail -n 40 "$file"
+		fi
+	done
+}
+
+# Install the extension into the private copy of PostgreSQL.
+install_extension()
+{
+	tools/private-postgres.sh "$PG_CONFIG" "$WORK/pg" &&
+		make -C "$WORK/gcc" install DESTDIR="$WORK/pg" PG_CONFIG="$PG_CONFIG" \
+			>"$WORK/log/install.log" 2>&1 && return
+	tails "$WORK/log/install.log"
+	return 1
+}
+
+run_regress()
+{
+	local tests status ok bad out=$WORK/regress
+
+	mapfile -t tests < <(tests_of regress | grep -vx init)
+	if [ ${#tests[@]} -eq 0 ]; then
+		not_run regress "there are no tests in sql/"
+		return
+	fi
+	[ ! -e sql/init.sql ] || tests=(init "${tests[@]}")
+	if ! start_sandbox "${regress_data[@]}"; then
+		not_run regress "there is no sandbox"
+		return
+	fi
+
+	mkdir -p "$out"
+	"$pgxs/src/test/regress/pg_regress" --inputdir="$WORK/src" --outputdir="$out" --bindir="$bin" \
+		--temp-instance="$out/instance" --encoding=UTF8 --no-locale \
+		--dbname=contrib_regression "${tests[@]}" | tee "$WORK/log/regress.out"
+	status=$?
+	kill $sandbox_pid
+	wait $sandbox_pid
+
+	# PostgreSQL 16 changed the form of these lines.
+	ok=$(grep -cE '^ok [0-9]+|^(test| ) .* \.\.\. ok' "$WORK/log/regress.out")
+	bad=$((${#tests[@]} - ok))
+	if [ $status != 0 ] && [ $bad = 0 ]; then
+		bad=1
+	fi
+	if [ $bad != 0 ]; then
+		[ ! -e "$out/regression.diffs" ] || cat "$out/regression.diffs"
+		tails "$out/log/postmaster.log" "$out/log/initdb.log" "$WORK/log/sandbox.log"
+	fi
+	count regress "$ok" "$bad"
+}
+
+run_tap()
+{
+	local tests status ok bad log=$WORK/log/tap.out
+
+	mapfile -t tests < <(tests_of tap)
+	if [ ${#tests[@]} -eq 0 ]; then
+		not_run tap "there are no tests in t/"
+		return
+	fi
+	if [ ! -e "$pgxs/src/test/perl/PostgreSQL/Test/Cluster.pm" ]; then
+		not_run tap "$("$PG_CONFIG" --version) has no PostgreSQL::Test::Cluster"
+		return
+	fi
+
+	mkdir -p "$WORK/tap"
+	(
+		cd "$WORK/tap" || exit 1
+		export TESTDIR=$WORK/tap TESTDATADIR=$WORK/tap/tmp_check TESTLOGDIR=$WORK/tap/tmp_check/log
+		export PG_REGRESS=$pgxs/src/test/regress/pg_regress PATH=$bin:$PATH PGPORT=65432
+		tests=("${tests[@]/#/../src/t/}")
+		prove -I "$WORK/src/t/lib" -I "$pgxs/src/test/perl" "${tests[@]/%/.t}"
+	) 2>&1 | tee "$log"
+	status=$?
+
+	# Tests that ran, and those that failed among them; on top of those a failure
+	# for each file that ended badly for another reason, or that was skipped.
+	read -r ok bad < <(awk '
+		/^Files=[0-9]+, Tests=[0-9]+,/ { split($2, field, /[=,]/); total = field[2] }
+		/ \(Wstat: .* Tests: [0-9]+ Failed: [0-9]+\)$/ {
+			failed += $NF + 0
+			if ($NF + 0 == 0 && !/ \(Wstat: 0 /)
+				broken++
+		}
+		/ \.+ skipped: / { broken++ }
+		END { print total - failed, failed + broken }' "$log")
+	if [ $status != 0 ] && [ "$bad" = 0 ]; then
+		bad=1
+	fi
+	if [ "$bad" != 0 ]; then
+		tails "$WORK"/tap/tmp_check/log/*
+	fi
+	count tap "$ok" "$bad"
+}
+
+run_contract()
+{
+	local tests status ok bad log=$WORK/log/contract.tap
+
+	mapfile -t tests < <(tests_of contract)
+	if [ ${#tests[@]} -eq 0 ]; then
+		not_run contract "there are no tests in contract/"
+		return
+	fi
+	if [ ! -d contract/node_modules/crisp-api ]; then
+		not_run contract "Crisp's official client could not be installed"
+		return
+	fi
+
+	tests=("${tests[@]/%/.test.mjs}")
+	(
+		cd contract || exit 1
+		node --test --test-reporter=spec --test-reporter-destination=stdout \
+			--test-reporter=tap --test-reporter-destination="$log" "${tests[@]}"
+	)
+	status=$?
+
+	ok=$(sed -n 's/^# pass //p' "$log")
+	bad=$(awk '/^# (fail|cancelled|skipped|todo) / { n += $3 } END { print n + 0 }' "$log")
+	if [ $status != 0 ] && [ "$bad" = 0 ]; then
+		bad=1
+	fi
+	count contract "${ok:-0}" "$bad"
+}
+
+# finish: the closing line, and the exit status that goes with it.  A run in
+# which nothing passed has tested nothing.
+finish()
+{
+	if [ -n "$ONLY$TESTS" ]; then
+		echo "This was a partial run: ${ONLY:+ONLY=\"$ONLY\" }${TESTS:+TESTS=\"$TESTS\"}"
+	fi
+	printf '%d passed, %d failed\n' $passed $failed
+	[ $failed = 0 ] && [ $passed -gt 0 ]
+	exit
+}
+
+bin=$WORK/pg$("$PG_CONFIG" --bindir)
+pgxs=$("$PG_CONFIG" --pgxs)
+pgxs=${pgxs%/src/makefiles/*}
+export CRISP_SANDBOX=$WORK/gcc/sandbox/crisp-sandbox
+
+# Developers who run a part of the tests don't wait for the second compiler.
+compilers=(gcc)
+[ -n "$ONLY" ] || compilers+=(clang)
+for compiler in "${compilers[@]}"; do
+	tools/build.sh "$compiler" || failed=$((failed + 1))
+done
+[ $failed = 0 ] || finish
+if wanted regress || wanted tap; then
+	if ! install_extension; then
+		failed=1
+		finish
+	fi
+fi
+
+for name in $TESTS; do
+	if [ ! -e "sql/$name.sql" ] && [ ! -e "t/$name.t" ] && [ ! -e "contract/$name.test.mjs" ]; then
+		not_run "$name" "there is no test of this name"
+	fi
+done
+for suite in regress tap contract; do
+	# With TESTS, a suite without a test of these names has nothing to do.
+	if wanted $suite && { [ -z "$TESTS" ] || [ -n "$(tests_of $suite)" ]; }; then
+		run_$suite
+	fi
+done
+finish

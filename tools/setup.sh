@@ -1,0 +1,151 @@
+#!/bin/bash
+#
+# Install what is missing on a Debian machine, and nothing else.
+#
+#   tools/setup.sh demo|test|lint
+#
+# PG_CONFIG may name another PostgreSQL than the newest one.
+set -uo pipefail
+. "$(dirname "$0")/common.sh"
+
+missing=()
+
+# need PACKAGE COMMAND…: note the package as missing when the command fails.
+need()
+{
+	local package=$1
+
+	shift
+	"$@" >/dev/null 2>&1 || missing+=("$package")
+}
+
+# as_root COMMAND…: run it as root, which is through sudo when we aren't.
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+apt_install()
+{
+	say "installing: $*"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
+		install --yes --quiet=2 --no-install-recommends "$@" </dev/null ||
+		die "apt-get could not install: $*"
+}
+
+node_is_recent()
+{
+	[ "$(node --print 'parseInt(process.versions.node)')" -ge 18 ]
+}
+
+# need_postgres: a server that has only its headers missing, or that only the
+# headers are there of, is completed; else the newest of Debian is chosen, once
+# its package lists are there.
+need_postgres()
+{
+	local version installed
+
+	find_pg_config && return
+	installed=$(for version in /usr/lib/postgresql/*/bin/postgres /usr/lib/postgresql/*/lib/pgxs; do
+		[ -e "$version" ] && echo "$version"
+	done | cut -d/ -f5 | sort -nu | awk -v o=$pg_oldest -v n=$pg_newest '$1 >= o && $1 <= n' | tail -1)
+	missing+=("postgresql-${installed:-NEWEST}" "postgresql-server-dev-${installed:-NEWEST}")
+}
+
+newest_postgres()
+{
+	apt-cache pkgnames postgresql-server-dev- | sed -n 's/^postgresql-server-dev-\([0-9]*\)$/\1/p' |
+		awk -v o=$pg_oldest -v n=$pg_newest '$1 >= o && $1 <= n' | sort -n | tail -1
+}
+
+# install_postgres PACKAGE…: Debian makes and starts a database cluster when a
+# server is installed.  We don't need one, and leave nothing running.
+install_postgres()
+{
+	local setting=/etc/postgresql-common/createcluster.d/crisp-fdw-no-cluster.conf
+
+	[ -d /etc/postgresql-common ] || apt_install postgresql-common
+	as_root mkdir -p "${setting%/*}"
+	trap 'as_root rm -f $setting' EXIT
+	echo "create_main_cluster = false" | as_root tee $setting >/dev/null
+	apt_install "$@"
+	as_root rm -f $setting
+	trap - EXIT
+}
+
+case "${1:-}" in
+	demo | test | lint) ;;
+	*) die "say what to set up for: demo, test or lint" ;;
+esac
+
+need pkg-config command -v pkg-config
+need libcurl4-openssl-dev pkg-config --exists libcurl
+need libjson-c-dev pkg-config --exists json-c
+need libmicrohttpd-dev pkg-config --exists libmicrohttpd
+need_postgres
+
+if [ "$1" != lint ]; then
+	need gcc command -v gcc
+	need libc6-dev test -e /usr/include/stdio.h
+	need make command -v make
+	need perl perl -MHTTP::Tiny -MJSON::PP -e 1
+fi
+
+if [ "$1" = test ]; then
+	need clang command -v clang
+	need perl command -v prove
+	need libipc-run-perl perl -MIPC::Run -e 1
+	need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
+	if ! { command -v npm && node_is_recent; } >/dev/null 2>&1; then
+		need nodejs node_is_recent
+		need npm command -v npm
+	fi
+fi
+
+if [ "$1" = lint ]; then
+	need clang-format command -v clang-format
+	need clang-tidy command -v clang-tidy
+	need cppcheck command -v cppcheck
+	need perl perl -MHTTP::Tiny -MJSON::PP -MTest::More -e 1
+	need libipc-run-perl perl -MIPC::Run -e 1
+	need shellcheck command -v shellcheck
+fi
+
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+command -v apt-get >/dev/null ||
+	die "this is no Debian (there is no apt-get); please install what these packages hold: ${missing[*]}"
+if [ "$(id -u)" != 0 ]; then
+	if ! command -v sudo >/dev/null || { ! [ -t 0 ] && ! sudo -n true 2>/dev/null; }; then
+		die "to install ${missing[*]}, run this as root, or as a user who may use sudo"
+	fi
+fi
+
+say "fetching Debian's package lists"
+as_root apt-get -o DPkg::Lock::Timeout=600 update --quiet=2 || die "apt-get update failed"
+
+if [[ ${missing[*]} = *NEWEST* ]]; then
+	newest=$(newest_postgres)
+	[ -n "$newest" ] || die "Debian has no PostgreSQL $pg_oldest to $pg_newest here"
+	missing=("${missing[@]/NEWEST/$newest}")
+fi
+
+postgres=() others=()
+for package in "${missing[@]}"; do
+	case "$package" in
+		postgresql-*) postgres+=("$package") ;;
+		*) others+=("$package") ;;
+	esac
+done
+[ ${#others[@]} -eq 0 ] || apt_install "${others[@]}"
+[ ${#postgres[@]} -eq 0 ] || install_postgres "${postgres[@]}"
+
+find_pg_config || die "there is still no PostgreSQL with server and headers"
+if [ "$1" = test ]; then
+	node_is_recent || die "the contract test needs Node.js 18 or newer, and Debian has $(node --version) here"
+fi
+exit 0

@@ -1,0 +1,32 @@
+#!/bin/bash
+#
+# Run every test, on a private copy of PostgreSQL in a directory that is
+# removed in the end.  `make test` calls this.
+#
+#   ONLY="regress tap contract"  run these suites alone
+#   TESTS="name …"               run these tests alone: sql/name.sql, t/name.t, contract/name.test.mjs
+#   KEEP=1                       keep the directory, with all logs
+#   PG_CONFIG                    another PostgreSQL than the newest one
+set -uo pipefail
+. "$(dirname "$0")/common.sh"
+
+for suite in ${ONLY:-}; do
+	case "$suite" in
+		regress | tap | contract) ;;
+		*) die "ONLY=\"${ONLY}\": the suites are regress, tap and contract" ;;
+	esac
+done
+
+"$tree/tools/setup.sh" test || exit 1
+find_pg_config || exit 1
+work_begin
+
+say "testing with $("$PG_CONFIG" --version) in $work"
+if [[ " ${ONLY:-contract} " = *" contract "* ]]; then
+	say "installing Crisp's official client from npm"
+	attended npm --prefix "$work/src/contract" ci --ignore-scripts --no-audit --no-fund \
+		>"$work/log/npm.log" 2>&1 || cat "$work/log/npm.log"
+	work_hand_over
+fi
+
+inside tools/run-tests.sh
