@@ -6,6 +6,7 @@
 #   make demo             try everything on a throwaway server; installs what is missing
 #   make test             run every test; installs what is missing
 #   make lint             check style and run the static analysers; installs what is missing
+#   make format           put the C code into the style that lint asks for
 #   make installcheck     the PGXS way to test an installed extension
 #   make dist             make a source tarball of the current commit
 #   make clean            remove what was built
@@ -39,7 +40,7 @@ EXTRA_CLEAN = src/*.o src/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
-independent = demo test lint sandbox clean-sandbox dist help
+independent = demo test lint format sandbox clean-sandbox dist help
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(independent),$(goals)))
@@ -106,6 +107,9 @@ clean-sandbox:
 demo test lint:
 	@PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' $(tree)/tools/$@.sh
 
+format:
+	@PG_CONFIG='$(PG_CONFIG)' $(tree)/tools/lint.sh --format
+
 version = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(tree)/crisp_fdw.control)
 
 dist:
@@ -114,4 +118,4 @@ dist:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(tree)/Makefile
 
-.PHONY: libraries sandbox clean-sandbox demo test lint dist help
+.PHONY: libraries sandbox clean-sandbox demo test lint format dist help

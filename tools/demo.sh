@@ -4,6 +4,7 @@
 # the sandbox as the Crisp that it asks.  `make demo` calls this.  All lies in
 # a directory that is removed in the end, when the demo is stopped with Ctrl-C.
 set -uo pipefail
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
 "$tree/tools/setup.sh" demo || exit 1

@@ -5,6 +5,7 @@
 #
 #   tools/run-demo.sh [1]    1: keep the servers running after the queries
 set -uo pipefail
+# shellcheck source=sandbox.sh
 . tools/sandbox.sh
 
 bin=$WORK/pg$("$PG_CONFIG" --bindir)

@@ -4,6 +4,7 @@
 # the sources.  Each suite adds to `passed` and `failed`; a suite, or a test,
 # that was to run and did not counts as failed.
 set -uo pipefail
+# shellcheck source=sandbox.sh
 . tools/sandbox.sh
 
 passed=0

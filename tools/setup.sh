@@ -6,6 +6,7 @@
 #
 # PG_CONFIG may name another PostgreSQL than the newest one.
 set -uo pipefail
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
 missing=()

@@ -8,6 +8,7 @@
 #   KEEP=1                       keep the directory, with all logs
 #   PG_CONFIG                    another PostgreSQL than the newest one
 set -uo pipefail
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
 for suite in ${ONLY:-}; do

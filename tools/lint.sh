@@ -1,0 +1,97 @@
+#!/bin/bash
+#
+# Check the style of the C code, and look for mistakes in all that is written
+# here.  `make lint` calls this.  `tools/lint.sh --format` puts the C code into
+# the style instead.
+set -uo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+# A file longer than this has more than one reason to exist.
+longest_file=700
+
+problems=0
+
+# check WHAT COMMAND…: run it, and note when it finds something.
+check()
+{
+	say "$1"
+	shift
+	"$@" || problems=$((problems + 1))
+}
+
+# tidy FILE: clang-tidy, without its remarks on what it has left out.
+tidy()
+{
+	clang-tidy --quiet "$1" -- "${flags[@]}" 2>/dev/null
+}
+
+tidy_all()
+{
+	export -f tidy
+	printf '%s\0' "${sources[@]}" |
+		FLAGS="${flags[*]}" xargs -0 -n 1 -P "$(nproc)" bash -c 'read -ra flags <<<"$FLAGS"; tidy "$1"' tidy
+}
+
+cpp_check()
+{
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c99 --language=c -j "$(nproc)" \
+		--enable=warning,performance,portability --library=posix --library=tools/postgres.cfg \
+		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory -I . "${sources[@]}"
+}
+
+file_lengths()
+{
+	wc -l "${sources[@]}" "${headers[@]}" |
+		awk -v longest=$longest_file '$2 != "total" && $1 > longest {
+			print $2 ": " $1 " lines, more than " longest; found = 1 } END { exit found }'
+}
+
+# perl_syntax FILE…: with PostgreSQL's test modules at hand, as when it's run.
+perl_syntax()
+{
+	local file failed=0 pgxs
+
+	pgxs=$("$PG_CONFIG" --pgxs)
+	for file in "$@"; do
+		perl -I t/lib -I "${pgxs%/src/makefiles/*}/src/test/perl" -wc "$file" 2>&1 |
+			grep -v 'syntax OK$'
+		[ "${PIPESTATUS[0]}" = 0 ] || failed=1
+	done
+	return $failed
+}
+
+"$tree/tools/setup.sh" lint || exit 1
+find_pg_config || exit 1
+cd "$tree" || exit 1
+
+shopt -s nullglob
+sources=(crisp_fdw.c src/*.c sandbox/*.c)
+headers=(src/*.h sandbox/*.h)
+scripts=(tools/*.sh .ci/run)
+perl=(tools/*.pl t/lib/*.pm t/*.t)
+read -ra flags <<<"-isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -Wall -Wextra \
+	-Wno-unused-parameter -Wno-missing-field-initializers \
+	$(pkg-config --cflags libcurl json-c libmicrohttpd | tr '\n' ' ')"
+
+case "${1:-}" in
+	--format)
+		clang-format -i "${sources[@]}" "${headers[@]}"
+		exit
+		;;
+	'') ;;
+	*) die "usage: tools/lint.sh [--format]" ;;
+esac
+
+check "clang-format" clang-format --dry-run -Werror "${sources[@]}" "${headers[@]}"
+check "clang-tidy" tidy_all
+check "cppcheck" cpp_check
+check "lengths of files" file_lengths
+check "shellcheck" shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
+check "perl" perl_syntax "${perl[@]}"
+
+if [ $problems != 0 ]; then
+	say "lint: $problems of the checks found something"
+	exit 1
+fi
+say "lint: nothing found"
