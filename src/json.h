@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * json.h
+ *		The JSON library behind one door: parsing, ownership, text.
+ *
+ * Trees come from json-c, which allocates with malloc.  Every tree that is
+ * parsed here hangs on a memory context and is released when that context is
+ * reset or deleted, so that ereport() may jump from anywhere.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_JSON_H
+#define CRISP_JSON_H
+
+#include <json-c/json.h>
+
+/* Deepest nesting that is parsed; json-c's own default of 32 is too little for free-form data. */
+#define JSON_MAX_DEPTH	256
+
+/*
+ * Parse text (length bytes, UTF-8, need not end in NUL) as one JSON value.
+ * White space may surround it; anything else after it is an error.
+ *
+ * Numbers keep all their digits, whatever their size.  The tree belongs to
+ * owner: a reset callback on that context releases it, so nobody else may
+ * call json_object_put() on it.  The JSON literal null gives a NULL *tree
+ * and true.
+ *
+ * Returns false for text that isn't JSON, with *error set to a sentence
+ * fragment (in CurrentMemoryContext) that says what is wrong and at which
+ * byte, fit for an errdetail.  Raises only for memory.
+ */
+extern bool json_parse(MemoryContext owner, const char *text, size_t length,
+					   json_object **tree, char **error);
+
+/*
+ * The JSON text of value (NULL is "null"), as short as it gets, numbers with
+ * the digits that they came with.  *length gets its length in bytes.  The text is
+ * owned by the value (for "null": static) and valid until the value is changed, printed again or
+ * released.  Encoding: UTF-8, as it came.
+ */
+extern const char *json_text(json_object *value, size_t *length);
+
+#endif							/* CRISP_JSON_H */

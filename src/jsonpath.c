@@ -1,0 +1,173 @@
+/*-------------------------------------------------------------------------
+ *
+ * jsonpath.c
+ *		Where in a JSON object a column's value stands.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
+#include "jsonpath.h"
+
+/* Names up to this length (a column's always are) are looked up without palloc. */
+#define SHORT_NAME 512
+
+static const char  *read_key(const char *at, StringInfo key, const char **error);
+static json_object *find_rest(json_object *object, char *rest, char *spelled);
+
+/*
+ * json_path_parse -- read the text of a path
+ *
+ * Dots and quotes are single bytes in every server encoding, and never a part
+ * of a longer character.
+ */
+JsonPath *
+json_path_parse(const char *text, const char **error)
+{
+	JsonPath   *path = palloc0(sizeof(JsonPath));
+	const char *at = text;
+	int			max_keys = 1;
+
+	*error = NULL;
+	for (const char *c = text; *c != '\0'; c++)
+		max_keys += (*c == '.');
+	path->keys = palloc(max_keys * sizeof(char *));
+
+	for (;;)
+	{
+		StringInfoData key;
+
+		initStringInfo(&key);
+		at = read_key(at, &key, error);
+		if (at == NULL)
+			return NULL;
+		path->keys[path->nkeys++] = pg_server_to_any(key.data, key.len, PG_UTF8);
+		if (*at == '\0')
+			return path;
+		if (*at != '.')
+		{
+			*error = "After a quoted key comes a dot or the end of the path.";
+			return NULL;
+		}
+		at++;
+	}
+}
+
+/*
+ * read_key -- read one key of a path, and return what follows it
+ *
+ * Returns NULL for a malformed key.
+ */
+static const char *
+read_key(const char *at, StringInfo key, const char **error)
+{
+	if (*at != '"')
+	{
+		while (*at != '\0' && *at != '.' && *at != '"')
+			appendStringInfoChar(key, *at++);
+		if (*at == '"')
+			*error =
+				"A key that holds a double quote is written in double quotes, with two for each inside.";
+		else if (key->len == 0)
+			*error = "A key is missing; an empty one is written as two double quotes.";
+		return *error == NULL ? at : NULL;
+	}
+
+	for (at++; *at != '\0'; at++)
+	{
+		if (*at == '"' && *++at != '"')
+			return at;
+		appendStringInfoChar(key, *at);
+	}
+	*error = "A quoted key has no closing double quote.";
+	return NULL;
+}
+
+/*
+ * json_path_get -- follow a path
+ */
+json_object *
+json_path_get(json_object *object, const JsonPath *path)
+{
+	for (int i = 0; i < path->nkeys; i++)
+	{
+		if (!json_object_is_type(object, json_type_object) ||
+			!json_object_object_get_ex(object, path->keys[i], &object))
+			return NULL;
+	}
+	return object;
+}
+
+/*
+ * json_path_find -- find a value by the flattening rule
+ */
+json_object *
+json_path_find(json_object *object, const char *name)
+{
+	return json_path_find_spelled(object, name, NULL);
+}
+
+/*
+ * json_path_find_spelled -- the same, and tell how the name was read
+ */
+json_object *
+json_path_find_spelled(json_object *object, const char *name, char *spelled)
+{
+	char		 buffer[SHORT_NAME];
+	size_t		 length = strlen(name);
+	char		*rest = length < sizeof(buffer) ? buffer : palloc(length + 1);
+	json_object *found;
+
+	memcpy(rest, name, length + 1);
+	if (spelled != NULL)
+		memcpy(spelled, name, length + 1);
+	found = find_rest(object, rest, spelled);
+	if (rest != buffer)
+		pfree(rest);
+	return found;
+}
+
+/*
+ * find_rest -- find what the rest of a name leads to from one object
+ *
+ * rest is changed on the way, but not for the caller; spelled, if not NULL,
+ * points to the same place in the copy that gets its dots.
+ *
+ * The keys on the way to an object are its share of the name, so no object is
+ * visited twice: hostile input costs no more than its size.  The recursion is
+ * no deeper than the name has underscores, or the tree is deep.
+ */
+static json_object *
+find_rest(json_object *object, char *rest, char *spelled)
+{
+	json_object *value = NULL;
+
+	if (!json_object_is_type(object, json_type_object))
+		return NULL;
+	if (json_object_object_get_ex(object, rest, &value) && value != NULL)
+		return value;
+
+	for (char *cut = rest + strlen(rest); cut-- > rest;)
+	{
+		json_object *found = NULL;
+
+		if (*cut != '_')
+			continue;
+		*cut = '\0';
+		if (json_object_object_get_ex(object, rest, &value))
+			found = find_rest(value, cut + 1, spelled ? spelled + (cut + 1 - rest) : NULL);
+		*cut = '_';
+		if (found != NULL)
+		{
+			if (spelled != NULL)
+				spelled[cut - rest] = '.';
+			return found;
+		}
+	}
+	return NULL;
+}
