@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * flatten.h
+ *		JSON at a path to a Datum of the column's type.
+ *
+ * Knows json-c and PostgreSQL's types, nothing of HTTP and nothing of Crisp.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_FLATTEN_H
+#define CRISP_FLATTEN_H
+
+#include "access/tupdesc.h"
+#include "json.h"
+
+/* What fills one column. */
+typedef struct FlattenSource
+{
+	AttrNumber	attnum;
+	const char *path;			/* JSON path; NULL: found by the flattening rule, from the column's name */
+} FlattenSource;
+
+typedef struct Flattener Flattener;
+
+/*
+ * Prepare the conversion of rows for the columns in sources; all others will be NULL.
+ * Resolves types, input functions and paths once per scan.  relation_name is
+ * for error messages.  envelope, if not NULL, is a key whose object is
+ * searched after the row itself for columns that have no path.
+ * Everything is palloc'd in CurrentMemoryContext, which must outlive the scan; arguments are copied,
+ * but for tupdesc, which the caller keeps alive.
+ * Raises what looking up types raises.
+ */
+extern Flattener *flatten_begin(TupleDesc tupdesc, const char *relation_name,
+								const char *envelope,
+								const FlattenSource *sources, int nsources);
+
+/*
+ * Convert one row (a JSON object, not NULL) into values and nulls, arrays of
+ * tupdesc->natts elements.  By-reference values are palloc'd in CurrentMemoryContext,
+ * which the caller resets per row.
+ *
+ * Raises the input function's own error when a value does not fit its column, with
+ * a context line that names column, foreign table, JSON path and the value's start.
+ */
+extern void flatten_row(Flattener *flattener, json_object *row,
+						Datum *values, bool *nulls);
+
+#endif							/* CRISP_FLATTEN_H */
