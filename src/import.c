@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * import.c
+ *		IMPORT FOREIGN SCHEMA, written from the catalog.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/defrem.h"
+#include "foreign/fdwapi.h"
+#include "foreign/foreign.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+#include "import.h"
+
+/* The one schema that Crisp has. */
+#define REMOTE_SCHEMA "crisp"
+
+const char *
+import_type_name(CrispType type, ImportTypes types)
+{
+	switch (type)
+	{
+		case CRISP_TEXT:
+			return "text";
+		case CRISP_INTEGER:
+			return "bigint";
+		case CRISP_NUMBER:
+			return "double precision";
+		case CRISP_BOOLEAN:
+			return "boolean";
+		case CRISP_TIME:
+			return types.time_as_bigint ? "bigint" : "timestamp with time zone";
+		case CRISP_TEXT_ARRAY:
+			return types.array_as_text ? "text" : "text[]";
+		case CRISP_JSON:
+			return types.array_as_text ? "text" : "jsonb";
+	}
+	elog(ERROR, "unexpected catalog type %d", (int) type);
+}
+
+/*
+ * The value of an option that takes one of two words: whether it is the second.
+ */
+static bool
+is_second_word(DefElem *def, const char *first, const char *second)
+{
+	const char *value = defGetString(def);
+
+	if (strcmp(value, first) != 0 && strcmp(value, second) != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid value for option \"%s\": \"%s\"", def->defname, value),
+						errhint("Valid values are: %s, %s", first, second)));
+	return strcmp(value, second) == 0;
+}
+
+/*
+ * The options of an IMPORT statement.
+ */
+static ImportTypes
+import_options(List *options)
+{
+	ImportTypes types = {false, false};
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, "timestamp_type") == 0)
+			types.time_as_bigint = is_second_word(def, "timestamptz", "bigint");
+		else if (strcmp(def->defname, "array_type") == 0)
+			types.array_as_text = is_second_word(def, "native", "text");
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("invalid option \"%s\" for IMPORT FOREIGN SCHEMA", def->defname),
+					 errhint("Valid options in this context are: timestamp_type, array_type")));
+	}
+	return types;
+}
+
+/*
+ * The CREATE FOREIGN TABLE command for a resource.  The server adds the local
+ * schema by itself.
+ */
+static char *
+create_table_command(const CrispResource *resource, const char *server_name, ImportTypes types)
+{
+	StringInfoData command;
+
+	initStringInfo(&command);
+	appendStringInfo(&command, "CREATE FOREIGN TABLE %s (", quote_identifier(resource->name));
+	for (int i = 0; i < resource->ncolumns; i++)
+	{
+		const CrispColumn *column = &resource->columns[i];
+
+		appendStringInfo(&command, "%s\n  %s %s%s", i > 0 ? "," : "",
+						 quote_identifier(crisp_column_name(resource, column)),
+						 import_type_name(column->type, types),
+						 (column->flags & CRISP_REQUIRED) ? " NOT NULL" : "");
+	}
+	appendStringInfo(&command, "\n) SERVER %s OPTIONS (resource %s)", quote_identifier(server_name),
+					 quote_literal_cstr(resource->name));
+	return command.data;
+}
+
+List *
+crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id)
+{
+	ImportTypes	   types = import_options(stmt->options);
+	ForeignServer *server = GetForeignServer(server_id);
+	List		  *commands = NIL;
+
+	if (strcmp(stmt->remote_schema, REMOTE_SCHEMA) != 0)
+		ereport(ERROR, (errcode(ERRCODE_FDW_SCHEMA_NOT_FOUND),
+						errmsg("schema \"%s\" is not present on foreign server \"%s\"",
+							   stmt->remote_schema, server->servername),
+						errhint("The only schema of a Crisp server is \"%s\".", REMOTE_SCHEMA)));
+
+	/* The server leaves out what LIMIT TO and EXCEPT exclude; this saves it the parsing. */
+	for (int i = 0; i < crisp_nresources; i++)
+		if (IsImportableForeignTable(crisp_resources[i].name, stmt))
+			commands = lappend(
+				commands, create_table_command(&crisp_resources[i], server->servername, types));
+	return commands;
+}

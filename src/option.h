@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * option.h
+ *		The options of server, user mapping, table and column.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_OPTION_H
+#define CRISP_OPTION_H
+
+#include "access/attnum.h"
+
+#include "resource.h"
+
+/* Largest body that is read of any answer, bytes: a page of 50 rows is some 100 kB. */
+#define CRISP_MAX_RESPONSE_BYTES ((size_t) 64 * 1024 * 1024)
+
+/* What is in force for a table, or for a server. */
+typedef struct CrispOptions
+{
+	Oid					 server_id;
+	const char			*server_name;
+	const char			*base_url;	 /* without a slash at its end */
+	const char			*website_id; /* NULL when it is set nowhere */
+	int					 per_page;
+	int					 request_timeout_ms;
+	int					 connect_timeout_ms;
+	bool				 include_empty;
+	const CrispResource *resource; /* NULL for a server */
+
+	/* From the user mapping, once option_add_credentials() was called. */
+	Oid			user_mapping_id;
+	const char *tier;
+	const char *identifier;
+	const char *key;
+} CrispOptions;
+
+/*
+ * The options in force for a foreign table: its own, then its server's, then
+ * the defaults.  No credentials.  Everything is palloc'd in
+ * CurrentMemoryContext.
+ * Raises HV00R when the table stands for no resource, HV002 when its resource
+ * needs a website and there is none.
+ */
+extern CrispOptions *option_of_table(Oid relid);
+
+/*
+ * Add the credentials that user_id has for the options' server.
+ * Raises 42704 when there is no user mapping, HV002 when it is incomplete.
+ */
+extern void option_add_credentials(CrispOptions *options, Oid user_id);
+
+/*
+ * The JSON path (text) that fills a column: its json_path option, else the
+ * catalog's for its name.  NULL when it has neither, and the flattening rule
+ * finds it.  Palloc'd, or static.
+ */
+extern const char *option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum,
+									const char *column_name);
+
+#endif /* CRISP_OPTION_H */

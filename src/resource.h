@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * resource.h
+ *		The catalog: every Crisp resource as data.
+ *
+ * The only place that knows Crisp's routes, fields and query parameters.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_RESOURCE_H
+#define CRISP_RESOURCE_H
+
+/* What the API says of a field's type; option timestamp_type and array_type of IMPORT map it to SQL. */
+typedef enum CrispType
+{
+	CRISP_TEXT,
+	CRISP_INTEGER,
+	CRISP_NUMBER,
+	CRISP_BOOLEAN,
+	CRISP_TIME, /* Unix epoch, milliseconds */
+	CRISP_TEXT_ARRAY,
+	CRISP_JSON /* free-form objects, arrays of objects */
+} CrispType;
+
+/* Properties of a column. */
+#define CRISP_KEY 0x01		/* identifies the row within its website */
+#define CRISP_REQUIRED 0x02 /* Crisp always sends it: imported NOT NULL */
+
+typedef struct CrispColumn
+{
+	const char *path; /* JSON path in an element of the list */
+	CrispType	type;
+	const char *description; /* for users */
+	int			flags;
+	const char *lower_param; /* query parameter that bounds it from below, or NULL */
+	const char *upper_param; /* … and from above */
+} CrispColumn;
+
+typedef struct CrispResource
+{
+	const char *name; /* of the imported table */
+	const char *description;
+
+	/*
+	 * Route of the list.  {website_id} and {page_number} stand for what their
+	 * names say; a route without {page_number} gives all rows at once.
+	 */
+	const char *list_route;
+	const char *per_page_param;		 /* NULL: the page size is the server's choice */
+	const char *include_empty_param; /* NULL: option include_empty has no meaning */
+
+	/* The key of an object whose fields count as the element's own; or NULL. */
+	const char *envelope;
+
+	const CrispColumn *columns;
+	int				   ncolumns;
+} CrispResource;
+
+/* All resources, in the order in which they are imported and shown. */
+extern const CrispResource crisp_resources[];
+extern const int		   crisp_nresources;
+
+/* Find a resource by name; NULL when there is none. */
+extern const CrispResource *crisp_resource_find(const char *name);
+
+/* The names of all resources, for messages: "a, b, c"; palloc'd. */
+extern char *crisp_resource_names(void);
+
+/*
+ * The SQL name of a column: its path without the resource's envelope, joined
+ * by underscores; palloc'd.
+ */
+extern char *crisp_column_name(const CrispResource *resource, const CrispColumn *column);
+
+/* The column of that SQL name, or at that JSON path; NULL when there is none. */
+extern const CrispColumn *crisp_column_by_name(const CrispResource *resource, const char *name);
+extern const CrispColumn *crisp_column_by_path(const CrispResource *resource, const char *path);
+
+/* The column that is the resource's key; NULL when it has none. */
+extern const CrispColumn *crisp_resource_key(const CrispResource *resource);
+
+/* Whether requests for the resource name a website. */
+extern bool crisp_resource_needs_website(const CrispResource *resource);
+
+/* Whether the resource's list comes in pages. */
+extern bool crisp_resource_is_paged(const CrispResource *resource);
+
+#endif /* CRISP_RESOURCE_H */

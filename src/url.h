@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * url.h
+ *		Taking URLs apart and putting them together.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_URL_H
+#define CRISP_URL_H
+
+#include "lib/stringinfo.h"
+
+/*
+ * Check that text can be the base URL of a REST API: http or https, a host, no
+ * user name, password, query or fragment.  Returns NULL when it is, otherwise
+ * a sentence for an errdetail that says what is wrong.
+ *
+ * *plain_remote tells whether requests would cross a network unencrypted:
+ * plain http to anything but a loopback address.
+ */
+extern const char *url_check_base(const char *text, bool *plain_remote);
+
+/*
+ * Append text (UTF-8) to a URL as one path segment or as the value of a query
+ * parameter, percent-encoded where it must be.
+ */
+extern void url_append_segment(StringInfo url, const char *text);
+extern void url_append_value(StringInfo url, const char *text);
+
+#endif /* CRISP_URL_H */
