@@ -1,0 +1,579 @@
+/*-------------------------------------------------------------------------
+ *
+ * connection.c
+ *		Pools of connections: lifetime, descriptors, waiting.
+ *
+ * A pool is a multi handle of libcurl, which keeps the connections, the
+ * addresses of hosts and the certificates of authorities, and an epoll
+ * descriptor that watches everything the multi handle waits for: its sockets,
+ * and a timer descriptor for its timeouts.  So there is one descriptor to
+ * wait on, next to the latch of the process, and an Append node can do so
+ * too, which could not wait for a timeout.
+ *
+ * Pools live as long as the backend, unless their server or user mapping
+ * changes, and are closed by the end of the process: there is no callback for
+ * that, as the kernel closes the sockets, and servers take it for what it is.
+ *
+ * Nothing here calls into PostgreSQL from within libcurl, except for the
+ * accounting of descriptors in fd.c, which raises no error.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#if PG_VERSION_NUM >= 140000
+#include "utils/wait_event.h"
+#endif
+
+#include "connection.h"
+
+/* Idle connections that a pool keeps: as many as can be in flight together. */
+#define MAX_IDLE_CONNECTIONS 32
+
+/* What a pool opens besides sockets: epoll, timer, and a pair of libcurl's own. */
+#define POOL_DESCRIPTORS 4
+
+/* How many ready descriptors are looked at in one go; more have to wait their turn. */
+#define EVENTS_AT_ONCE 16
+
+struct HttpPool
+{
+	dlist_node node; /* in pools, unless dropped */
+	Oid		   server_id;
+	Oid		   user_mapping_id;
+	uint32	   server_hash;	 /* as syscache invalidation names the server ... */
+	uint32	   mapping_hash; /* ... and the user mapping */
+	int		   holders;		 /* contexts and transfers that keep it open */
+	bool	   dropped;		 /* not in pools; closed by the last holder */
+	int		   descriptors;	 /* accounted for, sockets apart */
+	int		   epoll_fd;
+	int		   timer_fd;
+	CURLM	  *multi;
+	int		   watch_errno; /* why watching a socket or timer failed, or 0 */
+};
+
+/* What keeps a pool for a memory context. */
+typedef struct PoolHold
+{
+	MemoryContextCallback callback;
+	HttpPool			 *pool;
+} PoolHold;
+
+/* The pools of this process that are not dropped. */
+static dlist_head pools = DLIST_STATIC_INIT(pools);
+
+/* The process that pools and libcurl's global state belong to. */
+static pid_t pools_pid = 0;
+
+static void
+pool_close(HttpPool *pool)
+{
+	if (pool->multi != NULL)
+		(void) curl_multi_cleanup(pool->multi);
+	if (pool->timer_fd >= 0)
+		(void) close(pool->timer_fd);
+	if (pool->epoll_fd >= 0)
+		(void) close(pool->epoll_fd);
+	for (; pool->descriptors > 0; pool->descriptors--)
+		ReleaseExternalFD();
+	pfree(pool);
+}
+
+static void
+pool_drop(HttpPool *pool)
+{
+	if (pool->dropped)
+		return;
+
+	dlist_delete(&pool->node);
+	pool->dropped = true;
+	if (pool->holders == 0)
+		pool_close(pool);
+}
+
+/* Close the pools that nobody holds. */
+static void
+close_idle_pools(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &pools)
+	{
+		HttpPool *pool = dlist_container(HttpPool, node, iter.cur);
+
+		if (pool->holders == 0)
+			pool_drop(pool);
+	}
+}
+
+void
+connection_hold(HttpPool *pool)
+{
+	pool->holders++;
+}
+
+void
+connection_release(HttpPool *pool)
+{
+	Assert(pool->holders > 0);
+	if (--pool->holders == 0 && pool->dropped)
+		pool_close(pool);
+}
+
+static void
+release_hold(void *arg)
+{
+	connection_release(((PoolHold *) arg)->pool);
+}
+
+/*
+ * Drop the pools whose server or user mapping changed.  Called by the cache
+ * invalidation of PostgreSQL, never within libcurl; hash value 0 means all.
+ */
+static void
+invalidate_pools(Datum arg, int cache_id, uint32 hash_value)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &pools)
+	{
+		HttpPool *pool = dlist_container(HttpPool, node, iter.cur);
+		uint32	  own = cache_id == FOREIGNSERVEROID ? pool->server_hash : pool->mapping_hash;
+
+		if (hash_value == 0 || hash_value == own)
+			pool_drop(pool);
+	}
+}
+
+/*
+ * Prepare libcurl in this process, when the first pool is asked for.  Had the
+ * parent done so before it forked, its connections would not be ours to use
+ * or to close, so they are forgotten.
+ */
+static void
+initialize_libcurl(void)
+{
+	if (pools_pid == MyProcPid)
+		return;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+						errmsg("could not initialize libcurl")));
+
+	dlist_init(&pools);
+	if (pools_pid == 0)
+	{
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_pools, (Datum) 0);
+		CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_pools, (Datum) 0);
+	}
+	pools_pid = MyProcPid;
+}
+
+/*
+ * libcurl wants a socket watched, or watched no more.
+ * Returning -1 makes libcurl fail all transfers of the pool.
+ */
+static int
+watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *socket_arg)
+{
+	HttpPool		  *pool = arg;
+	struct epoll_event event = {0};
+
+	if (what == CURL_POLL_REMOVE)
+	{
+		(void) epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, socket, &event);
+		return 0;
+	}
+
+	if (what & CURL_POLL_IN)
+		event.events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		event.events |= EPOLLOUT;
+	event.data.fd = socket;
+
+	if (epoll_ctl(pool->epoll_fd, EPOLL_CTL_MOD, socket, &event) < 0 &&
+		(errno != ENOENT || epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, socket, &event) < 0))
+	{
+		pool->watch_errno = errno;
+		return -1;
+	}
+	return 0;
+}
+
+/* libcurl wants to be called after so many milliseconds; -1 means never. */
+static int
+set_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	HttpPool		 *pool = arg;
+	struct itimerspec when = {{0, 0}, {0, 0}};
+
+	/* An expiration of zero would switch the timer off. */
+	if (timeout_ms == 0)
+		when.it_value.tv_nsec = 1;
+	else if (timeout_ms > 0)
+	{
+		when.it_value.tv_sec = timeout_ms / 1000;
+		when.it_value.tv_nsec = (timeout_ms % 1000) * 1000000L;
+	}
+
+	if (timerfd_settime(pool->timer_fd, 0, &when, NULL) < 0)
+	{
+		pool->watch_errno = errno;
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * Open a socket for libcurl: closed in programs that the backend starts, as
+ * libcurl's own would not be in all versions, and known to fd.c.
+ */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	bool		 *refused = arg;
+	curl_socket_t result;
+
+	if (!AcquireExternalFD())
+	{
+		*refused = true;
+		return CURL_SOCKET_BAD;
+	}
+
+	result = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (result < 0)
+	{
+		if (errno == EMFILE || errno == ENFILE)
+			*refused = true;
+		ReleaseExternalFD();
+		return CURL_SOCKET_BAD;
+	}
+	return result;
+}
+
+static int
+close_socket(void *arg, curl_socket_t socket)
+{
+	int result = close(socket);
+
+	ReleaseExternalFD();
+	return result;
+}
+
+/* Account for the descriptors of a new pool. */
+static bool
+reserve_descriptors(HttpPool *pool)
+{
+	while (pool->descriptors < POOL_DESCRIPTORS)
+	{
+		if (!AcquireExternalFD())
+			return false;
+		pool->descriptors++;
+	}
+	return true;
+}
+
+/* Open what a new pool needs; false with errno set when that is not to be had. */
+static bool
+open_descriptors(HttpPool *pool)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (pool->epoll_fd < 0)
+		return false;
+	pool->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (pool->timer_fd < 0)
+		return false;
+	event.data.fd = pool->timer_fd;
+	return epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, pool->timer_fd, &event) == 0;
+}
+
+static bool
+open_multi(HttpPool *pool)
+{
+	CURLM *multi = pool->multi = curl_multi_init();
+
+	return multi != NULL &&
+		   curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket) == CURLM_OK &&
+		   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, pool) == CURLM_OK &&
+		   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&
+		   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, pool) == CURLM_OK &&
+		   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) MAX_IDLE_CONNECTIONS) == CURLM_OK;
+}
+
+static HttpPool *
+pool_open(Oid server_id, Oid user_mapping_id)
+{
+	HttpPool *pool = MemoryContextAllocZero(TopMemoryContext, sizeof(HttpPool));
+
+	pool->server_id = server_id;
+	pool->user_mapping_id = user_mapping_id;
+	pool->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
+	pool->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user_mapping_id));
+	pool->epoll_fd = -1;
+	pool->timer_fd = -1;
+
+	if (!reserve_descriptors(pool))
+		close_idle_pools();
+	if (!reserve_descriptors(pool) || !open_descriptors(pool))
+	{
+		int saved_errno = errno;
+
+		pool_close(pool);
+		errno = saved_errno;
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not open a pool of connections: %m"),
+				 errhint("Raise \"max_files_per_process\" and the limit of the operating system, "
+						 "or use fewer foreign servers in one session.")));
+	}
+	if (!open_multi(pool))
+	{
+		pool_close(pool);
+		ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory"),
+						errdetail("libcurl could not create a pool of connections.")));
+	}
+
+	dlist_push_head(&pools, &pool->node);
+	return pool;
+}
+
+/*
+ * The pool of a user mapping; see http.h.  There are few of them, so a list
+ * does; one is looked for once a scan.
+ */
+HttpPool *
+http_pool(Oid server_id, Oid user_mapping_id, MemoryContext owner)
+{
+	PoolHold  *hold = MemoryContextAlloc(owner, sizeof(PoolHold));
+	HttpPool  *pool = NULL;
+	dlist_iter iter;
+
+	initialize_libcurl();
+
+	dlist_foreach(iter, &pools)
+	{
+		HttpPool *candidate = dlist_container(HttpPool, node, iter.cur);
+
+		if (candidate->user_mapping_id == user_mapping_id && candidate->server_id == server_id)
+		{
+			pool = candidate;
+			break;
+		}
+	}
+	if (pool == NULL)
+		pool = pool_open(server_id, user_mapping_id);
+
+	connection_hold(pool);
+	hold->pool = pool;
+	hold->callback.func = release_hold;
+	hold->callback.arg = hold;
+	MemoryContextRegisterResetCallback(owner, &hold->callback);
+	return pool;
+}
+
+bool
+http_pool_close(Oid server_id)
+{
+	bool			   found = false;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &pools)
+	{
+		HttpPool *pool = dlist_container(HttpPool, node, iter.cur);
+
+		if (!OidIsValid(server_id) || pool->server_id == server_id)
+		{
+			pool_drop(pool);
+			found = true;
+		}
+	}
+	return found;
+}
+
+pgsocket
+http_pool_socket(const HttpPool *pool)
+{
+	return pool->epoll_fd;
+}
+
+void
+connection_make_room(void)
+{
+	if (AcquireExternalFD())
+		ReleaseExternalFD();
+	else
+		close_idle_pools();
+}
+
+CURLcode
+connection_set_socket_options(CURL *easy, bool *refused)
+{
+	CURLcode result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+
+	if (result == CURLE_OK)
+		result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, refused);
+	if (result == CURLE_OK)
+		result = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+	return result;
+}
+
+/*
+ * libcurl looks up names on threads of their own, which inherit the signal
+ * mask.  PostgreSQL's handlers must run on the main thread only, so all
+ * signals are blocked around calls that may start one.
+ */
+static void
+block_signals(sigset_t *saved)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	(void) pthread_sigmask(SIG_BLOCK, &all, saved);
+}
+
+static void
+restore_signals(const sigset_t *saved)
+{
+	(void) pthread_sigmask(SIG_SETMASK, saved, NULL);
+}
+
+CURLMcode
+connection_attach(HttpPool *pool, CURL *easy)
+{
+	sigset_t  saved;
+	CURLMcode result;
+
+	block_signals(&saved);
+	result = curl_multi_add_handle(pool->multi, easy);
+	restore_signals(&saved);
+	return result;
+}
+
+void
+connection_detach(HttpPool *pool, CURL *easy)
+{
+	sigset_t saved;
+
+	/* Another transfer, waiting for the connection, may start now. */
+	block_signals(&saved);
+	(void) curl_multi_remove_handle(pool->multi, easy);
+	restore_signals(&saved);
+}
+
+/* Tell libcurl about one event of the epoll descriptor. */
+static CURLMcode
+pass_event(HttpPool *pool, const struct epoll_event *event)
+{
+	int what = 0;
+	int running;
+
+	if (event->data.fd == pool->timer_fd)
+	{
+		uint64 expirations;
+
+		/* Nothing to read means that libcurl has set the timer anew: too early. */
+		if (read(pool->timer_fd, &expirations, sizeof(expirations)) < 0)
+			return CURLM_OK;
+		return curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
+
+	/* After an error there may still be an answer to read; if not, reading tells the error. */
+	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		what |= CURL_CSELECT_IN;
+	if (event->events & EPOLLOUT)
+		what |= CURL_CSELECT_OUT;
+	return curl_multi_socket_action(pool->multi, event->data.fd, what, &running);
+}
+
+/* Give up a pool that can't be used any more.  It stays open for its holders. */
+static void
+pool_fail(HttpPool *pool, CURLMcode result)
+{
+	pool_drop(pool);
+
+	if (pool->watch_errno != 0)
+	{
+		errno = pool->watch_errno;
+		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not watch a connection: %m")));
+	}
+	if (result == CURLM_OUT_OF_MEMORY)
+		ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory")));
+	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not go on with HTTP transfers: %s",
+													   curl_multi_strerror(result))));
+}
+
+bool
+connection_run(HttpPool *pool, ConnectionFinished finished)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	CURLMcode		   result = CURLM_OK;
+	CURLMsg			  *message;
+	sigset_t		   saved;
+	int				   nevents;
+	int				   remaining;
+
+	nevents = epoll_wait(pool->epoll_fd, events, lengthof(events), 0);
+	if (nevents < 0 && errno != EINTR)
+		pool->watch_errno = errno;
+
+	block_signals(&saved);
+	for (int i = 0; i < nevents && result == CURLM_OK; i++)
+		result = pass_event(pool, &events[i]);
+	restore_signals(&saved);
+
+	while ((message = curl_multi_info_read(pool->multi, &remaining)) != NULL)
+	{
+		if (message->msg == CURLMSG_DONE)
+			finished(message->easy_handle, message->data.result);
+	}
+
+	if (result != CURLM_OK || pool->watch_errno != 0)
+		pool_fail(pool, result);
+	return nevents > 0;
+}
+
+/* What pg_stat_activity shows for a backend that waits here. */
+static uint32
+wait_event(void)
+{
+#if PG_VERSION_NUM >= 170000
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = WaitEventExtensionNew("CrispHttp");
+	return event;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+void
+connection_wait(HttpPool *pool)
+{
+	int events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
+								   pool->epoll_fd, -1, wait_event());
+
+	if (events & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+}

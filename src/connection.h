@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * connection.h
+ *		What http.c needs of a connection pool beyond http.h.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_CONNECTION_H
+#define CRISP_CONNECTION_H
+
+#include <curl/curl.h>
+
+#include "http.h"
+
+/* Called for a handle whose transfer has ended; must not raise an error. */
+typedef void (*ConnectionFinished)(CURL *easy, CURLcode result);
+
+/*
+ * Hold a pool, and let go of it: a pool that was dropped meanwhile is closed by
+ * the last one to let go.  Neither raises an error.
+ */
+extern void connection_hold(HttpPool *pool);
+extern void connection_release(HttpPool *pool);
+
+/*
+ * Make sure, as far as possible, that one more socket can be opened, by
+ * closing the pools that nobody holds when the backend runs out of
+ * descriptors.  Raises no error: at worst, the socket is refused later.
+ */
+extern void connection_make_room(void);
+
+/*
+ * Let the sockets of a handle be opened and closed by the pool, which
+ * accounts for them.  Set *refused to true (it must live as long as the
+ * handle) when a socket is not to be had.
+ */
+extern CURLcode connection_set_socket_options(CURL *easy, bool *refused);
+
+/*
+ * Add a configured handle to the pool, whose transfer starts with the next
+ * connection_run(); take it out again, which aborts its transfer.  Neither
+ * raises an error.
+ */
+extern CURLMcode connection_attach(HttpPool *pool, CURL *easy);
+extern void		 connection_detach(HttpPool *pool, CURL *easy);
+
+/*
+ * Do what can be done at this moment without waiting, and call finished for every
+ * transfer that came to its end.  Returns whether there was anything to do: the caller
+ * calls again, after CHECK_FOR_INTERRUPTS(), until there's nothing.
+ *
+ * Raises HV001 or HV000 when libcurl or the kernel won't go on, having
+ * dropped the pool.
+ */
+extern bool connection_run(HttpPool *pool, ConnectionFinished finished);
+
+/*
+ * Wait until there is something for connection_run() to do, or the latch of
+ * the process was set; it's reset then, and the caller has to check for
+ * interrupts.
+ */
+extern void connection_wait(HttpPool *pool);
+
+#endif /* CRISP_CONNECTION_H */

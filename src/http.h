@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * http.h
+ *		HTTP over libcurl: connections, waiting, limits, ownership.
+ *
+ * Knows nothing of Crisp and raises no error for what a server or network
+ * does: it reports an outcome, and the caller knows what that means.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_HTTP_H
+#define CRISP_HTTP_H
+
+/*
+ * How a transfer ended.  With the three that say so, nothing of the request
+ * has been sent, so that it may be made again whatever its method.
+ */
+typedef enum HttpOutcome
+{
+	HTTP_ANSWERED,		 /* a whole answer came, whatever its status */
+	HTTP_CANNOT_RESOLVE, /* the host has no address, or none in time; nothing was sent */
+	HTTP_CANNOT_CONNECT, /* nobody there, or not within connect_timeout_ms; nothing was sent */
+	HTTP_TLS_FAILED,	 /* handshake or certificate; nothing was sent */
+	HTTP_TIMED_OUT,		 /* connected, but no whole answer within timeout_ms */
+	HTTP_BROKEN,		 /* the connection ended before the answer did */
+	HTTP_TOO_LARGE,		 /* the body grew over max_response_bytes */
+	HTTP_FAILED			 /* anything else; see message */
+} HttpOutcome;
+
+typedef struct HttpRequest
+{
+	const char		  *method;	 /* "GET", "POST", ... */
+	const char		  *url;		 /* whole, escaped; sent as it is, "." and ".." included */
+	const char		  *username; /* Basic authentication, or NULL */
+	const char		  *password;
+	const char *const *headers; /* "Name: value", NULL-terminated; or NULL */
+	const char		  *body;	/* to send, or NULL */
+	size_t			   body_length;
+	int				   connect_timeout_ms; /* name, connection and TLS; 0 for 300 s */
+	int				   timeout_ms;		   /* for the whole transfer, 0 for none */
+	size_t			   max_response_bytes; /* of the decoded body, 0 for no limit */
+} HttpRequest;
+
+/*
+ * Texts are printable ASCII (what else a server sends shows up as "?"), but
+ * for the body, which is as it came.
+ */
+typedef struct HttpResponse
+{
+	HttpOutcome outcome;
+	char		message[256]; /* libcurl's own words, empty if HTTP_ANSWERED; holds no credential */
+	int			status;		  /* 0 when none came */
+	const char *content_type; /* never NULL */
+	const char *retry_after;  /* NULL when absent */
+	const char *location;	  /* of a redirect (never followed), NULL when absent */
+	const char *body;		  /* ends in a NUL that body_length doesn't count; empty
+								* unless HTTP_ANSWERED */
+	size_t		body_length;  /* in bytes */
+	int64		wire_bytes;	  /* received, headers included, before decompression */
+} HttpResponse;
+
+typedef struct HttpPool		HttpPool;
+typedef struct HttpTransfer HttpTransfer;
+
+/*
+ * The connections of a user mapping: kept by this backend across statements,
+ * never shared with another mapping, dropped when the server or the mapping
+ * changes (found by syscache invalidation).
+ *
+ * The pool stays valid until owner is reset or deleted, also when it was
+ * dropped meanwhile: whoever holds it goes on with it, and the next call here
+ * makes a new one.
+ *
+ * Raises HV001 (FDW_OUT_OF_MEMORY) when libcurl has none, and 53000
+ * (INSUFFICIENT_RESOURCES) when this backend may open no more descriptors.
+ */
+extern HttpPool *http_pool(Oid server_id, Oid user_mapping_id, MemoryContext owner);
+
+/*
+ * Drop the pools of a server, of all servers for InvalidOid.  Those that
+ * nobody holds are closed at once, the others when the last holder or
+ * transfer is gone.  Returns whether there were any.
+ */
+extern bool http_pool_close(Oid server_id);
+
+/*
+ * A descriptor that becomes readable when http_progress() has something to
+ * do, be it for a socket or for a timer.  It belongs to the pool and stays the same
+ * as long as the pool is valid; it's for waiting only.
+ */
+extern pgsocket http_pool_socket(const HttpPool *pool);
+
+/*
+ * Start a request; returns at once.  The transfer and all that it holds
+ * belong to owner, whose reset or deletion aborts and releases it.  What
+ * request points to is copied.
+ *
+ * GET and HEAD may be sent once more by libcurl when a kept connection turns
+ * out to be dead.  Everything else goes over a connection of its own, and so
+ * is sent at most once.
+ *
+ * Raises HV001 for lack of memory, and what http_progress() raises.
+ */
+extern HttpTransfer *http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner);
+
+/*
+ * Let all transfers of the pool go on as far as they can without waiting.
+ * Raises what CHECK_FOR_INTERRUPTS() raises, and HV000 (FDW_ERROR) when
+ * libcurl or the kernel won't go on; the pool is dropped then.
+ */
+extern void http_progress(HttpPool *pool);
+
+/* Whether the transfer has ended, in whatever way. */
+extern bool http_complete(const HttpTransfer *transfer);
+
+/*
+ * Wait until the transfer has ended.  Others of its pool go on meanwhile.
+ * Waits on the process latch together with the sockets; raises what
+ * CHECK_FOR_INTERRUPTS() raises, at once, and what http_progress() raises.
+ */
+extern void http_wait(HttpTransfer *transfer);
+
+/* The outcome of a transfer that has ended; owned by it. */
+extern const HttpResponse *http_response(const HttpTransfer *transfer);
+
+/* Abort if need be, and release; the transfer and its response are gone then. */
+extern void http_end(HttpTransfer *transfer);
+
+/*
+ * Whether the host of url is this machine by name: "localhost", 127.0.0.0/8
+ * or ::1.  Reads the URL with the same parser that connects later, so that
+ * the two can't disagree.  False for what is no URL.
+ */
+extern bool http_url_is_loopback(const char *url);
+
+#endif /* CRISP_HTTP_H */
