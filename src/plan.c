@@ -25,14 +25,11 @@
 #include "plan.h"
 #include "pushdown.h"
 
-/* Rows of a table that was never analyzed. */
-#define DEFAULT_TUPLES 10000
-
 /*
- * A request takes some 50 ms, in which PostgreSQL reads thousands of pages
- * (seq_page_cost each); and it is one of a day's few thousand.
+ * A request is dear beside anything that PostgreSQL does meanwhile, but a scan
+ * of some hundred of them should not look worth compiling (jit_above_cost).
  */
-#define COST_PER_REQUEST 1000.0
+#define COST_PER_REQUEST 100.0
 
 /* Rows a page where the page size is the server's choice. */
 #define DEFAULT_PER_PAGE 50
@@ -70,7 +67,7 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	/* Neither 0 nor -1 says how many there are, only that nobody has looked. */
 	if (baserel->tuples <= 0)
-		baserel->tuples = DEFAULT_TUPLES;
+		baserel->tuples = plan->options->resource->typical_rows;
 	set_baserel_size_estimates(root, baserel);
 
 	received = baserel->tuples * clauselist_selectivity(root, plan->pushdown->clauses,

@@ -54,6 +54,8 @@ typedef struct CrispResource
 	/* The key of an object whose fields count as the element's own; or NULL. */
 	const char *envelope;
 
+	double typical_rows; /* for estimates before ANALYZE */
+
 	const CrispColumn *columns;
 	int				   ncolumns;
 } CrispResource;
