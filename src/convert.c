@@ -1,0 +1,498 @@
+/*-------------------------------------------------------------------------
+ *
+ * convert.c
+ *		A JSON value to a Datum of one type.
+ *
+ * The way is decided once, by the base type.  The types that make up nearly
+ * all columns are built directly; all others, and every value that a direct
+ * way doesn't fit, go through the type's input function, so that its rules and
+ * its errors are the type's own.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "convert.h"
+
+/* More milliseconds from 1970 than any timestamp is away. */
+#define TOO_MANY_MILLISECONDS 1e16
+
+#define UNIX_EPOCH_OFFSET ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+typedef enum ConversionKind
+{
+	CONVERT_TEXT, /* directly, whatever the value is */
+	CONVERT_INTEGER,
+	CONVERT_FLOAT8,
+	CONVERT_BOOLEAN,
+	CONVERT_TIME, /* a number is Unix epoch milliseconds */
+	CONVERT_JSON, /* the value's JSON text, even of a string */
+	CONVERT_ARRAY,
+	CONVERT_INPUT /* the type's input function */
+} ConversionKind;
+
+struct Conversion
+{
+	MemoryContext  context;
+	ConversionKind kind;
+	Oid			   type; /* the base type */
+	int32		   typmod;
+	Oid			   typioparam;
+	FmgrInfo	   input;
+	Oid			   domain; /* the type itself if it is a domain, else InvalidOid */
+	void		  *domain_cache;
+	Conversion	  *element; /* of CONVERT_ARRAY */
+	Oid			   element_type;
+	int16		   element_length;
+	bool		   element_by_value;
+	char		   element_align;
+};
+
+static ConversionKind conversion_kind(Oid type, int32 typmod);
+static void			  add_element_conversion(Conversion *conversion);
+static Datum		  convert_value(Conversion *conversion, json_object *value,
+									ConversionProgress *progress);
+static Datum		  convert_text(json_object *value);
+static Datum		  convert_integer(Conversion *conversion, json_object *value);
+static Datum		  convert_float8(Conversion *conversion, json_object *value);
+static Datum		  convert_time(Conversion *conversion, json_object *value);
+static Datum		  convert_array(Conversion *conversion, json_object *value,
+									ConversionProgress *progress);
+static Datum		  convert_input(Conversion *conversion, const char *text);
+static bool			  fits_int64(json_object *value, int64 *result);
+static Datum		  number_numeric(json_object *value);
+static int64		  number_microseconds(json_object *value, Oid type);
+static const char	 *value_text(json_object *value, size_t *length);
+static const char	 *server_text(const char *utf8, size_t *length);
+static bool			  is_plain_ascii(const char *text, size_t length);
+
+/*
+ * conversion_create -- decide how values of a type are made
+ */
+Conversion *
+conversion_create(Oid type, int32 typmod)
+{
+	Conversion *conversion = palloc0(sizeof(Conversion));
+	Oid			input;
+
+	conversion->context = CurrentMemoryContext;
+	conversion->typmod = typmod;
+	conversion->type = getBaseTypeAndTypmod(type, &conversion->typmod);
+	conversion->domain = conversion->type != type ? type : InvalidOid;
+	conversion->kind = conversion_kind(conversion->type, conversion->typmod);
+	getTypeInputInfo(conversion->type, &input, &conversion->typioparam);
+	fmgr_info(input, &conversion->input);
+	if (conversion->kind == CONVERT_ARRAY)
+		add_element_conversion(conversion);
+	return conversion;
+}
+
+/*
+ * conversion_kind -- which way a base type goes
+ */
+static ConversionKind
+conversion_kind(Oid type, int32 typmod)
+{
+	Oid element_type;
+
+	switch (type)
+	{
+		case TEXTOID:
+			return CONVERT_TEXT;
+		case VARCHAROID:
+		case BPCHAROID:
+			/* Without a length they are stored as text is. */
+			return typmod < 0 ? CONVERT_TEXT : CONVERT_INPUT;
+		case INT8OID:
+		case INT4OID:
+		case INT2OID:
+			return CONVERT_INTEGER;
+		case FLOAT8OID:
+			return CONVERT_FLOAT8;
+		case BOOLOID:
+			return CONVERT_BOOLEAN;
+		case TIMESTAMPTZOID:
+		case TIMESTAMPOID:
+		case DATEOID:
+			return CONVERT_TIME;
+		case JSONBOID:
+		case JSONOID:
+			return CONVERT_JSON;
+		default:
+			/* Some types (oidvector) have elements and aren't the array type of them. */
+			element_type = get_element_type(type);
+			if (OidIsValid(element_type) && get_array_type(element_type) == type)
+				return CONVERT_ARRAY;
+			return CONVERT_INPUT;
+	}
+}
+
+/*
+ * add_element_conversion -- decide how an array's elements are made
+ *
+ * An array's typmod is that of its elements.
+ */
+static void
+add_element_conversion(Conversion *conversion)
+{
+	conversion->element_type = get_element_type(conversion->type);
+	conversion->element = conversion_create(conversion->element_type, conversion->typmod);
+	get_typlenbyvalalign(conversion->element_type, &conversion->element_length,
+						 &conversion->element_by_value, &conversion->element_align);
+}
+
+/*
+ * conversion_run -- a value, or the lack of one, to a Datum that its domain admits
+ */
+Datum
+conversion_run(Conversion *conversion, json_object *value, ConversionProgress *progress,
+			   bool *isnull)
+{
+	Datum datum = (Datum) 0;
+
+	progress->value = value;
+	*isnull = (value == NULL);
+	if (value != NULL)
+		datum = convert_value(conversion, value, progress);
+	if (OidIsValid(conversion->domain))
+		domain_check(datum, *isnull, conversion->domain, &conversion->domain_cache,
+					 conversion->context);
+	return datum;
+}
+
+/*
+ * convert_value -- a value to a Datum of the base type
+ */
+static Datum
+convert_value(Conversion *conversion, json_object *value, ConversionProgress *progress)
+{
+	size_t length;
+
+	switch (conversion->kind)
+	{
+		case CONVERT_TEXT:
+			return convert_text(value);
+		case CONVERT_INTEGER:
+			return convert_integer(conversion, value);
+		case CONVERT_FLOAT8:
+			return convert_float8(conversion, value);
+		case CONVERT_BOOLEAN:
+			if (json_object_is_type(value, json_type_boolean))
+				return BoolGetDatum(json_object_get_boolean(value));
+			break;
+		case CONVERT_TIME:
+			return convert_time(conversion, value);
+		case CONVERT_JSON:
+		{
+			const char *text = json_text(value, &length);
+
+			return convert_input(conversion, server_text(text, &length));
+		}
+		case CONVERT_ARRAY:
+			if (json_object_is_type(value, json_type_array))
+				return convert_array(conversion, value, progress);
+			break;
+		case CONVERT_INPUT:
+			break;
+	}
+	return convert_input(conversion, value_text(value, &length));
+}
+
+static Datum
+convert_text(json_object *value)
+{
+	size_t		length;
+	const char *text = value_text(value, &length);
+
+	return PointerGetDatum(cstring_to_text_with_len(text, (int) length));
+}
+
+/*
+ * convert_integer -- smallint, integer, bigint
+ *
+ * A number with a fraction or an exponent is taken if it is an integer all
+ * the same (12.0, 1e3), by way of numeric, so that no digit is lost.
+ */
+static Datum
+convert_integer(Conversion *conversion, json_object *value)
+{
+	Oid			type = conversion->type;
+	int64		number;
+	size_t		length;
+	const char *text;
+
+	if (fits_int64(value, &number))
+	{
+		if (type == INT8OID)
+			return Int64GetDatum(number);
+		if (type == INT4OID && number >= PG_INT32_MIN && number <= PG_INT32_MAX)
+			return Int32GetDatum((int32) number);
+		if (type == INT2OID && number >= PG_INT16_MIN && number <= PG_INT16_MAX)
+			return Int16GetDatum((int16) number);
+	}
+
+	text = value_text(value, &length);
+	if (json_object_is_type(value, json_type_double) && strpbrk(text, ".eE") != NULL)
+	{
+		Datum numeric = number_numeric(value);
+		Datum whole = DirectFunctionCall2(numeric_trunc, numeric, Int32GetDatum(0));
+
+		if (DatumGetBool(DirectFunctionCall2(numeric_eq, numeric, whole)))
+			return DirectFunctionCall1(type == INT8OID	 ? numeric_int8
+									   : type == INT4OID ? numeric_int4
+														 : numeric_int2,
+									   whole);
+	}
+	return convert_input(conversion, text);
+}
+
+/*
+ * convert_float8 -- double precision
+ *
+ * json-c has read the number with strtod(), as the input function would.  What
+ * came out as infinite or as zero goes there all the same, to be refused if it
+ * is out of range.
+ */
+static Datum
+convert_float8(Conversion *conversion, json_object *value)
+{
+	size_t length;
+	int64  number;
+
+	if (fits_int64(value, &number))
+		return Float8GetDatum((double) number);
+	if (json_object_is_type(value, json_type_double))
+	{
+		double real = json_object_get_double(value);
+
+		if (isfinite(real) && real != 0.0)
+			return Float8GetDatum(real);
+	}
+	return convert_input(conversion, value_text(value, &length));
+}
+
+/*
+ * convert_time -- timestamptz, timestamp, date
+ *
+ * The last two are wall-clock time in UTC, whatever the session's TimeZone.
+ */
+static Datum
+convert_time(Conversion *conversion, json_object *value)
+{
+	size_t length;
+	int64  microseconds;
+	int64  days;
+	Datum  datum;
+
+	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
+		return convert_input(conversion, value_text(value, &length));
+
+	microseconds = number_microseconds(value, conversion->type);
+	if (conversion->type == DATEOID)
+	{
+		days = microseconds / USECS_PER_DAY;
+		if (microseconds % USECS_PER_DAY < 0)
+			days--;
+		return DateADTGetDatum((DateADT) days);
+	}
+
+	datum = TimestampGetDatum(microseconds);
+	if (conversion->typmod >= 0)
+		datum = DirectFunctionCall2(conversion->type == TIMESTAMPOID ? timestamp_scale
+																	 : timestamptz_scale,
+									datum, Int32GetDatum(conversion->typmod));
+	return datum;
+}
+
+/*
+ * convert_array -- a JSON array to an array of one dimension
+ */
+static Datum
+convert_array(Conversion *conversion, json_object *value, ConversionProgress *progress)
+{
+	size_t n = json_object_array_length(value);
+	Datum *elements;
+	bool  *nulls;
+	int	   dimension = (int) n;
+	int	   lower_bound = 1;
+
+	if (n == 0)
+		return PointerGetDatum(construct_empty_array(conversion->element_type));
+
+	elements = palloc(n * sizeof(Datum));
+	nulls = palloc(n * sizeof(bool));
+	for (size_t i = 0; i < n; i++)
+	{
+		progress->element = (int64) i;
+		elements[i] = conversion_run(conversion->element, json_object_array_get_idx(value, i),
+									 progress, &nulls[i]);
+	}
+	progress->element = -1;
+	progress->value = value;
+
+	return PointerGetDatum(construct_md_array(
+		elements, nulls, 1, &dimension, &lower_bound, conversion->element_type,
+		conversion->element_length, conversion->element_by_value, conversion->element_align));
+}
+
+static Datum
+convert_input(Conversion *conversion, const char *text)
+{
+	return InputFunctionCall(&conversion->input, unconstify(char *, text), conversion->typioparam,
+							 conversion->typmod);
+}
+
+/*
+ * fits_int64 -- is the value an integer that an int64 holds?
+ */
+static bool
+fits_int64(json_object *value, int64 *result)
+{
+	if (!json_object_is_type(value, json_type_int))
+		return false;
+	*result = json_object_get_int64(value);
+
+	/* json-c gives the nearest int64 for what is larger. */
+	return *result != PG_INT64_MAX || json_object_get_uint64(value) == (uint64) PG_INT64_MAX;
+}
+
+/*
+ * number_numeric -- a JSON number as numeric, from its source text
+ */
+static Datum
+number_numeric(json_object *value)
+{
+	size_t length;
+
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(value_text(value, &length)),
+							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+}
+
+/*
+ * number_microseconds -- Unix epoch milliseconds to a timestamp
+ *
+ * Integers, which is what Crisp sends, never pass through floating point;
+ * fractions are rounded to microseconds.
+ */
+static int64
+number_microseconds(json_object *value, Oid type)
+{
+	int64 milliseconds;
+	int64 microseconds = 0;
+	bool  in_range = false;
+
+	if (fits_int64(value, &milliseconds))
+		in_range = !pg_mul_s64_overflow(milliseconds, 1000, &microseconds);
+	else if (fabs(json_object_get_double(value)) < TOO_MANY_MILLISECONDS)
+	{
+		Datum thousand = DirectFunctionCall1(int4_numeric, Int32GetDatum(1000));
+		Datum scaled = DirectFunctionCall2(numeric_mul, number_numeric(value), thousand);
+
+		microseconds = DatumGetInt64(DirectFunctionCall1(numeric_int8, scaled));
+		in_range = true;
+	}
+	if (in_range)
+		in_range = !pg_sub_s64_overflow(microseconds, UNIX_EPOCH_OFFSET, &microseconds) &&
+				   IS_VALID_TIMESTAMP(microseconds);
+	if (!in_range)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 type == DATEOID ? errmsg("date out of range") : errmsg("timestamp out of range"),
+				 errdetail("A number is taken as milliseconds since 1970-01-01 00:00:00 UTC.")));
+	return microseconds;
+}
+
+/*
+ * value_text -- a value as text in the database's encoding
+ *
+ * A string gives itself, anything else its JSON text.  The result ends in a
+ * NUL and holds none before; it is palloc'd or owned by the value.
+ */
+static const char *
+value_text(json_object *value, size_t *length)
+{
+	int64 number;
+
+	if (json_object_is_type(value, json_type_string))
+	{
+		*length = json_object_get_string_len(value);
+		return server_text(json_object_get_string(value), length);
+	}
+	if (fits_int64(value, &number))
+	{
+		char *digits = palloc(MAXINT8LEN + 1);
+
+		(void) pg_lltoa(number, digits);
+		*length = strlen(digits);
+		return digits;
+	}
+	else
+	{
+		const char *text = json_text(value, length);
+
+		return server_text(text, length);
+	}
+}
+
+/*
+ * server_text -- check text from the network, and bring it into the database's encoding
+ *
+ * *length is that of utf8, and gets that of the result.
+ */
+static const char *
+server_text(const char *utf8, size_t *length)
+{
+	const char *text;
+
+	/* Plain ASCII is valid, and the same, in every server encoding. */
+	if (is_plain_ascii(utf8, *length))
+		return utf8;
+
+	if (memchr(utf8, '\0', *length) != NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+						errmsg("unsupported Unicode escape sequence"),
+						errdetail("\\u0000 cannot be converted to text.")));
+
+	text = pg_any_to_server(utf8, (int) *length, PG_UTF8);
+	if (text != utf8)
+		*length = strlen(text);
+	return text;
+}
+
+/*
+ * is_plain_ascii -- are there only bytes from 0x01 to 0x7f?
+ */
+static bool
+is_plain_ascii(const char *text, size_t length)
+{
+	const uint64 ones = UINT64CONST(0x0101010101010101);
+	uint64		 high = 0;
+	size_t		 i = 0;
+
+	/* Subtracting one sets the high bit of a byte that is NUL, and of none if all are 1 to 0x80. */
+	for (; i + sizeof(uint64) <= length; i += sizeof(uint64))
+	{
+		uint64 chunk;
+
+		memcpy(&chunk, text + i, sizeof(chunk));
+		high |= chunk | (chunk - ones);
+	}
+	for (; i < length; i++)
+		high |= (unsigned char) text[i] | ((unsigned char) text[i] - UINT64CONST(1));
+	return (high & (ones << 7)) == 0;
+}
