@@ -104,11 +104,12 @@ sandbox:
 clean-sandbox:
 	$(MAKE) -C $(tree)/sandbox clean
 
+# exec: a signal that make passes on reaches the script, not a shell above it.
 demo test lint:
-	@PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' $(tree)/tools/$@.sh
+	@exec env PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/$@.sh'
 
 format:
-	@PG_CONFIG='$(PG_CONFIG)' $(tree)/tools/lint.sh --format
+	@exec env PG_CONFIG='$(PG_CONFIG)' '$(tree)/tools/lint.sh' --format
 
 version = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(tree)/crisp_fdw.control)
 

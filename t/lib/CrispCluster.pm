@@ -1,0 +1,129 @@
+=pod
+
+=head1 NAME
+
+CrispCluster - a PostgreSQL server with crisp_fdw and a sandbox behind it
+
+=head1 SYNOPSIS
+
+  use CrispCluster;
+  use Test::More;
+
+  my ($node, $sandbox) = start_crisp(conversations => 200);
+
+  is($node->safe_psql('postgres', 'SELECT count(*) FROM crisp.conversations'), 200, 'all');
+
+=head1 DESCRIPTION
+
+Each TAP test begins in this way.  The database C<postgres> has the extension, a
+foreign server C<support> with a mapping for the current user, and the imported
+tables in the schema C<crisp>.
+
+=cut
+
+package CrispCluster;
+
+use strict;
+use warnings;
+
+use CrispSandbox;
+use Exporter qw(import);
+use PostgreSQL::Test::Cluster;
+
+our @EXPORT = qw(start_crisp start_node connect_crisp credential_options);
+
+=pod
+
+=head1 FUNCTIONS
+
+=over
+
+=item start_crisp(option => value, ...)
+
+Start a sandbox with these options (see L<CrispSandbox>) and a server, and connect
+them.  Returns both.
+
+=cut
+
+sub start_crisp
+{
+	my (%option) = @_;
+	my $sandbox = CrispSandbox->start(%option);
+	my $node = start_node();
+
+	connect_crisp($node, $sandbox);
+	return ($node, $sandbox);
+}
+
+=pod
+
+=item start_node([setting, ...])
+
+Start a server with these lines in its F<postgresql.conf>, and create the extension.
+
+=cut
+
+sub start_node
+{
+	my (@settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new('main');
+
+	$node->init;
+	$node->append_conf('postgresql.conf', "$_\n") foreach @settings;
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION crisp_fdw');
+	return $node;
+}
+
+=pod
+
+=item connect_crisp($node, $sandbox, [name => value, ...])
+
+Create server, user mapping and tables for a website of this sandbox.  Parameters:
+C<server> (support), C<schema> (crisp), C<tier> (website), C<website> (0, the number of the
+website), C<options> (more options of the server, as SQL: C<"per_page '20'">), C<import>
+(options of IMPORT FOREIGN SCHEMA, as SQL).
+
+=cut
+
+sub connect_crisp
+{
+	my ($node, $sandbox, %parameter) = @_;
+	my $server = $parameter{server} // 'support';
+	my $schema = $parameter{schema} // 'crisp';
+	my $website_id = $sandbox->website_id($parameter{website});
+	my $base_url = $sandbox->url;
+	my $options = $parameter{options} ? ", $parameter{options}" : '';
+	my $import = $parameter{import} ? "OPTIONS ($parameter{import})" : '';
+	my $credentials =
+	  credential_options($sandbox, $parameter{tier} // 'website', $parameter{website});
+
+	$node->safe_psql('postgres', <<"END");
+CREATE SERVER $server FOREIGN DATA WRAPPER crisp_fdw
+	OPTIONS (base_url '$base_url', website_id '$website_id'$options);
+CREATE USER MAPPING FOR CURRENT_USER SERVER $server OPTIONS ($credentials);
+CREATE SCHEMA $schema;
+IMPORT FOREIGN SCHEMA crisp FROM SERVER $server INTO $schema $import;
+END
+	return;
+}
+
+=pod
+
+=item credential_options($sandbox, tier, [website number])
+
+The options of a user mapping with the sandbox's credentials, as SQL.
+
+=back
+
+=cut
+
+sub credential_options
+{
+	my ($sandbox, $tier, $website) = @_;
+	my $credentials = $sandbox->credentials($tier, $website);
+
+	return join ', ', map { "$_ '$credentials->{$_}'" } qw(tier identifier key);
+}
+
+1;

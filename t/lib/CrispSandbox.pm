@@ -1,0 +1,322 @@
+=pod
+
+=head1 NAME
+
+CrispSandbox - a sandbox of the Crisp API for a TAP test
+
+=head1 SYNOPSIS
+
+  use CrispSandbox;
+
+  my $sandbox = CrispSandbox->start(conversations => 1000, people => 200);
+
+  $sandbox->url                       # http://127.0.0.1:PORT/v1
+  $sandbox->website_id                # of the first website, or ->website_id(1)
+  $sandbox->credentials('website')    # { tier, identifier, key }
+
+  $sandbox->clear;                    # forget the requests so far
+  is($sandbox->count, 3, 'three pages');
+  is($_->{query}, 'per_page=50', 'full pages') foreach $sandbox->requests;
+
+  $sandbox->control({ answers => [ { match => { path => '*/conversations/2' }, status => 500 } ] });
+  $sandbox->data([ { op => 'touch', resource => 'conversations', index => 40 } ]);
+  my @rows = $sandbox->rows('conversations');
+  $sandbox->reset;                    # log, settings and data as at the start
+
+=head1 DESCRIPTION
+
+The program is the one that the environment variable CRISP_SANDBOX names.  It
+is stopped when the object goes out of scope, and at the latest with the test.
+Whatever the sandbox does not accept makes the test die.
+
+=cut
+
+package CrispSandbox;
+
+use strict;
+use warnings;
+
+use HTTP::Tiny;
+use JSON::PP;
+
+# Sandboxes that run, by process id, to be stopped at the end.
+my %running;
+
+my $json = JSON::PP->new->utf8->allow_nonref;
+
+=pod
+
+=head1 METHODS
+
+=over
+
+=item CrispSandbox->start(option => value, ...)
+
+Start a sandbox.  The options are those of its command line, without the
+dashes: C<< latency_ms => 20 >> or C<< 'latency-ms' => 20 >>.  An option without
+a value, such as C<no-log>, gets C<undef>.
+
+=cut
+
+sub start
+{
+	my ($class, %option) = @_;
+	my $program = $ENV{CRISP_SANDBOX}
+	  or die "CRISP_SANDBOX does not say where the sandbox is\n";
+	my @command = ($program, '--exit-with-parent');
+
+	%option = (port => 0, seed => 42, %option);
+	foreach my $name (sort keys %option)
+	{
+		push @command, '--' . ($name =~ tr/_/-/r);
+		push @command, $option{$name} if defined $option{$name};
+	}
+
+	my $pid = open(my $output, '-|', @command) or die "cannot start $program: $!\n";
+	my $line = readline($output) // 'nothing';
+	my ($url) = $line =~ m{^crisp-sandbox: listening on (http://\S+/v1)$}
+	  or die "the sandbox said: $line\n";
+
+	my $self = bless {
+		pid => $pid,
+		output => $output,
+		url => $url,
+		origin => $url =~ s{/v1$}{}r,
+		http => HTTP::Tiny->new(timeout => 180)
+	}, $class;
+	$running{$pid} = $self->{output};
+	$self->{info} = $json->decode($self->ask('GET', '/_info'));
+	return $self;
+}
+
+=pod
+
+=item $sandbox->url, ->pid, ->info
+
+The base URL of the API, the process id, and what C<GET /_info> says.
+
+=cut
+
+sub url { return $_[0]->{url} }
+
+sub pid { return $_[0]->{pid} }
+
+sub info { return $_[0]->{info} }
+
+=pod
+
+=item $sandbox->website_id([number])
+
+The id of a website, by default of the first, which is number 0.
+
+=cut
+
+sub website_id
+{
+	my ($self, $number) = @_;
+
+	return $self->{info}->{websites}->[ $number // 0 ]->{website_id}
+	  // die "the sandbox has no website $number\n";
+}
+
+=pod
+
+=item $sandbox->requests([since])
+
+The requests to the API since the start, or the last C<reset> or C<clear>: a list of
+hashes with seq, at_ms, method, path, query, headers, connection, status, rows
+and body.
+
+=cut
+
+sub requests
+{
+	my ($self) = @_;
+	my $log = $json->decode($self->ask('GET', '/_log?since=' . ($self->{since} // 0)));
+
+	return @{ $log->{requests} };
+}
+
+=pod
+
+=item $sandbox->count
+
+How many requests these are.
+
+=cut
+
+sub count
+{
+	my ($self) = @_;
+
+	return scalar(my @all = $self->requests);
+}
+
+=pod
+
+=item $sandbox->targets
+
+What was asked for by each of these requests, as C<GET path?query>: the words in which
+EXPLAIN shows a request.
+
+=cut
+
+sub targets
+{
+	my ($self) = @_;
+
+	return map {
+		"$_->{method} $_->{path}" . (length($_->{query} // '') ? "?$_->{query}" : '')
+	} $self->requests;
+}
+
+=pod
+
+=item $sandbox->clear
+
+Forget the requests so far, and leave settings and data as they are.
+
+=cut
+
+sub clear
+{
+	my ($self) = @_;
+	my @all = @{ $json->decode($self->ask('GET', '/_log'))->{requests} };
+
+	$self->{since} = $all[-1]->{seq} if @all;
+	return;
+}
+
+=pod
+
+=item $sandbox->reset
+
+Bring log, settings and data back to what they were at the start.
+
+=cut
+
+sub reset    ## no critic (the sandbox calls it so)
+{
+	my ($self) = @_;
+
+	$self->ask('POST', '/_reset');
+	delete $self->{since};
+	return;
+}
+
+=pod
+
+=item $sandbox->control({ setting => value, ... })
+
+=item $sandbox->data([ operation, ... ])
+
+Change how the sandbox answers, or its data; see F<sandbox/README.md>.  Numbers must
+be numbers, and true and false C<JSON::PP::true> and C<JSON::PP::false>.
+
+=cut
+
+sub control
+{
+	my ($self, $settings) = @_;
+
+	$self->ask('POST', '/_control', $settings);
+	return;
+}
+
+sub data
+{
+	my ($self, $operations) = @_;
+
+	$self->ask('POST', '/_data', $operations);
+	return;
+}
+
+=pod
+
+=item $sandbox->rows(resource, [website_id])
+
+The current rows of a list, as the API would give them: decoded.  C<raw_rows>
+gives their JSON text, for what no decoder accepts.
+
+=cut
+
+sub rows
+{
+	my ($self, @arguments) = @_;
+
+	return map { $json->decode($_) } $self->raw_rows(@arguments);
+}
+
+sub raw_rows
+{
+	my ($self, $resource, $website_id) = @_;
+
+	$website_id //= $self->website_id;
+	return split /\n/, $self->ask('GET', "/_rows?resource=$resource&website_id=$website_id");
+}
+
+=pod
+
+=item $sandbox->ask(method, path, [body])
+
+One request to the sandbox's own interface; returns the answer's text.
+
+=cut
+
+sub ask
+{
+	my ($self, $method, $path, $body) = @_;
+	my %content = defined $body ? (content => $json->encode($body)) : ();
+	my $response = $self->{http}->request($method, "$self->{origin}$path", \%content);
+
+	die "$method $path: $response->{status} $response->{content}\n" unless $response->{success};
+	return $response->{content};
+}
+
+=pod
+
+=item $sandbox->stop
+
+Stop it, and return its exit status.
+
+=back
+
+=cut
+
+sub stop
+{
+	my ($self) = @_;
+
+	return stop_process($self->{pid});
+}
+
+# Stop a sandbox by its process id, once.
+sub stop_process
+{
+	my ($pid) = @_;
+	my $output = delete $running{$pid} or return;
+
+	kill 'TERM', $pid;
+	close $output;    # waits for it
+	return $? >> 8;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+
+	local ($?, $@, $!);
+	$self->stop;
+	return;
+}
+
+END
+{
+	# The exit status of the test is in $?, and closing a pipe changes that.
+	my $status = $?;
+
+	stop_process($_) foreach keys %running;
+	$? = $status;
+}
+
+1;
