@@ -29,10 +29,13 @@
 
 #include "convert.h"
 
-/* More milliseconds from 1970 than any timestamp is away. */
-#define TOO_MANY_MILLISECONDS 1e16
+/* PostgreSQL counts from 2000, Unix (and so Crisp) from 1970. */
+#define EPOCH_MILLISECONDS \
+	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / INT64CONST(1000)))
 
-#define UNIX_EPOCH_OFFSET ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+/* The Unix epoch milliseconds of the first timestamp, and those beyond the last. */
+#define FIRST_MILLISECONDS (MIN_TIMESTAMP / 1000 + EPOCH_MILLISECONDS)
+#define END_MILLISECONDS (END_TIMESTAMP / 1000 + EPOCH_MILLISECONDS)
 
 typedef enum ConversionKind
 {
@@ -396,20 +399,22 @@ number_microseconds(json_object *value, Oid type)
 	int64 microseconds = 0;
 	bool  in_range = false;
 
+	/* The years between the epochs come off first: all that is left fits, then, if it's valid. */
 	if (fits_int64(value, &milliseconds))
-		in_range = !pg_mul_s64_overflow(milliseconds, 1000, &microseconds);
-	else if (fabs(json_object_get_double(value)) < TOO_MANY_MILLISECONDS)
+		in_range = !pg_sub_s64_overflow(milliseconds, EPOCH_MILLISECONDS, &milliseconds) &&
+				   !pg_mul_s64_overflow(milliseconds, 1000, &microseconds);
+	else if (json_object_get_double(value) < (double) END_MILLISECONDS &&
+			 json_object_get_double(value) > (double) FIRST_MILLISECONDS - 1)
 	{
-		Datum thousand = DirectFunctionCall1(int4_numeric, Int32GetDatum(1000));
-		Datum scaled = DirectFunctionCall2(numeric_mul, number_numeric(value), thousand);
+		Datum epoch = DirectFunctionCall1(int8_numeric, Int64GetDatum(EPOCH_MILLISECONDS));
+		Datum thousand = DirectFunctionCall1(int8_numeric, Int64GetDatum(1000));
+		Datum since = DirectFunctionCall2(numeric_sub, number_numeric(value), epoch);
+		Datum scaled = DirectFunctionCall2(numeric_mul, since, thousand);
 
 		microseconds = DatumGetInt64(DirectFunctionCall1(numeric_int8, scaled));
 		in_range = true;
 	}
-	if (in_range)
-		in_range = !pg_sub_s64_overflow(microseconds, UNIX_EPOCH_OFFSET, &microseconds) &&
-				   IS_VALID_TIMESTAMP(microseconds);
-	if (!in_range)
+	if (!in_range || !IS_VALID_TIMESTAMP(microseconds))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 type == DATEOID ? errmsg("date out of range") : errmsg("timestamp out of range"),
