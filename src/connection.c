@@ -14,8 +14,7 @@
  * changes, and are closed by the end of the process: there is no callback for
  * that, as the kernel closes the sockets, and servers take it for what it is.
  *
- * Nothing here calls into PostgreSQL from within libcurl, except for the
- * accounting of descriptors in fd.c, which raises no error.
+ * Nothing here calls into PostgreSQL from within libcurl.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -44,6 +43,7 @@
 #include "utils/wait_event.h"
 #endif
 
+#include "compat.h"
 #include "connection.h"
 
 /* Idle connections that a pool keeps: as many as can be in flight together. */
@@ -64,7 +64,8 @@ struct HttpPool
 	uint32	   mapping_hash; /* ... and the user mapping */
 	int		   holders;		 /* contexts and transfers that keep it open */
 	bool	   dropped;		 /* not in pools; closed by the last holder */
-	int		   descriptors;	 /* accounted for, sockets apart */
+	int		   transfers;	 /* attached at present */
+	int		   descriptors;	 /* accounted for */
 	int		   epoll_fd;
 	int		   timer_fd;
 	CURLM	  *multi;
@@ -243,53 +244,45 @@ set_timer(CURLM *multi, long timeout_ms, void *arg)
 	return 0;
 }
 
-/*
- * Open a socket for libcurl: closed in programs that the backend starts, as
- * libcurl's own would not be in all versions, and known to fd.c.
- */
+/* Open a socket for libcurl that programs started by the backend don't inherit. */
 static curl_socket_t
 open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	bool		 *refused = arg;
-	curl_socket_t result;
-
-	if (!AcquireExternalFD())
-	{
-		*refused = true;
-		return CURL_SOCKET_BAD;
-	}
-
-	result = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	if (result < 0)
-	{
-		if (errno == EMFILE || errno == ENFILE)
-			*refused = true;
-		ReleaseExternalFD();
-		return CURL_SOCKET_BAD;
-	}
-	return result;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static int
-close_socket(void *arg, curl_socket_t socket)
-{
-	int result = close(socket);
-
-	ReleaseExternalFD();
-	return result;
-}
-
-/* Account for the descriptors of a new pool. */
+/*
+ * Account for a pool's descriptors up to the given number, if need be by
+ * closing the pools that nobody holds.  False with errno set when PostgreSQL
+ * needs the rest for its own files.
+ */
 static bool
-reserve_descriptors(HttpPool *pool)
+reserve_descriptors(HttpPool *pool, int number)
 {
-	while (pool->descriptors < POOL_DESCRIPTORS)
+	bool tried_closing = false;
+
+	while (pool->descriptors < number)
 	{
-		if (!AcquireExternalFD())
+		if (AcquireExternalFD())
+			pool->descriptors++;
+		else if (tried_closing)
 			return false;
-		pool->descriptors++;
+		else
+		{
+			close_idle_pools();
+			tried_closing = true;
+		}
 	}
 	return true;
+}
+
+pg_noreturn static void
+raise_no_descriptors(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("could not open a connection: %m"),
+			 errhint("Raise \"max_files_per_process\" and the limit of the operating system, "
+					 "or use fewer foreign servers in one transaction.")));
 }
 
 /* Open what a new pool needs; false with errno set when that is not to be had. */
@@ -333,19 +326,13 @@ pool_open(Oid server_id, Oid user_mapping_id)
 	pool->epoll_fd = -1;
 	pool->timer_fd = -1;
 
-	if (!reserve_descriptors(pool))
-		close_idle_pools();
-	if (!reserve_descriptors(pool) || !open_descriptors(pool))
+	if (!reserve_descriptors(pool, POOL_DESCRIPTORS) || !open_descriptors(pool))
 	{
 		int saved_errno = errno;
 
 		pool_close(pool);
 		errno = saved_errno;
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not open a pool of connections: %m"),
-				 errhint("Raise \"max_files_per_process\" and the limit of the operating system, "
-						 "or use fewer foreign servers in one session.")));
+		raise_no_descriptors();
 	}
 	if (!open_multi(pool))
 	{
@@ -417,27 +404,6 @@ http_pool_socket(const HttpPool *pool)
 	return pool->epoll_fd;
 }
 
-void
-connection_make_room(void)
-{
-	if (AcquireExternalFD())
-		ReleaseExternalFD();
-	else
-		close_idle_pools();
-}
-
-CURLcode
-connection_set_socket_options(CURL *easy, bool *refused)
-{
-	CURLcode result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-
-	if (result == CURLE_OK)
-		result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, refused);
-	if (result == CURLE_OK)
-		result = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-	return result;
-}
-
 /*
  * libcurl looks up names on threads of their own, which inherit the signal
  * mask.  PostgreSQL's handlers must run on the main thread only, so all
@@ -458,16 +424,45 @@ restore_signals(const sigset_t *saved)
 	(void) pthread_sigmask(SIG_SETMASK, saved, NULL);
 }
 
-CURLMcode
+/* Give up a pool that can't be used any more.  It stays open for its holders. */
+pg_noreturn static void
+pool_fail(HttpPool *pool, CURLMcode result)
+{
+	pool_drop(pool);
+
+	if (pool->watch_errno != 0)
+	{
+		errno = pool->watch_errno;
+		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not watch a connection: %m")));
+	}
+	if (result == CURLM_OUT_OF_MEMORY)
+		ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory")));
+	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not go on with HTTP transfers: %s",
+													   curl_multi_strerror(result))));
+}
+
+/*
+ * See connection.h.  A pool has no more sockets than it ever had transfers at
+ * once: what isn't reused is closed.  So they are accounted for here, and not
+ * as they come and go, since libcurl 7.88 does not tell of all that it closes.
+ */
+void
 connection_attach(HttpPool *pool, CURL *easy)
 {
 	sigset_t  saved;
 	CURLMcode result;
 
+	if (!reserve_descriptors(pool, POOL_DESCRIPTORS + pool->transfers + 1))
+		raise_no_descriptors();
+
 	block_signals(&saved);
-	result = curl_multi_add_handle(pool->multi, easy);
+	result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK
+				 ? curl_multi_add_handle(pool->multi, easy)
+				 : CURLM_OUT_OF_MEMORY;
 	restore_signals(&saved);
-	return result;
+	if (result != CURLM_OK)
+		pool_fail(pool, result);
+	pool->transfers++;
 }
 
 void
@@ -479,6 +474,7 @@ connection_detach(HttpPool *pool, CURL *easy)
 	block_signals(&saved);
 	(void) curl_multi_remove_handle(pool->multi, easy);
 	restore_signals(&saved);
+	pool->transfers--;
 }
 
 /* Tell libcurl about one event of the epoll descriptor. */
@@ -504,23 +500,6 @@ pass_event(HttpPool *pool, const struct epoll_event *event)
 	if (event->events & EPOLLOUT)
 		what |= CURL_CSELECT_OUT;
 	return curl_multi_socket_action(pool->multi, event->data.fd, what, &running);
-}
-
-/* Give up a pool that can't be used any more.  It stays open for its holders. */
-static void
-pool_fail(HttpPool *pool, CURLMcode result)
-{
-	pool_drop(pool);
-
-	if (pool->watch_errno != 0)
-	{
-		errno = pool->watch_errno;
-		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not watch a connection: %m")));
-	}
-	if (result == CURLM_OUT_OF_MEMORY)
-		ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory")));
-	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not go on with HTTP transfers: %s",
-													   curl_multi_strerror(result))));
 }
 
 bool

@@ -25,26 +25,14 @@ extern void connection_hold(HttpPool *pool);
 extern void connection_release(HttpPool *pool);
 
 /*
- * Make sure, as far as possible, that one more socket can be opened, by
- * closing the pools that nobody holds when the backend runs out of
- * descriptors.  Raises no error: at worst, the socket is refused later.
- */
-extern void connection_make_room(void);
-
-/*
- * Let the sockets of a handle be opened and closed by the pool, which
- * accounts for them.  Set *refused to true (it must live as long as the
- * handle) when a socket is not to be had.
- */
-extern CURLcode connection_set_socket_options(CURL *easy, bool *refused);
-
-/*
  * Add a configured handle to the pool, whose transfer starts with the next
- * connection_run(); take it out again, which aborts its transfer.  Neither
- * raises an error.
+ * connection_run().  Raises HV001, HV000 or 53000, and the handle is not
+ * attached then.
  */
-extern CURLMcode connection_attach(HttpPool *pool, CURL *easy);
-extern void		 connection_detach(HttpPool *pool, CURL *easy);
+extern void connection_attach(HttpPool *pool, CURL *easy);
+
+/* Take a handle out of the pool, which aborts its transfer.  Raises no error. */
+extern void connection_detach(HttpPool *pool, CURL *easy);
 
 /*
  * Do what can be done at this moment without waiting, and call finished for every

@@ -55,9 +55,9 @@ struct HttpTransfer
 	size_t		 body_length;
 	size_t		 body_capacity;
 	size_t		 body_limit;
+	bool		 head_complete;
 	bool		 too_large;
 	bool		 out_of_memory;
-	bool		 socket_refused;
 	HttpResponse response;
 };
 
@@ -202,6 +202,9 @@ receive_header(char *line, size_t size, size_t count, void *arg)
 	HttpTransfer *transfer = arg;
 	size_t		  length = size * count;
 
+	if (length == 0)
+		return 0;
+
 	/* A status line: what came before belongs to an interim answer (1xx). */
 	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0)
 	{
@@ -209,8 +212,11 @@ receive_header(char *line, size_t size, size_t count, void *arg)
 		free(transfer->retry_after);
 		free(transfer->location);
 		transfer->content_type = transfer->retry_after = transfer->location = NULL;
+		transfer->head_complete = false;
 		return length;
 	}
+	if (line[0] == '\r' || line[0] == '\n')
+		transfer->head_complete = true;
 
 	if (keep_header(line, length, "Content-Type", &transfer->content_type) &&
 		keep_header(line, length, "Retry-After", &transfer->retry_after) &&
@@ -333,7 +339,10 @@ set_connection_options(CURL *easy, const HttpRequest *request)
 
 	/* On a kept connection that proves dead, libcurl sends again what may have arrived. */
 	if (!idempotent)
+	{
 		SET_OPTION(CURLOPT_FRESH_CONNECT, 1L);
+		SET_OPTION(CURLOPT_FORBID_REUSE, 1L);
+	}
 	return result;
 }
 
@@ -405,9 +414,9 @@ add_header(HttpTransfer *transfer, const char *header)
 	return CURLE_OK;
 }
 
-/* Make the handle of a transfer, and give it to the pool. */
+/* Make the handle of a transfer. */
 static CURLcode
-begin_transfer(HttpTransfer *transfer, const HttpRequest *request)
+open_handle(HttpTransfer *transfer, const HttpRequest *request)
 {
 	CURLcode result;
 
@@ -427,17 +436,9 @@ begin_transfer(HttpTransfer *transfer, const HttpRequest *request)
 	if (result == CURLE_OK)
 		result = set_connection_options(transfer->easy, request);
 	if (result == CURLE_OK)
-		result = connection_set_socket_options(transfer->easy, &transfer->socket_refused);
-	if (result == CURLE_OK)
 		result = set_request_options(transfer->easy, request, transfer->headers);
 	if (result == CURLE_OK)
 		result = set_response_options(transfer, request);
-	if (result == CURLE_OK)
-	{
-		if (connection_attach(transfer->pool, transfer->easy) != CURLM_OK)
-			return CURLE_OUT_OF_MEMORY;
-		transfer->attached = true;
-	}
 	return result;
 }
 
@@ -455,16 +456,14 @@ http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 	transfer->callback.arg = transfer;
 	MemoryContextRegisterResetCallback(context, &transfer->callback);
 
-	connection_make_room();
-	result = begin_transfer(transfer, request);
+	result = open_handle(transfer, request);
+	if (result == CURLE_OUT_OF_MEMORY)
+		ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory")));
 	if (result != CURLE_OK)
-	{
-		http_end(transfer);
-		if (result == CURLE_OUT_OF_MEMORY)
-			ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory")));
 		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not prepare an HTTP request: %s",
 														   curl_easy_strerror(result))));
-	}
+	connection_attach(pool, transfer->easy);
+	transfer->attached = true;
 
 	http_progress(pool);
 	return transfer;
@@ -559,7 +558,8 @@ transfer_outcome(CURL *easy, CURLcode result)
 /*
  * Like transfer_outcome(), with what only we know: what our callbacks found,
  * and that a proxy's refusal of a tunnel, which libcurl takes for a broken
- * connection, came before anything was sent.
+ * connection, came before anything was sent.  A connection that ends within the
+ * head of an answer is no error to libcurl.
  */
 static void
 set_outcome(HttpTransfer *transfer, CURLcode result)
@@ -568,6 +568,12 @@ set_outcome(HttpTransfer *transfer, CURLcode result)
 	long		  proxy_status = 0;
 
 	response->outcome = transfer_outcome(transfer->easy, result);
+	if (result == CURLE_OK && !transfer->head_complete)
+	{
+		response->outcome = HTTP_BROKEN;
+		set_message(response, "transfer closed within the response headers");
+		return;
+	}
 	if (result == CURLE_OK)
 	{
 		response->message[0] = '\0';
@@ -585,8 +591,6 @@ set_outcome(HttpTransfer *transfer, CURLcode result)
 		response->outcome = HTTP_FAILED;
 		set_message(response, "Out of memory");
 	}
-	else if (transfer->socket_refused)
-		set_message(response, "Too many open files");
 	else if (proxy_status != 0 && proxy_status / 100 != 2)
 		response->outcome = HTTP_CANNOT_CONNECT;
 

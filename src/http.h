@@ -74,7 +74,7 @@ typedef struct HttpTransfer HttpTransfer;
  * makes a new one.
  *
  * Raises HV001 (FDW_OUT_OF_MEMORY) when libcurl has none, and 53000
- * (INSUFFICIENT_RESOURCES) when this backend may open no more descriptors.
+ * (INSUFFICIENT_RESOURCES) when the backend may open no more descriptors.
  */
 extern HttpPool *http_pool(Oid server_id, Oid user_mapping_id, MemoryContext owner);
 
@@ -101,7 +101,8 @@ extern pgsocket http_pool_socket(const HttpPool *pool);
  * out to be dead.  Everything else goes over a connection of its own, and so
  * is sent at most once.
  *
- * Raises HV001 for lack of memory, and what http_progress() raises.
+ * Raises HV001 for lack of memory, 53000 for lack of descriptors, and what
+ * http_progress() raises.
  */
 extern HttpTransfer *http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner);
 
