@@ -158,3 +158,37 @@ export function absentFields(values, typeName) {
   values.forEach((value) => collectPaths(value, "", present));
   return fieldPaths(typeNamed(typeName), "").filter((path) => !present.has(path));
 }
+
+// What a column of a table can make of a type.
+function kindOf(type) {
+  if (checker.isArrayType(type)) {
+    return kindOf(elementOf(type)) === "string" ? "string[]" : "json";
+  }
+  const kinds = (type.isUnion() ? type.types : [type]).map((one) => {
+    if (one.flags & ts.TypeFlags.StringLike) {
+      return "string";
+    }
+    if (one.flags & ts.TypeFlags.NumberLike) {
+      return "number";
+    }
+    return one.flags & ts.TypeFlags.BooleanLike ? "boolean" : "json";
+  });
+  return new Set(kinds).size === 1 ? kinds[0] : "json";
+}
+
+/**
+ * The fields of a type as the columns of a table: [path, kind], where a kind is
+ * string, number, boolean, string[] or json, and arrays are one column.
+ */
+export function fields(typeName) {
+  const flat = (type, path) =>
+    properties(type).flatMap((property) => {
+      const here = path ? `${path}.${property.name}` : property.name;
+      const isStructure =
+        (property.type.flags & ts.TypeFlags.Object) !== 0 &&
+        !checker.isArrayType(property.type) &&
+        !checker.getIndexInfoOfType(property.type, ts.IndexKind.String);
+      return isStructure ? flat(property.type, here) : [[here, kindOf(property.type)]];
+    });
+  return flat(typeNamed(typeName), "");
+}

@@ -1,0 +1,41 @@
+// The catalog of the extension has every field that Crisp's official client
+// knows of a resource, as a column of a fitting type, and no other.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { fields } from "./lib/types.mjs";
+
+const kinds = {
+  CRISP_TEXT: "string",
+  CRISP_INTEGER: "number",
+  CRISP_NUMBER: "number",
+  CRISP_TIME: "number",
+  CRISP_BOOLEAN: "boolean",
+  CRISP_TEXT_ARRAY: "string[]",
+  CRISP_JSON: "json",
+};
+
+const source = await readFile(new URL("../src/resource.c", import.meta.url), "utf8");
+
+// The columns of a resource as src/resource.c has them: [path, kind].
+function catalog(resource) {
+  const [, table] =
+    new RegExp(`CrispColumn ${resource}_columns\\[\\] = \\{\n(.*?)\n\\};`, "s").exec(source) ?? [];
+  assert.ok(table, `src/resource.c has a table of the columns of ${resource}`);
+  return [...table.matchAll(/^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),/gm)].map(([, path, type]) => [
+    path,
+    kinds[type],
+  ]);
+}
+
+for (const [resource, typeName] of [
+  ["conversation", "Conversation"],
+  ["people_profile", "PeopleProfile"],
+  ["visitor", "WebsiteVisitor"],
+  ["operator", "OperatorListOne"],
+]) {
+  test(`the columns of ${resource} are the fields of ${typeName}`, () => {
+    assert.deepEqual(catalog(resource).sort(), fields(typeName).sort());
+  });
+}
