@@ -31,6 +31,7 @@ typedef struct FlattenColumn
 	const char *name;
 	const char *path_text; /* NULL: found by name */
 	JsonPath   *path;
+	int			nshared; /* keys that the path shares with that of the column before */
 	const char *name_utf8;
 	Conversion *conversion;
 } FlattenColumn;
@@ -42,6 +43,7 @@ struct Flattener
 	int			   natts;
 	int			   ncolumns;
 	FlattenColumn *columns;
+	json_object	 **trail; /* the row, and what each key of the latest path led to */
 
 	/* What is being converted, for the error context. */
 	json_object			*row;
@@ -49,8 +51,10 @@ struct Flattener
 	ConversionProgress	 progress;
 };
 
-static json_object *column_value(const Flattener *flattener, const FlattenColumn *column,
-								 json_object *row);
+static JsonPath	   *parse_path(const FlattenColumn *column, const char *relation_name);
+static void			share_trail(Flattener *flattener);
+static json_object *column_value(const Flattener *flattener, const FlattenColumn *column);
+static json_object *follow_path(const Flattener *flattener, const FlattenColumn *column);
 static void			flatten_error_context(void *arg);
 static void			describe_path(const Flattener *flattener, char *path, size_t size);
 static void			describe_value(json_object *value, char *shown, size_t size);
@@ -74,7 +78,6 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, sources[i].attnum - 1);
 		FlattenColumn	 *column = &flattener->columns[flattener->ncolumns];
-		const char		 *error;
 
 		if (attribute->attisdropped)
 			continue;
@@ -83,21 +86,62 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 		if (sources[i].path != NULL)
 		{
 			column->path_text = pstrdup(sources[i].path);
-			column->path = json_path_parse(column->path_text, &error);
-			if (column->path == NULL)
-				ereport(
-					ERROR,
-					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid JSON path \"%s\" for column \"%s\" of foreign table \"%s\"",
-							column->path_text, column->name, relation_name),
-					 errdetail("%s", error)));
+			column->path = parse_path(column, relation_name);
 		}
 		else
 			column->name_utf8 = pg_server_to_any(column->name, (int) strlen(column->name), PG_UTF8);
 		column->conversion = conversion_create(attribute->atttypid, attribute->atttypmod);
 		flattener->ncolumns++;
 	}
+	share_trail(flattener);
 	return flattener;
+}
+
+/*
+ * parse_path -- the path of a column, or an error that names it
+ */
+static JsonPath *
+parse_path(const FlattenColumn *column, const char *relation_name)
+{
+	const char *error;
+	JsonPath   *path = json_path_parse(column->path_text, &error);
+
+	if (path == NULL)
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						errmsg("invalid JSON path \"%s\" for column \"%s\" of foreign table \"%s\"",
+							   column->path_text, column->name, relation_name),
+						errdetail("%s", error)));
+	return path;
+}
+
+/*
+ * share_trail -- find what each path has in common with the one before
+ *
+ * Columns mostly stand in the order of the JSON, so that most of a path has
+ * just been walked for the column before.
+ */
+static void
+share_trail(Flattener *flattener)
+{
+	const JsonPath *previous = NULL;
+	int				max_keys = 0;
+
+	for (int i = 0; i < flattener->ncolumns; i++)
+	{
+		FlattenColumn  *column = &flattener->columns[i];
+		const JsonPath *path = column->path;
+		int				n = 0;
+
+		if (path == NULL)
+			continue;
+		while (previous != NULL && n < Min(path->nkeys, previous->nkeys) &&
+			   strcmp(path->keys[n], previous->keys[n]) == 0)
+			n++;
+		column->nshared = n;
+		max_keys = Max(max_keys, path->nkeys);
+		previous = path;
+	}
+	flattener->trail = palloc((max_keys + 1) * sizeof(json_object *));
 }
 
 /*
@@ -112,6 +156,7 @@ flatten_row(Flattener *flattener, json_object *row, Datum *values, bool *nulls)
 	memset(nulls, true, sizeof(bool) * flattener->natts);
 
 	flattener->row = row;
+	flattener->trail[0] = row;
 	callback.callback = flatten_error_context;
 	callback.arg = flattener;
 	callback.previous = error_context_stack;
@@ -124,8 +169,7 @@ flatten_row(Flattener *flattener, json_object *row, Datum *values, bool *nulls)
 		flattener->column = column;
 		flattener->progress.value = NULL;
 		flattener->progress.element = -1;
-		values[column->index] = conversion_run(column->conversion,
-											   column_value(flattener, column, row),
+		values[column->index] = conversion_run(column->conversion, column_value(flattener, column),
 											   &flattener->progress, &nulls[column->index]);
 	}
 
@@ -136,18 +180,39 @@ flatten_row(Flattener *flattener, json_object *row, Datum *values, bool *nulls)
  * column_value -- the JSON value that a column shows, or NULL
  */
 static json_object *
-column_value(const Flattener *flattener, const FlattenColumn *column, json_object *row)
+column_value(const Flattener *flattener, const FlattenColumn *column)
 {
+	json_object *row = flattener->row;
 	json_object *value;
 	json_object *enveloped;
 
 	if (column->path != NULL)
-		return json_path_get(row, column->path);
+		return follow_path(flattener, column);
 
 	value = json_path_find(row, column->name_utf8);
 	if (value == NULL && flattener->envelope != NULL &&
 		json_object_object_get_ex(row, flattener->envelope, &enveloped))
 		value = json_path_find(enveloped, column->name_utf8);
+	return value;
+}
+
+/*
+ * follow_path -- what a column's path leads to
+ *
+ * Goes on from where it parts from the path of the column before.  What isn't
+ * an object has no keys, which json-c knows.
+ */
+static json_object *
+follow_path(const Flattener *flattener, const FlattenColumn *column)
+{
+	json_object *value = flattener->trail[column->nshared];
+
+	for (int i = column->nshared; i < column->path->nkeys; i++)
+	{
+		if (!json_object_object_get_ex(value, column->path->keys[i], &value))
+			value = NULL;
+		flattener->trail[i + 1] = value;
+	}
 	return value;
 }
 
