@@ -20,7 +20,7 @@
 
 /* How many bytes of a value an error shows, and what they take at most. */
 #define SHOWN_BYTES 64
-#define SHOWN_SIZE (SHOWN_BYTES * 4 + sizeof("..."))
+#define SHOWN_SIZE (sizeof("\\xff") * SHOWN_BYTES + sizeof("..."))
 
 /* The longest column name (in UTF-8, whatever the database's encoding), with its NUL. */
 #define MAX_NAME_SIZE (NAMEDATALEN * MAX_CONVERSION_GROWTH)
@@ -339,5 +339,5 @@ escape(const char *utf8, size_t length, size_t limit, char *result, size_t size)
 			at++;
 		}
 	}
-	strcpy(result, at < length ? "..." : "");
+	snprintf(result, sizeof("..."), "%s", at < length ? "..." : "");
 }

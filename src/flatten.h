@@ -19,22 +19,25 @@
 typedef struct FlattenSource
 {
 	AttrNumber	attnum;
-	const char *path;			/* JSON path; NULL: found by the flattening rule, from the column's name */
+	const char *path; /* JSON path; NULL: found by the flattening rule, from the column's name */
 } FlattenSource;
 
 typedef struct Flattener Flattener;
 
 /*
- * Prepare the conversion of rows for the columns in sources; all others will be NULL.
- * Resolves types, input functions and paths once per scan.  relation_name is
- * for error messages.  envelope, if not NULL, is a key whose object is
- * searched after the row itself for columns that have no path.
- * Everything is palloc'd in CurrentMemoryContext, which must outlive the scan; arguments are copied,
- * but for tupdesc, which the caller keeps alive.
- * Raises what looking up types raises.
+ * Prepare the conversion of rows for the columns in sources (dropped ones are
+ * passed over); all others will be NULL.  Resolves types, input functions and
+ * paths once per scan.  relation_name is for error messages.  envelope, if not
+ * NULL, is a key (UTF-8) whose object is searched after the row itself for
+ * columns that have no path.  Columns that follow one another in sources and
+ * share the beginning of their paths walk it once.
+ *
+ * Everything is palloc'd in CurrentMemoryContext, which must outlive the scan;
+ * all arguments are copied.
+ * Raises what looking up types raises, and HV024 (fdw_invalid_attribute_value)
+ * for a malformed path.
  */
-extern Flattener *flatten_begin(TupleDesc tupdesc, const char *relation_name,
-								const char *envelope,
+extern Flattener *flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope,
 								const FlattenSource *sources, int nsources);
 
 /*
@@ -45,7 +48,6 @@ extern Flattener *flatten_begin(TupleDesc tupdesc, const char *relation_name,
  * Raises the input function's own error when a value does not fit its column, with
  * a context line that names column, foreign table, JSON path and the value's start.
  */
-extern void flatten_row(Flattener *flattener, json_object *row,
-						Datum *values, bool *nulls);
+extern void flatten_row(Flattener *flattener, json_object *row, Datum *values, bool *nulls);
 
-#endif							/* CRISP_FLATTEN_H */
+#endif /* CRISP_FLATTEN_H */

@@ -14,33 +14,48 @@
 #ifndef CRISP_JSON_H
 #define CRISP_JSON_H
 
+/*
+ * json-c has a type json_object, and PostgreSQL a function of that name, which
+ * is declared here first.  So the compiler gets to see the type by another name.
+ */
+#include "fmgr.h"
+#include "utils/fmgrprotos.h"
+#define json_object json_c_object
 #include <json-c/json.h>
 
 /* Deepest nesting that is parsed; json-c's own default of 32 is too little for free-form data. */
-#define JSON_MAX_DEPTH	256
+#define JSON_MAX_DEPTH 256
 
 /*
  * Parse text (length bytes, UTF-8, need not end in NUL) as one JSON value.
  * White space may surround it; anything else after it is an error.
  *
- * Numbers keep all their digits, whatever their size.  The tree belongs to
- * owner: a reset callback on that context releases it, so nobody else may
- * call json_object_put() on it.  The JSON literal null gives a NULL *tree
- * and true.
+ * Numbers keep all their digits, whatever their size; doubles keep the text
+ * that they came with.  Invalid UTF-8 in strings passes, so that it spoils no
+ * more than its own value.  A lone surrogate escape becomes U+FFFD; a NUL
+ * escape in a key stays as the six characters that it was written with.  Of a
+ * key that comes twice the last one counts.  Numbers with a leading zero or a
+ * trailing point pass, as json-c lets them; any other text that isn't JSON is
+ * refused.
+ *
+ * The tree belongs to owner: a reset callback on that context releases it, so
+ * nobody else may call json_object_put() on it.  The JSON literal null gives a
+ * NULL *tree and true.
  *
  * Returns false for text that isn't JSON, with *error set to a sentence
  * fragment (in CurrentMemoryContext) that says what is wrong and at which
  * byte, fit for an errdetail.  Raises only for memory.
  */
-extern bool json_parse(MemoryContext owner, const char *text, size_t length,
-					   json_object **tree, char **error);
+extern bool json_parse(MemoryContext owner, const char *text, size_t length, json_object **tree,
+					   char **error);
 
 /*
  * The JSON text of value (NULL is "null"), as short as it gets, numbers with
- * the digits that they came with.  *length gets its length in bytes.  The text is
- * owned by the value (for "null": static) and valid until the value is changed, printed again or
- * released.  Encoding: UTF-8, as it came.
+ * the digits that they came with, in UTF-8 as it came.  *length gets its length
+ * in bytes.  The text is owned by the value (for "null": static) and valid
+ * until the value is changed, printed again or released.  Raises only for
+ * memory.
  */
 extern const char *json_text(json_object *value, size_t *length);
 
-#endif							/* CRISP_JSON_H */
+#endif /* CRISP_JSON_H */

@@ -19,8 +19,8 @@
  */
 typedef struct JsonPath
 {
-	int			nkeys;
-	char	  **keys;			/* UTF-8 */
+	int	   nkeys;
+	char **keys; /* UTF-8 */
 } JsonPath;
 
 /*
@@ -50,7 +50,6 @@ extern json_object *json_path_find(json_object *object, const char *name);
  * name with a dot in place of each underscore that was found to separate
  * keys.  Raises nothing for a name of less than 512 bytes.
  */
-extern json_object *json_path_find_spelled(json_object *object, const char *name,
-										   char *spelled);
+extern json_object *json_path_find_spelled(json_object *object, const char *name, char *spelled);
 
-#endif							/* CRISP_JSONPATH_H */
+#endif /* CRISP_JSONPATH_H */

@@ -13,19 +13,25 @@
 typedef struct SeenKeys SeenKeys;
 
 /*
- * An empty set, palloc'd in a child of CurrentMemoryContext.  Holds about memory_limit
- * bytes in memory (work_mem is a fit value, in bytes) and spills to temporary files beyond that.
+ * An empty set, palloc'd in a child of CurrentMemoryContext.  Takes about
+ * memory_limit bytes of memory (work_mem is a fit value, in bytes) and spills
+ * to temporary files beyond that.  These belong to CurrentResourceOwner, which
+ * in an executor node is the portal's.
  */
 extern SeenKeys *seen_create(Size memory_limit);
 
 /*
- * Add a key (length bytes).  True when it was not in the set before.
- * Exact: never takes two different keys for one.
+ * Add a key (length bytes).  True when it was not in the set before.  Two
+ * different keys are never taken for one, short of a collision of SHA-256.
  * Raises what temporary files raise.
  */
 extern bool seen_add(SeenKeys *seen, const char *key, size_t length);
 
-/* Release memory and temporary files. */
+/*
+ * Release memory and temporary files.  After an error that is done by the
+ * memory context and the resource owner; in all other cases it has to be
+ * called before the context goes.
+ */
 extern void seen_free(SeenKeys *seen);
 
-#endif							/* CRISP_SEEN_H */
+#endif /* CRISP_SEEN_H */
