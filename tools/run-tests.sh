@@ -205,7 +205,7 @@ export CRISP_SANDBOX=$WORK/gcc/sandbox/crisp-sandbox
 
 # Developers who run a part of the tests don't wait for the second compiler.
 compilers=(gcc)
-[ -n "$ONLY" ] || compilers+=(clang)
+[ -n "$ONLY$TESTS" ] || compilers+=(clang)
 for compiler in "${compilers[@]}"; do
 	tools/build.sh "$compiler" || failed=$((failed + 1))
 done

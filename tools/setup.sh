@@ -17,7 +17,7 @@ need()
 	local package=$1
 
 	shift
-	"$@" >/dev/null 2>&1 || missing+=("$package")
+	"$@" >/dev/null 2>&1 || [[ " ${missing[*]} " = *" $package "* ]] || missing+=("$package")
 }
 
 # as_root COMMAND…: run it as root, which is through sudo when we aren't.
