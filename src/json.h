@@ -34,9 +34,9 @@
  * that they came with.  Invalid UTF-8 in strings passes, so that it spoils no
  * more than its own value.  A lone surrogate escape becomes U+FFFD; a NUL
  * escape in a key stays as the six characters that it was written with.  Of a
- * key that comes twice the last one counts.  Numbers with a leading zero or a
- * trailing point pass, as json-c lets them; any other text that isn't JSON is
- * refused.
+ * key that comes twice the last one counts.  Numbers with a leading zero, or with
+ * no digit on one side of the point, pass as json-c lets them; any other text
+ * that isn't JSON is refused.
  *
  * The tree belongs to owner: a reset callback on that context releases it, so
  * nobody else may call json_object_put() on it.  The JSON literal null gives a
