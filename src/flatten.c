@@ -25,6 +25,13 @@
 /* The longest column name (in UTF-8, whatever the database's encoding), with its NUL. */
 #define MAX_NAME_SIZE (NAMEDATALEN * MAX_CONVERSION_GROWTH)
 
+/* A value on the way of a path. */
+typedef struct PathStep
+{
+	json_object		*value;
+	struct lh_entry *next; /* after the member that was found in it last, or NULL */
+} PathStep;
+
 typedef struct FlattenColumn
 {
 	int			index; /* into values and nulls */
@@ -43,7 +50,7 @@ struct Flattener
 	int			   natts;
 	int			   ncolumns;
 	FlattenColumn *columns;
-	json_object	 **trail; /* the row, and what each key of the latest path led to */
+	PathStep	  *trail; /* the row, and what each key of the latest path led to */
 
 	/* What is being converted, for the error context. */
 	json_object			*row;
@@ -55,6 +62,8 @@ static JsonPath	   *parse_path(const FlattenColumn *column, const char *relation
 static void			share_trail(Flattener *flattener);
 static json_object *column_value(const Flattener *flattener, const FlattenColumn *column);
 static json_object *follow_path(const Flattener *flattener, const FlattenColumn *column);
+static void			step_to(PathStep *step, json_object *value);
+static json_object *find_member(PathStep *step, const char *key);
 static void			flatten_error_context(void *arg);
 static void			describe_path(const Flattener *flattener, char *path, size_t size);
 static void			describe_value(json_object *value, char *shown, size_t size);
@@ -141,7 +150,7 @@ share_trail(Flattener *flattener)
 		max_keys = Max(max_keys, path->nkeys);
 		previous = path;
 	}
-	flattener->trail = palloc((max_keys + 1) * sizeof(json_object *));
+	flattener->trail = palloc0((max_keys + 1) * sizeof(PathStep));
 }
 
 /*
@@ -156,7 +165,7 @@ flatten_row(Flattener *flattener, json_object *row, Datum *values, bool *nulls)
 	memset(nulls, true, sizeof(bool) * flattener->natts);
 
 	flattener->row = row;
-	flattener->trail[0] = row;
+	step_to(&flattener->trail[0], row);
 	callback.callback = flatten_error_context;
 	callback.arg = flattener;
 	callback.previous = error_context_stack;
@@ -199,21 +208,48 @@ column_value(const Flattener *flattener, const FlattenColumn *column)
 /*
  * follow_path -- what a column's path leads to
  *
- * Goes on from where it parts from the path of the column before.  What isn't
- * an object has no keys, which json-c knows.
+ * Goes on from where it parts from the path of the column before.
  */
 static json_object *
 follow_path(const Flattener *flattener, const FlattenColumn *column)
 {
-	json_object *value = flattener->trail[column->nshared];
+	PathStep *step = &flattener->trail[column->nshared];
 
-	for (int i = column->nshared; i < column->path->nkeys; i++)
+	for (int i = column->nshared; i < column->path->nkeys; i++, step++)
+		step_to(step + 1, find_member(step, column->path->keys[i]));
+	return step->value;
+}
+
+static void
+step_to(PathStep *step, json_object *value)
+{
+	step->value = value;
+	step->next = json_object_is_type(value, json_type_object)
+					 ? lh_table_head(json_object_get_object(value))
+					 : NULL;
+}
+
+/*
+ * find_member -- the value of a key of the object that a step has reached
+ *
+ * Columns mostly stand in the order of the JSON, so the member after the one
+ * that was found last is tried first, which spares most of the hashing.
+ */
+static json_object *
+find_member(PathStep *step, const char *key)
+{
+	struct lh_entry *member = step->next;
+
+	if (member == NULL || strcmp(lh_entry_k(member), key) != 0)
 	{
-		if (!json_object_object_get_ex(value, column->path->keys[i], &value))
-			value = NULL;
-		flattener->trail[i + 1] = value;
+		if (!json_object_is_type(step->value, json_type_object))
+			return NULL;
+		member = lh_table_lookup_entry(json_object_get_object(step->value), key);
+		if (member == NULL)
+			return NULL;
 	}
-	return value;
+	step->next = lh_entry_next(member);
+	return (json_object *) lh_entry_v(member);
 }
 
 /*
