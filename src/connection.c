@@ -3,12 +3,11 @@
  * connection.c
  *		Pools of connections: lifetime, descriptors, waiting.
  *
- * A pool is a multi handle of libcurl, which keeps the connections, the
- * addresses of hosts and the certificates of authorities, and an epoll
- * descriptor that watches everything the multi handle waits for: its sockets,
- * and a timer descriptor for its timeouts.  So there is one descriptor to
- * wait on, next to the latch of the process, and an Append node can do so
- * too, which could not wait for a timeout.
+ * A pool is a multi handle of libcurl, which keeps connections and the
+ * addresses of hosts, and an epoll descriptor that watches all that the multi
+ * handle waits for: its sockets, and a timer descriptor for its timeouts.  So
+ * there is one descriptor to wait on, next to the latch of the process, and an
+ * Append node can do so too, which could not wait for a timeout.
  *
  * Pools live as long as the backend, unless their server or user mapping
  * changes, and are closed by the end of the process: there is no callback for
@@ -177,8 +176,7 @@ initialize_libcurl(void)
 		return;
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
-						errmsg("could not initialize libcurl")));
+		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not initialize libcurl")));
 
 	dlist_init(&pools);
 	if (pools_pid == 0)

@@ -19,19 +19,12 @@
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "connection.h"
 #include "http.h"
-
-#define USER_AGENT "crisp_fdw/1.0"
-
-/* What libcurl reads from a socket at once. */
-#define RECEIVE_BUFFER_SIZE (128L * 1024)
+#include "http_options.h"
 
 /* A body's first allocation; it doubles from there. */
 #define INITIAL_BODY_CAPACITY ((size_t) 64 * 1024)
@@ -64,14 +57,6 @@ struct HttpTransfer
 StaticAssertDecl(sizeof(((HttpResponse *) NULL)->message) >= CURL_ERROR_SIZE,
 				 "libcurl writes its error message into HttpResponse");
 
-/* Sets an option unless an earlier one failed; for functions with variables easy and result. */
-#define SET_OPTION(option, value)                               \
-	do                                                          \
-	{                                                           \
-		if (result == CURLE_OK)                                 \
-			result = curl_easy_setopt(easy, (option), (value)); \
-	} while (0)
-
 /* Give the handle back to libcurl, which forgets the credentials with it. */
 static void
 release_handle(HttpTransfer *transfer)
@@ -96,6 +81,17 @@ release_body(HttpTransfer *transfer)
 	transfer->body_capacity = 0;
 }
 
+static void
+release_headers(HttpTransfer *transfer)
+{
+	free(transfer->content_type);
+	free(transfer->retry_after);
+	free(transfer->location);
+	transfer->content_type = NULL;
+	transfer->retry_after = NULL;
+	transfer->location = NULL;
+}
+
 /* The reset callback of the transfer's context. */
 static void
 release_transfer(void *arg)
@@ -104,9 +100,7 @@ release_transfer(void *arg)
 
 	release_handle(transfer);
 	release_body(transfer);
-	free(transfer->content_type);
-	free(transfer->retry_after);
-	free(transfer->location);
+	release_headers(transfer);
 	connection_release(transfer->pool);
 }
 
@@ -208,10 +202,7 @@ receive_header(char *line, size_t size, size_t count, void *arg)
 	/* A status line: what came before belongs to an interim answer (1xx). */
 	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0)
 	{
-		free(transfer->content_type);
-		free(transfer->retry_after);
-		free(transfer->location);
-		transfer->content_type = transfer->retry_after = transfer->location = NULL;
+		release_headers(transfer);
 		transfer->head_complete = false;
 		return length;
 	}
@@ -227,190 +218,29 @@ receive_header(char *line, size_t size, size_t count, void *arg)
 	return 0;
 }
 
-/*
- * Scheme and host of url, to be freed with curl_free().  False for what is
- * no URL.
- */
-static bool
-parse_url(const char *url, char **scheme, char **host)
-{
-	CURLU *parts = curl_url();
-	bool   valid;
-
-	*scheme = *host = NULL;
-	valid = parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
-			curl_url_get(parts, CURLUPART_SCHEME, scheme, 0) == CURLUE_OK &&
-			curl_url_get(parts, CURLUPART_HOST, host, 0) == CURLUE_OK;
-	curl_url_cleanup(parts);
-	return valid;
-}
-
-static bool
-host_is_loopback(const char *host)
-{
-	struct in_addr address;
-
-	if (pg_strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
-		return true;
-	return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
-bool
-http_url_is_loopback(const char *url)
-{
-	char *scheme;
-	char *host;
-	bool  result = parse_url(url, &scheme, &host) && host_is_loopback(host);
-
-	curl_free(scheme);
-	curl_free(host);
-	return result;
-}
-
-/*
- * Whether the proxy that the server's environment names may be used.  With
- * https it's a tunnel, which sees nothing of the request.  With plain http it
- * would see the credentials, and from another machine, loopback is another host.
- */
-static bool
-proxy_is_safe(const char *url)
-{
-	char *scheme;
-	char *host;
-	bool  result = parse_url(url, &scheme, &host) && pg_strcasecmp(scheme, "https") == 0 &&
-				  !host_is_loopback(host);
-
-	curl_free(scheme);
-	curl_free(host);
-	return result;
-}
-
-/* Where the request may go, and what it may give away. */
-static CURLcode
-set_safety_options(CURL *easy, const HttpRequest *request)
-{
-	CURLcode result = CURLE_OK;
-
-#if LIBCURL_VERSION_NUM >= 0x075500
-	SET_OPTION(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET_OPTION(CURLOPT_REDIR_PROTOCOLS_STR, "https");
-#else
-	SET_OPTION(CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
-	SET_OPTION(CURLOPT_REDIR_PROTOCOLS, (long) CURLPROTO_HTTPS);
-#endif
-	SET_OPTION(CURLOPT_DEFAULT_PROTOCOL, "https");
-	SET_OPTION(CURLOPT_FOLLOWLOCATION, 0L);
-	SET_OPTION(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	SET_OPTION(CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
-	SET_OPTION(CURLOPT_PATH_AS_IS, 1L);
-	SET_OPTION(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET_OPTION(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET_OPTION(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
-	SET_OPTION(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (!proxy_is_safe(request->url))
-		SET_OPTION(CURLOPT_PROXY, "");
-	return result;
-}
-
-/* How connections are made, kept and waited for. */
-static CURLcode
-set_connection_options(CURL *easy, const HttpRequest *request)
-{
-	CURLcode result = CURLE_OK;
-	bool idempotent = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-
-	/* Timeouts without SIGALRM, which is PostgreSQL's. */
-	SET_OPTION(CURLOPT_NOSIGNAL, 1L);
-	SET_OPTION(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout_ms);
-	SET_OPTION(CURLOPT_TIMEOUT_MS, (long) request->timeout_ms);
-	SET_OPTION(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET_OPTION(CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_SIZE);
-
-	/* When a request is cancelled, leave the thread that looks up its host to itself. */
-#if LIBCURL_VERSION_NUM >= 0x075700
-	SET_OPTION(CURLOPT_QUICK_EXIT, 1L);
-#endif
-
-	/* Rather wait for a connection that may be shared than open another; over TLS only. */
-	if (result == CURLE_OK)
-		(void) curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
-	if (pg_strncasecmp(request->url, "https:", 6) == 0)
-		SET_OPTION(CURLOPT_PIPEWAIT, 1L);
-
-	/* On a kept connection that proves dead, libcurl sends again what may have arrived. */
-	if (!idempotent)
-	{
-		SET_OPTION(CURLOPT_FRESH_CONNECT, 1L);
-		SET_OPTION(CURLOPT_FORBID_REUSE, 1L);
-	}
-	return result;
-}
-
-/* Method, body, headers and credentials. */
-static CURLcode
-set_request_options(CURL *easy, const HttpRequest *request, struct curl_slist *headers)
-{
-	CURLcode result = CURLE_OK;
-
-	SET_OPTION(CURLOPT_URL, request->url);
-	SET_OPTION(CURLOPT_USERAGENT, USER_AGENT);
-	SET_OPTION(CURLOPT_ACCEPT_ENCODING, "");
-	SET_OPTION(CURLOPT_HTTPHEADER, headers);
-
-	if (strcmp(request->method, "HEAD") == 0)
-		SET_OPTION(CURLOPT_NOBODY, 1L);
-	else if (strcmp(request->method, "GET") != 0 || request->body != NULL)
-	{
-		bool sends_body = request->body != NULL || strcmp(request->method, "DELETE") != 0;
-
-		if (sends_body)
-		{
-			SET_OPTION(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_length);
-			SET_OPTION(CURLOPT_COPYPOSTFIELDS, request->body != NULL ? request->body : "");
-		}
-		SET_OPTION(CURLOPT_CUSTOMREQUEST, request->method);
-	}
-
-	if (request->username != NULL)
-	{
-		SET_OPTION(CURLOPT_HTTPAUTH, (long) CURLAUTH_BASIC);
-		SET_OPTION(CURLOPT_USERNAME, request->username);
-		SET_OPTION(CURLOPT_PASSWORD, request->password != NULL ? request->password : "");
-	}
-	return result;
-}
-
 /* Where the answer goes. */
 static CURLcode
-set_response_options(HttpTransfer *transfer, const HttpRequest *request)
+set_receivers(HttpTransfer *transfer, const HttpRequest *request)
 {
-	CURL	*easy = transfer->easy;
-	CURLcode result = CURLE_OK;
+	CURL	  *easy = transfer->easy;
+	curl_off_t limit = 0;
 
 	/* Far from where doubling would overflow. */
 	transfer->body_limit = SIZE_MAX / 4;
 	if (request->max_response_bytes > 0 && request->max_response_bytes < transfer->body_limit)
 	{
 		transfer->body_limit = request->max_response_bytes;
-		SET_OPTION(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t) transfer->body_limit);
+		limit = (curl_off_t) transfer->body_limit;
 	}
-	SET_OPTION(CURLOPT_WRITEFUNCTION, receive_body);
-	SET_OPTION(CURLOPT_WRITEDATA, transfer);
-	SET_OPTION(CURLOPT_HEADERFUNCTION, receive_header);
-	SET_OPTION(CURLOPT_HEADERDATA, transfer);
-	SET_OPTION(CURLOPT_ERRORBUFFER, transfer->response.message);
-	SET_OPTION(CURLOPT_PRIVATE, transfer);
-	return result;
-}
 
-static CURLcode
-add_header(HttpTransfer *transfer, const char *header)
-{
-	struct curl_slist *headers = curl_slist_append(transfer->headers, header);
-
-	if (headers == NULL)
+	if (curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, limit) != CURLE_OK ||
+		curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive_body) != CURLE_OK ||
+		curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) != CURLE_OK ||
+		curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, receive_header) != CURLE_OK ||
+		curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer) != CURLE_OK ||
+		curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->response.message) != CURLE_OK ||
+		curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) != CURLE_OK)
 		return CURLE_OUT_OF_MEMORY;
-	transfer->headers = headers;
 	return CURLE_OK;
 }
 
@@ -424,21 +254,9 @@ open_handle(HttpTransfer *transfer, const HttpRequest *request)
 	if (transfer->easy == NULL)
 		return CURLE_OUT_OF_MEMORY;
 
-	/* Don't let libcurl ask for leave to send a large body: it would wait a second. */
-	result = add_header(transfer, "Expect:");
-	for (int i = 0; request->headers != NULL && request->headers[i] != NULL; i++)
-	{
-		if (result == CURLE_OK)
-			result = add_header(transfer, request->headers[i]);
-	}
+	result = http_set_options(transfer->easy, request, &transfer->headers);
 	if (result == CURLE_OK)
-		result = set_safety_options(transfer->easy, request);
-	if (result == CURLE_OK)
-		result = set_connection_options(transfer->easy, request);
-	if (result == CURLE_OK)
-		result = set_request_options(transfer->easy, request, transfer->headers);
-	if (result == CURLE_OK)
-		result = set_response_options(transfer, request);
+		result = set_receivers(transfer, request);
 	return result;
 }
 
@@ -481,12 +299,6 @@ timeout_outcome(CURL *easy)
 	if (connected > 0)
 		return HTTP_TIMED_OUT;
 	return resolved > 0 ? HTTP_CANNOT_CONNECT : HTTP_CANNOT_RESOLVE;
-}
-
-static void
-set_message(HttpResponse *response, const char *message)
-{
-	snprintf(response->message, sizeof(response->message), "%s", message);
 }
 
 /* What the result of a transfer means. */
@@ -541,7 +353,9 @@ transfer_outcome(CURL *easy, CURLcode result)
 		case CURLE_SSL_SHUTDOWN_FAILED:
 		case CURLE_HTTP2:
 		case CURLE_HTTP2_STREAM:
+#if LIBCURL_VERSION_NUM >= 0x074400
 		case CURLE_HTTP3:
+#endif
 #if LIBCURL_VERSION_NUM >= 0x074500
 		case CURLE_QUIC_CONNECT_ERROR:
 #endif
@@ -557,45 +371,44 @@ transfer_outcome(CURL *easy, CURLcode result)
 
 /*
  * Like transfer_outcome(), with what only we know: what our callbacks found,
- * and that a proxy's refusal of a tunnel, which libcurl takes for a broken
- * connection, came before anything was sent.  A connection that ends within the
- * head of an answer is no error to libcurl.
+ * that the end of a connection within the head of an answer is no error to
+ * libcurl, and that a proxy's refusal of a tunnel, a broken connection to
+ * libcurl, came before anything was sent.
  */
 static void
 set_outcome(HttpTransfer *transfer, CURLcode result)
 {
 	HttpResponse *response = &transfer->response;
+	const char	 *message = NULL;
 	long		  proxy_status = 0;
 
-	response->outcome = transfer_outcome(transfer->easy, result);
-	if (result == CURLE_OK && !transfer->head_complete)
-	{
-		response->outcome = HTTP_BROKEN;
-		set_message(response, "transfer closed within the response headers");
-		return;
-	}
-	if (result == CURLE_OK)
-	{
-		response->message[0] = '\0';
-		return;
-	}
-
 	(void) curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+
+	response->outcome = transfer_outcome(transfer->easy, result);
 	if (transfer->too_large)
 	{
 		response->outcome = HTTP_TOO_LARGE;
-		set_message(response, "Maximum file size exceeded");
+		message = "Maximum file size exceeded";
 	}
 	else if (transfer->out_of_memory)
 	{
 		response->outcome = HTTP_FAILED;
-		set_message(response, "Out of memory");
+		message = "Out of memory";
+	}
+	else if (result == CURLE_OK && transfer->head_complete)
+		message = "";
+	else if (result == CURLE_OK)
+	{
+		response->outcome = HTTP_BROKEN;
+		message = "transfer closed within the response headers";
 	}
 	else if (proxy_status != 0 && proxy_status / 100 != 2)
 		response->outcome = HTTP_CANNOT_CONNECT;
 
-	if (response->message[0] == '\0')
-		set_message(response, curl_easy_strerror(result));
+	if (message == NULL && response->message[0] == '\0')
+		message = curl_easy_strerror(result);
+	if (message != NULL)
+		snprintf(response->message, sizeof(response->message), "%s", message);
 	make_printable(response->message);
 }
 

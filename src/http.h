@@ -73,8 +73,9 @@ typedef struct HttpTransfer HttpTransfer;
  * dropped meanwhile: whoever holds it goes on with it, and the next call here
  * makes a new one.
  *
- * Raises HV001 (FDW_OUT_OF_MEMORY) when libcurl has none, and 53000
- * (INSUFFICIENT_RESOURCES) when the backend may open no more descriptors.
+ * Raises HV001 (FDW_OUT_OF_MEMORY) when libcurl has none, 53000
+ * (INSUFFICIENT_RESOURCES) when the backend may open no more descriptors, and HV000
+ * (FDW_ERROR) when libcurl can't be initialized.
  */
 extern HttpPool *http_pool(Oid server_id, Oid user_mapping_id, MemoryContext owner);
 
@@ -128,12 +129,5 @@ extern const HttpResponse *http_response(const HttpTransfer *transfer);
 
 /* Abort if need be, and release; the transfer and its response are gone then. */
 extern void http_end(HttpTransfer *transfer);
-
-/*
- * Whether the host of url is this machine by name: "localhost", 127.0.0.0/8
- * or ::1.  Reads the URL with the same parser that connects later, so that
- * the two can't disagree.  False for what is no URL.
- */
-extern bool http_url_is_loopback(const char *url);
 
 #endif /* CRISP_HTTP_H */
