@@ -1,0 +1,287 @@
+=pod
+
+=head1 NAME
+
+CrispSession - a session of psql whose errors are taken apart
+
+=head1 SYNOPSIS
+
+  use CrispSession;
+
+  my $session = CrispSession->start($node);            # or ($node, user => 'alice')
+
+  is($session->query('SELECT 1'), '1', 'one');         # dies when it fails
+  my $result = $session->run('SELECT 1/0');            # { output, errors, notices }
+  is($result->{errors}->[0]->{sqlstate}, '22012', 'no');
+
+  $session->fails(
+    'SELECT 1/0',
+    { sqlstate => '22012', message => 'division by zero', hint => undef },
+    'dividing by zero');                               # and the session goes on
+
+  $session->send('SELECT pg_sleep(10)');
+  # … something happens …
+  $result = $session->wait;
+
+=head1 DESCRIPTION
+
+One psql, with one backend, for as many statements as a test has.  Whatever
+takes longer than two minutes makes the test die.
+
+=cut
+
+package CrispSession;
+
+use strict;
+use warnings;
+
+use IPC::Run ();
+use Test::More;
+
+my $LONGEST_WAIT = 120;    # seconds
+
+=pod
+
+=head1 METHODS
+
+=over
+
+=item CrispSession->start($node, [dbname => ..., user => ...])
+
+=cut
+
+sub start
+{
+	my ($class, $node, %parameter) = @_;
+	my $connection = $node->connstr($parameter{dbname} // 'postgres');
+	my $self = bless { stdin => '', stdout => '', stderr => '', count => 0 }, $class;
+
+	$connection .= " user=$parameter{user}" if defined $parameter{user};
+	$self->{timer} = IPC::Run::timeout($LONGEST_WAIT);
+	$self->{run} = IPC::Run::start(
+		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $connection, '-f', '-' ],
+		'<', \$self->{stdin}, '>', \$self->{stdout}, '2>', \$self->{stderr}, $self->{timer});
+	$self->{pid} = $self->query('SELECT pg_backend_pid()');
+	return $self;
+}
+
+=pod
+
+=item $session->pid
+
+The process id of the backend.
+
+=cut
+
+sub pid { return $_[0]->{pid} }
+
+=pod
+
+=item $session->run(sql)
+
+Run statements and return what came of them: a hash with C<output>, as psql prints
+rows without alignment, C<errors> and C<notices>.  The latter are lists of hashes with
+severity, sqlstate, message, detail, hint and context, each undefined when absent.
+C<lost> is true when the connection is gone.
+
+=item $session->send(sql), $session->wait
+
+The same in two steps.  The statements are under way when C<send> returns.
+
+=cut
+
+sub run
+{
+	my ($self, $sql) = @_;
+
+	$self->send($sql);
+	return $self->wait;
+}
+
+sub send    ## no critic (the name is that of what it does)
+{
+	my ($self, $sql) = @_;
+	my $mark = $self->mark(++$self->{count});
+
+	$self->{timer}->start($LONGEST_WAIT);
+	$self->{stdin} .= "$sql\n;\n\\echo '$mark'\n\\warn '$mark'\n";
+	$self->{run}->pump_nb while length $self->{stdin} && $self->{run}->pumpable;
+	return;
+}
+
+sub wait    ## no critic
+{
+	my ($self) = @_;
+	my $mark = $self->mark($self->{count});
+
+	$self->{run}->pump
+	  until $self->ended($mark) || !$self->{run}->pumpable;
+
+	my %result = (output => $self->{stdout}, lost => !$self->ended($mark));
+	my @messages = parse_messages($self->{stderr} =~ s/^\Q$mark\E\n//mr);
+	$result{output} =~ s/^\Q$mark\E\n//m;
+	chomp $result{output};
+	$result{errors} = [ grep { $_->{severity} =~ /^(ERROR|FATAL|PANIC)$/ } @messages ];
+	$result{notices} = [ grep { $_->{severity} !~ /^(ERROR|FATAL|PANIC)$/ } @messages ];
+	$self->{stdout} = $self->{stderr} = '';
+	$self->{run}->finish if $result{lost};
+	return \%result;
+}
+
+sub mark
+{
+	my ($self, $number) = @_;
+
+	return "-- end of $number";
+}
+
+sub ended
+{
+	my ($self, $mark) = @_;
+
+	return $self->{stdout} =~ /^\Q$mark\E\n/m && $self->{stderr} =~ /^\Q$mark\E\n/m;
+}
+
+# Take what psql writes to standard error apart.
+sub parse_messages
+{
+	my ($text) = @_;
+	my @messages;
+	my $field;
+
+	foreach my $line (split /\n/, $text)
+	{
+		if ($line =~ /^(?:psql:<stdin>:\d+: )?([A-Z]+[0-9]?):  (?:([0-9A-Z]{5}): )?(.*)/
+			&& $1 !~ /^(DETAIL|HINT|CONTEXT|LOCATION|QUERY|STATEMENT|LINE)$/)
+		{
+			push @messages, { severity => $1, sqlstate => $2, message => $3 };
+			$field = 'message';
+		}
+		elsif (@messages && $line =~ /^(DETAIL|HINT|CONTEXT|LOCATION|QUERY):  (.*)/)
+		{
+			$field = lc $1;
+			$messages[-1]->{$field} = $2;
+		}
+		elsif (@messages && $line =~ /^LINE \d+: /)
+		{
+			$field = 'line';
+			$messages[-1]->{line} = $line;
+		}
+		elsif (@messages)
+		{
+			$messages[-1]->{$field} .= "\n$line";
+		}
+	}
+	return @messages;
+}
+
+=pod
+
+=item $session->query(sql)
+
+The output of statements of which none may fail.
+
+=cut
+
+sub query
+{
+	my ($self, $sql) = @_;
+	my $result = $self->run($sql);
+
+	die "the connection was lost in: $sql\n" if $result->{lost};
+	die "$_->{sqlstate}: $_->{message}\n" . ($_->{detail} // '') . "\nin: $sql\n"
+	  foreach @{ $result->{errors} };
+	return $result->{output};
+}
+
+=pod
+
+=item $session->fails(sql, { field => expected, ... }, name)
+
+One test: the statement raises just one error, which has these fields (a string
+for all of it, a regular expression for a part, undef for none), and the same
+backend then runs the next statement.  Returns the error.
+
+=cut
+
+sub fails
+{
+	my ($self, $sql, $expected, $name) = @_;
+	my $result = $self->run($sql);
+	my $error = $result->{errors}->[0];
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	subtest $name => sub {
+		is(scalar @{ $result->{errors} }, 1, 'one error') or diag(explain($result));
+		is_error($error, $expected);
+		is($self->run('SELECT pg_backend_pid()')->{output}, $self->pid, 'the session goes on');
+	};
+	return $error;
+}
+
+# Tests within fails().
+sub is_error
+{
+	my ($error, $expected) = @_;
+
+	foreach my $field (sort keys %{$expected})
+	{
+		if (ref $expected->{$field} eq 'Regexp')
+		{
+			like($error->{$field} // '', $expected->{$field}, $field);
+		}
+		else
+		{
+			is($error->{$field}, $expected->{$field}, $field);
+		}
+	}
+	return;
+}
+
+=pod
+
+=item $session->descriptors, $session->memory
+
+How many files and sockets the backend has open, and how much memory it has
+resident, in bytes.
+
+=cut
+
+sub descriptors
+{
+	my ($self) = @_;
+
+	opendir(my $directory, "/proc/$self->{pid}/fd") or die "cannot look at the backend: $!\n";
+	return scalar grep { !/^\./ } readdir $directory;
+}
+
+sub memory
+{
+	my ($self) = @_;
+
+	open(my $status, '<', "/proc/$self->{pid}/status") or die "cannot look at the backend: $!\n";
+	my ($kilobytes) = map { /^VmRSS:\s+(\d+) kB/ } <$status>;
+	close $status;
+	return $kilobytes * 1024;
+}
+
+=pod
+
+=item $session->quit
+
+End the session.
+
+=back
+
+=cut
+
+sub quit
+{
+	my ($self) = @_;
+
+	$self->{stdin} .= "\\q\n";
+	$self->{run}->finish;
+	return;
+}
+
+1;
