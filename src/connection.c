@@ -51,6 +51,9 @@
 /* What a pool opens besides sockets: epoll, timer, and a pair of libcurl's own. */
 #define POOL_DESCRIPTORS 4
 
+/* Descriptors left to others, such as the one that PostgreSQL opens in order to wait. */
+#define SPARE_DESCRIPTORS 8
+
 /* How many ready descriptors are looked at in one go; more have to wait their turn. */
 #define EVENTS_AT_ONCE 16
 
@@ -249,6 +252,21 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* Account for one descriptor more, if that leaves some to spare; else errno is set. */
+static bool
+acquire_descriptor(void)
+{
+	int	 acquired = 0;
+	bool enough;
+
+	while (acquired <= SPARE_DESCRIPTORS && AcquireExternalFD())
+		acquired++;
+	enough = acquired > SPARE_DESCRIPTORS;
+	for (; acquired > (enough ? 1 : 0); acquired--)
+		ReleaseExternalFD();
+	return enough;
+}
+
 /*
  * Account for a pool's descriptors up to the given number, if need be by
  * closing the pools that nobody holds.  False with errno set when PostgreSQL
@@ -261,7 +279,7 @@ reserve_descriptors(HttpPool *pool, int number)
 
 	while (pool->descriptors < number)
 	{
-		if (AcquireExternalFD())
+		if (acquire_descriptor())
 			pool->descriptors++;
 		else if (tried_closing)
 			return false;
