@@ -48,6 +48,7 @@ typedef struct CrispScan
 	 * executor says that one may come; otherwise NULL.
 	 */
 	Tuplestorestate *store;
+	TupleTableSlot	*store_slot; /* for a row of it */
 } CrispScan;
 
 /*----------
@@ -122,6 +123,8 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	{
 		scan->store = tuplestore_begin_heap(false, false, work_mem);
 		tuplestore_set_eflags(scan->store, EXEC_FLAG_REWIND);
+		scan->store_slot = ExecInitExtraTupleSlot(node->ss.ps.state, RelationGetDescr(relation),
+												  &TTSOpsMinimalTuple);
 	}
 }
 
@@ -247,8 +250,8 @@ crisp_iterate_scan(ForeignScanState *node)
 	if (scan->store != NULL && !tuplestore_ateof(scan->store))
 	{
 		/* Rows that an earlier pass over the same request has fetched. */
-		if (tuplestore_gettupleslot(scan->store, true, true, slot))
-			return slot;
+		if (tuplestore_gettupleslot(scan->store, true, false, scan->store_slot))
+			return ExecCopySlot(slot, scan->store_slot);
 	}
 
 	if (fetch_row(node, slot) && scan->store != NULL)
