@@ -1,0 +1,179 @@
+/*
+ * api_suggest.c
+ *		Routes that tell which custom-data keys and segments are in use, and how often.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conversation.h"
+#include "json_path.h"
+#include "lexicon.h"
+#include "parameters.h"
+#include "people.h"
+#include "route.h"
+#include "search.h"
+
+#define PAGE_SIZE 20
+
+typedef struct Tally
+{
+	char	*name;
+	uint64_t count;
+} Tally;
+
+typedef struct TallyList
+{
+	Tally *items;
+	size_t count;
+} TallyList;
+
+static void
+tally(TallyList *list, const char *name, uint64_t count)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i].name, name) == 0)
+		{
+			list->items[i].count += count;
+			return;
+		}
+	list->items = xrealloc(list->items, (list->count + 1) * sizeof(Tally));
+	list->items[list->count++] = (Tally){xstrdup(name), count};
+}
+
+/* The most frequent first, then by name. */
+static int
+compare_tallies(const void *a, const void *b)
+{
+	const Tally *tally_a = a;
+	const Tally *tally_b = b;
+
+	if (tally_a->count != tally_b->count)
+		return tally_a->count > tally_b->count ? -1 : 1;
+	return strcmp(tally_a->name, tally_b->name);
+}
+
+static uint32_t
+data_mask(const Collection *collection, uint32_t number)
+{
+	return collection->type == &people_type ? people_data_mask(collection->website, number)
+											: conversation_data_mask(collection, number);
+}
+
+static void
+tally_own_row(TallyList *list, const Collection *collection, uint32_t id, bool segments)
+{
+	json_object *tree = collection_tree(collection, id);
+	json_object *value = search_value(tree, segments ? "segments" : "data");
+
+	if (segments && json_object_is_type(value, json_type_array))
+	{
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+		{
+			json_object *name = json_object_array_get_idx(value, i);
+
+			if (json_object_is_type(name, json_type_string))
+				tally(list, json_object_get_string(name), 1);
+		}
+	}
+	else if (!segments && json_object_is_type(value, json_type_object))
+	{
+		json_object_object_foreach(value, name, unused)
+		{
+			(void) unused;
+			tally(list, name, 1);
+		}
+	}
+	json_object_put(tree);
+}
+
+/* Custom data of people is apart from their rows: a changed profile keeps it. */
+static bool
+is_generated(const Collection *collection, const Row *row, bool segments)
+{
+	return row->own == NULL || (!segments && collection->type == &people_type);
+}
+
+static void
+tally_collection(TallyList *list, const Collection *collection, bool segments)
+{
+	const RowIndex *index = collection_index(collection, SORT_STORED, true);
+	uint64_t		counts[32] = {0};
+	uint32_t		names = segments ? lexicon_segment_count : lexicon_custom_key_count;
+
+	for (size_t i = 0; i < index->count; i++)
+	{
+		const Row *row = &collection->rows[index->ids[i]];
+		uint32_t   mask;
+
+		if (!is_generated(collection, row, segments))
+		{
+			tally_own_row(list, collection, index->ids[i], segments);
+			continue;
+		}
+		mask = segments ? row->segments : data_mask(collection, row->number);
+		for (uint32_t bit = 0; bit < names; bit++)
+			counts[bit] += (mask >> bit) & 1;
+	}
+	for (uint32_t bit = 0; bit < names; bit++)
+		if (counts[bit] > 0)
+			tally(list, segments ? lexicon_segments[bit] : lexicon_custom_keys[bit].key,
+				  counts[bit]);
+}
+
+static void
+suggest(Call *call, Resource resource, bool segments)
+{
+	TallyList	list = {0};
+	Buffer		rows = {0};
+	JsonWriter	writer = {&rows, false, false};
+	const char *error = NULL;
+	uint64_t	page;
+
+	parameter_page(call->arguments[0], &page, &error);
+	if (error != NULL)
+	{
+		reply_error(call->reply, 400, "invalid_data", error);
+		return;
+	}
+	tally_collection(&list, &call->website->lists[resource], segments);
+	qsort(list.items, list.count, sizeof(Tally), compare_tallies);
+	jw_begin(&writer, '[');
+	for (size_t i = 0; i < list.count; i++)
+	{
+		if (i / PAGE_SIZE == page - 1)
+		{
+			jw_begin(&writer, '{');
+			jw_put_string(&writer, segments ? "segment" : "key", list.items[i].name);
+			jw_put_int(&writer, "count", (int64_t) list.items[i].count);
+			jw_end(&writer, '}');
+		}
+		free(list.items[i].name);
+	}
+	jw_end(&writer, ']');
+	reply_rows(call->reply, &call->sandbox->settings, &rows, list.count, page, PAGE_SIZE);
+	free(list.items);
+}
+
+void
+suggest_conversation_data(Call *call)
+{
+	suggest(call, RESOURCE_CONVERSATIONS, false);
+}
+
+void
+suggest_conversation_segments(Call *call)
+{
+	suggest(call, RESOURCE_CONVERSATIONS, true);
+}
+
+void
+suggest_people_data(Call *call)
+{
+	suggest(call, RESOURCE_PEOPLE, false);
+}
+
+void
+suggest_people_segments(Call *call)
+{
+	suggest(call, RESOURCE_PEOPLE, true);
+}

@@ -1,0 +1,52 @@
+/*
+ * buffer.h
+ *		A growing byte buffer, and memory allocation that does not fail.
+ */
+#ifndef SANDBOX_BUFFER_H
+#define SANDBOX_BUFFER_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Buffer
+{
+	char  *data; /* always followed by a zero byte once not NULL */
+	size_t len;
+	size_t capacity;
+} Buffer;
+
+/*
+ * Allocation: the program ends with a message when memory is spent, as no
+ * caller could do anything better.  The caller owns and frees what it gets.
+ */
+extern void *xmalloc(size_t size);
+extern void *xcalloc(size_t count, size_t size);
+extern void *xrealloc(void *old, size_t size);
+extern char *xstrdup(const char *text);
+extern char *xstrndup(const char *text, size_t len);
+
+/* A zeroed Buffer is empty and ready for use; buffer_free() makes it so again. */
+extern void buffer_free(Buffer *buffer);
+
+/* Makes room for "extra" more bytes and their closing zero. */
+extern void buffer_reserve(Buffer *buffer, size_t extra);
+extern void buffer_append(Buffer *buffer, const void *data, size_t len);
+extern void buffer_puts(Buffer *buffer, const char *text);
+extern void buffer_printf(Buffer *buffer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Hands the bytes over to the caller (never NULL, zero-terminated) and empties the buffer. */
+extern char *buffer_take(Buffer *buffer);
+
+static inline void
+buffer_putc(Buffer *buffer, char c)
+{
+	if (buffer->len + 1 >= buffer->capacity)
+		buffer_reserve(buffer, 1);
+	buffer->data[buffer->len++] = c;
+	buffer->data[buffer->len] = '\0';
+}
+
+#endif /* SANDBOX_BUFFER_H */

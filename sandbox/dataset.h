@@ -1,0 +1,89 @@
+/*
+ * dataset.h
+ *		The websites and their rows, generated from a seed.
+ */
+#ifndef SANDBOX_DATASET_H
+#define SANDBOX_DATASET_H
+
+#include "collection.h"
+#include "options.h"
+
+#define KEY_HEX_SIZE 65 /* 64 hexadecimal digits and the closing zero */
+
+typedef enum Resource
+{
+	RESOURCE_CONVERSATIONS,
+	RESOURCE_PEOPLE,
+	RESOURCE_VISITORS,
+	RESOURCE_OPERATORS,
+	RESOURCE_CAMPAIGNS,
+	RESOURCE_INBOXES,
+	RESOURCE_COUNT
+} Resource;
+
+/* A token as Crisp gives them out: what Basic authentication carries. */
+typedef struct Token
+{
+	char identifier[UUID_SIZE];
+	char key[KEY_HEX_SIZE];
+} Token;
+
+/* The messages of one conversation that were changed; the others are generated when asked for. */
+typedef struct ChangedMessages
+{
+	uint32_t   conversation; /* row id */
+	Collection messages;
+} ChangedMessages;
+
+typedef struct Website
+{
+	const struct Dataset *dataset;
+	uint32_t			  number;
+	char				  id[UUID_SIZE];
+	char				  name[48];
+	char				  domain[48];
+	Token				  token;
+	bool				  has_plugin; /* the plugin token may come here */
+	Collection			  lists[RESOURCE_COUNT];
+	ChangedMessages		**changed;
+	size_t				  changed_count;
+} Website;
+
+typedef struct Dataset
+{
+	const Options *options;
+	Token		   plugin_token;
+	char		   plugin_id[UUID_SIZE];
+	Token		   user_token;
+	char		   user_id[UUID_SIZE];
+	Website		  *websites;
+	size_t		   website_count;
+	bool		   dirty; /* something was changed since it was built */
+} Dataset;
+
+extern const ResourceType conversation_type;
+extern const ResourceType people_type;
+extern const ResourceType visitor_type;
+extern const ResourceType operator_type;
+extern const ResourceType campaign_type;
+extern const ResourceType inbox_type;
+extern const ResourceType message_type;
+
+/* Builds everything; the options must live as long as the data. */
+extern void dataset_init(Dataset *dataset, const Options *options);
+extern void dataset_free(Dataset *dataset);
+
+/* The website with this id, or NULL. */
+extern Website *dataset_website(const Dataset *dataset, const char *id);
+
+/* The list that a control request calls by this name, or NULL. */
+extern Collection *website_list(Website *website, const char *name);
+
+/*
+ * The messages of a conversation.  "scratch" is filled, and to be freed by
+ * the caller, where they were never changed; with "scratch" NULL the result
+ * is kept, ready to be changed.
+ */
+extern Collection *website_messages(Website *website, uint32_t conversation, Collection *scratch);
+
+#endif /* SANDBOX_DATASET_H */

@@ -1,0 +1,20 @@
+/*
+ * message.h
+ *		What other files ask of generated messages.
+ */
+#ifndef SANDBOX_MESSAGE_H
+#define SANDBOX_MESSAGE_H
+
+#include "dataset.h"
+
+/* How many messages a generated conversation has; 0 for one that is empty. */
+extern uint32_t message_count(const Collection *conversations, const Row *conversation);
+
+/* The start of a generated message's content, as previews have it. */
+extern const char *message_excerpt(const Collection *conversations, uint32_t conversation,
+								   uint32_t number);
+
+/* A fingerprint: up to 15 digits, unlike for all messages of one conversation. */
+extern int64_t message_fingerprint(int64_t timestamp, uint32_t number);
+
+#endif /* SANDBOX_MESSAGE_H */

@@ -1,0 +1,37 @@
+/*
+ * people.h
+ *		What a profile is called, for the rows that refer to it.
+ */
+#ifndef SANDBOX_PEOPLE_H
+#define SANDBOX_PEOPLE_H
+
+#include "dataset.h"
+#include "lexicon.h"
+
+typedef struct Identity
+{
+	const Locale *locale;
+	const char	 *nickname;
+	char		  email[64]; /* "" for the few without one */
+	char		  avatar[96];
+	char		  people_id[UUID_SIZE];
+} Identity;
+
+/* The identity of a generated profile of the website, by its number. */
+extern void people_identity(const Website *website, uint32_t number, Identity *identity);
+
+/* The custom data of a generated profile, as one JSON object. */
+extern void people_write_data(const Website *website, uint32_t number, JsonWriter *writer);
+
+/* Which of lexicon_custom_keys a generated profile has. */
+extern uint32_t people_data_mask(const Website *website, uint32_t number);
+
+/* The events of a generated profile, newest first: how many, and one of them. */
+extern uint32_t people_event_count(const Website *website, uint32_t number);
+extern void		people_write_event(const Website *website, uint32_t number, uint32_t event,
+								   JsonWriter *writer);
+
+/* Row id of the profile with this e-mail address, or NO_ROW. */
+extern uint32_t people_find_email(const Collection *people, const char *email);
+
+#endif /* SANDBOX_PEOPLE_H */

@@ -1,0 +1,61 @@
+/*
+ * route.h
+ *		The API's routes: what follows /v1/, and who answers it.
+ */
+#ifndef SANDBOX_ROUTE_H
+#define SANDBOX_ROUTE_H
+
+#include "sandbox.h"
+
+#define MAX_ROUTE_ARGUMENTS 4
+
+/* What a handler is called with.  The reply is empty, and is to be filled. */
+typedef struct Call
+{
+	Sandbox		  *sandbox;
+	Website		  *website; /* NULL on routes without one */
+	const Request *request;
+	char		  *arguments[MAX_ROUTE_ARGUMENTS]; /* decoded parts of the path after the website */
+	Reply		  *reply;
+} Call;
+
+/* Answers a request whose path begins with /v1/. */
+extern void route_request(Sandbox *sandbox, const Request *request, Reply *reply);
+
+/* Handlers, by the file that has them. */
+extern void list_conversations(Call *call);
+extern void get_conversation(Call *call);
+extern void patch_state(Call *call);
+extern void patch_routing(Call *call);
+
+extern void list_messages(Call *call);
+extern void get_message(Call *call);
+extern void post_message(Call *call);
+extern void patch_message(Call *call);
+extern void delete_message(Call *call);
+
+extern void list_people(Call *call);
+extern void get_people(Call *call);
+extern void get_people_stats(Call *call);
+extern void get_people_data(Call *call);
+extern void list_people_conversations(Call *call);
+extern void list_people_events(Call *call);
+
+extern void suggest_conversation_data(Call *call);
+extern void suggest_conversation_segments(Call *call);
+extern void suggest_people_data(Call *call);
+extern void suggest_people_segments(Call *call);
+
+extern void list_visitors(Call *call);
+extern void count_visitors(Call *call);
+extern void list_operators(Call *call);
+extern void list_campaigns(Call *call);
+extern void get_campaign(Call *call);
+extern void list_inboxes(Call *call);
+extern void get_website(Call *call);
+
+extern void get_plugin_account(Call *call);
+extern void list_plugin_websites(Call *call);
+extern void get_user_account(Call *call);
+
+#endif /* SANDBOX_ROUTE_H */

@@ -1,0 +1,353 @@
+/*
+ * search.c
+ *		What search_query, search_filter and search_text ask for.
+ */
+#include "search.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "json_path.h"
+#include "lexicon.h"
+
+typedef enum Operator
+{
+	OPERATOR_EQ,
+	OPERATOR_NEQ,
+	OPERATOR_GT,
+	OPERATOR_GTE,
+	OPERATOR_LT,
+	OPERATOR_LTE,
+	OPERATOR_CONTAINS
+} Operator;
+
+static const struct
+{
+	const char *name;
+	Operator	operator;
+} operators[] = {
+	{"eq", OPERATOR_EQ},   {"in", OPERATOR_EQ},	  {"neq", OPERATOR_NEQ},
+	{"nin", OPERATOR_NEQ}, {"gt", OPERATOR_GT},	  {"gte", OPERATOR_GTE},
+	{"lt", OPERATOR_LT},   {"lte", OPERATOR_LTE}, {"contains", OPERATOR_CONTAINS},
+};
+
+typedef struct Condition
+{
+	char		*criterion;
+	Operator	 operator;
+	json_object *values; /* an array */
+} Condition;
+
+struct Search
+{
+	char	  *text;
+	char	  *segment;
+	Condition *conditions;
+	size_t	   condition_count;
+	bool	   any;
+	Search	  *next; /* which must match too */
+};
+
+Search *
+search_for_text(const char *text)
+{
+	Search *search = xcalloc(1, sizeof(*search));
+
+	search->text = xstrdup(text);
+	return search;
+}
+
+Search *
+search_for_segment(const char *segment)
+{
+	Search *search = xcalloc(1, sizeof(*search));
+
+	search->segment = xstrdup(segment);
+	return search;
+}
+
+static const char *
+parse_condition(json_object *item, Condition *condition)
+{
+	const char	*criterion = json_path_string(item, "criterion");
+	const char	*operator= json_path_string(item, "operator");
+	json_object *values = json_path_get(item, "query");
+
+	if (json_path_string(item, "model") == NULL || criterion == NULL || operator== NULL)
+		return "each filter needs model, criterion and operator";
+	if (!json_object_is_type(values, json_type_array))
+		return "each filter needs an array as its query";
+	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
+		if (strcmp(operators[i].name, operator) == 0)
+		{
+			condition->operator= operators[i].operator;
+			condition->criterion = xstrdup(criterion);
+			condition->values = json_object_get(values);
+			return NULL;
+		}
+	return "unknown operator in a filter";
+}
+
+Search *
+search_for_filter(const char *json, bool any, const char **error)
+{
+	json_object *tree = json_parse(json, strlen(json));
+	Search		*search = xcalloc(1, sizeof(*search));
+	size_t		 count;
+
+	*error = NULL;
+	if (!json_object_is_type(tree, json_type_array))
+		*error = "the filter is not a JSON array";
+	count = *error == NULL ? json_object_array_length(tree) : 0;
+	search->any = any;
+	search->conditions = xcalloc(count, sizeof(Condition));
+	for (size_t i = 0; i < count && *error == NULL; i++)
+	{
+		*error = parse_condition(json_object_array_get_idx(tree, i), &search->conditions[i]);
+		if (*error == NULL)
+			search->condition_count++;
+	}
+	json_object_put(tree);
+	if (*error == NULL)
+		return search;
+	search_free(search);
+	return NULL;
+}
+
+Search *
+search_and(Search *first, Search *second)
+{
+	if (first == NULL)
+		return second;
+	first->next = second;
+	return first;
+}
+
+void
+search_free(Search *search)
+{
+	while (search != NULL)
+	{
+		Search *next = search->next;
+
+		for (size_t i = 0; i < search->condition_count; i++)
+		{
+			free(search->conditions[i].criterion);
+			json_object_put(search->conditions[i].values);
+		}
+		free(search->conditions);
+		free(search->text);
+		free(search->segment);
+		free(search);
+		search = next;
+	}
+}
+
+json_object *
+search_value(json_object *tree, const char *criterion)
+{
+	static const char *const prefixes[] = {"", "person.", "meta.", "company."};
+	json_object				*value = NULL;
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]) && value == NULL; i++)
+	{
+		Buffer path = {0};
+
+		buffer_puts(&path, prefixes[i]);
+		buffer_puts(&path, criterion);
+		value = json_path_get(tree, path.data);
+		buffer_free(&path);
+	}
+	return value;
+}
+
+static bool
+is_number(json_object *value)
+{
+	return json_object_is_type(value, json_type_int) ||
+		   json_object_is_type(value, json_type_double);
+}
+
+/* Below, equal to or above zero as the row's value is less than, equal to or more than the asked. */
+static int
+compare_values(json_object *value, json_object *asked)
+{
+	double difference;
+
+	if (!is_number(value))
+		return strcmp(json_object_get_string(value), json_object_get_string(asked));
+	difference = json_object_get_double(value) - strtod(json_object_get_string(asked), NULL);
+	return difference < 0 ? -1 : difference > 0;
+}
+
+static bool
+compare_one(Operator operator, json_object * value, json_object *asked)
+{
+	switch (operator)
+	{
+		case OPERATOR_EQ:
+		case OPERATOR_NEQ:
+			return strcmp(json_object_get_string(value), json_object_get_string(asked)) == 0;
+		case OPERATOR_GT:
+			return compare_values(value, asked) > 0;
+		case OPERATOR_GTE:
+			return compare_values(value, asked) >= 0;
+		case OPERATOR_LT:
+			return compare_values(value, asked) < 0;
+		case OPERATOR_LTE:
+			return compare_values(value, asked) <= 0;
+		case OPERATOR_CONTAINS:
+			return strcasestr(json_object_get_string(value), json_object_get_string(asked)) != NULL;
+	}
+	return false;
+}
+
+/* Whether any of the asked values fits the row's value, or any element of it. */
+static bool
+fits_any(Operator operator, json_object * value, json_object *asked)
+{
+	for (size_t i = 0; i < json_object_array_length(asked); i++)
+	{
+		json_object *one = json_object_array_get_idx(asked, i);
+
+		if (one == NULL || value == NULL)
+			continue;
+		if (!json_object_is_type(value, json_type_array))
+		{
+			if (compare_one(operator, value, one))
+				return true;
+			continue;
+		}
+		for (size_t j = 0; j < json_object_array_length(value); j++)
+		{
+			json_object *element = json_object_array_get_idx(value, j);
+
+			if (element != NULL && compare_one(operator, element, one))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+is_in_segment(const Row *row, json_object *tree, const char *segment)
+{
+	json_object *segments;
+
+	if (row->own == NULL)
+	{
+		for (uint32_t i = 0; i < lexicon_segment_count; i++)
+			if (strcmp(lexicon_segments[i], segment) == 0)
+				return (row->segments & (UINT32_C(1) << i)) != 0;
+		return false;
+	}
+	segments = search_value(tree, "segments");
+	for (size_t i = 0;
+		 json_object_is_type(segments, json_type_array) && i < json_object_array_length(segments);
+		 i++)
+	{
+		const char *name = json_object_get_string(json_object_array_get_idx(segments, i));
+
+		if (name != NULL && strcmp(name, segment) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+holds_text(json_object *tree, const char *text)
+{
+	static const char *const fields[] = {
+		"last_message",
+		"topic",
+		"preview_message.excerpt",
+		"meta.nickname",
+		"meta.email",
+		"meta.phone",
+		"meta.subject",
+		"email",
+		"person.nickname",
+		"person.phone",
+		"person.description",
+		"company.name",
+		"notepad",
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+	{
+		const char *value = json_path_string(tree, fields[i]);
+
+		if (value != NULL && strcasestr(value, text) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Segments of generated rows are in the row itself: no text is needed for them. */
+static bool
+condition_is_segment(const Condition *condition)
+{
+	return condition->operator<=
+		OPERATOR_NEQ &&(strcmp(condition->criterion, "segments") == 0 ||
+						strcmp(condition->criterion, "meta.segments") == 0);
+}
+
+static bool
+condition_holds(const Condition *condition, const Row *row, json_object *tree)
+{
+	bool fits = false;
+
+	if (condition_is_segment(condition))
+	{
+		for (size_t i = 0; i < json_object_array_length(condition->values) && !fits; i++)
+		{
+			json_object *name = json_object_array_get_idx(condition->values, i);
+
+			fits = name != NULL && is_in_segment(row, tree, json_object_get_string(name));
+		}
+	}
+	else
+		fits = fits_any(condition->operator, search_value(tree, condition->criterion),
+						condition->values);
+	return condition->operator== OPERATOR_NEQ ? !fits : fits;
+}
+
+static bool
+needs_tree(const Search *search, const Row *row)
+{
+	if (row->own != NULL || search->text != NULL)
+		return true;
+	for (size_t i = 0; i < search->condition_count; i++)
+		if (!condition_is_segment(&search->conditions[i]))
+			return true;
+	return false;
+}
+
+static bool
+matches_one(const Search *search, const Row *row, json_object *tree)
+{
+	if (search->text != NULL)
+		return holds_text(tree, search->text);
+	if (search->segment != NULL)
+		return is_in_segment(row, tree, search->segment);
+	for (size_t i = 0; i < search->condition_count; i++)
+		if (condition_holds(&search->conditions[i], row, tree) == search->any)
+			return search->any;
+	return !search->any || search->condition_count == 0;
+}
+
+bool
+search_matches(const Search *search, const Collection *collection, uint32_t id)
+{
+	const Row *row = &collection->rows[id];
+	bool	   matches = true;
+
+	for (; search != NULL && matches; search = search->next)
+	{
+		json_object *tree = needs_tree(search, row) ? collection_tree(collection, id) : NULL;
+
+		matches = matches_one(search, row, tree);
+		json_object_put(tree);
+	}
+	return matches;
+}

@@ -1,0 +1,35 @@
+/*
+ * search.h
+ *		What search_query, search_filter and search_text ask for.
+ */
+#ifndef SANDBOX_SEARCH_H
+#define SANDBOX_SEARCH_H
+
+#include "collection.h"
+
+typedef struct Search Search;
+
+/* Rows in which one of the fields that people read holds the text, case aside. */
+extern Search *search_for_text(const char *text);
+
+/* Rows that are in the segment. */
+extern Search *search_for_segment(const char *segment);
+
+/*
+ * Rows that fulfil a JSON array of {model, criterion, operator, query[]}, all
+ * or any of them.  NULL, and what is wrong in "error", for a malformed one.
+ */
+extern Search *search_for_filter(const char *json, bool any, const char **error);
+
+/* A search for both; either may be NULL. */
+extern Search *search_and(Search *first, Search *second);
+extern void	   search_free(Search *search);
+extern bool	   search_matches(const Search *search, const Collection *collection, uint32_t id);
+
+/*
+ * The value that a criterion or sort field names: a path of the row, or one
+ * below meta, person or company.  The tree keeps it.
+ */
+extern json_object *search_value(json_object *tree, const char *criterion);
+
+#endif /* SANDBOX_SEARCH_H */
