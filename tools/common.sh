@@ -88,7 +88,7 @@ work_begin()
 
 	mkdir "$work/src" "$work/tmp" "$work/home" "$work/run" "$work/log"
 	tar -C "$tree" --exclude-vcs --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
-		--exclude=node_modules --exclude=./sandbox/crisp-sandbox --exclude=./results \
+		--exclude=node_modules --exclude="./sandbox/crisp-sandbox*" --exclude=./results \
 		--exclude=./tmp_check -cf - . | tar -C "$work/src" --no-same-owner -xf - ||
 		die "cannot copy the sources to $work"
 	cp /bin/true "$work/run/true"

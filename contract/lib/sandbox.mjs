@@ -45,6 +45,22 @@ export class Sandbox {
     this.origin = new URL(base).origin;
   }
 
+  /** Credentials for the website of this number, with its website_id. */
+  websiteAccess(number) {
+    const { website_id, token } = this.info.websites[number];
+    return { website_id, ...token };
+  }
+
+  /** Credentials of the plugin, which all websites but the last have installed. */
+  pluginAccess() {
+    return this.info.plugin;
+  }
+
+  /** Credentials of a user. */
+  userAccess() {
+    return this.info.user;
+  }
+
   async stop() {
     const ended = once(this.child, "exit");
     this.child.kill("SIGTERM");

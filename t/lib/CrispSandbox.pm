@@ -121,9 +121,28 @@ sub website_id
 
 =pod
 
-=item $sandbox->requests([since])
+=item $sandbox->credentials([tier], [website number])
 
-The requests to the API since the start, or the last C<reset> or C<clear>: a list of
+The credentials of a tier as a hash of tier, identifier and key.  The tier C<website>, the
+default, has others for each website.
+
+=cut
+
+sub credentials
+{
+	my ($self, $tier, $number) = @_;
+
+	$tier //= 'website';
+	return $self->{info}->{$tier} // die "the sandbox has no tier $tier\n" if $tier ne 'website';
+	$self->website_id($number);
+	return $self->{info}->{websites}->[ $number // 0 ]->{token};
+}
+
+=pod
+
+=item $sandbox->requests
+
+The requests to the API since the start or the last C<reset> or C<clear>: a list of
 hashes with seq, at_ms, method, path, query, headers, connection, status, rows
 and body.
 
