@@ -273,30 +273,67 @@ write_lists(const Collection *collection, const Row *row, JsonWriter *writer, Ra
 		absent(writer, random, "mentions", "[]");
 }
 
+/* Who writes: a profile, or somebody that Crisp gave a name such as "visitor12345". */
 static void
-write_compose_side(const Website *website, JsonWriter *writer, Random *random, int64_t time,
+find_visitor(const Collection *collection, const Row *row, Identity *identity, char *nickname,
+			 size_t size)
+{
+	Random random = random_stream(collection->seed, STREAM_BULK, ~row->number);
+
+	if (row->person != NO_ROW)
+	{
+		people_identity(collection->website, row->person, identity);
+		snprintf(nickname, size, "%s", identity->nickname);
+		return;
+	}
+	memset(identity, 0, sizeof(*identity));
+	identity->locale = &lexicon_locales[random_below(&random, lexicon_locale_count)];
+	snprintf(nickname, size, "visitor%u", random_below(&random, 100000));
+}
+
+static void
+write_compose_user(const Collection *collection, const Row *row, JsonWriter *writer, Random *random,
 				   bool by_operator)
 {
 	char	 text[96];
-	uint32_t number = (uint32_t) operator_choose(website, random);
+	uint32_t number = (uint32_t) operator_choose(collection->website, random);
 
+	if (!optional(writer, random, "user"))
+		return;
+	jw_key(writer, "user");
+	jw_begin(writer, '{');
+	if (by_operator)
+	{
+		operator_user_id(collection->website, number, text);
+		jw_put_string(writer, "user_id", text);
+		optional_string(writer, random, "nickname", operator_nickname(number));
+		operator_avatar(number, text, sizeof(text));
+		optional_string(writer, random, "avatar", text);
+	}
+	else
+	{
+		Identity identity;
+
+		find_visitor(collection, row, &identity, text, sizeof(text));
+		optional_string(writer, random, "nickname", text);
+		optional_string(writer, random, "avatar", identity.avatar);
+		conversation_key(collection, row->number, text);
+		jw_put_string(writer, "user_id", text);
+	}
+	jw_end(writer, '}');
+}
+
+static void
+write_compose_side(const Collection *collection, const Row *row, JsonWriter *writer, Random *random,
+				   bool by_operator)
+{
 	jw_begin(writer, '{');
 	jw_put_string(writer, "type", random_permille(random, 800) ? "start" : "stop");
 	optional_string(writer, random, "excerpt",
 					lexicon_phrases[random_below(random, lexicon_phrase_count)]);
 	if (optional(writer, random, "timestamp"))
-		jw_put_int(writer, "timestamp", time);
-	if (by_operator && optional(writer, random, "user"))
-	{
-		jw_key(writer, "user");
-		jw_begin(writer, '{');
-		operator_user_id(website, number, text);
-		jw_put_string(writer, "user_id", text);
-		optional_string(writer, random, "nickname", operator_nickname(number));
-		operator_avatar(number, text, sizeof(text));
-		optional_string(writer, random, "avatar", text);
-		jw_end(writer, '}');
-	}
+		jw_put_int(writer, "timestamp", row->times[SORT_UPDATED]);
+	write_compose_user(collection, row, writer, random, by_operator);
 	if (optional(writer, random, "automated"))
 		jw_put_bool(writer, "automated", random_permille(random, 100));
 	jw_end(writer, '}');
@@ -317,13 +354,12 @@ write_compose(const Collection *collection, const Row *row, JsonWriter *writer, 
 		if ((sides & 1) && operators)
 		{
 			jw_key(writer, "operator");
-			write_compose_side(collection->website, writer, random, row->times[SORT_UPDATED], true);
+			write_compose_side(collection, row, writer, random, true);
 		}
 		if (sides & 2)
 		{
 			jw_key(writer, "visitor");
-			write_compose_side(collection->website, writer, random, row->times[SORT_UPDATED],
-							   false);
+			write_compose_side(collection, row, writer, random, false);
 		}
 		jw_end(writer, '}');
 	}
@@ -412,24 +448,6 @@ write_connection(JsonWriter *writer, Random *random, const Locale *locale)
 	snprintf(text, sizeof(text), "AS%u", network);
 	optional_string(writer, random, "asn", text);
 	jw_end(writer, '}');
-}
-
-/* Who writes: a profile, or somebody that Crisp gave a name such as "visitor12345". */
-static void
-find_visitor(const Collection *collection, const Row *row, Identity *identity, char *nickname,
-			 size_t size)
-{
-	Random random = random_stream(collection->seed, STREAM_BULK, ~row->number);
-
-	if (row->person != NO_ROW)
-	{
-		people_identity(collection->website, row->person, identity);
-		snprintf(nickname, size, "%s", identity->nickname);
-		return;
-	}
-	memset(identity, 0, sizeof(*identity));
-	identity->locale = &lexicon_locales[random_below(&random, lexicon_locale_count)];
-	snprintf(nickname, size, "visitor%u", random_below(&random, 100000));
 }
 
 static void

@@ -100,12 +100,16 @@ uint32_t
 choose_segments(Random *random)
 {
 	uint32_t segments = 0;
-	uint32_t count = random_below(random, 6);
 
-	/* The first segments of the list are the common ones. */
-	for (uint32_t i = 2; i < count; i++)
-		segments |= UINT32_C(1) << random_below(random,
-												random_below(random, lexicon_segment_count) + 1);
+	for (uint32_t count = random_below(random, 10); count > 4; count--)
+	{
+		uint32_t limit = lexicon_segment_count;
+
+		/* The first segments of the list are the common ones. */
+		if (random_permille(random, 700))
+			limit = random_below(random, limit) + 1;
+		segments |= UINT32_C(1) << random_below(random, limit);
+	}
 	return segments;
 }
 
