@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "common/base64.h"
 #include "mb/pg_wchar.h"
 
 #include "api.h"
@@ -23,6 +24,9 @@
 
 /* How much of an unexpected body is shown, bytes. */
 #define EXCERPT_BYTES 120
+
+/* How much of a credential makes a text secret, bytes. */
+#define SECRET_BEGINNING 12
 
 struct ApiCall
 {
@@ -132,14 +136,28 @@ api_start(const CrispOptions *options, const char *target, MemoryContext owner)
  */
 
 /*
- * Whether text has one of the credentials in it, as such or as the header
- * that carried them.
+ * Whether text has the beginning of a secret in it, in whatever case.
+ */
+static bool
+holds_beginning(const char *text, const char *secret)
+{
+	return strcasestr(text, pnstrdup(secret, SECRET_BEGINNING)) != NULL;
+}
+
+/*
+ * Whether text has one of the credentials in it, as such or in the form in
+ * which they are sent.  A server may have cut them, or changed their case.
  */
 static bool
 holds_credential(const CrispOptions *options, const char *text)
 {
-	return strstr(text, options->key) != NULL || strstr(text, options->identifier) != NULL ||
-		   strstr(text, "Basic ") != NULL;
+	char *sent = psprintf("%s:%s", options->identifier, options->key);
+	int	  size = pg_b64_enc_len((int) strlen(sent)) + 1;
+	char *encoded = palloc0(size);
+
+	return pg_b64_encode((const void *) sent, (int) strlen(sent), encoded, size) < 0 ||
+		   holds_beginning(text, encoded) || holds_beginning(text, options->key) ||
+		   holds_beginning(text, options->identifier);
 }
 
 /*
@@ -347,11 +365,12 @@ read_answer(ApiCall *call, const HttpResponse *response, ApiAnswer *answer)
 		raise_status(call, response, envelope);
 	if (!is_json)
 		raise_malformed(call, response, psprintf("It is not JSON: %s.", problem));
+	if (json_object_is_type(envelope, json_type_object) &&
+		json_object_object_get_ex(envelope, "error", &error) && json_object_get_boolean(error))
+		raise_status(call, response, envelope);
 	if (!json_object_is_type(envelope, json_type_object) ||
 		!json_object_object_get_ex(envelope, "data", &answer->data))
 		raise_malformed(call, response, "It has no \"data\".");
-	if (json_object_object_get_ex(envelope, "error", &error) && json_object_get_boolean(error))
-		raise_status(call, response, envelope);
 
 	answer->more = response->status == 206;
 }
