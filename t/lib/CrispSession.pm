@@ -242,17 +242,20 @@ sub is_error
 
 =item $session->descriptors, $session->memory
 
-How many files and sockets the backend has open, and how much memory it has
-resident, in bytes.
+How many sockets, pipes, epoll descriptors and temporary files the backend has open,
+and how much memory it has resident, in bytes.  The files of tables don't count: a
+backend keeps them open as it likes.
 
 =cut
 
 sub descriptors
 {
 	my ($self) = @_;
+	my $directory = "/proc/$self->{pid}/fd";
 
-	opendir(my $directory, "/proc/$self->{pid}/fd") or die "cannot look at the backend: $!\n";
-	return scalar grep { !/^\./ } readdir $directory;
+	opendir(my $handle, $directory) or die "cannot look at the backend: $!\n";
+	return scalar grep { m{^(socket|pipe|anon_inode):|/pgsql_tmp} }
+	  map { readlink("$directory/$_") // '' } readdir $handle;
 }
 
 sub memory
