@@ -136,7 +136,8 @@ suggest(Call *call, Resource resource, bool segments)
 		return;
 	}
 	tally_collection(&list, &call->website->lists[resource], segments);
-	qsort(list.items, list.count, sizeof(Tally), compare_tallies);
+	if (list.count > 0)
+		qsort(list.items, list.count, sizeof(Tally), compare_tallies);
 	jw_begin(&writer, '[');
 	for (size_t i = 0; i < list.count; i++)
 	{

@@ -467,17 +467,17 @@ keep_change(ChangeList *list, json_object *operation, json_object *moment)
 }
 
 const char *
-changes_request(Sandbox *sandbox, json_object *list, Buffer *keys)
+changes_request(Sandbox *sandbox, json_object *operation_list, Buffer *keys)
 {
 	const char *error = NULL;
 
-	if (!json_object_is_type(list, json_type_array))
+	if (!json_object_is_type(operation_list, json_type_array))
 		return "the body must be an array of operations";
-	for (size_t i = 0; i < json_object_array_length(list) && error == NULL; i++)
-		error = check_operation(sandbox, json_object_array_get_idx(list, i));
-	for (size_t i = 0; error == NULL && i < json_object_array_length(list); i++)
+	for (size_t i = 0; i < json_object_array_length(operation_list) && error == NULL; i++)
+		error = check_operation(sandbox, json_object_array_get_idx(operation_list, i));
+	for (size_t i = 0; error == NULL && i < json_object_array_length(operation_list); i++)
 	{
-		json_object *operation = json_object_array_get_idx(list, i);
+		json_object *operation = json_object_array_get_idx(operation_list, i);
 		json_object *moment;
 
 		if (json_object_object_get_ex(operation, "at_request", &moment))

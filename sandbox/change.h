@@ -23,7 +23,8 @@ typedef struct ChangeList
  * Returns what is wrong, with nothing of the array done if it is malformed, or NULL; then "keys" holds the
  * keys of the rows that were changed, as JSON strings with commas between.
  */
-extern const char *changes_request(struct Sandbox *sandbox, json_object *operations, Buffer *keys);
+extern const char *changes_request(struct Sandbox *sandbox, json_object *operation_list,
+								   Buffer *keys);
 extern void		   changes_clear(ChangeList *list);
 
 /* Carries out what is due before, and after, the answer to a request is made. */

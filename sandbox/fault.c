@@ -143,14 +143,16 @@ check_base64(json_object *value)
 	size_t len;
 	char  *bytes = base64_decode(json_object_get_string(value), &len);
 
+	if (bytes == NULL)
+		return "body_base64 is no base64";
 	free(bytes);
-	return bytes == NULL ? "body_base64 is no base64" : NULL;
+	return NULL;
 }
 
 static void
 apply_body_base64(json_object *value, Delivery *delivery)
 {
-	size_t len;
+	size_t len = 0;
 	char  *bytes = base64_decode(json_object_get_string(value), &len);
 
 	set_body(delivery, bytes, len);

@@ -155,7 +155,7 @@ dispatch(Call *call, char *const *parts, size_t count)
 		reply_error(call->reply, 401, "invalid_session", "Wrong or missing credentials");
 	else if (route->tier != TIER_NONE && route->tier != access.tier)
 		reply_error(call->reply, 403, "not_allowed", "The route is for tokens of another tier");
-	else if (strcmp(parts[0], "website") != 0 || open_website(call, &access, parts[1]))
+	else if (strncmp(route->pattern, "website/", 8) != 0 || open_website(call, &access, parts[1]))
 	{
 		collect_arguments(call, route->pattern, parts);
 		route->handler(call);
