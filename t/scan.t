@@ -1,0 +1,831 @@
+# Scans: every row and every column as the API has them, with the requests
+# that this takes and no more, whatever the executor does with a scan.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use HTTP::Tiny;
+use JSON::PP;
+use MIME::Base64 qw(encode_base64);
+use POSIX qw(ceil strftime);
+use Test::More;
+
+my ($node, $sandbox) = start_crisp(conversations => 230, people => 160, visitors => 40, operators => 12);
+my $website = $sandbox->website_id;
+my @resources = qw(conversations people_profiles visitors operators);
+
+# What the sandbox calls a resource.
+my %listed_as = (people_profiles => 'people');
+
+my $exact = JSON::PP->new->utf8->allow_nonref->canonical->allow_bignum;
+
+sub sql
+{
+	my ($statement) = @_;
+
+	return $node->safe_psql('postgres', "SET TimeZone = 'UTC'; $statement");
+}
+
+# What a statement prints; it must cost that many requests.
+sub costs
+{
+	my ($requests, $statement, $name) = @_;
+
+	$sandbox->clear;
+	my $printed = sql($statement);
+	is($sandbox->count, $requests, "$name: requests");
+	return $printed;
+}
+
+# How many requests a list of so many rows costs.  After a full page, only an empty one ends it.
+sub pages
+{
+	my ($rows, $per_page) = @_;
+
+	$per_page //= 50;
+	return ceil(($rows + 1) / $per_page);
+}
+
+# Serve so many conversations, and none else.
+sub serve
+{
+	my ($count) = @_;
+
+	$sandbox->data([
+		{ op => 'clear', resource => 'conversations' },
+		{ op => 'insert_many', resource => 'conversations', count => $count, at => 1_700_000_000_000 }]);
+	return;
+}
+
+# The names of the parameters of a request, with their values.
+sub parameters
+{
+	my ($request) = @_;
+
+	return { map { split /=/, $_, 2 } split /&/, $request->{query} // '' };
+}
+
+#
+# Every row, every column.
+#
+
+my %columns;
+foreach (split /\n/, sql('SELECT row_to_json(c) FROM crisp_fdw_columns() c'))
+{
+	my $column = decode_json($_);
+
+	push @{ $columns{ $column->{resource} } }, $column;
+}
+is_deeply([ sort keys %columns ], [ sort @resources ], 'the catalog has the four resources');
+
+# The value at a path of an element, or undef.
+sub value_at
+{
+	my ($value, $path) = @_;
+
+	foreach my $key (split /\./, $path)
+	{
+		return undef unless ref $value eq 'HASH';
+		$value = $value->{$key};
+	}
+	return $value;
+}
+
+# What a column must hold, as the JSON that to_jsonb() gives.  Times are epoch milliseconds, or
+# else as ISO 8601 in UTC with as few digits as they need.
+sub expected_value
+{
+	my ($value, $type, $bigint_times) = @_;
+
+	return $value if !defined $value;
+	if ($type eq 'timestamp with time zone' && !$bigint_times)
+	{
+		my $fraction = sprintf('.%03d', $value % 1000) =~ s/\.?0*$//r;
+
+		return strftime('%Y-%m-%dT%H:%M:%S', gmtime($value / 1000)) . "$fraction+00:00";
+	}
+	return $value if $type ne 'text' || !ref $value;
+	return $exact->encode($value);
+}
+
+# The paths of an element's leaves: of all that is neither null, nor an object that has members.
+sub leaf_paths
+{
+	my ($value, $prefix) = @_;
+
+	return () if !defined $value;
+	return ($prefix) if ref $value ne 'HASH';
+	return map { leaf_paths($value->{$_}, defined $prefix ? "$prefix.$_" : $_) } keys %{$value};
+}
+
+# Whether a path leads to a column, or into one that holds all there is below.
+sub has_column
+{
+	my ($path, $columns) = @_;
+
+	return scalar grep {
+		$path eq $_->{json_path}
+		  || $_->{data_type} =~ /^(jsonb|text\[\])$/ && index($path, "$_->{json_path}.") == 0
+	} @{$columns};
+}
+
+# Compare all rows of a table with the elements of the API's list.
+sub compare_rows
+{
+	my ($table, $resource, $elements, $bigint_times, $name) = @_;
+	my $columns = $columns{$resource};
+	my ($key) = grep { $_ eq 'session_id' || $_ eq 'people_id' || $_ eq 'user_id' }
+	  map { $_->{column_name} } @{$columns};
+	my $path = $resource eq 'operators' ? "details.$key" : $key;
+	my %expected = map { value_at($_, $path) => $_ } @{$elements};
+	my @rows = map { $exact->decode($_) } split /\n/, sql("SELECT to_jsonb(t) FROM $table t");
+	is(scalar @rows, scalar @{$elements}, "$name: number of rows");
+	is(scalar keys %expected, scalar @{$elements}, "$name: keys differ");
+	is_deeply([ map { $_->{$key} } @rows ], [ map { value_at($_, $path) } @{$elements} ],
+		"$name: rows in the order of the API")
+	  or return;
+
+	my @wrong;
+	foreach my $row (@rows)
+	{
+		my $element = $expected{ $row->{$key} };
+
+		push @wrong, "$row->{$key}: columns" unless keys %{$row} == @{$columns};
+		foreach my $column (@{$columns})
+		{
+			my $expected = $exact->encode(
+				expected_value(value_at($element, $column->{json_path}), $column->{data_type}, $bigint_times));
+			my $got = $exact->encode($row->{ $column->{column_name} });
+
+			push @wrong, "$row->{$key}, $column->{column_name}: $got, not $expected" if $got ne $expected;
+		}
+	}
+	is_deeply(\@wrong, [], "$name: every column of every row");
+	return;
+}
+
+# The elements of a list, as the sandbox has them.
+sub elements_of
+{
+	my ($resource, $website_id) = @_;
+
+	return map { $exact->decode($_) } $sandbox->raw_rows($listed_as{$resource} // $resource, $website_id);
+}
+
+sql(<<'END');
+CREATE SCHEMA ms;
+IMPORT FOREIGN SCHEMA crisp FROM SERVER support INTO ms OPTIONS (timestamp_type 'bigint');
+END
+
+# A list of conversations by a client other than the one that is tested.
+sub listed
+{
+	my ($query) = @_;
+	my $credentials = $sandbox->credentials('website');
+	my $authorization = encode_base64("$credentials->{identifier}:$credentials->{key}", '');
+	my @listed;
+
+	for (my $page = 1;; $page++)
+	{
+		my $response = HTTP::Tiny->new->get(
+			$sandbox->url . "/website/$website/conversations/$page?$query",
+			{ headers => { Authorization => "Basic $authorization", 'X-Crisp-Tier' => 'website' } });
+		my $rows = decode_json($response->{content})->{data};
+
+		return @listed unless @{$rows};
+		push @listed, map { $_->{session_id} } @{$rows};
+	}
+	return;
+}
+
+my %elements = map { $_ => [ elements_of($_) ] } @resources;
+my $conversations = @{ $elements{conversations} };
+my $total = () = listed('per_page=37&include_empty=1');
+
+is_deeply([ listed('per_page=20') ], [ map { $_->{session_id} } @{ $elements{conversations} } ],
+	'the list without empty conversations');
+cmp_ok($conversations, '>', 200, 'there are five pages');
+cmp_ok($total, '>', $conversations, 'and some empty ones');
+
+foreach my $resource (@resources)
+{
+	my @elements = @{ $elements{$resource} };
+
+	$sandbox->clear;
+	compare_rows("crisp.$resource", $resource, \@elements, 0, $resource);
+	my @requests = $sandbox->requests;
+	my $per_page = $resource =~ /conversations|people/ ? 'per_page=50' : '';
+	my $pages = $resource eq 'operators' ? 1
+	  : $resource eq 'visitors' ? undef
+	  : pages(scalar @elements);
+
+	is(scalar @requests, $pages, "$resource: requests") if defined $pages;
+	is($_->{query} // '', $per_page, "$resource: query") foreach @requests;
+	is_deeply(
+		[ map { ($_->{path} =~ m{/(\d+)$})[0] } @requests ], [ 1 .. @requests ],
+		"$resource: pages in their order, each once")
+	  if $resource ne 'operators';
+
+	compare_rows("ms.$resource", $resource, \@elements, 1, "$resource in milliseconds");
+}
+
+# Nothing of Crisp's is left out, and nothing is invented.  Rare fields may need all websites.
+foreach my $resource (@resources)
+{
+	my %seen;
+
+	foreach my $number (0 .. $#{ $sandbox->info->{websites} })
+	{
+		$seen{$_}++ foreach map { leaf_paths($_) } elements_of($resource, $sandbox->website_id($number));
+	}
+	is_deeply([ grep { !has_column($_, $columns{$resource}) } sort keys %seen ],
+		[], "$resource: every field has a column");
+	is_deeply(
+		[
+			grep {
+				my $path = $_;
+				!grep { $_ eq $path || index($_, "$path.") == 0 } keys %seen
+			} map { $_->{json_path} } @{ $columns{$resource} }
+		],
+		[],
+		"$resource: every column has data");
+}
+
+#
+# Pages, and the end of a list.
+#
+
+serve(70);
+is(costs(2, 'SELECT count(*) FROM crisp.conversations', 'a short 200 ends'), 70, 'all rows');
+foreach my $rows (0, 1, 49, 51)
+{
+	serve($rows);
+	is(costs(pages($rows), 'SELECT count(*) FROM crisp.conversations', "$rows rows"), $rows, 'all rows');
+}
+serve(100);
+foreach my $status (200, 206)
+{
+	$sandbox->control({ full_last_page => $status });
+	is(costs(3, 'SELECT count(*) FROM crisp.conversations', "a full last page with status $status"), 100, 'all rows');
+	is_deeply([ map { $_->{rows} } $sandbox->requests ], [ 50, 50, 0 ], 'the last page is empty');
+}
+$sandbox->control({ full_last_page => 200 });
+serve(120);
+{
+	my @rows = $sandbox->raw_rows('conversations');
+	my $body = '{"error":false,"reason":"listed","data":[' . join(',', @rows[ 0 .. 9 ]) . ']}';
+
+	$sandbox->control({ answers => [ { match => { path => '*/conversations/1' }, status => 206, body => $body } ] });
+	is(costs(3, 'SELECT count(*) FROM crisp.conversations', 'a short 206 goes on'), 80, 'all rows');
+	foreach my $status (200, 206)
+	{
+		$sandbox->control({
+			answers => [
+				{ match => { path => '*/conversations/2' }, status => $status, body => '{"error":false,"reason":"listed","data":[]}' }
+			]
+		});
+		is(costs(2, 'SELECT count(*) FROM crisp.conversations', "an empty $status ends"), 50, 'all rows');
+	}
+}
+$sandbox->reset;
+
+# Visitors come in pages whose size is the server's choice.
+foreach my $size (1, 10, 13, 40, 100)
+{
+	$sandbox->control({ visitors_per_page => $size });
+	$sandbox->clear;
+	is(sql('SELECT count(*), count(DISTINCT session_id) FROM crisp.visitors'), '40|40', "visitors by $size");
+	cmp_ok($sandbox->count, '<=', ceil(40 / $size) + 1, "visitors by $size: requests");
+	cmp_ok($sandbox->count, '>=', ceil(40 / $size), "visitors by $size: requests");
+}
+$sandbox->data([ { op => 'clear', resource => 'visitors' } ]);
+is(costs(1, 'SELECT count(*) FROM crisp.visitors', 'no visitors'), 0, 'no visitors');
+$sandbox->reset;
+
+#
+# Options of server and table.
+#
+
+sub queries
+{
+	return join ' ', map { $_->{query} } $sandbox->requests;
+}
+
+sql(<<"END");
+CREATE FOREIGN TABLE small (session_id text) SERVER support OPTIONS (resource 'conversations', per_page '20');
+CREATE FOREIGN TABLE with_empty (session_id text) SERVER support OPTIONS (resource 'conversations', include_empty 'true');
+CREATE FOREIGN TABLE without_empty (session_id text) SERVER support OPTIONS (resource 'conversations', include_empty 'off');
+END
+costs(pages($conversations, 20), 'SELECT * FROM small', 'per_page of a table');
+is(queries(), join(' ', ('per_page=20') x pages($conversations, 20)), 'per_page of a table');
+is(costs(pages($total), 'SELECT count(*) FROM with_empty', 'include_empty of a table'), $total, 'include_empty: rows');
+is_deeply(parameters($_), { per_page => 50, include_empty => 1 }, 'include_empty: request') foreach $sandbox->requests;
+is(
+	sql('SELECT count(*) FROM with_empty e WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = e.session_id)'),
+	$total - $conversations, 'include_empty adds rows, and loses none');
+
+sql(q(ALTER SERVER support OPTIONS (ADD per_page '25', ADD include_empty 'true')));
+is(costs(pages($total, 25), 'SELECT count(*) FROM crisp.conversations', 'options of the server'), $total, 'options of the server: rows');
+is_deeply(parameters($_), { per_page => 25, include_empty => 1 }, 'options of the server: request') foreach $sandbox->requests;
+is(costs(pages($total, 20), 'SELECT count(*) FROM small', "a table's option comes first"), $total, 'rows');
+is(costs(pages($conversations, 25), 'SELECT count(*) FROM without_empty', "a table's option comes first"), $conversations, 'rows');
+is_deeply(parameters($_), { per_page => 25 }, 'no include_empty in the request') foreach $sandbox->requests;
+costs(ceil(161 / 25), 'SELECT count(*) FROM crisp.people_profiles', 'people have no empty ones');
+is_deeply(parameters($_), { per_page => 25 }, 'people are not asked for them') foreach $sandbox->requests;
+sql('ALTER SERVER support OPTIONS (DROP per_page, DROP include_empty)');
+
+# Websites: that of the server, another one on a table, both in one query.
+connect_crisp($node, $sandbox, server => 'plugin', schema => 'plugin', tier => 'plugin');
+connect_crisp($node, $sandbox, server => 'other', schema => 'other', website => 1);
+{
+	my $second = $sandbox->website_id(1);
+	my @second = elements_of('people_profiles', $second);
+
+	sql(<<"END");
+CREATE SCHEMA second;
+IMPORT FOREIGN SCHEMA crisp LIMIT TO (people_profiles) FROM SERVER plugin INTO second;
+ALTER FOREIGN TABLE second.people_profiles OPTIONS (ADD website_id '$second');
+END
+	cmp_ok(scalar @second, '>', 0, 'the second website has people');
+	compare_rows('second.people_profiles', 'people_profiles', \@second, 0, 'website_id of a table');
+	compare_rows('other.people_profiles', 'people_profiles', \@second, 0, 'website_id of the server');
+	compare_rows('plugin.people_profiles', 'people_profiles', $elements{people_profiles}, 0, 'the plugin tier');
+
+	costs(
+		pages(scalar @second) + pages(160),
+		'SELECT count(*) FROM second.people_profiles, plugin.people_profiles', 'two websites in one query');
+	my %websites = map { ($_->{path} =~ m{website/([^/]+)})[0] => 1 } $sandbox->requests;
+	is_deeply([ sort keys %websites ], [ sort $website, $second ], 'two websites in one query');
+	is($_->{headers}->{'x-crisp-tier'}, 'plugin', 'tier') foreach $sandbox->requests;
+}
+
+#
+# Columns.
+#
+
+my $extra = 0;
+
+# Add a conversation with these further members.
+sub insert_conversation
+{
+	my ($members) = @_;
+	my $at = 1_800_000_000_000 + ++$extra;
+	my $session_id = sprintf 'session_00000000-0000-4000-8000-%012d', $extra;
+
+	$sandbox->data([
+		{
+			op => 'insert_raw', resource => 'conversations', created_at => $at, updated_at => $at,
+			text => qq({"session_id":"$session_id","created_at":$at,"updated_at":$at,$members})
+		}]);
+	return $session_id;
+}
+
+sub named
+{
+	my ($columns, $session_id) = @_;
+
+	sql("SET client_min_messages = warning; DROP FOREIGN TABLE IF EXISTS named; CREATE FOREIGN TABLE named (session_id text, $columns) "
+		  . "SERVER support OPTIONS (resource 'conversations')");
+	return sql("SELECT row_to_json(n)::jsonb - 'session_id' FROM named n WHERE session_id = '$session_id'");
+}
+
+serve(60);
+{
+	my $session_id = insert_conversation(
+		'"meta":{"nickname":"Ann","data":{"plan":"gold","a_b":1,"a":{"b":2,"c_d":3,"c":{"d":4}},'
+		  . '"b_":5,"_x":6,"deep":{"er":{"than":{"that":7}}},"list":[1,{"k":2}],"A":"upper"}},'
+		  . '"meta_data":{"other":8},"meta_data_whole":9,"top":"10"');
+
+	is(
+		named(
+			'meta_data_plan text, meta_data_a_b int, meta_data_a_c_d int, meta_data_b_ int, meta_data__x int, '
+			  . 'meta_data_deep_er_than_that int, meta_data_deep_er jsonb, meta_data_other int, meta_data_whole int, '
+			  . 'top int, "meta_data_A" text, meta_data_list jsonb',
+			$session_id),
+		sql(
+			q(SELECT '{"meta_data_plan":"gold","meta_data_a_b":1,"meta_data_a_c_d":3,"meta_data_b_":5,"meta_data__x":6,)
+			  . q("meta_data_deep_er_than_that":7,"meta_data_deep_er":{"than":{"that":7}},"meta_data_other":8,"meta_data_whole":9,)
+			  . q("top":10,"meta_data_A":"upper","meta_data_list":[1,{"k":2}]}'::jsonb)),
+		'the flattening rule, longest key first');
+	is(
+		named(
+			q(who text OPTIONS (json_path 'meta.nickname'), state text OPTIONS (json_path 'meta.data.plan'), )
+			  . q(b int OPTIONS (json_path 'meta.data.a.b'), again text OPTIONS (json_path 'meta.nickname'), )
+			  . q(whole jsonb OPTIONS (json_path 'meta.data.a')),
+			$session_id),
+		sql(q(SELECT '{"who":"Ann","state":"gold","b":2,"again":"Ann","whole":{"b":2,"c_d":3,"c":{"d":4}}}'::jsonb)),
+		'renamed columns');
+	is(
+		named(
+			q(nothing text, meta_nothing int, meta_data_plan_x text, session_id_x text, nickname text, )
+			  . q(absent text OPTIONS (json_path 'meta.nothing.at.all'), plan text OPTIONS (json_path 'meta_data.plan'), )
+			  . q(index int OPTIONS (json_path 'meta.data.list.0')),
+			$session_id),
+		sql(q(SELECT '{"nothing":null,"meta_nothing":null,"meta_data_plan_x":null,"session_id_x":null,"nickname":null,)
+			  . q("absent":null,"plan":null,"index":null}'::jsonb)),
+		'names that no row has are NULL');
+	is(sql('SELECT count(*), count(nothing) FROM named'), '61|0', 'NULL in every row');
+}
+{
+	my $session_id = insert_conversation(
+		'"meta":{"data":{"a.b":1,"c d":2,"e/f":3,"say \"hi\"":4,"":5,"it\'s":6,"\u00fc":7,"tab\there":8,"a":{"b":9},"\\\\":10,"x.y":{"z w":11}}}');
+
+	is(
+		named(
+			q(k1 int OPTIONS (json_path 'meta.data."a.b"'), k2 int OPTIONS (json_path 'meta.data."c d"'), )
+			  . q(k2b int OPTIONS (json_path 'meta.data.c d'), k3 int OPTIONS (json_path 'meta.data.e/f'), )
+			  . q(k4 int OPTIONS (json_path 'meta.data."say ""hi"""'), k5 int OPTIONS (json_path 'meta.data.""'), )
+			  . q(k6 int OPTIONS (json_path 'meta.data.it''s'), k7 int OPTIONS (json_path U&'meta.data.\00fc'), )
+			  . q(k8 int OPTIONS (json_path E'meta.data.tab\there'), k9 int OPTIONS (json_path 'meta.data.a.b'), )
+			  . q(k10 int OPTIONS (json_path 'meta.data.\\'), k11 int OPTIONS (json_path '"meta"."data"."x.y"."z w"'), )
+			  . q("meta_data_a.b" int, "meta_data_c d" int, "meta_data_e/f" int),
+			$session_id),
+		sql(q(SELECT '{"k1":1,"k2":2,"k2b":2,"k3":3,"k4":4,"k5":5,"k6":6,"k7":7,"k8":8,"k9":9,"k10":10,"k11":11,)
+			  . q("meta_data_a.b":1,"meta_data_c d":2,"meta_data_e/f":3}'::jsonb)),
+		'keys with dots, blanks, slashes and quotes');
+}
+$sandbox->reset;
+
+# The envelope of operators is no part of the names, but may be written.
+is(
+	sql(q(CREATE FOREIGN TABLE staff (id text OPTIONS (json_path 'details.user_id'), user_id text, details_user_id text, type text, details jsonb)
+	      SERVER support OPTIONS (resource 'operators');
+	      SELECT count(*), count(*) FILTER (WHERE id = user_id AND id = details_user_id AND details ->> 'user_id' = id AND type <> '') FROM staff)),
+	'12|12', 'columns of an envelope');
+
+is(costs(pages($conversations), 'SELECT count(*) FROM crisp.conversations', 'count(*)'), $conversations, 'count(*)');
+is(costs(1, 'SELECT count(*) FROM crisp.operators', 'count(*) of operators'), 12, 'count(*) of operators');
+is(costs(0, 'SELECT count(*) FROM crisp.operators WHERE false', 'a condition that is false'), 0, 'a condition that is false');
+is(costs(1, 'SELECT 1 FROM crisp.operators LIMIT 2', 'constants'), "1\n1", 'constants');
+
+# Whole rows, system columns, conditions on columns that aren't selected.
+is(
+	sql('SELECT count(o), count(*) FILTER (WHERE (o).user_id = o.user_id), min(length(o::text)) > 40 FROM crisp.operators o'),
+	'12|12|t', 'whole rows');
+is(sql('SELECT DISTINCT tableoid::regclass FROM crisp.operators'), 'crisp.operators', 'tableoid');
+is(sql('SELECT DISTINCT tableoid::regclass, (o IS NOT NULL OR o IS NULL OR true) FROM crisp.operators o'),
+	'crisp.operators|t', 'tableoid and a whole row');
+is(
+	sql("SELECT count(*) FROM crisp.conversations WHERE state = 'resolved'"),
+	scalar(grep { ($_->{state} // '') eq 'resolved' } @{ $elements{conversations} }),
+	'a condition on a column that is not selected');
+is(
+	sql("SELECT string_agg(session_id, ',') FROM crisp.conversations WHERE meta_nickname IS NULL AND created_at > '2000-01-01'"),
+	join(',', map { $_->{session_id} } grep { !defined value_at($_, 'meta.nickname') } @{ $elements{conversations} }),
+	'conditions on two columns that are not selected');
+
+# Dropped, added and reordered columns.
+sql(<<'END');
+CREATE SCHEMA changed;
+IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO changed;
+ALTER FOREIGN TABLE changed.conversations DROP COLUMN session_id, DROP COLUMN meta_data, DROP COLUMN state,
+	ADD COLUMN key text OPTIONS (json_path 'session_id'), ADD COLUMN state text;
+CREATE FOREIGN TABLE reordered (updated_at timestamptz, meta_email text, state text, session_id text, created_at bigint)
+	SERVER support OPTIONS (resource 'conversations');
+END
+is(
+	sql(q(SELECT md5(string_agg((to_jsonb(c) - 'key' || jsonb_build_object('session_id', key))::text, ',' ORDER BY key)) FROM changed.conversations c)),
+	sql(q(SELECT md5(string_agg((to_jsonb(c) - 'meta_data')::text, ',' ORDER BY session_id)) FROM crisp.conversations c)),
+	'dropped and added columns');
+is(
+	sql('SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, created_at), chr(2))) FROM reordered'),
+	sql('SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, '
+		  . '(extract(epoch FROM created_at) * 1000)::bigint), chr(2))) FROM crisp.conversations'),
+	'columns in another order');
+
+# Children of other tables, with their columns in another order.
+sql(<<"END");
+CREATE TABLE everywhere (session_id text, website_id text, state text, updated_at timestamptz) PARTITION BY LIST (website_id);
+CREATE FOREIGN TABLE everywhere_here (updated_at timestamptz, junk int, state text, website_id text, session_id text)
+	SERVER support OPTIONS (resource 'conversations');
+ALTER FOREIGN TABLE everywhere_here DROP COLUMN junk;
+ALTER TABLE everywhere ATTACH PARTITION everywhere_here FOR VALUES IN ('$website');
+CREATE TABLE everywhere_else PARTITION OF everywhere DEFAULT;
+INSERT INTO everywhere VALUES ('session_local', 'local', 'pending', '2000-01-01');
+CREATE TABLE parent (state text, session_id text);
+INSERT INTO parent VALUES ('local', 'session_parent');
+CREATE FOREIGN TABLE child (session_id text, extra bigint OPTIONS (json_path 'updated_at'), state text)
+	INHERITS (parent) SERVER support OPTIONS (resource 'conversations');
+CREATE FOREIGN TABLE late_child (session_id text, updated_at bigint, state text)
+	SERVER support OPTIONS (resource 'conversations');
+ALTER FOREIGN TABLE late_child INHERIT parent;
+END
+my $states = 'SELECT md5(string_agg(concat_ws(chr(1), session_id, state), chr(2) ORDER BY session_id)) FROM';
+is(sql("$states everywhere WHERE website_id <> 'local'"), sql("$states crisp.conversations"), 'a partition');
+is(costs(0, "SELECT session_id FROM everywhere WHERE website_id = 'local'", 'a partition that is pruned'),
+	'session_local', 'a partition that is pruned');
+{
+	my $newest = sql('SELECT max(updated_at) FROM crisp.conversations');
+	my $rows = costs(1, "SELECT count(*) FROM everywhere WHERE updated_at >= '$newest'", 'a bound on a partitioned table');
+
+	is($rows, sql("SELECT count(*) FROM crisp.conversations WHERE updated_at >= '$newest'"), 'a bound on a partitioned table');
+	like(queries(), qr/filter_date_start=/, 'a bound on a partitioned table goes to the partition');
+}
+is(sql("$states child"), sql("$states crisp.conversations"), 'a child');
+is(sql('SELECT count(*), count(DISTINCT session_id) FROM parent'),
+	(2 * $conversations + 1) . '|' . ($conversations + 1), 'a parent');
+is(sql("SELECT count(*) FROM parent WHERE state = 'resolved'"),
+	2 * sql("SELECT count(*) FROM crisp.conversations WHERE state = 'resolved'"), 'a condition on a parent');
+is(sql('SELECT count(*) FROM late_child WHERE updated_at > 1000'), $conversations, 'a child that came later');
+
+#
+# What the executor does with scans.
+#
+
+my $select = 'SELECT session_id FROM crisp.conversations';
+my $all = pages($conversations);
+
+# LIMIT stops asking.
+foreach my $case ([ 0, 0 ], [ 1, 1 ], [ 50, 1 ], [ 51, 2 ], [ 100, 2 ])
+{
+	my ($limit, $requests) = @{$case};
+
+	is(scalar(split /\n/, costs($requests, "$select LIMIT $limit", "LIMIT $limit")), $limit, "LIMIT $limit: rows");
+}
+costs(2, "$select OFFSET 60 LIMIT 5", 'OFFSET');
+costs($all, "$select ORDER BY meta_email LIMIT 5", 'LIMIT after a sort');
+is(
+	scalar(split /\n/, sql("$select WHERE state = 'resolved' LIMIT 5")), 5,
+	'LIMIT counts the rows that match');
+
+# A scan that is run again is served from what it has fetched.
+{
+	my $settings = 'SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_memoize = off;';
+	my $join = 'FROM (VALUES (1), (2), (3)) v (x) LEFT JOIN crisp.conversations c ON length(c.session_id) > v.x';
+	my $plan = sql("$settings EXPLAIN (COSTS OFF) SELECT * $join");
+
+	like($plan, qr/Nested Loop Left Join/, 'the plan scans again');
+	unlike($plan, qr/Material|Memoize/, 'and nothing else keeps the rows');
+	is(costs($all, "$settings SELECT count(*), count(DISTINCT session_id), min(n), max(n) FROM (SELECT c.session_id, count(*) AS n $join GROUP BY 1) s", 'three scans'),
+		"$conversations|$conversations|3|3", 'three scans: rows');
+	is(
+		costs(
+			1, "$settings SELECT x, (SELECT count(*) FROM (SELECT session_id FROM crisp.conversations LIMIT 30) c WHERE length(c.session_id) > v.x) FROM (VALUES (1), (2)) v (x)",
+			'a part that is scanned again'),
+		"1|30\n2|30", 'a part that is scanned again: rows');
+	is(
+		costs($all, "$settings SELECT count(*) FROM crisp.conversations a JOIN crisp.conversations b ON a.session_id > b.session_id WHERE a.session_id IS NULL", 'an outer side without rows'),
+		0, 'an outer side without rows');
+	is(
+		costs(2 * $all, "$settings SELECT count(*) FROM crisp.conversations a JOIN crisp.conversations b ON a.session_id > b.session_id", 'a table joined with itself'),
+		$conversations * ($conversations - 1) / 2, 'a table joined with itself: rows');
+	my $named = grep { ($_->{details}->{first_name} // '') ne '' } @{ $elements{operators} };
+	is(
+		costs(
+			1, "SELECT x, (SELECT count(*) FROM crisp.operators o WHERE o.first_name > v.x) FROM (VALUES (''), (NULL), (' ')) v (x)",
+			'a condition with a parameter that stays local'),
+		"|$named\n|0\n |$named", 'a condition with a parameter that stays local: rows');
+}
+
+# Cursors.
+is(
+	scalar(split /\n/, costs(1, "BEGIN; DECLARE c CURSOR FOR $select; FETCH 10 FROM c; FETCH 40 FROM c; CLOSE c; COMMIT", 'a cursor closed half way')),
+	50, 'a cursor closed half way: rows');
+{
+	my @order = split /\n/, sql($select);
+	my @fetched = split /\n/, costs(2, "BEGIN; DECLARE c SCROLL CURSOR FOR $select; FETCH 60 FROM c; FETCH BACKWARD 5 FROM c; "
+		  . 'FETCH ABSOLUTE 1 FROM c; FETCH FIRST FROM c; MOVE ABSOLUTE 30 IN c; FETCH 2 FROM c; CLOSE c; COMMIT', 'SCROLL');
+
+	is_deeply(\@fetched, [ @order[ 0 .. 59 ], reverse(@order[ 54 .. 58 ]), @order[ 0, 0, 30, 31 ] ], 'SCROLL: rows');
+
+	@fetched = split /\n/, costs($all, "BEGIN; DECLARE c CURSOR WITH HOLD FOR $select; FETCH 3 FROM c; COMMIT; FETCH 3 FROM c; "
+		  . 'MOVE FORWARD ALL IN c; FETCH 1 FROM c; CLOSE c', 'WITH HOLD');
+	is_deeply(\@fetched, [ @order[ 0 .. 5 ] ], 'WITH HOLD: rows');
+
+	@fetched = split /\n/, costs(2, "BEGIN; DECLARE c NO SCROLL CURSOR FOR $select; FETCH 49 FROM c; SAVEPOINT s; FETCH 3 FROM c; RELEASE s; FETCH 3 FROM c; COMMIT", 'a savepoint');
+	is_deeply(\@fetched, [ @order[ 0 .. 54 ] ], 'a cursor read across savepoints');
+
+	@fetched = split /\n/, costs(4, "BEGIN; DECLARE a CURSOR FOR $select; DECLARE b CURSOR FOR $select; "
+		  . 'FETCH 50 FROM a; FETCH 50 FROM b; FETCH 1 FROM a; FETCH 1 FROM b; COMMIT', 'two cursors at once');
+	is_deeply(\@fetched, [ @order[ 0 .. 49 ], @order[ 0 .. 49 ], @order[ 50, 50 ] ], 'two cursors at once: rows');
+}
+is(
+	costs(
+		1, "DO \$\$ DECLARE r record; n int := 0; BEGIN FOR r IN $select LOOP n := n + 1; EXIT WHEN n = 5; END LOOP; "
+		  . "IF n <> 5 THEN RAISE 'n is %', n; END IF; END \$\$", 'a loop left early'),
+	'', 'a loop left early');
+
+# Statements that take all rows.
+costs($all, 'COPY (SELECT * FROM crisp.conversations) TO STDOUT', 'COPY');
+is(scalar(split /\n/, sql("COPY ($select) TO STDOUT")), $conversations, 'COPY: rows');
+is(costs($all, 'CREATE TABLE taken AS SELECT * FROM crisp.conversations; SELECT count(*) FROM taken', 'CREATE TABLE AS'),
+	$conversations, 'CREATE TABLE AS: rows');
+is(costs($all, 'INSERT INTO taken SELECT * FROM crisp.conversations; SELECT count(*) FROM taken', 'INSERT'),
+	2 * $conversations, 'INSERT: rows');
+costs($all, 'CREATE MATERIALIZED VIEW kept AS SELECT * FROM crisp.conversations', 'CREATE MATERIALIZED VIEW');
+is(costs(0, 'SELECT count(*) FROM kept', 'reading it'), $conversations, 'reading it');
+$sandbox->data([ { op => 'delete', resource => 'conversations', index => 3 } ]);
+my $left = sql('SELECT count(*) FROM crisp.conversations');
+is(
+	costs(pages($left), 'REFRESH MATERIALIZED VIEW kept; SELECT count(*) FROM kept', 'REFRESH'),
+	$left, 'REFRESH: rows');
+is(
+	costs(
+		pages($left), 'CREATE UNIQUE INDEX ON kept (session_id); REFRESH MATERIALIZED VIEW CONCURRENTLY kept; SELECT count(*) FROM kept',
+		'REFRESH CONCURRENTLY'),
+	$left, 'REFRESH CONCURRENTLY: rows');
+$sandbox->reset;
+
+is(
+	costs(2, 'SELECT count(*) FROM (SELECT user_id FROM crisp.operators UNION ALL SELECT user_id FROM crisp.operators) u', 'UNION ALL'),
+	24, 'UNION ALL: rows');
+is(
+	costs(1, 'WITH o AS MATERIALIZED (SELECT * FROM crisp.operators) SELECT count(*) FROM o a JOIN o b USING (user_id)', 'CTE'),
+	12, 'CTE: rows');
+is(
+	costs(1, 'SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY user_id) AS n FROM crisp.operators) w', 'a window function'),
+	12, 'a window function: rows');
+is(costs(1, "SELECT EXISTS ($select)", 'EXISTS'), 't', 'EXISTS');
+is(costs(0, "SELECT 1 WHERE false AND EXISTS ($select)", 'a branch that is never run'), '', 'a branch that is never run');
+is(
+	costs(1, "SELECT CASE WHEN count(*) > 0 THEN 'some' ELSE (SELECT max(session_id) FROM crisp.conversations) END FROM crisp.operators", 'CASE'),
+	'some', 'CASE: the other branch is not run');
+is(
+	sql('SELECT count(*) FROM crisp.conversations c JOIN crisp.operators o ON o.user_id = c.assigned_user_id'),
+	scalar(grep { defined value_at($_, 'assigned.user_id') } @{ $elements{conversations} }),
+	'a join of two resources');
+
+#
+# Plans that are kept see what has changed.
+#
+{
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	my $query = sub {
+		my ($statement) = @_;
+
+		$sandbox->clear;
+		$session->{stderr} = '';
+		return scalar $session->query($statement);
+	};
+	my $right = credential_options($sandbox, 'website') =~ s/(tier|identifier|key) /SET $1 /gr;
+	my $key = sql('SELECT session_id FROM crisp.conversations ORDER BY length(meta_nickname) DESC NULLS LAST LIMIT 1');
+	my ($state, $nickname) =
+	  split /\|/, sql("SELECT state, meta_nickname FROM crisp.conversations WHERE session_id = '$key'");
+
+	sql(q(CREATE FOREIGN TABLE asked (session_id text, who text OPTIONS (json_path 'state'))
+	      SERVER support OPTIONS (resource 'conversations')));
+	foreach my $mode ('force_custom_plan', 'force_generic_plan')
+	{
+		$session->query("DEALLOCATE ALL; SET plan_cache_mode = $mode");
+		$session->query('PREPARE counted AS SELECT count(*) FROM small');
+		$session->query('PREPARE asked(text) AS SELECT who FROM asked WHERE session_id = $1');
+		is($query->('EXECUTE counted'), $conversations, "$mode: prepared");
+		is($sandbox->count, pages($conversations, 20), "$mode: prepared: requests");
+
+		sql(q(ALTER FOREIGN TABLE small OPTIONS (SET per_page '30')));
+		is($query->('EXECUTE counted'), $conversations, "$mode: after ALTER FOREIGN TABLE");
+		like(queries(), qr/^(per_page=30 ?)+$/, "$mode: after ALTER FOREIGN TABLE: requests");
+
+		sql(q(ALTER FOREIGN TABLE small OPTIONS (DROP per_page); ALTER SERVER support OPTIONS (ADD per_page '40')));
+		is($query->('EXECUTE counted'), $conversations, "$mode: after ALTER SERVER");
+		like(queries(), qr/^(per_page=40 ?)+$/, "$mode: after ALTER SERVER: requests");
+		sql('ALTER SERVER support OPTIONS (DROP per_page)');
+
+		sql(q(ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET key 'not-the-key')));
+		is($query->('EXECUTE counted'), '', "$mode: after ALTER USER MAPPING");
+		like($session->{stderr}, qr/ERROR:  Crisp rejected the credentials/, "$mode: after ALTER USER MAPPING: error");
+		is($sandbox->count, 1, "$mode: after ALTER USER MAPPING: requests");
+		sql("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS ($right)");
+		is($query->('EXECUTE counted'), $conversations, "$mode: after it was put right");
+
+		is($query->("EXECUTE asked('$key')"), $state, "$mode: a column");
+		sql(q(ALTER FOREIGN TABLE asked ALTER COLUMN who OPTIONS (SET json_path 'meta.nickname')));
+		is($query->("EXECUTE asked('$key')"), $nickname, "$mode: after its json_path changed");
+		sql(q(ALTER FOREIGN TABLE asked ALTER COLUMN who OPTIONS (SET json_path 'state')));
+
+		sql(q(ALTER FOREIGN TABLE small OPTIONS (SET resource 'people_profiles')));
+		is($query->('EXECUTE counted'), 160, "$mode: after the resource changed");
+		sql(q(ALTER FOREIGN TABLE small OPTIONS (SET resource 'conversations', ADD per_page '20')));
+	}
+	$session->quit;
+}
+
+#
+# Whose credentials a view uses.
+#
+{
+	my $plugin = credential_options($sandbox, 'plugin');
+	my $as = sub {
+		my ($role, $statement) = @_;
+
+		$sandbox->clear;
+		my $rows = sql("SET ROLE $role; $statement");
+		my %tiers = map { $_->{headers}->{'x-crisp-tier'} => 1 } $sandbox->requests;
+		return join ' ', $rows, sort keys %tiers;
+	};
+
+	sql(<<"END");
+CREATE ROLE reader;
+CREATE ROLE owner;
+GRANT USAGE ON SCHEMA crisp TO owner, reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA crisp TO owner;
+GRANT CREATE ON SCHEMA public TO owner;
+CREATE USER MAPPING FOR owner SERVER support OPTIONS ($plugin);
+SET ROLE owner;
+CREATE VIEW staff_of_owner AS SELECT user_id FROM crisp.operators;
+CREATE FUNCTION staff_of_definer() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM crisp.operators';
+GRANT SELECT ON staff_of_owner TO reader;
+RESET ROLE;
+CREATE VIEW staff_of_superuser AS SELECT user_id FROM crisp.operators;
+GRANT SELECT ON staff_of_superuser TO reader, owner;
+END
+	is($as->('owner', 'SELECT count(*) FROM crisp.operators'), '12 plugin', 'a table');
+	is($as->('reader', 'SELECT count(*) FROM staff_of_owner'), '12 plugin', "the mapping of a view's owner");
+	is($as->('reader', 'SELECT count(*) FROM staff_of_superuser'), '12 website', "the mapping of a view's owner");
+	is($as->('owner', 'SELECT count(*) FROM staff_of_superuser'), '12 website', 'not that of who looks');
+	is($as->('reader', 'SELECT staff_of_definer()'), '12 plugin', "the mapping of a function's owner");
+	is(
+		$as->('none', "PREPARE p AS SELECT count(*) FROM crisp.operators; EXECUTE p; SET ROLE owner; EXECUTE p"),
+		"12\n12 plugin website", 'a plan kept while the role changes');
+}
+
+#
+# Lists that change while they are read.
+#
+foreach my $case (
+	[ 'touched rows', map { { op => 'touch', resource => 'conversations', index => 60 + $_ } } 0 .. 4 ],
+	[ 'a touched row of a page that was read', { op => 'touch', resource => 'conversations', index => 20 } ],
+	[ 'inserted rows', { op => 'insert_random', resource => 'conversations', count => 7, seed => 1 } ],
+	[ 'a page of inserted rows', { op => 'insert_random', resource => 'conversations', count => 50, seed => 2 } ],
+	[ 'deleted rows', map { { op => 'delete', resource => 'conversations', index => 2 * $_ } } 0 .. 4 ])
+{
+	my ($name, @operations) = @{$case};
+
+	foreach my $page (2, 4)
+	{
+		my @before = split /\n/, sql($select);
+
+		$sandbox->data([ map { { %{$_}, at_request => { path => '*/conversations/' . $page, nth => 1, when => 'before' } } } @operations ]);
+		$sandbox->clear;
+		my @keys = split /\n/, sql($select);
+		my %times;
+		$times{$_}++ foreach @keys;
+		my @after = split /\n/, sql($select);
+
+		isnt("@after", "@before", "$name before page $page: the list has changed");
+		is_deeply([ grep { $times{$_} > 1 } keys %times ], [], "$name before page $page: no key twice");
+		is_deeply([ grep { !$times{$_} } @before ], [], "$name before page $page: no row is lost")
+		  if $name =~ /inserted/;
+		$sandbox->reset;
+	}
+}
+
+#
+# What is no row.
+#
+{
+	my $at = 1_900_000_000_000;
+	my $log = -s $node->logfile;
+
+	$sandbox->data([
+		map { { op => 'insert_raw', resource => 'conversations', text => $_, created_at => $at, updated_at => $at } }
+		  'null', '"x"', '1', '[]', 'true' ]);
+	is(costs(pages($conversations + 5), 'SELECT count(*), count(session_id) FROM crisp.conversations', 'elements that are no rows'),
+		"$conversations|$conversations", 'elements that are no rows: all rows come');
+
+	open(my $file, '<', $node->logfile) or die $!;
+	seek $file, $log, 0;
+	my @lines = grep { /skipped elements/ } readline $file;
+	close $file;
+	is(scalar @lines, 1, 'one line in the log for a page');
+	like($lines[0], qr/LOG:  skipped elements of a Crisp list that are not objects, server "support"/, 'and its words');
+	$sandbox->reset;
+}
+
+#
+# Memory is that of a page, whatever the size of the list.
+#
+SKIP:
+{
+	skip 'this system has no /proc', 3 unless -e "/proc/$$/status";
+
+	my $large = CrispSandbox->start(conversations => 21000, people => 10, visitors => 1, websites => 1, 'no-log' => undef);
+	connect_crisp($node, $large, server => 'large', schema => 'large');
+
+	my $session = $node->background_psql('postgres');
+	my $pid = $session->query('SELECT pg_backend_pid()');
+	my $memory = sub {
+		open(my $file, '<', "/proc/$pid/status") or die $!;
+		my ($kb) = map { /^RssAnon:\s+(\d+)/ ? $1 : () } readline $file;
+		close $file;
+		return $kb;
+	};
+	my $contexts = sub { return $session->query('SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts') };
+	my $scan = sub {
+		my ($rows) = @_;
+
+		return $session->query("SELECT count(*), sum(length(c::text)) > $rows * 500 "
+			  . "FROM (SELECT * FROM large.conversations WHERE created_at IS NOT NULL LIMIT $rows) c");
+	};
+
+	is($scan->(2000), '2000|t', 'two thousand rows');
+	my ($rss, $total) = ($memory->(), $contexts->());
+	is($scan->(19000), '19000|t', 'nineteen thousand rows');
+	cmp_ok($memory->() - $rss, '<', 4096, 'memory of the process, kB');
+	cmp_ok($contexts->() - $total, '<', 512, 'memory contexts, kB');
+	$session->quit;
+}
+
+$node->stop;
+done_testing();
