@@ -208,6 +208,8 @@ read_body(void *closure, uint64_t at, char *target, size_t max)
 	const Delivery *delivery = &exchange->delivery;
 	uint64_t		end = body_size(delivery);
 
+	if (exchange->abandoned)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (delivery->cut_after >= 0 && (uint64_t) delivery->cut_after < end)
 		end = (uint64_t) delivery->cut_after;
 	if (at >= end)
