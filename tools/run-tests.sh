@@ -196,7 +196,7 @@ run_contract()
 finish()
 {
 	if [ -n "$ONLY$TESTS" ]; then
-		echo "This was a partial run: ${ONLY:+ONLY=\"$ONLY\" }${TESTS:+TESTS=\"$TESTS\"}"
+		echo "This was a partial run:${ONLY:+ ONLY=\"$ONLY\"}${TESTS:+ TESTS=\"$TESTS\"}"
 	fi
 	printf '%d passed, %d failed\n' $passed $failed
 	[ $failed = 0 ] && [ $passed -gt 0 ]

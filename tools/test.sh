@@ -25,8 +25,11 @@ work_begin
 say "testing with $("$PG_CONFIG" --version) in $work"
 if [[ " ${ONLY:-contract} " = *" contract "* ]]; then
 	say "installing Crisp's official client from npm"
-	attended npm --prefix "$work/src/contract" ci --ignore-scripts --no-audit --no-fund \
-		>"$work/log/npm.log" 2>&1 || cat "$work/log/npm.log"
+	if ! attended npm --prefix "$work/src/contract" --cache "$work/npm" ci --ignore-scripts \
+		--no-audit --no-fund >"$work/log/npm.log" 2>&1; then
+		say "npm ci failed:"
+		cat "$work/log/npm.log"
+	fi
 	work_hand_over
 fi
 
