@@ -215,6 +215,12 @@ check('no bound', 'true', undef, undef);
 check('microseconds below', "%C >= $E + interval '123 us'", "$E - $ms", undef, some => 1);
 check('microseconds above', "%C <= $E + interval '123 us'",
 	undef, "$E + 2 * $ms", some => 1);
+check('microseconds before the year 2000', "%C > '1999-01-01 00:00:00.0005Z'",
+	"timestamptz '1998-12-31 23:59:59.999Z'", undef);
+check('microseconds before 1970', "%C >= '1969-07-20 20:17:40.1239Z'",
+	"timestamptz '1969-07-20 20:17:40.122Z'", undef);
+check('an end before the year 2000', "%C < '1999-01-01 00:00:00.0005Z'",
+	undef, "timestamptz '1999-01-01 00:00:00.002Z'");
 check('a microsecond before', "%C > $E - interval '1 us'", "$E - $ms", undef, some => 1);
 
 # Constants of other types.  A timestamp and a date mean the session's time zone.

@@ -646,6 +646,23 @@ is(
 	scalar(grep { defined value_at($_, 'assigned.user_id') } @{ $elements{conversations} }),
 	'a join of two resources');
 
+# Rows that are locked, or that an UPDATE joins with, are fetched as a whole.
+is(
+	costs(1, "SELECT string_agg(t, ',') FROM (SELECT type AS t FROM crisp.operators WHERE first_name > '' LIMIT 2 FOR UPDATE) s", 'FOR UPDATE'),
+	sql("SELECT string_agg(type, ',') FROM (SELECT type FROM crisp.operators WHERE first_name > '' LIMIT 2) s"),
+	'FOR UPDATE: rows');
+is(
+	costs(
+		1, 'CREATE TABLE desk AS SELECT user_id, NULL::text AS name FROM plugin.operators WHERE false; '
+		  . 'INSERT INTO desk SELECT user_id FROM crisp.operators; ', 'a local table'),
+	'', 'a local table');
+is(
+	costs(
+		1, 'UPDATE desk d SET name = o.email FROM crisp.operators o WHERE o.user_id = d.user_id; SELECT count(name) FROM desk',
+		'UPDATE from a foreign table'),
+	scalar(grep { defined $_->{details}->{email} } @{ $elements{operators} }),
+	'UPDATE from a foreign table: rows');
+
 #
 # Plans that are kept see what has changed.
 #
