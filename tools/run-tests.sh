@@ -92,6 +92,7 @@ run_regress()
 	fi
 
 	# A test without its expected output fails as any other: by what it prints.
+	mkdir -p expected
 	for name in "${tests[@]}"; do
 		[ -e "expected/$name.out" ] || touch "expected/$name.out"
 	done
