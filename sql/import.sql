@@ -21,7 +21,7 @@ SELECT c.relname, count(*) AS columns, t.ftoptions
  WHERE c.relnamespace = 'imported'::regnamespace GROUP BY 1, 3 ORDER BY 1;
 SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod)
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
- WHERE c.relnamespace = 'imported'::regnamespace AND attnotnull ORDER BY 1, attnum;
+ WHERE c.relnamespace = 'imported'::regnamespace AND attnum > 0 AND attnotnull ORDER BY 1, attnum;
 -- what the function says is what is imported
 (SELECT resource, column_name, data_type FROM crisp_fdw_columns()
  EXCEPT SELECT c.relname, a.attname, format_type(atttypid, atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid

@@ -52,7 +52,7 @@ ALTER SERVER sandbox2 OPTIONS (ADD request_timeout '-5s');
 ALTER SERVER sandbox2 OPTIONS (ADD request_timeout '2d');
 ALTER SERVER sandbox2 OPTIONS (ADD request_timeout '5 parsecs');
 ALTER SERVER sandbox2 OPTIONS (ADD request_timeout '1.5min', ADD connect_timeout '250ms');
-ALTER SERVER sandbox2 OPTIONS (ADD connect_timeout 'soon');
+ALTER SERVER sandbox2 OPTIONS (SET connect_timeout 'soon');
 ALTER SERVER sandbox2 OPTIONS (ADD include_empty 'maybe');
 ALTER SERVER sandbox2 OPTIONS (ADD include_empty 'on');
 ALTER SERVER sandbox2 OPTIONS (ADD website_id 'my-website');
@@ -87,14 +87,13 @@ SELECT * FROM chats;                      -- no resource
 ALTER SERVER sandbox2 OPTIONS (DROP website_id);
 CREATE FOREIGN TABLE operators (user_id text) SERVER sandbox2;
 SELECT * FROM operators;                  -- no website
-\set VERBOSITY verbose
-\set SHOW_CONTEXT never
+\set VERBOSITY sqlstate
 SELECT * FROM operators;
 \set VERBOSITY default
 DROP FOREIGN TABLE good, chats, operators;
 
 -- it is read-only
-CREATE FOREIGN TABLE operators (user_id text) SERVER sandbox2;
+CREATE FOREIGN TABLE operators (user_id text) SERVER sandbox2 OPTIONS (website_id '8c842203-7ed8-4e29-a608-7cf78a7d2fcc');
 INSERT INTO operators VALUES ('x');
 UPDATE operators SET user_id = 'x';
 DELETE FROM operators;
