@@ -120,7 +120,7 @@ run_regress()
 
 run_tap()
 {
-	local tests status ok bad log=$WORK/log/tap.out
+	local tests name status ok bad log=$WORK/log/tap.out
 
 	mapfile -t tests < <(tests_of tap)
 	if [ ${#tests[@]} -eq 0 ]; then
@@ -156,9 +156,9 @@ run_tap()
 	if [ $status != 0 ] && [ "$bad" = 0 ]; then
 		bad=1
 	fi
-	if [ "$bad" != 0 ]; then
-		tails "$WORK"/tap/tmp_check/log/*
-	fi
+	sed -n 's|^\.\./src/t/\(.*\)\.t *(Wstat: .*|\1|p' "$log" | while read -r name; do
+		tails "$WORK/tap/tmp_check/log/"*"$name"*
+	done
 	count tap "$ok" "$bad"
 }
 
