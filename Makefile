@@ -35,7 +35,6 @@ regress_files = $(patsubst sql/%.sql,%,$(call from_tree,sql/*.sql))
 REGRESS = $(filter init,$(regress_files)) $(filter-out init,$(regress_files))
 TAP_TESTS = 1
 PROVE_TESTS = $(addprefix $(tree)/,$(call from_tree,t/*.t))
-PROVE_FLAGS += -I $(tree)/t/lib
 EXTRA_CLEAN = src/*.o src/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
@@ -73,6 +72,11 @@ $(shell mkdir -p src)
 endif
 
 include $(PGXS)
+
+# For make installcheck; the tests in sql/ also want the base URL of a running
+# sandbox, in CRISP_SANDBOX_URL.
+PROVE_FLAGS += -I $(tree)/t/lib
+export CRISP_SANDBOX ?= $(tree)/sandbox/crisp-sandbox
 
 $(OBJS): $(wildcard $(tree)/src/*.h) $(tree)/Makefile | libraries
 
