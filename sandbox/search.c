@@ -336,6 +336,64 @@ matches_one(const Search *search, const Row *row, json_object *tree)
 	return !search->any || search->condition_count == 0;
 }
 
+/* Whether the text stands in JSON as it is, however the row is escaped. */
+static bool
+is_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text > 0x7E || *text == '"' || *text == '\\')
+			return false;
+	return true;
+}
+
+/* False when the row's text shows that the condition, which asks for equality, cannot hold. */
+static bool
+condition_possible(const Condition *condition, const char *text)
+{
+	if (condition->operator!= OPERATOR_EQ || condition_is_segment(condition))
+		return true;
+	for (size_t i = 0; i < json_object_array_length(condition->values); i++)
+	{
+		const char *asked = json_object_get_string(json_object_array_get_idx(condition->values, i));
+
+		if (asked != NULL && (!is_plain(asked) || strstr(text, asked) != NULL))
+			return true;
+	}
+	return false;
+}
+
+/* False when a glance at the row's text is enough: most rows need not be parsed then. */
+static bool
+search_possible(const Search *search, const char *text)
+{
+	if (search->text != NULL)
+		return !is_plain(search->text) || strcasestr(text, search->text) != NULL;
+	for (size_t i = 0; i < search->condition_count; i++)
+		if (condition_possible(&search->conditions[i], text) == search->any)
+			return search->any;
+	return !search->any || search->condition_count == 0;
+}
+
+static bool
+matches_text(const Search *search, const Collection *collection, uint32_t id)
+{
+	const Row *row = &collection->rows[id];
+	Buffer	   text = {0};
+	JsonWriter writer = {&text, false, false};
+	bool	   matches = false;
+
+	collection_write(collection, id, &writer);
+	if (row->own != NULL || search_possible(search, text.data))
+	{
+		json_object *tree = json_parse(text.data, text.len);
+
+		matches = matches_one(search, row, tree);
+		json_object_put(tree);
+	}
+	buffer_free(&text);
+	return matches;
+}
+
 bool
 search_matches(const Search *search, const Collection *collection, uint32_t id)
 {
@@ -344,10 +402,10 @@ search_matches(const Search *search, const Collection *collection, uint32_t id)
 
 	for (; search != NULL && matches; search = search->next)
 	{
-		json_object *tree = needs_tree(search, row) ? collection_tree(collection, id) : NULL;
-
-		matches = matches_one(search, row, tree);
-		json_object_put(tree);
+		if (needs_tree(search, row))
+			matches = matches_text(search, collection, id);
+		else
+			matches = matches_one(search, row, NULL);
 	}
 	return matches;
 }

@@ -126,8 +126,7 @@ start_daemon(Server *server)
 	address.sin_port = htons(server->sandbox->options.port);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
-							server, MHD_OPTION_SOCK_ADDR, &address,
-							MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_CONNECTION_LIMIT,
+							server, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT,
 							(unsigned) CONNECTION_LIMIT, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 							(size_t) CONNECTION_MEMORY, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
 							server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
