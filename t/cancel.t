@@ -27,7 +27,8 @@ my $sandbox = CrispSandbox->start(
 	operators => 3,
 	websites => 1);
 my $node = start_node('max_connections = 20');
-connect_crisp($node, $sandbox, options => "per_page '$PER_PAGE', request_timeout '10min', connect_timeout '10min'");
+connect_crisp($node, $sandbox,
+	options => "per_page '$PER_PAGE', request_timeout '10min', connect_timeout '10min'");
 
 my $session = CrispSession->start($node);
 my $admin = CrispSession->start($node);
@@ -55,8 +56,8 @@ sub wait_until_waiting
 	my $pid = $waiting->pid;
 
 	$node->poll_query_until('postgres',
-		"SELECT state = 'active' AND wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid")
-	  or die "the backend does not wait for the network\n";
+		"SELECT state = 'active' AND wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid"
+	) or die "the backend does not wait for the network\n";
 	return;
 }
 
@@ -94,7 +95,8 @@ my %silences = (
 	'hangs on the third page' => [ '*/conversations/3', { hang => JSON::PP::true }, 3 ],
 	'drips' => [ '*/conversations/1', { drip => { bytes => 1, every_ms => 200 } }, 1 ],
 	'is slow' => [ '*/conversations/1', { delay_ms => $FAR_OFF_MS }, 1 ],
-	'stops within the body' => [ '*/conversations/1', { drip => { bytes => 3000, every_ms => $FAR_OFF_MS } }, 1 ],
+	'stops within the body' =>
+	  [ '*/conversations/1', { drip => { bytes => 3000, every_ms => $FAR_OFF_MS } }, 1 ],
 );
 
 foreach my $name (sort keys %silences)
@@ -106,11 +108,14 @@ foreach my $name (sort keys %silences)
 	$session->send($count);
 	wait_until_requested($session, $requested);
 	$time = time;
-	is($admin->query('SELECT pg_cancel_backend(' . $session->pid . ')'), 't', "cancel while the server $name");
+	is($admin->query('SELECT pg_cancel_backend(' . $session->pid . ')'),
+		't', "cancel while the server $name");
 	$result = $session->wait;
 	$time = time - $time;
 	is($result->{errors}->[0]->{sqlstate}, '57014', "cancelled while the server $name");
-	is($result->{errors}->[0]->{message}, 'canceling statement due to user request', "... and it says so");
+	is( $result->{errors}->[0]->{message},
+		'canceling statement due to user request',
+		"... and it says so");
 	cmp_ok($time, '<', $AT_ONCE, "... at once");
 	note sprintf 'cancelled within %.0f ms', $time * 1000;
 	is($sandbox->count, $requested, '... and nothing is asked again');
@@ -140,7 +145,7 @@ foreach my $name (sort keys %silences)
 	is($result->{errors}->[0]->{sqlstate}, '57P01', "terminated while the server $name");
 	ok($result->{lost}, '... which ends the connection');
 	cmp_ok($time, '<', $AT_ONCE, '... at once');
-	is( $admin->query('SELECT count(*) FROM pg_stat_activity WHERE pid = ' . $victim->pid),
+	is($admin->query('SELECT count(*) FROM pg_stat_activity WHERE pid = ' . $victim->pid),
 		0, '... and the backend is gone');
 }
 is($admin->query('SELECT pg_postmaster_start_time()'), $started, 'no backend crashed');
@@ -186,7 +191,8 @@ $session->send($count);
 wait_until_requested($session, 2);
 $admin->query('SELECT pg_reload_conf()');
 $admin->query('SELECT pg_log_backend_memory_contexts(' . $session->pid . ')')
-  if $admin->query(q{SELECT to_regprocedure('pg_log_backend_memory_contexts(integer)') IS NOT NULL}) eq 't';
+  if $admin->query(q{SELECT to_regprocedure('pg_log_backend_memory_contexts(integer)') IS NOT NULL})
+  eq 't';
 kill 'USR1', $session->pid;
 is_deeply(
 	$session->wait,
@@ -199,7 +205,8 @@ is($sandbox->count, $requests, '... and no page is asked for twice');
 SKIP:
 {
 	skip 'this PostgreSQL does not look after its clients', 1
-	  if $admin->query(q{SELECT count(*) FROM pg_settings WHERE name = 'client_connection_check_interval'}) == 0;
+	  if $admin->query(
+		q{SELECT count(*) FROM pg_settings WHERE name = 'client_connection_check_interval'}) == 0;
 
 	my $leaver = CrispSession->start($node);
 	$leaver->query(q{SET client_connection_check_interval = '100ms'});
@@ -207,8 +214,8 @@ SKIP:
 	$leaver->send($count);
 	wait_until_waiting($leaver);
 	$leaver->{run}->kill_kill(grace => 1);
-	ok( $node->poll_query_until('postgres',
-			'SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = ' . $leaver->pid),
+	ok( $node->poll_query_until(
+			'postgres', 'SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = ' . $leaver->pid),
 		'a backend whose client is gone does not wait on');
 }
 
@@ -320,20 +327,33 @@ foreach my $state (sort keys %first_failures)
 {
 	$sandbox->reset;
 	$sandbox->control(
-		{ answers => [ { match => { path => '*/conversations/2' }, times => 1, %{ $first_failures{$state} } } ] });
-	is($session->query('SELECT * FROM twice()'), "$state||$total", "a function that catches $state scans again");
+		{
+			answers => [
+				{
+					match => { path => '*/conversations/2' },
+					times => 1,
+					%{ $first_failures{$state} }
+				} ]
+		});
+	is($session->query('SELECT * FROM twice()'),
+		"$state||$total", "a function that catches $state scans again");
 	is($sandbox->count, 2 + $requests, '... from the start');
 }
 
 $sandbox->reset;
 $sandbox->control(
-	{ answers => [ { match => { path => '*/conversations/2' }, times => 1, hang => JSON::PP::true } ] });
+	{
+		answers =>
+		  [ { match => { path => '*/conversations/2' }, times => 1, hang => JSON::PP::true } ]
+	});
 $session->query(q{SET statement_timeout = '300ms'});
-is($session->query('SELECT * FROM twice()'), "57014||$total", 'a function that catches its cancelling scans again');
+is($session->query('SELECT * FROM twice()'),
+	"57014||$total", 'a function that catches its cancelling scans again');
 $session->query('RESET statement_timeout');
 
 answer_with('*/people/profiles/*', { status => 502 });
-is($session->query('SELECT * FROM nested()'), "$total|$total", 'an outer scan outlives an inner one that fails');
+is($session->query('SELECT * FROM nested()'),
+	"$total|$total", 'an outer scan outlives an inner one that fails');
 is($sandbox->count, $requests + $total, '... and neither asks more than it must');
 
 # ---- Many of them
@@ -343,7 +363,10 @@ $session->query(q{SET statement_timeout = '15ms'});
 $session->run(join ";\n", ($count) x 10);
 my ($descriptors, $memory) = ($session->descriptors, $session->memory);
 my $result = $session->run(join ";\n", ($count) x 100);
-is_deeply([ map { $_->{sqlstate} } @{ $result->{errors} } ], [ ('57014') x 100 ], 'a hundred cancelled statements');
+is_deeply(
+	[ map { $_->{sqlstate} } @{ $result->{errors} } ],
+	[ ('57014') x 100 ],
+	'a hundred cancelled statements');
 cmp_ok($session->descriptors, '<=', $descriptors, '... leave no descriptor behind');
 cmp_ok($session->memory - $memory, '<', 1024 * 1024, '... and no memory');
 note 'grown by ', $session->memory - $memory, ' bytes';
@@ -360,6 +383,9 @@ $admin->quit;
 $node->stop('fast');
 cmp_ok(time - $time, '<', 2 * $AT_ONCE, 'the server shuts down while a scan waits');
 is($session->wait->{errors}->[0]->{sqlstate}, '57P01', '... which is told so');
-unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|unexpected|leak/, 'the log knows of nothing odd');
+unlike(
+	slurp_file($node->logfile),
+	qr/PANIC|terminated by signal|unexpected|leak/,
+	'the log knows of nothing odd');
 
 done_testing();

@@ -32,7 +32,6 @@ my $website_id = $sandbox->website_id;
 my $target = "website/$website_id/conversations/1?per_page=$PER_PAGE";
 my $count = 'SELECT count(*) FROM crisp.conversations';
 my $total = $session->query($count);
-my $pages = int($total / $PER_PAGE) + 1;    # a full last page asks for one more
 
 cmp_ok($total, '>', 4 * $PER_PAGE, 'there are some pages to fail on');
 
@@ -54,8 +53,10 @@ sub answer_fails
 
 	answer_with('*/conversations/1', $answer);
 	$session->fails($count, $expected, $name);
-	is_deeply([ map { $_->{path} =~ s{.*/website/}{website/}r } $sandbox->requests ],
-		[ $target =~ s/\?.*//r ], "$name: one request");
+	is_deeply(
+		[ map { $_->{path} =~ s{.*/website/}{website/}r } $sandbox->requests ],
+		[ $target =~ s/\?.*//r ],
+		"$name: one request");
 	$sandbox->reset;
 	is($session->query($count), $total, "$name: and then all rows");
 	return;
@@ -143,7 +144,8 @@ $session->fails(
 	{
 		sqlstate => 'HV00R',
 		message => 'foreign table "tickets" does not say which Crisp resource it stands for',
-		hint => qr/^Set its option resource to one of: conversations, people_profiles, visitors, operators$/
+		hint =>
+		  qr/^Set its option resource to one of: conversations, people_profiles, visitors, operators$/
 	},
 	'a table without a resource');
 
@@ -197,7 +199,8 @@ $session->fails(
 	{
 		sqlstate => '42501',
 		message => 'the Crisp token does not allow this, server "support"',
-		detail => qr{^GET website/\Q$foreign\E/conversations/1\?per_page=20 answered HTTP 403, reason "not_allowed"},
+		detail =>
+		  qr{^GET website/\Q$foreign\E/conversations/1\?per_page=20 answered HTTP 403, reason "not_allowed"},
 		hint => qr/covers the website/
 	},
 	"a website of somebody else's");
@@ -224,7 +227,13 @@ my %DOWN = (
 
 answer_fails(
 	'status 402',
-	{ status => 402, body => envelope(error => JSON::PP::true, reason => 'subscription_required', data => { message => 'Upgrade first' }) },
+	{
+		status => 402,
+		body => envelope(
+			error => JSON::PP::true,
+			reason => 'subscription_required',
+			data => { message => 'Upgrade first' })
+	},
 	{
 		sqlstate => 'HV000',
 		message => 'the website\'s Crisp plan does not include this, server "support"',
@@ -233,11 +242,21 @@ answer_fails(
 	});
 answer_fails(
 	'status 429 with Retry-After',
-	{ status => 429, headers => { 'Retry-After' => '120' }, body => envelope(error => JSON::PP::true, reason => 'rate_limited', data => {}) },
-	{ %QUOTA, detail => "GET $target answered HTTP 429, reason \"rate_limited\", Retry-After: 120." });
+	{
+		status => 429,
+		headers => { 'Retry-After' => '120' },
+		body => envelope(error => JSON::PP::true, reason => 'rate_limited', data => {})
+	},
+	{
+		%QUOTA,
+		detail => "GET $target answered HTTP 429, reason \"rate_limited\", Retry-After: 120."
+	});
 answer_fails(
 	'status 420',
-	{ status => 420, body => envelope(error => JSON::PP::true, reason => 'quota_limit_exceeded', data => {}) },
+	{
+		status => 420,
+		body => envelope(error => JSON::PP::true, reason => 'quota_limit_exceeded', data => {})
+	},
 	{ %QUOTA, detail => "GET $target answered HTTP 420, reason \"quota_limit_exceeded\"." });
 answer_fails(
 	'status 500 with HTML',
@@ -249,7 +268,10 @@ answer_fails(
 	{ %DOWN, detail => "GET $target answered HTTP 503." });
 answer_fails(
 	'status 400',
-	{ status => 400, body => envelope(error => JSON::PP::true, reason => 'invalid_data', data => {}) },
+	{
+		status => 400,
+		body => envelope(error => JSON::PP::true, reason => 'invalid_data', data => {})
+	},
 	{
 		sqlstate => 'HV000',
 		message => 'Crisp refused the request, server "support"',
@@ -258,11 +280,20 @@ answer_fails(
 	});
 answer_fails(
 	'a reason that is not one',
-	{ status => 401, body => envelope(error => JSON::PP::true, reason => [1], data => { message => { a => 1 } }) },
+	{
+		status => 401,
+		body => envelope(error => JSON::PP::true, reason => [1], data => { message => { a => 1 } })
+	},
 	{ sqlstate => '28000', detail => "GET $target answered HTTP 401." });
 answer_fails(
 	'a refusal with status 200',
-	{ status => 200, body => envelope(error => JSON::PP::true, reason => 'not_allowed', data => { message => 'Not you' }) },
+	{
+		status => 200,
+		body => envelope(
+			error => JSON::PP::true,
+			reason => 'not_allowed',
+			data => { message => 'Not you' })
+	},
 	{
 		sqlstate => 'HV000',
 		message => 'Crisp refused the request, server "support"',
@@ -282,18 +313,32 @@ answer_fails(
 	{ sqlstate => 'HV000', detail => "GET $target answered HTTP 206, reason \"degraded\"." });
 answer_fails(
 	'a message of several lines, and control characters',
-	{ status => 403, body => '{"error":true,"reason":"not\nallowed","data":{"message":"one\ttwo\u001bthree"}}' },
-	{ sqlstate => '42501', detail => "GET $target answered HTTP 403, reason \"not allowed\": one two three." });
+	{
+		status => 403,
+		body => '{"error":true,"reason":"not\nallowed","data":{"message":"one\ttwo\u001bthree"}}'
+	},
+	{
+		sqlstate => '42501',
+		detail => "GET $target answered HTTP 403, reason \"not allowed\": one two three."
+	});
 answer_fails(
 	'a long message',
-	{ status => 403, body => envelope(error => JSON::PP::true, reason => 'no', data => { message => 'long ' x 1000 }) },
-	{ sqlstate => '42501', detail => qr/^GET \Q$target\E answered HTTP 403, reason "no": (long ){24}…\.$/ });
+	{
+		status => 403,
+		body =>
+		  envelope(error => JSON::PP::true, reason => 'no', data => { message => 'long ' x 1000 })
+	},
+	{
+		sqlstate => '42501',
+		detail => qr/^GET \Q$target\E answered HTTP 403, reason "no": (long ){24}…\.$/
+	});
 
 # Redirects, to this or another address, are not followed.
 my $elsewhere = CrispListener->new;
 foreach my $status (301, 302, 303, 307, 308)
 {
-	foreach my $location ("http://127.0.0.1:" . $elsewhere->port . '/v1', $sandbox->url . "/$target")
+	foreach
+	  my $location ("http://127.0.0.1:" . $elsewhere->port . '/v1', $sandbox->url . "/$target")
 	{
 		answer_fails(
 			"$status to " . ($location =~ /\?/ ? 'itself' : 'another address'),
@@ -318,37 +363,55 @@ my %JSON_TYPE = ('Content-Type' => 'application/json');
 
 answer_fails(
 	'HTML',
-	{ status => 200, headers => { 'Content-Type' => 'text/html; charset=utf-8' }, body => "<html>\n<b>Maintenance</b>" },
+	{
+		status => 200,
+		headers => { 'Content-Type' => 'text/html; charset=utf-8' },
+		body => "<html>\n<b>Maintenance</b>"
+	},
 	{
 		%UNEXPECTED,
-		detail => qr{^GET \Q$target\E answered HTTP 200, content type "text/html; charset=utf-8": It is not JSON: .* The body begins: <html> <b>Maintenance</b>$}
+		detail =>
+		  qr{^GET \Q$target\E answered HTTP 200, content type "text/html; charset=utf-8": It is not JSON: .* The body begins: <html> <b>Maintenance</b>$}
 	});
 
 my %malformed = (
 	'an empty body' => [ '', qr/It is not JSON/ ],
 	'blanks' => [ "  \n ", qr/It is not JSON/ ],
-	'cut JSON' => [ '{"error":false,"reason":"listed","data":[{"session_id":"ses', qr/It is not JSON/ ],
-	'cut JSON, without its last brace' => [ '{"error":false,"reason":"listed","data":[]', qr/It is not JSON/ ],
-	'something after the JSON' => [ '{"error":false,"reason":"listed","data":[]} []', qr/It is not JSON/ ],
+	'cut JSON' =>
+	  [ '{"error":false,"reason":"listed","data":[{"session_id":"ses', qr/It is not JSON/ ],
+	'cut JSON, without its last brace' =>
+	  [ '{"error":false,"reason":"listed","data":[]', qr/It is not JSON/ ],
+	'something after the JSON' =>
+	  [ '{"error":false,"reason":"listed","data":[]} []', qr/It is not JSON/ ],
 	'JSON5' => [ "{'error':false,reason:'listed',data:[],}", qr/It is not JSON/ ],
 	'NaN' => [ '{"error":false,"reason":"listed","data":[{"score":NaN}]}', qr/It is not JSON/ ],
-	'a NUL byte' => [ qq({"error":false,"reason":"listed","data":[{"session_id":"a\0b"}]}), qr/It is not JSON/ ],
+	'a NUL byte' =>
+	  [ qq({"error":false,"reason":"listed","data":[{"session_id":"a\0b"}]}), qr/It is not JSON/ ],
 	'an array' => [ '[{"session_id":"x"}]', qr/It has no "data"/ ],
 	'null' => [ 'null', qr/It has no "data"/ ],
 	'a string' => [ '"listed"', qr/It has no "data"/ ],
 	'a number' => [ '42', qr/It has no "data"/ ],
 	'an envelope without data' => [ '{"error":false,"reason":"listed"}', qr/It has no "data"/ ],
-	'data that is null' => [ '{"error":false,"reason":"listed","data":null}', qr/"data" is not an array/ ],
-	'data that is a string' => [ '{"error":false,"reason":"listed","data":"none"}', qr/"data" is not an array/ ],
-	'data that is an object' => [ '{"error":false,"reason":"listed","data":{"0":{"session_id":"x"}}}', qr/"data" is not an array/ ],
-	'too many levels' => [ '{"error":false,"reason":"listed","data":' . '[' x 300 . ']' x 300 . '}', qr/It is not JSON: .*(nest|depth|deep)/ ],
-	'a hundred thousand levels' => [ '{"error":false,"reason":"listed","data":' . '[' x 100_000, qr/It is not JSON: .*(nest|depth|deep)/ ],
+	'data that is null' =>
+	  [ '{"error":false,"reason":"listed","data":null}', qr/"data" is not an array/ ],
+	'data that is a string' =>
+	  [ '{"error":false,"reason":"listed","data":"none"}', qr/"data" is not an array/ ],
+	'data that is an object' => [
+		'{"error":false,"reason":"listed","data":{"0":{"session_id":"x"}}}',
+		qr/"data" is not an array/ ],
+	'too many levels' => [
+		'{"error":false,"reason":"listed","data":' . '[' x 300 . ']' x 300 . '}',
+		qr/It is not JSON: .*(nest|depth|deep)/ ],
+	'a hundred thousand levels' => [
+		'{"error":false,"reason":"listed","data":' . '[' x 100_000,
+		qr/It is not JSON: .*(nest|depth|deep)/ ],
 );
 foreach my $name (sort keys %malformed)
 {
 	my ($body, $detail) = @{ $malformed{$name} };
 
-	answer_fails($name,
+	answer_fails(
+		$name,
 		{ status => 200, headers => \%JSON_TYPE, body_base64 => encode_base64($body, '') },
 		{ %UNEXPECTED, detail => qr/^GET \Q$target\E\b.*$detail/s });
 }
@@ -359,15 +422,22 @@ answer_with(
 	{
 		status => 200,
 		headers => \%JSON_TYPE,
-		body => '{"error":false,"reason":"listed","data":[{"session_id":"deep","topic":"down there","meta":{"data":'
-		  . '[' x 200 . ']' x 200 . '}}]}'
+		body =>
+		  '{"error":false,"reason":"listed","data":[{"session_id":"deep","topic":"down there","meta":{"data":'
+		  . '[' x 200
+		  . ']' x 200 . '}}]}'
 	});
-is($session->query('SELECT session_id, topic FROM crisp.conversations'),
-	'deep|down there', 'two hundred levels are read');
+is( $session->query('SELECT session_id, topic FROM crisp.conversations'),
+	'deep|down there',
+	'two hundred levels are read');
 
 answer_fails(
 	'a body over 64 MiB',
-	{ status => 200, headers => \%JSON_TYPE, body_repeat => { text => ' ' x 1_048_576, times => 65 } },
+	{
+		status => 200,
+		headers => \%JSON_TYPE,
+		body_repeat => { text => ' ' x 1_048_576, times => 65 }
+	},
 	{
 		sqlstate => '54000',
 		message => 'answer of Crisp is too large, server "support"',
@@ -399,15 +469,28 @@ $sandbox->reset;
 is($session->query($count), $total, 'closed without an answer: and then all rows');
 
 my $listener = CrispListener->new;
-my $odd = connect_odd('odd', 'http://127.0.0.1:' . $listener->port . '/v1', "request_timeout '20s'");
+my $odd =
+  connect_odd('odd', 'http://127.0.0.1:' . $listener->port . '/v1', "request_timeout '20s'");
 my @odd_answers = (
-	[ 'a head that is cut', "HTTP/1.1 200 OK\r\nContent-Ty", { sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "odd"' } ],
-	[ 'no answer at all', '', { sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "odd"' } ],
-	[ 'an answer that is not HTTP', "SSH-2.0-OpenSSH_9.2\r\n", { sqlstate => 'HV000', message => 'request to Crisp failed, server "odd"' } ],
-	[ 'a body that is not what its encoding says', "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope", { sqlstate => 'HV000', message => 'request to Crisp failed, server "odd"' } ],
-	[ 'JSON that ends with the connection', "HTTP/1.1 200 OK\r\n\r\n{\"error\":false,\"data\":[{}", { sqlstate => '08P01', message => 'unexpected answer from Crisp, server "odd"' } ],
-	[ 'chunks without an end', "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"err", { sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "odd"' } ],
+	[   'a head that is cut',
+		"HTTP/1.1 200 OK\r\nContent-Ty",
+		{ sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "odd"' } ],
+	[   'no answer at all',
+		'', { sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "odd"' } ],
+	[   'an answer that is not HTTP',
+		"SSH-2.0-OpenSSH_9.2\r\n",
+		{ sqlstate => 'HV000', message => 'request to Crisp failed, server "odd"' } ],
+	[   'a body that is not what its encoding says',
+		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+		{ sqlstate => 'HV000', message => 'request to Crisp failed, server "odd"' } ],
+	[   'JSON that ends with the connection',
+		"HTTP/1.1 200 OK\r\n\r\n{\"error\":false,\"data\":[{}",
+		{ sqlstate => '08P01', message => 'unexpected answer from Crisp, server "odd"' } ],
+	[   'chunks without an end',
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"err",
+		{ sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "odd"' } ],
 );
+
 foreach my $case (@odd_answers)
 {
 	my ($name, $answer, $expected) = @{$case};
@@ -415,7 +498,8 @@ foreach my $case (@odd_answers)
 	$session->send($odd);
 	$listener->answer($answer);
 	my $result = $session->wait;
-	is_deeply([ map { { sqlstate => $_->{sqlstate}, message => $_->{message} } } @{ $result->{errors} } ],
+	is_deeply(
+		[ map { { sqlstate => $_->{sqlstate}, message => $_->{message} } } @{ $result->{errors} } ],
 		[$expected], $name);
 }
 ok(!$listener->was_called, 'a fresh connection is not tried again');
@@ -425,11 +509,19 @@ my $closed_port = $closed->port;
 undef $closed;
 $session->fails(
 	connect_odd('closed', "http://127.0.0.1:$closed_port/v1", "connect_timeout '20s'"),
-	{ %UNREACHABLE, message => 'could not connect to Crisp, server "closed"', detail => qr/^GET http:\S+ .*connect/ },
+	{
+		%UNREACHABLE,
+		message => 'could not connect to Crisp, server "closed"',
+		detail => qr/^GET http:\S+ .*connect/
+	},
 	'a port on which nobody listens');
 $session->fails(
 	connect_odd('unknown', 'https://api.crisp.invalid/v1', "connect_timeout '5s'"),
-	{ %UNREACHABLE, message => 'could not connect to Crisp, server "unknown"', detail => qr/^GET https:/ },
+	{
+		%UNREACHABLE,
+		message => 'could not connect to Crisp, server "unknown"',
+		detail => qr/^GET https:/
+	},
 	'a host that does not exist');
 
 # ---- Time
@@ -443,8 +535,8 @@ foreach my $silence ([ 'hangs', { hang => JSON::PP::true } ],
 	my ($name, $answer) = @{$silence};
 	my $seconds = seconds(
 		sub {
-			answer_fails("a server that $name", $answer,
-				{ %LATE, message => 'Crisp did not answer in time, server "support"' });
+			answer_fails("a server that $name",
+				$answer, { %LATE, message => 'Crisp did not answer in time, server "support"' });
 		});
 
 	cmp_ok($seconds, '<', 10, "request_timeout ends the wait for a server that $name");
@@ -458,7 +550,10 @@ my $silent = CrispListener->new;
 my $seconds = seconds(
 	sub {
 		$session->fails(
-			connect_odd('handshake', 'https://127.0.0.1:' . $silent->port . '/v1', "connect_timeout '400ms'"),
+			connect_odd(
+				'handshake',
+				'https://127.0.0.1:' . $silent->port . '/v1',
+				"connect_timeout '400ms'"),
 			{ %UNREACHABLE, message => 'could not connect to Crisp, server "handshake"' },
 			'a server that never says hello');
 	});
@@ -472,7 +567,10 @@ SKIP:
 	my $full_seconds = seconds(
 		sub {
 			$session->fails(
-				connect_odd('crowded', 'http://127.0.0.1:' . $full->port . '/v1', "connect_timeout '400ms'"),
+				connect_odd(
+					'crowded',
+					'http://127.0.0.1:' . $full->port . '/v1',
+					"connect_timeout '400ms'"),
 				{ %UNREACHABLE, message => 'could not connect to Crisp, server "crowded"' },
 				'a server that does not pick up');
 		});
@@ -499,23 +597,33 @@ SKIP:
 	my $directory = PostgreSQL::Test::Utils::tempdir();
 	my ($input, $output, $errors) = ('', '', '');
 	IPC::Run::run(
-		[
-			qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2),
+		[   qw(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2),
 			qw(-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1),
-			'-keyout' => "$directory/key.pem", '-out' => "$directory/certificate.pem"
-		],
-		'2>', \$errors) or die "openssl req failed: $errors\n";
+			'-keyout' => "$directory/key.pem",
+			'-out' => "$directory/certificate.pem" ],
+		'2>',
+		\$errors) or die "openssl req failed: $errors\n";
 	my $server = IPC::Run::start(
-		[
-			qw(openssl s_server), '-accept' => "127.0.0.1:$port",
-			'-key' => "$directory/key.pem", '-cert' => "$directory/certificate.pem"
-		],
-		'<', \$input, '>', \$output, '2>', \$errors, IPC::Run::timeout(60));
+		[   qw(openssl s_server),
+			'-accept' => "127.0.0.1:$port",
+			'-key' => "$directory/key.pem",
+			'-cert' => "$directory/certificate.pem" ],
+		'<',
+		\$input,
+		'>',
+		\$output,
+		'2>',
+		\$errors,
+		IPC::Run::timeout(60));
 	$server->pump until $output =~ /ACCEPT/;
 
 	$session->fails(
 		connect_odd('self_signed', "https://127.0.0.1:$port/v1", "connect_timeout '20s'"),
-		{ %INSECURE, message => 'could not establish a secure connection to Crisp, server "self_signed"', detail => qr/certificate/i },
+		{
+			%INSECURE,
+			message => 'could not establish a secure connection to Crisp, server "self_signed"',
+			detail => qr/certificate/i
+		},
 		'a certificate that nobody vouches for');
 	$server->pump_nb;
 	$server->kill_kill;
@@ -526,10 +634,15 @@ SKIP:
 
 my @failures = (
 	[ 'a 500', 'HV00M', { status => 500, body => '' } ],
-	[ 'a 404', 'HV00R', { status => 404, body => envelope(error => JSON::PP::true, reason => 'not_found', data => {}) } ],
+	[   'a 404', 'HV00R',
+		{
+			status => 404,
+			body => envelope(error => JSON::PP::true, reason => 'not_found', data => {})
+		} ],
 	[ 'a 429', '53400', { status => 429, body => '' } ],
 	[ 'HTML', '08P01', { status => 200, body => '<html>' } ],
-	[ 'data that is null', '08P01', { status => 200, body => '{"error":false,"reason":"listed","data":null}' } ],
+	[   'data that is null',
+		'08P01', { status => 200, body => '{"error":false,"reason":"listed","data":null}' } ],
 	[ 'a cut answer', 'HV00M', { cut_after => 700 } ],
 );
 $session->query('CREATE TABLE kept (session_id text)');
@@ -554,7 +667,8 @@ foreach my $failure (@failures)
 	$session->fails('REFRESH MATERIALIZED VIEW copy', \%expected, "$name on page 3: REFRESH");
 	is($session->query('SELECT count(*) FROM copy'), $total, "$name on page 3: the old copy stays");
 
-	is( $session->query("SELECT count(*) FROM (SELECT FROM crisp.conversations LIMIT 2 * $PER_PAGE) AS rows"),
+	is( $session->query(
+			"SELECT count(*) FROM (SELECT FROM crisp.conversations LIMIT 2 * $PER_PAGE) AS rows"),
 		2 * $PER_PAGE,
 		"$name on page 3: who needs two pages gets two");
 }
@@ -562,12 +676,16 @@ $sandbox->reset;
 is($session->query($count), $total, 'and then all rows');
 
 # The other lists go the same way.
-foreach my $list ([ people_profiles => 'people/profiles/1' ], [ visitors => 'visitors/list/1' ], [ operators => 'operators/list' ])
+foreach my $list (
+	[ people_profiles => 'people/profiles/1' ],
+	[ visitors => 'visitors/list/1' ],
+	[ operators => 'operators/list' ])
 {
 	my ($table, $route) = @{$list};
 
 	answer_with("*/$route", { status => 503, body => '' });
-	$session->fails("SELECT count(*) FROM crisp.$table",
+	$session->fails(
+		"SELECT count(*) FROM crisp.$table",
 		{ %DOWN, detail => qr{^GET website/\Q$website_id/$route\E\S* answered HTTP 503\.$} },
 		"503 for $table");
 	$sandbox->reset;
@@ -584,15 +702,13 @@ sub insert_raw
 
 	$sandbox->reset;
 	$sandbox->data(
-		[
-			{
+		[   {
 				op => 'insert_raw',
 				resource => 'conversations',
 				text_base64 => encode_base64($text, ''),
 				created_at => $NOW,
 				updated_at => $NOW + 1000
-			}
-		]);
+			} ]);
 	return;
 }
 
@@ -612,11 +728,14 @@ $session->fails(
 	{
 		sqlstate => '22P02',
 		message => 'invalid input syntax for type bigint: "gold"',
-		context => 'column "plan" of foreign table "customers", JSON path "meta.data.plan", value "gold"'
+		context =>
+		  'column "plan" of foreign table "customers", JSON path "meta.data.plan", value "gold"'
 	},
 	'a value that does not fit its column');
-$session->fails(q{SELECT session_id FROM customers WHERE plan > 1},
-	{ sqlstate => '22P02' }, 'such a value in a condition');
+$session->fails(
+	q{SELECT session_id FROM customers WHERE plan > 1},
+	{ sqlstate => '22P02' },
+	'such a value in a condition');
 is($session->query(q{SELECT topic FROM customers WHERE session_id = 'session_odd'}),
 	'plans', 'the other columns of that row');
 
@@ -641,8 +760,9 @@ $session->fails(
 	'bytes that are not UTF-8');
 is($session->query('SELECT count(*) FROM customers'), $total + 1, 'nobody asked for these');
 
-is($session->query(q{SELECT count(*), count(nowhere) FROM customers}),
-	$total + 1 . '|0', 'a name that no row has is NULL');
+is( $session->query(q{SELECT count(*), count(nowhere) FROM customers}),
+	$total + 1 . '|0',
+	'a name that no row has is NULL');
 
 # ---- Nothing is left behind
 
@@ -668,13 +788,15 @@ sub fail_often
 
 		answer_with('*/conversations/2', $answer);
 		$session->query($setting // 'RESET statement_timeout');
-		my $result = $session->run(join ";\n", ('SELECT count(topic) FROM crisp.conversations') x $times);
+		my $result =
+		  $session->run(join ";\n", ('SELECT count(topic) FROM crisp.conversations') x $times);
 		$failed += @{ $result->{errors} };
 		$session->query('RESET statement_timeout');
 	}
 	foreach my $table (qw(closed plain))
 	{
-		$failed += @{ $session->run(join ";\n", ("SELECT count(*) FROM $table") x $times)->{errors} };
+		$failed +=
+		  @{ $session->run(join ";\n", ("SELECT count(*) FROM $table") x $times)->{errors} };
 	}
 	$sandbox->reset;
 	return $failed;

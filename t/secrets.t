@@ -36,8 +36,10 @@ local @ENV{qw(http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY)
   ('http://127.0.0.1:' . $proxy->port) x 6;
 local @ENV{qw(no_proxy NO_PROXY)} = ('', '');
 
-my $node = start_node('log_min_messages = debug5', 'log_min_error_statement = panic', 'log_statement = none');
-delete @ENV{qw(http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY no_proxy NO_PROXY)};
+my $node = start_node('log_min_messages = debug5', 'log_min_error_statement = panic',
+	'log_statement = none');
+delete @ENV{qw(http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY no_proxy NO_PROXY)
+};
 
 connect_crisp($node, $sandbox, options => "per_page '20'");
 my $session = CrispSession->start($node);
@@ -105,10 +107,14 @@ sub authorizations
 }
 
 cmp_ok($session->query($count), '>', 40, 'a scan works');
-is_deeply(authorizations($sandbox),
-	[ authorization('owner') ], 'the credentials of the mapping are sent, and not those of .netrc');
-is_deeply([ map { $_->{headers}->{'x-crisp-tier'} } $sandbox->requests ],
-	[ ('website') x $sandbox->count ], 'and so is the tier');
+is_deeply(
+	authorizations($sandbox),
+	[ authorization('owner') ],
+	'the credentials of the mapping are sent, and not those of .netrc');
+is_deeply(
+	[ map { $_->{headers}->{'x-crisp-tier'} } $sandbox->requests ],
+	[ ('website') x $sandbox->count ],
+	'and so is the tier');
 ok(!$proxy->was_called, 'the proxy of the environment gets nothing that goes to loopback');
 
 # ---- Error messages, whatever the server sends back
@@ -133,16 +139,35 @@ my %echoes = (
 );
 my %carriers = (
 	'the message' => sub {
-		return { status => 401, body => encode_json({ error => JSON::PP::true, reason => 'invalid_session', data => { message => $_[0] } }) };
+		return {
+			status => 401,
+			body => encode_json(
+				{
+					error => JSON::PP::true,
+					reason => 'invalid_session',
+					data => { message => $_[0] }
+				})
+		};
 	},
 	'the reason' => sub {
-		return { status => 403, body => encode_json({ error => JSON::PP::true, reason => $_[0], data => {} }) };
+		return {
+			status => 403,
+			body => encode_json({ error => JSON::PP::true, reason => $_[0], data => {} })
+		};
 	},
 	'the message of a 200' => sub {
-		return { status => 200, body => encode_json({ error => JSON::PP::true, reason => 'no', data => { message => $_[0] } }) };
+		return {
+			status => 200,
+			body => encode_json(
+				{ error => JSON::PP::true, reason => 'no', data => { message => $_[0] } })
+		};
 	},
 	'HTML' => sub {
-		return { status => 200, headers => { 'Content-Type' => 'text/html' }, body => "<html>$_[0]</html>" };
+		return {
+			status => 200,
+			headers => { 'Content-Type' => 'text/html' },
+			body => "<html>$_[0]</html>"
+		};
 	},
 	'JSON that lacks data' => sub {
 		return { status => 200, body => encode_json({ you_sent => $_[0] }) };
@@ -151,13 +176,21 @@ my %carriers = (
 		return { status => 200, body => qq({"error":false,"data":[{"you_sent":"$_[0]) };
 	},
 	'Content-Type' => sub {
-		return { status => 200, headers => { 'Content-Type' => "text/plain; echo=\"$_[0]\"" }, body => 'no' };
+		return {
+			status => 200,
+			headers => { 'Content-Type' => "text/plain; echo=\"$_[0]\"" },
+			body => 'no'
+		};
 	},
 	'Retry-After' => sub {
 		return { status => 429, headers => { 'Retry-After' => $_[0] }, body => '' };
 	},
 	'Location' => sub {
-		return { status => 302, headers => { Location => "http://127.0.0.1/?" . $_[0] }, body => '' };
+		return {
+			status => 302,
+			headers => { Location => "http://127.0.0.1/?" . $_[0] },
+			body => ''
+		};
 	},
 );
 
@@ -169,12 +202,21 @@ foreach my $carrier (sort keys %carriers)
 	{
 		$sandbox->reset;
 		$sandbox->control(
-			{ answers => [ { match => { path => '*/conversations/1' }, %{ $carriers{$carrier}->($echoes{$echo}) } } ] });
+			{
+				answers => [
+					{
+						match => { path => '*/conversations/1' },
+						%{ $carriers{$carrier}->($echoes{$echo}) }
+					} ]
+			});
 		my $result = $session->run($count);
 		is(scalar @{ $result->{errors} }, 1, "$echo in $carrier: an error");
 		$seen .= "$echo: " . everything($result);
 	}
-	no_secret($seen, qr/website\/\Q$website_id\E\/conversations\/1/, "credentials that come back in $carrier");
+	no_secret(
+		$seen,
+		qr/website\/\Q$website_id\E\/conversations\/1/,
+		"credentials that come back in $carrier");
 }
 
 # A server that isn't the sandbox can say it in places of its own.
@@ -192,10 +234,12 @@ my %odd_echoes = (
 	'a status line that is none' => sub { "HTTP/9.9 $_[0]\r\n\r\n" },
 	'no HTTP' => sub { "$_[0]\r\n\r\n" },
 	'a length' => sub { "HTTP/1.1 200 OK\r\nContent-Length: $_[0]\r\n\r\n" },
-	'an encoding' => sub { "HTTP/1.1 200 OK\r\nContent-Encoding: $_[0]\r\nContent-Length: 2\r\n\r\n{}" },
+	'an encoding' =>
+	  sub { "HTTP/1.1 200 OK\r\nContent-Encoding: $_[0]\r\nContent-Length: 2\r\n\r\n{}" },
 	'a body without a head' => sub { "HTTP/1.1 200 OK\r\n$_[0]" },
 	'an upgrade' => sub { "HTTP/1.1 101 Switching\r\nUpgrade: $_[0]\r\n\r\n" },
-	'a challenge' => sub { "HTTP/1.1 401 No\r\nWWW-Authenticate: $_[0]\r\nContent-Length: 0\r\n\r\n" },
+	'a challenge' =>
+	  sub { "HTTP/1.1 401 No\r\nWWW-Authenticate: $_[0]\r\nContent-Length: 0\r\n\r\n" },
 	'a cookie' => sub { "HTTP/1.1 200 OK\r\nSet-Cookie: a=$_[0]\r\nContent-Length: 2\r\n\r\n[]" },
 );
 foreach my $place (sort keys %odd_echoes)
@@ -209,7 +253,9 @@ foreach my $place (sort keys %odd_echoes)
 			return $odd_echoes{$place}->($sent);
 		});
 	my $result = $session->wait;
-	is($sent, authorization('elsewhere'), "an odd server gets what is meant for it, and echoes it in $place");
+	is( $sent,
+		authorization('elsewhere'),
+		"an odd server gets what is meant for it, and echoes it in $place");
 	no_secret(everything($result), qr/server \\"odd\\"/, "credentials that come back in $place");
 }
 
@@ -223,10 +269,10 @@ $sandbox->control(
 			{
 				match => { path => '*/conversations/1' },
 				status => 307,
-				headers => { Location => $other_sandbox->url . "/website/$website_id/conversations/1" },
+				headers =>
+				  { Location => $other_sandbox->url . "/website/$website_id/conversations/1" },
 				body => ''
-			}
-		]
+			} ]
 	});
 is($session->run($count)->{errors}->[0]->{sqlstate}, 'HV000', 'a redirect to another address');
 is($other_sandbox->count, 0, '... is not followed');
@@ -245,39 +291,56 @@ sub explain_of
 {
 	my ($options) = @_;
 
-	return $session->query("EXPLAIN ($options) SELECT * FROM crisp.conversations WHERE updated_at > now() - interval '1 year'");
+	return $session->query(
+		"EXPLAIN ($options) SELECT * FROM crisp.conversations WHERE updated_at > now() - interval '1 year'"
+	);
 }
 
 $sandbox->reset;
 foreach my $format (qw(text json xml yaml))
 {
-	foreach my $options ("format $format", "format $format, verbose", "format $format, verbose, settings, analyze")
+	foreach my $options (
+		"format $format",
+		"format $format, verbose",
+		"format $format, verbose, settings, analyze")
 	{
-		no_secret(explain_of($options), qr{Crisp.Request.*GET website/\Q$website_id\E/conversations/1}s, "EXPLAIN ($options)");
+		no_secret(
+			explain_of($options),
+			qr{Crisp.Request.*GET website/\Q$website_id\E/conversations/1}s,
+			"EXPLAIN ($options)");
 	}
 }
 
 $session->query("PREPARE scan AS $count");
 $session->query('EXECUTE scan');
-no_secret($session->query('SELECT row_to_json(p) FROM pg_prepared_statements p'), qr/PREPARE scan/, 'pg_prepared_statements');
+no_secret(
+	$session->query('SELECT row_to_json(p) FROM pg_prepared_statements p'),
+	qr/PREPARE scan/,
+	'pg_prepared_statements');
 
-$session->query('SET debug_print_parse = on; SET debug_print_rewritten = on; SET debug_print_plan = on');
+$session->query(
+	'SET debug_print_parse = on; SET debug_print_rewritten = on; SET debug_print_plan = on');
 my $log_position = -s $node->logfile;
-$session->query('SELECT session_id FROM crisp.conversations WHERE updated_at > now() - interval \'1 year\'');
+$session->query(
+	'SELECT session_id FROM crisp.conversations WHERE updated_at > now() - interval \'1 year\'');
 $session->query('RESET debug_print_parse; RESET debug_print_rewritten; RESET debug_print_plan');
-no_secret(substr(slurp_file($node->logfile), $log_position), qr/:fdw_private/, 'the plan, as debug_print_plan shows it');
+no_secret(substr(slurp_file($node->logfile), $log_position),
+	qr/:fdw_private/, 'the plan, as debug_print_plan shows it');
 
 # While a scan waits, seen from another session.
 my $admin = CrispSession->start($node);
-$sandbox->control({ answers => [ { match => { path => '*/conversations/1' }, hang => JSON::PP::true } ] });
+$sandbox->control(
+	{ answers => [ { match => { path => '*/conversations/1' }, hang => JSON::PP::true } ] });
 $session->send($count);
 $node->poll_query_until('postgres',
 	"SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = " . $session->pid)
   or die "the scan does not wait\n";
-no_secret($admin->query('SELECT row_to_json(a) FROM pg_stat_activity a WHERE pid = ' . $session->pid),
+no_secret(
+	$admin->query('SELECT row_to_json(a) FROM pg_stat_activity a WHERE pid = ' . $session->pid),
 	qr/crisp\.conversations/, 'pg_stat_activity');
 no_secret(slurp_file('/proc/' . $session->pid . '/cmdline'), qr/postgres/, "the backend's title");
-if ($admin->query(q{SELECT to_regprocedure('pg_log_backend_memory_contexts(integer)') IS NOT NULL}) eq 't')
+if ($admin->query(q{SELECT to_regprocedure('pg_log_backend_memory_contexts(integer)') IS NOT NULL})
+	eq 't')
 {
 	$log_position = -s $node->logfile;
 	$admin->query('SELECT pg_log_backend_memory_contexts(' . $session->pid . ')');
@@ -286,7 +349,10 @@ if ($admin->query(q{SELECT to_regprocedure('pg_log_backend_memory_contexts(integ
 		last if substr(slurp_file($node->logfile), $log_position) =~ /Grand total/;
 		select undef, undef, undef, 0.05;
 	}
-	no_secret(substr(slurp_file($node->logfile), $log_position), qr/crisp_fdw pager/, "the names of the backend's memory contexts");
+	no_secret(
+		substr(slurp_file($node->logfile), $log_position),
+		qr/crisp_fdw pager/,
+		"the names of the backend's memory contexts");
 }
 $admin->query('SELECT pg_cancel_backend(' . $session->pid . ')');
 no_secret(everything($session->wait), qr/57014/, 'the error of a cancelled scan');
@@ -295,11 +361,15 @@ $sandbox->reset;
 # ---- Statements that get credentials wrong don't repeat them
 
 my %wrong = (
-	'a key with a blank' => "CREATE USER MAPPING FOR PUBLIC SERVER support OPTIONS (identifier 'x', key '$token{public}->{key} ')",
-	'an identifier with a colon' => "CREATE USER MAPPING FOR PUBLIC SERVER support OPTIONS (identifier '$token{public}->{identifier}:', key 'x')",
+	'a key with a blank' =>
+	  "CREATE USER MAPPING FOR PUBLIC SERVER support OPTIONS (identifier 'x', key '$token{public}->{key} ')",
+	'an identifier with a colon' =>
+	  "CREATE USER MAPPING FOR PUBLIC SERVER support OPTIONS (identifier '$token{public}->{identifier}:', key 'x')",
 	'a key in the wrong place' => "ALTER SERVER support OPTIONS (ADD key '$token{public}->{key}')",
-	'a key under a wrong name' => "CREATE USER MAPPING FOR PUBLIC SERVER support OPTIONS (password '$token{public}->{key}')",
-	'credentials in the address' => "ALTER SERVER support OPTIONS (SET base_url 'https://$token{public}->{identifier}:$token{public}->{key}\@api.crisp.chat/v1')",
+	'a key under a wrong name' =>
+	  "CREATE USER MAPPING FOR PUBLIC SERVER support OPTIONS (password '$token{public}->{key}')",
+	'credentials in the address' =>
+	  "ALTER SERVER support OPTIONS (SET base_url 'https://$token{public}->{identifier}:$token{public}->{key}\@api.crisp.chat/v1')",
 );
 foreach my $name (sort keys %wrong)
 {
@@ -353,8 +423,13 @@ sub sends
 		$session->query($role eq 'owner' ? 'RESET ROLE' : "SET ROLE $role");
 		my $result = $session->run($sql);
 		$session->query('RESET ROLE');
-		is_deeply(authorizations($sandbox), [ authorization($expected{$role}) ], "$role sends the credentials of $expected{$role}: $sql");
-		is($result->{errors}->[0]->{sqlstate}, $expected{$role} eq 'owner' ? undef : '28000', '... with what comes of it');
+		is_deeply(
+			authorizations($sandbox),
+			[ authorization($expected{$role}) ],
+			"$role sends the credentials of $expected{$role}: $sql");
+		is( $result->{errors}->[0]->{sqlstate},
+			$expected{$role} eq 'owner' ? undef : '28000',
+			'... with what comes of it');
 		unlike(everything($result), qr/$secret/i, '... which shows none of them');
 	}
 	return;
@@ -363,8 +438,18 @@ sub sends
 $sandbox->reset;
 sends($count, owner => 'owner', alice => 'alice', bob => 'bob', carol => 'public');
 sends('EXECUTE scan', owner => 'owner', alice => 'alice', bob => 'bob', carol => 'public');
-sends('SELECT crisp.as_definer()', owner => 'alice', alice => 'alice', bob => 'alice', carol => 'alice');
-sends('SELECT crisp.as_invoker()', owner => 'owner', alice => 'alice', bob => 'bob', carol => 'public');
+sends(
+	'SELECT crisp.as_definer()',
+	owner => 'alice',
+	alice => 'alice',
+	bob => 'alice',
+	carol => 'alice');
+sends(
+	'SELECT crisp.as_invoker()',
+	owner => 'owner',
+	alice => 'alice',
+	bob => 'bob',
+	carol => 'public');
 sends('SELECT * FROM crisp.view_of_alice', owner => 'alice', bob => 'alice', carol => 'alice');
 sends('SELECT * FROM crisp.view_of_bob', owner => 'alice', bob => 'alice', carol => 'alice');
 sends('SELECT * FROM crisp.view_of_function', alice => 'alice', bob => 'bob', carol => 'public');
@@ -381,11 +466,16 @@ if ($session->query('SHOW server_version_num') >= 150000)
 
 # In one statement, each scan has its own.
 $sandbox->clear;
-$session->query('CREATE VIEW crisp.people_of_owner AS SELECT people_id FROM crisp.people_profiles; GRANT SELECT ON crisp.people_of_owner TO bob');
+$session->query(
+	'CREATE VIEW crisp.people_of_owner AS SELECT people_id FROM crisp.people_profiles; GRANT SELECT ON crisp.people_of_owner TO bob'
+);
 $session->query('SET ROLE bob');
-$session->run('SELECT (SELECT count(*) FROM crisp.people_of_owner), (SELECT count(*) FROM crisp.conversations)');
+$session->run(
+	'SELECT (SELECT count(*) FROM crisp.people_of_owner), (SELECT count(*) FROM crisp.conversations)'
+);
 $session->query('RESET ROLE');
-my %used = map { ($_->{path} =~ m{/(people|conversations)/})[0] => $_->{headers}->{authorization} } $sandbox->requests;
+my %used = map { ($_->{path} =~ m{/(people|conversations)/})[0] => $_->{headers}->{authorization} }
+  $sandbox->requests;
 is_deeply(
 	\%used,
 	{ people => authorization('owner'), conversations => authorization('bob') },
@@ -401,13 +491,15 @@ foreach my $role (qw(owner alice bob owner alice bob))
 $session->query('RESET ROLE');
 my %connections;
 $connections{ $_->{connection} }->{ $_->{headers}->{authorization} } = 1 foreach $sandbox->requests;
-is_deeply([ grep { keys %{$_} > 1 } values %connections ], [], 'no connection carries two credentials');
+is_deeply([ grep { keys %{$_} > 1 } values %connections ],
+	[], 'no connection carries two credentials');
 
 # A changed key is used at once, also by a plan that is older.
 $sandbox->clear;
 my $changed = "SET identifier '$token{changed}->{identifier}', SET key '$token{changed}->{key}'";
 $session->query("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS ($changed)");
-is($session->run('EXECUTE scan')->{errors}->[0]->{sqlstate}, '28000', 'a prepared statement after the key changed');
+is($session->run('EXECUTE scan')->{errors}->[0]->{sqlstate},
+	'28000', 'a prepared statement after the key changed');
 is_deeply(authorizations($sandbox), [ authorization('changed') ], '... sends the new one');
 $sandbox->clear;
 $changed = "SET identifier '$owner->{identifier}', SET key '$owner->{key}'";
@@ -420,15 +512,28 @@ foreach my $role (qw(alice carol))
 {
 	my $stranger = CrispSession->start($node, user => $role);
 	my %visible = map { /^(.*?)\|(.*)$/ } split /\n/,
-	  $stranger->query(q{SELECT usename, umoptions FROM pg_user_mappings WHERE srvname = 'support' AND umoptions IS NOT NULL});
+	  $stranger->query(
+		q{SELECT usename, umoptions FROM pg_user_mappings WHERE srvname = 'support' AND umoptions IS NOT NULL}
+	  );
 
-	is_deeply([ keys %visible ], [ $role eq 'alice' ? 'alice' : () ], "$role sees no mapping but her own");
-	is($stranger->query(q{SELECT count(*) FROM pg_user_mappings WHERE srvname = 'support'}), 4, '... of four');
-	is($stranger->run('SELECT umoptions FROM pg_user_mapping')->{errors}->[0]->{sqlstate}, '42501', '... and not the catalog');
+	is_deeply(
+		[ keys %visible ],
+		[ $role eq 'alice' ? 'alice' : () ],
+		"$role sees no mapping but her own");
+	is($stranger->query(q{SELECT count(*) FROM pg_user_mappings WHERE srvname = 'support'}),
+		4, '... of four');
+	is($stranger->run('SELECT umoptions FROM pg_user_mapping')->{errors}->[0]->{sqlstate},
+		'42501', '... and not the catalog');
 	$sandbox->clear;
 	is($stranger->run($count)->{errors}->[0]->{sqlstate}, '28000', "$role, logged in,");
-	is_deeply(authorizations($sandbox), [ authorization($role eq 'alice' ? 'alice' : 'public') ], '... sends her own');
-	no_secret(everything($stranger->run("EXPLAIN (VERBOSE) $count")), qr/Crisp Request/, "EXPLAIN for $role");
+	is_deeply(
+		authorizations($sandbox),
+		[ authorization($role eq 'alice' ? 'alice' : 'public') ],
+		'... sends her own');
+	no_secret(
+		everything($stranger->run("EXPLAIN (VERBOSE) $count")),
+		qr/Crisp Request/,
+		"EXPLAIN for $role");
 	$stranger->quit;
 }
 

@@ -92,6 +92,8 @@ sub answer
 {
 	my ($self, $answer) = @_;
 
+	local $SIG{PIPE} = 'IGNORE';    # who asked may have gone
+
 	IO::Select->new($self->{socket})->can_read($LONGEST_WAIT) or die "no request came\n";
 	my $caller = $self->{socket}->accept or die "cannot accept: $!\n";
 	my $request = '';
