@@ -6,12 +6,14 @@ use strict;
 use warnings;
 
 use CrispCluster;
+use CrispSession;
 use JSON::PP;
 use POSIX qw(ceil);
 use Test::More;
 
 # Three and a bit pages of each.
 my ($node, $sandbox) = start_crisp(conversations => 190, people => 170);
+my $session = CrispSession->start($node);
 my $website = $sandbox->website_id;
 
 # What can be bounded: table, its time column, its key, the request.
@@ -29,12 +31,12 @@ my %list = (
 		target => "website/$website/people/profiles"
 	});
 
-# The value that psql prints for a statement.
+# What psql prints for a statement, in a session without a past.
 sub sql
 {
 	my ($statement) = @_;
 
-	return $node->safe_psql('postgres', "SET TimeZone = 'UTC'; $statement");
+	return $session->query("DISCARD ALL; SET TimeZone = 'UTC'; $statement");
 }
 
 # The targets of the requests that a statement costs, and what it prints.

@@ -200,7 +200,7 @@ Forget the requests so far, and leave settings and data as they are.
 sub clear
 {
 	my ($self) = @_;
-	my @all = @{ $json->decode($self->ask('GET', '/_log'))->{requests} };
+	my @all = $self->requests;
 
 	$self->{since} = $all[-1]->{seq} if @all;
 	return;
