@@ -357,7 +357,7 @@ check_type(const char *name, json_object *value)
 	return NULL;
 }
 
-/* Finds the list that an operation is about. */
+/* Finds the list that an operation is about; without "change" only checks what does not change. */
 static const char *
 find_list(Sandbox *sandbox, json_object *operation, bool change, Collection **list)
 {
@@ -378,11 +378,12 @@ find_list(Sandbox *sandbox, json_object *operation, bool change, Collection **li
 	}
 	if (session_id == NULL)
 		return "messages need a session_id";
+	if (!change)
+		return NULL;
 	conversation = collection_find(&website->lists[RESOURCE_CONVERSATIONS], session_id);
 	if (conversation == NO_ROW)
 		return "there is no such conversation";
-	if (change)
-		*list = website_messages(website, conversation, NULL);
+	*list = website_messages(website, conversation, NULL);
 	return NULL;
 }
 
@@ -467,19 +468,26 @@ keep_change(ChangeList *list, json_object *operation, json_object *moment)
 }
 
 const char *
-changes_request(Sandbox *sandbox, json_object *operation_list, Buffer *keys)
+changes_request(Sandbox *sandbox, json_object *operation_list, Buffer *keys, size_t *place)
 {
 	const char *error = NULL;
+	size_t		count;
 
+	*place = 0;
 	if (!json_object_is_type(operation_list, json_type_array))
 		return "the body must be an array of operations";
-	for (size_t i = 0; i < json_object_array_length(operation_list) && error == NULL; i++)
+	count = json_object_array_length(operation_list);
+	for (size_t i = 0; i < count && error == NULL; i++)
+	{
+		*place = i;
 		error = check_operation(sandbox, json_object_array_get_idx(operation_list, i));
-	for (size_t i = 0; error == NULL && i < json_object_array_length(operation_list); i++)
+	}
+	for (size_t i = 0; i < count && error == NULL; i++)
 	{
 		json_object *operation = json_object_array_get_idx(operation_list, i);
 		json_object *moment;
 
+		*place = i;
 		if (json_object_object_get_ex(operation, "at_request", &moment))
 			error = keep_change(&sandbox->changes, operation, moment);
 		else

@@ -386,23 +386,25 @@ post_control(Sandbox *sandbox, const Request *request, Reply *reply)
 {
 	json_object *body = json_parse(request->body.data, request->body.len);
 	const char	*error = NULL;
+	Buffer		 message = {0};
 
 	if (!json_object_is_type(body, json_type_object))
-		error = "the body must be a JSON object";
+		buffer_puts(&message, "the body must be a JSON object");
 	else
 	{
 		json_object_object_foreach(body, name, value)
 		{
-			if (error == NULL)
-				error = apply_setting(sandbox, name, value);
+			if (error == NULL && (error = apply_setting(sandbox, name, value)) != NULL)
+				buffer_printf(&message, "%s: %s", name, error);
 		}
 	}
 	sandbox->settings.version++;
 	json_object_put(body);
-	if (error != NULL)
-		control_error(reply, 400, error);
+	if (message.len > 0)
+		control_error(reply, 400, message.data);
 	else
 		get_control(sandbox, request, reply);
+	buffer_free(&message);
 }
 
 static void
@@ -410,13 +412,19 @@ post_data(Sandbox *sandbox, const Request *request, Reply *reply)
 {
 	json_object *body = json_parse(request->body.data, request->body.len);
 	Buffer		 keys = {0};
-	const char	*error = changes_request(sandbox, body, &keys);
+	Buffer		 message = {0};
+	size_t		 place;
+	const char	*error = changes_request(sandbox, body, &keys, &place);
 
 	if (error != NULL)
-		control_error(reply, 400, error);
+	{
+		buffer_printf(&message, "operation %zu: %s", place, error);
+		control_error(reply, 400, message.data);
+	}
 	else
 		buffer_printf(&reply->body, "{\"keys\":[%s]}", keys.len > 0 ? keys.data : "");
 	buffer_free(&keys);
+	buffer_free(&message);
 	json_object_put(body);
 }
 
