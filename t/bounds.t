@@ -6,15 +6,15 @@ use strict;
 use warnings;
 
 use CrispCluster;
-use CrispSession;
+use CrispStatement;
 use JSON::PP;
-use POSIX qw(ceil);
 use Test::More;
 
 # Three and a bit pages of each.
 my ($node, $sandbox) = start_crisp(conversations => 190, people => 170);
-my $session = CrispSession->start($node);
 my $website = $sandbox->website_id;
+
+run_statements($node, $sandbox);
 
 # What can be bounded: table, its time column, its key, the request.
 my %list = (
@@ -31,34 +31,6 @@ my %list = (
 		target => "website/$website/people/profiles"
 	});
 
-# What psql prints for a statement, in a session without a past.
-sub sql
-{
-	my ($statement) = @_;
-
-	return $session->query("DISCARD ALL; SET TimeZone = 'UTC'; $statement");
-}
-
-# The targets of the requests that a statement costs, and what it prints.
-sub requests_of
-{
-	my ($statement) = @_;
-
-	$sandbox->clear;
-	my $printed = sql($statement);
-	return ($printed, $sandbox->requests);
-}
-
-# A request's parameters, as a hash.
-sub parameters
-{
-	my ($request) = @_;
-	my %parameter = map { split /=/, $_, 2 } split /&/, $request->{query} // '';
-
-	s/%([[:xdigit:]]{2})/chr hex $1/ge foreach values %parameter;
-	return \%parameter;
-}
-
 # The statement that gives a time, itself SQL, as the API wants it.
 sub iso
 {
@@ -66,15 +38,6 @@ sub iso
 
 	return "SELECT ''" unless defined $time;
 	return qq(SELECT to_char(($time) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
-}
-
-# How many requests a list of so many rows costs when a last page that is full is
-# followed by a look at the next.
-sub pages
-{
-	my ($rows) = @_;
-
-	return $rows % 50 == 0 ? $rows / 50 + 1 : ceil($rows / 50);
 }
 
 # All that a case must hold for one condition.
