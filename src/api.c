@@ -187,7 +187,7 @@ excerpt(const CrispOptions *options, const char *text)
 		else if (*c > 127 && !as_is)
 			*c = '?';
 	}
-	return cut ? psprintf("%s…", result) : result;
+	return cut ? psprintf("%s...", result) : result;
 }
 
 /*
