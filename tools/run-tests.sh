@@ -81,11 +81,11 @@ run_regress()
 	local tests name status ok bad out=$WORK/regress
 
 	mapfile -t tests < <(tests_of regress | grep -vx init)
+	[ ! -e sql/init.sql ] || tests=(init "${tests[@]}")
 	if [ ${#tests[@]} -eq 0 ]; then
 		not_run regress "there are no tests in sql/"
 		return
 	fi
-	[ ! -e sql/init.sql ] || tests=(init "${tests[@]}")
 	if ! start_sandbox "${regress_data[@]}"; then
 		not_run regress "there is no sandbox"
 		return

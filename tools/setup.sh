@@ -43,13 +43,19 @@ node_is_recent()
 	[ "$(node --print 'parseInt(process.versions.node)')" -ge 18 ]
 }
 
-# need_postgres: a server that has only its headers missing, or that only the
-# headers are there of, is completed; else the newest of Debian is chosen, once
-# its package lists are there.
+# need_postgres: a Debian release of PostgreSQL that PG_CONFIG names is installed.
+# Else a server that has only its headers missing, or that only the headers are
+# there of, is completed; else the newest of Debian is chosen, once its package
+# lists are there.
 need_postgres()
 {
 	local version installed
 
+	if [[ ${PG_CONFIG:-} =~ ^/usr/lib/postgresql/([0-9]+)/bin/pg_config$ ]]; then
+		pg_usable "$PG_CONFIG" ||
+			missing+=("postgresql-${BASH_REMATCH[1]}" "postgresql-server-dev-${BASH_REMATCH[1]}")
+		return
+	fi
 	find_pg_config && return
 	installed=$(for version in /usr/lib/postgresql/*/bin/postgres /usr/lib/postgresql/*/lib/pgxs; do
 		[ -e "$version" ] && echo "$version"
