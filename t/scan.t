@@ -10,10 +10,11 @@ use CrispStatement;
 use HTTP::Tiny;
 use JSON::PP;
 use MIME::Base64 qw(encode_base64);
-use POSIX qw(ceil strftime);
+use POSIX        qw(ceil strftime);
 use Test::More;
 
-my ($node, $sandbox) = start_crisp(conversations => 230, people => 160, visitors => 40, operators => 12);
+my ($node, $sandbox) =
+  start_crisp(conversations => 230, people => 160, visitors => 40, operators => 12);
 my $website = $sandbox->website_id;
 run_statements($node, $sandbox);
 my @resources = qw(conversations people_profiles visitors operators);
@@ -28,9 +29,16 @@ sub serve
 {
 	my ($count) = @_;
 
-	$sandbox->data([
-		{ op => 'clear', resource => 'conversations' },
-		{ op => 'insert_many', resource => 'conversations', count => $count, at => 1_700_000_000_000 }]);
+	$sandbox->data(
+		[
+			{ op => 'clear', resource => 'conversations' },
+			{
+				op       => 'insert_many',
+				resource => 'conversations',
+				count    => $count,
+				at       => 1_700_000_000_000
+			}
+		]);
 	return;
 }
 
@@ -82,7 +90,7 @@ sub leaf_paths
 {
 	my ($value, $prefix) = @_;
 
-	return () if !defined $value;
+	return ()        if !defined $value;
 	return ($prefix) if ref $value ne 'HASH';
 	return map { leaf_paths($value->{$_}, defined $prefix ? "$prefix.$_" : $_) } keys %{$value};
 }
@@ -93,7 +101,7 @@ sub has_column
 	my ($path, $columns) = @_;
 
 	return scalar grep {
-		$path eq $_->{json_path}
+			 $path eq $_->{json_path}
 		  || $_->{data_type} =~ /^(jsonb|text\[\])$/ && index($path, "$_->{json_path}.") == 0
 	} @{$columns};
 }
@@ -103,16 +111,17 @@ sub compare_rows
 {
 	my ($table, $resource, $elements, $bigint_times, $name) = @_;
 	my $columns = $columns{$resource};
-	my ($key) = grep { $_ eq 'session_id' || $_ eq 'people_id' || $_ eq 'user_id' }
+	my ($key)   = grep { $_ eq 'session_id' || $_ eq 'people_id' || $_ eq 'user_id' }
 	  map { $_->{column_name} } @{$columns};
-	my $path = $resource eq 'operators' ? "details.$key" : $key;
+	my $path     = $resource eq 'operators' ? "details.$key" : $key;
 	my %expected = map { value_at($_, $path) => $_ } @{$elements};
-	my @rows = map { $exact->decode($_) } split /\n/, sql("SELECT to_jsonb(t) FROM $table t");
-	is(scalar @rows, scalar @{$elements}, "$name: number of rows");
+	my @rows     = map { $exact->decode($_) } split /\n/, sql("SELECT to_jsonb(t) FROM $table t");
+	is(scalar @rows,          scalar @{$elements}, "$name: number of rows");
 	is(scalar keys %expected, scalar @{$elements}, "$name: keys differ");
-	is_deeply([ map { $_->{$key} } @rows ], [ map { value_at($_, $path) } @{$elements} ],
-		"$name: rows in the order of the API")
-	  or return;
+	is_deeply(
+		[ map { $_->{$key} } @rows ],
+		[ map { value_at($_, $path) } @{$elements} ],
+		"$name: rows in the order of the API") or return;
 
 	my @wrong;
 	foreach my $row (@rows)
@@ -123,10 +132,13 @@ sub compare_rows
 		foreach my $column (@{$columns})
 		{
 			my $expected = $exact->encode(
-				expected_value(value_at($element, $column->{json_path}), $column->{data_type}, $bigint_times));
+				expected_value(
+					value_at($element, $column->{json_path}), $column->{data_type},
+					$bigint_times));
 			my $got = $exact->encode($row->{ $column->{column_name} });
 
-			push @wrong, "$row->{$key}, $column->{column_name}: $got, not $expected" if $got ne $expected;
+			push @wrong, "$row->{$key}, $column->{column_name}: $got, not $expected"
+			  if $got ne $expected;
 		}
 	}
 	is_deeply(\@wrong, [], "$name: every column of every row");
@@ -138,7 +150,9 @@ sub elements_of
 {
 	my ($resource, $website_id) = @_;
 
-	return map { $exact->decode($_) } $sandbox->raw_rows($listed_as{$resource} // $resource, $website_id);
+	return
+	  map { $exact->decode($_) }
+	  $sandbox->raw_rows($listed_as{$resource} // $resource, $website_id);
 }
 
 sql(<<'END');
@@ -149,8 +163,8 @@ END
 # A list of conversations by a client other than the one that is tested.
 sub listed
 {
-	my ($query) = @_;
-	my $credentials = $sandbox->credentials('website');
+	my ($query)       = @_;
+	my $credentials   = $sandbox->credentials('website');
 	my $authorization = encode_base64("$credentials->{identifier}:$credentials->{key}", '');
 	my @listed;
 
@@ -158,7 +172,8 @@ sub listed
 	{
 		my $response = HTTP::Tiny->new->get(
 			$sandbox->url . "/website/$website/conversations/$page?$query",
-			{ headers => { Authorization => "Basic $authorization", 'X-Crisp-Tier' => 'website' } });
+			{ headers => { Authorization => "Basic $authorization", 'X-Crisp-Tier' => 'website' } }
+		);
 		my $rows = decode_json($response->{content})->{data};
 
 		return @listed unless @{$rows};
@@ -167,14 +182,16 @@ sub listed
 	return;
 }
 
-my %elements = map { $_ => [ elements_of($_) ] } @resources;
+my %elements      = map { $_ => [ elements_of($_) ] } @resources;
 my $conversations = @{ $elements{conversations} };
-my $total = () = listed('per_page=37&include_empty=1');
+my $total         = () = listed('per_page=37&include_empty=1');
 
-is_deeply([ listed('per_page=20') ], [ map { $_->{session_id} } @{ $elements{conversations} } ],
+is_deeply(
+	[ listed('per_page=20') ],
+	[ map { $_->{session_id} } @{ $elements{conversations} } ],
 	'the list without empty conversations');
-cmp_ok($conversations, '>', 200, 'there are five pages');
-cmp_ok($total, '>', $conversations, 'and some empty ones');
+cmp_ok($conversations, '>', 200,            'there are five pages');
+cmp_ok($total,         '>', $conversations, 'and some empty ones');
 
 foreach my $resource (@resources)
 {
@@ -184,16 +201,17 @@ foreach my $resource (@resources)
 	compare_rows("crisp.$resource", $resource, \@elements, 0, $resource);
 	my @requests = $sandbox->requests;
 	my $per_page = $resource =~ /conversations|people/ ? 'per_page=50' : '';
-	my $pages = $resource eq 'operators' ? 1
-	  : $resource eq 'visitors' ? undef
-	  : pages(scalar @elements);
+	my $pages =
+		$resource eq 'operators' ? 1
+	  : $resource eq 'visitors'  ? undef
+	  :                            pages(scalar @elements);
 
-	is(scalar @requests, $pages, "$resource: requests") if defined $pages;
+	is(scalar @requests,  $pages,    "$resource: requests") if defined $pages;
 	is($_->{query} // '', $per_page, "$resource: query") foreach @requests;
 	is_deeply(
-		[ map { ($_->{path} =~ m{/(\d+)$})[0] } @requests ], [ 1 .. @requests ],
-		"$resource: pages in their order, each once")
-	  if $resource ne 'operators';
+		[ map { ($_->{path} =~ m{/(\d+)$})[0] } @requests ],
+		[ 1 .. @requests ],
+		"$resource: pages in their order, each once") if $resource ne 'operators';
 
 	compare_rows("ms.$resource", $resource, \@elements, 1, "$resource in milliseconds");
 }
@@ -205,7 +223,8 @@ foreach my $resource (@resources)
 
 	foreach my $number (0 .. $#{ $sandbox->info->{websites} })
 	{
-		$seen{$_}++ foreach map { leaf_paths($_) } elements_of($resource, $sandbox->website_id($number));
+		$seen{$_}++
+		  foreach map { leaf_paths($_) } elements_of($resource, $sandbox->website_id($number));
 	}
 	is_deeply([ grep { !has_column($_, $columns{$resource}) } sort keys %seen ],
 		[], "$resource: every field has a column");
@@ -229,13 +248,17 @@ is(costs(2, 'SELECT count(*) FROM crisp.conversations', 'a short 200 ends'), 70,
 foreach my $rows (0, 1, 49, 51)
 {
 	serve($rows);
-	is(costs(pages($rows), 'SELECT count(*) FROM crisp.conversations', "$rows rows"), $rows, 'all rows');
+	is(costs(pages($rows), 'SELECT count(*) FROM crisp.conversations', "$rows rows"),
+		$rows, 'all rows');
 }
 serve(100);
 foreach my $status (200, 206)
 {
 	$sandbox->control({ full_last_page => $status });
-	is(costs(3, 'SELECT count(*) FROM crisp.conversations', "a full last page with status $status"), 100, 'all rows');
+	is( costs(
+			3, 'SELECT count(*) FROM crisp.conversations', "a full last page with status $status"),
+		100,
+		'all rows');
 	is_deeply([ map { $_->{rows} } $sandbox->requests ], [ 50, 50, 0 ], 'the last page is empty');
 }
 $sandbox->control({ full_last_page => 200 });
@@ -244,16 +267,26 @@ serve(120);
 	my @rows = $sandbox->raw_rows('conversations');
 	my $body = '{"error":false,"reason":"listed","data":[' . join(',', @rows[ 0 .. 9 ]) . ']}';
 
-	$sandbox->control({ answers => [ { match => { path => '*/conversations/1' }, status => 206, body => $body } ] });
+	$sandbox->control(
+		{
+			answers =>
+			  [ { match => { path => '*/conversations/1' }, status => 206, body => $body } ]
+		});
 	is(costs(3, 'SELECT count(*) FROM crisp.conversations', 'a short 206 goes on'), 80, 'all rows');
 	foreach my $status (200, 206)
 	{
-		$sandbox->control({
-			answers => [
-				{ match => { path => '*/conversations/2' }, status => $status, body => '{"error":false,"reason":"listed","data":[]}' }
-			]
-		});
-		is(costs(2, 'SELECT count(*) FROM crisp.conversations', "an empty $status ends"), 50, 'all rows');
+		$sandbox->control(
+			{
+				answers => [
+					{
+						match  => { path => '*/conversations/2' },
+						status => $status,
+						body   => '{"error":false,"reason":"listed","data":[]}'
+					}
+				]
+			});
+		is(costs(2, 'SELECT count(*) FROM crisp.conversations', "an empty $status ends"),
+			50, 'all rows');
 	}
 }
 $sandbox->reset;
@@ -263,9 +296,10 @@ foreach my $size (1, 10, 13, 40, 100)
 {
 	$sandbox->control({ visitors_per_page => $size });
 	$sandbox->clear;
-	is(sql('SELECT count(*), count(DISTINCT session_id) FROM crisp.visitors'), '40|40', "visitors by $size");
+	is(sql('SELECT count(*), count(DISTINCT session_id) FROM crisp.visitors'),
+		'40|40', "visitors by $size");
 	cmp_ok($sandbox->count, '<=', ceil(40 / $size) + 1, "visitors by $size: requests");
-	cmp_ok($sandbox->count, '>=', ceil(40 / $size), "visitors by $size: requests");
+	cmp_ok($sandbox->count, '>=', ceil(40 / $size),     "visitors by $size: requests");
 }
 $sandbox->data([ { op => 'clear', resource => 'visitors' } ]);
 is(costs(1, 'SELECT count(*) FROM crisp.visitors', 'no visitors'), 0, 'no visitors');
@@ -282,25 +316,38 @@ CREATE FOREIGN TABLE without_empty (session_id text) SERVER support OPTIONS (res
 END
 costs(pages($conversations, 20), 'SELECT * FROM small', 'per_page of a table');
 is(queries(), join(' ', ('per_page=20') x pages($conversations, 20)), 'per_page of a table');
-is(costs(pages($total), 'SELECT count(*) FROM with_empty', 'include_empty of a table'), $total, 'include_empty: rows');
-is_deeply(parameters($_), { per_page => 50, include_empty => 1 }, 'include_empty: request') foreach $sandbox->requests;
-is(
-	sql('SELECT count(*) FROM with_empty e WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = e.session_id)'),
-	$total - $conversations, 'include_empty adds rows, and loses none');
+is(costs(pages($total), 'SELECT count(*) FROM with_empty', 'include_empty of a table'),
+	$total, 'include_empty: rows');
+is_deeply(parameters($_), { per_page => 50, include_empty => 1 }, 'include_empty: request')
+  foreach $sandbox->requests;
+is( sql('SELECT count(*) FROM with_empty e WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = e.session_id)'
+	),
+	$total - $conversations,
+	'include_empty adds rows, and loses none');
 
 sql(q(ALTER SERVER support OPTIONS (ADD per_page '25', ADD include_empty 'true')));
-is(costs(pages($total, 25), 'SELECT count(*) FROM crisp.conversations', 'options of the server'), $total, 'options of the server: rows');
-is_deeply(parameters($_), { per_page => 25, include_empty => 1 }, 'options of the server: request') foreach $sandbox->requests;
-is(costs(pages($total, 20), 'SELECT count(*) FROM small', "a table's option comes first"), $total, 'rows');
-is(costs(pages($conversations, 25), 'SELECT count(*) FROM without_empty', "a table's option comes first"), $conversations, 'rows');
-is_deeply(parameters($_), { per_page => 25 }, 'no include_empty in the request') foreach $sandbox->requests;
+is(costs(pages($total, 25), 'SELECT count(*) FROM crisp.conversations', 'options of the server'),
+	$total, 'options of the server: rows');
+is_deeply(parameters($_), { per_page => 25, include_empty => 1 }, 'options of the server: request')
+  foreach $sandbox->requests;
+is(costs(pages($total, 20), 'SELECT count(*) FROM small', "a table's option comes first"),
+	$total, 'rows');
+is( costs(
+		pages($conversations, 25),
+		'SELECT count(*) FROM without_empty',
+		"a table's option comes first"),
+	$conversations,
+	'rows');
+is_deeply(parameters($_), { per_page => 25 }, 'no include_empty in the request')
+  foreach $sandbox->requests;
 costs(ceil(161 / 25), 'SELECT count(*) FROM crisp.people_profiles', 'people have no empty ones');
-is_deeply(parameters($_), { per_page => 25 }, 'people are not asked for them') foreach $sandbox->requests;
+is_deeply(parameters($_), { per_page => 25 }, 'people are not asked for them')
+  foreach $sandbox->requests;
 sql('ALTER SERVER support OPTIONS (DROP per_page, DROP include_empty)');
 
 # Websites: that of the server, another one on a table, both in one query.
-connect_crisp($node, $sandbox, server => 'plugin', schema => 'plugin', tier => 'plugin');
-connect_crisp($node, $sandbox, server => 'other', schema => 'other', website => 1);
+connect_crisp($node, $sandbox, server => 'plugin', schema => 'plugin', tier    => 'plugin');
+connect_crisp($node, $sandbox, server => 'other',  schema => 'other',  website => 1);
 {
 	my $second = $sandbox->website_id(1);
 	my @second = elements_of('people_profiles', $second);
@@ -312,12 +359,15 @@ ALTER FOREIGN TABLE second.people_profiles OPTIONS (ADD website_id '$second');
 END
 	cmp_ok(scalar @second, '>', 0, 'the second website has people');
 	compare_rows('second.people_profiles', 'people_profiles', \@second, 0, 'website_id of a table');
-	compare_rows('other.people_profiles', 'people_profiles', \@second, 0, 'website_id of the server');
-	compare_rows('plugin.people_profiles', 'people_profiles', $elements{people_profiles}, 0, 'the plugin tier');
+	compare_rows('other.people_profiles', 'people_profiles', \@second, 0,
+		'website_id of the server');
+	compare_rows('plugin.people_profiles', 'people_profiles', $elements{people_profiles},
+		0, 'the plugin tier');
 
 	costs(
 		pages(scalar @second) + pages(160),
-		'SELECT count(*) FROM second.people_profiles, plugin.people_profiles', 'two websites in one query');
+		'SELECT count(*) FROM second.people_profiles, plugin.people_profiles',
+		'two websites in one query');
 	my %websites = map { ($_->{path} =~ m{website/([^/]+)})[0] => 1 } $sandbox->requests;
 	is_deeply([ sort keys %websites ], [ sort $website, $second ], 'two websites in one query');
 	is($_->{headers}->{'x-crisp-tier'}, 'plugin', 'tier') foreach $sandbox->requests;
@@ -332,15 +382,20 @@ my $extra = 0;
 # Add a conversation with these further members.
 sub insert_conversation
 {
-	my ($members) = @_;
-	my $at = 1_800_000_000_000 + ++$extra;
+	my ($members)  = @_;
+	my $at         = 1_800_000_000_000 + ++$extra;
 	my $session_id = sprintf 'session_00000000-0000-4000-8000-%012d', $extra;
 
-	$sandbox->data([
-		{
-			op => 'insert_raw', resource => 'conversations', created_at => $at, updated_at => $at,
-			text => qq({"session_id":"$session_id","created_at":$at,"updated_at":$at,$members})
-		}]);
+	$sandbox->data(
+		[
+			{
+				op         => 'insert_raw',
+				resource   => 'conversations',
+				created_at => $at,
+				updated_at => $at,
+				text => qq({"session_id":"$session_id","created_at":$at,"updated_at":$at,$members})
+			}
+		]);
 	return $session_id;
 }
 
@@ -350,7 +405,9 @@ sub named
 
 	sql("SET client_min_messages = warning; DROP FOREIGN TABLE IF EXISTS named; CREATE FOREIGN TABLE named (session_id text, $columns) "
 		  . "SERVER support OPTIONS (resource 'conversations')");
-	return sql("SELECT row_to_json(n)::jsonb - 'session_id' FROM named n WHERE session_id = '$session_id'");
+	return sql(
+		"SELECT row_to_json(n)::jsonb - 'session_id' FROM named n WHERE session_id = '$session_id'"
+	);
 }
 
 serve(60);
@@ -360,27 +417,24 @@ serve(60);
 		  . '"b_":5,"_x":6,"deep":{"er":{"than":{"that":7}}},"list":[1,{"k":2}],"A":"upper"}},'
 		  . '"meta_data":{"other":8},"meta_data_whole":9,"top":"10"');
 
-	is(
-		named(
+	is( named(
 			'meta_data_plan text, meta_data_a_b int, meta_data_a_c_d int, meta_data_b_ int, meta_data__x int, '
 			  . 'meta_data_deep_er_than_that int, meta_data_deep_er jsonb, meta_data_other int, meta_data_whole int, '
 			  . 'top int, "meta_data_A" text, meta_data_list jsonb',
 			$session_id),
-		sql(
-			q(SELECT '{"meta_data_plan":"gold","meta_data_a_b":1,"meta_data_a_c_d":3,"meta_data_b_":5,"meta_data__x":6,)
+		sql(q(SELECT '{"meta_data_plan":"gold","meta_data_a_b":1,"meta_data_a_c_d":3,"meta_data_b_":5,"meta_data__x":6,)
 			  . q("meta_data_deep_er_than_that":7,"meta_data_deep_er":{"than":{"that":7}},"meta_data_other":8,"meta_data_whole":9,)
 			  . q("top":10,"meta_data_A":"upper","meta_data_list":[1,{"k":2}]}'::jsonb)),
 		'the flattening rule, longest key first');
-	is(
-		named(
+	is( named(
 			q(who text OPTIONS (json_path 'meta.nickname'), state text OPTIONS (json_path 'meta.data.plan'), )
 			  . q(b int OPTIONS (json_path 'meta.data.a.b'), again text OPTIONS (json_path 'meta.nickname'), )
 			  . q(whole jsonb OPTIONS (json_path 'meta.data.a')),
 			$session_id),
-		sql(q(SELECT '{"who":"Ann","state":"gold","b":2,"again":"Ann","whole":{"b":2,"c_d":3,"c":{"d":4}}}'::jsonb)),
+		sql(q(SELECT '{"who":"Ann","state":"gold","b":2,"again":"Ann","whole":{"b":2,"c_d":3,"c":{"d":4}}}'::jsonb)
+		),
 		'renamed columns');
-	is(
-		named(
+	is( named(
 			q(nothing text, meta_nothing int, meta_data_plan_x text, session_id_x text, nickname text, )
 			  . q(absent text OPTIONS (json_path 'meta.nothing.at.all'), plan text OPTIONS (json_path 'meta_data.plan'), )
 			  . q(index int OPTIONS (json_path 'meta.data.list.0')),
@@ -392,10 +446,10 @@ serve(60);
 }
 {
 	my $session_id = insert_conversation(
-		'"meta":{"data":{"a.b":1,"c d":2,"e/f":3,"say \"hi\"":4,"":5,"it\'s":6,"\u00fc":7,"tab\there":8,"a":{"b":9},"\\\\":10,"x.y":{"z w":11}}}');
+		'"meta":{"data":{"a.b":1,"c d":2,"e/f":3,"say \"hi\"":4,"":5,"it\'s":6,"\u00fc":7,"tab\there":8,"a":{"b":9},"\\\\":10,"x.y":{"z w":11}}}'
+	);
 
-	is(
-		named(
+	is( named(
 			q(k1 int OPTIONS (json_path 'meta.data."a.b"'), k2 int OPTIONS (json_path 'meta.data."c d"'), )
 			  . q(k2b int OPTIONS (json_path 'meta.data.c d'), k3 int OPTIONS (json_path 'meta.data.e/f'), )
 			  . q(k4 int OPTIONS (json_path 'meta.data."say ""hi"""'), k5 int OPTIONS (json_path 'meta.data.""'), )
@@ -411,31 +465,39 @@ serve(60);
 $sandbox->reset;
 
 # The envelope of operators is no part of the names, but may be written.
-is(
-	sql(q(CREATE FOREIGN TABLE staff (id text OPTIONS (json_path 'details.user_id'), user_id text, details_user_id text, type text, details jsonb)
+is( sql(q(CREATE FOREIGN TABLE staff (id text OPTIONS (json_path 'details.user_id'), user_id text, details_user_id text, type text, details jsonb)
 	      SERVER support OPTIONS (resource 'operators');
-	      SELECT count(*), count(*) FILTER (WHERE id = user_id AND id = details_user_id AND details ->> 'user_id' = id AND type <> '') FROM staff)),
-	'12|12', 'columns of an envelope');
+	      SELECT count(*), count(*) FILTER (WHERE id = user_id AND id = details_user_id AND details ->> 'user_id' = id AND type <> '') FROM staff)
+	),
+	'12|12',
+	'columns of an envelope');
 
-is(costs(pages($conversations), 'SELECT count(*) FROM crisp.conversations', 'count(*)'), $conversations, 'count(*)');
-is(costs(1, 'SELECT count(*) FROM crisp.operators', 'count(*) of operators'), 12, 'count(*) of operators');
-is(costs(0, 'SELECT count(*) FROM crisp.operators WHERE false', 'a condition that is false'), 0, 'a condition that is false');
+is(costs(pages($conversations), 'SELECT count(*) FROM crisp.conversations', 'count(*)'),
+	$conversations, 'count(*)');
+is(costs(1, 'SELECT count(*) FROM crisp.operators', 'count(*) of operators'),
+	12, 'count(*) of operators');
+is(costs(0, 'SELECT count(*) FROM crisp.operators WHERE false', 'a condition that is false'),
+	0, 'a condition that is false');
 is(costs(1, 'SELECT 1 FROM crisp.operators LIMIT 2', 'constants'), "1\n1", 'constants');
 
 # Whole rows, system columns, conditions on columns that aren't selected.
-is(
-	sql('SELECT count(o), count(*) FILTER (WHERE (o).user_id = o.user_id), min(length(o::text)) > 40 FROM crisp.operators o'),
-	'12|12|t', 'whole rows');
+is( sql('SELECT count(o), count(*) FILTER (WHERE (o).user_id = o.user_id), min(length(o::text)) > 40 FROM crisp.operators o'
+	),
+	'12|12|t',
+	'whole rows');
 is(sql('SELECT DISTINCT tableoid::regclass FROM crisp.operators'), 'crisp.operators', 'tableoid');
-is(sql('SELECT DISTINCT tableoid::regclass, (o IS NOT NULL OR o IS NULL OR true) FROM crisp.operators o'),
-	'crisp.operators|t', 'tableoid and a whole row');
-is(
-	sql("SELECT count(*) FROM crisp.conversations WHERE state = 'resolved'"),
+is( sql('SELECT DISTINCT tableoid::regclass, (o IS NOT NULL OR o IS NULL OR true) FROM crisp.operators o'
+	),
+	'crisp.operators|t',
+	'tableoid and a whole row');
+is( sql("SELECT count(*) FROM crisp.conversations WHERE state = 'resolved'"),
 	scalar(grep { ($_->{state} // '') eq 'resolved' } @{ $elements{conversations} }),
 	'a condition on a column that is not selected');
-is(
-	sql("SELECT string_agg(session_id, ',') FROM crisp.conversations WHERE meta_nickname IS NULL AND created_at > '2000-01-01'"),
-	join(',', map { $_->{session_id} } grep { !defined value_at($_, 'meta.nickname') } @{ $elements{conversations} }),
+is( sql("SELECT string_agg(session_id, ',') FROM crisp.conversations WHERE meta_nickname IS NULL AND created_at > '2000-01-01'"
+	),
+	join(',',
+		map  { $_->{session_id} }
+		grep { !defined value_at($_, 'meta.nickname') } @{ $elements{conversations} }),
 	'conditions on two columns that are not selected');
 
 # Dropped, added and reordered columns.
@@ -447,13 +509,14 @@ ALTER FOREIGN TABLE changed.conversations DROP COLUMN session_id, DROP COLUMN me
 CREATE FOREIGN TABLE reordered (updated_at timestamptz, meta_email text, state text, session_id text, created_at bigint)
 	SERVER support OPTIONS (resource 'conversations');
 END
-is(
-	sql(q(SELECT md5(string_agg((to_jsonb(c) - 'key' || jsonb_build_object('session_id', key))::text, ',' ORDER BY key)) FROM changed.conversations c)),
-	sql(q(SELECT md5(string_agg((to_jsonb(c) - 'meta_data')::text, ',' ORDER BY session_id)) FROM crisp.conversations c)),
+is( sql(q(SELECT md5(string_agg((to_jsonb(c) - 'key' || jsonb_build_object('session_id', key))::text, ',' ORDER BY key)) FROM changed.conversations c)
+	),
+	sql(q(SELECT md5(string_agg((to_jsonb(c) - 'meta_data')::text, ',' ORDER BY session_id)) FROM crisp.conversations c)
+	),
 	'dropped and added columns');
-is(
-	sql('SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, created_at), chr(2))) FROM reordered'),
-	sql('SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, '
+is( sql('SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, created_at), chr(2))) FROM reordered'
+	),
+	sql(    'SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, '
 		  . '(extract(epoch FROM created_at) * 1000)::bigint), chr(2))) FROM crisp.conversations'),
 	'columns in another order');
 
@@ -474,23 +537,38 @@ CREATE FOREIGN TABLE late_child (session_id text, updated_at bigint, state text)
 	SERVER support OPTIONS (resource 'conversations');
 ALTER FOREIGN TABLE late_child INHERIT parent;
 END
-my $states = 'SELECT md5(string_agg(concat_ws(chr(1), session_id, state), chr(2) ORDER BY session_id)) FROM';
-is(sql("$states everywhere WHERE website_id <> 'local'"), sql("$states crisp.conversations"), 'a partition');
-is(costs(0, "SELECT session_id FROM everywhere WHERE website_id = 'local'", 'a partition that is pruned'),
-	'session_local', 'a partition that is pruned');
+my $states =
+  'SELECT md5(string_agg(concat_ws(chr(1), session_id, state), chr(2) ORDER BY session_id)) FROM';
+is( sql("$states everywhere WHERE website_id <> 'local'"),
+	sql("$states crisp.conversations"),
+	'a partition');
+is( costs(
+		0,
+		"SELECT session_id FROM everywhere WHERE website_id = 'local'",
+		'a partition that is pruned'),
+	'session_local',
+	'a partition that is pruned');
 {
 	my $newest = sql('SELECT max(updated_at) FROM crisp.conversations');
-	my $rows = costs(1, "SELECT count(*) FROM everywhere WHERE updated_at >= '$newest'", 'a bound on a partitioned table');
+	my $rows   = costs(
+		1,
+		"SELECT count(*) FROM everywhere WHERE updated_at >= '$newest'",
+		'a bound on a partitioned table');
 
-	is($rows, sql("SELECT count(*) FROM crisp.conversations WHERE updated_at >= '$newest'"), 'a bound on a partitioned table');
+	is( $rows,
+		sql("SELECT count(*) FROM crisp.conversations WHERE updated_at >= '$newest'"),
+		'a bound on a partitioned table');
 	like(queries(), qr/filter_date_start=/, 'a bound on a partitioned table goes to the partition');
 }
 is(sql("$states child"), sql("$states crisp.conversations"), 'a child');
-is(sql('SELECT count(*), count(DISTINCT session_id) FROM parent'),
-	(2 * $conversations + 1) . '|' . ($conversations + 1), 'a parent');
-is(sql("SELECT count(*) FROM parent WHERE state = 'resolved'"),
-	2 * sql("SELECT count(*) FROM crisp.conversations WHERE state = 'resolved'"), 'a condition on a parent');
-is(sql('SELECT count(*) FROM late_child WHERE updated_at > 1000'), $conversations, 'a child that came later');
+is( sql('SELECT count(*), count(DISTINCT session_id) FROM parent'),
+	(2 * $conversations + 1) . '|' . ($conversations + 1),
+	'a parent');
+is( sql("SELECT count(*) FROM parent WHERE state = 'resolved'"),
+	2 * sql("SELECT count(*) FROM crisp.conversations WHERE state = 'resolved'"),
+	'a condition on a parent');
+is(sql('SELECT count(*) FROM late_child WHERE updated_at > 1000'),
+	$conversations, 'a child that came later');
 
 #
 # Lists that change while they are read.
@@ -498,11 +576,26 @@ is(sql('SELECT count(*) FROM late_child WHERE updated_at > 1000'), $conversation
 my $select = 'SELECT session_id FROM crisp.conversations';
 
 foreach my $case (
-	[ 'touched rows', map { { op => 'touch', resource => 'conversations', index => 60 + $_ } } 0 .. 4 ],
-	[ 'a touched row of a page that was read', { op => 'touch', resource => 'conversations', index => 20 } ],
-	[ 'inserted rows', { op => 'insert_random', resource => 'conversations', count => 7, seed => 1 } ],
-	[ 'a page of inserted rows', { op => 'insert_random', resource => 'conversations', count => 50, seed => 2 } ],
-	[ 'deleted rows', map { { op => 'delete', resource => 'conversations', index => 2 * $_ } } 0 .. 4 ])
+	[
+		'touched rows',
+		map { { op => 'touch', resource => 'conversations', index => 60 + $_ } } 0 .. 4
+	],
+	[
+		'a touched row of a page that was read',
+		{ op => 'touch', resource => 'conversations', index => 20 }
+	],
+	[
+		'inserted rows',
+		{ op => 'insert_random', resource => 'conversations', count => 7, seed => 1 }
+	],
+	[
+		'a page of inserted rows',
+		{ op => 'insert_random', resource => 'conversations', count => 50, seed => 2 }
+	],
+	[
+		'deleted rows',
+		map { { op => 'delete', resource => 'conversations', index => 2 * $_ } } 0 .. 4
+	])
 {
 	my ($name, @operations) = @{$case};
 
@@ -510,7 +603,15 @@ foreach my $case (
 	{
 		my @before = split /\n/, sql($select);
 
-		$sandbox->data([ map { { %{$_}, at_request => { path => '*/conversations/' . $page, nth => 1, when => 'before' } } } @operations ]);
+		$sandbox->data(
+			[
+				map {
+					{
+						%{$_}, at_request =>
+						  { path => '*/conversations/' . $page, nth => 1, when => 'before' }
+					}
+				} @operations
+			]);
 		$sandbox->clear;
 		my @keys = split /\n/, sql($select);
 		my %times;
@@ -518,7 +619,8 @@ foreach my $case (
 		my @after = split /\n/, sql($select);
 
 		isnt("@after", "@before", "$name before page $page: the list has changed");
-		is_deeply([ grep { $times{$_} > 1 } keys %times ], [], "$name before page $page: no key twice");
+		is_deeply([ grep { $times{$_} > 1 } keys %times ],
+			[], "$name before page $page: no key twice");
 		is_deeply([ grep { !$times{$_} } @before ], [], "$name before page $page: no row is lost")
 		  if $name =~ /inserted/;
 		$sandbox->reset;
@@ -529,21 +631,39 @@ foreach my $case (
 # What is no row.
 #
 {
-	my $at = 1_900_000_000_000;
+	my $at  = 1_900_000_000_000;
 	my $log = -s $node->logfile;
 
-	$sandbox->data([
-		map { { op => 'insert_raw', resource => 'conversations', text => $_, created_at => $at, updated_at => $at } }
-		  'null', '"x"', '1', '[]', 'true' ]);
-	is(costs(pages($conversations + 5), 'SELECT count(*), count(session_id) FROM crisp.conversations', 'elements that are no rows'),
-		"$conversations|$conversations", 'elements that are no rows: all rows come');
+	$sandbox->data(
+		[
+			map {
+				{
+					op         => 'insert_raw',
+					resource   => 'conversations',
+					text       => $_,
+					created_at => $at,
+					updated_at => $at
+				}
+			} 'null',
+			'"x"', '1', '[]',
+			'true'
+		]);
+	is( costs(
+			pages($conversations + 5),
+			'SELECT count(*), count(session_id) FROM crisp.conversations',
+			'elements that are no rows'),
+		"$conversations|$conversations",
+		'elements that are no rows: all rows come');
 
 	open(my $file, '<', $node->logfile) or die $!;
 	seek $file, $log, 0;
 	my @lines = grep { /skipped elements/ } readline $file;
 	close $file;
 	is(scalar @lines, 1, 'one line in the log for a page');
-	like($lines[0], qr/LOG:  skipped elements of a Crisp list that are not objects, server "support"/, 'and its words');
+	like(
+		$lines[0],
+		qr/LOG:  skipped elements of a Crisp list that are not objects, server "support"/,
+		'and its words');
 	$sandbox->reset;
 }
 
@@ -554,11 +674,16 @@ SKIP:
 {
 	skip 'this system has no /proc', 4 unless -e "/proc/$$/status";
 
-	my $large = CrispSandbox->start(conversations => 21000, people => 10, visitors => 1, websites => 1, 'no-log' => undef);
+	my $large = CrispSandbox->start(
+		conversations => 21000,
+		people        => 10,
+		visitors      => 1,
+		websites      => 1,
+		'no-log'      => undef);
 	connect_crisp($node, $large, server => 'large', schema => 'large');
 
 	my $reader = CrispSession->start($node);
-	my $pid = $reader->pid;
+	my $pid    = $reader->pid;
 	my $memory = sub {
 		open(my $file, '<', "/proc/$pid/status") or die $!;
 		my ($kb) = map { /^RssAnon:\s+(\d+)/ ? $1 : () } readline $file;
@@ -566,16 +691,19 @@ SKIP:
 		return $kb;
 	};
 	my $knows_contexts = $reader->query('SHOW server_version_num') >= 140000;
-	my $contexts = sub { return $reader->query('SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts') };
+	my $contexts       = sub {
+		return $reader->query('SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts');
+	};
 	my $scan = sub {
 		my ($rows) = @_;
 
 		return $reader->query("SELECT count(*), sum(length(c::text)) > $rows * 500 "
-			  . "FROM (SELECT * FROM large.conversations WHERE created_at IS NOT NULL LIMIT $rows) c");
+			  . "FROM (SELECT * FROM large.conversations WHERE created_at IS NOT NULL LIMIT $rows) c"
+		);
 	};
 
 	is($scan->(2000), '2000|t', 'two thousand rows');
-	my $rss = $memory->();
+	my $rss   = $memory->();
 	my $total = $knows_contexts ? $contexts->() : 0;
 	is($scan->(19000), '19000|t', 'nineteen thousand rows');
 	cmp_ok($memory->() - $rss, '<', 4096, 'memory of the process, kB');

@@ -1,3 +1,4 @@
+
 =pod
 
 =head1 NAME
@@ -29,7 +30,7 @@ use warnings;
 
 use CrispSession;
 use Exporter qw(import);
-use POSIX qw(ceil);
+use POSIX    qw(ceil);
 use Test::More;
 
 our @EXPORT = qw(run_statements sql requests_of costs queries parameters pages);
