@@ -330,8 +330,38 @@ answer_fails(
 	},
 	{
 		sqlstate => '42501',
-		detail => qr/^GET \Q$target\E answered HTTP 403, reason "no": (long ){24}…\.$/
+		detail => qr/^GET \Q$target\E answered HTTP 403, reason "no": (long ){24}\.\.\.\.$/
 	});
+
+my $long_message =
+  '{"error":true,"reason":"no","data":{"message":"x' . '\u00e9' x 100 . '"}}';
+answer_fails(
+	'a long message, not in ASCII',
+	{ status => 403, body => $long_message },
+	{
+		sqlstate => '42501',
+		detail => "GET $target answered HTTP 403, reason \"no\": x" . "\xC3\xA9" x 59 . '....'
+	});
+
+# A database's messages are in its encoding, whatever the network brings.
+$session->query(
+	q{CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'});
+my $latin1 = CrispSession->start($node, dbname => 'latin1');
+$latin1->query(<<"END");
+CREATE EXTENSION crisp_fdw;
+CREATE SERVER support FOREIGN DATA WRAPPER crisp_fdw
+	OPTIONS (base_url '@{[ $sandbox->url ]}', website_id '$website_id');
+CREATE USER MAPPING FOR CURRENT_USER SERVER support
+	OPTIONS (@{[ credential_options($sandbox, 'website') ]});
+CREATE FOREIGN TABLE conversations (session_id text) SERVER support;
+END
+answer_with('*/conversations/1',
+	{ status => 403, body => $long_message });
+$latin1->fails(
+	'SELECT * FROM conversations',
+	{ sqlstate => '42501', detail => qr/ reason "no": x\?{118}\.\.\.\.$/ },
+	'a long message, in a database whose encoding is another');
+$latin1->quit;
 
 # Redirects, to this or another address, are not followed.
 my $elsewhere = CrispListener->new;
@@ -373,6 +403,15 @@ answer_fails(
 		detail =>
 		  qr{^GET \Q$target\E answered HTTP 200, content type "text/html; charset=utf-8": It is not JSON: .* The body begins: <html> <b>Maintenance</b>$}
 	});
+
+answer_fails(
+	'HTML that is not UTF-8',
+	{
+		status => 200,
+		headers => { 'Content-Type' => 'text/html' },
+		body_base64 => encode_base64("<html>caf\xE9 \xC3\xA9", '')
+	},
+	{ %UNEXPECTED, detail => qr/The body begins: <html>caf\? \?\?$/ });
 
 my %malformed = (
 	'an empty body' => [ '', qr/It is not JSON/ ],

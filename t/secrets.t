@@ -507,6 +507,26 @@ $admin->query("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS ($chan
 cmp_ok($session->query('EXECUTE scan'), '>', 40, '... and when it was changed by another session');
 is_deeply(authorizations($sandbox), [ authorization('owner') ], '... that one');
 
+# A scan that is under way goes on as it began, and a change that is rolled back never was.
+$sandbox->clear;
+$session->query('BEGIN; DECLARE rows CURSOR FOR SELECT session_id FROM crisp.conversations');
+$session->query('FETCH 10 FROM rows');
+$session->query("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET key '0')");
+$session->query('ALTER SERVER support OPTIONS (SET base_url \'' . $other_sandbox->url . '\')');
+cmp_ok(scalar(my @rest = split /\n/, $session->query('FETCH ALL FROM rows')),
+	'>', 30, 'a cursor outlives a change of key and address');
+cmp_ok($sandbox->count, '>', 2, '... and gets its later pages where it got the first');
+is_deeply(
+	authorizations($sandbox),
+	[ authorization('owner') ],
+	'... with the credentials that it began with');
+$sandbox->clear;
+is($session->run($count)->{errors}->[0]->{sqlstate}, '28000', 'a new scan uses the new ones');
+is($sandbox->count, 0, '... at the new address');
+$session->query('ROLLBACK');
+cmp_ok($session->query($count), '>', 40, 'and the old ones after a rollback');
+is_deeply(authorizations($sandbox), [ authorization('owner') ], '... at the old address');
+
 # Nobody sees the credentials of others.
 foreach my $role (qw(alice carol))
 {
