@@ -1,0 +1,206 @@
+# Lists that move while they are read, that hold what is no row, and that are
+# longer than memory should be.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSandbox;
+use CrispSession;
+use CrispStatement;
+use Test::More;
+
+my ($node, $sandbox) = start_crisp(conversations => 230, people => 10);
+
+run_statements($node, $sandbox);
+
+my $conversations = $sandbox->rows('conversations');
+
+#
+# Lists that change while they are read.
+#
+my $select = 'SELECT session_id FROM crisp.conversations';
+
+foreach my $case (
+	[
+		'touched rows',
+		map { { op => 'touch', resource => 'conversations', index => 60 + $_ } } 0 .. 4
+	],
+	[
+		'a touched row of a page that was read',
+		{ op => 'touch', resource => 'conversations', index => 20 }
+	],
+	[
+		'inserted rows',
+		{ op => 'insert_random', resource => 'conversations', count => 7, seed => 1 }
+	],
+	[
+		'a page of inserted rows',
+		{ op => 'insert_random', resource => 'conversations', count => 50, seed => 2 }
+	],
+	[
+		'deleted rows',
+		map { { op => 'delete', resource => 'conversations', index => 2 * $_ } } 0 .. 4
+	])
+{
+	my ($name, @operations) = @{$case};
+
+	foreach my $page (2, 4)
+	{
+		my @before = split /\n/, sql($select);
+
+		$sandbox->data(
+			[
+				map {
+					{
+						%{$_}, at_request =>
+						  { path => '*/conversations/' . $page, nth => 1, when => 'before' }
+					}
+				} @operations
+			]);
+		$sandbox->clear;
+		my @keys = split /\n/, sql($select);
+		my %times;
+		$times{$_}++ foreach @keys;
+		my @after = split /\n/, sql($select);
+
+		isnt("@after", "@before", "$name before page $page: the list has changed");
+		is_deeply([ grep { $times{$_} > 1 } keys %times ],
+			[], "$name before page $page: no key twice");
+		is_deeply([ grep { !$times{$_} } @before ], [], "$name before page $page: no row is lost")
+		  if $name =~ /inserted/;
+		$sandbox->reset;
+	}
+}
+
+#
+# What is no row.
+#
+{
+	my $at  = 1_900_000_000_000;
+	my $log = -s $node->logfile;
+
+	$sandbox->data(
+		[
+			map {
+				{
+					op         => 'insert_raw',
+					resource   => 'conversations',
+					text       => $_,
+					created_at => $at,
+					updated_at => $at
+				}
+			} 'null',
+			'"x"', '1', '[]',
+			'true'
+		]);
+	is( costs(
+			pages($conversations + 5),
+			'SELECT count(*), count(session_id) FROM crisp.conversations',
+			'elements that are no rows'),
+		"$conversations|$conversations",
+		'elements that are no rows: all rows come');
+
+	open(my $file, '<', $node->logfile) or die $!;
+	seek $file, $log, 0;
+	my @lines = grep { /skipped elements/ } readline $file;
+	close $file;
+	is(scalar @lines, 1, 'one line in the log for a page');
+	like(
+		$lines[0],
+		qr/LOG:  skipped elements of a Crisp list that are not objects, server "support"/,
+		'and its words');
+	$sandbox->reset;
+}
+
+#
+# A long list.  The keys that were returned don't fit into work_mem, and some come again.
+#
+my $large = CrispSandbox->start(
+	conversations => 21000,
+	people        => 10,
+	visitors      => 1,
+	websites      => 1,
+	'no-log'      => undef);
+connect_crisp($node, $large, server => 'large', schema => 'large');
+{
+	my $listed = $large->info->{websites}->[0]->{counts}->{conversations_with_messages};
+	my $shift = sub {
+		my ($page, $count) = @_;
+
+		$large->data([
+			{
+				op         => 'insert_random',
+				resource   => 'conversations',
+				count      => $count,
+				seed       => $page,
+				at_request => { path => "*/conversations/$page", nth => 1, when => 'before' }
+			}
+		]);
+	};
+
+	$shift->(150, 70);
+	$shift->(390, 30);
+	is( sql(
+			"SET work_mem = '64kB'; SELECT count(*), count(DISTINCT session_id) FROM large.conversations"
+		),
+		"$listed|$listed",
+		'no key twice, and no row lost, beyond work_mem');
+	$large->reset;
+
+	# The keys go to a file in the middle of a subtransaction, and are needed after it.
+	$shift->(300, 70);
+	is( sql(
+			"SET work_mem = '64kB'; BEGIN; CREATE TEMP TABLE fetched (session_id text); "
+			  . "DECLARE c CURSOR FOR SELECT session_id FROM large.conversations; "
+			  . 'MOVE 10 IN c; SAVEPOINT s; MOVE 9000 IN c; ROLLBACK TO s; '
+			  . 'SAVEPOINT s; MOVE 3000 IN c; RELEASE s; '
+			  . q(DO $$DECLARE c refcursor := 'c'; r record; BEGIN LOOP FETCH c INTO r; EXIT WHEN NOT FOUND;)
+			  . q( INSERT INTO fetched VALUES (r.session_id); END LOOP; END$$; COMMIT;)
+			  . ' SELECT count(*), count(DISTINCT session_id) FROM fetched'),
+		join('|', ($listed - 12010) x 2),
+		'the same for a cursor across subtransactions');
+	$large->reset;
+}
+
+#
+# Memory is that of a page, whatever the size of the list.
+#
+SKIP:
+{
+	skip 'this system has no /proc', 4 unless -e "/proc/$$/status";
+
+	my $reader = CrispSession->start($node);
+	my $pid    = $reader->pid;
+	my $memory = sub {
+		open(my $file, '<', "/proc/$pid/status") or die $!;
+		my ($kb) = map { /^RssAnon:\s+(\d+)/ ? $1 : () } readline $file;
+		close $file;
+		return $kb;
+	};
+	my $knows_contexts = $reader->query('SHOW server_version_num') >= 140000;
+	my $contexts       = sub {
+		return $reader->query('SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts');
+	};
+	my $scan = sub {
+		my ($rows) = @_;
+
+		return $reader->query("SELECT count(*), sum(length(c::text)) > $rows * 500 "
+			  . "FROM (SELECT * FROM large.conversations WHERE created_at IS NOT NULL LIMIT $rows) c"
+		);
+	};
+
+	is($scan->(2000), '2000|t', 'two thousand rows');
+	my $rss   = $memory->();
+	my $total = $knows_contexts ? $contexts->() : 0;
+	is($scan->(19000), '19000|t', 'nineteen thousand rows');
+	cmp_ok($memory->() - $rss, '<', 4096, 'memory of the process, kB');
+  SKIP:
+	{
+		skip 'this PostgreSQL does not show its memory contexts', 1 unless $knows_contexts;
+		cmp_ok($contexts->() - $total, '<', 512, 'memory contexts, kB');
+	}
+}
+
+$node->stop;
+done_testing();
