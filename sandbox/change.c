@@ -210,19 +210,6 @@ run_insert_raw(Target *target)
 	return NULL;
 }
 
-/* A generated row, all of whose times are "at". */
-static void
-insert_generated(Target *target, int64_t at)
-{
-	uint32_t id = collection_generate(target->list);
-
-	for (int sort = 0; sort < SORT_STORED; sort++)
-		if (target->list->rows[id].times[sort] != NO_TIME)
-			collection_set_time(target->list, id, (SortKey) sort, at);
-	collection_set_flag(target->list, id, ROW_EMPTY, false);
-	tell_key(target, id);
-}
-
 static const char *
 run_insert_many(Target *target)
 {
@@ -232,7 +219,7 @@ run_insert_many(Target *target)
 	if (target->list->type == &message_type)
 		return "messages cannot be generated: insert them one by one";
 	for (int64_t i = 0; i < count; i++)
-		insert_generated(target, at);
+		tell_key(target, collection_generate(target->list, at));
 	return NULL;
 }
 
@@ -244,7 +231,7 @@ run_insert_random(Target *target)
 	if (target->list->type == &message_type)
 		return "messages cannot be generated: insert them one by one";
 	for (int64_t i = 0; i < count; i++)
-		insert_generated(target, next_moment(target->list));
+		tell_key(target, collection_generate(target->list, next_moment(target->list)));
 	return NULL;
 }
 

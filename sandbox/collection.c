@@ -332,11 +332,16 @@ add_row(Collection *collection)
 }
 
 uint32_t
-collection_generate(Collection *collection)
+collection_generate(Collection *collection, int64_t at)
 {
 	uint32_t id = add_row(collection);
+	Row		*row = &collection->rows[id];
 
-	collection->type->generate(collection, &collection->rows[id]);
+	collection->type->generate(collection, row);
+	for (int sort = 0; sort < SORT_STORED; sort++)
+		if (row->times[sort] != NO_TIME)
+			row->times[sort] = at;
+	row->flags &= (uint8_t) ~ROW_EMPTY;
 	enlist(collection, id, true);
 	return id;
 }

@@ -153,9 +153,11 @@ extern void collection_write(const Collection *collection, uint32_t id, JsonWrit
 extern json_object *collection_tree(const Collection *collection, uint32_t id);
 
 /* Changes.  Ids stay valid; a deleted row's id is never used again. */
-extern void		collection_delete(Collection *collection, uint32_t id);
-extern void		collection_clear(Collection *collection);	 /* deletes all rows */
-extern uint32_t collection_generate(Collection *collection); /* one more row */
+extern void collection_delete(Collection *collection, uint32_t id);
+extern void collection_clear(Collection *collection); /* deletes all rows */
+
+/* One more row, not empty, whose times are all "at"; returns its id. */
+extern uint32_t collection_generate(Collection *collection, int64_t at);
 extern void collection_set_time(Collection *collection, uint32_t id, SortKey sort, int64_t time);
 
 /*
