@@ -200,6 +200,16 @@ write_status(const Row *row, JsonWriter *writer, Random *random)
 	}
 }
 
+/* When the conversation was updated before any change from outside: the time of its last message. */
+static int64_t
+original_update(const Collection *collection, uint32_t number)
+{
+	Row original = {.number = number};
+
+	conversation_generate(collection, &original);
+	return original.times[SORT_UPDATED];
+}
+
 static void
 write_last_message(const Collection *collection, const Row *row, JsonWriter *writer, Random *random)
 {
@@ -223,7 +233,8 @@ write_last_message(const Collection *collection, const Row *row, JsonWriter *wri
 	optional_string(writer, random, "from", random_permille(random, 500) ? "user" : "operator");
 	jw_put_string(writer, "excerpt", excerpt);
 	if (optional(writer, random, "fingerprint"))
-		jw_put_int(writer, "fingerprint", message_fingerprint(row->times[SORT_UPDATED], count - 1));
+		jw_put_int(writer, "fingerprint",
+				   message_fingerprint(original_update(collection, row->number), count - 1));
 	jw_end(writer, '}');
 }
 

@@ -433,6 +433,9 @@ website_messages(Website *website, uint32_t conversation, Collection *scratch)
 	if (conversation < conversations->generated || conversations->rows[conversation].own == NULL)
 	{
 		conversation_type.generate(conversations, &row);
+
+		/* Whether there are any is what the list of conversations says. */
+		row.flags = conversations->rows[conversation].flags;
 		count = message_count(conversations, &row);
 	}
 	if (messages == NULL)
