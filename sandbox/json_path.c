@@ -113,7 +113,11 @@ json_parse(const char *text, size_t len)
 
 	if (tokener == NULL)
 		return NULL;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+
+	/* In strict mode, json-c 0.18 refuses all text that is not ASCII. */
+	json_tokener_set_flags(tokener,
+						   JSON_TOKENER_ALLOW_TRAILING_CHARS |
+							   (json_c_version_num() >> 8 == 18 ? 0 : JSON_TOKENER_STRICT));
 
 	/* The closing zero belongs to the input: it ends a number at top level. */
 	tree = json_tokener_parse_ex(tokener, text, (int) len + 1);

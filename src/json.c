@@ -387,6 +387,16 @@ original_offset(const Rewrite *rewrite, size_t offset)
 }
 
 /*
+ * strict_mode_works -- not in json-c 0.18, which then refuses all text that is
+ * not ASCII; there, comments and trailing commas pass
+ */
+static bool
+strict_mode_works(void)
+{
+	return json_c_version_num() >> 8 != 18;
+}
+
+/*
  * parse_text -- have json-c parse the whole text
  *
  * Sets *problem and *problem_at if it isn't JSON; raises only for memory.
@@ -403,7 +413,8 @@ parse_text(const char *text, size_t length, const char **problem, size_t *proble
 	if (tokener == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
 						errdetail("Failed while preparing to parse JSON.")));
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	if (strict_mode_works())
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 
 	tree = json_tokener_parse_ex(tokener, text, (int) length);
 	parse_error = json_tokener_get_error(tokener);

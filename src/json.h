@@ -23,6 +23,12 @@
 #define json_object json_c_object
 #include <json-c/json.h>
 
+/* Functions of 0.16 for what older versions have as members. */
+#if JSON_C_VERSION_NUM < (16 << 8)
+#define lh_table_head(table) ((table)->head)
+#define lh_entry_next(entry) ((entry)->next)
+#endif
+
 /* Deepest nesting that is parsed; json-c's own default of 32 is too little for free-form data. */
 #define JSON_MAX_DEPTH 256
 
