@@ -77,6 +77,19 @@ is(scalar(split /\n/, sql("$select WHERE state = 'resolved' LIMIT 5")),
 			'a condition with a parameter that stays local'),
 		"|$named\n|0\n |$named",
 		'a condition with a parameter that stays local: rows');
+
+	# A bound that does change is asked for anew, and only then.
+	my ($newest, $thirtieth) =
+	  split /\n/, sql('SELECT updated_at FROM crisp.conversations LIMIT 1; '
+		  . 'SELECT updated_at FROM crisp.conversations OFFSET 29 LIMIT 1');
+	my $counted = 'SELECT count(*) FROM crisp.conversations c WHERE c.updated_at >=';
+	is( costs(
+			2,
+			"SELECT ($counted v.x) FROM (VALUES "
+			  . "(timestamptz '$newest'), ('$newest'), ('$thirtieth'), ('$thirtieth')) v (x)",
+			'a bound that changes'),
+		join("\n", map { (sql("$counted '$_'")) x 2 } $newest, $thirtieth),
+		'a bound that changes: rows');
 }
 
 # Cursors.

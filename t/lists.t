@@ -183,17 +183,17 @@ SKIP:
 		return $reader->query('SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts');
 	};
 	my $scan = sub {
-		my ($rows) = @_;
+		my ($condition) = @_;
 
-		return $reader->query("SELECT count(*), sum(length(c::text)) > $rows * 500 "
-			  . "FROM (SELECT * FROM large.conversations WHERE created_at IS NOT NULL LIMIT $rows) c"
-		);
+		return $reader->query(
+			"SELECT count(*) FROM large.conversations c WHERE length(c::text) > 0 AND $condition");
 	};
+	my $since = sql('SELECT updated_at FROM large.conversations OFFSET 1999 LIMIT 1');
 
-	is($scan->(2000), '2000|t', 'two thousand rows');
+	cmp_ok($scan->("updated_at >= '$since'"), '<', 2100, 'two thousand rows');
 	my $rss   = $memory->();
 	my $total = $knows_contexts ? $contexts->() : 0;
-	is($scan->(19000), '19000|t', 'nineteen thousand rows');
+	cmp_ok($scan->('true'), '>', 19000, 'ten times as many');
 	cmp_ok($memory->() - $rss, '<', 4096, 'memory of the process, kB');
   SKIP:
 	{
