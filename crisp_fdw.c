@@ -14,6 +14,9 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 
+#include "src/aggregate.h"
+#include "src/analyze.h"
+#include "src/explain.h"
 #include "src/import.h"
 #include "src/plan.h"
 #include "src/scan.h"
@@ -21,6 +24,62 @@
 PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(crisp_fdw_handler);
+
+/*
+ * PostgreSQL has one set of callbacks for all that a ForeignScan does.  Those
+ * that scan a table are planned and run apart from those that count its rows.
+ */
+static ForeignScan *
+get_plan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, ForeignPath *best_path,
+		 List *tlist, List *scan_clauses, Plan *outer_plan)
+{
+	if (IS_UPPER_REL(rel))
+		return crisp_get_aggregate_plan(tlist, outer_plan);
+	return crisp_get_plan(root, rel, foreigntableid, best_path, tlist, scan_clauses, outer_plan);
+}
+
+static void
+begin_scan(ForeignScanState *node, int eflags)
+{
+	if (crisp_is_aggregate(node))
+		crisp_begin_aggregate(node, eflags);
+	else
+		crisp_begin_scan(node, eflags);
+}
+
+static TupleTableSlot *
+iterate_scan(ForeignScanState *node)
+{
+	if (crisp_is_aggregate(node))
+		return crisp_iterate_aggregate(node);
+	return crisp_iterate_scan(node);
+}
+
+static void
+rescan(ForeignScanState *node)
+{
+	if (crisp_is_aggregate(node))
+		crisp_rescan_aggregate(node);
+	else
+		crisp_rescan(node);
+}
+
+static void
+end_scan(ForeignScanState *node)
+{
+	/* A count holds nothing that outlives the call which asked for it. */
+	if (!crisp_is_aggregate(node))
+		crisp_end_scan(node);
+}
+
+static void
+explain_scan(ForeignScanState *node, struct ExplainState *es)
+{
+	if (crisp_is_aggregate(node))
+		crisp_explain_aggregate(node, es);
+	else
+		crisp_explain_scan(node, es);
+}
 
 /*
  * What PostgreSQL calls to plan and run statements on foreign tables.
@@ -32,12 +91,14 @@ crisp_fdw_handler(PG_FUNCTION_ARGS)
 
 	routine->GetForeignRelSize = crisp_get_rel_size;
 	routine->GetForeignPaths = crisp_get_paths;
-	routine->GetForeignPlan = crisp_get_plan;
-	routine->BeginForeignScan = crisp_begin_scan;
-	routine->IterateForeignScan = crisp_iterate_scan;
-	routine->ReScanForeignScan = crisp_rescan;
-	routine->EndForeignScan = crisp_end_scan;
-	routine->ExplainForeignScan = crisp_explain_scan;
+	routine->GetForeignUpperPaths = crisp_get_upper_paths;
+	routine->GetForeignPlan = get_plan;
+	routine->BeginForeignScan = begin_scan;
+	routine->IterateForeignScan = iterate_scan;
+	routine->ReScanForeignScan = rescan;
+	routine->EndForeignScan = end_scan;
+	routine->ExplainForeignScan = explain_scan;
+	routine->AnalyzeForeignTable = crisp_analyze_table;
 	routine->ImportForeignSchema = crisp_import_schema;
 
 	PG_RETURN_POINTER(routine);

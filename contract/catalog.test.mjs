@@ -18,12 +18,13 @@ const kinds = {
 
 const source = await readFile(new URL("../src/resource.c", import.meta.url), "utf8");
 
-// The columns of a resource as src/resource.c has them: [path, kind].
+// The columns of a resource as src/resource.c has them: [path, kind].  Those that read what
+// was asked for are no fields.
 function catalog(resource) {
   const [, table] =
     new RegExp(`CrispColumn ${resource}_columns\\[\\] = \\{\n(.*?)\n\\};`, "s").exec(source) ?? [];
   assert.ok(table, `src/resource.c has a table of the columns of ${resource}`);
-  return [...table.matchAll(/^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),/gm)].map(([, path, type]) => [
+  return [...table.matchAll(/^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_ASKED)/gm)].map(([, path, type]) => [
     path,
     kinds[type],
   ]);

@@ -15,12 +15,13 @@
 #include "postgres.h"
 
 #include "common/base64.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "portability/instr_time.h"
 
 #include "api.h"
 #include "compat.h"
 #include "http.h"
-#include "url.h"
 
 /* How much of an unexpected body is shown, bytes. */
 #define EXCERPT_BYTES 120
@@ -40,65 +41,6 @@ struct ApiCall
  * Requests
  *----------
  */
-
-/*
- * Append a resource's route, with its placeholders filled in.
- */
-static void
-append_route(StringInfo target, const CrispOptions *options, int page_number)
-{
-	static const char website[] = "{website_id}";
-	static const char page[] = "{page_number}";
-
-	for (const char *c = options->resource->list_route; *c != '\0';)
-	{
-		if (strncmp(c, website, strlen(website)) == 0)
-		{
-			url_append_segment(target, options->website_id);
-			c += strlen(website);
-		}
-		else if (strncmp(c, page, strlen(page)) == 0)
-		{
-			appendStringInfo(target, "%d", page_number);
-			c += strlen(page);
-		}
-		else
-			appendStringInfoChar(target, *c++);
-	}
-}
-
-/*
- * Append a query parameter, after whatever the target has already.
- */
-static void
-append_param(StringInfo target, const char *name, const char *value)
-{
-	appendStringInfoChar(target, strchr(target->data, '?') == NULL ? '?' : '&');
-	appendStringInfo(target, "%s=", name);
-	url_append_value(target, value);
-}
-
-char *
-api_list_target(const CrispOptions *options, List *params, int page_number)
-{
-	const CrispResource *resource = options->resource;
-	StringInfoData		 target;
-	ListCell			*lc;
-
-	initStringInfo(&target);
-	append_route(&target, options, page_number);
-	if (resource->per_page_param != NULL)
-		append_param(&target, resource->per_page_param, psprintf("%d", options->per_page));
-	if (resource->include_empty_param != NULL && options->include_empty)
-		append_param(&target, resource->include_empty_param, "1");
-	foreach(lc, params)
-	{
-		const ApiParam *param = lfirst(lc);
-
-		append_param(&target, param->name, param->value);
-	}
-	return target.data;
-}
 
 ApiCall *
 api_start(const CrispOptions *options, const char *target, MemoryContext owner)
@@ -123,6 +65,7 @@ api_start(const CrispOptions *options, const char *target, MemoryContext owner)
 	call->owner = owner;
 
 	ereport(DEBUG1, (errmsg_internal("crisp_fdw: GET %s", target)));
+	options->counts->requests++;
 	call->transfer = http_start(http_pool(options->server_id, options->user_mapping_id, owner),
 								&request, owner);
 	pfree(url);
@@ -375,16 +318,70 @@ read_answer(ApiCall *call, const HttpResponse *response, ApiAnswer *answer)
 	answer->more = response->status == 206;
 }
 
+/*
+ * Wait for a call's end, and return its response, or raise.
+ */
+static const HttpResponse *
+wait_for_response(ApiCall *call)
+{
+	ApiCounts		   *counts = call->options->counts;
+	const HttpResponse *response;
+	instr_time			start;
+	instr_time			waited;
+
+	INSTR_TIME_SET_CURRENT(start);
+	http_wait(call->transfer);
+	INSTR_TIME_SET_CURRENT(waited);
+	INSTR_TIME_SUBTRACT(waited, start);
+	counts->wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+
+	response = http_response(call->transfer);
+	counts->bytes += response->wire_bytes;
+	if (response->outcome != HTTP_ANSWERED)
+		raise_no_answer(call, response);
+	return response;
+}
+
+static void
+release_call(ApiCall *call)
+{
+	http_end(call->transfer);
+	pfree(call);
+}
+
 void
 api_finish(ApiCall *call, ApiAnswer *answer)
 {
-	const HttpResponse *response;
+	read_answer(call, wait_for_response(call), answer);
+	release_call(call);
+}
 
-	http_wait(call->transfer);
-	response = http_response(call->transfer);
-	if (response->outcome != HTTP_ANSWERED)
-		raise_no_answer(call, response);
-	read_answer(call, response, answer);
-	http_end(call->transfer);
-	pfree(call);
+/*
+ * Whether a failed lookup says that nothing has the key, and not that the
+ * website is unknown.
+ */
+static bool
+is_absent(const ApiCall *call, const HttpResponse *response)
+{
+	json_object *envelope;
+	char		*problem;
+	const char	*reason;
+
+	if ((response->status != 404 && response->status != 400) ||
+		!json_parse(call->owner, response->body, response->body_length, &envelope, &problem))
+		return false;
+	reason = string_member(envelope, "reason");
+	return reason != NULL && strstr(reason, "website") == NULL;
+}
+
+bool
+api_finish_lookup(ApiCall *call, ApiAnswer *answer)
+{
+	const HttpResponse *response = wait_for_response(call);
+	bool				found = !is_absent(call, response);
+
+	if (found)
+		read_answer(call, response, answer);
+	release_call(call);
+	return found;
 }

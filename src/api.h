@@ -10,17 +10,8 @@
 #ifndef CRISP_API_H
 #define CRISP_API_H
 
-#include "nodes/pg_list.h"
-
 #include "json.h"
 #include "option.h"
-
-/* One query parameter of a request; name and value as text, unescaped. */
-typedef struct ApiParam
-{
-	const char *name;
-	const char *value;
-} ApiParam;
 
 /* What a successful answer says. */
 typedef struct ApiAnswer
@@ -30,13 +21,6 @@ typedef struct ApiAnswer
 } ApiAnswer;
 
 typedef struct ApiCall ApiCall;
-
-/*
- * The target of a list request, relative to the base URL: the resource's
- * route for that page (1-based) with the parameters that options imply, then
- * those of params (a List of ApiParam pointers).  Palloc'd.  This is what EXPLAIN shows, too.
- */
-extern char *api_list_target(const CrispOptions *options, List *params, int page_number);
 
 /*
  * Start a GET of target; returns at once.  options must hold credentials.
@@ -52,5 +36,11 @@ extern ApiCall *api_start(const CrispOptions *options, const char *target, Memor
  * what CHECK_FOR_INTERRUPTS() raises.
  */
 extern void api_finish(ApiCall *call, ApiAnswer *answer);
+
+/*
+ * The same for a call that asks for one thing by its key.  Returns false when Crisp
+ * has none, or says that the key can't be one.
+ */
+extern bool api_finish_lookup(ApiCall *call, ApiAnswer *answer);
 
 #endif /* CRISP_API_H */

@@ -15,7 +15,7 @@
 #include "utils/tuplestore.h"
 
 #include "import.h"
-#include "pushdown.h"
+#include "condition.h"
 #include "resource.h"
 
 PG_FUNCTION_INFO_V1(crisp_fdw_columns);
@@ -76,13 +76,14 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 		for (int c = 0; c < resource->ncolumns; c++)
 		{
 			const CrispColumn *column = &resource->columns[c];
-			char			  *pushdown = pushdown_describe(column);
+			char			  *pushdown = condition_describe(resource, column);
 			Datum			   values[COLUMNS_COUNT];
 			bool			   nulls[COLUMNS_COUNT] = {false};
 
 			values[COLUMNS_RESOURCE] = CStringGetTextDatum(resource->name);
 			values[COLUMNS_NAME] = CStringGetTextDatum(crisp_column_name(resource, column));
 			values[COLUMNS_TYPE] = CStringGetTextDatum(import_type_name(column->type, types));
+			nulls[COLUMNS_JSON_PATH] = (column->flags & CRISP_ASKED) != 0;
 			values[COLUMNS_JSON_PATH] = CStringGetTextDatum(column->path);
 			values[COLUMNS_DESCRIPTION] = CStringGetTextDatum(column->description);
 			nulls[COLUMNS_PUSHDOWN] = pushdown == NULL;

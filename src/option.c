@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include <limits.h>
+#include <math.h>
 
 #include "access/reloptions.h"
 #include "catalog/pg_attribute.h"
@@ -35,9 +36,16 @@
 #define DEFAULT_REQUEST_TIMEOUT_MS 30000
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000
 
-/* Crisp gives 20 to 50 rows a page. */
-#define MIN_PER_PAGE 20
-#define MAX_PER_PAGE 50
+/*
+ * A request is dear beside anything that PostgreSQL does meanwhile, but a scan
+ * of some hundred of them should not look worth compiling (jit_above_cost).
+ */
+#define DEFAULT_STARTUP_COST 100.0
+#define DEFAULT_TUPLE_COST 0.05
+
+/* Some thousand rows of a list of any length. */
+#define DEFAULT_ANALYZE_PAGES 20
+#define MAX_ANALYZE_PAGES 10000
 
 /* The longest timeout: a day. */
 #define MAX_TIMEOUT_MS (24 * 60 * 60 * 1000)
@@ -114,15 +122,37 @@ check_uuid(const char *name, const char *value)
 					  "A UUID is expected, as in the address of the website's settings at Crisp.");
 }
 
+/*
+ * Check an integer from first to last.
+ */
 static void
-check_per_page(const char *name, const char *value)
+check_integer(const char *name, const char *value, int first, int last)
 {
 	int result;
 
-	if (!parse_int(value, &result, 0, NULL) || result < MIN_PER_PAGE || result > MAX_PER_PAGE)
-		invalid_value(
-			name, value,
-			psprintf("An integer from %d to %d is expected.", MIN_PER_PAGE, MAX_PER_PAGE));
+	if (!parse_int(value, &result, 0, NULL) || result < first || result > last)
+		invalid_value(name, value, psprintf("An integer from %d to %d is expected.", first, last));
+}
+
+static void
+check_per_page(const char *name, const char *value)
+{
+	check_integer(name, value, CRISP_MIN_PER_PAGE, CRISP_MAX_PER_PAGE);
+}
+
+static void
+check_analyze_pages(const char *name, const char *value)
+{
+	check_integer(name, value, 1, MAX_ANALYZE_PAGES);
+}
+
+static void
+check_cost(const char *name, const char *value)
+{
+	double cost;
+
+	if (!parse_real(value, &cost, 0, NULL) || cost < 0 || isinf(cost) || isnan(cost))
+		invalid_value(name, value, "A number that is not negative is expected.");
 }
 
 static void
@@ -236,6 +266,24 @@ set_connect_timeout(CrispOptions *options, const char *value)
 }
 
 static void
+set_startup_cost(CrispOptions *options, const char *value)
+{
+	(void) parse_real(value, &options->startup_cost, 0, NULL);
+}
+
+static void
+set_tuple_cost(CrispOptions *options, const char *value)
+{
+	(void) parse_real(value, &options->tuple_cost, 0, NULL);
+}
+
+static void
+set_analyze_pages(CrispOptions *options, const char *value)
+{
+	(void) parse_int(value, &options->analyze_pages, 0, NULL);
+}
+
+static void
 set_include_empty(CrispOptions *options, const char *value)
 {
 	(void) parse_bool(value, &options->include_empty);
@@ -273,6 +321,9 @@ static const OptionDef option_defs[] = {
 	{"request_timeout", ForeignServerRelationId, check_timeout, set_request_timeout},
 	{"connect_timeout", ForeignServerRelationId, check_timeout, set_connect_timeout},
 	{"include_empty", ForeignServerRelationId, check_bool, set_include_empty},
+	{"startup_cost", ForeignServerRelationId, check_cost, set_startup_cost},
+	{"tuple_cost", ForeignServerRelationId, check_cost, set_tuple_cost},
+	{"analyze_pages", ForeignServerRelationId, check_analyze_pages, set_analyze_pages},
 
 	{"identifier", UserMappingRelationId, check_credential, set_identifier},
 	{"key", UserMappingRelationId, check_credential, set_key},
@@ -282,6 +333,9 @@ static const OptionDef option_defs[] = {
 	{"website_id", ForeignTableRelationId, check_uuid, set_website_id},
 	{"per_page", ForeignTableRelationId, check_per_page, set_per_page},
 	{"include_empty", ForeignTableRelationId, check_bool, set_include_empty},
+	{"startup_cost", ForeignTableRelationId, check_cost, set_startup_cost},
+	{"tuple_cost", ForeignTableRelationId, check_cost, set_tuple_cost},
+	{"analyze_pages", ForeignTableRelationId, check_analyze_pages, set_analyze_pages},
 
 	{"json_path", AttributeRelationId, check_json_path, NULL},
 };
@@ -459,9 +513,13 @@ options_of_server(Oid server_id)
 	options->server_id = server_id;
 	options->server_name = server->servername;
 	options->base_url = DEFAULT_BASE_URL;
-	options->per_page = MAX_PER_PAGE;
+	options->per_page = CRISP_MAX_PER_PAGE;
 	options->request_timeout_ms = DEFAULT_REQUEST_TIMEOUT_MS;
 	options->connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS;
+	options->startup_cost = DEFAULT_STARTUP_COST;
+	options->tuple_cost = DEFAULT_TUPLE_COST;
+	options->analyze_pages = DEFAULT_ANALYZE_PAGES;
+	options->counts = palloc0(sizeof(ApiCounts));
 	set_options(options, server->options, ForeignServerRelationId);
 	return options;
 }

@@ -17,6 +17,18 @@
 /* Largest body that is read of any answer, bytes: a page of 50 rows is some 100 kB. */
 #define CRISP_MAX_RESPONSE_BYTES ((size_t) 64 * 1024 * 1024)
 
+/* Crisp gives 20 to 50 rows a page. */
+#define CRISP_MIN_PER_PAGE 20
+#define CRISP_MAX_PER_PAGE 50
+
+/* What the requests made with some options have cost. */
+typedef struct ApiCounts
+{
+	int64  requests;
+	int64  bytes;	/* received, headers included */
+	double wait_ms; /* spent waiting for answers */
+} ApiCounts;
+
 /* What is in force for a table, or for a server. */
 typedef struct CrispOptions
 {
@@ -28,7 +40,11 @@ typedef struct CrispOptions
 	int					 request_timeout_ms;
 	int					 connect_timeout_ms;
 	bool				 include_empty;
-	const CrispResource *resource; /* NULL for a server */
+	const CrispResource *resource;		/* NULL for a server */
+	double				 startup_cost;	/* of a request, in the planner's units */
+	double				 tuple_cost;	/* of a row received, likewise */
+	int					 analyze_pages; /* most requests that ANALYZE makes for a table */
+	ApiCounts			*counts;		/* never NULL; filled by api.c */
 
 	/* From the user mapping, once option_add_credentials() was called. */
 	Oid			user_mapping_id;

@@ -15,14 +15,19 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "api.h"
+#include "fact.h"
 #include "jsonpath.h"
+#include "order.h"
 #include "pager.h"
 #include "seen.h"
 
+/* The fact that a server tells pages that aren't the last by status 206. */
+#define SAYS_MORE "says 206"
+
 struct Pager
 {
-	const CrispOptions *options;
-	List			   *params;
+	const CrispRequest *request;
 	MemoryContext		context;	  /* of the pager */
 	MemoryContext		page_context; /* of the page that is being read */
 
@@ -36,24 +41,28 @@ struct Pager
 	size_t		 largest_page;	  /* most rows seen on one page */
 	bool		 last_page;		  /* nothing follows the page at hand */
 	int			 skipped_on_page; /* page whose skipped elements were logged last */
-	int64		 requests;
-	int64		 doubles; /* rows dropped since their key was returned before */
+
+	bool  stops;	 /* the order still holds, and ends the list early */
+	int64 last_time; /* of the rows so far, by the order's column */
+	bool  has_last_time;
+
+	PagerCounts counts;
 };
 
 Pager *
-pager_begin(const CrispOptions *options, List *params)
+pager_begin(const CrispRequest *request)
 {
 	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw pager",
 													   ALLOCSET_SMALL_SIZES);
 	MemoryContext	   old_context = MemoryContextSwitchTo(context);
-	const CrispColumn *key = crisp_resource_key(options->resource);
+	const CrispColumn *key = crisp_resource_key(request->options->resource);
 	const char		  *error;
 	Pager			  *pager = palloc0(sizeof(Pager));
 
-	pager->options = options;
-	pager->params = params;
+	pager->request = request;
 	pager->context = context;
 	pager->page_context = AllocSetContextCreate(context, "crisp_fdw page", ALLOCSET_DEFAULT_SIZES);
+	pager->stops = request->stops;
 	if (key != NULL)
 		pager->key = json_path_parse(key->path, &error);
 
@@ -62,10 +71,11 @@ pager_begin(const CrispOptions *options, List *params)
 }
 
 /*
- * Whether the list ends with the page at hand.  Section by section what is known of
- * Crisp: 206 says that more follow, 200 that this was the last, but only an
- * empty page, or a 200 with fewer rows than a page can hold, is taken at its
- * word: a request more than needed is better than a row less.
+ * Whether the list ends with the page at hand.  Status 206 says that more
+ * pages follow, 200 that this was the last; but a server is taken at its word
+ * only once it has been seen to say 206.  Until then, a 200 ends the list
+ * if the page has room for more rows: a request more than needed is better
+ * than a row less.  An empty page ends it in any case.
  *
  * Where the page size is the server's choice, the largest page seen stands
  * for it.
@@ -73,24 +83,30 @@ pager_begin(const CrispOptions *options, List *params)
 static bool
 is_last_page(const Pager *pager, bool more)
 {
-	const CrispResource *resource = pager->options->resource;
-	size_t				 full_page;
+	const CrispOptions *options = pager->request->options;
+	size_t				full_page;
 
-	if (!crisp_resource_is_paged(resource) || pager->nrows == 0)
+	if (!crisp_resource_is_paged(options->resource) || pager->nrows == 0)
 		return true;
 	if (more)
+	{
+		fact_remember(options, SAYS_MORE, true);
 		return false;
-	full_page = resource->per_page_param ? (size_t) pager->options->per_page : pager->largest_page;
+	}
+	if (fact_recall(options, SAYS_MORE) == FACT_TRUE)
+		return true;
+	full_page = options->resource->per_page_param ? (size_t) pager->request->per_page
+												  : pager->largest_page;
 	return pager->nrows < full_page;
 }
 
 /*
- * Get the next page.
+ * Get the page of that number.
  */
 static void
-fetch_page(Pager *pager)
+fetch_page(Pager *pager, int page_number)
 {
-	const CrispOptions *options = pager->options;
+	const CrispOptions *options = pager->request->options;
 	MemoryContext		old_context;
 	char			   *target;
 	ApiAnswer			answer;
@@ -99,11 +115,11 @@ fetch_page(Pager *pager)
 	pager->rows = NULL;
 	pager->nrows = 0;
 	pager->next_row = 0;
-	pager->page_number++;
+	pager->page_number = page_number;
 
 	old_context = MemoryContextSwitchTo(pager->page_context);
-	target = api_list_target(options, pager->params, pager->page_number);
-	pager->requests++;
+	target = request_list_target(pager->request, page_number);
+	pager->counts.pages++;
 	api_finish(api_start(options, target, pager->page_context), &answer);
 	MemoryContextSwitchTo(old_context);
 
@@ -151,7 +167,7 @@ is_new(Pager *pager, json_object *row)
 
 	if (seen_add(pager->seen, text, length))
 		return true;
-	pager->doubles++;
+	pager->counts.doubles++;
 	return false;
 }
 
@@ -165,9 +181,55 @@ log_skipped(Pager *pager)
 		return;
 	pager->skipped_on_page = pager->page_number;
 	ereport(LOG, (errmsg("skipped elements of a Crisp list that are not objects, server \"%s\"",
-						 pager->options->server_name),
+						 pager->request->options->server_name),
 				  errdetail("Resource \"%s\", page %d, first at element %zu.",
-							pager->options->resource->name, pager->page_number, pager->next_row)));
+							pager->request->options->resource->name, pager->page_number,
+							pager->next_row)));
+}
+
+/*
+ * Whether a list that comes newest first is of no more use from this row on.
+ * A row that is out of order disproves the order: then all of the list is read.
+ */
+static bool
+is_past_stop(Pager *pager, json_object *row)
+{
+	const CrispRequest *request = pager->request;
+	int64				time;
+
+	if (!pager->stops || !order_row_time(row, request->stop_column->path, &time))
+		return false;
+	if (pager->has_last_time && time > pager->last_time)
+	{
+		order_disprove(request);
+		pager->stops = false;
+		return false;
+	}
+	pager->has_last_time = true;
+	pager->last_time = time;
+	return time < request->stop_before;
+}
+
+json_object *
+pager_next_on_page(Pager *pager)
+{
+	while (pager->next_row < pager->nrows)
+	{
+		json_object *row = json_object_array_get_idx(pager->rows, pager->next_row++);
+
+		pager->counts.rows++;
+		if (!json_object_is_type(row, json_type_object))
+			log_skipped(pager);
+		else if (is_past_stop(pager, row))
+		{
+			/* Nothing of this page, and no other, is wanted. */
+			pager->next_row = pager->nrows;
+			pager->last_page = true;
+		}
+		else if (is_new(pager, row))
+			return row;
+	}
+	return NULL;
 }
 
 json_object *
@@ -175,27 +237,37 @@ pager_next(Pager *pager)
 {
 	for (;;)
 	{
-		json_object *row;
+		json_object *row = pager_next_on_page(pager);
 
-		while (pager->next_row >= pager->nrows)
-		{
-			if (pager->last_page)
-				return NULL;
-			fetch_page(pager);
-		}
-
-		row = json_object_array_get_idx(pager->rows, pager->next_row++);
-		if (!json_object_is_type(row, json_type_object))
-			log_skipped(pager);
-		else if (is_new(pager, row))
+		if (row != NULL || pager->last_page)
 			return row;
+		fetch_page(pager, pager->page_number + 1);
 	}
 }
 
-int64
-pager_requests(const Pager *pager)
+size_t
+pager_go_to(Pager *pager, int page_number)
 {
-	return pager->requests;
+	fetch_page(pager, page_number);
+	return pager->nrows;
+}
+
+bool
+pager_on_last_page(const Pager *pager)
+{
+	return pager->last_page;
+}
+
+bool
+pager_at_hand(const Pager *pager)
+{
+	return pager->next_row < pager->nrows;
+}
+
+PagerCounts
+pager_counts(const Pager *pager)
+{
+	return pager->counts;
 }
 
 void

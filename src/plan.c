@@ -3,7 +3,9 @@
  * plan.c
  *		Sizes, costs, paths and plans of scans.
  *
- * The unit of cost is a request: everything else is small beside it.
+ * The unit of cost is a request: everything else is small beside it.  A path's
+ * fdw_private says how it gets its rows, as in METHOD_…; which conditions it
+ * hands to Crisp is found again when it becomes a plan.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,23 +15,28 @@
 
 #include <math.h>
 
+#include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_type.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/multibitmapset.h"
+#endif
+#include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/selfuncs.h"
+#include "utils/syscache.h"
 
+#include "condition.h"
 #include "plan.h"
-#include "pushdown.h"
-
-/*
- * A request is dear beside anything that PostgreSQL does meanwhile, but a scan
- * of some hundred of them should not look worth compiling (jit_above_cost).
- */
-#define COST_PER_REQUEST 100.0
 
 /* Rows a page where the page size is the server's choice. */
 #define DEFAULT_PER_PAGE 50
@@ -37,32 +44,110 @@
 /* What planning a scan needs to keep, in RelOptInfo.fdw_private. */
 typedef struct ScanPlan
 {
+	Oid					relid;
 	const CrispOptions *options;
-	Pushdown		   *pushdown;
-	double				requests; /* expected */
+	Conditions		   *conditions; /* among the relation's own clauses */
+	bool				all_asked;	/* there are no other clauses */
+	double				received;	/* rows that Crisp sends for them */
 } ScanPlan;
+
+/* A path in the making. */
+typedef struct PathDraft
+{
+	int			   method[METHOD_FIELDS];
+	double		   rows;	 /* that leave the scan */
+	double		   received; /* that Crisp sends */
+	double		   requests; /* in all */
+	double		   first;	 /* requests that come before the first row */
+	List		  *pathkeys;
+	ParamPathInfo *param_info;
+} PathDraft;
+
+/*----------
+ * Sizes
+ *----------
+ */
+
+static double
+rows_per_page(const CrispOptions *options)
+{
+	return options->resource->per_page_param ? options->per_page : DEFAULT_PER_PAGE;
+}
 
 /*
  * Requests that a list of that many rows costs.
  */
 static double
-expected_requests(const CrispOptions *options, double rows)
+list_requests(const CrispOptions *options, double rows)
 {
-	double per_page = options->resource->per_page_param ? options->per_page : DEFAULT_PER_PAGE;
-
 	if (!crisp_resource_is_paged(options->resource))
 		return 1;
-	return Max(1, ceil(rows / per_page));
+	return Max(1, ceil(rows / rows_per_page(options)));
+}
+
+/*
+ * Rows that Crisp sends of a list when it is told the conditions.
+ */
+static double
+list_rows(PlannerInfo *root, RelOptInfo *baserel, const CrispOptions *options,
+		  const Conditions *conditions)
+{
+	List	 *clauses = NIL;
+	ListCell *lc;
+	ListCell *lc_clause;
+
+	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
+		if (condition_narrows_list(options->resource, lfirst(lc)))
+			clauses = lappend(clauses, lfirst(lc_clause));
+	return clamp_row_est(baserel->tuples *
+						 clauselist_selectivity(root, clauses, baserel->relid, JOIN_INNER, NULL));
+}
+
+/*
+ * The index of the first condition whose value can be looked up as a key, or
+ * -1.  *nkeys gets how many keys that is likely to be.
+ */
+static int
+lookup_condition(PlannerInfo *root, const CrispOptions *options, const Conditions *conditions,
+				 double *nkeys)
+{
+	ListCell *lc;
+	ListCell *lc_value;
+
+	forboth(lc, conditions->conditions, lc_value, conditions->values)
+	{
+		List			  *condition = lfirst(lc);
+		int				   operator= list_nth_int(condition, CONDITION_OPERATOR);
+		const CrispColumn *column = &options->resource
+										 ->columns[list_nth_int(condition, CONDITION_COLUMN)];
+
+		if (crisp_resource_lookup(options->resource, column->path) == NULL ||
+			(operator!= CONDITION_EQUAL && operator!= CONDITION_ANY))
+			continue;
+		*nkeys = 1;
+		if (operator== CONDITION_ANY)
+			*nkeys = estimate_array_length(
+#if PG_VERSION_NUM >= 170000
+				root,
+#endif
+				lfirst(lc_value));
+		return list_cell_number(conditions->conditions, lc);
+	}
+	return -1;
 }
 
 void
 crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
 	ScanPlan *plan = palloc0(sizeof(ScanPlan));
-	double	  received;
+	double	  nkeys;
 
+	plan->relid = foreigntableid;
 	plan->options = option_of_table(foreigntableid);
-	plan->pushdown = pushdown_classify(baserel, foreigntableid, plan->options);
+	plan->conditions = conditions_match(baserel, foreigntableid, plan->options,
+										baserel->baserestrictinfo);
+	plan->all_asked = list_length(plan->conditions->clauses) ==
+					  list_length(baserel->baserestrictinfo);
 	baserel->fdw_private = plan;
 
 	/* Neither 0 nor -1 says how many there are, only that nobody has looked. */
@@ -70,38 +155,426 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		baserel->tuples = plan->options->resource->typical_rows;
 	set_baserel_size_estimates(root, baserel);
 
-	received = baserel->tuples * clauselist_selectivity(root, plan->pushdown->clauses,
-														baserel->relid, JOIN_INNER, NULL);
-	plan->requests = expected_requests(plan->options, received);
+	plan->received = list_rows(root, baserel, plan->options, plan->conditions);
+
+	/* A key has one row at most. */
+	if (lookup_condition(root, plan->options, plan->conditions, &nkeys) >= 0)
+		baserel->rows = Min(baserel->rows, clamp_row_est(nkeys));
+}
+
+/*----------
+ * Paths
+ *----------
+ */
+
+static PathDraft
+draft_path(ScanMethod kind)
+{
+	PathDraft draft = {.method = {(int) kind, -1, -1, 0, 0, 0, 0, 1}, .first = 1};
+
+	return draft;
+}
+
+/*
+ * Make a path of a draft, and offer it to the planner.
+ */
+static void
+offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
+{
+	ScanPlan		   *plan = baserel->fdw_private;
+	const CrispOptions *options = plan->options;
+	Cost startup_cost = draft->first * options->startup_cost + baserel->baserestrictcost.startup;
+	Cost total_cost = startup_cost + (draft->requests - draft->first) * options->startup_cost +
+					  draft->received * (options->tuple_cost + cpu_tuple_cost +
+										 baserel->baserestrictcost.per_tuple);
+	Relids required_outer = draft->param_info ? draft->param_info->ppi_req_outer
+											  : baserel->lateral_relids;
+	List *private = NIL;
+
+	draft->method[METHOD_REQUESTS] = (int) Min(
+		draft->method[METHOD_KIND] == SCAN_NEWEST ? draft->first : draft->requests, INT_MAX);
+	for (int i = 0; i < METHOD_FIELDS; i++)
+	private = lappend_int(private, draft->method[i]);
+
+	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, draft->rows,
+#if PG_VERSION_NUM >= 180000
+													   0, /* disabled nodes */
+#endif
+													   startup_cost, total_cost, draft->pathkeys,
+													   required_outer, NULL,
+#if PG_VERSION_NUM >= 170000
+													   NIL, /* fdw_restrictinfo */
+#endif
+													   private));
+}
+
+/*
+ * The index of an order of the list in which the conditions let the scan stop
+ * early, or -1: one on a column with a lower bound that the API takes no
+ * parameter for.  *selectivity gets the share of the list that is read.
+ */
+static int
+early_stop_order(PlannerInfo *root, RelOptInfo *baserel, const ScanPlan *plan,
+				 const Conditions *conditions, double *selectivity)
+{
+	const CrispResource *resource = plan->options->resource;
+	List				*bounds = NIL;
+	int					 result = -1;
+	ListCell			*lc;
+	ListCell			*lc_clause;
+
+	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
+	{
+		List			  *condition = lfirst(lc);
+		const CrispColumn *column = &resource->columns[list_nth_int(condition, CONDITION_COLUMN)];
+		const CrispOrder  *order = crisp_resource_order(resource, column->path);
+		int				   operator= list_nth_int(condition, CONDITION_OPERATOR);
+
+		if (order == NULL ||
+			column->lower_param != NULL || operator<CONDITION_EQUAL || operator> CONDITION_GREATER)
+			continue;
+		if (result >= 0 && &resource->orders[result] != order)
+			continue;
+		result = (int) (order - resource->orders);
+		bounds = lappend(bounds, lfirst(lc_clause));
+	}
+	if (result >= 0)
+		*selectivity = clauselist_selectivity(root, bounds, baserel->relid, JOIN_INNER, NULL);
+	return result;
+}
+
+/*
+ * Offer the plain list, and the list that stops early if that is shorter.
+ */
+static void
+offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Conditions *conditions)
+{
+	ScanPlan *plan = baserel->fdw_private;
+	double	  selectivity;
+	int		  order = early_stop_order(root, baserel, plan, conditions, &selectivity);
+
+	draft->requests = list_requests(plan->options, draft->received);
+	if (order >= 0)
+	{
+		double received = clamp_row_est(baserel->tuples * selectivity);
+		double requests = list_requests(plan->options, received) + 1;
+
+		/* Where the whole list is as short, proving the order is not worth its requests. */
+		if (requests < list_requests(plan->options, baserel->tuples))
+		{
+			draft->method[METHOD_ORDER] = order;
+			draft->requests = requests;
+			draft->received = received;
+		}
+	}
+	offer_path(root, baserel, draft);
+}
+
+/*
+ * Offer paths whose conditions' values come from other relations.
+ */
+static void
+offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param_info)
+{
+	ScanPlan   *plan = baserel->fdw_private;
+	List	   *clauses = list_concat_copy(baserel->baserestrictinfo, param_info->ppi_clauses);
+	Conditions *conditions = conditions_match(baserel, plan->relid, plan->options, clauses);
+	PathDraft	draft;
+	double		nkeys;
+	int			key_condition;
+
+	if (list_length(conditions->conditions) <= list_length(plan->conditions->conditions))
+		return;
+
+	key_condition = lookup_condition(root, plan->options, conditions, &nkeys);
+	draft = draft_path(key_condition >= 0 ? SCAN_LOOKUP : SCAN_LIST);
+	draft.param_info = param_info;
+	draft.rows = param_info->ppi_rows;
+	if (key_condition >= 0)
+	{
+		draft.method[METHOD_CONDITION] = key_condition;
+		draft.requests = draft.received = nkeys;
+		draft.rows = Min(draft.rows, clamp_row_est(nkeys));
+		offer_path(root, baserel, &draft);
+		return;
+	}
+	draft.received = list_rows(root, baserel, plan->options, conditions);
+	offer_list(root, baserel, &draft, conditions);
+}
+
+/*
+ * Whether a member of an equivalence class is a column that the API finds rows
+ * by.
+ */
+static bool
+is_equated_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
+				  void *arg)
+{
+	ScanPlan *plan = rel->fdw_private;
+	Node	 *node = (Node *) em->em_expr;
+
+	while (node != NULL && IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	if (node != NULL && IsA(node, Var) && (Index) ((Var *) node)->varno == rel->relid &&
+		((Var *) node)->varattno > 0)
+	{
+		const CrispColumn *column = condition_catalog_column(plan->options, plan->relid,
+															 ((Var *) node)->varattno);
+
+		return column != NULL && condition_takes_equality(plan->options->resource, column);
+	}
+	return false;
+}
+
+/*
+ * Add what a join clause would take from other relations to the list of
+ * parameterizations, if it is of any use.
+ */
+static List *
+add_parameterization(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *rinfo, List *param_infos)
+{
+	ScanPlan *plan = baserel->fdw_private;
+	Relids	  required_outer;
+
+	if (!join_clause_is_movable_to(rinfo, baserel) ||
+		conditions_match(baserel, plan->relid, plan->options, list_make1(rinfo))->conditions == NIL)
+		return param_infos;
+
+	required_outer = bms_union(rinfo->clause_relids, baserel->lateral_relids);
+	required_outer = bms_del_member(required_outer, baserel->relid);
+	if (bms_is_empty(required_outer))
+		return param_infos;
+	return list_append_unique_ptr(param_infos,
+								  get_baserel_parampathinfo(root, baserel, required_outer));
+}
+
+/*
+ * Offer the scans that a nested loop can use: one for each key that its outer
+ * side brings, or for each bound.
+ */
+static void
+offer_joins(PlannerInfo *root, RelOptInfo *baserel)
+{
+	List	 *param_infos = NIL;
+	List	 *clauses = list_copy(baserel->joininfo);
+	ListCell *lc;
+
+	if (baserel->has_eclass_joins)
+		clauses = list_concat(
+			clauses, generate_implied_equalities_for_column(root, baserel, is_equated_column, NULL,
+															baserel->lateral_referencers));
+	foreach(lc, clauses)
+		param_infos = add_parameterization(root, baserel, lfirst_node(RestrictInfo, lc),
+										   param_infos);
+	foreach(lc, param_infos)
+		offer_parameterized(root, baserel, lfirst(lc));
+}
+
+/*----------
+ * LIMIT and ORDER BY
+ *----------
+ */
+
+/*
+ * The number of rows after which the query is content with this relation, or 0.  Only a
+ * LIMIT that stands directly over a scan of it says that.
+ */
+static double
+rows_wanted(PlannerInfo *root)
+{
+	Query *parse = root->parse;
+
+	if (root->limit_tuples <= 0 || bms_membership(root->all_baserels) != BMS_SINGLETON ||
+		parse->commandType != CMD_SELECT || parse->rowMarks != NIL || root->rowMarks != NIL ||
+		parse->limitOption == LIMIT_OPTION_WITH_TIES)
+		return 0;
+	return Min(root->limit_tuples, INT_MAX);
+}
+
+/*
+ * Rows that Crisp has to send for so many to satisfy all conditions; 0, where
+ * that can't be told.  It only sizes pages.
+ */
+static int
+page_rows(const ScanPlan *plan, double wanted)
+{
+	return plan->all_asked ? (int) wanted : 0;
+}
+
+/*
+ * The attribute number of the relation's own column that a pathkey sorts by,
+ * or 0.
+ */
+static AttrNumber
+pathkey_column(RelOptInfo *baserel, PathKey *pathkey)
+{
+	ListCell *lc;
+
+	if (pathkey->pk_eclass->ec_has_volatile)
+		return 0;
+	foreach(lc, pathkey->pk_eclass->ec_members)
+	{
+		EquivalenceMember *em = lfirst(lc);
+
+		if (IsA(em->em_expr, Var) && bms_equal(em->em_relids, baserel->relids))
+			return ((Var *) em->em_expr)->varattno;
+	}
+	return 0;
+}
+
+static bool
+is_descending(PathKey *pathkey)
+{
+#if PG_VERSION_NUM >= 180000
+	return pathkey->pk_cmptype == COMPARE_GT;
+#else
+	return pathkey->pk_strategy == BTGreaterStrategyNumber;
+#endif
+}
+
+/*
+ * Whether a clause can't be true where a column is NULL.
+ */
+static bool
+clause_excludes_null(Node *clause, Index varno, AttrNumber attnum)
+{
+	List *vars = find_nonnullable_vars(clause);
+#if PG_VERSION_NUM >= 160000
+	return mbms_is_member((int) varno, attnum - FirstLowInvalidHeapAttributeNumber, vars);
+#else
+	ListCell *lc;
+
+	foreach(lc, vars)
+		if ((Index) lfirst_node(Var, lc)->varno == varno &&
+			lfirst_node(Var, lc)->varattno == attnum)
+			return true;
+	return false;
+#endif
+}
+
+/*
+ * Whether a column holds no NULL in the rows that are wanted: it's declared
+ * so, or a condition demands it.
+ */
+static bool
+excludes_nulls(RelOptInfo *baserel, Oid relid, AttrNumber attnum)
+{
+	HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(attnum));
+	bool	  not_null;
+	ListCell *lc;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for attribute %d of relation %u", attnum, relid);
+	not_null = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
+	ReleaseSysCache(tuple);
+	if (not_null)
+		return true;
+
+	foreach(lc, baserel->baserestrictinfo)
+		if (clause_excludes_null((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid,
+								 attnum))
+			return true;
+	return false;
+}
+
+/*
+ * Whether values of a type sort as the times do that they stand for, and are passed by value.
+ */
+static bool
+is_time_type(Oid type)
+{
+	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || type == INT8OID;
+}
+
+/*
+ * Offer the newest rows in the order that the query wants, if Crisp has it.
+ */
+static void
+offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
+{
+	ScanPlan		   *plan = baserel->fdw_private;
+	const CrispOptions *options = plan->options;
+	PathKey			   *pathkey;
+	AttrNumber			attnum;
+	const CrispColumn  *column;
+	const CrispOrder   *order;
+	PathDraft			draft;
+	double				first_rows;
+	double				proof;
+
+	if (wanted <= 0 || list_length(root->query_pathkeys) != 1)
+		return;
+	pathkey = linitial_node(PathKey, root->query_pathkeys);
+	attnum = pathkey_column(baserel, pathkey);
+	if (attnum <= 0 || !is_descending(pathkey))
+		return;
+	column = condition_catalog_column(options, plan->relid, attnum);
+	order = column ? crisp_resource_order(options->resource, column->path) : NULL;
+	if (order == NULL || !is_time_type(getBaseType(get_atttype(plan->relid, attnum))))
+		return;
+
+	/* Crisp puts rows without the column last. */
+	if (pathkey->pk_nulls_first && !excludes_nulls(baserel, plan->relid, attnum))
+		return;
+
+	draft = draft_path(SCAN_NEWEST);
+	draft.method[METHOD_ORDER] = (int) (order - options->resource->orders);
+	draft.method[METHOD_SORT_COLUMN] = attnum;
+	draft.method[METHOD_NULLS_FIRST] = pathkey->pk_nulls_first;
+	draft.method[METHOD_ROWS_WANTED] = (int) wanted;
+	draft.method[METHOD_PAGE_ROWS] = page_rows(plan, wanted);
+	draft.rows = baserel->rows;
+	first_rows = Min(plan->received, wanted * plan->received / Max(baserel->rows, 1));
+	proof = order->opposite ? 2 : 0;
+	draft.first = list_requests(options, first_rows) + proof;
+
+	/* A node above that wants all rows, whatever the limit, gets the rest of the list. */
+	draft.received = plan->received;
+	draft.requests = list_requests(options, draft.received) + proof;
+	draft.pathkeys = list_make1(pathkey);
+	offer_path(root, baserel, &draft);
 }
 
 void
 crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
 	ScanPlan *plan = baserel->fdw_private;
-	Cost	  startup_cost = COST_PER_REQUEST + baserel->baserestrictcost.startup;
-	Cost	  cpu_per_tuple = cpu_tuple_cost + baserel->baserestrictcost.per_tuple;
-	Cost	  total_cost = startup_cost + (plan->requests - 1) * COST_PER_REQUEST +
-					  cpu_per_tuple * baserel->tuples;
+	double	  wanted = rows_wanted(root);
+	PathDraft draft = draft_path(SCAN_LIST);
+	double	  nkeys;
+	int		  key_condition;
 
-	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, baserel->rows,
-#if PG_VERSION_NUM >= 180000
-													   0, /* disabled nodes */
-#endif
-													   startup_cost, total_cost, NIL,
-													   baserel->lateral_relids, NULL,
-#if PG_VERSION_NUM >= 170000
-													   NIL, /* fdw_restrictinfo */
-#endif
-													   NIL));
+	draft.rows = baserel->rows;
+	draft.received = plan->received;
+	if (root->query_pathkeys == NIL)
+		draft.method[METHOD_PAGE_ROWS] = page_rows(plan, wanted);
+	offer_list(root, baserel, &draft, plan->conditions);
+
+	key_condition = lookup_condition(root, plan->options, plan->conditions, &nkeys);
+	if (key_condition >= 0)
+	{
+		draft = draft_path(SCAN_LOOKUP);
+		draft.method[METHOD_CONDITION] = key_condition;
+		draft.rows = baserel->rows;
+		draft.requests = draft.received = nkeys;
+		offer_path(root, baserel, &draft);
+	}
+
+	offer_newest(root, baserel, wanted);
+	offer_joins(root, baserel);
 }
+
+/*----------
+ * Plans
+ *----------
+ */
 
 /*
  * The attribute numbers that the scan must fill: those that leave it, and
  * those that its own conditions look at.  A whole-row reference means all.
  */
 static List *
-used_columns(RelOptInfo *baserel, Oid relid, List *scan_clauses)
+used_columns(RelOptInfo *baserel, Oid relid, List *scan_clauses, AttrNumber sort_column)
 {
 	Bitmapset *used = NULL;
 	List	  *columns = NIL;
@@ -116,7 +589,7 @@ used_columns(RelOptInfo *baserel, Oid relid, List *scan_clauses)
 	{
 		if (TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attisdropped)
 			continue;
-		if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used) ||
+		if (attnum == sort_column || bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used) ||
 			bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used))
 			columns = lappend_int(columns, attnum);
 	}
@@ -124,20 +597,65 @@ used_columns(RelOptInfo *baserel, Oid relid, List *scan_clauses)
 	return columns;
 }
 
+/*
+ * For each condition, the index of its clause among those that the plan checks.
+ */
+static List *
+qual_indexes(const Conditions *conditions, List *quals)
+{
+	List	 *indexes = NIL;
+	ListCell *lc;
+
+	foreach(lc, conditions->clauses)
+	{
+		Expr	 *clause = lfirst_node(RestrictInfo, lc)->clause;
+		ListCell *lc_qual;
+		int		  index = -1;
+
+		foreach(lc_qual, quals)
+			if (lfirst(lc_qual) == clause)
+				index = foreach_current_index(lc_qual);
+		indexes = lappend_int(indexes, index);
+	}
+	return indexes;
+}
+
+/*
+ * The plan's conditions may stand in another order than those that the path was made for:
+ * find the one with the keys again.
+ */
+static void
+set_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Conditions *conditions,
+					 List *method)
+{
+	double nkeys;
+
+	lfirst_int(list_nth_cell(method, METHOD_CONDITION)) = lookup_condition(root, options,
+																		   conditions, &nkeys);
+}
+
 ForeignScan *
 crisp_get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid, ForeignPath *best_path,
 			   List *tlist, List *scan_clauses, Plan *outer_plan)
 {
-	ScanPlan *plan = baserel->fdw_private;
-	List	 *fdw_private;
+	ScanPlan   *plan = baserel->fdw_private;
+	Conditions *conditions = conditions_match(baserel, foreigntableid, plan->options, scan_clauses);
+	List	   *method = list_copy(best_path->fdw_private);
+	List	   *quals;
+	List	   *fdw_private;
+
+	if (list_nth_int(method, METHOD_KIND) == SCAN_LOOKUP)
+		set_lookup_condition(root, plan->options, conditions, method);
 
 	/* All conditions are checked here, whatever Crisp does with those that it is told. */
-	scan_clauses = extract_actual_clauses(scan_clauses, false);
+	quals = extract_actual_clauses(scan_clauses, false);
 
 	/* Indexed by ScanPrivate. */
-	fdw_private = list_make2(used_columns(baserel, foreigntableid, scan_clauses),
-							 plan->pushdown->conditions);
+	fdw_private = list_make4(method,
+							 used_columns(baserel, foreigntableid, quals,
+										  (AttrNumber) list_nth_int(method, METHOD_SORT_COLUMN)),
+							 conditions->conditions, qual_indexes(conditions, quals));
 
-	return make_foreignscan(tlist, scan_clauses, baserel->relid, plan->pushdown->values,
-							fdw_private, NIL, NIL, outer_plan);
+	return make_foreignscan(tlist, quals, baserel->relid, conditions->values, fdw_private, NIL, NIL,
+							outer_plan);
 }

@@ -12,14 +12,37 @@
 
 #include "foreign/fdwapi.h"
 
+/* How a scan gets its rows. */
+typedef enum ScanMethod
+{
+	SCAN_LIST,	 /* the list, page by page */
+	SCAN_LOOKUP, /* single rows, by their keys */
+	SCAN_NEWEST	 /* the newest rows of the list, sorted by Crisp */
+} ScanMethod;
+
 /*
  * What the plan hands to the executor: the members of ForeignScan.fdw_private.
  * The values of the conditions are in fdw_exprs, in the same order.
  */
 enum ScanPrivate
 {
-	SCAN_PRIVATE_COLUMNS,	/* integer List: attribute numbers that the query uses */
-	SCAN_PRIVATE_CONDITIONS /* Pushdown.conditions */
+	SCAN_PRIVATE_METHOD,	 /* integer List, indexed by ScanMethodField */
+	SCAN_PRIVATE_COLUMNS,	 /* integer List: attribute numbers that the query uses */
+	SCAN_PRIVATE_CONDITIONS, /* Conditions.conditions */
+	SCAN_PRIVATE_QUALS		 /* integer List: for each condition, its index in the plan's quals */
+};
+
+enum ScanMethodField
+{
+	METHOD_KIND,		/* ScanMethod */
+	METHOD_CONDITION,	/* SCAN_LOOKUP: index of the condition with the keys */
+	METHOD_ORDER,		/* index in the resource's orders; -1 for none */
+	METHOD_SORT_COLUMN, /* SCAN_NEWEST: attribute number */
+	METHOD_NULLS_FIRST, /* SCAN_NEWEST */
+	METHOD_ROWS_WANTED, /* rows after which the query is content; 0 where that's not known */
+	METHOD_PAGE_ROWS,	/* the same, of rows that Crisp sends, to size pages by */
+	METHOD_REQUESTS,	/* expected */
+	METHOD_FIELDS
 };
 
 /* Planner callbacks of the FdwRoutine.  They make no request. */

@@ -16,10 +16,14 @@
 
 #include "resource.h"
 
-/* clang-format off: one line a column */
+/* One line a column. */
+/* clang-format off */
+/*
+ * Neither created_at nor waiting_since can be later than updated_at, which the
+ * API's dates are about, so the lower bound serves all three.
+ */
 static const CrispColumn conversation_columns[] = {
-	{"session_id", CRISP_TEXT, "identifier of the conversation: session_ and a UUID",
-	 CRISP_KEY | CRISP_REQUIRED},
+	{"session_id", CRISP_TEXT, "identifier of the conversation: session_ and a UUID", CRISP_KEY | CRISP_REQUIRED},
 	{"website_id", CRISP_TEXT, "website that the conversation belongs to"},
 	{"inbox_id", CRISP_TEXT, "sub-inbox that it is filed in"},
 	{"people_id", CRISP_TEXT, "profile of the customer, see people_profiles"},
@@ -56,10 +60,9 @@ static const CrispColumn conversation_columns[] = {
 	{"unread.operator", CRISP_INTEGER, "messages that no operator has read"},
 	{"unread.visitor", CRISP_INTEGER, "messages that the customer has not read"},
 	{"assigned.user_id", CRISP_TEXT, "operator in charge, see operators"},
-	{"created_at", CRISP_TIME, "when the conversation began", CRISP_REQUIRED},
-	{"updated_at", CRISP_TIME, "when it last changed", CRISP_REQUIRED, "filter_date_start",
-	 "filter_date_end"},
-	{"waiting_since", CRISP_TIME, "since when the customer waits for an answer"},
+	{"created_at", CRISP_TIME, "when the conversation began", CRISP_REQUIRED, "filter_date_start"},
+	{"updated_at", CRISP_TIME, "when it last changed", CRISP_REQUIRED, "filter_date_start", "filter_date_end"},
+	{"waiting_since", CRISP_TIME, "since when the customer waits for an answer", 0, "filter_date_start"},
 	{"meta.nickname", CRISP_TEXT, "name of the customer"},
 	{"meta.email", CRISP_TEXT, "e-mail address of the customer"},
 	{"meta.phone", CRISP_TEXT, "telephone number of the customer"},
@@ -78,10 +81,8 @@ static const CrispColumn conversation_columns[] = {
 	{"meta.device.geolocation.country", CRISP_TEXT, "country of the device, two letters"},
 	{"meta.device.geolocation.region", CRISP_TEXT, "region of the device"},
 	{"meta.device.geolocation.city", CRISP_TEXT, "city of the device"},
-	{"meta.device.geolocation.coordinates.latitude", CRISP_NUMBER,
-	 "latitude of the device, degrees"},
-	{"meta.device.geolocation.coordinates.longitude", CRISP_NUMBER,
-	 "longitude of the device, degrees"},
+	{"meta.device.geolocation.coordinates.latitude", CRISP_NUMBER, "latitude of the device, degrees"},
+	{"meta.device.geolocation.coordinates.longitude", CRISP_NUMBER, "longitude of the device, degrees"},
 	{"meta.device.system.os.name", CRISP_TEXT, "operating system"},
 	{"meta.device.system.os.version", CRISP_TEXT, "version of the operating system"},
 	{"meta.device.system.engine.name", CRISP_TEXT, "browser engine"},
@@ -90,6 +91,7 @@ static const CrispColumn conversation_columns[] = {
 	{"meta.device.system.browser.major", CRISP_TEXT, "major version of the browser"},
 	{"meta.device.system.browser.version", CRISP_TEXT, "version of the browser"},
 	{"meta.device.system.useragent", CRISP_TEXT, "User-Agent header of the browser"},
+	{"search_query", CRISP_TEXT, "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
 };
 
 static const CrispColumn people_profile_columns[] = {
@@ -128,8 +130,7 @@ static const CrispColumn people_profile_columns[] = {
 	{"company.geolocation.region", CRISP_TEXT, "region of the company"},
 	{"company.geolocation.city", CRISP_TEXT, "city of the company"},
 	{"company.geolocation.coordinates.latitude", CRISP_NUMBER, "latitude of the company, degrees"},
-	{"company.geolocation.coordinates.longitude", CRISP_NUMBER,
-	 "longitude of the company, degrees"},
+	{"company.geolocation.coordinates.longitude", CRISP_NUMBER, "longitude of the company, degrees"},
 	{"company.metrics.employees", CRISP_NUMBER, "number of employees"},
 	{"company.metrics.market_cap", CRISP_NUMBER, "market capitalization"},
 	{"company.metrics.raised", CRISP_NUMBER, "capital raised"},
@@ -139,14 +140,13 @@ static const CrispColumn people_profile_columns[] = {
 	{"active.now", CRISP_BOOLEAN, "whether the person is active now"},
 	{"active.last", CRISP_TIME, "when the person was active last"},
 	{"score", CRISP_NUMBER, "satisfaction score"},
-	{"created_at", CRISP_TIME, "when the profile was created", CRISP_REQUIRED, "filter_date_start",
-	 "filter_date_end"},
+	{"created_at", CRISP_TIME, "when the profile was created", CRISP_REQUIRED, "filter_date_start", "filter_date_end"},
 	{"updated_at", CRISP_TIME, "when it last changed", CRISP_REQUIRED},
+	{"search_query", CRISP_TEXT, "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
 };
 
 static const CrispColumn visitor_columns[] = {
-	{"session_id", CRISP_TEXT, "identifier of the visitor's session: session_ and a UUID",
-	 CRISP_KEY | CRISP_REQUIRED},
+	{"session_id", CRISP_TEXT, "identifier of the visitor's session: session_ and a UUID", CRISP_KEY | CRISP_REQUIRED},
 	{"inbox_id", CRISP_TEXT, "sub-inbox of the session"},
 	{"nickname", CRISP_TEXT, "name"},
 	{"email", CRISP_TEXT, "e-mail address"},
@@ -182,6 +182,61 @@ static const CrispColumn operator_columns[] = {
 };
 /* clang-format on */
 
+/*
+ * filter_unread and filter_mention are left out: whose unread messages, and whose mentions,
+ * isn't documented.
+ */
+static const CrispFilter conversation_filters[] = {
+	{"state", CRISP_IS, "filter_resolved", "resolved"},
+	{"state", CRISP_IS_NOT, "filter_not_resolved", "resolved"},
+	{"status", CRISP_IS, "filter_resolved", "2"},
+	{"status", CRISP_IS_NOT, "filter_not_resolved", "2"},
+	{"assigned.user_id", CRISP_EQUALS, "filter_assigned"},
+	{"assigned.user_id", CRISP_IS_NULL, "filter_unassigned"},
+	{"inbox_id", CRISP_EQUALS, "filter_inbox_id"},
+	{"search_query", CRISP_SEARCHES, "search_query"},
+	{NULL},
+};
+
+static const CrispLookup conversation_lookups[] = {
+	{"session_id", "website/{website_id}/conversation/{key}"},
+	{NULL},
+};
+
+static const CrispOrder conversation_orders[] = {
+	{"updated_at", "order_date_updated=1"},
+	{"created_at", "order_date_created=1"},
+	{"waiting_since", "order_date_waiting=1"},
+	{NULL},
+};
+
+static const CrispFilter people_profile_filters[] = {
+	{"segments", CRISP_CONTAINS, "segments"},
+	{"search_query", CRISP_SEARCHES, "search_text"},
+	{NULL},
+};
+
+/* One route knows profiles by id and by e-mail address. */
+static const CrispLookup people_profile_lookups[] = {
+	{"people_id", "website/{website_id}/people/profile/{key}"},
+	{"email", "website/{website_id}/people/profile/{key}", "@"},
+	{NULL},
+};
+
+static const CrispOrder people_profile_orders[] = {
+	{"updated_at", "sort_field=updated_at&sort_order=descending",
+	 "sort_field=updated_at&sort_order=ascending"},
+	{NULL},
+};
+
+static const CrispCount people_profile_count = {"website/{website_id}/people/stats", "total"};
+
+static const CrispCount visitor_count = {"website/{website_id}/visitors/count", "count", "limited"};
+
+static const CrispFilter no_filters[] = {{NULL}};
+static const CrispLookup no_lookups[] = {{NULL}};
+static const CrispOrder	 no_orders[] = {{NULL}};
+
 const CrispResource crisp_resources[] = {
 	{
 		.name = "conversations",
@@ -190,6 +245,9 @@ const CrispResource crisp_resources[] = {
 		.per_page_param = "per_page",
 		.include_empty_param = "include_empty",
 		.typical_rows = 10000,
+		.filters = conversation_filters,
+		.lookups = conversation_lookups,
+		.orders = conversation_orders,
 		.columns = conversation_columns,
 		.ncolumns = lengthof(conversation_columns),
 	},
@@ -199,6 +257,13 @@ const CrispResource crisp_resources[] = {
 		.list_route = "website/{website_id}/people/profiles/{page_number}",
 		.per_page_param = "per_page",
 		.typical_rows = 10000,
+		.filters = people_profile_filters,
+		.lookups = people_profile_lookups,
+		.orders = people_profile_orders,
+		.count = &people_profile_count,
+		.search_filter_param = "search_filter",
+		.search_filter_model = "people",
+		.search_filter_query = "search_operator=and",
 		.columns = people_profile_columns,
 		.ncolumns = lengthof(people_profile_columns),
 	},
@@ -207,6 +272,10 @@ const CrispResource crisp_resources[] = {
 		.description = "visitors who are on the website now",
 		.list_route = "website/{website_id}/visitors/list/{page_number}",
 		.typical_rows = 100,
+		.filters = no_filters,
+		.lookups = no_lookups,
+		.orders = no_orders,
+		.count = &visitor_count,
 		.columns = visitor_columns,
 		.ncolumns = lengthof(visitor_columns),
 	},
@@ -216,6 +285,9 @@ const CrispResource crisp_resources[] = {
 		.list_route = "website/{website_id}/operators/list",
 		.envelope = "details",
 		.typical_rows = 20,
+		.filters = no_filters,
+		.lookups = no_lookups,
+		.orders = no_orders,
 		.columns = operator_columns,
 		.ncolumns = lengthof(operator_columns),
 	},
@@ -303,4 +375,31 @@ bool
 crisp_resource_is_paged(const CrispResource *resource)
 {
 	return strstr(resource->list_route, "{page_number}") != NULL;
+}
+
+const CrispLookup *
+crisp_resource_lookup(const CrispResource *resource, const char *path)
+{
+	for (const CrispLookup *lookup = resource->lookups; lookup->path != NULL; lookup++)
+		if (strcmp(lookup->path, path) == 0)
+			return lookup;
+	return NULL;
+}
+
+const CrispOrder *
+crisp_resource_order(const CrispResource *resource, const char *path)
+{
+	for (const CrispOrder *order = resource->orders; order->path != NULL; order++)
+		if (strcmp(order->path, path) == 0)
+			return order;
+	return NULL;
+}
+
+const CrispColumn *
+crisp_resource_search(const CrispResource *resource)
+{
+	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+		if (filter->test == CRISP_SEARCHES)
+			return crisp_column_by_path(resource, filter->path);
+	return NULL;
 }

@@ -27,6 +27,7 @@ typedef enum CrispType
 /* Properties of a column. */
 #define CRISP_KEY 0x01		/* identifies the row within its website */
 #define CRISP_REQUIRED 0x02 /* Crisp always sends it: imported NOT NULL */
+#define CRISP_ASKED 0x04	/* no field of Crisp: reads what the request asked for */
 
 typedef struct CrispColumn
 {
@@ -37,6 +38,53 @@ typedef struct CrispColumn
 	const char *lower_param; /* query parameter that bounds it from below, or NULL */
 	const char *upper_param; /* … and from above */
 } CrispColumn;
+
+/* What makes a query parameter right to send: it then leaves out no row that a condition wants. */
+typedef enum CrispFilterTest
+{
+	CRISP_EQUALS,	/* column = value: the parameter takes the value */
+	CRISP_IS,		/* column = constant: the parameter is a flag */
+	CRISP_IS_NOT,	/* column <> constant: a flag */
+	CRISP_IS_NULL,	/* column IS NULL: a flag */
+	CRISP_CONTAINS, /* column holds the value: a criterion of the search filter */
+	CRISP_SEARCHES	/* column = value: full-text search, and the column reads what was asked for */
+} CrispFilterTest;
+
+typedef struct CrispFilter
+{
+	const char	   *path; /* of the column */
+	CrispFilterTest test;
+	const char	   *param;	  /* query parameter, or criterion */
+	const char	   *constant; /* for CRISP_IS and CRISP_IS_NOT, as text */
+} CrispFilter;
+
+/* A route that gives the one row with a value, {key}, in a column. */
+typedef struct CrispLookup
+{
+	const char *path;
+	const char *route;
+	const char *key_holds; /* text that every key holds that the route understands; or NULL */
+} CrispLookup;
+
+/*
+ * An order, newest first, that the API gives a list on demand.  Where it is
+ * documented, rows are taken as ordered until one is not.  Where it isn't,
+ * opposite asks for the reverse, so that the two can be compared.
+ */
+typedef struct CrispOrder
+{
+	const char *path;
+	const char *query;	  /* query parameters, as they are sent */
+	const char *opposite; /* NULL: the order is documented */
+} CrispOrder;
+
+/* A route that says how many rows a list has. */
+typedef struct CrispCount
+{
+	const char *route;
+	const char *path;		  /* of the count, in the answer's data */
+	const char *limited_path; /* of a flag: the count is cut off; or NULL */
+} CrispCount;
 
 typedef struct CrispResource
 {
@@ -55,6 +103,17 @@ typedef struct CrispResource
 	const char *envelope;
 
 	double typical_rows; /* for estimates before ANALYZE */
+
+	/* What the API can do beyond listing; arrays end with an element without path. */
+	const CrispFilter *filters;
+	const CrispLookup *lookups;
+	const CrispOrder  *orders;
+	const CrispCount  *count;
+
+	/* Where CRISP_CONTAINS goes: a JSON array of criteria for that model, all of which must hold. */
+	const char *search_filter_param;
+	const char *search_filter_model;
+	const char *search_filter_query; /* sent along */
 
 	const CrispColumn *columns;
 	int				   ncolumns;
@@ -82,6 +141,16 @@ extern const CrispColumn *crisp_column_by_path(const CrispResource *resource, co
 
 /* The column that is the resource's key; NULL when it has none. */
 extern const CrispColumn *crisp_resource_key(const CrispResource *resource);
+
+/*
+ * What the API can do for the column at that path; each NULL when it can't.
+ * The order is the one that comes newest first.
+ */
+extern const CrispLookup *crisp_resource_lookup(const CrispResource *resource, const char *path);
+extern const CrispOrder	 *crisp_resource_order(const CrispResource *resource, const char *path);
+
+/* The column that reads what full-text search was asked for; NULL when there is no search. */
+extern const CrispColumn *crisp_resource_search(const CrispResource *resource);
 
 /* Whether requests for the resource name a website. */
 extern bool crisp_resource_needs_website(const CrispResource *resource);

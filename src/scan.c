@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan.c
- *		Executing scans, and showing them in EXPLAIN.
+ *		Executing scans.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -9,24 +9,25 @@
  */
 #include "postgres.h"
 
-#include "commands/explain.h"
-#if PG_VERSION_NUM >= 180000
-#include "commands/explain_format.h"
-#include "commands/explain_state.h"
-#endif
+#include <math.h>
+
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "utils/tuplestore.h"
 
+#include "condition.h"
 #include "flatten.h"
-#include "pager.h"
+#include "lookup.h"
+#include "newest.h"
+#include "order.h"
 #include "plan.h"
-#include "pushdown.h"
 #include "scan.h"
 
 /* A running scan, in ForeignScanState.fdw_state; lives in the query's memory. */
@@ -34,22 +35,39 @@ typedef struct CrispScan
 {
 	CrispOptions *options;
 	Flattener	 *flattener;
+	AttrNumber	  search_column; /* reads what was searched for; 0 for none */
 
-	List *conditions;
+	List *method;		/* SCAN_PRIVATE_METHOD */
+	List *conditions;	/* SCAN_PRIVATE_CONDITIONS */
 	List *value_states; /* ExprStates of their values */
 
-	MemoryContext request_context; /* parameters and pager of the request that is running */
-	Pager		 *pager;		   /* NULL before the first row, and when no row can match */
+	/* Of the request that is running; at most one of pager and lookup is set. */
+	MemoryContext request_context;
+	CrispRequest *request;
+	CrispRequest  asked; /* request as its conditions have it, before its order was judged */
+	Pager		 *pager;
+	Lookup		 *lookup;
+	Newest		 *newest; /* sorts what comes from the pager; or NULL */
 	bool		  started;
 	bool		  at_end;
+	bool		  parameters_changed; /* since the request was made: is it still the same? */
+
+	LookupCache *cache;		   /* of all lookups of the scan; NULL for a list */
+	PagerCounts	 pager_counts; /* of earlier requests */
 
 	/*
-	 * What a rescan with the same parameters is served from, kept where the
-	 * executor says that one may come; otherwise NULL.
+	 * What a rescan that asks for the same is served from, kept where one may
+	 * come; otherwise NULL.
 	 */
 	Tuplestorestate *store;
 	TupleTableSlot	*store_slot; /* for a row of it */
 } CrispScan;
+
+static int
+method_field(const CrispScan *scan, int field)
+{
+	return list_nth_int(scan->method, field);
+}
 
 /*----------
  * Begin
@@ -79,23 +97,84 @@ mapping_user(ForeignScanState *node)
  * Prepare the conversion of the columns that the query uses.
  */
 static Flattener *
-begin_flattener(const CrispOptions *options, Relation relation, List *columns)
+begin_flattener(CrispScan *scan, Relation relation, List *columns)
 {
-	TupleDesc	   tupdesc = RelationGetDescr(relation);
-	FlattenSource *sources = palloc(sizeof(FlattenSource) * Max(list_length(columns), 1));
-	ListCell	  *lc;
+	const CrispOptions *options = scan->options;
+	const CrispColumn  *search = crisp_resource_search(options->resource);
+	TupleDesc			tupdesc = RelationGetDescr(relation);
+	FlattenSource	   *sources = palloc(sizeof(FlattenSource) * Max(list_length(columns), 1));
+	int					nsources = 0;
+	ListCell		   *lc;
 
 	foreach(lc, columns)
 	{
-		FlattenSource	 *source = &sources[foreach_current_index(lc)];
+		FlattenSource	 *source = &sources[nsources];
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
 
 		source->attnum = attribute->attnum;
 		source->path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
 										NameStr(attribute->attname));
+		if (search != NULL && source->path != NULL && strcmp(source->path, search->path) == 0)
+		{
+			Oid type = getBaseType(attribute->atttypid);
+
+			if (type == TEXTOID || type == VARCHAROID)
+				scan->search_column = attribute->attnum;
+		}
+		else
+			nsources++;
 	}
 	return flatten_begin(tupdesc, RelationGetRelationName(relation), options->resource->envelope,
-						 sources, list_length(columns));
+						 sources, nsources);
+}
+
+/*
+ * Look for a node in a plan tree.  Returns whether it's there; *repeats is set
+ * when it is on a side that a nested loop runs for each row of the other.
+ */
+static bool
+find_plan(const Plan *tree, const Plan *plan, bool *repeats)
+{
+	List	 *children = NIL;
+	ListCell *lc;
+
+	if (tree == NULL)
+		return false;
+	if (tree == plan || find_plan(outerPlan(tree), plan, repeats))
+		return true;
+	if (find_plan(innerPlan(tree), plan, repeats))
+	{
+		if (IsA(tree, NestLoop))
+			*repeats = true;
+		return true;
+	}
+
+	if (IsA(tree, Append))
+		children = ((const Append *) tree)->appendplans;
+	else if (IsA(tree, MergeAppend))
+		children = ((const MergeAppend *) tree)->mergeplans;
+	else if (IsA(tree, SubqueryScan))
+		return find_plan(((const SubqueryScan *) tree)->subplan, plan, repeats);
+	foreach(lc, children)
+		if (find_plan(lfirst(lc), plan, repeats))
+			return true;
+	return false;
+}
+
+/*
+ * Whether the scan may be run more than once.  The executor's flags tell of
+ * some cases only.  What isn't found in the main plan belongs to a subplan, or
+ * to a node that this doesn't know.
+ */
+static bool
+may_be_rescanned(ForeignScanState *node, int eflags)
+{
+	const PlannedStmt *statement = node->ss.ps.state->es_plannedstmt;
+	bool			   repeats = false;
+
+	if (eflags & EXEC_FLAG_REWIND)
+		return true;
+	return !find_plan(statement->planTree, node->ss.ps.plan, &repeats) || repeats;
 }
 
 void
@@ -109,17 +188,20 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 
 	/* Options are read now, not at planning: a cached plan must see what has changed. */
 	scan->options = option_of_table(RelationGetRelid(relation));
+	scan->method = list_nth(plan->fdw_private, SCAN_PRIVATE_METHOD);
 	scan->conditions = list_nth(plan->fdw_private, SCAN_PRIVATE_CONDITIONS);
 	scan->value_states = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 
 	option_add_credentials(scan->options, mapping_user(node));
-	scan->flattener = begin_flattener(scan->options, relation,
+	scan->flattener = begin_flattener(scan, relation,
 									  list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS));
 	scan->request_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw request",
 												  ALLOCSET_SMALL_SIZES);
-	if (eflags & EXEC_FLAG_REWIND)
+	if (method_field(scan, METHOD_KIND) == SCAN_LOOKUP)
+		scan->cache = lookup_cache_create((Size) work_mem * 1024);
+	else if (may_be_rescanned(node, eflags))
 	{
 		scan->store = tuplestore_begin_heap(false, false, work_mem);
 		tuplestore_set_eflags(scan->store, EXEC_FLAG_REWIND);
@@ -129,7 +211,7 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 }
 
 /*----------
- * Parameters
+ * Requests
  *----------
  */
 
@@ -147,25 +229,25 @@ needs_execution(Node *node, void *context)
 }
 
 /*
- * Evaluate the values of the scan's conditions, in CurrentMemoryContext.  For EXPLAIN, those that only
- * a running plan knows are left as text.
+ * Evaluate the values of the scan's conditions.  With a deparse context, those
+ * that only a running plan knows are left as text.
  */
-static PushdownValue *
-evaluate_values(ForeignScanState *node, bool explain_only, List *deparse_context)
+static ConditionValue *
+evaluate_values(ForeignScanState *node, List *deparse_context)
 {
-	CrispScan	  *scan = node->fdw_state;
-	ForeignScan	  *plan = (ForeignScan *) node->ss.ps.plan;
-	PushdownValue *values = palloc0(sizeof(PushdownValue) *
-									Max(list_length(scan->value_states), 1));
-	ListCell	  *lc_state;
-	ListCell	  *lc_expr;
-	int			   i = 0;
+	CrispScan	   *scan = node->fdw_state;
+	ForeignScan	   *plan = (ForeignScan *) node->ss.ps.plan;
+	ConditionValue *values = palloc0(sizeof(ConditionValue) *
+									 Max(list_length(scan->value_states), 1));
+	ListCell	   *lc_state;
+	ListCell	   *lc_expr;
+	int				i = 0;
 
 	forboth(lc_state, scan->value_states, lc_expr, plan->fdw_exprs)
 	{
-		PushdownValue *value = &values[i++];
+		ConditionValue *value = &values[i++];
 
-		value->known = !explain_only || !needs_execution(lfirst(lc_expr), NULL);
+		value->known = deparse_context == NIL || !needs_execution(lfirst(lc_expr), NULL);
 		if (value->known)
 			value->value = ExecEvalExpr((ExprState *) lfirst(lc_state), node->ss.ps.ps_ExprContext,
 										&value->isnull);
@@ -175,10 +257,42 @@ evaluate_values(ForeignScanState *node, bool explain_only, List *deparse_context
 	return values;
 }
 
-/*----------
- * Rows
- *----------
+/*
+ * The page size for a list of which the query wants so many rows: as few
+ * pages as possible, and those no larger than needed.
  */
+static int
+page_size(const CrispOptions *options, int rows)
+{
+	int pages;
+
+	if (rows <= 0)
+		return options->per_page;
+	pages = (rows + options->per_page - 1) / options->per_page;
+	return Max(CRISP_MIN_PER_PAGE, (rows + pages - 1) / pages);
+}
+
+CrispRequest *
+crisp_scan_request(ForeignScanState *node, List *deparse_context)
+{
+	CrispScan		 *scan = node->fdw_state;
+	int				  kind = method_field(scan, METHOD_KIND);
+	int				  order = method_field(scan, METHOD_ORDER);
+	const CrispOrder *asked = order >= 0 ? &scan->options->resource->orders[order] : NULL;
+
+	/* The newest rows end at a bound, too, but for the sake of a proved order alone. */
+	bool		  stops = kind == SCAN_LIST || (asked != NULL && asked->opposite != NULL);
+	CrispRequest *request = request_create(
+		scan->options, scan->conditions, evaluate_values(node, deparse_context),
+		kind == SCAN_LOOKUP ? method_field(scan, METHOD_CONDITION) : -1, asked, stops);
+
+	if (request != NULL)
+		request->per_page = page_size(scan->options, method_field(scan, METHOD_PAGE_ROWS));
+	return request;
+}
+
+static bool fetch_from_list(ForeignScanState *node, TupleTableSlot *slot);
+static bool row_at_hand(ForeignScanState *node);
 
 /*
  * Evaluate what is asked for, and get ready to ask.
@@ -188,15 +302,64 @@ start_request(ForeignScanState *node)
 {
 	CrispScan	 *scan = node->fdw_state;
 	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
-	List		 *params;
+	CrispRequest *request = scan->request = crisp_scan_request(node, NIL);
+	bool		  newest = method_field(scan, METHOD_KIND) == SCAN_NEWEST;
 
-	if (pushdown_params(scan->options, scan->conditions, evaluate_values(node, false, NIL), &params,
-						NULL))
-		scan->pager = pager_begin(scan->options, params);
-	else
-		scan->at_end = true;
 	scan->started = true;
+	if (request != NULL)
+		scan->asked = *request;
+	if (request == NULL)
+		scan->at_end = true;
+	else if (request->lookup != NULL)
+		scan->lookup = lookup_begin(request, scan->cache);
+	else
+	{
+		bool trusted = request->order != NULL && (newest || request->stops) &&
+					   order_is_trusted(request);
+
+		if (!trusted)
+		{
+			request->order = NULL;
+			request->stops = false;
+
+			/* Then all of the list is read, not just the rows that are wanted. */
+			if (newest)
+				request->per_page = scan->options->per_page;
+		}
+		scan->pager = pager_begin(request);
+		if (newest)
+		{
+			NewestSource source = {
+				.fetch = fetch_from_list,
+				.at_hand = row_at_hand,
+				.attnum = (AttrNumber) method_field(scan, METHOD_SORT_COLUMN),
+				.nulls_first = method_field(scan, METHOD_NULLS_FIRST) != 0,
+				.wanted = method_field(scan, METHOD_ROWS_WANTED),
+			};
+
+			scan->newest = newest_begin(node, &source, trusted);
+		}
+	}
 	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * What all pagers of the scan have received.
+ */
+static PagerCounts
+sum_pager_counts(const CrispScan *scan)
+{
+	PagerCounts sum = scan->pager_counts;
+
+	if (scan->pager != NULL)
+	{
+		PagerCounts running = pager_counts(scan->pager);
+
+		sum.pages += running.pages;
+		sum.rows += running.rows;
+		sum.doubles += running.doubles;
+	}
+	return sum;
 }
 
 /*
@@ -205,9 +368,17 @@ start_request(ForeignScanState *node)
 static void
 drop_request(CrispScan *scan)
 {
+	scan->pager_counts = sum_pager_counts(scan);
+	if (scan->newest != NULL)
+		newest_end(scan->newest);
 	if (scan->pager != NULL)
 		pager_end(scan->pager);
+	if (scan->lookup != NULL)
+		lookup_end(scan->lookup);
+	scan->newest = NULL;
 	scan->pager = NULL;
+	scan->lookup = NULL;
+	scan->request = NULL;
 	scan->started = false;
 	scan->at_end = false;
 	MemoryContextReset(scan->request_context);
@@ -215,29 +386,98 @@ drop_request(CrispScan *scan)
 		tuplestore_clear(scan->store);
 }
 
+/*----------
+ * Rows
+ *----------
+ */
+
 /*
- * Fill slot with the next row that Crisp has; returns false at the end.  Called in per-tuple memory.
+ * Turn a row of Crisp's into a tuple.
+ */
+static void
+store_row(CrispScan *scan, json_object *row, TupleTableSlot *slot)
+{
+	flatten_row(scan->flattener, row, slot->tts_values, slot->tts_isnull);
+	if (scan->search_column > 0 && scan->request->search != NULL)
+	{
+		slot->tts_values[scan->search_column - 1] = CStringGetTextDatum(scan->request->search);
+		slot->tts_isnull[scan->search_column - 1] = false;
+	}
+	ExecStoreVirtualTuple(slot);
+}
+
+/*
+ * Fill slot with the next row that Crisp has; returns false at the end.
+ * Called in per-tuple memory.
+ */
+static bool
+fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
+{
+	CrispScan	*scan = node->fdw_state;
+	json_object *row = scan->lookup ? lookup_next(scan->lookup) : pager_next(scan->pager);
+
+	if (row == NULL)
+		return false;
+	store_row(scan, row, slot);
+	return true;
+}
+
+static bool
+row_at_hand(ForeignScanState *node)
+{
+	return pager_at_hand(((CrispScan *) node->fdw_state)->pager);
+}
+
+/*
+ * Fill slot with the next row of the scan; returns false at the end.
  */
 static bool
 fetch_row(ForeignScanState *node, TupleTableSlot *slot)
 {
-	CrispScan	*scan = node->fdw_state;
-	json_object *row;
+	CrispScan *scan = node->fdw_state;
+	bool	   disproved = false;
+	bool	   found;
 
 	if (!scan->started)
 		start_request(node);
 	if (scan->at_end)
 		return false;
 
-	row = pager_next(scan->pager);
-	if (row == NULL)
+	if (scan->newest != NULL)
+		found = newest_next(scan->newest, slot, &disproved);
+	else
+		found = fetch_from_list(node, slot);
+	if (disproved)
+		order_disprove(scan->request);
+	scan->at_end = !found;
+	return found;
+}
+
+/*
+ * After a rescan with other parameters: go on with what was fetched, if they
+ * ask for the same.  The newest rows depend on conditions that Crisp isn't asked about, too.
+ */
+static void
+check_parameters(ForeignScanState *node)
+{
+	CrispScan	 *scan = node->fdw_state;
+	CrispRequest *request;
+
+	scan->parameters_changed = false;
+	if (scan->request != NULL && scan->newest == NULL)
 	{
-		scan->at_end = true;
-		return false;
+		MemoryContext old_context = MemoryContextSwitchTo(
+			node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+
+		request = crisp_scan_request(node, NIL);
+		MemoryContextSwitchTo(old_context);
+		if (request != NULL && request_equal(request, &scan->asked))
+		{
+			tuplestore_rescan(scan->store);
+			return;
+		}
 	}
-	flatten_row(scan->flattener, row, slot->tts_values, slot->tts_isnull);
-	ExecStoreVirtualTuple(slot);
-	return true;
+	drop_request(scan);
 }
 
 TupleTableSlot *
@@ -247,6 +487,8 @@ crisp_iterate_scan(ForeignScanState *node)
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
 	ExecClearTuple(slot);
+	if (scan->parameters_changed)
+		check_parameters(node);
 	if (scan->store != NULL && !tuplestore_ateof(scan->store))
 	{
 		/* Rows that an earlier pass over the same request has fetched. */
@@ -264,10 +506,12 @@ crisp_rescan(ForeignScanState *node)
 {
 	CrispScan *scan = node->fdw_state;
 
-	if (node->ss.ps.chgParam == NULL && scan->store != NULL)
-		tuplestore_rescan(scan->store);
-	else
+	if (scan->store == NULL)
 		drop_request(scan);
+	else if (node->ss.ps.chgParam != NULL)
+		scan->parameters_changed = true;
+	else if (!scan->parameters_changed)
+		tuplestore_rescan(scan->store);
 }
 
 void
@@ -283,34 +527,11 @@ crisp_end_scan(ForeignScanState *node)
 		tuplestore_end(scan->store);
 }
 
-/*----------
- * EXPLAIN
- *----------
- */
-
-void
-crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
+ScanCounts
+crisp_scan_counts(ForeignScanState *node)
 {
-	CrispScan *scan = node->fdw_state;
-	List	  *deparse_context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, NIL);
-	PushdownValue *values = evaluate_values(node, true, deparse_context);
-	List		  *params;
-	List		  *unknown = NIL;
-	StringInfoData request;
-	ListCell	  *lc;
+	const CrispScan *scan = node->fdw_state;
+	ScanCounts		 counts = {.api = *scan->options->counts, .pager = sum_pager_counts(scan)};
 
-	if (!pushdown_params(scan->options, scan->conditions, values, &params, &unknown))
-	{
-		ExplainPropertyText("Crisp Request", "none, for no row can match", es);
-		return;
-	}
-
-	initStringInfo(&request);
-	appendStringInfo(&request, "GET %s", api_list_target(scan->options, params, 1));
-	foreach(lc, unknown)
-	{
-		appendStringInfoChar(&request, strchr(request.data, '?') == NULL ? '?' : '&');
-		appendStringInfoString(&request, lfirst(lc));
-	}
-	ExplainPropertyText("Crisp Request", request.data, es);
+	return counts;
 }

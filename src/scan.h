@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan.h
- *		Executing scans, and showing them in EXPLAIN.
+ *		Executing scans.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -12,6 +12,9 @@
 
 #include "foreign/fdwapi.h"
 
+#include "pager.h"
+#include "request.h"
+
 /*
  * Executor callbacks of the FdwRoutine.  The first request is made by the
  * first Iterate; EXPLAIN without ANALYZE makes none.
@@ -20,6 +23,21 @@ extern void			   crisp_begin_scan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *crisp_iterate_scan(ForeignScanState *node);
 extern void			   crisp_rescan(ForeignScanState *node);
 extern void			   crisp_end_scan(ForeignScanState *node);
-extern void			   crisp_explain_scan(ForeignScanState *node, struct ExplainState *es);
+
+/*
+ * The request that a scan would make, or makes: NULL when no row can match.
+ * For EXPLAIN: values that only a running plan knows are left as text, deparsed in that context.
+ * Palloc'd in CurrentMemoryContext.
+ */
+extern CrispRequest *crisp_scan_request(ForeignScanState *node, List *deparse_context);
+
+/* What a scan has done so far, over all its rescans. */
+typedef struct ScanCounts
+{
+	ApiCounts	api;
+	PagerCounts pager;
+} ScanCounts;
+
+extern ScanCounts crisp_scan_counts(ForeignScanState *node);
 
 #endif /* CRISP_SCAN_H */

@@ -1,0 +1,455 @@
+/*-------------------------------------------------------------------------
+ *
+ * condition.c
+ *		Which conditions of a query the API can help to answer.
+ *
+ * A condition compares a column, of which the catalog says what the API can do
+ * for it, with a value that is known when the scan starts.  PostgreSQL checks
+ * it again on each row, so what is asked may bring too much, never too little.
+ *
+ * Operators are recognized by their place in a type's own btree family, not by name.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "condition.h"
+
+/* What the clauses of one relation are matched with. */
+typedef struct MatchContext
+{
+	RelOptInfo		   *rel;
+	Oid					relid;
+	const CrispOptions *options;
+} MatchContext;
+
+/*----------
+ * What the API can do
+ *----------
+ */
+
+/*
+ * Whether the resource has a filter of that kind for a column.
+ */
+static bool
+has_filter(const CrispResource *resource, const CrispColumn *column, CrispFilterTest test)
+{
+	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+		if (filter->test == test && strcmp(filter->path, column->path) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Whether the API helps with comparisons of a time column: it takes bounds, or
+ * an order in which a scan can stop early.
+ */
+static bool
+takes_range(const CrispResource *resource, const CrispColumn *column)
+{
+	if (column->type != CRISP_TIME)
+		return false;
+	return column->lower_param != NULL || column->upper_param != NULL ||
+		   crisp_resource_order(resource, column->path) != NULL;
+}
+
+/*
+ * Whether the API helps with an operator other than a comparison of times.
+ */
+static bool
+takes_operator(const CrispResource *resource, const CrispColumn *column, ConditionOperator operator)
+{
+	bool flag = has_filter(resource, column, CRISP_IS) ||
+				has_filter(resource, column, CRISP_IS_NOT);
+
+	switch (operator)
+	{
+		case CONDITION_EQUAL:
+		case CONDITION_ANY:
+			return flag || has_filter(resource, column, CRISP_EQUALS) ||
+				   has_filter(resource, column, CRISP_SEARCHES) ||
+				   crisp_resource_lookup(resource, column->path) != NULL;
+		case CONDITION_NOT_EQUAL:
+			return flag;
+		case CONDITION_IS_NULL:
+			return has_filter(resource, column, CRISP_IS_NULL);
+		case CONDITION_CONTAINS:
+		case CONDITION_CONTAINS_ALL:
+			return has_filter(resource, column, CRISP_CONTAINS);
+		default:
+			return false;
+	}
+}
+
+/*----------
+ * Types
+ *----------
+ */
+
+/*
+ * Whether a time column of that type can be bounded by a value of that type:
+ * where both mean the same instants whatever the session's time zone, or
+ * where PostgreSQL's comparison turns the value into an instant.
+ */
+static bool
+times_comparable(Oid column_type, Oid value_type)
+{
+	switch (column_type)
+	{
+		case TIMESTAMPTZOID:
+			return value_type == TIMESTAMPTZOID || value_type == TIMESTAMPOID ||
+				   value_type == DATEOID;
+		case TIMESTAMPOID:
+			return value_type == TIMESTAMPOID || value_type == DATEOID;
+		case DATEOID:
+			return value_type == DATEOID;
+		case INT8OID:
+			return value_type == INT8OID || value_type == INT4OID || value_type == INT2OID;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Whether values of a type are equal just when their texts are.
+ */
+static bool
+equal_as_text(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return true;
+		default:
+			return type_is_enum(type);
+	}
+}
+
+/*
+ * Whether equality under a collation means equal bytes.
+ */
+static bool
+collation_is_exact(Oid collation)
+{
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+}
+
+/*
+ * The strategy of an operator in the btree family that gives a type its order,
+ * in which cross-type operators are found, too; 0 when it has none.
+ */
+static int
+btree_strategy(Oid operator, Oid type)
+{
+	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
+
+	return OidIsValid(entry->btree_opf) ? get_op_opfamily_strategy(operator, entry->btree_opf) : 0;
+}
+
+/*----------
+ * Matching
+ *----------
+ */
+
+const CrispColumn *
+condition_catalog_column(const CrispOptions *options, Oid relid, AttrNumber attnum)
+{
+	const char *path = option_json_path(options, relid, attnum, get_attname(relid, attnum, false));
+
+	return path ? crisp_column_by_path(options->resource, path) : NULL;
+}
+
+/*
+ * The catalog column that a node refers to as a plain column of the relation, or NULL.
+ */
+static const CrispColumn *
+match_column(const MatchContext *context, Node *node)
+{
+	Var *var;
+
+	while (node != NULL && IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	if (node == NULL || !IsA(node, Var))
+		return NULL;
+
+	var = (Var *) node;
+	if ((Index) var->varno != context->rel->relid || var->varattno <= 0 || var->varlevelsup != 0)
+		return NULL;
+	return condition_catalog_column(context->options, context->relid, var->varattno);
+}
+
+/*
+ * Whether a value is known when the scan starts, and stays what it is.  It may come from
+ * another relation, whose rows a nested loop then supplies.
+ */
+static bool
+value_is_fixed(const MatchContext *context, Node *value)
+{
+	Relids relids = pull_varnos(
+#if PG_VERSION_NUM >= 140000
+		NULL,
+#endif
+		value);
+
+	return !bms_is_member(context->rel->relid, relids) && !contain_volatile_functions(value) &&
+		   !contain_subplans(value);
+}
+
+static List *
+make_condition(const MatchContext *context, const CrispColumn *column, ConditionOperator operator,
+			   Oid column_type, Oid value_type)
+{
+	return list_make4_int((int) (column - context->options->resource->columns),
+						  (int) operator,(int) column_type, (int) value_type);
+}
+
+/*
+ * Match "column OP value"; returns the condition, or NIL.
+ */
+static List *
+match_comparison(const MatchContext *context, Node *left, Oid operator, Oid collation, Node *right)
+{
+	const CrispResource *resource = context->options->resource;
+	const CrispColumn	*column = match_column(context, left);
+	Oid					 column_type = getBaseType(exprType(left));
+	Oid					 value_type = getBaseType(exprType(right));
+	int					 strategy;
+	Oid					 negator;
+
+	if (column == NULL || !value_is_fixed(context, right))
+		return NIL;
+
+	strategy = btree_strategy(operator, column_type);
+	if (strategy != 0 && takes_range(resource, column) && times_comparable(column_type, value_type))
+		return make_condition(context, column, strategy, column_type, value_type);
+
+	if (!collation_is_exact(collation))
+		return NIL;
+	if (operator== OID_ARRAY_CONTAINS_OP && column_type == TEXTARRAYOID &&
+		takes_operator(resource, column, CONDITION_CONTAINS_ALL))
+		return make_condition(context, column, CONDITION_CONTAINS_ALL, column_type, value_type);
+
+	if (!equal_as_text(column_type) || !equal_as_text(value_type))
+		return NIL;
+	if (strategy == BTEqualStrategyNumber && takes_operator(resource, column, CONDITION_EQUAL))
+		return make_condition(context, column, CONDITION_EQUAL, column_type, value_type);
+
+	negator = strategy == 0 ? get_negator(operator) : InvalidOid;
+	if (OidIsValid(negator) && btree_strategy(negator, column_type) == BTEqualStrategyNumber &&
+		takes_operator(resource, column, CONDITION_NOT_EQUAL))
+		return make_condition(context, column, CONDITION_NOT_EQUAL, column_type, value_type);
+	return NIL;
+}
+
+/*
+ * Match a binary operator, whichever side the column is on.
+ */
+static List *
+match_operator(const MatchContext *context, OpExpr *op, Node **value)
+{
+	Node *left;
+	Node *right;
+	List *condition;
+	Oid	  commutator;
+
+	if (list_length(op->args) != 2)
+		return NIL;
+	left = linitial(op->args);
+	right = lsecond(op->args);
+
+	*value = right;
+	condition = match_comparison(context, left, op->opno, op->inputcollid, right);
+	if (condition != NIL)
+		return condition;
+
+	*value = left;
+	commutator = get_commutator(op->opno);
+	return OidIsValid(commutator)
+			   ? match_comparison(context, right, commutator, op->inputcollid, left)
+			   : NIL;
+}
+
+/*
+ * Match "column = ANY (array)" and "value = ANY (column)".
+ */
+static List *
+match_any(const MatchContext *context, ScalarArrayOpExpr *op, Node **value)
+{
+	const CrispResource *resource = context->options->resource;
+	Node				*left = linitial(op->args);
+	Node				*right = lsecond(op->args);
+	Oid					 left_type = getBaseType(exprType(left));
+	Oid					 element_type = get_base_element_type(exprType(right));
+	const CrispColumn	*column;
+
+	if (!op->useOr || !collation_is_exact(op->inputcollid) || !equal_as_text(left_type) ||
+		!OidIsValid(element_type) || !equal_as_text(getBaseType(element_type)) ||
+		btree_strategy(op->opno, left_type) != BTEqualStrategyNumber)
+		return NIL;
+
+	*value = right;
+	column = match_column(context, left);
+	if (column != NULL && takes_operator(resource, column, CONDITION_ANY) &&
+		value_is_fixed(context, right))
+		return make_condition(context, column, CONDITION_ANY, left_type, element_type);
+
+	*value = left;
+	column = match_column(context, right);
+	if (column != NULL && takes_operator(resource, column, CONDITION_CONTAINS) &&
+		value_is_fixed(context, left))
+		return make_condition(context, column, CONDITION_CONTAINS, exprType(right), left_type);
+	return NIL;
+}
+
+/*
+ * Match a clause; returns the condition and its value's expression, or NIL.
+ */
+static List *
+match_clause(const MatchContext *context, Expr *clause, Node **value)
+{
+	if (IsA(clause, OpExpr))
+		return match_operator(context, (OpExpr *) clause, value);
+	if (IsA(clause, ScalarArrayOpExpr))
+		return match_any(context, (ScalarArrayOpExpr *) clause, value);
+	if (IsA(clause, NullTest) && ((NullTest *) clause)->nulltesttype == IS_NULL)
+	{
+		Node			  *column_node = (Node *) ((NullTest *) clause)->arg;
+		const CrispColumn *column = match_column(context, column_node);
+
+		*value = (Node *) makeNullConst(TEXTOID, -1, InvalidOid);
+		if (column != NULL && takes_operator(context->options->resource, column, CONDITION_IS_NULL))
+			return make_condition(context, column, CONDITION_IS_NULL, exprType(column_node),
+								  TEXTOID);
+	}
+	return NIL;
+}
+
+Conditions *
+conditions_match(RelOptInfo *rel, Oid relid, const CrispOptions *options, List *clauses)
+{
+	MatchContext context = {rel, relid, options};
+	Conditions	*result = palloc0(sizeof(Conditions));
+	ListCell	*lc;
+
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		Node		 *value;
+		List		 *condition;
+
+		/*
+		 * Security barriers are no obstacle: what Crisp compares shows nothing
+		 * of hidden rows to the user, and PostgreSQL keeps its own order of
+		 * checks.
+		 */
+		condition = match_clause(&context, rinfo->clause, &value);
+		if (condition == NIL)
+			continue;
+		result->conditions = lappend(result->conditions, condition);
+		result->values = lappend(result->values, value);
+		result->clauses = lappend(result->clauses, rinfo);
+	}
+	return result;
+}
+
+bool
+condition_takes_equality(const CrispResource *resource, const CrispColumn *column)
+{
+	return takes_range(resource, column) || takes_operator(resource, column, CONDITION_EQUAL);
+}
+
+bool
+condition_narrows_list(const CrispResource *resource, List *condition)
+{
+	const CrispColumn *column = &resource->columns[list_nth_int(condition, CONDITION_COLUMN)];
+	int				   operator= list_nth_int(condition, CONDITION_OPERATOR);
+
+	if (column->type == CRISP_TIME && operator<= CONDITION_GREATER)
+		return (column->lower_param != NULL && operator>= CONDITION_EQUAL) ||
+			   (column->upper_param != NULL && operator<= CONDITION_EQUAL);
+	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+		if (strcmp(filter->path, column->path) == 0)
+			return true;
+	return false;
+}
+
+/*----------
+ * For users
+ *----------
+ */
+
+static void
+add_ability(StringInfo text, const char *operators, const char *means)
+{
+	appendStringInfo(text, "%s%s: %s", text->len > 0 ? "; " : "", operators, means);
+}
+
+/*
+ * Describe what a resource's filters do for a column.
+ */
+static void
+describe_filters(StringInfo text, const CrispResource *resource, const CrispColumn *column)
+{
+	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+	{
+		if (strcmp(filter->path, column->path) != 0)
+			continue;
+		switch (filter->test)
+		{
+			case CRISP_EQUALS:
+			case CRISP_SEARCHES:
+				add_ability(text, "=", filter->param);
+				break;
+			case CRISP_IS:
+				add_ability(text, psprintf("= '%s'", filter->constant), filter->param);
+				break;
+			case CRISP_IS_NOT:
+				add_ability(text, psprintf("<> '%s', = another", filter->constant), filter->param);
+				break;
+			case CRISP_IS_NULL:
+				add_ability(text, "IS NULL", filter->param);
+				break;
+			case CRISP_CONTAINS:
+				add_ability(text, "@>, = ANY", resource->search_filter_param);
+				break;
+		}
+	}
+}
+
+char *
+condition_describe(const CrispResource *resource, const CrispColumn *column)
+{
+	const CrispOrder *order = crisp_resource_order(resource, column->path);
+	StringInfoData	  text;
+
+	initStringInfo(&text);
+	if (column->lower_param != NULL && column->upper_param != NULL)
+		add_ability(&text, "<, <=, =, >=, >, BETWEEN",
+					psprintf("%s, %s", column->lower_param, column->upper_param));
+	else if (column->lower_param != NULL)
+		add_ability(&text, ">, >=, =", column->lower_param);
+	if (crisp_resource_lookup(resource, column->path) != NULL)
+		add_ability(&text, "=, IN, = ANY, join", "one request a value");
+	describe_filters(&text, resource, column);
+	if (order != NULL && order->opposite != NULL && column->lower_param == NULL)
+		add_ability(&text, ">, >=, =", "stops early in the order of the column");
+	if (order != NULL)
+		add_ability(&text, "ORDER BY ... DESC LIMIT, max()", order->query);
+	return text.len > 0 ? text.data : NULL;
+}

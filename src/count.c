@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * count.c
+ *		How many rows a list has, without reading it.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "api.h"
+#include "count.h"
+#include "jsonpath.h"
+#include "request.h"
+
+/*
+ * The value at a path of the catalog; NULL when there is none.
+ */
+static json_object *
+value_at(json_object *data, const char *path)
+{
+	const char *error;
+
+	return json_path_get(data, json_path_parse(path, &error));
+}
+
+/*
+ * Whether an answer says that there are more rows than it counts.  Anything
+ * but a plain no is taken for that.
+ */
+static bool
+is_limited(const CrispCount *count, json_object *data)
+{
+	json_object *limited = count->limited_path ? value_at(data, count->limited_path) : NULL;
+
+	return limited != NULL &&
+		   (!json_object_is_type(limited, json_type_boolean) || json_object_get_boolean(limited));
+}
+
+/*
+ * Read the number out of an answer.
+ */
+static bool
+read_count(const CrispCount *count, json_object *data, int64 *rows)
+{
+	json_object *number = value_at(data, count->path);
+
+	if (!json_object_is_type(number, json_type_int) || json_object_get_int64(number) < 0 ||
+		is_limited(count, data))
+		return false;
+	*rows = json_object_get_int64(number);
+	return true;
+}
+
+char *
+count_target(const CrispOptions *options)
+{
+	return request_route_target(options, options->resource->count->route);
+}
+
+bool
+count_ask(const CrispOptions *options, int64 *rows)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw count",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	ApiAnswer	  answer;
+	bool		  exact;
+
+	api_finish(api_start(options, count_target(options), context), &answer);
+	exact = read_count(options->resource->count, answer.data, rows);
+
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+	return exact;
+}

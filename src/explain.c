@@ -1,0 +1,184 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.c
+ *		Scans in EXPLAIN.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+#include "nodes/makefuncs.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+
+#include "aggregate.h"
+#include "condition.h"
+#include "explain.h"
+#include "plan.h"
+#include "scan.h"
+#include "timerange.h"
+
+/* How many keys of a lookup are named. */
+#define KEYS_SHOWN 3
+
+/*
+ * The request as text: its first page, or its first keys.
+ */
+static char *
+request_text(const CrispRequest *request)
+{
+	StringInfoData text;
+	ListCell	  *lc;
+
+	initStringInfo(&text);
+	if (request->lookup == NULL)
+		appendStringInfo(&text, "GET %s", request_list_target(request, 1));
+	else if (request->keys == NIL)
+		appendStringInfo(&text, "GET %s", request_lookup_target(request, NULL));
+	else
+		foreach(lc, request->keys)
+		{
+			if (foreach_current_index(lc) == KEYS_SHOWN)
+			{
+				appendStringInfo(&text, ", ... (%d keys)", list_length(request->keys));
+				break;
+			}
+			appendStringInfo(&text, "%sGET %s", text.len > 0 ? ", " : "",
+							 request_lookup_target(request, lfirst(lc)));
+		}
+	return text.data;
+}
+
+/*
+ * With VERBOSE: which conditions Crisp is told, and which only PostgreSQL checks.
+ */
+static void
+explain_conditions(ForeignScanState *node, List *deparse_context, ExplainState *es)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	List		*indexes = list_nth(plan->fdw_private, SCAN_PRIVATE_QUALS);
+	List		*asked = NIL;
+	List		*local = NIL;
+	ListCell	*lc;
+
+	foreach(lc, plan->scan.plan.qual)
+	{
+		if (list_member_int(indexes, foreach_current_index(lc)))
+			asked = lappend(asked, lfirst(lc));
+		else
+			local = lappend(local, lfirst(lc));
+	}
+	if (asked != NIL)
+		ExplainPropertyText(
+			"Asked of Crisp",
+			deparse_expression((Node *) make_ands_explicit(asked), deparse_context, true, false),
+			es);
+	if (local != NIL)
+		ExplainPropertyText(
+			"Checked Locally Only",
+			deparse_expression((Node *) make_ands_explicit(local), deparse_context, true, false),
+			es);
+}
+
+/*
+ * Where the scan ends before the list does.
+ */
+static void
+explain_early_stop(const List *method, const CrispRequest *request, ExplainState *es)
+{
+	if (list_nth_int(method, METHOD_KIND) == SCAN_NEWEST)
+		ExplainPropertyInteger("Early Stop", "rows", list_nth_int(method, METHOD_ROWS_WANTED), es);
+	else if (request->order != NULL && request->stop_column != NULL)
+		ExplainPropertyText(
+			"Early Stop",
+			psprintf("in the order of %s, once it is proved",
+					 crisp_column_name(request->options->resource, request->stop_column)),
+			es);
+}
+
+/*
+ * With ANALYZE: what the scan has cost.
+ */
+static void
+explain_counts(const ScanCounts *counts, ExplainState *es)
+{
+	ExplainPropertyInteger("Requests", NULL, counts->api.requests, es);
+	ExplainPropertyInteger("Pages", NULL, counts->pager.pages, es);
+	ExplainPropertyInteger("Rows Received", NULL, counts->pager.rows, es);
+	ExplainPropertyInteger("Doubles Dropped", NULL, counts->pager.doubles, es);
+	if (es->timing)
+	{
+		ExplainPropertyInteger("Received", "bytes", counts->api.bytes, es);
+		ExplainPropertyFloat("Waiting Time", "ms", counts->api.wait_ms, 3, es);
+	}
+}
+
+void
+crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
+{
+	ForeignScan	 *plan = (ForeignScan *) node->ss.ps.plan;
+	List		 *method = list_nth(plan->fdw_private, SCAN_PRIVATE_METHOD);
+	List		 *deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
+	CrispRequest *request = crisp_scan_request(node, deparse_context);
+
+	if (request == NULL)
+		ExplainPropertyText("Crisp Request", "none, for no row can match", es);
+	else
+	{
+		ExplainPropertyText("Crisp Request", request_text(request), es);
+		explain_early_stop(method, request, es);
+	}
+	if (es->verbose)
+		explain_conditions(node, deparse_context, es);
+	if (es->costs)
+		ExplainPropertyInteger("Expected Requests", NULL,
+							   request ? list_nth_int(method, METHOD_REQUESTS) : 0, es);
+	if (es->analyze)
+	{
+		ScanCounts counts = crisp_scan_counts(node);
+
+		explain_counts(&counts, es);
+	}
+}
+
+/*
+ * The relation whose rows a node counts, as EXPLAIN names those that it scans.
+ */
+static char *
+counted_relation_text(ForeignScanState *node, const ExplainState *es)
+{
+	Index				 rti = crisp_aggregate_relation(node);
+	const RangeTblEntry *rte = rt_fetch(rti, es->rtable);
+	const char			*alias = list_nth(es->rtable_names, (int) rti - 1);
+	char				*relation = get_rel_name(rte->relid);
+	char	   *schema = es->verbose ? get_namespace_name(get_rel_namespace(rte->relid)) : NULL;
+	const char *name = quote_qualified_identifier(schema, relation);
+
+	if (alias == NULL || strcmp(alias, relation) == 0)
+		return psprintf("Aggregate on (%s)", name);
+	return psprintf("Aggregate on (%s %s)", name, quote_identifier(alias));
+}
+
+void
+crisp_explain_aggregate(ForeignScanState *node, struct ExplainState *es)
+{
+	ExplainPropertyText("Relations", counted_relation_text(node, es), es);
+	ExplainPropertyText("Crisp Request", psprintf("GET %s", crisp_aggregate_target(node)), es);
+	if (es->costs)
+		ExplainPropertyInteger("Expected Requests", NULL, 1, es);
+	if (es->analyze)
+	{
+		ScanCounts counts = crisp_aggregate_counts(node);
+
+		explain_counts(&counts, es);
+	}
+}

@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.c
+ *		Single rows, by their keys.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "api.h"
+#include "jsonpath.h"
+#include "lookup.h"
+
+/* What was found for a target. */
+typedef struct CacheEntry
+{
+	const char *target; /* the hash key */
+	const char *text;	/* the row's JSON; NULL when there is none */
+	size_t		length;
+} CacheEntry;
+
+struct LookupCache
+{
+	MemoryContext context;
+	HTAB		 *entries;
+	Size		  used;
+	Size		  limit;
+};
+
+struct Lookup
+{
+	const CrispRequest *request;
+	LookupCache		   *cache;
+	MemoryContext		context;	 /* of the lookup */
+	MemoryContext		row_context; /* of the row at hand */
+	JsonPath		   *path;		 /* of the value that keys are compared with */
+	int					next_key;
+};
+
+/*----------
+ * The cache
+ *----------
+ */
+
+static uint32
+hash_target(const void *key, Size size)
+{
+	const char *target = *(const char *const *) key;
+
+	return DatumGetUInt32(hash_any((const unsigned char *) target, (int) strlen(target)));
+}
+
+static int
+compare_targets(const void *a, const void *b, Size size)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+LookupCache *
+lookup_cache_create(Size memory_limit)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw lookups",
+												  ALLOCSET_DEFAULT_SIZES);
+	LookupCache	 *cache = MemoryContextAllocZero(context, sizeof(LookupCache));
+	HASHCTL		  control = {
+			  .keysize = sizeof(char *),
+			  .entrysize = sizeof(CacheEntry),
+			  .hash = hash_target,
+			  .match = compare_targets,
+			  .hcxt = context,
+	  };
+
+	cache->context = context;
+	cache->limit = memory_limit;
+	cache->entries = hash_create("crisp_fdw lookups", 256, &control,
+								 HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	return cache;
+}
+
+/*
+ * Keep what was found for a target (NULL: nothing), while there is room.
+ */
+static void
+cache_add(LookupCache *cache, const char *target, json_object *row)
+{
+	size_t		length = 0;
+	const char *text = row ? json_text(row, &length) : NULL;
+	Size		needed = strlen(target) + length + 2 + sizeof(CacheEntry);
+	CacheEntry *entry;
+	char	   *copy;
+	bool		found;
+
+	if (cache->used + needed > cache->limit)
+		return;
+
+	copy = MemoryContextStrdup(cache->context, target);
+	entry = hash_search(cache->entries, &copy, HASH_ENTER, &found);
+	entry->target = copy;
+	entry->length = length;
+	entry->text = NULL;
+	if (text != NULL)
+	{
+		char *row_text = MemoryContextAlloc(cache->context, length + 1);
+
+		memcpy(row_text, text, length + 1);
+		entry->text = row_text;
+	}
+	cache->used += needed;
+}
+
+/*----------
+ * Lookups
+ *----------
+ */
+
+Lookup *
+lookup_begin(const CrispRequest *request, LookupCache *cache)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw lookup",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	Lookup		 *lookup = palloc0(sizeof(Lookup));
+	const char	 *error;
+
+	lookup->request = request;
+	lookup->cache = cache;
+	lookup->context = context;
+	lookup->row_context = AllocSetContextCreate(context, "crisp_fdw row", ALLOCSET_DEFAULT_SIZES);
+	lookup->path = json_path_parse(request->lookup->path, &error);
+	MemoryContextSwitchTo(old_context);
+	return lookup;
+}
+
+/*
+ * Ask Crisp for a target; returns the row, or NULL when there is none.
+ */
+static json_object *
+ask(Lookup *lookup, const char *target)
+{
+	const CrispOptions *options = lookup->request->options;
+	ApiAnswer			answer = {0};
+
+	if (api_finish_lookup(api_start(options, target, lookup->row_context), &answer) &&
+		!json_object_is_type(answer.data, json_type_object))
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
+						errdetail("GET %s: \"data\" is not an object.", target),
+						errhint("Check the server's option base_url.")));
+	cache_add(lookup->cache, target, answer.data);
+	return answer.data;
+}
+
+/*
+ * The row for a target, from the cache or from Crisp; NULL when there is none.
+ */
+static json_object *
+find(Lookup *lookup, const char *target)
+{
+	CacheEntry	*entry = hash_search(lookup->cache->entries, &target, HASH_FIND, NULL);
+	json_object *row = NULL;
+	char		*problem;
+
+	if (entry == NULL)
+		return ask(lookup, target);
+	if (entry->text != NULL)
+		(void) json_parse(lookup->row_context, entry->text, entry->length, &row, &problem);
+	return row;
+}
+
+/*
+ * Whether a row has the key that it was looked up by.  Crisp may be less
+ * exact (about an e-mail address, say), so that two keys lead to one row; it
+ * comes for the one that it has.
+ */
+static bool
+has_key(const Lookup *lookup, json_object *row, const char *key)
+{
+	json_object *value = json_path_get(row, lookup->path);
+
+	return json_object_is_type(value, json_type_string) &&
+		   strcmp(json_object_get_string(value), key) == 0;
+}
+
+json_object *
+lookup_next(Lookup *lookup)
+{
+	const CrispRequest *request = lookup->request;
+
+	while (lookup->next_key < list_length(request->keys))
+	{
+		const char	 *key = list_nth(request->keys, lookup->next_key++);
+		MemoryContext old_context;
+		json_object	 *row;
+
+		MemoryContextReset(lookup->row_context);
+		old_context = MemoryContextSwitchTo(lookup->row_context);
+		row = find(lookup, request_lookup_target(request, key));
+		MemoryContextSwitchTo(old_context);
+		if (row != NULL && has_key(lookup, row, key))
+			return row;
+	}
+	return NULL;
+}
+
+void
+lookup_end(Lookup *lookup)
+{
+	MemoryContextDelete(lookup->context);
+}

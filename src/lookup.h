@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.h
+ *		Single rows, by their keys.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_LOOKUP_H
+#define CRISP_LOOKUP_H
+
+#include "json.h"
+#include "request.h"
+
+typedef struct LookupCache LookupCache;
+typedef struct Lookup	   Lookup;
+
+/*
+ * What lookups have found, so that a join that comes back to a key asks for it
+ * once.  In a child of CurrentMemoryContext; keeps about memory_limit bytes at most,
+ * and forgets nothing: what comes later isn't kept.
+ */
+extern LookupCache *lookup_cache_create(Size memory_limit);
+
+/*
+ * Begin to look up the keys of a request.  Makes no request yet.  The lookup
+ * lives in a child of CurrentMemoryContext; request and cache must live as long.
+ */
+extern Lookup *lookup_begin(const CrispRequest *request, LookupCache *cache);
+
+/*
+ * The next row that was found: a JSON object that stays valid until the next
+ * call, or NULL after the last key.  Raises what api_finish() raises, and
+ * 08P01 when an answer isn't a row.
+ */
+extern json_object *lookup_next(Lookup *lookup);
+
+/* Release everything; aborts what is under way. */
+extern void lookup_end(Lookup *lookup);
+
+#endif /* CRISP_LOOKUP_H */

@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * order.c
+ *		Whether the API gives a list in the order that was asked for.
+ *
+ * That rows come in order proves little: a list by creation date can look
+ * sorted by update date for many pages, and then hold an old row that was
+ * updated a minute ago.  Where an order isn't documented, it is proved by the
+ * first page and that of the opposite order: both are sorted, all of the first is newer than
+ * all of the other, and at least one of them is sorted by no other time.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "api.h"
+#include "fact.h"
+#include "jsonpath.h"
+#include "order.h"
+
+/* The times of a page's rows, of those that have one. */
+typedef struct PageTimes
+{
+	int64 first;
+	int64 last;
+	bool  falling; /* none is later than the one before */
+	bool  rising;  /* none is earlier than the one before */
+	int	  count;
+} PageTimes;
+
+bool
+order_row_time(json_object *row, const char *path, int64 *unix_ms)
+{
+	const char	*error;
+	JsonPath	*json_path = json_path_parse(path, &error);
+	json_object *value = json_object_is_type(row, json_type_object) ? json_path_get(row, json_path)
+																	: NULL;
+
+	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
+		return false;
+	*unix_ms = json_object_get_int64(value);
+	return true;
+}
+
+/*
+ * Look at the times at one path of all rows of a page.
+ */
+static PageTimes
+page_times(json_object *rows, const char *path)
+{
+	PageTimes times = {.falling = true, .rising = true};
+	size_t	  nrows = json_object_array_length(rows);
+
+	for (size_t i = 0; i < nrows; i++)
+	{
+		int64 time;
+
+		if (!order_row_time(json_object_array_get_idx(rows, i), path, &time))
+			continue;
+		if (times.count > 0)
+		{
+			times.falling = times.falling && time <= times.last;
+			times.rising = times.rising && time >= times.last;
+		}
+		else
+			times.first = time;
+		times.last = time;
+		times.count++;
+	}
+	return times;
+}
+
+/*
+ * Whether the two pages prove that lists are sorted by the column at path.
+ */
+static bool
+pages_prove(const CrispResource *resource, const char *path, json_object *newest,
+			json_object *oldest)
+{
+	PageTimes newest_times = page_times(newest, path);
+	PageTimes oldest_times = page_times(oldest, path);
+
+	if (newest_times.count < 2 || oldest_times.count < 2 || !newest_times.falling ||
+		!oldest_times.rising || newest_times.last < oldest_times.last)
+		return false;
+
+	/* They must not be sorted by another time just as well. */
+	for (int i = 0; i < resource->ncolumns; i++)
+	{
+		const CrispColumn *other = &resource->columns[i];
+		PageTimes		   other_newest;
+		PageTimes		   other_oldest;
+
+		if (other->type != CRISP_TIME || strcmp(other->path, path) == 0)
+			continue;
+		other_newest = page_times(newest, other->path);
+		other_oldest = page_times(oldest, other->path);
+		if (other_newest.falling && other_oldest.rising)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The first page of a resource's whole list in some order: a JSON array that belongs to
+ * CurrentMemoryContext, or NULL if the answer is something else.
+ */
+static json_object *
+first_page(const CrispOptions *options, const char *order_query)
+{
+	CrispOrder	 order = {.query = order_query};
+	CrispRequest request = {
+		.options = options, .per_page = options->per_page, .query = "", .order = &order};
+	ApiAnswer answer;
+
+	api_finish(api_start(options, request_list_target(&request, 1), CurrentMemoryContext), &answer);
+	return json_object_is_type(answer.data, json_type_array) ? answer.data : NULL;
+}
+
+bool
+order_is_trusted(const CrispRequest *request)
+{
+	const CrispOptions *options = request->options;
+	const CrispOrder   *order = request->order;
+	FactState			state = fact_recall(options, order->query);
+	MemoryContext		context;
+	MemoryContext		old_context;
+	json_object		   *newest;
+	json_object		   *oldest;
+	bool				proved;
+
+	if (state != FACT_UNKNOWN)
+		return state == FACT_TRUE;
+	if (order->opposite == NULL)
+		return true;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw order",
+									ALLOCSET_DEFAULT_SIZES);
+	old_context = MemoryContextSwitchTo(context);
+	newest = first_page(options, order->query);
+	oldest = first_page(options, order->opposite);
+	proved = newest != NULL && oldest != NULL &&
+			 pages_prove(options->resource, order->path, newest, oldest);
+	fact_remember(options, order->query, proved);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+	return proved;
+}
+
+void
+order_disprove(const CrispRequest *request)
+{
+	fact_remember(request->options, request->order->query, false);
+}

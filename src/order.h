@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * order.h
+ *		Whether the API gives a list in the order that was asked for.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_ORDER_H
+#define CRISP_ORDER_H
+
+#include "json.h"
+#include "request.h"
+
+/*
+ * Whether a request's order may be relied on.  A documented one may until a
+ * row has disproved it in this session.  Of another, the list's first page is
+ * asked for in this order and in the opposite one, once a session: two requests.
+ * Raises what requests raise.
+ */
+extern bool order_is_trusted(const CrispRequest *request);
+
+/* Note that a row out of order was seen: the order is trusted no more in this session. */
+extern void order_disprove(const CrispRequest *request);
+
+/*
+ * The time, in Unix milliseconds, at path (the text of a JSON path) of a row.  Returns
+ * false when it has none.
+ */
+extern bool order_row_time(json_object *row, const char *path, int64 *unix_ms);
+
+#endif /* CRISP_ORDER_H */

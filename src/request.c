@@ -1,0 +1,690 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *		What is asked of the API for a scan.
+ *
+ * Conditions and their values become query parameters, or keys to look up.
+ * A parameter is sent only when it leaves out no row that the conditions want.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+
+#include "condition.h"
+#include "request.h"
+#include "timerange.h"
+#include "url.h"
+
+/* A value too long for a URL stays with PostgreSQL, bytes. */
+#define MAX_VALUE_BYTES 1000
+
+/* A condition, read from its integer List. */
+typedef struct Condition
+{
+	const CrispColumn	 *column;
+	ConditionOperator	  operator;
+	Oid					  column_type;
+	Oid					  value_type;
+	const ConditionValue *value;
+	List *
+		texts; /* its value, or those of its array, as char *; set for known ones that aren't times */
+} Condition;
+
+/* What request_create() works with. */
+typedef struct RequestContext
+{
+	const CrispOptions *options;
+	Condition		   *conditions;
+	int					nconditions;
+	StringInfoData		query;
+	List			   *criteria; /* char *, what the search filter demands */
+	CrispRequest	   *request;
+} RequestContext;
+
+/*----------
+ * Values
+ *----------
+ */
+
+static bool
+is_range_operator(ConditionOperator operator)
+{
+	return operator<= CONDITION_GREATER;
+}
+
+static bool
+is_time_condition(const Condition *condition)
+{
+	return condition->column->type == CRISP_TIME && is_range_operator(condition->operator);
+}
+
+static char *
+value_text(Oid type, Datum value)
+{
+	Oid	 output;
+	bool is_varlena;
+
+	getTypeOutputInfo(type, &output, &is_varlena);
+	return OidOutputFunctionCall(output, value);
+}
+
+/*
+ * The elements of an array as texts, without NULLs; *has_null tells of those.
+ */
+static List *
+array_texts(Oid element_type, Datum array, bool *has_null)
+{
+	List  *texts = NIL;
+	int16  length;
+	bool   by_value;
+	char   align;
+	Datum *elements;
+	bool  *nulls;
+	int	   count;
+
+	get_typlenbyvalalign(element_type, &length, &by_value, &align);
+	deconstruct_array(DatumGetArrayTypeP(array), element_type, length, by_value, align, &elements,
+					  &nulls, &count);
+	*has_null = false;
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			*has_null = true;
+		else
+			texts = lappend(texts, value_text(element_type, elements[i]));
+	}
+	return texts;
+}
+
+/*
+ * Read a condition's value as text.  Returns false when no row can satisfy the
+ * condition.
+ */
+static bool
+read_texts(Condition *condition)
+{
+	Datum value = condition->value->value;
+	bool  has_null;
+
+	if (condition->operator== CONDITION_IS_NULL)
+		return true;
+	if (condition->value->isnull)
+		return false;
+	if (is_time_condition(condition))
+		return true;
+
+	switch (condition->operator)
+	{
+		case CONDITION_ANY:
+			condition->texts = array_texts(condition->value_type, value, &has_null);
+			return condition->texts != NIL;
+		case CONDITION_CONTAINS_ALL:
+			condition->texts = array_texts(TEXTOID, value, &has_null);
+			return !has_null;
+		default:
+			condition->texts = list_make1(value_text(condition->value_type, value));
+			return true;
+	}
+}
+
+/*----------
+ * Parameters
+ *----------
+ */
+
+/*
+ * Whether the query has a parameter already: none is sent twice, since what
+ * the API would make of that isn't known.
+ */
+static bool
+has_param(const RequestContext *context, const char *name)
+{
+	const char *query = context->query.data;
+	size_t		length = strlen(name);
+
+	for (const char *at = query; (at = strstr(at, name)) != NULL; at += length)
+		if ((at == query || at[-1] == '&') && at[length] == '=')
+			return true;
+	return false;
+}
+
+static void
+begin_param(RequestContext *context, const char *name)
+{
+	appendStringInfo(&context->query, "%s%s=", context->query.len > 0 ? "&" : "", name);
+}
+
+/*
+ * Add a parameter with a value in the database's encoding.
+ */
+static void
+add_param(RequestContext *context, const char *name, const char *value)
+{
+	if (has_param(context, name))
+		return;
+	begin_param(context, name);
+	url_append_value(&context->query, pg_server_to_any(value, (int) strlen(value), PG_UTF8));
+}
+
+/*
+ * Add a parameter whose value isn't known yet.
+ */
+static void
+add_unknown(RequestContext *context, const char *name, const Condition *condition)
+{
+	if (has_param(context, name))
+		return;
+	begin_param(context, name);
+	appendStringInfo(&context->query, "{%s}", condition->value->text);
+}
+
+/*
+ * Whether a value can stand in a URL as a filter: an empty one might count as no filter, which
+ * is right, or as something else.
+ */
+static bool
+is_sendable(const char *value)
+{
+	return value[0] != '\0' && strlen(value) <= MAX_VALUE_BYTES;
+}
+
+/*----------
+ * Times
+ *----------
+ */
+
+/*
+ * Narrow a range by all conditions on columns that have that parameter for
+ * that end of the range; or, without a parameter, on that column.
+ */
+static void
+narrow_range(const RequestContext *context, const CrispColumn *column, TimeRange *range)
+{
+	for (int i = 0; i < context->nconditions; i++)
+	{
+		const Condition *condition = &context->conditions[i];
+
+		if (condition->column == column && is_time_condition(condition) && condition->value->known)
+			time_range_narrow(range, (int) condition->operator, condition->column_type,
+							  condition->value_type, condition->value->value);
+	}
+}
+
+/*
+ * Add the tightest bounds that the conditions allow; a parameter may serve
+ * several columns.  Returns false when conditions on one column contradict
+ * each other.
+ */
+static bool
+add_ranges(RequestContext *context)
+{
+	const CrispResource *resource = context->options->resource;
+	const char			*lower_param = NULL;
+	const char			*upper_param = NULL;
+	TimeRange			 asked = TIME_RANGE_ALL;
+	char				*bound;
+
+	for (int i = 0; i < resource->ncolumns; i++)
+	{
+		const CrispColumn *column = &resource->columns[i];
+		TimeRange		   range = TIME_RANGE_ALL;
+
+		if (column->type != CRISP_TIME)
+			continue;
+		narrow_range(context, column, &range);
+		if (time_range_is_empty(range))
+			return false;
+		if (column->lower_param != NULL)
+		{
+			lower_param = column->lower_param;
+			asked.lower = Max(asked.lower, range.lower);
+		}
+		if (column->upper_param != NULL)
+		{
+			upper_param = column->upper_param;
+			asked.upper = Min(asked.upper, range.upper);
+		}
+	}
+
+	if (lower_param != NULL && (bound = time_range_lower_iso(asked)) != NULL)
+		add_param(context, lower_param, bound);
+	if (upper_param != NULL && (bound = time_range_upper_iso(asked)) != NULL)
+		add_param(context, upper_param, bound);
+	return true;
+}
+
+/*
+ * Say which parameters a time that isn't known yet will bound.
+ */
+static void
+add_unknown_time(RequestContext *context, const Condition *condition)
+{
+	const CrispColumn *column = condition->column;
+
+	if (condition->operator>= CONDITION_EQUAL && column->lower_param != NULL)
+		add_unknown(context, column->lower_param, condition);
+	if (condition->operator<= CONDITION_EQUAL && column->upper_param != NULL)
+		add_unknown(context, column->upper_param, condition);
+}
+
+/*----------
+ * Filters
+ *----------
+ */
+
+/*
+ * Whether every value that the condition leaves to its column is, or is not, the constant.
+ */
+static bool
+implies_constant(const Condition *condition, const char *constant, bool is)
+{
+	ListCell *lc;
+
+	if (condition->operator== CONDITION_NOT_EQUAL)
+		return !is && strcmp(linitial(condition->texts), constant) == 0;
+	foreach(lc, condition->texts)
+		if ((strcmp(lfirst(lc), constant) == 0) != is)
+			return false;
+	return true;
+}
+
+/*
+ * The one value that the condition leaves to its column, or NULL.
+ */
+static const char *
+only_value(const Condition *condition)
+{
+	const char *value;
+	ListCell   *lc;
+
+	if (condition->operator!= CONDITION_EQUAL && condition->operator!= CONDITION_ANY)
+		return NULL;
+	value = linitial(condition->texts);
+	foreach(lc, condition->texts)
+		if (strcmp(lfirst(lc), value) != 0)
+			return NULL;
+	return value;
+}
+
+/*
+ * Add a criterion of the search filter: the column holds value.
+ */
+static void
+add_criterion(RequestContext *context, const char *criterion, const char *value)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, "{\"model\":");
+	escape_json(&text, context->options->resource->search_filter_model);
+	appendStringInfoString(&text, ",\"criterion\":");
+	escape_json(&text, criterion);
+	appendStringInfoString(&text, ",\"operator\":\"eq\",\"query\":[");
+	escape_json(&text, value);
+	appendStringInfoString(&text, "]}");
+	context->criteria = lappend(context->criteria, text.data);
+}
+
+/*
+ * Apply one of the resource's filters to one condition on its column, whose value is known.
+ */
+static void
+apply_filter(RequestContext *context, const CrispFilter *filter, const Condition *condition)
+{
+	const char *value;
+	ListCell   *lc;
+
+	switch (filter->test)
+	{
+		case CRISP_IS:
+		case CRISP_IS_NOT:
+			if (implies_constant(condition, filter->constant, filter->test == CRISP_IS))
+				add_param(context, filter->param, "1");
+			break;
+		case CRISP_EQUALS:
+			value = only_value(condition);
+			if (value != NULL && is_sendable(value))
+				add_param(context, filter->param, value);
+			break;
+		case CRISP_SEARCHES:
+			value = only_value(condition);
+			if (value == NULL || context->request->search != NULL)
+				break;
+			if (strlen(value) > MAX_VALUE_BYTES)
+				ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+								errmsg("text to search Crisp for is too long"),
+								errdetail("It has %zu bytes, %d is the limit.", strlen(value),
+										  MAX_VALUE_BYTES)));
+			context->request->search = value;
+			if (is_sendable(value))
+				add_param(context, filter->param, value);
+			break;
+		case CRISP_CONTAINS:
+			foreach(lc, condition->texts)
+				if (is_sendable(lfirst(lc)))
+					add_criterion(context, filter->param, lfirst(lc));
+			break;
+		case CRISP_IS_NULL:
+			break;
+	}
+}
+
+/*
+ * Say what a filter will get whose value isn't known yet.
+ */
+static void
+apply_unknown_filter(RequestContext *context, const CrispFilter *filter, const Condition *condition)
+{
+	if (filter->test == CRISP_EQUALS || filter->test == CRISP_SEARCHES)
+	{
+		if (condition->operator== CONDITION_EQUAL)
+			add_unknown(context, filter->param, condition);
+	}
+	else if (filter->test == CRISP_CONTAINS)
+		add_unknown(context, context->options->resource->search_filter_param, condition);
+}
+
+/*
+ * Add the parameters of the resource's filters that the conditions allow.
+ */
+static void
+add_filters(RequestContext *context)
+{
+	for (const CrispFilter *filter = context->options->resource->filters; filter->path != NULL;
+		 filter++)
+	{
+		for (int i = 0; i < context->nconditions; i++)
+		{
+			const Condition *condition = &context->conditions[i];
+
+			if (strcmp(filter->path, condition->column->path) != 0)
+				continue;
+			if (condition->operator== CONDITION_IS_NULL || filter->test == CRISP_IS_NULL)
+			{
+				if (condition->operator== CONDITION_IS_NULL && filter->test == CRISP_IS_NULL)
+					add_param(context, filter->param, "1");
+			}
+			else if (condition->value->known)
+				apply_filter(context, filter, condition);
+			else
+				apply_unknown_filter(context, filter, condition);
+		}
+	}
+}
+
+/*
+ * Add the search filter, if the conditions demand anything of it.
+ */
+static void
+add_search_filter(RequestContext *context)
+{
+	const CrispResource *resource = context->options->resource;
+	StringInfoData		 filter;
+	ListCell			*lc;
+
+	if (context->criteria == NIL)
+		return;
+
+	initStringInfo(&filter);
+	foreach(lc, context->criteria)
+		appendStringInfo(&filter, "%s%s", filter.len > 0 ? "," : "[", (char *) lfirst(lc));
+	appendStringInfoChar(&filter, ']');
+	add_param(context, resource->search_filter_param, filter.data);
+	appendStringInfo(&context->query, "&%s", resource->search_filter_query);
+}
+
+/*----------
+ * Keys
+ *----------
+ */
+
+/*
+ * Whether a lookup's route understands a key; if not, *absent tells whether no row has it.
+ */
+static bool
+is_lookup_key(const CrispLookup *lookup, const char *key, bool *absent)
+{
+	*absent = false;
+	if (lookup->key_holds != NULL)
+		return strstr(key, lookup->key_holds) != NULL && strlen(key) <= MAX_VALUE_BYTES;
+
+	/* These would not be segments of a path, and identify nothing. */
+	*absent = key[0] == '\0' || strcmp(key, ".") == 0 || strcmp(key, "..") == 0 ||
+			  strlen(key) > MAX_VALUE_BYTES;
+	return !*absent;
+}
+
+static int
+compare_keys(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/*
+ * Make the request one for single rows, if all of the condition's values can
+ * be looked up.  Returns false when no row has any of them.
+ */
+static bool
+set_keys(RequestContext *context, const Condition *condition)
+{
+	const CrispLookup *lookup = crisp_resource_lookup(context->options->resource,
+													  condition->column->path);
+	List			  *keys = NIL;
+	ListCell		  *lc;
+
+	if (!condition->value->known)
+	{
+		context->request->lookup = lookup;
+		return true;
+	}
+
+	list_sort(condition->texts, compare_keys);
+	foreach(lc, condition->texts)
+	{
+		const char *key = lfirst(lc);
+		bool		absent;
+
+		if (foreach_current_index(lc) > 0 &&
+			strcmp(key, list_nth(condition->texts, foreach_current_index(lc) - 1)) == 0)
+			continue;
+		if (is_lookup_key(lookup, key, &absent))
+			keys = lappend(keys, pg_server_to_any(key, (int) strlen(key), PG_UTF8));
+		else if (!absent)
+			return true;
+	}
+	context->request->lookup = lookup;
+	context->request->keys = keys;
+	return keys != NIL;
+}
+
+/*----------
+ * The whole
+ *----------
+ */
+
+/*
+ * Read the conditions.  Returns false when no row can satisfy one of them.
+ */
+static bool
+read_conditions(RequestContext *context, List *conditions, const ConditionValue *values)
+{
+	ListCell *lc;
+
+	context->conditions = palloc0(sizeof(Condition) * Max(list_length(conditions), 1));
+	foreach(lc, conditions)
+	{
+		List	  *fields = lfirst(lc);
+		Condition *condition = &context->conditions[context->nconditions];
+
+		condition->column = &context->options->resource
+								 ->columns[list_nth_int(fields, CONDITION_COLUMN)];
+		condition->operator=(ConditionOperator) list_nth_int(fields, CONDITION_OPERATOR);
+		condition->column_type = (Oid) list_nth_int(fields, CONDITION_COLUMN_TYPE);
+		condition->value_type = (Oid) list_nth_int(fields, CONDITION_VALUE_TYPE);
+		condition->value = &values[context->nconditions++];
+		if (condition->value->known && !read_texts(condition))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Set where the list ends for the conditions on its order's column.
+ */
+static void
+set_stop(RequestContext *context, const CrispOrder *order)
+{
+	CrispRequest *request = context->request;
+	TimeRange	  range = TIME_RANGE_ALL;
+
+	request->stop_column = crisp_column_by_path(context->options->resource, order->path);
+	narrow_range(context, request->stop_column, &range);
+	request->stops = time_range_lower(range, &request->stop_before);
+}
+
+CrispRequest *
+request_create(const CrispOptions *options, List *conditions, const ConditionValue *values,
+			   int lookup_condition, const CrispOrder *order, bool early_stop)
+{
+	RequestContext context = {.options = options};
+
+	context.request = palloc0(sizeof(CrispRequest));
+	context.request->options = options;
+	context.request->per_page = options->per_page;
+	context.request->order = order;
+	initStringInfo(&context.query);
+
+	if (!read_conditions(&context, conditions, values) || !add_ranges(&context))
+		return NULL;
+	for (int i = 0; i < context.nconditions; i++)
+		if (is_time_condition(&context.conditions[i]) && !context.conditions[i].value->known)
+			add_unknown_time(&context, &context.conditions[i]);
+	add_filters(&context);
+	add_search_filter(&context);
+	context.request->query = context.query.data;
+
+	if (order != NULL && early_stop)
+		set_stop(&context, order);
+	if (lookup_condition >= 0 && !set_keys(&context, &context.conditions[lookup_condition]))
+		return NULL;
+	return context.request;
+}
+
+static bool
+texts_equal(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool
+request_equal(const CrispRequest *a, const CrispRequest *b)
+{
+	ListCell *lc_a;
+	ListCell *lc_b;
+
+	if (a->lookup != b->lookup || list_length(a->keys) != list_length(b->keys) ||
+		a->stops != b->stops || (a->stops && a->stop_before != b->stop_before) ||
+		!texts_equal(a->query, b->query) || !texts_equal(a->search, b->search))
+		return false;
+	forboth(lc_a, a->keys, lc_b, b->keys)
+		if (strcmp(lfirst(lc_a), lfirst(lc_b)) != 0)
+			return false;
+	return true;
+}
+
+/*----------
+ * Targets
+ *----------
+ */
+
+/*
+ * Append a route, with its placeholders filled in; a NULL key is left as it is.
+ */
+static void
+append_route(StringInfo target, const char *route, const CrispOptions *options, int page_number,
+			 const char *key)
+{
+	static const char website_holder[] = "{website_id}";
+	static const char page_holder[] = "{page_number}";
+	static const char key_holder[] = "{key}";
+
+	while (*route != '\0')
+	{
+		if (strncmp(route, website_holder, strlen(website_holder)) == 0)
+		{
+			url_append_segment(target, options->website_id);
+			route += strlen(website_holder);
+		}
+		else if (strncmp(route, page_holder, strlen(page_holder)) == 0)
+		{
+			appendStringInfo(target, "%d", page_number);
+			route += strlen(page_holder);
+		}
+		else if (key != NULL && strncmp(route, key_holder, strlen(key_holder)) == 0)
+		{
+			url_append_segment(target, key);
+			route += strlen(key_holder);
+		}
+		else
+			appendStringInfoChar(target, *route++);
+	}
+}
+
+/*
+ * Append query parameters, after whatever the target has already.
+ */
+static void
+append_query(StringInfo target, const char *query)
+{
+	if (query[0] != '\0')
+		appendStringInfo(target, "%c%s", strchr(target->data, '?') == NULL ? '?' : '&', query);
+}
+
+char *
+request_list_target(const CrispRequest *request, int page_number)
+{
+	const CrispOptions	*options = request->options;
+	const CrispResource *resource = options->resource;
+	StringInfoData		 target;
+
+	initStringInfo(&target);
+	append_route(&target, resource->list_route, options, page_number, NULL);
+	if (resource->per_page_param != NULL)
+		append_query(&target, psprintf("%s=%d", resource->per_page_param, request->per_page));
+	if (resource->include_empty_param != NULL && options->include_empty)
+		append_query(&target, psprintf("%s=1", resource->include_empty_param));
+	append_query(&target, request->query);
+	if (request->order != NULL)
+		append_query(&target, request->order->query);
+	return target.data;
+}
+
+char *
+request_lookup_target(const CrispRequest *request, const char *key)
+{
+	StringInfoData target;
+
+	initStringInfo(&target);
+	append_route(&target, request->lookup->route, request->options, 0, key);
+	return target.data;
+}
+
+char *
+request_route_target(const CrispOptions *options, const char *route)
+{
+	StringInfoData target;
+
+	initStringInfo(&target);
+	append_route(&target, route, options, 0, NULL);
+	return target.data;
+}

@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *		What is asked of the API for a scan.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_REQUEST_H
+#define CRISP_REQUEST_H
+
+#include "nodes/pg_list.h"
+
+#include "option.h"
+
+/* The value of a condition at the time of a request. */
+typedef struct ConditionValue
+{
+	bool		known; /* false: can't be told before execution */
+	bool		isnull;
+	Datum		value;
+	const char *text; /* when not known: the expression, for EXPLAIN */
+} ConditionValue;
+
+/*
+ * What a scan asks for: a list, page by page, or single rows, by their keys.
+ */
+typedef struct CrispRequest
+{
+	const CrispOptions *options;
+	int					per_page;
+
+	/* of a list */
+	const char		  *query;		/* its conditions, as "a=b&c=d"; may be empty */
+	const CrispOrder  *order;		/* asked for; NULL for none */
+	const CrispColumn *stop_column; /* the order's column: the list is of no use ... */
+	int64			   stop_before; /* ... from where it's below this, Unix milliseconds; */
+	bool			   stops;		/* if this is set */
+
+	/* of single rows; lookup is NULL for a list */
+	const CrispLookup *lookup;
+	List			  *keys; /* char *, UTF-8, each once */
+
+	const char
+		*search; /* what full-text search was asked for, in the database's encoding; or NULL */
+} CrispRequest;
+
+/*
+ * Work out the request for conditions (of the form in condition.h), given an
+ * array with a value for each.  It asks for a superset of the rows that satisfy
+ * them.  lookup_condition is the index of the condition whose values are looked up as keys, -1 for a list.
+ * order is what the list is asked to be sorted by, or NULL; if early_stop is set, it ends where
+ * the conditions on the order's column end.
+ *
+ * Values that aren't known show up in the query as "parameter={expression}".
+ *
+ * Returns NULL when no row can satisfy the conditions, so that there is nothing to ask.
+ * The result is palloc'd in CurrentMemoryContext.
+ */
+extern CrispRequest *request_create(const CrispOptions *options, List *conditions,
+									const ConditionValue *values, int lookup_condition,
+									const CrispOrder *order, bool early_stop);
+
+/* Whether two requests of one scan ask for the same. */
+extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
+
+/* The target of the list's page (1-based), relative to the base URL; palloc'd. */
+extern char *request_list_target(const CrispRequest *request, int page_number);
+
+/* The target for one key (UTF-8), or for no key in particular where key is NULL; palloc'd. */
+extern char *request_lookup_target(const CrispRequest *request, const char *key);
+
+/* A route of the options' resource with its website filled in; palloc'd. */
+extern char *request_route_target(const CrispOptions *options, const char *route);
+
+#endif /* CRISP_REQUEST_H */

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * timerange.h
+ *		Ranges of time, as conditions leave them and as the API takes them.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_TIMERANGE_H
+#define CRISP_TIMERANGE_H
+
+/*
+ * A closed interval of times, in PostgreSQL's microseconds since 2000-01-01
+ * UTC.  The extremes of int64 stand for no bound, as they do for timestamptz.
+ */
+typedef struct TimeRange
+{
+	int64 lower;
+	int64 upper;
+} TimeRange;
+
+#define TIME_RANGE_ALL             \
+	{                              \
+		PG_INT64_MIN, PG_INT64_MAX \
+	}
+
+/*
+ * Narrow a range by "column OP value": strategy is that of the operator in a
+ * btree family, and the types are those between which condition.c finds a
+ * comparison: timestamptz, timestamp and date (in UTC where the column has that type), or Unix milliseconds.
+ */
+extern void time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_type,
+							  Datum value);
+
+/* Whether a range holds no time at all. */
+extern bool time_range_is_empty(TimeRange range);
+
+/* Whether a range has a lower bound; if so, *unix_ms gets it, rounded down. */
+extern bool time_range_lower(TimeRange range, int64 *unix_ms);
+
+/*
+ * A bound as a date for the API: ISO 8601 in UTC with milliseconds, a millisecond further out than it is, since
+ * whether the API takes bounds as inclusive isn't known.  NULL where there is no bound, or
+ * none that ISO 8601 can say.  Palloc'd.
+ */
+extern char *time_range_lower_iso(TimeRange range);
+extern char *time_range_upper_iso(TimeRange range);
+
+#endif /* CRISP_TIMERANGE_H */
