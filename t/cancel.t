@@ -310,7 +310,7 @@ BEGIN
 	FOR id IN SELECT session_id FROM crisp.conversations LOOP
 		outer_rows := outer_rows + 1;
 		BEGIN
-			PERFORM count(*) FROM crisp.people_profiles;
+			PERFORM people_id FROM crisp.people_profiles;
 		EXCEPTION WHEN fdw_unable_to_create_reply THEN
 			failures := failures + 1;
 		END;

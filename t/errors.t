@@ -724,7 +724,7 @@ foreach my $list (
 
 	answer_with("*/$route", { status => 503, body => '' });
 	$session->fails(
-		"SELECT count(*) FROM crisp.$table",
+		"SELECT * FROM crisp.$table",
 		{ %DOWN, detail => qr{^GET website/\Q$website_id/$route\E\S* answered HTTP 503\.$} },
 		"503 for $table");
 	$sandbox->reset;

@@ -142,8 +142,8 @@ sub parameters
 
 =item pages(rows, [per_page])
 
-How many requests a list of so many rows costs: after a full page that isn't said to be
-followed by another, only an empty or a short one ends the list.
+How many requests a list of so many rows costs, once the backend has seen that the server
+tells pages that are not the last by status 206.
 
 =back
 
@@ -153,7 +153,7 @@ sub pages
 {
 	my ($rows, $per_page) = @_;
 
-	return ceil(($rows + 1) / ($per_page // 50));
+	return ceil($rows / ($per_page // 50)) || 1;
 }
 
 1;

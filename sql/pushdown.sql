@@ -1,0 +1,57 @@
+--
+-- What Crisp is asked: the plan for each kind of query.
+--
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO';
+SET search_path = crisp, public;
+
+-- filters
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE state = 'resolved';
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE state <> 'resolved' AND updated_at > '2026-01-10';
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE state IN ('pending', 'unresolved');
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE state IN ('pending', 'resolved');
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE assigned_user_id IS NULL AND inbox_id = 'ü&x=1';
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE assigned_user_id = '';
+EXPLAIN (COSTS OFF) SELECT * FROM people_profiles WHERE segments @> ARRAY['vip', 'a "b"'];
+EXPLAIN (COSTS OFF) SELECT * FROM people_profiles WHERE 'vip' = ANY (segments);
+EXPLAIN (COSTS OFF) SELECT * FROM people_profiles WHERE search_query = 'refund policy';
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE created_at > '2026-01-10' AND waiting_since < '2026-01-12';
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE state = 'resolved' OR updated_at > '2026-01-10';
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE state ILIKE 'Resolved';
+
+-- keys
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE session_id = 'session_1';
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE session_id IN ('a', 'b', 'c', 'd', 'a', NULL);
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE session_id = '';
+EXPLAIN (COSTS OFF) SELECT * FROM people_profiles WHERE email = 'ada@example.com';
+EXPLAIN (COSTS OFF) SELECT * FROM people_profiles WHERE email = 'ada';
+CREATE TEMP TABLE local (id text);
+INSERT INTO local VALUES ('a'), ('b');
+ANALYZE local;
+EXPLAIN (COSTS OFF) SELECT * FROM local JOIN conversations ON session_id = id;
+EXPLAIN (COSTS OFF) SELECT * FROM conversations WHERE session_id IN (SELECT id FROM local);
+EXPLAIN (COSTS OFF) SELECT * FROM local JOIN people_profiles ON email = id;
+SELECT id, session_id FROM local JOIN conversations ON session_id = id;
+
+-- orders and limits
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY updated_at DESC LIMIT 30;
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY updated_at DESC LIMIT 60 OFFSET 10;
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY waiting_since DESC LIMIT 30;
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY waiting_since DESC NULLS LAST LIMIT 30;
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE waiting_since > '2026-01-01' ORDER BY waiting_since DESC LIMIT 30;
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY updated_at LIMIT 30;
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY updated_at DESC, session_id LIMIT 30;
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations LIMIT 30;
+EXPLAIN (COSTS OFF) SELECT max(updated_at) FROM conversations;
+EXPLAIN (COSTS OFF) SELECT * FROM people_profiles WHERE updated_at > '2026-01-10';
+
+-- counts
+EXPLAIN (COSTS OFF) SELECT count(*) FROM people_profiles;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM visitors;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM conversations;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM people_profiles WHERE email <> '';
+SELECT count(*) FROM people_profiles;
+
+-- what went where
+EXPLAIN (COSTS OFF, VERBOSE) SELECT session_id FROM conversations WHERE state = 'resolved' AND meta_email LIKE 'a%';
+RESET DateStyle;
