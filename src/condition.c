@@ -69,12 +69,12 @@ takes_range(const CrispResource *resource, const CrispColumn *column)
  * Whether the API helps with an operator other than a comparison of times.
  */
 static bool
-takes_operator(const CrispResource *resource, const CrispColumn *column, ConditionOperator operator)
+takes_operator(const CrispResource *resource, const CrispColumn *column, ConditionOperator op)
 {
 	bool flag = has_filter(resource, column, CRISP_IS) ||
 				has_filter(resource, column, CRISP_IS_NOT);
 
-	switch (operator)
+	switch (op)
 	{
 		case CONDITION_EQUAL:
 		case CONDITION_ANY:
@@ -155,11 +155,11 @@ collation_is_exact(Oid collation)
  * in which cross-type operators are found, too; 0 when it has none.
  */
 static int
-btree_strategy(Oid operator, Oid type)
+btree_strategy(Oid op, Oid type)
 {
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
 
-	return OidIsValid(entry->btree_opf) ? get_op_opfamily_strategy(operator, entry->btree_opf) : 0;
+	return OidIsValid(entry->btree_opf) ? get_op_opfamily_strategy(op, entry->btree_opf) : 0;
 }
 
 /*----------
@@ -212,18 +212,18 @@ value_is_fixed(const MatchContext *context, Node *value)
 }
 
 static List *
-make_condition(const MatchContext *context, const CrispColumn *column, ConditionOperator operator,
+make_condition(const MatchContext *context, const CrispColumn *column, ConditionOperator op,
 			   Oid column_type, Oid value_type)
 {
-	return list_make4_int((int) (column - context->options->resource->columns),
-						  (int) operator,(int) column_type, (int) value_type);
+	return list_make4_int((int) (column - context->options->resource->columns), (int) op,
+						  (int) column_type, (int) value_type);
 }
 
 /*
  * Match "column OP value"; returns the condition, or NIL.
  */
 static List *
-match_comparison(const MatchContext *context, Node *left, Oid operator, Oid collation, Node *right)
+match_comparison(const MatchContext *context, Node *left, Oid op, Oid collation, Node *right)
 {
 	const CrispResource *resource = context->options->resource;
 	const CrispColumn	*column = match_column(context, left);
@@ -235,13 +235,13 @@ match_comparison(const MatchContext *context, Node *left, Oid operator, Oid coll
 	if (column == NULL || !value_is_fixed(context, right))
 		return NIL;
 
-	strategy = btree_strategy(operator, column_type);
+	strategy = btree_strategy(op, column_type);
 	if (strategy != 0 && takes_range(resource, column) && times_comparable(column_type, value_type))
 		return make_condition(context, column, strategy, column_type, value_type);
 
 	if (!collation_is_exact(collation))
 		return NIL;
-	if (operator== OID_ARRAY_CONTAINS_OP && column_type == TEXTARRAYOID &&
+	if (op == OID_ARRAY_CONTAINS_OP && column_type == TEXTARRAYOID &&
 		takes_operator(resource, column, CONDITION_CONTAINS_ALL))
 		return make_condition(context, column, CONDITION_CONTAINS_ALL, column_type, value_type);
 
@@ -250,7 +250,7 @@ match_comparison(const MatchContext *context, Node *left, Oid operator, Oid coll
 	if (strategy == BTEqualStrategyNumber && takes_operator(resource, column, CONDITION_EQUAL))
 		return make_condition(context, column, CONDITION_EQUAL, column_type, value_type);
 
-	negator = strategy == 0 ? get_negator(operator) : InvalidOid;
+	negator = strategy == 0 ? get_negator(op) : InvalidOid;
 	if (OidIsValid(negator) && btree_strategy(negator, column_type) == BTEqualStrategyNumber &&
 		takes_operator(resource, column, CONDITION_NOT_EQUAL))
 		return make_condition(context, column, CONDITION_NOT_EQUAL, column_type, value_type);
@@ -378,11 +378,11 @@ bool
 condition_narrows_list(const CrispResource *resource, List *condition)
 {
 	const CrispColumn *column = &resource->columns[list_nth_int(condition, CONDITION_COLUMN)];
-	int				   operator= list_nth_int(condition, CONDITION_OPERATOR);
+	int				   op = list_nth_int(condition, CONDITION_OPERATOR);
 
-	if (column->type == CRISP_TIME && operator<= CONDITION_GREATER)
-		return (column->lower_param != NULL && operator>= CONDITION_EQUAL) ||
-			   (column->upper_param != NULL && operator<= CONDITION_EQUAL);
+	if (column->type == CRISP_TIME && op <= CONDITION_GREATER)
+		return (column->lower_param != NULL && op >= CONDITION_EQUAL) ||
+			   (column->upper_param != NULL && op <= CONDITION_EQUAL);
 	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
 		if (strcmp(filter->path, column->path) == 0)
 			return true;

@@ -70,8 +70,10 @@ fact_remember(const CrispOptions *options, const char *name, bool holds)
 
 	if (fact == NULL)
 	{
-		fact = MemoryContextAlloc(TopMemoryContext, offsetof(Fact, name) + strlen(key) + 1);
-		strcpy(fact->name, key);
+		size_t size = strlen(key) + 1;
+
+		fact = MemoryContextAlloc(TopMemoryContext, offsetof(Fact, name) + size);
+		memcpy(fact->name, key, size);
 		dlist_push_head(&facts, &fact->node);
 	}
 	fact->holds = holds;

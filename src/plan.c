@@ -41,6 +41,9 @@
 /* Rows a page where the page size is the server's choice. */
 #define DEFAULT_PER_PAGE 50
 
+/* The share of a list that a full-text search finds. */
+#define SEARCH_SELECTIVITY 0.01
+
 /* What planning a scan needs to keep, in RelOptInfo.fdw_private. */
 typedef struct ScanPlan
 {
@@ -117,15 +120,15 @@ lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condition
 	forboth(lc, conditions->conditions, lc_value, conditions->values)
 	{
 		List			  *condition = lfirst(lc);
-		int				   operator= list_nth_int(condition, CONDITION_OPERATOR);
+		int				   op = list_nth_int(condition, CONDITION_OPERATOR);
 		const CrispColumn *column = &options->resource
 										 ->columns[list_nth_int(condition, CONDITION_COLUMN)];
 
 		if (crisp_resource_lookup(options->resource, column->path) == NULL ||
-			(operator!= CONDITION_EQUAL && operator!= CONDITION_ANY))
+			(op != CONDITION_EQUAL && op != CONDITION_ANY))
 			continue;
 		*nkeys = 1;
-		if (operator== CONDITION_ANY)
+		if (op == CONDITION_ANY)
 			*nkeys = estimate_array_length(
 #if PG_VERSION_NUM >= 170000
 				root,
@@ -134,6 +137,39 @@ lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condition
 		return list_cell_number(conditions->conditions, lc);
 	}
 	return -1;
+}
+
+/*
+ * Whether the number of the list's rows was never looked for: -1 says so, and
+ * 0 in 13, where it can't be told from an empty list.
+ */
+static bool
+nobody_has_looked(const RelOptInfo *baserel)
+{
+#if PG_VERSION_NUM >= 140000
+	return baserel->tuples < 0;
+#else
+	return baserel->tuples <= 0;
+#endif
+}
+
+/*
+ * Estimate conditions on what was searched for: statistics know only NULLs of
+ * that column.
+ */
+static void
+set_search_selectivity(const CrispResource *resource, const Conditions *conditions)
+{
+	ListCell *lc;
+	ListCell *lc_clause;
+
+	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
+	{
+		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+
+		if (column->flags & CRISP_ASKED)
+			lfirst_node(RestrictInfo, lc_clause)->norm_selec = SEARCH_SELECTIVITY;
+	}
 }
 
 void
@@ -150,9 +186,9 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 					  list_length(baserel->baserestrictinfo);
 	baserel->fdw_private = plan;
 
-	/* Neither 0 nor -1 says how many there are, only that nobody has looked. */
-	if (baserel->tuples <= 0)
+	if (nobody_has_looked(baserel))
 		baserel->tuples = plan->options->resource->typical_rows;
+	set_search_selectivity(plan->options->resource, plan->conditions);
 	set_baserel_size_estimates(root, baserel);
 
 	plan->received = list_rows(root, baserel, plan->options, plan->conditions);
@@ -189,12 +225,12 @@ offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 										 baserel->baserestrictcost.per_tuple);
 	Relids required_outer = draft->param_info ? draft->param_info->ppi_req_outer
 											  : baserel->lateral_relids;
-	List *private = NIL;
+	List  *fdw_private = NIL;
 
 	draft->method[METHOD_REQUESTS] = (int) Min(
 		draft->method[METHOD_KIND] == SCAN_NEWEST ? draft->first : draft->requests, INT_MAX);
 	for (int i = 0; i < METHOD_FIELDS; i++)
-	private = lappend_int(private, draft->method[i]);
+		fdw_private = lappend_int(fdw_private, draft->method[i]);
 
 	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, draft->rows,
 #if PG_VERSION_NUM >= 180000
@@ -205,7 +241,7 @@ offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 #if PG_VERSION_NUM >= 170000
 													   NIL, /* fdw_restrictinfo */
 #endif
-													   private));
+													   fdw_private));
 }
 
 /*
@@ -228,10 +264,10 @@ early_stop_order(PlannerInfo *root, RelOptInfo *baserel, const ScanPlan *plan,
 		List			  *condition = lfirst(lc);
 		const CrispColumn *column = &resource->columns[list_nth_int(condition, CONDITION_COLUMN)];
 		const CrispOrder  *order = crisp_resource_order(resource, column->path);
-		int				   operator= list_nth_int(condition, CONDITION_OPERATOR);
+		int				   op = list_nth_int(condition, CONDITION_OPERATOR);
 
-		if (order == NULL ||
-			column->lower_param != NULL || operator<CONDITION_EQUAL || operator> CONDITION_GREATER)
+		if (order == NULL || column->lower_param != NULL || op < CONDITION_EQUAL ||
+			op > CONDITION_GREATER)
 			continue;
 		if (result >= 0 && &resource->orders[result] != order)
 			continue;

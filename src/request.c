@@ -32,7 +32,7 @@
 typedef struct Condition
 {
 	const CrispColumn	 *column;
-	ConditionOperator	  operator;
+	ConditionOperator	  op;
 	Oid					  column_type;
 	Oid					  value_type;
 	const ConditionValue *value;
@@ -57,15 +57,15 @@ typedef struct RequestContext
  */
 
 static bool
-is_range_operator(ConditionOperator operator)
+is_range_operator(ConditionOperator op)
 {
-	return operator<= CONDITION_GREATER;
+	return op <= CONDITION_GREATER;
 }
 
 static bool
 is_time_condition(const Condition *condition)
 {
-	return condition->column->type == CRISP_TIME && is_range_operator(condition->operator);
+	return condition->column->type == CRISP_TIME && is_range_operator(condition->op);
 }
 
 static char *
@@ -116,14 +116,14 @@ read_texts(Condition *condition)
 	Datum value = condition->value->value;
 	bool  has_null;
 
-	if (condition->operator== CONDITION_IS_NULL)
+	if (condition->op == CONDITION_IS_NULL)
 		return true;
 	if (condition->value->isnull)
 		return false;
 	if (is_time_condition(condition))
 		return true;
 
-	switch (condition->operator)
+	switch (condition->op)
 	{
 		case CONDITION_ANY:
 			condition->texts = array_texts(condition->value_type, value, &has_null);
@@ -215,7 +215,7 @@ narrow_range(const RequestContext *context, const CrispColumn *column, TimeRange
 		const Condition *condition = &context->conditions[i];
 
 		if (condition->column == column && is_time_condition(condition) && condition->value->known)
-			time_range_narrow(range, (int) condition->operator, condition->column_type,
+			time_range_narrow(range, (int) condition->op, condition->column_type,
 							  condition->value_type, condition->value->value);
 	}
 }
@@ -271,9 +271,9 @@ add_unknown_time(RequestContext *context, const Condition *condition)
 {
 	const CrispColumn *column = condition->column;
 
-	if (condition->operator>= CONDITION_EQUAL && column->lower_param != NULL)
+	if (condition->op >= CONDITION_EQUAL && column->lower_param != NULL)
 		add_unknown(context, column->lower_param, condition);
-	if (condition->operator<= CONDITION_EQUAL && column->upper_param != NULL)
+	if (condition->op <= CONDITION_EQUAL && column->upper_param != NULL)
 		add_unknown(context, column->upper_param, condition);
 }
 
@@ -290,7 +290,7 @@ implies_constant(const Condition *condition, const char *constant, bool is)
 {
 	ListCell *lc;
 
-	if (condition->operator== CONDITION_NOT_EQUAL)
+	if (condition->op == CONDITION_NOT_EQUAL)
 		return !is && strcmp(linitial(condition->texts), constant) == 0;
 	foreach(lc, condition->texts)
 		if ((strcmp(lfirst(lc), constant) == 0) != is)
@@ -307,7 +307,7 @@ only_value(const Condition *condition)
 	const char *value;
 	ListCell   *lc;
 
-	if (condition->operator!= CONDITION_EQUAL && condition->operator!= CONDITION_ANY)
+	if (condition->op != CONDITION_EQUAL && condition->op != CONDITION_ANY)
 		return NULL;
 	value = linitial(condition->texts);
 	foreach(lc, condition->texts)
@@ -387,7 +387,7 @@ apply_unknown_filter(RequestContext *context, const CrispFilter *filter, const C
 {
 	if (filter->test == CRISP_EQUALS || filter->test == CRISP_SEARCHES)
 	{
-		if (condition->operator== CONDITION_EQUAL)
+		if (condition->op == CONDITION_EQUAL)
 			add_unknown(context, filter->param, condition);
 	}
 	else if (filter->test == CRISP_CONTAINS)
@@ -409,9 +409,9 @@ add_filters(RequestContext *context)
 
 			if (strcmp(filter->path, condition->column->path) != 0)
 				continue;
-			if (condition->operator== CONDITION_IS_NULL || filter->test == CRISP_IS_NULL)
+			if (condition->op == CONDITION_IS_NULL || filter->test == CRISP_IS_NULL)
 			{
-				if (condition->operator== CONDITION_IS_NULL && filter->test == CRISP_IS_NULL)
+				if (condition->op == CONDITION_IS_NULL && filter->test == CRISP_IS_NULL)
 					add_param(context, filter->param, "1");
 			}
 			else if (condition->value->known)
@@ -528,7 +528,7 @@ read_conditions(RequestContext *context, List *conditions, const ConditionValue 
 
 		condition->column = &context->options->resource
 								 ->columns[list_nth_int(fields, CONDITION_COLUMN)];
-		condition->operator=(ConditionOperator) list_nth_int(fields, CONDITION_OPERATOR);
+		condition->op = (ConditionOperator) list_nth_int(fields, CONDITION_OPERATOR);
 		condition->column_type = (Oid) list_nth_int(fields, CONDITION_COLUMN_TYPE);
 		condition->value_type = (Oid) list_nth_int(fields, CONDITION_VALUE_TYPE);
 		condition->value = &values[context->nconditions++];

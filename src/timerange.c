@@ -98,9 +98,9 @@ value_instants(Oid column_type, Oid value_type, Datum value)
 }
 
 void
-time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_type, Datum datum)
+time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_type, Datum value)
 {
-	TimeRange value = value_instants(column_type, value_type, datum);
+	TimeRange instants = value_instants(column_type, value_type, value);
 
 	/* The finest step of the column's type, between a value and the next one that differs. */
 	int64 step = column_type == INT8OID ? 1000 : 1;
@@ -108,20 +108,20 @@ time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_typ
 	switch (strategy)
 	{
 		case BTLessStrategyNumber:
-			range->upper = Min(range->upper, saturating_add(value.lower, -step));
+			range->upper = Min(range->upper, saturating_add(instants.lower, -step));
 			break;
 		case BTLessEqualStrategyNumber:
-			range->upper = Min(range->upper, value.upper);
+			range->upper = Min(range->upper, instants.upper);
 			break;
 		case BTEqualStrategyNumber:
-			range->lower = Max(range->lower, value.lower);
-			range->upper = Min(range->upper, value.upper);
+			range->lower = Max(range->lower, instants.lower);
+			range->upper = Min(range->upper, instants.upper);
 			break;
 		case BTGreaterEqualStrategyNumber:
-			range->lower = Max(range->lower, value.lower);
+			range->lower = Max(range->lower, instants.lower);
 			break;
 		case BTGreaterStrategyNumber:
-			range->lower = Max(range->lower, saturating_add(value.upper, step));
+			range->lower = Max(range->lower, saturating_add(instants.upper, step));
 			break;
 		default:
 			elog(ERROR, "unexpected strategy %d of a pushed-down condition", strategy);
