@@ -16,7 +16,7 @@ use JSON::PP;
 use POSIX qw(ceil);
 use Test::More;
 
-my $seed = $ENV{PROPERTY_SEED} // (time ^ $$ << 12) % 1_000_000_000;
+my $seed    = $ENV{PROPERTY_SEED}    // (time ^ $$ << 12) % 1_000_000_000;
 my $queries = $ENV{PROPERTY_QUERIES} // 800;
 
 srand $seed;
@@ -28,20 +28,23 @@ my ($node, $sandbox) =
   start_crisp(conversations => 260, people => 230, visitors => 30, operators => 12, websites => 1);
 
 # More rows in one millisecond than a page holds.
-$sandbox->data([
-	map { { op => 'insert_many', resource => $_, count => 25, at => 1_750_000_000_000 } }
-	  qw(conversations people) ]);
+$sandbox->data(
+	[   map { { op => 'insert_many', resource => $_, count => 25, at => 1_750_000_000_000 } }
+		  qw(conversations people) ]);
 
 # All that may differ between one Crisp and another.
 my @settings = (
 	{},
-	{ date_bounds => 'exclusive' },
-	{ honour_order => $false, date_bounds => 'exclusive' },
-	{ honour_order => $false, honour_sort => $false, default_order => 'created' },
-	{ honour_sort => $false, default_order => 'none', date_bounds => 'exclusive' },
+	{ date_bounds    => 'exclusive' },
+	{ honour_order   => $false, date_bounds   => 'exclusive' },
+	{ honour_order   => $false, honour_sort   => $false, default_order => 'created' },
+	{ honour_sort    => $false, default_order => 'none', date_bounds   => 'exclusive' },
 	{ honour_filters => $false, default_order => 'created' },
-	{ full_last_page => 206, default_order => 'none', date_bounds => 'exclusive' },
-	{ honour_order => $false, honour_sort => $false, honour_filters => $false, default_order => 'none' });
+	{ full_last_page => 206,    default_order => 'none', date_bounds => 'exclusive' },
+	{   honour_order   => $false,
+		honour_sort    => $false,
+		honour_filters => $false,
+		default_order  => 'none' });
 
 # As imported, with times in milliseconds, and with types of the user's choice.
 $node->safe_psql('postgres', <<'END');
@@ -55,24 +58,24 @@ CREATE TYPE odd.mood AS ENUM ('resolved', 'pending', 'unresolved');
 CREATE FOREIGN TABLE odd.conversations (key varchar OPTIONS (json_path 'session_id') NOT NULL,
 	changed timestamp OPTIONS (json_path 'updated_at'), created_at date, waiting_since odd.moment, state odd.mood,
 	status smallint, assigned_user_id varchar(60), inbox_id text, meta_segments jsonb, unread_operator numeric,
-	again timestamptz OPTIONS (json_path 'updated_at') NOT NULL, people_id uuid)
+	again date OPTIONS (json_path 'updated_at') NOT NULL, people_id uuid)
 	SERVER support OPTIONS (resource 'conversations');
 CREATE FOREIGN TABLE odd.people_profiles (people_id uuid NOT NULL, key varchar OPTIONS (json_path 'people_id') NOT NULL,
-	email varchar, segments varchar[], updated_at timestamp, created_at timestamp NOT NULL,
+	email varchar, segments varchar[], updated_at timestamp, created_at date NOT NULL,
 	changed date OPTIONS (json_path 'updated_at'), score numeric)
 	SERVER support OPTIONS (resource 'people_profiles');
 END
 
 # The tables, each with the column that identifies its rows.
 my %key = (
-	'crisp.conversations' => 'session_id',
-	'ms.conversations' => 'session_id',
-	'odd.conversations' => 'key',
+	'crisp.conversations'   => 'session_id',
+	'ms.conversations'      => 'session_id',
+	'odd.conversations'     => 'key',
 	'crisp.people_profiles' => 'people_id',
-	'ms.people_profiles' => 'people_id',
-	'odd.people_profiles' => 'key',
-	'crisp.visitors' => 'session_id',
-	'crisp.operators' => 'user_id');
+	'ms.people_profiles'    => 'people_id',
+	'odd.people_profiles'   => 'key',
+	'crisp.visitors'        => 'session_id',
+	'crisp.operators'       => 'user_id');
 my @tables = sort keys %key;
 
 #
@@ -87,39 +90,46 @@ sub kind_of
 {
 	my ($type) = @_;
 
-	return 'array' if $type =~ /\[\]$/;
-	return 'time' if $type =~ /^(timestamp|date|odd\.moment)/;
+	return 'array'  if $type =~ /\[\]$/;
+	return 'time'   if $type =~ /^(timestamp|date|odd\.moment)/;
 	return 'number' if $type =~ /^(bigint|smallint|double|numeric)/;
-	return $type if $type eq 'boolean' || $type eq 'jsonb';
+	return $type    if $type eq 'boolean' || $type eq 'jsonb';
 	return 'text';
 }
 
 # The columns that Crisp can be asked about, and those that it can sort by.
-my $hot = qr/^(session_id|people_id|key|email|state|status|assigned_user_id|inbox_id|created_at|updated_at
+my $hot =
+  qr/^(session_id|people_id|key|email|state|status|assigned_user_id|inbox_id|created_at|updated_at
 	|waiting_since|changed|again|segments)$/x;
 my $sortable = qr/^(created_at|updated_at|waiting_since|changed|again)$/;
 
 my %columns;
 foreach my $table (@tables)
 {
-	my $copy = copy_of($table);
+	my $copy   = copy_of($table);
 	my $schema = $copy =~ s/\..*//r;
 
-	$node->safe_psql('postgres', "CREATE SCHEMA IF NOT EXISTS $schema; CREATE TABLE $copy AS SELECT * FROM $table");
+	$node->safe_psql('postgres',
+		"CREATE SCHEMA IF NOT EXISTS $schema; CREATE TABLE $copy AS SELECT * FROM $table");
 
-	my @columns = map { [ split /\|/ ] } split /\n/, $node->safe_psql('postgres',
+	my @columns = map { [ split /\|/ ] } split /\n/,
+	  $node->safe_psql('postgres',
 		"SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = '$table'::regclass "
 		  . "AND attnum > 0 AND attname <> 'search_query' ORDER BY attnum");
 	my $values = join ' UNION ALL ', map {
 		"SELECT '$_->[0]', (SELECT coalesce(json_agg(v), '[]') FROM (SELECT DISTINCT $_->[0]::text COLLATE \"C\" AS v "
 		  . "FROM $copy WHERE $_->[0] IS NOT NULL ORDER BY 1 LIMIT 500) d)"
 	} @columns;
-	my %values = map { split /\|/, $_, 2 } split /\n/, $node->safe_psql('postgres', "SET TimeZone = 'UTC'; $values");
+	my %values = map { split /\|/, $_, 2 } split /\n/,
+	  $node->safe_psql('postgres', "SET TimeZone = 'UTC'; $values");
 
 	$columns{$table} = [
 		map {
 			my ($name, $type) = @{$_};
-			{ name => $name, type => $type, kind => kind_of($type), values => $json->decode($values{$name}) }
+			{   name   => $name,
+				type   => $type,
+				kind   => kind_of($type),
+				values => $json->decode($values{$name}) }
 		} @columns ];
 }
 
@@ -148,7 +158,7 @@ sub pick { return $_[ rand @_ ] }
 sub weighted
 {
 	my @pairs = @_;
-	my $sum = 0;
+	my $sum   = 0;
 
 	$sum += $pairs[ 2 * $_ ] foreach 0 .. $#pairs / 2;
 	my $at = rand $sum;
@@ -203,24 +213,35 @@ sub arrive
 	my ($type, $expression) = @_;
 
 	return weighted(
-		80, sub { value($type, $expression) },
-		8, sub { '(SELECT ' . value($type, $expression) . ')' },
-		6, sub { "(SELECT x FROM (VALUES (1, $expression), (2, NULL)) v (i, x) WHERE i = 1 + random() * 0)" },
-		3, sub { "NULL::$type" },
-		3, sub { "(SELECT $expression FROM probe WHERE n < 0)" })->();
+		80,
+		sub { value($type, $expression) },
+		8,
+		sub { '(SELECT ' . value($type, $expression) . ')' },
+		6,
+		sub {
+			"(SELECT x FROM (VALUES (1, $expression), (2, NULL)) v (i, x) WHERE i = 1 + random() * 0)";
+		},
+		3,
+		sub { "NULL::$type" },
+		3,
+		sub { "(SELECT $expression FROM probe WHERE n < 0)" })->();
 }
 
 sub time_value
 {
 	my ($column) = @_;
-	my $type = weighted(60, 'timestamptz', 20, 'timestamp', 20, 'date');
-	my $instant = 'timestamptz ' . quote(
+	my $type     = weighted(60, 'timestamptz', 20, 'timestamp', 20, 'date');
+	my $instant  = 'timestamptz '
+	  . quote(
 		weighted(
-			86, pick(@{ $column->{values} }) // '2025-01-01', 3, '2000-01-01', 3, '2100-01-01', 3, 'infinity',
-			3, '-infinity', 2, '0044-03-15 BC'));
+			86, pick(@{ $column->{values} }) // '2025-01-01',
+			3,  '2000-01-01', 3, '2100-01-01', 3, 'infinity', 3, '-infinity', 2, '0044-03-15 BC'));
 
-	$instant = "($instant "
-	  . pick('+', '-') . ' interval ' . quote(pick('1 ms', '1 us', '500 us', '1 h', '1 day', '30 days')) . ')'
+	$instant =
+		"($instant "
+	  . pick('+', '-')
+	  . ' interval '
+	  . quote(pick('1 ms', '1 us', '500 us', '1 h', '1 day', '30 days')) . ')'
 	  if chance(0.3) && $instant !~ /infinity/;
 	$instant = "(now() - (now() - $instant))" if chance(0.1) && $instant !~ /infinity|BC/;
 	return arrive($type, $type eq 'timestamptz' ? $instant : "$instant\::$type");
@@ -246,13 +267,15 @@ sub some_text
 
 	# Enumerated types and uuid take no other.
 	return $text if $column->{type} !~ /text|varying/ || chance(0.8);
-	return weighted(2, 'absent', 1, '', 1, uc $text, 1, substr($text, 0, 9), 1, "$text ", 1, '%', 1, q(it's "x"\\ü));
+	return weighted(2, 'absent', 1, '', 1, uc $text, 1, substr($text, 0, 9),
+		1, "$text ", 1, '%', 1, q(it's "x"\\ü));
 }
 
 sub text_value
 {
 	my ($column) = @_;
-	my $type = $column->{type} =~ /text|varying/ ? pick('text', 'text', 'varchar') : $column->{type};
+	my $type =
+	  $column->{type} =~ /text|varying/ ? pick('text', 'text', 'varchar') : $column->{type};
 
 	return quote(some_text($column)) if chance(0.2);
 	return arrive($type, quote(some_text($column)) . "::$type");
@@ -265,7 +288,7 @@ sub list_of
 	my @list = map { $value->() } 1 .. pick(1, 1, 2, 3, 5);
 
 	push @list, $list[0] if chance(0.2);
-	push @list, 'NULL' if chance(0.1);
+	push @list, 'NULL'   if chance(0.1);
 	return join ', ', @list;
 }
 
@@ -284,7 +307,7 @@ sub text_array
 sub element
 {
 	my ($column) = @_;
-	my ($first) = (pick(@{ $column->{values} }) // '{}') =~ /^\{"?([^",}]*)/;
+	my ($first)  = (pick(@{ $column->{values} }) // '{}') =~ /^\{"?([^",}]*)/;
 
 	return quote(weighted(80, $first, 10, 'absent', 10, ''));
 }
@@ -306,33 +329,33 @@ sub compared
 sub time_condition
 {
 	my ($table, $column) = @_;
-	my $c = "t.$column->{name}";
+	my $c     = "t.$column->{name}";
 	my $value = sub { time_value($column) };
 	my $other = 't.' . column($table, 'time')->{name};
 
 	return weighted(
 		60, sub { compared($c, $value->()) },
 		10, sub { "$c BETWEEN " . $value->() . ' AND ' . $value->() },
-		3, sub { "$c NOT BETWEEN " . $value->() . ' AND ' . $value->() },
-		4, sub { "$c IN (" . list_of($value) . ')' },
-		2, sub { "$c NOT IN (" . list_of($value) . ')' },
-		4, sub { compared($c, $other) },
-		2, sub { compared($c, "$other + interval '1 day'") },
-		2, sub { "$c + interval '1 day' > " . $value->() },
-		2, sub { "date_trunc('month', $c) = date_trunc('month', " . $value->() . ')' },
-		2, sub { "$c\::date = " . $value->() },
-		1, sub { "extract(month FROM $c) > " . int rand 12 },
-		2, sub { "$c IS DISTINCT FROM " . $value->() },
-		2, sub { "coalesce($c, " . $value->() . ') > ' . $value->() },
-		2, sub { "$c > greatest($other, " . $value->() . ')' },
-		1, sub { "$c < clock_timestamp() - random() * interval '1 us'" },
-		2, sub { "($c, $other) > (" . $value->() . ', ' . $value->() . ')' })->();
+		3,  sub { "$c NOT BETWEEN " . $value->() . ' AND ' . $value->() },
+		4,  sub { "$c IN (" . list_of($value) . ')' },
+		2,  sub { "$c NOT IN (" . list_of($value) . ')' },
+		4,  sub { compared($c, $other) },
+		2,  sub { compared($c, "$other + interval '1 day'") },
+		2,  sub { "$c + interval '1 day' > " . $value->() },
+		2,  sub { "date_trunc('month', $c) = date_trunc('month', " . $value->() . ')' },
+		2,  sub { "$c\::date = " . $value->() },
+		1,  sub { "extract(month FROM $c) > " . int rand 12 },
+		2,  sub { "$c IS DISTINCT FROM " . $value->() },
+		2,  sub { "coalesce($c, " . $value->() . ') > ' . $value->() },
+		2,  sub { "$c > greatest($other, " . $value->() . ')' },
+		1,  sub { "$c < clock_timestamp() - random() * interval '1 us'" },
+		2,  sub { "($c, $other) > (" . $value->() . ', ' . $value->() . ')' })->();
 }
 
 sub number_condition
 {
 	my ($table, $column) = @_;
-	my $c = "t.$column->{name}";
+	my $c     = "t.$column->{name}";
 	my $value = sub { number_value($column) };
 	my $other = 't.' . column($table, 'number')->{name};
 
@@ -340,77 +363,79 @@ sub number_condition
 		60, sub { compared($c, $value->()) },
 		10, sub { "$c BETWEEN " . $value->() . ' AND ' . $value->() },
 		10, sub { "$c IN (" . list_of($value) . ')' },
-		4, sub { "$c = ANY (ARRAY[" . list_of($value) . "]::numeric[])" },
-		4, sub { "$c NOT IN (" . list_of($value) . ')' },
-		4, sub { compared($c, $other) },
-		4, sub { "$c + 1 > " . $value->() },
-		4, sub { "-$c > " . $value->() },
-		4, sub { "$c IS DISTINCT FROM " . $value->() })->();
+		4,  sub { "$c = ANY (ARRAY[" . list_of($value) . "]::numeric[])" },
+		4,  sub { "$c NOT IN (" . list_of($value) . ')' },
+		4,  sub { compared($c, $other) },
+		4,  sub { "$c + 1 > " . $value->() },
+		4,  sub { "-$c > " . $value->() },
+		4,  sub { "$c IS DISTINCT FROM " . $value->() })->();
 }
 
 sub text_condition
 {
 	my ($table, $column) = @_;
-	my $c = "t.$column->{name}";
+	my $c     = "t.$column->{name}";
 	my $value = sub { text_value($column) };
 	my $other = 't.' . column($table, 'text')->{name};
 
 	return weighted(
 		34, sub { "$c = " . $value->() },
-		6, sub { $value->() . " = $c" },
-		8, sub { "$c <> " . $value->() },
-		5, sub { compared($c, $value->()) },
+		6,  sub { $value->() . " = $c" },
+		8,  sub { "$c <> " . $value->() },
+		5,  sub { compared($c, $value->()) },
 		16, sub { "$c IN (" . list_of($value) . ')' },
-		8, sub { "$c = ANY (" . text_array($column) . ')' },
-		3, sub { "$c NOT IN (" . list_of($value) . ')' },
-		3, sub { "$c <> ALL (" . text_array($column) . ')' },
-		2, sub { "$c <> ANY (" . text_array($column) . ')' },
-		2, sub { "$c IS DISTINCT FROM " . $value->() },
-		2, sub { "$c IS NOT DISTINCT FROM " . $value->() },
-		2, sub { "coalesce($c\::text, '') = " . quote(some_text($column)) },
-		2, sub { "lower($c\::text) = lower(" . quote(some_text($column)) . ')' },
-		2, sub { "$c\::text LIKE " . quote(substr(some_text($column), 0, 3) . '%') },
-		2, sub { "$c\::text = " . quote(some_text($column)) },
-		1, sub { "$c\::char(60) = " . quote(some_text($column)) },
-		2, sub { "$c\::text COLLATE \"C\" < " . quote(some_text($column)) },
-		2, sub { "$c\::text COLLATE \"POSIX\" = " . quote(some_text($column)) },
-		2, sub { compared("$c\::text", "$other\::text") },
-		1, sub { "length($c\::text) > " . int rand 40 },
-		2, sub { "CASE WHEN $c IS NULL THEN true ELSE $c = " . $value->() . ' END' })->();
+		8,  sub { "$c = ANY (" . text_array($column) . ')' },
+		3,  sub { "$c NOT IN (" . list_of($value) . ')' },
+		3,  sub { "$c <> ALL (" . text_array($column) . ')' },
+		2,  sub { "$c <> ANY (" . text_array($column) . ')' },
+		2,  sub { "$c = ALL (" . text_array($column) . ')' },
+		2,  sub { "$c IS DISTINCT FROM " . $value->() },
+		2,  sub { "$c IS NOT DISTINCT FROM " . $value->() },
+		2,  sub { "coalesce($c\::text, '') = " . quote(some_text($column)) },
+		2,  sub { "lower($c\::text) = lower(" . quote(some_text($column)) . ')' },
+		2,  sub { "$c\::text LIKE " . quote(substr(some_text($column), 0, 3) . '%') },
+		2,  sub { "$c\::text = " . quote(some_text($column)) },
+		1,  sub { "$c\::char(60) = " . quote(some_text($column)) },
+		2,  sub { "$c\::text COLLATE \"C\" < " . quote(some_text($column)) },
+		2,  sub { "$c\::text COLLATE \"POSIX\" = " . quote(some_text($column)) },
+		2,  sub { compared("$c\::text", "$other\::text") },
+		1,  sub { "length($c\::text) > " . int rand 40 },
+		2,  sub { "CASE WHEN $c IS NULL THEN true ELSE $c = " . $value->() . ' END' })->();
 }
 
 sub array_condition
 {
 	my ($table, $column) = @_;
-	my $c = "t.$column->{name}";
+	my $c        = "t.$column->{name}";
 	my $elements = sub {
-		'ARRAY[' . join(', ', map { element($column) } 1 .. pick(1, 1, 2)) . "]::$column->{type}"
+		'ARRAY[' . join(', ', map { element($column) } 1 .. pick(1, 1, 2)) . "]::$column->{type}";
 	};
 
 	return weighted(
 		30, sub { "$c @> " . arrive($column->{type}, $elements->()) },
 		30, sub { arrive('text', element($column) . '::text') . " = ANY ($c)" },
-		8, sub { $elements->() . " <@ $c" },
-		6, sub { "$c <@ " . $elements->() },
-		6, sub { "$c && " . $elements->() },
-		6, sub { "$c = " . $elements->() },
-		6, sub { element($column) . "::text <> ALL ($c)" },
-		4, sub { "$c @> '{}'" },
-		4, sub { "cardinality($c) > " . pick(0, 1) })->();
+		8,  sub { $elements->() . " <@ $c" },
+		6,  sub { "$c <@ " . $elements->() },
+		6,  sub { "$c && " . $elements->() },
+		6,  sub { "$c = " . $elements->() },
+		6,  sub { element($column) . "::text <> ALL ($c)" },
+		4,  sub { "$c @> '{}'" },
+		4,  sub { "cardinality($c) > " . pick(0, 1) })->();
 }
 
 my %condition_on = (
-	time => \&time_condition,
-	number => \&number_condition,
-	text => \&text_condition,
-	array => \&array_condition,
+	time    => \&time_condition,
+	number  => \&number_condition,
+	text    => \&text_condition,
+	array   => \&array_condition,
 	boolean => sub {
 		my $c = "t.$_[1]->{name}";
 		return pick($c, "NOT $c", "$c IS TRUE", "$c IS NOT TRUE", "$c = false", "$c IS UNKNOWN");
 	},
 	jsonb => sub {
 		my $c = "t.$_[1]->{name}";
-		return pick("$c\::text LIKE '%a%'", "jsonb_typeof($c) = 'array'", "$c @> '[]'", "$c IS NOT NULL");
+		return pick("$c\::text LIKE '%a%'", "jsonb_typeof($c) = 'array'", "$c @> '[]'",
+			"$c IS NOT NULL");
 	});
 
 sub leaf
@@ -428,9 +453,16 @@ sub condition
 
 	return leaf($table) if $depth == 0 || chance(0.55);
 	return weighted(
-		45, sub { join ' AND ', map { condition($table, $depth - 1) } 1 .. pick(2, 2, 3) },
-		35, sub { '(' . join(' OR ', map { condition($table, $depth - 1) } 1 .. pick(2, 2, 3)) . ')' },
-		20, sub { 'NOT (' . condition($table, $depth - 1) . ')' })->();
+		45,
+		sub {
+			join ' AND ', map { condition($table, $depth - 1) } 1 .. pick(2, 2, 3);
+		},
+		35,
+		sub {
+			'(' . join(' OR ', map { condition($table, $depth - 1) } 1 .. pick(2, 2, 3)) . ')';
+		},
+		20,
+		sub { 'NOT (' . condition($table, $depth - 1) . ')' })->();
 }
 
 sub where { return chance(0.1) ? 'true' : condition($_[0], 2) }
@@ -460,18 +492,25 @@ sub plain_query
 # the query without its limit, and have the sort keys that the same query has on the copy.
 sub ordered_query
 {
-	my ($table) = @_;
+	my ($table)  = @_;
 	my @sortable = grep { $_->{name} =~ $sortable } @{ $columns{$table} };
-	my @keys = map {
-		my $c = 't.' . (chance(0.75) ? pick(@sortable) : column($table, 'text', 'time', 'number'))->{name};
+	my @keys     = map {
+		my $c = 't.'
+		  . (chance(0.75) ? pick(@sortable) : column($table, 'text', 'time', 'number'))->{name};
 		chance(0.1) ? "coalesce($c, $c)" : $c
 	} 1 .. weighted(15, 0, 65, 1, 20, 2);
 	my $total = @keys && chance(0.15);
-	my @sort = map { $_ . pick(' DESC', ' DESC', ' DESC', ' ASC', '') . pick('', '', ' NULLS LAST', ' NULLS FIRST') }
-	  (@keys, $total ? "t.$key{$table}" : ());
+	my @sort  = map {
+			$_
+		  . pick(' DESC', ' DESC', ' DESC', ' ASC', '')
+		  . pick('', '', ' NULLS LAST', ' NULLS FIRST')
+	} (@keys, $total ? "t.$key{$table}" : ());
 	my $limit = pick(0, 1, 1, 2, 5, 19, 20, 21, 40, 61, 300);
-	my $select = 'SELECT ' . join(', ', (map { "$keys[$_] AS k$_" } 0 .. $#keys), "t.$key{$table} AS id")
-	  . " FROM [$table] t WHERE " . (chance(0.4) ? 'true' : where($table));
+	my $select =
+		'SELECT '
+	  . join(', ', (map { "$keys[$_] AS k$_" } 0 .. $#keys), "t.$key{$table} AS id")
+	  . " FROM [$table] t WHERE "
+	  . (chance(0.4) ? 'true' : where($table));
 	my $end = @sort ? ' ORDER BY ' . join(', ', @sort) : '';
 
 	if (@sort && chance(0.1))
@@ -485,47 +524,52 @@ sub ordered_query
 	}
 	$end .= ' FOR UPDATE OF t' if chance(0.05);
 	return {
-		sql => "SELECT row_number() OVER () AS n, s.* FROM ($select$end) s",
+		sql       => "SELECT row_number() OVER () AS n, s.* FROM ($select$end) s",
 		unlimited => $select,
-		keys => $total ? undef : [ 'n', map { "k$_" } 0 .. $#keys ]
-	};
+		keys      => $total ? undef : [ 'n', map { "k$_" } 0 .. $#keys ] };
 }
 
 # Tables of one kind of rows, with columns by which probe can be joined.
 sub joined_query
 {
 	my ($table) = @_;
-	my %column = map { $_->{name} => $_ } @{ $columns{$table} };
-	my @on = grep { $_ } (
+	my %column  = map  { $_->{name} => $_ } @{ $columns{$table} };
+	my @on      = grep { $_ } (
 		$column{session_id} && 't.session_id = p.session_id',
 		$column{key} && $table =~ /conv/ && 't.key = p.session_id',
 		($column{people_id} && $column{people_id}->{type} eq 'text') && 't.people_id = p.people_id',
-		$table =~ /people/ && 't.email = p.email',
-		$column{user_id} && 't.user_id = p.user_id',
+		$table =~ /people/                                           && 't.email = p.email',
+		$column{user_id}                                             && 't.user_id = p.user_id',
 		($table =~ /conv/ && $column{assigned_user_id}) && 't.assigned_user_id = p.user_id',
 		map { ("t.$_ > p.seen", "t.$_ = p.at", "t.$_ BETWEEN p.at AND p.seen") }
 		  map { $_->{name} } grep { $_->{kind} eq 'time' } @{ $columns{$table} });
-	my $on = pick(@on, grep { / = p\.\w+(_id|email)$/ } @on, @on);
+	my $on    = pick(@on, grep { / = p\.\w+(_id|email)$/ } @on, @on);
 	my $where = chance(0.5) ? 'true' : where($table);
-	my $some = some_columns($table);
-	my $by = "t.$key{$table}";
+	my $some  = some_columns($table);
+	my $by    = "t.$key{$table}";
 
 	$where .= ' AND p.n < ' . int rand 24 if chance(0.5);
 	return {
 		sql => weighted(
-			40, "SELECT p.n, $some FROM probe p JOIN [$table] t ON $on WHERE $where",
-			20, "SELECT p.n, $some FROM probe p LEFT JOIN [$table] t ON $on AND ($where)",
-			10, "SELECT p.n FROM probe p WHERE EXISTS (SELECT FROM [$table] t WHERE $on AND $where)",
-			10, "SELECT p.n FROM probe p WHERE NOT EXISTS (SELECT FROM [$table] t WHERE $on AND $where)",
-			10, "SELECT p.n, s.* FROM probe p, LATERAL (SELECT $some FROM [$table] t WHERE $on AND $where ORDER BY $by LIMIT 2) s",
-			10, "SELECT p.n, (SELECT count($by) FROM [$table] t WHERE $on AND $where) FROM probe p")
-	};
+			40,
+			"SELECT p.n, $some FROM probe p JOIN [$table] t ON $on WHERE $where",
+			20,
+			"SELECT p.n, $some FROM probe p LEFT JOIN [$table] t ON $on AND ($where)",
+			10,
+			"SELECT p.n FROM probe p WHERE EXISTS (SELECT FROM [$table] t WHERE $on AND $where)",
+			10,
+			"SELECT p.n FROM probe p WHERE NOT EXISTS (SELECT FROM [$table] t WHERE $on AND $where)",
+			10,
+			"SELECT p.n, s.* FROM probe p, LATERAL (SELECT $some FROM [$table] t WHERE $on AND $where ORDER BY $by LIMIT 2) s",
+			10,
+			"SELECT p.n, (SELECT count($by) FROM [$table] t WHERE $on AND $where) FROM probe p") };
 }
 
 sub aggregate_query
 {
 	my ($table) = @_;
-	my ($a, $b) = map { "t.$_->{name}" } column($table, 'time', 'number', 'text'), column($table, 'time', 'number');
+	my ($a, $b) = map { "t.$_->{name}" } column($table, 'time', 'number', 'text'),
+	  column($table, 'time', 'number');
 	my $where = where($table);
 
 	# uuid has no max().
@@ -537,8 +581,7 @@ sub aggregate_query
 			20, "SELECT count(*), count($a) AS filled, max($a) FROM [$table] t WHERE $where",
 			15, "SELECT $a, count(*) FROM [$table] t WHERE $where GROUP BY 1",
 			10, "SELECT $a, max($b) FROM [$table] t GROUP BY $a HAVING count(*) > 1",
-			15, "SELECT DISTINCT $a FROM [$table] t WHERE $where")
-	};
+			15, "SELECT DISTINCT $a FROM [$table] t WHERE $where") };
 }
 
 # Queries of several scans, or with a scan below something else.
@@ -547,31 +590,46 @@ sub composed_query
 	my ($table) = @_;
 	my ($a, $b) = map { where($table) } 1, 2;
 	my $some = some_columns($table);
-	my $id = $key{$table};
+	my $id   = $key{$table};
 	my $time = column($table, 'time', 'number')->{name};
 
 	return {
 		sql => weighted(
-			15, "SELECT $some FROM [$table] t WHERE $a UNION ALL SELECT $some FROM [$table] t WHERE $b",
-			10, "SELECT t.$id FROM [$table] t WHERE $a EXCEPT SELECT t.$id FROM [$table] t WHERE $b",
-			15, "WITH s AS " . pick('', 'MATERIALIZED ') . "(SELECT * FROM [$table] t WHERE $a) SELECT $some FROM s t WHERE $b",
-			15, "SELECT t.$id, u.$id AS other FROM [$table] t JOIN [$table] u USING ($id) WHERE $a",
-			15, "SELECT t.$id FROM [$table] t WHERE $a AND t.$id IN (SELECT t.$id FROM [$table] t WHERE $b)",
-			10, "SELECT t.$id, rank() OVER (ORDER BY t.$time DESC) FROM [$table] t WHERE $a",
-			10, "SELECT x, (SELECT max(t.$time) FROM [$table] t WHERE $a) FROM generate_series(1, 3) x",
-			10, "SELECT n, count(*) FROM probe p LEFT JOIN (SELECT * FROM [$table] t WHERE $a) t ON t.$id < p.session_id GROUP BY n")
-	};
+			15,
+			"SELECT $some FROM [$table] t WHERE $a UNION ALL SELECT $some FROM [$table] t WHERE $b",
+			10,
+			"SELECT t.$id FROM [$table] t WHERE $a EXCEPT SELECT t.$id FROM [$table] t WHERE $b",
+			15,
+			"WITH s AS "
+			  . pick('', 'MATERIALIZED ')
+			  . "(SELECT * FROM [$table] t WHERE $a) SELECT $some FROM s t WHERE $b",
+			15,
+			"SELECT t.$id, u.$id AS other FROM [$table] t JOIN [$table] u USING ($id) WHERE $a",
+			15,
+			"SELECT t.$id FROM [$table] t WHERE $a AND t.$id IN (SELECT t.$id FROM [$table] t WHERE $b)",
+			10,
+			"SELECT t.$id, rank() OVER (ORDER BY t.$time DESC) FROM [$table] t WHERE $a",
+			10,
+			"SELECT x, (SELECT max(t.$time) FROM [$table] t WHERE $a) FROM generate_series(1, 3) x",
+			10,
+			"SELECT n, count(*) FROM probe p LEFT JOIN (SELECT * FROM [$table] t WHERE $a) t ON t.$id < p.session_id GROUP BY n"
+		) };
 }
 
 sub query
 {
 	my $table = weighted(
-		30, 'crisp.conversations', 14, 'ms.conversations', 14, 'odd.conversations', 22, 'crisp.people_profiles',
-		10, 'ms.people_profiles', 10, 'odd.people_profiles', 3, 'crisp.visitors', 3, 'crisp.operators');
+		30, 'crisp.conversations',   14, 'ms.conversations',   14, 'odd.conversations',
+		22, 'crisp.people_profiles', 10, 'ms.people_profiles', 10, 'odd.people_profiles',
+		3,  'crisp.visitors',        3,  'crisp.operators');
 
 	# What has no times, only plain queries can tell something of.
-	my $kind = $table =~ /visitors|operators/ ? \&plain_query
-	  : weighted(30, \&plain_query, 32, \&ordered_query, 16, \&joined_query, 10, \&aggregate_query, 12, \&composed_query);
+	my $kind =
+	  $table =~ /visitors|operators/
+	  ? \&plain_query
+	  : weighted(
+		30, \&plain_query,     32, \&ordered_query, 16, \&joined_query,
+		10, \&aggregate_query, 12, \&composed_query);
 
 	@parameters = ();
 	my $query = $kind->($table);
@@ -596,19 +654,21 @@ sub text_for
 # The statements that run a query on the foreign tables, into a table.
 sub foreign_side
 {
-	my ($query) = @_;
+	my ($query)    = @_;
 	my @parameters = @{ $query->{parameters} };
-	my $kind = weighted(40, '', 30, 'force_custom_plan', 30, 'force_generic_plan');
+	my $kind       = weighted(40, '', 30, 'force_custom_plan', 30, 'force_generic_plan');
 
-	return 'CREATE TEMP TABLE foreign_rows AS ' . text_for($query->{sql}, 0, \@parameters) unless $kind;
+	return 'CREATE TEMP TABLE foreign_rows AS ' . text_for($query->{sql}, 0, \@parameters)
+	  unless $kind;
 
 	my ($types, $values) = ('', '');
 	if (@parameters)
 	{
-		$types = '(' . join(', ', map { $_->[0] } @parameters) . ')';
+		$types  = '(' . join(', ', map { $_->[0] } @parameters) . ')';
 		$values = '(' . join(', ', map { $_->[1] } @parameters) . ')';
 	}
-	return "SET plan_cache_mode = $kind; PREPARE p $types AS "
+	return
+		"SET plan_cache_mode = $kind; PREPARE p $types AS "
 	  . text_for($query->{sql}, 0, undef)
 	  . "; CREATE TEMP TABLE foreign_rows AS EXECUTE p $values";
 }
@@ -616,40 +676,50 @@ sub foreign_side
 # The statement that counts what differs.
 sub comparison
 {
-	my ($query) = @_;
-	my $keys = $query->{keys} ? join(', ', @{ $query->{keys} }) : '*';
-	my $foreign = "SELECT $keys FROM foreign_rows";
-	my $local = "SELECT $keys FROM local_rows";
+	my ($query)     = @_;
+	my $keys        = $query->{keys} ? join(', ', @{ $query->{keys} }) : '*';
+	my $foreign     = "SELECT $keys FROM foreign_rows";
+	my $local       = "SELECT $keys FROM local_rows";
 	my @differences = ("($foreign EXCEPT ALL $local)", "($local EXCEPT ALL $foreign)");
 
 	# Of rows that may be any, each must be one that there is.
 	push @differences,
-	  '(SELECT ' . join(', ', (map { $_ eq 'n' ? () : $_ } @{ $query->{keys} }), 'id') . ' FROM foreign_rows EXCEPT ALL '
+		'(SELECT '
+	  . join(', ', (map { $_ eq 'n' ? () : $_ } @{ $query->{keys} }), 'id')
+	  . ' FROM foreign_rows EXCEPT ALL '
 	  . text_for($query->{unlimited}, 1, $query->{parameters}) . ')'
 	  if $query->{keys};
-	return 'SELECT ' . join(', ', map { "(SELECT count(*) FROM $_ d)" } @differences, 'foreign_rows', 'local_rows');
+	return 'SELECT '
+	  . join(', ', map { "(SELECT count(*) FROM $_ d)" } @differences, 'foreign_rows',
+		'local_rows');
 }
 
-my @plans = map { "SET enable_$_ = off;" } qw(hashjoin mergejoin memoize material nestloop hashagg sort);
+my @plans =
+  map { "SET enable_$_ = off;" } qw(hashjoin mergejoin memoize material nestloop hashagg sort);
 
 # Run a query on both sides.  Returns what was wrong, if anything, and how many rows there were.
 sub run_query
 {
 	my ($session, $query) = @_;
-	my $before = "SET TimeZone = '" . weighted(2, 'UTC', 1, 'Asia/Kolkata', 1, 'America/St_Johns') . "';";
-	my $plans = chance(0.3) ? pick(@plans) . ' ' . pick(@plans) : '';
+	my $before =
+	  "SET TimeZone = '" . weighted(2, 'UTC', 1, 'Asia/Kolkata', 1, 'America/St_Johns') . "';";
+	my $plans   = chance(0.3) ? pick(@plans) . ' ' . pick(@plans) : '';
 	my $foreign = foreign_side($query);
-	my $local = 'CREATE TEMP TABLE local_rows AS ' . text_for($query->{sql}, 1, $query->{parameters});
-	my $result = $session->run(
-		encode_utf8("$before $plans $foreign; RESET ALL; $before $local; ") . encode_utf8(comparison($query)));
+	my $local =
+	  'CREATE TEMP TABLE local_rows AS ' . text_for($query->{sql}, 1, $query->{parameters});
+	my $result = $session->run(encode_utf8("$before $plans $foreign; RESET ALL; $before $local; ")
+		  . encode_utf8(comparison($query)));
 	my @counts = split /\|/, $result->{output};
-	my $rows = pop @counts;
+	my $rows   = pop @counts;
 	my $wrong;
 
 	pop @counts;
 	$wrong = join ' / ', map { "$_->{sqlstate} $_->{message}" } @{ $result->{errors} };
-	$wrong = "rows: " . join(', ', @counts) . ' too many, too few, not there at all' if !$wrong && grep { $_ } @counts;
-	$session->run('RESET ALL; DEALLOCATE ALL; DROP TABLE IF EXISTS foreign_rows, local_rows; SET client_min_messages = warning');
+	$wrong = "rows: " . join(', ', @counts) . ' too many, too few, not there at all'
+	  if !$wrong && grep { $_ } @counts;
+	$session->run(
+		'RESET ALL; DEALLOCATE ALL; DROP TABLE IF EXISTS foreign_rows, local_rows; SET client_min_messages = warning'
+	);
 	return ($wrong, $rows, "$before $plans\n$foreign;\n-- and on the copies\n$local");
 }
 
@@ -658,12 +728,19 @@ my %asked;
 
 foreach my $setting (@settings)
 {
-	my $name = @{ [ %{$setting} ] } ? join(', ', map { "$_ $setting->{$_}" } sort keys %{$setting}) : 'as documented';
+	my $name =
+	  @{ [ %{$setting} ] }
+	  ? join(', ', map { "$_ $setting->{$_}" } sort keys %{$setting})
+	  : 'as documented';
 
-	$sandbox->control({
-		date_bounds => 'inclusive', honour_order => $true, honour_sort => $true, honour_filters => $true,
-		default_order => 'updated', full_last_page => 200, %{$setting}
-	});
+	$sandbox->control(
+		{   date_bounds    => 'inclusive',
+			honour_order   => $true,
+			honour_sort    => $true,
+			honour_filters => $true,
+			default_order  => 'updated',
+			full_last_page => 200,
+			%{$setting} });
 	$sandbox->clear;
 
 	# What a session has learnt of Crisp holds for one setting.
@@ -687,11 +764,13 @@ foreach my $setting (@settings)
 }
 
 # Queries that ask for nothing, or find nothing, would prove nothing.
-note("$with_rows of $number queries have rows; requests: ", join ', ', map { "$_ $asked{$_}" } sort keys %asked);
+note("$with_rows of $number queries have rows; requests: ",
+	join ', ', map { "$_ $asked{$_}" } sort keys %asked);
 cmp_ok($with_rows, '>', $number / 3, 'many queries have rows');
 if ($number >= 800)
 {
-	cmp_ok($asked{$_} // 0, '>', 0, "some ask for $_") foreach qw(lookup filter_date_start filter_date_end
+	cmp_ok($asked{$_} // 0, '>', 0, "some ask for $_")
+	  foreach qw(lookup filter_date_start filter_date_end
 	  filter_assigned filter_inbox_id filter_not_resolved order_date sort_field search_filter);
 }
 

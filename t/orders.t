@@ -1,0 +1,187 @@
+# Orders: rows are right when Crisp does something else than it was asked, and an
+# order is relied on only as far as it is proved.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispCopy;
+use CrispSandbox;
+use CrispStatement;
+use JSON::PP;
+use Test::More;
+
+my ($node, $sandbox) = start_crisp(conversations => 2000, people => 1000);
+my ($true, $false)   = (JSON::PP::true, JSON::PP::false);
+
+run_statements($node, $sandbox);
+make_copies();
+
+my $conversations = 'crisp.conversations';
+my $people        = 'crisp.people_profiles';
+my $all           = pages_of('conversations',   'true');
+my $all_people    = pages_of('people_profiles', 'true');
+my $l             = "timestamptz '" . lonely_time('DESC') . "'";
+my $resolved      = "state IS NOT DISTINCT FROM 'resolved'";
+my $changed       = "timestamptz '"
+  . sql('SELECT updated_at FROM copy.people_profiles ORDER BY 1 DESC OFFSET 130 LIMIT 1') . "'";
+
+# Rows are right, whether orders, sorts and filters are honoured or not, and whatever order a list has by itself.
+my @asked = (
+	[ "SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT 3",  1 ],
+	[ "SELECT created_at FROM $conversations ORDER BY created_at DESC LIMIT 60", 2 ],
+	[   "SELECT created_at FROM $conversations WHERE updated_at < $l ORDER BY created_at DESC LIMIT 1",
+		1 ],
+	[   "SELECT waiting_since FROM $conversations ORDER BY waiting_since DESC NULLS LAST LIMIT 3",
+		1 ],
+	[ "SELECT max(created_at) FROM $conversations",                      1 ],
+	[ "SELECT updated_at FROM $people ORDER BY updated_at DESC LIMIT 3", 1 ],
+	[   "SELECT people_id FROM $people WHERE updated_at > $changed",
+		pages_of('people_profiles', "updated_at > $changed") ],
+	[   "SELECT session_id FROM $conversations WHERE state = 'resolved' AND updated_at > $l",
+		pages_of('conversations', "$resolved AND updated_at > $l") ]);
+
+foreach my $default_order ('updated', 'created', 'none')
+{
+	foreach my $setting (
+		{},
+		{ honour_order   => $false },
+		{ honour_sort    => $false },
+		{ honour_filters => $false },
+		{ honour_order   => $false, honour_sort => $false, honour_filters => $false })
+	{
+		my $name = join ', ', "default order $default_order", map { "no $_" } sort keys %{$setting};
+
+		$sandbox->control(
+			{   honour_order   => $true,
+				honour_sort    => $true,
+				honour_filters => $true,
+				default_order  => $default_order,
+				%{$setting} });
+		run_statements($node, $sandbox);
+		foreach my $case (@asked)
+		{
+			my ($statement, $requests) = @{$case};
+
+			is(sorted(sql($statement)), sorted(sql(local_of($statement))), "$name: $statement");
+			next if %{$setting};
+
+			# The second time, a session has proved what it can.
+			is(scalar(() = requests_of($statement)) - 1, $requests, "$name: requests");
+		}
+	}
+}
+$sandbox->reset;
+
+# An order that is disproved is relied on no more: the list is read in whole pages, and in its own order.
+$sandbox->control({ honour_order => $false, honour_sort => $false, default_order => 'created' });
+run_statements($node, $sandbox);
+sql("SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT 3");
+check(
+	'after disproof', $all,
+	"SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT 3",
+	asked   => qr/\?per_page=50$/,
+	ordered => 1);
+check(
+	'another order is judged by itself',
+	1,
+	"SELECT created_at FROM $conversations ORDER BY created_at DESC LIMIT 3",
+	ordered => 1);
+check(
+	'an order that can not be proved',
+	$all_people + 2,
+	"SELECT people_id FROM $people WHERE updated_at > $changed");
+check(
+	'an order that could not be proved',
+	$all_people,
+	"SELECT people_id FROM $people WHERE updated_at > $changed",
+	asked => qr/\?per_page=50$/);
+check(
+	'nor is it for LIMIT', $all_people,
+	"SELECT updated_at FROM $people ORDER BY updated_at DESC LIMIT 3",
+	asked   => qr/\?per_page=50$/,
+	ordered => 1);
+check(
+	'columns of other types are sorted here', $all,
+	'SELECT updated_at FROM as_text ORDER BY updated_at DESC LIMIT 3',
+	ordered => 1,
+	before  =>
+	  "SET client_min_messages = warning; CREATE FOREIGN TABLE IF NOT EXISTS as_text (updated_at text) SERVER support OPTIONS (resource 'conversations')",
+	local =>
+	  'SELECT (extract(epoch FROM updated_at) * 1000)::bigint FROM copy.conversations ORDER BY 1 DESC LIMIT 3'
+);
+$sandbox->reset;
+
+# Rows without the column come last, and disprove nothing.
+run_statements($node, $sandbox);
+check(
+	'the end of the rows that have the column',
+	$all,
+	"SELECT waiting_since FROM $conversations WHERE waiting_since IS NOT NULL AND meta_email = 'nobody' ORDER BY waiting_since DESC LIMIT 5",
+	none => 1);
+check(
+	'and the order holds',
+	1,
+	"SELECT waiting_since FROM $conversations ORDER BY waiting_since DESC NULLS LAST LIMIT 5",
+	ordered => 1);
+
+# Profiles that were never updated are sorted by both times: that proves nothing.  Nor does a list by the wrong time.
+foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as asked')
+{
+	my $small  = CrispSandbox->start(conversations => 1, people => 0, visitors => 1, websites => 1);
+	my $schema = $case =~ s/\W/_/gr;
+	my $json   = JSON::PP->new->canonical;
+	my @profiles = map {
+		my $created = 1_700_000_000_000 + $_ * 1_000_000;
+		my $updated = $case =~ /both/ ? $created : 1_700_300_000_000 + $_ * 7919 % 260 * 1_000_000;
+		{   people_id  => "p$_",
+			created_at => $created,
+			updated_at => $updated,
+			active     => { last => 1_700_000_000_000 + $_ * 6007 % 260 } }
+	} 0 .. 259;
+	my @answers;
+
+	connect_crisp($node, $small, server => $schema, schema => $schema);
+	$small->data(
+		[   { op => 'clear', resource => 'people' },
+			map {
+				{   op         => 'insert_raw',
+					resource   => 'people',
+					text       => $json->encode($_),
+					created_at => $_->{created_at},
+					updated_at => $_->{updated_at} }
+			} @profiles ]);
+	if ($case =~ /wrong/)
+	{
+		foreach my $order ('ascending', 'descending')
+		{
+			my @sorted = $order eq 'ascending' ? @profiles : reverse @profiles;
+
+			push @answers, map {
+				{   match  => { path => "*/people/profiles/$_", query => "sort_order=$order" },
+					status => $_ < 6 ? 206 : 200,
+					body   => $json->encode(
+						{ error => $false, reason => 'listed', data => [ splice @sorted, 0, 50 ] })
+				}
+			} 1 .. 6;
+		}
+		$small->control({ answers => \@answers });
+	}
+	run_statements($node, $small);
+
+	my $since    = (sort { $b <=> $a } map { $_->{updated_at} } @profiles)[40];
+	my $where    = "updated_at > timestamptz 'epoch' + interval '1 ms' * $since";
+	my @expected = sort map { $_->{people_id} } grep { $_->{updated_at} > $since } @profiles;
+	foreach my $proof (2, 0)
+	{
+		my ($rows, @requests) =
+		  requests_of("SELECT people_id FROM $schema.people_profiles WHERE $where");
+
+		is(sorted($rows),    join("\n", @expected),               "$case: rows");
+		is(scalar @requests, $proof + ($case =~ /asked/ ? 1 : 6), "$case: requests");
+	}
+	$small->stop;
+}
+
+$node->stop;
+done_testing();
