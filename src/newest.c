@@ -175,7 +175,7 @@ sort_rest(Newest *newest, TupleTableSlot *slot, bool with_gathered)
  * rows may be in order by chance, a whole page hardly is.
  */
 static void
-gather(Newest *newest, TupleTableSlot *slot, bool *disproved)
+gather(Newest *newest, TupleTableSlot *slot)
 {
 	double count = 0;
 	bool   in_order = true;
@@ -191,19 +191,21 @@ gather(Newest *newest, TupleTableSlot *slot, bool *disproved)
 		count++;
 	}
 	newest->gathered = true;
-	if (!newest->trusted || !in_order)
+	if (!in_order)
 	{
-		*disproved = !in_order;
-		sort_rest(newest, slot, true);
+		newest->source.restart(newest->node);
+		newest->at_end = false;
+		tuplestore_clear(newest->rows);
 	}
+	if (!newest->trusted || !in_order)
+		sort_rest(newest, slot, true);
 }
 
 bool
-newest_next(Newest *newest, TupleTableSlot *slot, bool *disproved)
+newest_next(Newest *newest, TupleTableSlot *slot)
 {
-	*disproved = false;
 	if (!newest->gathered)
-		gather(newest, slot, disproved);
+		gather(newest, slot);
 	if (newest->sorted == NULL)
 	{
 		if (tuplestore_gettupleslot(newest->rows, true, false, newest->minimal_slot))

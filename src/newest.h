@@ -20,14 +20,18 @@ typedef bool (*NewestFetch)(ForeignScanState *node, TupleTableSlot *slot);
 /* Whether the next row has come already, so that it costs no request. */
 typedef bool (*NewestAtHand)(ForeignScanState *node);
 
+/* Makes the list begin anew, in whatever order it comes, since a row was out of order. */
+typedef void (*NewestRestart)(ForeignScanState *node);
+
 /* Where rows come from, and in what order they are wanted. */
 typedef struct NewestSource
 {
-	NewestFetch	 fetch;
-	NewestAtHand at_hand;
-	AttrNumber	 attnum;	  /* rows are sorted by this column, descending */
-	bool		 nulls_first; /* and where NULLs go */
-	double		 wanted;	  /* rows that satisfy the scan's conditions */
+	NewestFetch	  fetch;
+	NewestAtHand  at_hand;
+	NewestRestart restart;
+	AttrNumber	  attnum;	   /* rows are sorted by this column, descending */
+	bool		  nulls_first; /* and where NULLs go */
+	double		  wanted;	   /* rows that satisfy the scan's conditions */
 } NewestSource;
 
 /*
@@ -41,10 +45,8 @@ extern Newest *newest_begin(ForeignScanState *node, const NewestSource *source, 
  * rows as are wanted, or, where the order proves wrong, all of the list,
  * which is then sorted here.  Should more rows be asked for than were wanted,
  * the rest of the list follows, in order.
- *
- * *disproved is set when a row was out of order.
  */
-extern bool newest_next(Newest *newest, TupleTableSlot *slot, bool *disproved);
+extern bool newest_next(Newest *newest, TupleTableSlot *slot);
 
 /* Release everything. */
 extern void newest_end(Newest *newest);

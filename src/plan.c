@@ -36,13 +36,15 @@
 #include "utils/syscache.h"
 
 #include "condition.h"
+#include "estimate.h"
 #include "plan.h"
+#include "search.h"
 
 /* Rows a page where the page size is the server's choice. */
 #define DEFAULT_PER_PAGE 50
 
-/* The share of a list that a full-text search finds. */
-#define SEARCH_SELECTIVITY 0.01
+/* What no other path costs. */
+#define UNUSABLE_PATH_COST 1.0e10
 
 /* What planning a scan needs to keep, in RelOptInfo.fdw_private. */
 typedef struct ScanPlan
@@ -64,6 +66,7 @@ typedef struct PathDraft
 	double		   first;	 /* requests that come before the first row */
 	List		  *pathkeys;
 	ParamPathInfo *param_info;
+	Cost		   penalty; /* for a path that would raise an error */
 } PathDraft;
 
 /*----------
@@ -86,24 +89,6 @@ list_requests(const CrispOptions *options, double rows)
 	if (!crisp_resource_is_paged(options->resource))
 		return 1;
 	return Max(1, ceil(rows / rows_per_page(options)));
-}
-
-/*
- * Rows that Crisp sends of a list when it is told the conditions.
- */
-static double
-list_rows(PlannerInfo *root, RelOptInfo *baserel, const CrispOptions *options,
-		  const Conditions *conditions)
-{
-	List	 *clauses = NIL;
-	ListCell *lc;
-	ListCell *lc_clause;
-
-	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
-		if (condition_narrows_list(options->resource, lfirst(lc)))
-			clauses = lappend(clauses, lfirst(lc_clause));
-	return clamp_row_est(baserel->tuples *
-						 clauselist_selectivity(root, clauses, baserel->relid, JOIN_INNER, NULL));
 }
 
 /*
@@ -139,39 +124,6 @@ lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condition
 	return -1;
 }
 
-/*
- * Whether the number of the list's rows was never looked for: -1 says so, and
- * 0 in 13, where it can't be told from an empty list.
- */
-static bool
-nobody_has_looked(const RelOptInfo *baserel)
-{
-#if PG_VERSION_NUM >= 140000
-	return baserel->tuples < 0;
-#else
-	return baserel->tuples <= 0;
-#endif
-}
-
-/*
- * Estimate conditions on what was searched for: statistics know only NULLs of
- * that column.
- */
-static void
-set_search_selectivity(const CrispResource *resource, const Conditions *conditions)
-{
-	ListCell *lc;
-	ListCell *lc_clause;
-
-	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
-	{
-		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
-
-		if (column->flags & CRISP_ASKED)
-			lfirst_node(RestrictInfo, lc_clause)->norm_selec = SEARCH_SELECTIVITY;
-	}
-}
-
 void
 crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
@@ -186,12 +138,9 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 					  list_length(baserel->baserestrictinfo);
 	baserel->fdw_private = plan;
 
-	if (nobody_has_looked(baserel))
-		baserel->tuples = plan->options->resource->typical_rows;
-	set_search_selectivity(plan->options->resource, plan->conditions);
-	set_baserel_size_estimates(root, baserel);
+	estimate_size(root, baserel, plan->options, plan->conditions);
 
-	plan->received = list_rows(root, baserel, plan->options, plan->conditions);
+	plan->received = estimate_list_rows(root, baserel, plan->options, plan->conditions);
 
 	/* A key has one row at most. */
 	if (lookup_condition(root, plan->options, plan->conditions, &nkeys) >= 0)
@@ -219,7 +168,8 @@ offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 {
 	ScanPlan		   *plan = baserel->fdw_private;
 	const CrispOptions *options = plan->options;
-	Cost startup_cost = draft->first * options->startup_cost + baserel->baserestrictcost.startup;
+	Cost startup_cost = draft->first * options->startup_cost + baserel->baserestrictcost.startup +
+						draft->penalty;
 	Cost total_cost = startup_cost + (draft->requests - draft->first) * options->startup_cost +
 					  draft->received * (options->tuple_cost + cpu_tuple_cost +
 										 baserel->baserestrictcost.per_tuple);
@@ -286,7 +236,7 @@ static void
 offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Conditions *conditions)
 {
 	ScanPlan *plan = baserel->fdw_private;
-	double	  selectivity;
+	double	  selectivity = 1;
 	int		  order = early_stop_order(root, baserel, plan, conditions, &selectivity);
 
 	draft->requests = list_requests(plan->options, draft->received);
@@ -334,7 +284,7 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 		offer_path(root, baserel, &draft);
 		return;
 	}
-	draft.received = list_rows(root, baserel, plan->options, conditions);
+	draft.received = estimate_list_rows(root, baserel, plan->options, conditions);
 	offer_list(root, baserel, &draft, conditions);
 }
 
@@ -584,6 +534,11 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	draft.received = plan->received;
 	if (root->query_pathkeys == NIL)
 		draft.method[METHOD_PAGE_ROWS] = page_rows(plan, wanted);
+
+	/* Only a nested loop can ask Crisp to search for what another relation brings. */
+	if (!search_is_asked(plan->options, plan->conditions) &&
+		search_is_joined(root, baserel, plan->relid, plan->options))
+		draft.penalty = UNUSABLE_PATH_COST;
 	offer_list(root, baserel, &draft, plan->conditions);
 
 	key_condition = lookup_condition(root, plan->options, plan->conditions, &nkeys);
@@ -685,6 +640,7 @@ crisp_get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid, Forei
 
 	/* All conditions are checked here, whatever Crisp does with those that it is told. */
 	quals = extract_actual_clauses(scan_clauses, false);
+	search_check(root, baserel, foreigntableid, plan->options, conditions, quals);
 
 	/* Indexed by ScanPrivate. */
 	fdw_private = list_make4(method,

@@ -358,8 +358,12 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 			break;
 		case CRISP_SEARCHES:
 			value = only_value(condition);
-			if (value == NULL || context->request->search != NULL)
+			if (context->request->search != NULL)
 				break;
+			if (value == NULL)
+				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+								errmsg("Crisp cannot be asked for several texts at once"),
+								errhint("Use UNION of queries that search for one text each.")));
 			if (strlen(value) > MAX_VALUE_BYTES)
 				ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 								errmsg("text to search Crisp for is too long"),

@@ -187,14 +187,14 @@ static const CrispColumn operator_columns[] = {
  * isn't documented.
  */
 static const CrispFilter conversation_filters[] = {
-	{"state", CRISP_IS, "filter_resolved", "resolved"},
-	{"state", CRISP_IS_NOT, "filter_not_resolved", "resolved"},
-	{"status", CRISP_IS, "filter_resolved", "2"},
-	{"status", CRISP_IS_NOT, "filter_not_resolved", "2"},
-	{"assigned.user_id", CRISP_EQUALS, "filter_assigned"},
-	{"assigned.user_id", CRISP_IS_NULL, "filter_unassigned"},
-	{"inbox_id", CRISP_EQUALS, "filter_inbox_id"},
-	{"search_query", CRISP_SEARCHES, "search_query"},
+	{"state", CRISP_IS, "filter_resolved", "resolved", 0.6},
+	{"state", CRISP_IS_NOT, "filter_not_resolved", "resolved", 0.4},
+	{"status", CRISP_IS, "filter_resolved", "2", 0.6},
+	{"status", CRISP_IS_NOT, "filter_not_resolved", "2", 0.4},
+	{"assigned.user_id", CRISP_EQUALS, "filter_assigned", NULL, 0.1},
+	{"assigned.user_id", CRISP_IS_NULL, "filter_unassigned", NULL, 0.3},
+	{"inbox_id", CRISP_EQUALS, "filter_inbox_id", NULL, 0.3},
+	{"search_query", CRISP_SEARCHES, "search_query", NULL, 0.01},
 	{NULL},
 };
 
@@ -211,8 +211,8 @@ static const CrispOrder conversation_orders[] = {
 };
 
 static const CrispFilter people_profile_filters[] = {
-	{"segments", CRISP_CONTAINS, "segments"},
-	{"search_query", CRISP_SEARCHES, "search_text"},
+	{"segments", CRISP_CONTAINS, "segments", NULL, 0.1},
+	{"search_query", CRISP_SEARCHES, "search_text", NULL, 0.01},
 	{NULL},
 };
 

@@ -56,6 +56,7 @@ typedef struct CrispFilter
 	CrispFilterTest test;
 	const char	   *param;	  /* query parameter, or criterion */
 	const char	   *constant; /* for CRISP_IS and CRISP_IS_NOT, as text */
+	double			share;	  /* of a list that it leaves, as a rule */
 } CrispFilter;
 
 /* A route that gives the one row with a value, {key}, in a column. */

@@ -293,6 +293,20 @@ crisp_scan_request(ForeignScanState *node, List *deparse_context)
 
 static bool fetch_from_list(ForeignScanState *node, TupleTableSlot *slot);
 static bool row_at_hand(ForeignScanState *node);
+static void restart_list(ForeignScanState *node);
+
+/*
+ * Ask for the list in no order.  Where its newest rows were wanted, all of it
+ * has to be read.
+ */
+static void
+give_up_order(CrispScan *scan)
+{
+	scan->request->order = NULL;
+	scan->request->stops = false;
+	if (method_field(scan, METHOD_KIND) == SCAN_NEWEST)
+		scan->request->per_page = scan->options->per_page;
+}
 
 /*
  * Evaluate what is asked for, and get ready to ask.
@@ -318,20 +332,14 @@ start_request(ForeignScanState *node)
 					   order_is_trusted(request);
 
 		if (!trusted)
-		{
-			request->order = NULL;
-			request->stops = false;
-
-			/* Then all of the list is read, not just the rows that are wanted. */
-			if (newest)
-				request->per_page = scan->options->per_page;
-		}
+			give_up_order(scan);
 		scan->pager = pager_begin(request);
 		if (newest)
 		{
 			NewestSource source = {
 				.fetch = fetch_from_list,
 				.at_hand = row_at_hand,
+				.restart = restart_list,
 				.attnum = (AttrNumber) method_field(scan, METHOD_SORT_COLUMN),
 				.nulls_first = method_field(scan, METHOD_NULLS_FIRST) != 0,
 				.wanted = method_field(scan, METHOD_ROWS_WANTED),
@@ -418,6 +426,8 @@ fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 
 	if (row == NULL)
 		return false;
+	if (scan->lookup != NULL)
+		scan->pager_counts.rows++;
 	store_row(scan, row, slot);
 	return true;
 }
@@ -429,13 +439,30 @@ row_at_hand(ForeignScanState *node)
 }
 
 /*
+ * The list does not keep the order that it was asked for: read it from the
+ * start, page by full page.
+ */
+static void
+restart_list(ForeignScanState *node)
+{
+	CrispScan	 *scan = node->fdw_state;
+	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
+
+	order_disprove(scan->request);
+	scan->pager_counts = sum_pager_counts(scan);
+	pager_end(scan->pager);
+	give_up_order(scan);
+	scan->pager = pager_begin(scan->request);
+	MemoryContextSwitchTo(old_context);
+}
+
+/*
  * Fill slot with the next row of the scan; returns false at the end.
  */
 static bool
 fetch_row(ForeignScanState *node, TupleTableSlot *slot)
 {
 	CrispScan *scan = node->fdw_state;
-	bool	   disproved = false;
 	bool	   found;
 
 	if (!scan->started)
@@ -444,11 +471,9 @@ fetch_row(ForeignScanState *node, TupleTableSlot *slot)
 		return false;
 
 	if (scan->newest != NULL)
-		found = newest_next(scan->newest, slot, &disproved);
+		found = newest_next(scan->newest, slot);
 	else
 		found = fetch_from_list(node, slot);
-	if (disproved)
-		order_disprove(scan->request);
 	scan->at_end = !found;
 	return found;
 }

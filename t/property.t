@@ -16,8 +16,8 @@ use JSON::PP;
 use POSIX qw(ceil);
 use Test::More;
 
-my $seed    = $ENV{PROPERTY_SEED}    // (time ^ $$ << 12) % 1_000_000_000;
-my $queries = $ENV{PROPERTY_QUERIES} // 800;
+my $seed    = $ENV{PROPERTY_SEED}    || (time ^ $$ << 12) % 1_000_000_000;
+my $queries = $ENV{PROPERTY_QUERIES} || 800;
 
 srand $seed;
 diag("seed $seed: repeat with PROPERTY_SEED=$seed PROPERTY_QUERIES=$queries");

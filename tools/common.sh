@@ -127,7 +127,8 @@ inside()
 	attended "${as_owner[@]}" env --ignore-environment --chdir="$work/src" \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		LANG=C.UTF-8 TERM="${TERM:-dumb}" HOME="$work/home" TMPDIR="$work/tmp" \
-		PG_CONFIG="$PG_CONFIG" WORK="$work" ONLY="${ONLY:-}" TESTS="${TESTS:-}" "$@"
+		PG_CONFIG="$PG_CONFIG" WORK="$work" ONLY="${ONLY:-}" TESTS="${TESTS:-}" \
+		PROPERTY_SEED="${PROPERTY_SEED:-}" PROPERTY_QUERIES="${PROPERTY_QUERIES:-}" "$@"
 }
 
 # work_pids: the processes that run a program of the work directory, or in it.

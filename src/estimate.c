@@ -1,0 +1,130 @@
+/*-------------------------------------------------------------------------
+ *
+ * estimate.c
+ *		How many rows a list has, and how many conditions leave of it.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
+
+#include "estimate.h"
+
+/*
+ * Whether the number of the list's rows was never looked for: -1 says so, and
+ * 0 in 13, where it can't be told from an empty list.
+ */
+static bool
+nobody_has_looked(const RelOptInfo *rel)
+{
+#if PG_VERSION_NUM >= 140000
+	return rel->tuples < 0;
+#else
+	return rel->tuples <= 0;
+#endif
+}
+
+/*
+ * Whether a value is known to be, or not to be, a filter's constant; a value that isn't known
+ * is taken for another one.
+ */
+static bool
+is_constant(Node *value, const char *constant)
+{
+	Oid	 output;
+	bool is_varlena;
+
+	if (constant == NULL || !IsA(value, Const) || ((Const *) value)->constisnull)
+		return false;
+	getTypeOutputInfo(((Const *) value)->consttype, &output, &is_varlena);
+	return strcmp(OidOutputFunctionCall(output, ((Const *) value)->constvalue), constant) == 0;
+}
+
+/*
+ * Whether a filter is the one that a condition comes down to.
+ */
+static bool
+filter_fits(const CrispFilter *filter, int op, Node *value)
+{
+	bool equals = op == CONDITION_EQUAL || op == CONDITION_ANY;
+
+	switch (filter->test)
+	{
+		case CRISP_IS:
+			return equals && is_constant(value, filter->constant);
+		case CRISP_IS_NOT:
+			return equals ? !is_constant(value, filter->constant) : op == CONDITION_NOT_EQUAL;
+		case CRISP_IS_NULL:
+			return op == CONDITION_IS_NULL;
+		case CRISP_EQUALS:
+		case CRISP_SEARCHES:
+			return equals;
+		case CRISP_CONTAINS:
+			return op == CONDITION_CONTAINS || op == CONDITION_CONTAINS_ALL;
+	}
+	return false;
+}
+
+/*
+ * Estimate conditions by what is usual where there are no statistics, and
+ * searches in any case: of their column, statistics know NULLs only.
+ */
+static void
+set_selectivities(const CrispResource *resource, const Conditions *conditions, bool has_statistics)
+{
+	ListCell *lc;
+	ListCell *lc_value;
+	ListCell *lc_clause;
+
+	forthree(lc, conditions->conditions, lc_value, conditions->values, lc_clause,
+			 conditions->clauses)
+	{
+		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+
+		if (has_statistics && (column->flags & CRISP_ASKED) == 0)
+			continue;
+		for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+		{
+			if (strcmp(filter->path, column->path) == 0 &&
+				filter_fits(filter, op, lfirst(lc_value)))
+			{
+				lfirst_node(RestrictInfo, lc_clause)->norm_selec = filter->share;
+				break;
+			}
+		}
+	}
+}
+
+void
+estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+			  const Conditions *conditions)
+{
+	bool has_statistics = !nobody_has_looked(rel);
+
+	if (!has_statistics)
+		rel->tuples = options->resource->typical_rows;
+	set_selectivities(options->resource, conditions, has_statistics);
+	set_baserel_size_estimates(root, rel);
+}
+
+double
+estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+				   const Conditions *conditions)
+{
+	List	 *clauses = NIL;
+	ListCell *lc;
+	ListCell *lc_clause;
+
+	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
+		if (condition_narrows_list(options->resource, lfirst(lc)))
+			clauses = lappend(clauses, lfirst(lc_clause));
+	return clamp_row_est(rel->tuples *
+						 clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL));
+}
