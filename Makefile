@@ -5,6 +5,7 @@
 #   make sandbox          build sandbox/crisp-sandbox, a Crisp API on loopback
 #   make demo             try everything on a throwaway server; installs what is missing
 #   make test             run every test; installs what is missing
+#   make bench            measure against other ways to do the same; installs what is missing
 #   make lint             check style and run the static analysers; installs what is missing
 #   make format           put the C code into the style that lint asks for
 #   make installcheck     the PGXS way to test an installed extension
@@ -12,7 +13,7 @@
 #   make clean            remove what was built
 #
 # Variables: PG_CONFIG, PKG_CONFIG, CC, WERROR=1 (a warning is an error),
-# ONLY="regress|tap|contract" and TESTS="name ..." (make test).
+# ONLY="regress|tap|contract" and TESTS="name ..." (make test), QUICK=1 (make bench).
 
 MODULE_big = crisp_fdw
 EXTENSION = crisp_fdw
@@ -39,7 +40,7 @@ EXTRA_CLEAN = src/*.o src/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
-independent = demo test lint format sandbox clean-sandbox dist help
+independent = demo test bench lint format sandbox clean-sandbox dist help
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(independent),$(goals)))
@@ -112,6 +113,9 @@ clean-sandbox:
 demo test lint:
 	@exec env PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/$@.sh'
 
+bench:
+	@exec env PG_CONFIG='$(PG_CONFIG)' QUICK='$(QUICK)' '$(tree)/bench/bench.sh'
+
 format:
 	@exec env PG_CONFIG='$(PG_CONFIG)' '$(tree)/tools/lint.sh' --format
 
@@ -123,4 +127,4 @@ dist:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(tree)/Makefile
 
-.PHONY: libraries sandbox clean-sandbox demo test lint format dist help
+.PHONY: libraries sandbox clean-sandbox demo test bench lint format dist help

@@ -30,3 +30,62 @@ LANGUAGE C STRICT STABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION crisp_fdw_columns() IS
 'the columns of every Crisp resource: type as imported, JSON path, meaning, and what of a condition on it Crisp is asked';
+
+CREATE FUNCTION crisp_fdw_usage(
+    OUT scope text,
+    OUT database text,
+    OUT server text,
+    OUT since timestamptz,
+    OUT requests bigint,
+    OUT retries bigint,
+    OUT answered bigint,
+    OUT rate_limited bigint,
+    OUT refused bigint,
+    OUT server_errors bigint,
+    OUT unreachable bigint,
+    OUT timed_out bigint,
+    OUT broken_off bigint,
+    OUT unusable bigint,
+    OUT abandoned bigint,
+    OUT rows bigint,
+    OUT bytes bigint,
+    OUT wait_time double precision,
+    OUT last_error text,
+    OUT last_error_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION crisp_fdw_usage() IS
+'requests to Crisp and what came of them, by server: of this session, and of the whole cluster where that is known';
+
+CREATE VIEW crisp_fdw_usage AS
+SELECT * FROM crisp_fdw_usage();
+
+GRANT SELECT ON crisp_fdw_usage TO PUBLIC;
+
+CREATE FUNCTION crisp_fdw_usage_reset()
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION crisp_fdw_usage_reset() IS
+'begin anew with what crisp_fdw_usage() counts for this session';
+
+CREATE FUNCTION crisp_fdw_usage_reset_cluster()
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+REVOKE ALL ON FUNCTION crisp_fdw_usage_reset_cluster() FROM PUBLIC;
+
+COMMENT ON FUNCTION crisp_fdw_usage_reset_cluster() IS
+'begin anew with what crisp_fdw_usage() counts for the whole cluster; false where that is not known';
+
+CREATE FUNCTION crisp_fdw_disconnect(server_name name)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION crisp_fdw_disconnect(name) IS
+'close the connections that this session keeps to a server; false when there are none';

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * crisp_fdw.c
- *		The front door: module magic, and the handler with its FdwRoutine.
+ *		The front door: module magic, settings, and the handler with its
+ *		FdwRoutine.
  *
  * docs/architecture.md walks through the house.
  *
@@ -11,19 +12,45 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
+#include "utils/guc.h"
 
 #include "src/aggregate.h"
+#include "src/api.h"
 #include "src/analyze.h"
+#include "src/async.h"
 #include "src/explain.h"
 #include "src/import.h"
 #include "src/plan.h"
 #include "src/scan.h"
+#include "src/usage_shmem.h"
 
 PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(crisp_fdw_handler);
+
+extern void _PG_init(void);
+
+/*
+ * Called when the library is loaded.
+ */
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable(
+		"crisp_fdw.max_requests", "Sets the maximum number of requests to Crisp by a statement.",
+		"A statement that needs more fails before it makes them. 0 means no limit.",
+		&api_max_requests, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
+#if PG_VERSION_NUM >= 150000
+	MarkGUCPrefixReserved("crisp_fdw");
+#else
+	EmitWarningsOnPlaceholders("crisp_fdw");
+#endif
+	usage_shmem_init();
+}
 
 /*
  * PostgreSQL has one set of callbacks for all that a ForeignScan does.  Those
@@ -100,6 +127,13 @@ crisp_fdw_handler(PG_FUNCTION_ARGS)
 	routine->ExplainForeignScan = explain_scan;
 	routine->AnalyzeForeignTable = crisp_analyze_table;
 	routine->ImportForeignSchema = crisp_import_schema;
+
+#if PG_VERSION_NUM >= 140000
+	routine->IsForeignPathAsyncCapable = crisp_is_path_async_capable;
+	routine->ForeignAsyncRequest = crisp_async_request;
+	routine->ForeignAsyncConfigureWait = crisp_async_configure_wait;
+	routine->ForeignAsyncNotify = crisp_async_notify;
+#endif
 
 	PG_RETURN_POINTER(routine);
 }

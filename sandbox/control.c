@@ -270,6 +270,12 @@ set_visitors_limited(Sandbox *sandbox, json_object *value)
 }
 
 static const char *
+set_gzip(Sandbox *sandbox, json_object *value)
+{
+	return set_flag(value, &sandbox->settings.gzip, "gzip must be true or false");
+}
+
+static const char *
 set_visitors_per_page(Sandbox *sandbox, json_object *value)
 {
 	return set_number(value, 1, 10000, &sandbox->settings.visitors_per_page,
@@ -331,6 +337,12 @@ show_visitors_limited(const Sandbox *sandbox, JsonWriter *writer)
 }
 
 static void
+show_gzip(const Sandbox *sandbox, JsonWriter *writer)
+{
+	jw_bool(writer, sandbox->settings.gzip);
+}
+
+static void
 show_visitors_per_page(const Sandbox *sandbox, JsonWriter *writer)
 {
 	jw_int(writer, sandbox->settings.visitors_per_page);
@@ -352,6 +364,7 @@ static const Setting settings[] = {
 	{"full_last_page", set_full_last_page, show_full_last_page},
 	{"visitors_limited", set_visitors_limited, show_visitors_limited},
 	{"visitors_per_page", set_visitors_per_page, show_visitors_per_page},
+	{"gzip", set_gzip, show_gzip},
 	{"answers", set_answers, show_answers},
 };
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "control.h"
+#include "encoding.h"
 #include "route.h"
 
 #define BLOCK_SIZE 65536
@@ -122,6 +123,8 @@ take_header(void *closure, enum MHD_ValueKind kind, const char *name, const char
 		request->authorization = xstrdup(value);
 	else if (strcmp(lower, "x-crisp-tier") == 0 && request->tier == NULL)
 		request->tier = xstrdup(value);
+	else if (strcmp(lower, "accept-encoding") == 0)
+		request->accepts_gzip = accepts_gzip(value);
 	free(lower);
 	return MHD_YES;
 }
@@ -139,6 +142,22 @@ log_request(Exchange *exchange, bool is_api)
 		exchange->logged = request_log_add(&exchange->sandbox->log, &exchange->request,
 										   headers.text.data, exchange->connection_number);
 	buffer_free(&headers.text);
+}
+
+/* Whether a fault has set a header. */
+static bool
+has_header(const Delivery *delivery, const char *name)
+{
+	if (delivery->headers != NULL)
+	{
+		json_object_object_foreach(delivery->headers, key, value)
+		{
+			(void) value;
+			if (strcasecmp(key, name) == 0)
+				return true;
+		}
+	}
+	return false;
 }
 
 void
@@ -164,6 +183,12 @@ exchange_answer(Exchange *exchange)
 	route_request(sandbox, request, &reply);
 	changes_after(sandbox);
 	faults_apply(&sandbox->faults, request, &reply, delivery);
+	if (sandbox->settings.gzip && request->accepts_gzip && delivery->body.len > 0 &&
+		delivery->repeat <= 1 && !has_header(delivery, "Content-Encoding"))
+	{
+		gzip_buffer(&delivery->body);
+		delivery->packed = true;
+	}
 	delivery->delay_ms += sandbox->settings.latency_ms;
 	if (!delivery->hang && !delivery->close && !(delivery->reset && delivery->cut_after < 0))
 		request_log_answered(&sandbox->log, exchange->logged, delivery->status, reply.rows);
@@ -243,9 +268,7 @@ make_response(Exchange *exchange)
 	Delivery *delivery = &exchange->delivery;
 	bool	  streamed = delivery->cut_after >= 0 || delivery->drip_ms > 0 || delivery->repeat > 1;
 	struct MHD_Response *response;
-	bool				 has_type = false;
 
-	/* An encoding that the client accepts would be applied to the body here. */
 	if (streamed && body_size(delivery) > 0)
 		response = MHD_create_response_from_callback(body_size(delivery), BLOCK_SIZE, read_body,
 													 exchange, NULL);
@@ -259,10 +282,11 @@ make_response(Exchange *exchange)
 		json_object_object_foreach(delivery->headers, name, value)
 		{
 			MHD_add_response_header(response, name, json_object_get_string(value));
-			has_type |= strcasecmp(name, "Content-Type") == 0;
 		}
 	}
-	if (!has_type)
+	if (delivery->packed)
+		MHD_add_response_header(response, "Content-Encoding", "gzip");
+	if (!has_header(delivery, "Content-Type"))
 		MHD_add_response_header(response, "Content-Type", "application/json; charset=utf-8");
 	return response;
 }

@@ -18,6 +18,7 @@ typedef struct Delivery
 {
 	unsigned	 status;
 	Buffer		 body;
+	bool		 packed;  /* the body is in gzip form, and its head says so */
 	uint64_t	 repeat;  /* the body goes out so many times over; 0 and 1: once */
 	json_object *headers; /* name to value, or NULL */
 	uint32_t	 delay_ms;

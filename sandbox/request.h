@@ -23,6 +23,7 @@ typedef struct Request
 	size_t	   parameter_count;
 	char	  *authorization; /* header; NULL if absent */
 	char	  *tier;		  /* header X-Crisp-Tier; NULL if absent */
+	bool	   accepts_gzip;  /* header Accept-Encoding says so */
 	Buffer	   body;
 } Request;
 

@@ -26,6 +26,7 @@ typedef struct Settings
 	uint32_t	 full_last_page; /* status of a last page that is full: 200 or 206 */
 	bool		 visitors_limited;
 	uint32_t	 visitors_per_page;
+	bool		 gzip;	  /* answers are packed for clients that accept it */
 	uint64_t	 version; /* grows with each change */
 } Settings;
 

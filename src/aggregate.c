@@ -206,7 +206,7 @@ crisp_begin_aggregate(ForeignScanState *node, int eflags)
 static int64
 count_list(CountScan *scan)
 {
-	Pager *pager = pager_begin(request_create(scan->options, NIL, NULL, -1, NULL, false));
+	Pager *pager = pager_begin(request_create(scan->options, NIL, NULL, -1, NULL, false), NULL);
 	int64  rows = 0;
 
 	while (pager_next(pager) != NULL)

@@ -459,7 +459,7 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 
 	option_add_credentials(options, relation->rd_rel->relowner);
 	begin_rows(&sampler);
-	sampler.pager = pager_begin(request_create(options, NIL, NULL, -1, NULL, false));
+	sampler.pager = pager_begin(request_create(options, NIL, NULL, -1, NULL, false), NULL);
 	sample_list(&sampler);
 	pager_end(sampler.pager);
 	MemoryContextDelete(sampler.row_context);

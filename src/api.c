@@ -1,12 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * api.c
- *		Crisp's requests, envelope and errors.
+ *		Crisp's requests: what becomes of each, attempt by attempt.
  *
  * http.c says how a transfer ended; here that becomes either the data of
- * Crisp's envelope {"error": …, "reason": …, "data": …} or an error on which a
- * user can act.  No message holds a credential: not even when a server sends
- * them back.
+ * Crisp's envelope {"error": …, "reason": …, "data": …}, or another attempt, or
+ * an error.
+ *
+ * Calls are under way together, and nobody waits for more than one of them at a
+ * time.  All that are not settled are kept in a list, so that whoever waits
+ * also looks after the others: what failed there is asked for again when its
+ * time has come, and not only when somebody gets to want it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -14,374 +18,570 @@
  */
 #include "postgres.h"
 
-#include "common/base64.h"
-#include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
+#include "access/xact.h"
+#include "lib/ilist.h"
 #include "portability/instr_time.h"
+#include "utils/memutils.h"
 
 #include "api.h"
+#include "apierror.h"
 #include "compat.h"
 #include "http.h"
+#include "retry.h"
+#include "usage.h"
 
-/* How much of an unexpected body is shown, bytes. */
-#define EXCERPT_BYTES 120
-
-/* How much of a credential makes a text secret, bytes. */
-#define SECRET_BEGINNING 12
+/* What a call is at. */
+typedef enum CallState
+{
+	CALL_DELAYED, /* its next attempt starts at due */
+	CALL_SENT,	  /* its transfer is under way */
+	CALL_SETTLED, /* its transfer has brought what there will be, good or bad */
+	CALL_REFUSED  /* the statement may make no more requests */
+} CallState;
 
 struct ApiCall
 {
-	const CrispOptions *options;
-	const char		   *target;
-	MemoryContext		owner;
-	HttpTransfer	   *transfer;
+	dlist_node			  node; /* in calls */
+	MemoryContextCallback callback;
+	const CrispOptions	 *options;
+	const char			 *target;
+	MemoryContext		  owner;   /* of the answer */
+	MemoryContext		  context; /* of the call and all else it has */
+	HttpPool			 *pool;
+	Usage				 *usage;
+
+	CallState	  state;
+	int64		  started_at; /* the first attempt, by http_clock() */
+	int64		  due;		  /* the next attempt */
+	bool		  holds_back; /* until due, by Crisp's wish: so nobody else asks either */
+	RetryState	  retries;
+	HttpTransfer *transfer;	 /* of the latest attempt; NULL before and between them */
+	bool		  uncounted; /* the outcome of that attempt is yet to be counted */
+
+	/* Of a settled call, once its answer was parsed. */
+	bool		 parsed;
+	json_object *envelope;
+	const char	*problem; /* why there is no envelope, or NULL */
 };
 
+int api_max_requests = 0;
+
+/* All calls of this process, whatever statement they belong to. */
+static dlist_head calls = DLIST_STATIC_INIT(calls);
+
+/* The statement that requests are counted for, by its start, and how many it made. */
+static TimestampTz statement_start = 0;
+static int64	   statement_requests = 0;
+
 /*----------
- * Requests
+ * Counting
+ *----------
+ */
+
+/*
+ * How many requests the statement that the client sent last has made so far.
+ * What it runs itself, in functions or cursors, counts for it.
+ */
+static int64
+requests_of_statement(void)
+{
+	if (statement_start != GetCurrentStatementStartTimestamp())
+	{
+		statement_start = GetCurrentStatementStartTimestamp();
+		statement_requests = 0;
+	}
+	return statement_requests;
+}
+
+static bool
+may_request(void)
+{
+	return api_max_requests == 0 || requests_of_statement() < api_max_requests;
+}
+
+/*
+ * Count how the latest attempt has ended, once.
+ */
+static void
+count_outcome(ApiCall *call, UsageOutcome outcome)
+{
+	if (call->uncounted)
+		call->usage->counts.outcomes[outcome]++;
+	call->uncounted = false;
+}
+
+static void
+count_request(ApiCall *call)
+{
+	ApiCounts *counts = call->options->counts;
+	bool	   is_retry = call->retries.attempts > 0;
+
+	/* An attempt that could not even be started may still have been counted. */
+	count_outcome(call, USAGE_ABANDONED);
+	call->uncounted = true;
+
+	(void) requests_of_statement();
+	statement_requests++;
+	counts->requests++;
+	call->usage->counts.requests++;
+	if (is_retry)
+	{
+		counts->retries++;
+		call->usage->counts.retries++;
+	}
+	call->retries.attempts++;
+}
+
+/*
+ * How an attempt that brought nothing usable counts.
+ */
+static UsageOutcome
+failure_outcome(const HttpResponse *response)
+{
+	switch (response->outcome)
+	{
+		case HTTP_CANNOT_RESOLVE:
+		case HTTP_CANNOT_CONNECT:
+		case HTTP_TLS_FAILED:
+		case HTTP_TLS_UNTRUSTED:
+			return USAGE_UNREACHABLE;
+		case HTTP_TIMED_OUT:
+			return USAGE_TIMED_OUT;
+		case HTTP_BROKEN:
+			return USAGE_BROKEN;
+		case HTTP_GARBLED:
+		case HTTP_TOO_LARGE:
+		case HTTP_FAILED:
+			return USAGE_UNUSABLE;
+		case HTTP_ANSWERED:
+			break;
+	}
+	if (response->status == 420 || response->status == 429)
+		return USAGE_RATE_LIMITED;
+	return response->status >= 500 ? USAGE_SERVER_ERROR : USAGE_REFUSED;
+}
+
+/*----------
+ * Attempts
+ *----------
+ */
+
+static bool
+is_success(const HttpResponse *response)
+{
+	return response->outcome == HTTP_ANSWERED &&
+		   (response->status == 200 || response->status == 206);
+}
+
+/*
+ * The reset callback of a call's context.
+ */
+static void
+forget_call(void *arg)
+{
+	ApiCall *call = arg;
+
+	dlist_delete(&call->node);
+	count_outcome(call, USAGE_ABANDONED);
+}
+
+/*
+ * Send the request.
+ */
+static void
+send_request(ApiCall *call)
+{
+	const CrispOptions *options = call->options;
+	char			   *url = psprintf("%s/%s", options->base_url, call->target);
+	char			   *tier = psprintf("X-Crisp-Tier: %s", options->tier);
+	const char *const	headers[] = {"Accept: application/json", tier, NULL};
+	HttpRequest			request = {
+				.method = "GET",
+				.url = url,
+				.username = options->identifier,
+				.password = options->key,
+				.headers = headers,
+				.connect_timeout_ms = options->connect_timeout_ms,
+				.timeout_ms = options->request_timeout_ms,
+				.low_speed_limit = options->low_speed_limit,
+				.low_speed_time_s = (options->low_speed_time_ms + 999) / 1000,
+				.max_response_bytes = options->max_response_bytes,
+	};
+
+	ereport(DEBUG1, (errmsg_internal("crisp_fdw: GET %s", call->target)));
+
+	/* Counted first: should an error be raised, the request may have been sent. */
+	count_request(call);
+	call->transfer = http_start(call->pool, &request, call->context);
+	call->state = CALL_SENT;
+	pfree(url);
+	pfree(tier);
+}
+
+/*
+ * Until when, by http_clock(), Crisp wants to be left alone, having said so to
+ * a call of this pool; 0 when it has not.
+ */
+static int64
+held_back_until(const HttpPool *pool)
+{
+	int64	   until = 0;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &calls)
+	{
+		const ApiCall *call = dlist_container(ApiCall, node, iter.cur);
+
+		if (call->pool == pool && call->state == CALL_DELAYED && call->holds_back)
+			until = Max(until, call->due);
+	}
+	return until;
+}
+
+/*
+ * Make the next attempt of a delayed call if it's time to, and the statement
+ * may make more requests.  Returns whether the call has got on.
+ */
+static bool
+start_when_due(ApiCall *call)
+{
+	int64 now = http_clock();
+
+	if (call->due <= now && !call->holds_back)
+	{
+		int64 until = held_back_until(call->pool);
+
+		if (until > now)
+			call->due = until + retry_jitter(call->options->retry_delay_ms);
+	}
+	if (call->due > now)
+	{
+		http_wake_at(call->pool, call->due);
+		return false;
+	}
+
+	call->holds_back = false;
+	if (may_request())
+		send_request(call);
+	else
+		call->state = CALL_REFUSED;
+	return true;
+}
+
+/*
+ * The parsed body of a settled call's answer, in the answer's own context.
+ */
+static void
+parse_answer(ApiCall *call)
+{
+	const HttpResponse *response = http_response(call->transfer);
+	MemoryContext		old_context = MemoryContextSwitchTo(call->context);
+	char			   *problem;
+
+	call->parsed = true;
+	call->problem = NULL;
+	call->envelope = NULL;
+	if (!json_parse(call->owner, response->body, response->body_length, &call->envelope, &problem))
+		call->problem = psprintf("It is not JSON: %s.", problem);
+	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * Say in words what is wrong with what a settled call has got.  Palloc'd.
+ */
+static void
+describe_failure(ApiCall *call, ApiError *error)
+{
+	const CrispOptions *options = call->options;
+	const HttpResponse *response = http_response(call->transfer);
+
+	if (response->outcome != HTTP_ANSWERED)
+	{
+		api_error_of_transfer(error, options, call->target, response);
+		return;
+	}
+	if (!call->parsed)
+		parse_answer(call);
+	if (is_success(response) && call->problem != NULL)
+		api_error_of_body(error, options, call->target, response, call->problem);
+	else
+		api_error_of_status(error, options, call->target, response, call->envelope);
+}
+
+/*
+ * Count a failed attempt, and keep it as the last failure of the server.
+ */
+static void
+remember_failure(ApiCall *call, UsageOutcome outcome, const ApiError *error)
+{
+	count_outcome(call, outcome);
+	usage_set_error(call->usage, psprintf("%s: %s", error->message, error->detail));
+}
+
+/*
+ * An attempt has failed: have it made again, if that is worthwhile and allowed.
+ * Returns whether there will be another.
+ */
+static bool
+try_again(ApiCall *call, RetryChance chance, UsageOutcome outcome)
+{
+	int64		  retry_after_s = http_response(call->transfer)->retry_after_s;
+	int64		  delay = retry_delay(call->options, &call->retries, chance, retry_after_s);
+	MemoryContext scratch;
+	MemoryContext old_context;
+	ApiError	  error;
+
+	if (delay < 0)
+		return false;
+
+	scratch = AllocSetContextCreate(call->context, "crisp_fdw failure", ALLOCSET_SMALL_SIZES);
+	old_context = MemoryContextSwitchTo(scratch);
+	describe_failure(call, &error);
+	remember_failure(call, outcome, &error);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(scratch);
+
+	http_end(call->transfer);
+	call->transfer = NULL;
+	call->parsed = false;
+	call->state = CALL_DELAYED;
+	call->due = http_clock() + delay;
+	call->holds_back = retry_after_s > 0;
+	http_wake_at(call->pool, call->due);
+	return true;
+}
+
+/*
+ * A transfer has ended: settle the call, or have another attempt made.
+ */
+static void
+judge_transfer(ApiCall *call)
+{
+	const HttpResponse *response = http_response(call->transfer);
+
+	call->state = CALL_SETTLED;
+	call->options->counts->bytes += response->wire_bytes;
+	call->usage->counts.bytes += response->wire_bytes;
+	(void) try_again(call, retry_chance(response, true), failure_outcome(response));
+}
+
+/*
+ * Let all calls of a pool go on as far as they can without waiting.
+ */
+static void
+progress(HttpPool *pool)
+{
+	bool again = true;
+
+	while (again)
+	{
+		dlist_mutable_iter iter;
+
+		http_progress(pool);
+		again = false;
+		dlist_foreach_modify(iter, &calls)
+		{
+			ApiCall *call = dlist_container(ApiCall, node, iter.cur);
+
+			if (call->pool != pool)
+				continue;
+			if (call->state == CALL_DELAYED)
+				again |= start_when_due(call);
+			else if (call->state == CALL_SENT && http_complete(call->transfer))
+			{
+				judge_transfer(call);
+				again = true;
+			}
+		}
+	}
+}
+
+/*----------
+ * Calls
  *----------
  */
 
 ApiCall *
 api_start(const CrispOptions *options, const char *target, MemoryContext owner)
 {
-	ApiCall			 *call = MemoryContextAllocZero(owner, sizeof(ApiCall));
-	char			 *url = psprintf("%s/%s", options->base_url, target);
-	char			 *tier = psprintf("X-Crisp-Tier: %s", options->tier);
-	const char *const headers[] = {"Accept: application/json", tier, NULL};
-	HttpRequest		  request = {
-			  .method = "GET",
-			  .url = url,
-			  .username = options->identifier,
-			  .password = options->key,
-			  .headers = headers,
-			  .connect_timeout_ms = options->connect_timeout_ms,
-			  .timeout_ms = options->request_timeout_ms,
-			  .max_response_bytes = CRISP_MAX_RESPONSE_BYTES,
-	  };
+	MemoryContext context = AllocSetContextCreate(owner, "crisp_fdw call", ALLOCSET_SMALL_SIZES);
+	ApiCall		 *call = MemoryContextAllocZero(context, sizeof(ApiCall));
 
 	call->options = options;
 	call->target = target;
 	call->owner = owner;
+	call->context = context;
+	call->pool = http_pool(options->server_id, options->user_mapping_id, context);
+	call->usage = usage_of_server(options->server_id, options->server_name);
+	call->state = CALL_DELAYED;
+	call->started_at = call->due = http_clock();
 
-	ereport(DEBUG1, (errmsg_internal("crisp_fdw: GET %s", target)));
-	options->counts->requests++;
-	call->transfer = http_start(http_pool(options->server_id, options->user_mapping_id, owner),
-								&request, owner);
-	pfree(url);
-	pfree(tier);
+	dlist_push_tail(&calls, &call->node);
+	call->callback.func = forget_call;
+	call->callback.arg = call;
+	MemoryContextRegisterResetCallback(context, &call->callback);
+
+	(void) start_when_due(call);
 	return call;
 }
 
-/*----------
- * Text from the network, made fit for a message
- *----------
- */
-
 /*
- * Whether text has the beginning of a secret in it, in whatever case.
+ * Parsing is left to when the answer is wanted: before, as text, it takes a
+ * fraction of the memory.  A page that was cut although its transfer was
+ * whole, as servers behind others do when they fail, may come whole the
+ * next time.
  */
-static bool
-holds_beginning(const char *text, const char *secret)
+bool
+api_is_ready(ApiCall *call)
 {
-	return strcasestr(text, pnstrdup(secret, SECRET_BEGINNING)) != NULL;
-}
+	const HttpResponse *response;
 
-/*
- * Whether text has one of the credentials in it, as such or in the form in
- * which they are sent.  A server may have cut them, or changed their case.
- */
-static bool
-holds_credential(const CrispOptions *options, const char *text)
-{
-	char *sent = psprintf("%s:%s", options->identifier, options->key);
-	int	  size = pg_b64_enc_len((int) strlen(sent)) + 1;
-	char *encoded = palloc0(size);
+	/* What an earlier statement might not ask for, this one may: a cursor's next page. */
+	if (call->state == CALL_REFUSED && may_request())
+		call->state = CALL_DELAYED;
+	if (call->state == CALL_DELAYED || call->state == CALL_SENT)
+		progress(call->pool);
+	if (call->state != CALL_SETTLED)
+		return call->state == CALL_REFUSED;
 
-	return pg_b64_encode((const void *) sent, (int) strlen(sent), encoded, size) < 0 ||
-		   holds_beginning(text, encoded) || holds_beginning(text, options->key) ||
-		   holds_beginning(text, options->identifier);
-}
-
-/*
- * The beginning of a text in UTF-8 as one line in the database's encoding;
- * palloc'd.  What isn't text becomes question marks.
- */
-static char *
-excerpt(const CrispOptions *options, const char *text)
-{
-	size_t length = strlen(text);
-	bool   cut = length > EXCERPT_BYTES;
-	bool   as_is;
-	char  *result;
-
-	if (holds_credential(options, text))
-		return pstrdup("(not shown, for it holds credentials)");
-
-	if (cut)
-		length = pg_encoding_mbcliplen(PG_UTF8, text, length, EXCERPT_BYTES);
-	as_is = GetDatabaseEncoding() == PG_UTF8 && pg_verify_mbstr(PG_UTF8, text, length, true);
-
-	result = pnstrdup(text, length);
-	for (unsigned char *c = (unsigned char *) result; *c != '\0'; c++)
+	response = http_response(call->transfer);
+	if (response->outcome == HTTP_ANSWERED && !call->parsed)
 	{
-		if (*c < ' ' || *c == 127)
-			*c = ' ';
-		else if (*c > 127 && !as_is)
-			*c = '?';
+		parse_answer(call);
+		if (is_success(response) && call->problem != NULL &&
+			json_is_beginning(response->body, response->body_length))
+			return !try_again(call, RETRY_ONCE, USAGE_UNUSABLE);
 	}
-	return cut ? psprintf("%s...", result) : result;
+	return true;
+}
+
+bool
+api_is_settled(const ApiCall *call)
+{
+	return call->state == CALL_SETTLED || call->state == CALL_REFUSED;
+}
+
+pgsocket
+api_socket(const ApiCall *call)
+{
+	return http_pool_socket(call->pool);
 }
 
 /*
- * A string member of a JSON object; NULL when it has none of that name.
- */
-static const char *
-string_member(json_object *object, const char *name)
-{
-	json_object *member;
-
-	if (!json_object_is_type(object, json_type_object) ||
-		!json_object_object_get_ex(object, name, &member) ||
-		!json_object_is_type(member, json_type_string))
-		return NULL;
-	return json_object_get_string(member);
-}
-
-/*----------
- * Errors
- *----------
- */
-
-/*
- * Raise what a transfer without an answer means.
- */
-pg_noreturn static void
-raise_no_answer(const ApiCall *call, const HttpResponse *response)
-{
-	const CrispOptions *options = call->options;
-	int					code = ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION;
-	const char		   *what = NULL;
-	const char		   *hint = NULL;
-
-	switch (response->outcome)
-	{
-		case HTTP_CANNOT_RESOLVE:
-		case HTTP_CANNOT_CONNECT:
-			what = "could not connect to Crisp";
-			hint =
-				"Check the server's option base_url, and that this machine can reach that address.";
-			break;
-		case HTTP_TLS_FAILED:
-			what = "could not establish a secure connection to Crisp";
-			hint =
-				"Check the server's option base_url, and the certificate authorities that this machine trusts.";
-			break;
-		case HTTP_TIMED_OUT:
-			code = ERRCODE_FDW_UNABLE_TO_CREATE_REPLY;
-			what = "Crisp did not answer in time";
-			hint = psprintf("The server's option request_timeout allows %d ms.",
-							options->request_timeout_ms);
-			break;
-		case HTTP_TOO_LARGE:
-			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-			what = "answer of Crisp is too large";
-			hint = psprintf("At most %zu bytes are read.", CRISP_MAX_RESPONSE_BYTES);
-			break;
-		case HTTP_BROKEN:
-			code = ERRCODE_FDW_UNABLE_TO_CREATE_REPLY;
-			what = "connection to Crisp broke off";
-			hint = "Try again.";
-			break;
-		case HTTP_ANSWERED:
-		case HTTP_FAILED:
-			code = ERRCODE_FDW_ERROR;
-			what = "request to Crisp failed";
-			break;
-	}
-
-	ereport(ERROR, (errcode(code), errmsg("%s, server \"%s\"", what, options->server_name),
-					errdetail("GET %s/%s: %s.", options->base_url, call->target, response->message),
-					hint ? errhint("%s", hint) : 0));
-}
-
-/*
- * What the statuses of failed answers mean [doc: the reference's list of
- * errors].  The last entry takes all others.
- */
-typedef struct StatusMeaning
-{
-	int			first;
-	int			last;
-	int			code;
-	const char *what;
-	const char *hint;
-} StatusMeaning;
-
-static const StatusMeaning status_meanings[] = {
-	{300, 399, ERRCODE_FDW_ERROR, "Crisp redirects to another address",
-	 "Redirects are not followed, since they would carry the credentials along. Check the server's option base_url."},
-	{401, 401, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "Crisp rejected the credentials",
-	 "Check identifier, key and tier in the user mapping."},
-	{402, 402, ERRCODE_FDW_ERROR, "the website's Crisp plan does not include this",
-	 "The website needs a higher plan at Crisp."},
-	{403, 403, ERRCODE_INSUFFICIENT_PRIVILEGE, "the Crisp token does not allow this",
-	 "Check that the token in the user mapping has the scopes it needs, that it covers the website, and its tier."},
-	{404, 404, ERRCODE_FDW_TABLE_NOT_FOUND, "Crisp does not know what was asked for",
-	 "Check option website_id on the server and on the foreign table, and the server's option base_url."},
-	{420, 420, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-	 "Crisp's rate limit or request quota is reached",
-	 "Wait before trying again; quotas are reset daily."},
-	{429, 429, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-	 "Crisp's rate limit or request quota is reached",
-	 "Wait before trying again; quotas are reset daily."},
-	{500, 599, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "Crisp failed to answer", "Try again later."},
-	{0, 999, ERRCODE_FDW_ERROR, "Crisp refused the request", NULL},
-};
-
-/*
- * Raise what a status other than success means.  envelope is the parsed body,
- * NULL when it isn't JSON.
- */
-pg_noreturn static void
-raise_status(const ApiCall *call, const HttpResponse *response, json_object *envelope)
-{
-	const CrispOptions	*options = call->options;
-	const StatusMeaning *meaning = status_meanings;
-	const char			*reason = string_member(envelope, "reason");
-	const char			*message = NULL;
-	json_object			*data;
-	StringInfoData		 detail;
-
-	while (response->status < meaning->first || response->status > meaning->last)
-		meaning++;
-
-	initStringInfo(&detail);
-	appendStringInfo(&detail, "GET %s answered HTTP %d", call->target, response->status);
-	if (reason != NULL)
-		appendStringInfo(&detail, ", reason \"%s\"", excerpt(options, reason));
-	if (json_object_is_type(envelope, json_type_object) &&
-		json_object_object_get_ex(envelope, "data", &data))
-		message = string_member(data, "message");
-	if (message != NULL)
-		appendStringInfo(&detail, ": %s", excerpt(options, message));
-	if (response->retry_after != NULL)
-		appendStringInfo(&detail, ", Retry-After: %s", excerpt(options, response->retry_after));
-
-	ereport(ERROR,
-			(errcode(meaning->code),
-			 errmsg("%s, server \"%s\"", meaning->what, options->server_name),
-			 errdetail("%s.", detail.data), meaning->hint ? errhint("%s", meaning->hint) : 0));
-}
-
-/*
- * Raise that a body isn't what Crisp's API sends.
- */
-pg_noreturn static void
-raise_malformed(const ApiCall *call, const HttpResponse *response, const char *problem)
-{
-	const CrispOptions *options = call->options;
-
-	ereport(ERROR,
-			(errcode(ERRCODE_PROTOCOL_VIOLATION),
-			 errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
-			 errdetail("GET %s answered HTTP %d, content type \"%s\": %s The body begins: %s",
-					   call->target, response->status, excerpt(options, response->content_type),
-					   problem, excerpt(options, response->body)),
-			 errhint("Check the server's option base_url.")));
-}
-
-/*
- * Take an answer apart, or raise.
+ * Wait until a call is settled and parsed, or refused.
  */
 static void
-read_answer(ApiCall *call, const HttpResponse *response, ApiAnswer *answer)
+wait_for_answer(ApiCall *call)
 {
-	bool		 success = response->status == 200 || response->status == 206;
-	json_object *envelope = NULL;
-	json_object *error;
-	char		*problem = NULL;
-	bool		 is_json = json_parse(call->owner, response->body, response->body_length, &envelope,
-									  &problem);
+	instr_time start;
+	instr_time waited;
 
-	if (!success)
-		raise_status(call, response, envelope);
-	if (!is_json)
-		raise_malformed(call, response, psprintf("It is not JSON: %s.", problem));
-	if (json_object_is_type(envelope, json_type_object) &&
-		json_object_object_get_ex(envelope, "error", &error) && json_object_get_boolean(error))
-		raise_status(call, response, envelope);
-	if (!json_object_is_type(envelope, json_type_object) ||
-		!json_object_object_get_ex(envelope, "data", &answer->data))
-		raise_malformed(call, response, "It has no \"data\".");
+	if (api_is_ready(call))
+		return;
+
+	INSTR_TIME_SET_CURRENT(start);
+	do
+		http_wait(call->pool, call->state == CALL_DELAYED);
+	while (!api_is_ready(call));
+	INSTR_TIME_SET_CURRENT(waited);
+	INSTR_TIME_SUBTRACT(waited, start);
+	call->options->counts->wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+	call->usage->counts.wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+}
+
+/*
+ * Raise that the statement may make no more requests.
+ */
+pg_noreturn static void
+raise_refused(const ApiCall *call)
+{
+	usage_publish();
+	ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					errmsg("statement needs more than %d requests to Crisp, server \"%s\"",
+						   api_max_requests, call->options->server_name),
+					errdetail("The next one would be GET %s, attempt %d.", call->target,
+							  call->retries.attempts + 1),
+					errhint("Ask for less, or raise the setting crisp_fdw.max_requests.")));
+}
+
+/*
+ * Raise what a call has failed with.
+ */
+pg_noreturn static void
+raise_failure(ApiCall *call, UsageOutcome outcome, ApiError *error)
+{
+	remember_failure(call, outcome, error);
+	usage_publish();
+	if (outcome == USAGE_RATE_LIMITED)
+		error->hint = psprintf("%s Requests made by this statement: " INT64_FORMAT ".", error->hint,
+							   requests_of_statement());
+	api_error_raise(error, call->options, call->retries.attempts, http_clock() - call->started_at);
+}
+
+/*
+ * Take a settled call's answer apart, or raise.
+ */
+static void
+read_answer(ApiCall *call, ApiAnswer *answer)
+{
+	const HttpResponse *response = http_response(call->transfer);
+	json_object		   *said_error;
+	ApiError			error;
+
+	if (!is_success(response) || call->problem != NULL ||
+		(json_object_is_type(call->envelope, json_type_object) &&
+		 json_object_object_get_ex(call->envelope, "error", &said_error) &&
+		 json_object_get_boolean(said_error)))
+	{
+		describe_failure(call, &error);
+		raise_failure(call, is_success(response) ? USAGE_UNUSABLE : failure_outcome(response),
+					  &error);
+	}
+	if (!json_object_is_type(call->envelope, json_type_object) ||
+		!json_object_object_get_ex(call->envelope, "data", &answer->data))
+	{
+		api_error_of_body(&error, call->options, call->target, response, "It has no \"data\".");
+		raise_failure(call, USAGE_UNUSABLE, &error);
+	}
 
 	answer->more = response->status == 206;
 }
 
 /*
- * Wait for a call's end, and return its response, or raise.
+ * Count an answer that was as it should be, with so many rows, and let the call go.
  */
-static const HttpResponse *
-wait_for_response(ApiCall *call)
-{
-	ApiCounts		   *counts = call->options->counts;
-	const HttpResponse *response;
-	instr_time			start;
-	instr_time			waited;
-
-	INSTR_TIME_SET_CURRENT(start);
-	http_wait(call->transfer);
-	INSTR_TIME_SET_CURRENT(waited);
-	INSTR_TIME_SUBTRACT(waited, start);
-	counts->wait_ms += INSTR_TIME_GET_MILLISEC(waited);
-
-	response = http_response(call->transfer);
-	counts->bytes += response->wire_bytes;
-	if (response->outcome != HTTP_ANSWERED)
-		raise_no_answer(call, response);
-	return response;
-}
-
 static void
-release_call(ApiCall *call)
+release_call(ApiCall *call, int64 rows)
 {
-	http_end(call->transfer);
-	pfree(call);
+	count_outcome(call, USAGE_ANSWERED);
+	call->usage->counts.rows += rows;
+	MemoryContextDelete(call->context);
+	usage_publish();
 }
 
 void
 api_finish(ApiCall *call, ApiAnswer *answer)
 {
-	read_answer(call, wait_for_response(call), answer);
-	release_call(call);
-}
-
-/*
- * Whether a failed lookup says that nothing has the key, and not that the
- * website is unknown.
- */
-static bool
-is_absent(const ApiCall *call, const HttpResponse *response)
-{
-	json_object *envelope;
-	char		*problem;
-	const char	*reason;
-
-	if ((response->status != 404 && response->status != 400) ||
-		!json_parse(call->owner, response->body, response->body_length, &envelope, &problem))
-		return false;
-	reason = string_member(envelope, "reason");
-	return reason != NULL && strstr(reason, "website") == NULL;
+	wait_for_answer(call);
+	if (call->state == CALL_REFUSED)
+		raise_refused(call);
+	read_answer(call, answer);
+	release_call(call, json_object_is_type(answer->data, json_type_array)
+						   ? (int64) json_object_array_length(answer->data)
+						   : 0);
 }
 
 bool
 api_finish_lookup(ApiCall *call, ApiAnswer *answer)
 {
-	const HttpResponse *response = wait_for_response(call);
-	bool				found = !is_absent(call, response);
+	bool found;
 
+	wait_for_answer(call);
+	if (call->state == CALL_REFUSED)
+		raise_refused(call);
+	found = !api_error_is_absence(http_response(call->transfer), call->envelope);
 	if (found)
-		read_answer(call, response, answer);
-	release_call(call);
+		read_answer(call, answer);
+	release_call(call, found ? 1 : 0);
 	return found;
 }

@@ -22,12 +22,43 @@ typedef struct ApiAnswer
 
 typedef struct ApiCall ApiCall;
 
+/* The setting crisp_fdw.max_requests: most requests of a statement; 0 for no limit. */
+extern int api_max_requests;
+
 /*
  * Start a GET of target; returns at once.  options must hold credentials.
  * The call belongs to owner, whose reset or deletion aborts it; options and target must
  * live as long.
+ *
+ * An attempt that fails in a way which may pass is made again, as retry.h says,
+ * within the options max_retries and retry_budget.  That goes on whenever
+ * somebody waits for a call of the same server and user mapping, or asks whether
+ * one is ready.
+ *
+ * No request is made when the statement has none left.  That's no error before
+ * somebody wants the answer, so that one may be asked for ahead of need.
  */
 extern ApiCall *api_start(const CrispOptions *options, const char *target, MemoryContext owner);
+
+/*
+ * Whether api_finish() can return, or raise, without waiting for Crisp.  Lets all calls of the
+ * same server and user mapping go on as far as they can.  Raises what http_progress() and
+ * http_start() raise.
+ */
+extern bool api_is_ready(ApiCall *call);
+
+/*
+ * Whether a call's answer, or that there will be none, is known already.  Does nothing for it to
+ * come, unlike api_is_ready().
+ */
+extern bool api_is_settled(const ApiCall *call);
+
+/*
+ * A descriptor that becomes readable when it's worth asking api_is_ready() again, be it
+ * for an answer or because it's time for another attempt.  Calls of the same server and
+ * user mapping share it.
+ */
+extern pgsocket api_socket(const ApiCall *call);
 
 /*
  * Wait for the call's end and take its answer, whose tree belongs to the

@@ -5,9 +5,10 @@
  *
  * A pool is a multi handle of libcurl, which keeps connections and the
  * addresses of hosts, and an epoll descriptor that watches all that the multi
- * handle waits for: its sockets, and a timer descriptor for its timeouts.  So
- * there is one descriptor to wait on, next to the latch of the process, and an
- * Append node can do so too, which could not wait for a timeout.
+ * handle waits for: its sockets, and a timer descriptor for its timeouts.  A
+ * second timer wakes those who wait for a moment to come.  So there is one
+ * descriptor to wait on, next to the latch of the process, and an Append node
+ * can do so too, which could not wait for a timeout.
  *
  * Pools live as long as the backend, unless their server or user mapping
  * changes, and are closed by the end of the process: there is no callback for
@@ -48,8 +49,8 @@
 /* Idle connections that a pool keeps: as many as can be in flight together. */
 #define MAX_IDLE_CONNECTIONS 32
 
-/* What a pool opens besides sockets: epoll, timer, and a pair of libcurl's own. */
-#define POOL_DESCRIPTORS 4
+/* What a pool opens besides sockets: epoll, two timers, and a pair of libcurl's own. */
+#define POOL_DESCRIPTORS 5
 
 /* Descriptors left to others, such as the one that PostgreSQL opens in order to wait. */
 #define SPARE_DESCRIPTORS 8
@@ -69,7 +70,9 @@ struct HttpPool
 	int		   transfers;	 /* attached at present */
 	int		   descriptors;	 /* accounted for */
 	int		   epoll_fd;
-	int		   timer_fd;
+	int		   timer_fd; /* of libcurl */
+	int		   alarm_fd; /* of http_wake_at() */
+	int64	   alarm_at; /* when it's set for, milliseconds of http_clock(); 0 when it isn't */
 	CURLM	  *multi;
 	int		   watch_errno; /* why watching a socket or timer failed, or 0 */
 };
@@ -94,6 +97,8 @@ pool_close(HttpPool *pool)
 		(void) curl_multi_cleanup(pool->multi);
 	if (pool->timer_fd >= 0)
 		(void) close(pool->timer_fd);
+	if (pool->alarm_fd >= 0)
+		(void) close(pool->alarm_fd);
 	if (pool->epoll_fd >= 0)
 		(void) close(pool->epoll_fd);
 	for (; pool->descriptors > 0; pool->descriptors--)
@@ -301,20 +306,37 @@ raise_no_descriptors(void)
 					 "or use fewer foreign servers in one transaction.")));
 }
 
+/* Open a timer that the pool watches; -1 with errno set when that is not to be had. */
+static int
+open_timer(const HttpPool *pool)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int				   timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	event.data.fd = timer_fd;
+	if (timer_fd >= 0 && epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, timer_fd, &event) < 0)
+	{
+		int saved_errno = errno;
+
+		(void) close(timer_fd);
+		errno = saved_errno;
+		return -1;
+	}
+	return timer_fd;
+}
+
 /* Open what a new pool needs; false with errno set when that is not to be had. */
 static bool
 open_descriptors(HttpPool *pool)
 {
-	struct epoll_event event = {.events = EPOLLIN};
-
 	pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (pool->epoll_fd < 0)
 		return false;
-	pool->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	pool->timer_fd = open_timer(pool);
 	if (pool->timer_fd < 0)
 		return false;
-	event.data.fd = pool->timer_fd;
-	return epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, pool->timer_fd, &event) == 0;
+	pool->alarm_fd = open_timer(pool);
+	return pool->alarm_fd >= 0;
 }
 
 static bool
@@ -341,6 +363,7 @@ pool_open(Oid server_id, Oid user_mapping_id)
 	pool->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user_mapping_id));
 	pool->epoll_fd = -1;
 	pool->timer_fd = -1;
+	pool->alarm_fd = -1;
 
 	if (!reserve_descriptors(pool, POOL_DESCRIPTORS) || !open_descriptors(pool))
 	{
@@ -420,6 +443,31 @@ http_pool_socket(const HttpPool *pool)
 	return pool->epoll_fd;
 }
 
+int64
+http_clock(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void
+http_wake_at(HttpPool *pool, int64 at_ms)
+{
+	struct itimerspec when = {{0, 0}, {0, 0}};
+
+	if (pool->alarm_at != 0 && pool->alarm_at <= at_ms)
+		return;
+
+	/* What is over already comes at once; a time of zero would switch the alarm off. */
+	pool->alarm_at = Max(at_ms, 1);
+	when.it_value.tv_sec = pool->alarm_at / 1000;
+	when.it_value.tv_nsec = (pool->alarm_at % 1000) * 1000000L;
+	if (timerfd_settime(pool->alarm_fd, TFD_TIMER_ABSTIME, &when, NULL) < 0)
+		pool->watch_errno = errno;
+}
+
 /*
  * libcurl looks up names on threads of their own, which inherit the signal
  * mask.  PostgreSQL's handlers must run on the main thread only, so all
@@ -497,13 +545,19 @@ connection_detach(HttpPool *pool, CURL *easy)
 static CURLMcode
 pass_event(HttpPool *pool, const struct epoll_event *event)
 {
-	int what = 0;
-	int running;
+	uint64 expirations;
+	int	   what = 0;
+	int	   running;
 
+	if (event->data.fd == pool->alarm_fd)
+	{
+		/* Nothing to read means that it was set anew: too early. */
+		if (read(pool->alarm_fd, &expirations, sizeof(expirations)) > 0)
+			pool->alarm_at = 0;
+		return CURLM_OK;
+	}
 	if (event->data.fd == pool->timer_fd)
 	{
-		uint64 expirations;
-
 		/* Nothing to read means that libcurl has set the timer anew: too early. */
 		if (read(pool->timer_fd, &expirations, sizeof(expirations)) < 0)
 			return CURLM_OK;
@@ -550,24 +604,28 @@ connection_run(HttpPool *pool, ConnectionFinished finished)
 
 /* What pg_stat_activity shows for a backend that waits here. */
 static uint32
-wait_event(void)
+wait_event(bool idle)
 {
 #if PG_VERSION_NUM >= 170000
-	static uint32 event = 0;
+	static uint32 http_event = 0;
+	static uint32 retry_event = 0;
 
-	if (event == 0)
-		event = WaitEventExtensionNew("CrispHttp");
-	return event;
+	if (http_event == 0)
+	{
+		http_event = WaitEventExtensionNew("CrispHttp");
+		retry_event = WaitEventExtensionNew("CrispRetry");
+	}
+	return idle ? retry_event : http_event;
 #else
 	return PG_WAIT_EXTENSION;
 #endif
 }
 
 void
-connection_wait(HttpPool *pool)
+connection_wait(HttpPool *pool, bool idle)
 {
 	int events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
-								   pool->epoll_fd, -1, wait_event());
+								   pool->epoll_fd, -1, wait_event(idle));
 
 	if (events & WL_LATCH_SET)
 		ResetLatch(MyLatch);

@@ -47,8 +47,8 @@ extern bool connection_run(HttpPool *pool, ConnectionFinished finished);
 /*
  * Wait until there is something for connection_run() to do, or the latch of
  * the process was set; it's reset then, and the caller has to check for
- * interrupts.
+ * interrupts.  idle as for http_wait().
  */
-extern void connection_wait(HttpPool *pool);
+extern void connection_wait(HttpPool *pool, bool idle);
 
 #endif /* CRISP_CONNECTION_H */

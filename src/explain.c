@@ -112,6 +112,9 @@ static void
 explain_counts(const ScanCounts *counts, ExplainState *es)
 {
 	ExplainPropertyInteger("Requests", NULL, counts->api.requests, es);
+	if (counts->api.retries > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Retries", NULL, counts->api.retries, es);
+	ExplainPropertyInteger("Requests Past The End", NULL, counts->pager.past_end, es);
 	ExplainPropertyInteger("Pages", NULL, counts->pager.pages, es);
 	ExplainPropertyInteger("Rows Received", NULL, counts->pager.rows, es);
 	ExplainPropertyInteger("Doubles Dropped", NULL, counts->pager.doubles, es);

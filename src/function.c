@@ -9,16 +9,32 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "import.h"
 #include "condition.h"
+#include "http.h"
+#include "import.h"
 #include "resource.h"
+#include "usage.h"
+#include "usage_shmem.h"
+
+#if PG_VERSION_NUM < 140000
+#define ROLE_PG_READ_ALL_STATS DEFAULT_ROLE_READ_ALL_STATS
+#endif
 
 PG_FUNCTION_INFO_V1(crisp_fdw_columns);
+PG_FUNCTION_INFO_V1(crisp_fdw_usage);
+PG_FUNCTION_INFO_V1(crisp_fdw_usage_reset);
+PG_FUNCTION_INFO_V1(crisp_fdw_usage_reset_cluster);
+PG_FUNCTION_INFO_V1(crisp_fdw_disconnect);
 
 /* Result columns of crisp_fdw_columns(). */
 enum
@@ -92,4 +108,139 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 		}
 	}
 	return (Datum) 0;
+}
+
+/* Result columns of crisp_fdw_usage(). */
+enum
+{
+	USAGE_COLUMN_SCOPE,
+	USAGE_COLUMN_DATABASE,
+	USAGE_COLUMN_SERVER,
+	USAGE_COLUMN_SINCE,
+	USAGE_COLUMN_REQUESTS,
+	USAGE_COLUMN_RETRIES,
+	USAGE_COLUMN_OUTCOMES, /* the first of USAGE_OUTCOMES columns, in that order */
+	USAGE_COLUMN_ROWS = USAGE_COLUMN_OUTCOMES + USAGE_OUTCOMES,
+	USAGE_COLUMN_BYTES,
+	USAGE_COLUMN_WAIT_TIME,
+	USAGE_COLUMN_LAST_ERROR,
+	USAGE_COLUMN_LAST_ERROR_AT,
+	USAGE_COLUMN_COUNT
+};
+
+/* The result of crisp_fdw_usage() in the making. */
+typedef struct UsageResult
+{
+	Tuplestorestate *store;
+	TupleDesc		 tupdesc;
+	const char		*scope;
+} UsageResult;
+
+/*
+ * Text in an encoding that may be another database's, as this one's.
+ */
+static char *
+foreign_text(const char *text, Oid database)
+{
+	char *result = pstrdup(text);
+
+	for (char *c = result; *c != '\0' && database != MyDatabaseId; c++)
+		if ((unsigned char) *c > 127)
+			*c = '?';
+	return result;
+}
+
+/*
+ * Whether the current user may see what went wrong for a role: it names what was asked for.
+ */
+static bool
+may_see_error(const UsageError *error)
+{
+	return error->at != 0 && (has_privs_of_role(GetUserId(), error->role) ||
+							  has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS));
+}
+
+/*
+ * Add a row to the result of crisp_fdw_usage(); a UsageVisitor.
+ */
+static void
+put_usage(const Usage *usage, void *arg)
+{
+	UsageResult		  *result = arg;
+	const UsageCounts *counts = &usage->counts;
+	char			  *database = get_database_name(usage->database);
+	Datum			   values[USAGE_COLUMN_COUNT] = {0};
+	bool			   nulls[USAGE_COLUMN_COUNT] = {false};
+
+	values[USAGE_COLUMN_SCOPE] = CStringGetTextDatum(result->scope);
+	nulls[USAGE_COLUMN_DATABASE] = database == NULL;
+	values[USAGE_COLUMN_DATABASE] = database ? CStringGetTextDatum(database) : (Datum) 0;
+	values[USAGE_COLUMN_SERVER] = CStringGetTextDatum(
+		foreign_text(NameStr(usage->server_name), usage->database));
+	values[USAGE_COLUMN_SINCE] = TimestampTzGetDatum(usage->since);
+	values[USAGE_COLUMN_REQUESTS] = Int64GetDatum(counts->requests);
+	values[USAGE_COLUMN_RETRIES] = Int64GetDatum(counts->retries);
+	for (int i = 0; i < USAGE_OUTCOMES; i++)
+		values[USAGE_COLUMN_OUTCOMES + i] = Int64GetDatum(counts->outcomes[i]);
+	values[USAGE_COLUMN_ROWS] = Int64GetDatum(counts->rows);
+	values[USAGE_COLUMN_BYTES] = Int64GetDatum(counts->bytes);
+	values[USAGE_COLUMN_WAIT_TIME] = Float8GetDatum(counts->wait_ms);
+	nulls[USAGE_COLUMN_LAST_ERROR] = !may_see_error(&usage->error);
+	values[USAGE_COLUMN_LAST_ERROR] = CStringGetTextDatum(
+		foreign_text(usage->error.text, usage->database));
+	nulls[USAGE_COLUMN_LAST_ERROR_AT] = usage->error.at == 0;
+	values[USAGE_COLUMN_LAST_ERROR_AT] = TimestampTzGetDatum(usage->error.at);
+	tuplestore_putvalues(result->store, result->tupdesc, values, nulls);
+}
+
+/*
+ * crisp_fdw_usage(): what was spent, by server: by this session, and by the
+ * whole cluster where that's known.
+ */
+Datum
+crisp_fdw_usage(PG_FUNCTION_ARGS)
+{
+	UsageResult result = {.scope = "session"};
+
+	result.store = begin_result_set(fcinfo, &result.tupdesc);
+	usage_visit_session(put_usage, &result);
+
+	usage_publish();
+	result.scope = "cluster";
+	usage_shmem_visit(put_usage, &result);
+	return (Datum) 0;
+}
+
+/*
+ * crisp_fdw_usage_reset(): begin anew with the session's counts.
+ */
+Datum
+crisp_fdw_usage_reset(PG_FUNCTION_ARGS)
+{
+	usage_reset_session();
+	PG_RETURN_VOID();
+}
+
+/*
+ * crisp_fdw_usage_reset_cluster(): begin anew with the cluster's counts.
+ * Returns whether there are any.  Who may call it is a matter of GRANT.
+ */
+Datum
+crisp_fdw_usage_reset_cluster(PG_FUNCTION_ARGS)
+{
+	usage_publish();
+	PG_RETURN_BOOL(usage_shmem_reset());
+}
+
+/*
+ * crisp_fdw_disconnect(server): close the session's idle connections to a
+ * server.  Those in use are closed when they no longer are.  Returns
+ * whether there were any.
+ */
+Datum
+crisp_fdw_disconnect(PG_FUNCTION_ARGS)
+{
+	ForeignServer *server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
+
+	PG_RETURN_BOOL(http_pool_close(server->serverid));
 }

@@ -322,6 +322,8 @@ transfer_outcome(CURL *easy, CURLcode result)
 			return HTTP_CANNOT_CONNECT;
 
 		case CURLE_SSL_CONNECT_ERROR:
+			return HTTP_TLS_FAILED;
+
 		case CURLE_SSL_ENGINE_NOTFOUND:
 		case CURLE_SSL_ENGINE_SETFAILED:
 		case CURLE_SSL_ENGINE_INITFAILED:
@@ -340,7 +342,7 @@ transfer_outcome(CURL *easy, CURLcode result)
 #if LIBCURL_VERSION_NUM >= 0x080800
 		case CURLE_ECH_REQUIRED:
 #endif
-			return HTTP_TLS_FAILED;
+			return HTTP_TLS_UNTRUSTED;
 
 		case CURLE_OPERATION_TIMEDOUT:
 			return timeout_outcome(easy);
@@ -360,6 +362,9 @@ transfer_outcome(CURL *easy, CURLcode result)
 		case CURLE_QUIC_CONNECT_ERROR:
 #endif
 			return HTTP_BROKEN;
+
+		case CURLE_BAD_CONTENT_ENCODING:
+			return HTTP_GARBLED;
 
 		case CURLE_FILESIZE_EXCEEDED:
 			return HTTP_TOO_LARGE;
@@ -422,6 +427,7 @@ finish_transfer(CURL *easy, CURLcode result)
 	long		  status = 0;
 	long		  head_bytes = 0;
 	curl_off_t	  body_bytes = 0;
+	curl_off_t	  retry_after = 0;
 
 	(void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private_data);
 	transfer = (HttpTransfer *) private_data;
@@ -430,6 +436,7 @@ finish_transfer(CURL *easy, CURLcode result)
 	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	(void) curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &head_bytes);
 	(void) curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &body_bytes);
+	(void) curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
 	set_outcome(transfer, result);
 	release_handle(transfer);
 
@@ -440,6 +447,7 @@ finish_transfer(CURL *easy, CURLcode result)
 	response->status = (int) status;
 	response->content_type = transfer->content_type != NULL ? transfer->content_type : "";
 	response->retry_after = transfer->retry_after;
+	response->retry_after_s = Max(retry_after, 0);
 	response->location = transfer->location;
 	response->body = transfer->body != NULL ? transfer->body : "";
 	response->body_length = transfer->body_length;
@@ -461,14 +469,10 @@ http_complete(const HttpTransfer *transfer)
 }
 
 void
-http_wait(HttpTransfer *transfer)
+http_wait(HttpPool *pool, bool idle)
 {
-	while (!transfer->complete)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!connection_run(transfer->pool, finish_transfer))
-			connection_wait(transfer->pool);
-	}
+	CHECK_FOR_INTERRUPTS();
+	connection_wait(pool, idle);
 }
 
 const HttpResponse *

@@ -14,17 +14,19 @@
 #define CRISP_HTTP_H
 
 /*
- * How a transfer ended.  With the three that say so, nothing of the request
- * has been sent, so that it may be made again whatever its method.
+ * How a transfer ended.  With those that say so, nothing of the request has
+ * been sent, so that it may be made again whatever its method.
  */
 typedef enum HttpOutcome
 {
 	HTTP_ANSWERED,		 /* a whole answer came, whatever its status */
 	HTTP_CANNOT_RESOLVE, /* the host has no address, or none in time; nothing was sent */
 	HTTP_CANNOT_CONNECT, /* nobody there, or not within connect_timeout_ms; nothing was sent */
-	HTTP_TLS_FAILED,	 /* handshake or certificate; nothing was sent */
-	HTTP_TIMED_OUT,		 /* connected, but no whole answer within timeout_ms */
+	HTTP_TLS_FAILED,	 /* the handshake broke off; nothing was sent */
+	HTTP_TLS_UNTRUSTED,	 /* certificate, or our own set-up of TLS; nothing was sent */
+	HTTP_TIMED_OUT,		 /* connected, but no whole answer within timeout_ms, or too slow */
 	HTTP_BROKEN,		 /* the connection ended before the answer did */
+	HTTP_GARBLED,		 /* the body isn't in the encoding that its head names */
 	HTTP_TOO_LARGE,		 /* the body grew over max_response_bytes */
 	HTTP_FAILED			 /* anything else; see message */
 } HttpOutcome;
@@ -40,6 +42,8 @@ typedef struct HttpRequest
 	size_t			   body_length;
 	int				   connect_timeout_ms; /* name, connection and TLS; 0 for 300 s */
 	int				   timeout_ms;		   /* for the whole transfer, 0 for none */
+	int				   low_speed_limit;	   /* bytes a second; slower than that ... */
+	int				   low_speed_time_s;   /* ... for so long is given up; 0 for never */
 	size_t			   max_response_bytes; /* of the decoded body, 0 for no limit */
 } HttpRequest;
 
@@ -53,12 +57,13 @@ typedef struct HttpResponse
 	char		message[256]; /* libcurl's own words, empty if HTTP_ANSWERED; holds no credential */
 	int			status;		  /* 0 when none came */
 	const char *content_type; /* never NULL */
-	const char *retry_after;  /* NULL when absent */
-	const char *location;	  /* of a redirect (never followed), NULL when absent */
-	const char *body;		  /* ends in a NUL that body_length doesn't count; empty
+	const char *retry_after;  /* as it came; NULL when absent */
+	int64		retry_after_s; /* what it says, seconds from now; 0 when absent or not understood */
+	const char *location;	   /* of a redirect (never followed), NULL when absent */
+	const char *body;		   /* ends in a NUL that body_length doesn't count; empty
 								* unless HTTP_ANSWERED */
-	size_t		body_length;  /* in bytes */
-	int64		wire_bytes;	  /* received, headers included, before decompression */
+	size_t		body_length;   /* in bytes */
+	int64		wire_bytes;	   /* received, headers included, before decompression */
 } HttpResponse;
 
 typedef struct HttpPool		HttpPool;
@@ -118,11 +123,24 @@ extern void http_progress(HttpPool *pool);
 extern bool http_complete(const HttpTransfer *transfer);
 
 /*
- * Wait until the transfer has ended.  Others of its pool go on meanwhile.
- * Waits on the process latch together with the sockets; raises what
- * CHECK_FOR_INTERRUPTS() raises, at once, and what http_progress() raises.
+ * A clock that only goes forward, milliseconds since some moment in the past.
  */
-extern void http_wait(HttpTransfer *transfer);
+extern int64 http_clock(void);
+
+/*
+ * Make http_pool_socket() readable at the latest when http_clock() says at_ms.
+ * One such moment is kept, the earliest, until it has come: then whoever still
+ * waits for another says so again.  Raises no error.
+ */
+extern void http_wake_at(HttpPool *pool, int64 at_ms);
+
+/*
+ * Wait until http_progress() has something to do, or the process latch is set.
+ * idle tells what pg_stat_activity shows (17+): CrispRetry when the caller
+ * waits for a moment to come, CrispHttp when it waits for an answer.
+ * Raises what CHECK_FOR_INTERRUPTS() raises, at once.
+ */
+extern void http_wait(HttpPool *pool, bool idle);
 
 /* The outcome of a transfer that has ended; owned by it. */
 extern const HttpResponse *http_response(const HttpTransfer *transfer);

@@ -60,20 +60,22 @@ typedef struct Rewrite
 	size_t		   problem_at; /* byte in the original */
 } Rewrite;
 
-static void			release_tree(void *arg);
-static bool			needs_rewrite(const char *text, size_t length);
-static bool			holds(const char *text, size_t length, const char *needle);
-static bool			is_one_of(char c, const char *set);
-static bool			holds_overlong_digits(const char *text, size_t length);
-static void			rewrite_text(Rewrite *rewrite);
-static size_t		rewrite_string(Rewrite *rewrite, size_t start);
-static size_t		rewrite_number(Rewrite *rewrite, size_t start);
-static void			rewrite_insert(Rewrite *rewrite, size_t at, const char *what);
-static size_t		original_offset(const Rewrite *rewrite, size_t offset);
-static json_object *parse_text(const char *text, size_t length, const char **problem,
-							   size_t *problem_at);
-static const char  *what_went_wrong(enum json_tokener_error parse_error, bool at_end, char next);
-static void			restore_overlong(json_object *value);
+static void			 release_tree(void *arg);
+static bool			 needs_rewrite(const char *text, size_t length);
+static bool			 holds(const char *text, size_t length, const char *needle);
+static bool			 holds_word(const char *text, size_t length, const char *word);
+static bool			 is_one_of(char c, const char *set);
+static bool			 holds_overlong_digits(const char *text, size_t length);
+static void			 rewrite_text(Rewrite *rewrite);
+static size_t		 rewrite_string(Rewrite *rewrite, size_t start);
+static size_t		 rewrite_number(Rewrite *rewrite, size_t start);
+static void			 rewrite_insert(Rewrite *rewrite, size_t at, const char *what);
+static size_t		 original_offset(const Rewrite *rewrite, size_t offset);
+static json_tokener *new_tokener(void);
+static json_object	*parse_text(const char *text, size_t length, const char **problem,
+								size_t *problem_at);
+static const char	*what_went_wrong(enum json_tokener_error parse_error, bool at_end, char next);
+static void			 restore_overlong(json_object *value);
 
 /*
  * json_parse -- parse a text, and hang the tree on a memory context
@@ -136,6 +138,23 @@ json_parse(MemoryContext owner, const char *text, size_t length, json_object **t
 }
 
 /*
+ * json_is_beginning -- might more bytes have made a text JSON?
+ *
+ * It might when the parser has come to the end and still wants more.
+ */
+bool
+json_is_beginning(const char *text, size_t length)
+{
+	json_tokener *tokener = new_tokener();
+	bool		  result;
+
+	json_object_put(json_tokener_parse_ex(tokener, text, (int) Min(length, INT_MAX)));
+	result = json_tokener_get_error(tokener) == json_tokener_continue;
+	json_tokener_free(tokener);
+	return result;
+}
+
+/*
  * json_text -- the text of a value
  */
 const char *
@@ -181,13 +200,31 @@ static bool
 needs_rewrite(const char *text, size_t length)
 {
 	return holds_overlong_digits(text, length) || holds(text, length, "\\u0000") ||
-		   holds(text, length, "NaN") || holds(text, length, "Infinity");
+		   holds_word(text, length, "NaN") || holds_word(text, length, "Infinity");
 }
 
 static bool
 holds(const char *text, size_t length, const char *needle)
 {
 	return memmem(text, length, needle, strlen(needle)) != NULL;
+}
+
+/*
+ * holds_word -- the same, several times as fast where the first byte is rare
+ */
+static bool
+holds_word(const char *text, size_t length, const char *word)
+{
+	const char *end = text + length;
+	size_t		word_length = strlen(word);
+
+	while ((text = memchr(text, word[0], end - text)) != NULL)
+	{
+		if ((size_t) (end - text) >= word_length && memcmp(text, word, word_length) == 0)
+			return true;
+		text++;
+	}
+	return false;
 }
 
 static bool
@@ -397,6 +434,22 @@ strict_mode_works(void)
 }
 
 /*
+ * new_tokener -- a parser as we need it, to be freed by the caller
+ */
+static json_tokener *
+new_tokener(void)
+{
+	json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH);
+
+	if (tokener == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+						errdetail("Failed while preparing to parse JSON.")));
+	if (strict_mode_works())
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	return tokener;
+}
+
+/*
  * parse_text -- have json-c parse the whole text
  *
  * Sets *problem and *problem_at if it isn't JSON; raises only for memory.
@@ -404,17 +457,11 @@ strict_mode_works(void)
 static json_object *
 parse_text(const char *text, size_t length, const char **problem, size_t *problem_at)
 {
-	json_tokener		   *tokener = json_tokener_new_ex(JSON_MAX_DEPTH);
+	json_tokener		   *tokener = new_tokener();
 	json_object			   *tree;
 	enum json_tokener_error parse_error;
 	size_t					end;
 	bool					out_of_memory;
-
-	if (tokener == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
-						errdetail("Failed while preparing to parse JSON.")));
-	if (strict_mode_works())
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 
 	tree = json_tokener_parse_ex(tokener, text, (int) length);
 	parse_error = json_tokener_get_error(tokener);

@@ -56,6 +56,12 @@ extern bool json_parse(MemoryContext owner, const char *text, size_t length, jso
 					   char **error);
 
 /*
+ * Whether a text that json_parse() refused may be the beginning of one that it
+ * takes: JSON that was cut, or nothing at all.  Raises only for memory.
+ */
+extern bool json_is_beginning(const char *text, size_t length);
+
+/*
  * The JSON text of value (NULL is "null"), as short as it gets, numbers with
  * the digits that they came with, in UTF-8 as it came.  *length gets its length
  * in bytes.  The text is owned by the value (for "null": static) and valid

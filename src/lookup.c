@@ -13,9 +13,9 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "api.h"
 #include "jsonpath.h"
 #include "lookup.h"
+#include "window.h"
 
 /* What was found for a target. */
 typedef struct CacheEntry
@@ -37,8 +37,11 @@ struct Lookup
 {
 	const CrispRequest *request;
 	LookupCache		   *cache;
-	MemoryContext		context;	 /* of the lookup */
-	MemoryContext		row_context; /* of the row at hand */
+	MemoryContext		context;  /* of the lookup */
+	Window			   *window;	  /* the keys that are under way */
+	bool			   *is_asked; /* for each key before next_ask: it was asked for, not cached */
+	int					next_ask; /* the first key that was not looked at */
+	MemoryContext		row_context; /* of the row at hand; NULL when there is none */
 	JsonPath		   *path;		 /* of the value that keys are compared with */
 	int					next_key;
 };
@@ -131,23 +134,53 @@ lookup_begin(const CrispRequest *request, LookupCache *cache)
 	lookup->request = request;
 	lookup->cache = cache;
 	lookup->context = context;
-	lookup->row_context = AllocSetContextCreate(context, "crisp_fdw row", ALLOCSET_DEFAULT_SIZES);
+	lookup->window = window_create(request->options);
+	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
 	lookup->path = json_path_parse(request->lookup->path, &error);
 	MemoryContextSwitchTo(old_context);
 	return lookup;
 }
 
+static CacheEntry *
+find_cached(const Lookup *lookup, const char *target)
+{
+	return hash_search(lookup->cache->entries, &target, HASH_FIND, NULL);
+}
+
 /*
- * Ask Crisp for a target; returns the row, or NULL when there is none.
+ * Ask for the next keys that aren't in the cache, as many as the window has
+ * room for.
+ */
+static void
+ask_ahead(Lookup *lookup)
+{
+	const CrispRequest *request = lookup->request;
+
+	while (lookup->next_ask < list_length(request->keys) && window_has_room(lookup->window))
+	{
+		char *target = request_lookup_target(request, list_nth(request->keys, lookup->next_ask));
+		bool  is_asked = find_cached(lookup, target) == NULL;
+
+		lookup->is_asked[lookup->next_ask++] = is_asked;
+		if (is_asked)
+			window_start(lookup->window, target);
+		pfree(target);
+	}
+}
+
+/*
+ * Take the answer for a key that was asked for; NULL when there is no row.
  */
 static json_object *
-ask(Lookup *lookup, const char *target)
+take_answer(Lookup *lookup, const char *target)
 {
 	const CrispOptions *options = lookup->request->options;
 	ApiAnswer			answer = {0};
+	bool				found;
 
-	if (api_finish_lookup(api_start(options, target, lookup->row_context), &answer) &&
-		!json_object_is_type(answer.data, json_type_object))
+	lookup->row_context = window_take(lookup->window, &answer, &found);
+	window_open_wider(lookup->window);
+	if (found && !json_object_is_type(answer.data, json_type_object))
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
 						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
 						errdetail("GET %s: \"data\" is not an object.", target),
@@ -157,19 +190,20 @@ ask(Lookup *lookup, const char *target)
 }
 
 /*
- * The row for a target, from the cache or from Crisp; NULL when there is none.
+ * The row for a key that is in the cache; NULL when there is none.
  */
 static json_object *
-find(Lookup *lookup, const char *target)
+take_cached(Lookup *lookup, const char *target)
 {
-	CacheEntry	*entry = hash_search(lookup->cache->entries, &target, HASH_FIND, NULL);
-	json_object *row = NULL;
-	char		*problem;
+	const CacheEntry *entry = find_cached(lookup, target);
+	json_object		 *row = NULL;
+	char			 *problem;
 
-	if (entry == NULL)
-		return ask(lookup, target);
-	if (entry->text != NULL)
-		(void) json_parse(lookup->row_context, entry->text, entry->length, &row, &problem);
+	if (entry->text == NULL)
+		return NULL;
+	lookup->row_context = AllocSetContextCreate(lookup->context, "crisp_fdw row",
+												ALLOCSET_DEFAULT_SIZES);
+	(void) json_parse(lookup->row_context, entry->text, entry->length, &row, &problem);
 	return row;
 }
 
@@ -191,21 +225,52 @@ json_object *
 lookup_next(Lookup *lookup)
 {
 	const CrispRequest *request = lookup->request;
+	MemoryContext		old_context = MemoryContextSwitchTo(lookup->context);
+	json_object		   *row = NULL;
 
-	while (lookup->next_key < list_length(request->keys))
+	while (row == NULL && lookup->next_key < list_length(request->keys))
 	{
-		const char	 *key = list_nth(request->keys, lookup->next_key++);
-		MemoryContext old_context;
-		json_object	 *row;
+		int			index = lookup->next_key;
+		const char *key = list_nth(request->keys, index);
+		char	   *target = request_lookup_target(request, key);
 
-		MemoryContextReset(lookup->row_context);
-		old_context = MemoryContextSwitchTo(lookup->row_context);
-		row = find(lookup, request_lookup_target(request, key));
-		MemoryContextSwitchTo(old_context);
-		if (row != NULL && has_key(lookup, row, key))
-			return row;
+		ask_ahead(lookup);
+		if (lookup->row_context != NULL)
+			MemoryContextDelete(lookup->row_context);
+		lookup->row_context = NULL;
+		lookup->next_key++;
+		row = lookup->is_asked[index] ? take_answer(lookup, target) : take_cached(lookup, target);
+		pfree(target);
+		if (row != NULL && !has_key(lookup, row, key))
+			row = NULL;
 	}
-	return NULL;
+	MemoryContextSwitchTo(old_context);
+	return row;
+}
+
+bool
+lookup_is_ready(Lookup *lookup)
+{
+	MemoryContext old_context;
+
+	if (lookup->next_key >= list_length(lookup->request->keys))
+		return true;
+	old_context = MemoryContextSwitchTo(lookup->context);
+	ask_ahead(lookup);
+	MemoryContextSwitchTo(old_context);
+	return !lookup->is_asked[lookup->next_key] || window_is_ready(lookup->window);
+}
+
+bool
+lookup_is_settled(const Lookup *lookup)
+{
+	return window_is_settled(lookup->window);
+}
+
+pgsocket
+lookup_socket(const Lookup *lookup)
+{
+	return window_socket(lookup->window);
 }
 
 void

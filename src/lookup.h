@@ -36,6 +36,18 @@ extern Lookup *lookup_begin(const CrispRequest *request, LookupCache *cache);
  */
 extern json_object *lookup_next(Lookup *lookup);
 
+/*
+ * Whether lookup_next() can return without waiting for Crisp; if not, what it
+ * would wait for has been asked.  Raises what api_start() raises.
+ */
+extern bool lookup_is_ready(Lookup *lookup);
+
+/* Whether what lookup_is_ready() said to wait for has come since; see pager_is_settled(). */
+extern bool lookup_is_settled(const Lookup *lookup);
+
+/* A descriptor that becomes readable when it's worth asking lookup_is_ready() again. */
+extern pgsocket lookup_socket(const Lookup *lookup);
+
 /* Release everything; aborts what is under way. */
 extern void lookup_end(Lookup *lookup);
 

@@ -2,16 +2,13 @@
  *
  * option.c
  *		The options of server, user mapping, table and column: one table of
- *		them, their validation, and what is in force.
+ *		them, and what is in force.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-
-#include <limits.h>
-#include <math.h>
 
 #include "access/reloptions.h"
 #include "catalog/pg_attribute.h"
@@ -27,14 +24,25 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
-#include "jsonpath.h"
 #include "option.h"
+#include "option_check.h"
 #include "url.h"
 
 #define DEFAULT_BASE_URL "https://api.crisp.chat/v1"
 #define DEFAULT_TIER "website"
 #define DEFAULT_REQUEST_TIMEOUT_MS 30000
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000
+
+/* A server that sends next to nothing for as long as a request should take has most likely gone. */
+#define DEFAULT_LOW_SPEED_LIMIT 100
+#define DEFAULT_LOW_SPEED_TIME_MS DEFAULT_REQUEST_TIMEOUT_MS
+
+/* A page of 50 rows is some 100 kB. */
+#define DEFAULT_MAX_RESPONSE_BYTES (64 * 1024 * 1024)
+
+#define DEFAULT_MAX_RETRIES 5
+#define DEFAULT_RETRY_DELAY_MS 1000
+#define DEFAULT_RETRY_BUDGET_MS 60000
 
 /*
  * A request is dear beside anything that PostgreSQL does meanwhile, but a scan
@@ -43,12 +51,10 @@
 #define DEFAULT_STARTUP_COST 100.0
 #define DEFAULT_TUPLE_COST 0.05
 
+#define DEFAULT_PREFETCH 4
+
 /* Some thousand rows of a list of any length. */
 #define DEFAULT_ANALYZE_PAGES 20
-#define MAX_ANALYZE_PAGES 10000
-
-/* The longest timeout: a day. */
-#define MAX_TIMEOUT_MS (24 * 60 * 60 * 1000)
 
 PG_FUNCTION_INFO_V1(crisp_fdw_validator);
 
@@ -63,168 +69,6 @@ typedef struct OptionDef
 	void (*check)(const char *name, const char *value);
 	void (*set)(CrispOptions *options, const char *value);
 } OptionDef;
-
-/*----------
- * Values: their checks
- *----------
- */
-
-pg_noreturn static void
-invalid_value(const char *name, const char *value, const char *detail)
-{
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-					errdetail("%s", detail)));
-}
-
-static void
-check_base_url(const char *name, const char *value)
-{
-	bool		plain_remote;
-	const char *problem = url_check_base(value, &plain_remote);
-
-	/* The value is not repeated: a URL with credentials in it would show them. */
-	if (problem != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("invalid value for option \"%s\"", name), errdetail("%s", problem)));
-}
-
-static void
-check_bool(const char *name, const char *value)
-{
-	bool result;
-
-	if (!parse_bool(value, &result))
-		invalid_value(name, value, "A Boolean value is expected: true or false.");
-}
-
-static void
-check_allow_http(const char *name, const char *value)
-{
-	check_bool(name, value);
-	if (!superuser())
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("only a superuser may set option \"%s\"", name),
-						errdetail("It lets credentials cross a network unencrypted.")));
-}
-
-static void
-check_uuid(const char *name, const char *value)
-{
-	/* The form that Crisp writes: lower or upper case, hyphens where they belong. */
-	static const char form[] = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
-	bool			  valid = strlen(value) == strlen(form);
-
-	for (size_t i = 0; valid && i < strlen(form); i++)
-		valid = form[i] == '-' ? value[i] == '-' : isxdigit((unsigned char) value[i]) != 0;
-	if (!valid)
-		invalid_value(name, value,
-					  "A UUID is expected, as in the address of the website's settings at Crisp.");
-}
-
-/*
- * Check an integer from first to last.
- */
-static void
-check_integer(const char *name, const char *value, int first, int last)
-{
-	int result;
-
-	if (!parse_int(value, &result, 0, NULL) || result < first || result > last)
-		invalid_value(name, value, psprintf("An integer from %d to %d is expected.", first, last));
-}
-
-static void
-check_per_page(const char *name, const char *value)
-{
-	check_integer(name, value, CRISP_MIN_PER_PAGE, CRISP_MAX_PER_PAGE);
-}
-
-static void
-check_analyze_pages(const char *name, const char *value)
-{
-	check_integer(name, value, 1, MAX_ANALYZE_PAGES);
-}
-
-static void
-check_cost(const char *name, const char *value)
-{
-	double cost;
-
-	if (!parse_real(value, &cost, 0, NULL) || cost < 0 || isinf(cost) || isnan(cost))
-		invalid_value(name, value, "A number that is not negative is expected.");
-}
-
-static void
-check_timeout(const char *name, const char *value)
-{
-	int			result;
-	const char *hint = NULL;
-
-	if (!parse_int(value, &result, GUC_UNIT_MS, &hint))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-			 errdetail(
-				 "A duration is expected, such as 500ms, 30s or 2min; a bare number is milliseconds."),
-			 hint ? errhint("%s", _(hint)) : 0));
-	if (result < 1 || result > MAX_TIMEOUT_MS)
-		invalid_value(name, value, "A duration from 1ms to 1d is expected.");
-}
-
-static void
-check_tier(const char *name, const char *value)
-{
-	if (strcmp(value, "website") != 0 && strcmp(value, "plugin") != 0 && strcmp(value, "user") != 0)
-		invalid_value(name, value, "Crisp's tiers are: website, plugin, user.");
-}
-
-/*
- * The value is not repeated, nor could it be checked further without a request.
- */
-static void
-check_credential(const char *name, const char *value)
-{
-	const char *detail = NULL;
-
-	if (value[0] == '\0')
-		detail = "It must not be empty.";
-	for (const char *c = value; *c != '\0'; c++)
-		if ((unsigned char) *c <= ' ' || (unsigned char) *c >= 127)
-			detail = "It must not hold blanks, control characters or non-ASCII characters.";
-	/* Basic authentication ends the user name at the first colon. */
-	if (strcmp(name, "identifier") == 0 && strchr(value, ':') != NULL)
-		detail = "It must not hold a colon.";
-
-	if (detail != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("invalid value for option \"%s\"", name), errdetail("%s", detail)));
-}
-
-static void
-check_resource(const char *name, const char *value)
-{
-	if (crisp_resource_find(value) == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-						errdetail("Crisp has no resource of that name."),
-						errhint("Valid resources are: %s", crisp_resource_names())));
-}
-
-static void
-check_json_path(const char *name, const char *value)
-{
-	const char *error = NULL;
-
-	if (json_path_parse(value, &error) == NULL)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", name, value), errdetail("%s", error),
-			 errhint(
-				 "Keys are joined by dots; one that holds a dot or a quote is written in double quotes.")));
-}
 
 /*----------
  * Values: how they come into force, after they were checked
@@ -263,6 +107,54 @@ static void
 set_connect_timeout(CrispOptions *options, const char *value)
 {
 	(void) parse_int(value, &options->connect_timeout_ms, GUC_UNIT_MS, NULL);
+}
+
+static void
+set_prefetch(CrispOptions *options, const char *value)
+{
+	(void) parse_int(value, &options->prefetch, 0, NULL);
+}
+
+static void
+set_scan_mode(CrispOptions *options, const char *value)
+{
+	options->exact_scan = strcmp(value, "exact") == 0;
+}
+
+static void
+set_low_speed_limit(CrispOptions *options, const char *value)
+{
+	(void) parse_int(value, &options->low_speed_limit, GUC_UNIT_BYTE, NULL);
+}
+
+static void
+set_low_speed_time(CrispOptions *options, const char *value)
+{
+	(void) parse_int(value, &options->low_speed_time_ms, GUC_UNIT_MS, NULL);
+}
+
+static void
+set_max_response_size(CrispOptions *options, const char *value)
+{
+	(void) parse_int(value, &options->max_response_bytes, GUC_UNIT_BYTE, NULL);
+}
+
+static void
+set_max_retries(CrispOptions *options, const char *value)
+{
+	(void) parse_int(value, &options->max_retries, 0, NULL);
+}
+
+static void
+set_retry_delay(CrispOptions *options, const char *value)
+{
+	(void) parse_int(value, &options->retry_delay_ms, GUC_UNIT_MS, NULL);
+}
+
+static void
+set_retry_budget(CrispOptions *options, const char *value)
+{
+	(void) parse_int(value, &options->retry_budget_ms, GUC_UNIT_MS, NULL);
 }
 
 static void
@@ -314,30 +206,44 @@ set_key(CrispOptions *options, const char *value)
 }
 
 static const OptionDef option_defs[] = {
-	{"base_url", ForeignServerRelationId, check_base_url, set_base_url},
-	{"allow_http", ForeignServerRelationId, check_allow_http, NULL},
-	{"website_id", ForeignServerRelationId, check_uuid, set_website_id},
-	{"per_page", ForeignServerRelationId, check_per_page, set_per_page},
-	{"request_timeout", ForeignServerRelationId, check_timeout, set_request_timeout},
-	{"connect_timeout", ForeignServerRelationId, check_timeout, set_connect_timeout},
-	{"include_empty", ForeignServerRelationId, check_bool, set_include_empty},
-	{"startup_cost", ForeignServerRelationId, check_cost, set_startup_cost},
-	{"tuple_cost", ForeignServerRelationId, check_cost, set_tuple_cost},
-	{"analyze_pages", ForeignServerRelationId, check_analyze_pages, set_analyze_pages},
+	{"base_url", ForeignServerRelationId, option_check_base_url, set_base_url},
+	{"allow_http", ForeignServerRelationId, option_check_allow_http, NULL},
+	{"website_id", ForeignServerRelationId, option_check_uuid, set_website_id},
+	{"per_page", ForeignServerRelationId, option_check_per_page, set_per_page},
+	{"request_timeout", ForeignServerRelationId, option_check_timeout, set_request_timeout},
+	{"connect_timeout", ForeignServerRelationId, option_check_timeout, set_connect_timeout},
+	{"low_speed_limit", ForeignServerRelationId, option_check_speed, set_low_speed_limit},
+	{"low_speed_time", ForeignServerRelationId, option_check_timeout, set_low_speed_time},
+	{"max_response_size", ForeignServerRelationId, option_check_response_size,
+	 set_max_response_size},
+	{"max_retries", ForeignServerRelationId, option_check_retries, set_max_retries},
+	{"retry_delay", ForeignServerRelationId, option_check_timeout, set_retry_delay},
+	{"retry_budget", ForeignServerRelationId, option_check_budget, set_retry_budget},
+	{"include_empty", ForeignServerRelationId, option_check_bool, set_include_empty},
+	{"prefetch", ForeignServerRelationId, option_check_prefetch, set_prefetch},
+	{"scan_mode", ForeignServerRelationId, option_check_scan_mode, set_scan_mode},
+	{"startup_cost", ForeignServerRelationId, option_check_cost, set_startup_cost},
+	{"tuple_cost", ForeignServerRelationId, option_check_cost, set_tuple_cost},
+	{"analyze_pages", ForeignServerRelationId, option_check_analyze_pages, set_analyze_pages},
 
-	{"identifier", UserMappingRelationId, check_credential, set_identifier},
-	{"key", UserMappingRelationId, check_credential, set_key},
-	{"tier", UserMappingRelationId, check_tier, set_tier},
+	{"identifier", UserMappingRelationId, option_check_credential, set_identifier},
+	{"key", UserMappingRelationId, option_check_credential, set_key},
+	{"tier", UserMappingRelationId, option_check_tier, set_tier},
 
-	{"resource", ForeignTableRelationId, check_resource, set_resource},
-	{"website_id", ForeignTableRelationId, check_uuid, set_website_id},
-	{"per_page", ForeignTableRelationId, check_per_page, set_per_page},
-	{"include_empty", ForeignTableRelationId, check_bool, set_include_empty},
-	{"startup_cost", ForeignTableRelationId, check_cost, set_startup_cost},
-	{"tuple_cost", ForeignTableRelationId, check_cost, set_tuple_cost},
-	{"analyze_pages", ForeignTableRelationId, check_analyze_pages, set_analyze_pages},
+	{"resource", ForeignTableRelationId, option_check_resource, set_resource},
+	{"website_id", ForeignTableRelationId, option_check_uuid, set_website_id},
+	{"per_page", ForeignTableRelationId, option_check_per_page, set_per_page},
+	{"max_retries", ForeignTableRelationId, option_check_retries, set_max_retries},
+	{"retry_delay", ForeignTableRelationId, option_check_timeout, set_retry_delay},
+	{"retry_budget", ForeignTableRelationId, option_check_budget, set_retry_budget},
+	{"include_empty", ForeignTableRelationId, option_check_bool, set_include_empty},
+	{"prefetch", ForeignTableRelationId, option_check_prefetch, set_prefetch},
+	{"scan_mode", ForeignTableRelationId, option_check_scan_mode, set_scan_mode},
+	{"startup_cost", ForeignTableRelationId, option_check_cost, set_startup_cost},
+	{"tuple_cost", ForeignTableRelationId, option_check_cost, set_tuple_cost},
+	{"analyze_pages", ForeignTableRelationId, option_check_analyze_pages, set_analyze_pages},
 
-	{"json_path", AttributeRelationId, check_json_path, NULL},
+	{"json_path", AttributeRelationId, option_check_json_path, NULL},
 };
 
 /*
@@ -516,6 +422,13 @@ options_of_server(Oid server_id)
 	options->per_page = CRISP_MAX_PER_PAGE;
 	options->request_timeout_ms = DEFAULT_REQUEST_TIMEOUT_MS;
 	options->connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS;
+	options->low_speed_limit = DEFAULT_LOW_SPEED_LIMIT;
+	options->low_speed_time_ms = DEFAULT_LOW_SPEED_TIME_MS;
+	options->max_response_bytes = DEFAULT_MAX_RESPONSE_BYTES;
+	options->max_retries = DEFAULT_MAX_RETRIES;
+	options->retry_delay_ms = DEFAULT_RETRY_DELAY_MS;
+	options->retry_budget_ms = DEFAULT_RETRY_BUDGET_MS;
+	options->prefetch = DEFAULT_PREFETCH;
 	options->startup_cost = DEFAULT_STARTUP_COST;
 	options->tuple_cost = DEFAULT_TUPLE_COST;
 	options->analyze_pages = DEFAULT_ANALYZE_PAGES;

@@ -14,32 +14,41 @@
 
 #include "resource.h"
 
-/* Largest body that is read of any answer, bytes: a page of 50 rows is some 100 kB. */
-#define CRISP_MAX_RESPONSE_BYTES ((size_t) 64 * 1024 * 1024)
-
 /* Crisp gives 20 to 50 rows a page. */
 #define CRISP_MIN_PER_PAGE 20
 #define CRISP_MAX_PER_PAGE 50
 
+/* Most requests that may be under way together. */
+#define CRISP_MAX_PREFETCH 32
+
 /* What the requests made with some options have cost. */
 typedef struct ApiCounts
 {
-	int64  requests;
+	int64  requests; /* retries among them */
+	int64  retries;
 	int64  bytes;	/* received, headers included */
-	double wait_ms; /* spent waiting for answers */
+	double wait_ms; /* spent waiting for answers, and until asking again */
 } ApiCounts;
 
 /* What is in force for a table, or for a server. */
 typedef struct CrispOptions
 {
-	Oid					 server_id;
-	const char			*server_name;
-	const char			*base_url;	 /* without a slash at its end */
-	const char			*website_id; /* NULL when it is set nowhere */
-	int					 per_page;
-	int					 request_timeout_ms;
-	int					 connect_timeout_ms;
-	bool				 include_empty;
+	Oid			server_id;
+	const char *server_name;
+	const char *base_url;	/* without a slash at its end */
+	const char *website_id; /* NULL when it is set nowhere */
+	int			per_page;
+	int			request_timeout_ms;
+	int			connect_timeout_ms;
+	int			low_speed_limit;	/* bytes a second; slower than that ... */
+	int			low_speed_time_ms;	/* ... for so long is given up */
+	int			max_response_bytes; /* largest body that is read of any answer */
+	int			max_retries;		/* of one request, besides the first attempt */
+	int			retry_delay_ms;		/* longest wait before the first retry; then it doubles */
+	int			retry_budget_ms;	/* longest wait before all retries of a request together */
+	bool		include_empty;
+	int			prefetch;				/* requests under way together, at most */
+	bool		exact_scan;				/* scan_mode exact */
 	const CrispResource *resource;		/* NULL for a server */
 	double				 startup_cost;	/* of a request, in the planner's units */
 	double				 tuple_cost;	/* of a row received, likewise */

@@ -22,22 +22,10 @@
 #include "jsonpath.h"
 #include "order.h"
 
-/* The times of a page's rows, of those that have one. */
-typedef struct PageTimes
-{
-	int64 first;
-	int64 last;
-	bool  falling; /* none is later than the one before */
-	bool  rising;  /* none is earlier than the one before */
-	int	  count;
-} PageTimes;
-
 bool
-order_row_time(json_object *row, const char *path, int64 *unix_ms)
+order_row_time(json_object *row, const JsonPath *path, int64 *unix_ms)
 {
-	const char	*error;
-	JsonPath	*json_path = json_path_parse(path, &error);
-	json_object *value = json_object_is_type(row, json_type_object) ? json_path_get(row, json_path)
+	json_object *value = json_object_is_type(row, json_type_object) ? json_path_get(row, path)
 																	: NULL;
 
 	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
@@ -46,20 +34,19 @@ order_row_time(json_object *row, const char *path, int64 *unix_ms)
 	return true;
 }
 
-/*
- * Look at the times at one path of all rows of a page.
- */
-static PageTimes
-page_times(json_object *rows, const char *path)
+PageTimes
+order_page_times(json_object *rows, const char *path)
 {
-	PageTimes times = {.falling = true, .rising = true};
-	size_t	  nrows = json_object_array_length(rows);
+	const char *error;
+	JsonPath   *json_path = json_path_parse(path, &error);
+	PageTimes	times = {.falling = true, .rising = true};
+	size_t		nrows = json_object_array_length(rows);
 
 	for (size_t i = 0; i < nrows; i++)
 	{
 		int64 time;
 
-		if (!order_row_time(json_object_array_get_idx(rows, i), path, &time))
+		if (!order_row_time(json_object_array_get_idx(rows, i), json_path, &time))
 			continue;
 		if (times.count > 0)
 		{
@@ -68,6 +55,7 @@ page_times(json_object *rows, const char *path)
 		}
 		else
 			times.first = time;
+		times.latest = times.count > 0 ? Max(times.latest, time) : time;
 		times.last = time;
 		times.count++;
 	}
@@ -81,8 +69,8 @@ static bool
 pages_prove(const CrispResource *resource, const char *path, json_object *newest,
 			json_object *oldest)
 {
-	PageTimes newest_times = page_times(newest, path);
-	PageTimes oldest_times = page_times(oldest, path);
+	PageTimes newest_times = order_page_times(newest, path);
+	PageTimes oldest_times = order_page_times(oldest, path);
 
 	if (newest_times.count < 2 || oldest_times.count < 2 || !newest_times.falling ||
 		!oldest_times.rising || newest_times.last < oldest_times.last)
@@ -97,8 +85,8 @@ pages_prove(const CrispResource *resource, const char *path, json_object *newest
 
 		if (other->type != CRISP_TIME || strcmp(other->path, path) == 0)
 			continue;
-		other_newest = page_times(newest, other->path);
-		other_oldest = page_times(oldest, other->path);
+		other_newest = order_page_times(newest, other->path);
+		other_oldest = order_page_times(oldest, other->path);
 		if (other_newest.falling && other_oldest.rising)
 			return false;
 	}
@@ -113,9 +101,12 @@ static json_object *
 first_page(const CrispOptions *options, const char *order_query)
 {
 	CrispOrder	 order = {.query = order_query};
-	CrispRequest request = {
-		.options = options, .per_page = options->per_page, .query = "", .order = &order};
-	ApiAnswer answer;
+	CrispRequest request = {.options = options,
+							.per_page = options->per_page,
+							.dates = TIME_RANGE_ALL,
+							.query = "",
+							.order = &order};
+	ApiAnswer	 answer;
 
 	api_finish(api_start(options, request_list_target(&request, 1), CurrentMemoryContext), &answer);
 	return json_object_is_type(answer.data, json_type_array) ? answer.data : NULL;

@@ -10,7 +10,7 @@
 #ifndef CRISP_ORDER_H
 #define CRISP_ORDER_H
 
-#include "json.h"
+#include "jsonpath.h"
 #include "request.h"
 
 /*
@@ -24,10 +24,24 @@ extern bool order_is_trusted(const CrispRequest *request);
 /* Note that a row out of order was seen: the order is trusted no more in this session. */
 extern void order_disprove(const CrispRequest *request);
 
+/* The times of a page's rows, of those that have one. */
+typedef struct PageTimes
+{
+	int64 first;
+	int64 last;
+	int64 latest;
+	bool  falling; /* none is later than the one before */
+	bool  rising;  /* none is earlier than the one before */
+	int	  count;
+} PageTimes;
+
+/* Look at the times at path (the text of a JSON path) of all rows of a page, in Unix milliseconds. */
+extern PageTimes order_page_times(json_object *rows, const char *path);
+
 /*
- * The time, in Unix milliseconds, at path (the text of a JSON path) of a row.  Returns
- * false when it has none.
+ * The time, in Unix milliseconds, at path of a row.  Returns false when it has
+ * none.
  */
-extern bool order_row_time(json_object *row, const char *path, int64 *unix_ms);
+extern bool order_row_time(json_object *row, const JsonPath *path, int64 *unix_ms);
 
 #endif /* CRISP_ORDER_H */

@@ -3,8 +3,9 @@
  * pager.c
  *		The rows of a list, page by page.
  *
- * Which page comes next, when the list ends, and no key twice.  One page is
- * held at a time, in a memory context that is reset when its last row is out.
+ * Which page comes next, when the list ends, and no key twice.  Pages are
+ * asked for ahead of need; each lives in a memory context that is deleted when
+ * its last row is out.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -21,6 +22,7 @@
 #include "order.h"
 #include "pager.h"
 #include "seen.h"
+#include "window.h"
 
 /* The fact that a server tells pages that aren't the last by status 206. */
 #define SAYS_MORE "says 206"
@@ -29,10 +31,13 @@ struct Pager
 {
 	const CrispRequest *request;
 	MemoryContext		context;	  /* of the pager */
-	MemoryContext		page_context; /* of the page that is being read */
+	Window			   *window;		  /* the pages that are under way */
+	int					next_page;	  /* the first that was not asked for */
+	MemoryContext		page_context; /* of the page that is being read; NULL before the first */
 
 	const JsonPath *key;  /* of a row; NULL when the resource has none */
-	SeenKeys	   *seen; /* keys returned; NULL before the first */
+	SeenKeys	   *seen; /* keys that were returned */
+	bool			owns_seen;
 
 	json_object *rows; /* the page: a JSON array; NULL before the first */
 	size_t		 nrows;
@@ -42,15 +47,16 @@ struct Pager
 	bool		 last_page;		  /* nothing follows the page at hand */
 	int			 skipped_on_page; /* page whose skipped elements were logged last */
 
-	bool  stops;	 /* the order still holds, and ends the list early */
-	int64 last_time; /* of the rows so far, by the order's column */
-	bool  has_last_time;
+	bool			stops; /* the order still holds, and ends the list early */
+	const JsonPath *stop_path;
+	int64			last_time; /* of the rows so far, by the order's column */
+	bool			has_last_time;
 
 	PagerCounts counts;
 };
 
 Pager *
-pager_begin(const CrispRequest *request)
+pager_begin(const CrispRequest *request, SeenKeys *seen)
 {
 	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw pager",
 													   ALLOCSET_SMALL_SIZES);
@@ -61,10 +67,17 @@ pager_begin(const CrispRequest *request)
 
 	pager->request = request;
 	pager->context = context;
-	pager->page_context = AllocSetContextCreate(context, "crisp_fdw page", ALLOCSET_DEFAULT_SIZES);
+	pager->window = window_create(request->options);
+	pager->next_page = 1;
 	pager->stops = request->stops;
 	if (key != NULL)
+	{
 		pager->key = json_path_parse(key->path, &error);
+		pager->owns_seen = seen == NULL;
+		pager->seen = seen ? seen : seen_create((Size) work_mem * 1024);
+	}
+	if (request->stop_column != NULL)
+		pager->stop_path = json_path_parse(request->stop_column->path, &error);
 
 	MemoryContextSwitchTo(old_context);
 	return pager;
@@ -100,39 +113,79 @@ is_last_page(const Pager *pager, bool more)
 	return pager->nrows < full_page;
 }
 
+static void
+ask_for_page(Pager *pager)
+{
+	char *target = request_list_target(pager->request, pager->next_page++);
+
+	window_start(pager->window, target);
+	pfree(target);
+}
+
 /*
- * Get the page of that number.
+ * Ask for the next page, and for as many after it as the window has room for
+ * and the query is known to need.  This is done when the page at hand has been
+ * read to its end, not before: until then, the query may have had enough.
  */
 static void
-fetch_page(Pager *pager, int page_number)
+ask_ahead(Pager *pager)
+{
+	int last_wanted = pager->request->pages_wanted;
+
+	if (window_count(pager->window) == 0)
+		ask_for_page(pager);
+	while (crisp_resource_is_paged(pager->request->options->resource) &&
+		   window_has_room(pager->window) && (last_wanted == 0 || pager->next_page <= last_wanted))
+		ask_for_page(pager);
+}
+
+/*
+ * Take the page that was asked for first.
+ */
+static void
+take_page(Pager *pager)
 {
 	const CrispOptions *options = pager->request->options;
-	MemoryContext		old_context;
-	char			   *target;
+	MemoryContext		old_context = MemoryContextSwitchTo(pager->context);
 	ApiAnswer			answer;
 
-	MemoryContextReset(pager->page_context);
+	if (pager->page_context != NULL)
+		MemoryContextDelete(pager->page_context);
+	pager->page_context = NULL;
 	pager->rows = NULL;
 	pager->nrows = 0;
 	pager->next_row = 0;
-	pager->page_number = page_number;
+	pager->page_number = pager->next_page - window_count(pager->window);
 
-	old_context = MemoryContextSwitchTo(pager->page_context);
-	target = request_list_target(pager->request, page_number);
+	pager->page_context = window_take(pager->window, &answer, NULL);
 	pager->counts.pages++;
-	api_finish(api_start(options, target, pager->page_context), &answer);
 	MemoryContextSwitchTo(old_context);
 
 	if (!json_object_is_type(answer.data, json_type_array))
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
 						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
-						errdetail("GET %s: \"data\" is not an array.", target),
+						errdetail("GET %s: \"data\" is not an array.",
+								  request_list_target(pager->request, pager->page_number)),
 						errhint("Check the server's option base_url.")));
 
 	pager->rows = answer.data;
 	pager->nrows = json_object_array_length(answer.data);
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
+}
+
+/*
+ * Get the next page, and have others on their way.
+ */
+static void
+fetch_page(Pager *pager)
+{
+	ask_ahead(pager);
+	take_page(pager);
+	if (pager->last_page)
+		pager->counts.past_end += window_drop(pager->window);
+	else
+		window_open_wider(pager->window);
 }
 
 /*
@@ -148,14 +201,6 @@ is_new(Pager *pager, json_object *row)
 
 	if (key == NULL)
 		return true;
-
-	if (pager->seen == NULL)
-	{
-		MemoryContext old_context = MemoryContextSwitchTo(pager->context);
-
-		pager->seen = seen_create((Size) work_mem * 1024);
-		MemoryContextSwitchTo(old_context);
-	}
 
 	if (json_object_is_type(key, json_type_string))
 	{
@@ -189,25 +234,35 @@ log_skipped(Pager *pager)
 
 /*
  * Whether a list that comes newest first is of no more use from this row on.
- * A row that is out of order disproves the order: then all of the list is read.
  */
 static bool
-is_past_stop(Pager *pager, json_object *row)
+is_past_stop(const Pager *pager, json_object *row)
 {
-	const CrispRequest *request = pager->request;
-	int64				time;
+	int64 time;
 
-	if (!pager->stops || !order_row_time(row, request->stop_column->path, &time))
-		return false;
+	return pager->stops && order_row_time(row, pager->stop_path, &time) &&
+		   time < pager->request->stop_before;
+}
+
+/*
+ * A row that is out of order disproves the order: then all of the list is read.  To be
+ * called for new rows only: those that have been returned before come again when others were
+ * put in front of them, and have nothing to do with the order.
+ */
+static void
+check_order(Pager *pager, json_object *row)
+{
+	int64 time;
+
+	if (!pager->stops || !order_row_time(row, pager->stop_path, &time))
+		return;
 	if (pager->has_last_time && time > pager->last_time)
 	{
-		order_disprove(request);
+		order_disprove(pager->request);
 		pager->stops = false;
-		return false;
 	}
 	pager->has_last_time = true;
 	pager->last_time = time;
-	return time < request->stop_before;
 }
 
 json_object *
@@ -225,9 +280,13 @@ pager_next_on_page(Pager *pager)
 			/* Nothing of this page, and no other, is wanted. */
 			pager->next_row = pager->nrows;
 			pager->last_page = true;
+			pager->counts.past_end += window_drop(pager->window);
 		}
 		else if (is_new(pager, row))
+		{
+			check_order(pager, row);
 			return row;
+		}
 	}
 	return NULL;
 }
@@ -241,14 +300,17 @@ pager_next(Pager *pager)
 
 		if (row != NULL || pager->last_page)
 			return row;
-		fetch_page(pager, pager->page_number + 1);
+		fetch_page(pager);
 	}
 }
 
 size_t
 pager_go_to(Pager *pager, int page_number)
 {
-	fetch_page(pager, page_number);
+	pager->counts.past_end += window_drop(pager->window);
+	pager->next_page = page_number;
+	ask_for_page(pager);
+	take_page(pager);
 	return pager->nrows;
 }
 
@@ -258,10 +320,43 @@ pager_on_last_page(const Pager *pager)
 	return pager->last_page;
 }
 
+json_object *
+pager_page(const Pager *pager)
+{
+	return pager->rows;
+}
+
+int
+pager_page_number(const Pager *pager)
+{
+	return pager->page_number;
+}
+
 bool
 pager_at_hand(const Pager *pager)
 {
 	return pager->next_row < pager->nrows;
+}
+
+bool
+pager_is_ready(Pager *pager)
+{
+	if (pager_at_hand(pager) || pager->last_page)
+		return true;
+	ask_ahead(pager);
+	return window_is_ready(pager->window);
+}
+
+bool
+pager_is_settled(const Pager *pager)
+{
+	return window_is_settled(pager->window);
+}
+
+pgsocket
+pager_socket(const Pager *pager)
+{
+	return window_socket(pager->window);
 }
 
 PagerCounts
@@ -273,7 +368,7 @@ pager_counts(const Pager *pager)
 void
 pager_end(Pager *pager)
 {
-	if (pager->seen != NULL)
+	if (pager->owns_seen)
 		seen_free(pager->seen);
 	MemoryContextDelete(pager->context);
 }

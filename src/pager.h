@@ -12,16 +12,19 @@
 
 #include "json.h"
 #include "request.h"
+#include "seen.h"
 
 typedef struct Pager Pager;
 
 /*
  * Begin to read the list that a request asks for.  Makes no request yet.  The
  * pager lives in a child of CurrentMemoryContext; request must live as long.
+ * Rows whose keys are in seen are dropped, and those of others go in there;
+ * with NULL, the pager has a set of its own.
  * If the request has an order that can't be trusted, the caller must have
  * taken its stop away.
  */
-extern Pager *pager_begin(const CrispRequest *request);
+extern Pager *pager_begin(const CrispRequest *request, SeenKeys *seen);
 
 /*
  * The next row: a JSON object that stays valid until the next call, or NULL
@@ -40,8 +43,27 @@ extern size_t		pager_go_to(Pager *pager, int page_number);
 extern json_object *pager_next_on_page(Pager *pager);
 extern bool			pager_on_last_page(const Pager *pager);
 
+/* The page at hand: a JSON array, NULL before the first; and its number. */
+extern json_object *pager_page(const Pager *pager);
+extern int			pager_page_number(const Pager *pager);
+
 /* Whether the page at hand has rows left, so that pager_next() is likely to need no request. */
 extern bool pager_at_hand(const Pager *pager);
+
+/*
+ * Whether pager_next() can return without waiting for Crisp; if not, what it would wait for has been asked.
+ * Raises what api_start() raises.
+ */
+extern bool pager_is_ready(Pager *pager);
+
+/*
+ * Whether what pager_is_ready() said to wait for has come since, as another pager's requests were
+ * seen to.  Does nothing for it to come.
+ */
+extern bool pager_is_settled(const Pager *pager);
+
+/* A descriptor that becomes readable when it's worth asking pager_is_ready() again. */
+extern pgsocket pager_socket(const Pager *pager);
 
 /* What a pager has received so far: pages, rows, and those dropped since their key was returned before. */
 typedef struct PagerCounts
@@ -49,6 +71,7 @@ typedef struct PagerCounts
 	int64 pages;
 	int64 rows;
 	int64 doubles;
+	int64 past_end; /* requests for pages that there were none of */
 } PagerCounts;
 
 extern PagerCounts pager_counts(const Pager *pager);

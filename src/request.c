@@ -221,18 +221,15 @@ narrow_range(const RequestContext *context, const CrispColumn *column, TimeRange
 }
 
 /*
- * Add the tightest bounds that the conditions allow; a parameter may serve
+ * Set the tightest dates that the conditions allow; a parameter may serve
  * several columns.  Returns false when conditions on one column contradict
  * each other.
  */
 static bool
-add_ranges(RequestContext *context)
+set_dates(RequestContext *context)
 {
 	const CrispResource *resource = context->options->resource;
-	const char			*lower_param = NULL;
-	const char			*upper_param = NULL;
-	TimeRange			 asked = TIME_RANGE_ALL;
-	char				*bound;
+	TimeRange			*dates = &context->request->dates;
 
 	for (int i = 0; i < resource->ncolumns; i++)
 	{
@@ -245,21 +242,10 @@ add_ranges(RequestContext *context)
 		if (time_range_is_empty(range))
 			return false;
 		if (column->lower_param != NULL)
-		{
-			lower_param = column->lower_param;
-			asked.lower = Max(asked.lower, range.lower);
-		}
+			dates->lower = Max(dates->lower, range.lower);
 		if (column->upper_param != NULL)
-		{
-			upper_param = column->upper_param;
-			asked.upper = Min(asked.upper, range.upper);
-		}
+			dates->upper = Min(dates->upper, range.upper);
 	}
-
-	if (lower_param != NULL && (bound = time_range_lower_iso(asked)) != NULL)
-		add_param(context, lower_param, bound);
-	if (upper_param != NULL && (bound = time_range_upper_iso(asked)) != NULL)
-		add_param(context, upper_param, bound);
 	return true;
 }
 
@@ -271,9 +257,13 @@ add_unknown_time(RequestContext *context, const Condition *condition)
 {
 	const CrispColumn *column = condition->column;
 
-	if (condition->op >= CONDITION_EQUAL && column->lower_param != NULL)
+	const TimeRange *dates = &context->request->dates;
+
+	if (condition->op >= CONDITION_EQUAL && column->lower_param != NULL &&
+		time_range_lower_iso(*dates) == NULL)
 		add_unknown(context, column->lower_param, condition);
-	if (condition->op <= CONDITION_EQUAL && column->upper_param != NULL)
+	if (condition->op <= CONDITION_EQUAL && column->upper_param != NULL &&
+		time_range_upper_iso(*dates) == NULL)
 		add_unknown(context, column->upper_param, condition);
 }
 
@@ -566,9 +556,10 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 	context.request->options = options;
 	context.request->per_page = options->per_page;
 	context.request->order = order;
+	context.request->dates = (TimeRange) TIME_RANGE_ALL;
 	initStringInfo(&context.query);
 
-	if (!read_conditions(&context, conditions, values) || !add_ranges(&context))
+	if (!read_conditions(&context, conditions, values) || !set_dates(&context))
 		return NULL;
 	for (int i = 0; i < context.nconditions; i++)
 		if (is_time_condition(&context.conditions[i]) && !context.conditions[i].value->known)
@@ -597,6 +588,7 @@ request_equal(const CrispRequest *a, const CrispRequest *b)
 	ListCell *lc_b;
 
 	if (a->lookup != b->lookup || list_length(a->keys) != list_length(b->keys) ||
+		a->dates.lower != b->dates.lower || a->dates.upper != b->dates.upper ||
 		a->stops != b->stops || (a->stops && a->stop_before != b->stop_before) ||
 		!texts_equal(a->query, b->query) || !texts_equal(a->search, b->search))
 		return false;
@@ -604,91 +596,4 @@ request_equal(const CrispRequest *a, const CrispRequest *b)
 		if (strcmp(lfirst(lc_a), lfirst(lc_b)) != 0)
 			return false;
 	return true;
-}
-
-/*----------
- * Targets
- *----------
- */
-
-/*
- * Append a route, with its placeholders filled in; a NULL key is left as it is.
- */
-static void
-append_route(StringInfo target, const char *route, const CrispOptions *options, int page_number,
-			 const char *key)
-{
-	static const char website_holder[] = "{website_id}";
-	static const char page_holder[] = "{page_number}";
-	static const char key_holder[] = "{key}";
-
-	while (*route != '\0')
-	{
-		if (strncmp(route, website_holder, strlen(website_holder)) == 0)
-		{
-			url_append_segment(target, options->website_id);
-			route += strlen(website_holder);
-		}
-		else if (strncmp(route, page_holder, strlen(page_holder)) == 0)
-		{
-			appendStringInfo(target, "%d", page_number);
-			route += strlen(page_holder);
-		}
-		else if (key != NULL && strncmp(route, key_holder, strlen(key_holder)) == 0)
-		{
-			url_append_segment(target, key);
-			route += strlen(key_holder);
-		}
-		else
-			appendStringInfoChar(target, *route++);
-	}
-}
-
-/*
- * Append query parameters, after whatever the target has already.
- */
-static void
-append_query(StringInfo target, const char *query)
-{
-	if (query[0] != '\0')
-		appendStringInfo(target, "%c%s", strchr(target->data, '?') == NULL ? '?' : '&', query);
-}
-
-char *
-request_list_target(const CrispRequest *request, int page_number)
-{
-	const CrispOptions	*options = request->options;
-	const CrispResource *resource = options->resource;
-	StringInfoData		 target;
-
-	initStringInfo(&target);
-	append_route(&target, resource->list_route, options, page_number, NULL);
-	if (resource->per_page_param != NULL)
-		append_query(&target, psprintf("%s=%d", resource->per_page_param, request->per_page));
-	if (resource->include_empty_param != NULL && options->include_empty)
-		append_query(&target, psprintf("%s=1", resource->include_empty_param));
-	append_query(&target, request->query);
-	if (request->order != NULL)
-		append_query(&target, request->order->query);
-	return target.data;
-}
-
-char *
-request_lookup_target(const CrispRequest *request, const char *key)
-{
-	StringInfoData target;
-
-	initStringInfo(&target);
-	append_route(&target, request->lookup->route, request->options, 0, key);
-	return target.data;
-}
-
-char *
-request_route_target(const CrispOptions *options, const char *route)
-{
-	StringInfoData target;
-
-	initStringInfo(&target);
-	append_route(&target, route, options, 0, NULL);
-	return target.data;
 }

@@ -13,6 +13,7 @@
 #include "nodes/pg_list.h"
 
 #include "option.h"
+#include "timerange.h"
 
 /* The value of a condition at the time of a request. */
 typedef struct ConditionValue
@@ -30,8 +31,10 @@ typedef struct CrispRequest
 {
 	const CrispOptions *options;
 	int					per_page;
+	int					pages_wanted; /* that the query needs, at most; 0 where that's not known */
 
 	/* of a list */
+	TimeRange		   dates;		/* bounds of the column that the API's dates are about */
 	const char		  *query;		/* its conditions, as "a=b&c=d"; may be empty */
 	const CrispOrder  *order;		/* asked for; NULL for none */
 	const CrispColumn *stop_column; /* the order's column: the list is of no use ... */

@@ -226,6 +226,8 @@ static const CrispLookup people_profile_lookups[] = {
 static const CrispOrder people_profile_orders[] = {
 	{"updated_at", "sort_field=updated_at&sort_order=descending",
 	 "sort_field=updated_at&sort_order=ascending"},
+	{"created_at", "sort_field=created_at&sort_order=descending",
+	 "sort_field=created_at&sort_order=ascending"},
 	{NULL},
 };
 
@@ -248,6 +250,8 @@ const CrispResource crisp_resources[] = {
 		.filters = conversation_filters,
 		.lookups = conversation_lookups,
 		.orders = conversation_orders,
+		.dates_path = "updated_at",
+		.dates_follow_changes = true,
 		.columns = conversation_columns,
 		.ncolumns = lengthof(conversation_columns),
 	},
@@ -260,6 +264,7 @@ const CrispResource crisp_resources[] = {
 		.filters = people_profile_filters,
 		.lookups = people_profile_lookups,
 		.orders = people_profile_orders,
+		.dates_path = "created_at",
 		.count = &people_profile_count,
 		.search_filter_param = "search_filter",
 		.search_filter_model = "people",
@@ -402,4 +407,10 @@ crisp_resource_search(const CrispResource *resource)
 		if (filter->test == CRISP_SEARCHES)
 			return crisp_column_by_path(resource, filter->path);
 	return NULL;
+}
+
+const CrispColumn *
+crisp_resource_dates(const CrispResource *resource)
+{
+	return resource->dates_path ? crisp_column_by_path(resource, resource->dates_path) : NULL;
 }

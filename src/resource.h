@@ -111,6 +111,13 @@ typedef struct CrispResource
 	const CrispOrder  *orders;
 	const CrispCount  *count;
 
+	/*
+	 * The column that the API's date parameters are about, and whether it
+	 * changes whenever the row does; NULL where there are none.
+	 */
+	const char *dates_path;
+	bool		dates_follow_changes;
+
 	/* Where CRISP_CONTAINS goes: a JSON array of criteria for that model, all of which must hold. */
 	const char *search_filter_param;
 	const char *search_filter_model;
@@ -149,6 +156,9 @@ extern const CrispColumn *crisp_resource_key(const CrispResource *resource);
  */
 extern const CrispLookup *crisp_resource_lookup(const CrispResource *resource, const char *path);
 extern const CrispOrder	 *crisp_resource_order(const CrispResource *resource, const char *path);
+
+/* The column that the API's date parameters are about; NULL when there is none. */
+extern const CrispColumn *crisp_resource_dates(const CrispResource *resource);
 
 /* The column that reads what full-text search was asked for; NULL when there is no search. */
 extern const CrispColumn *crisp_resource_search(const CrispResource *resource);

@@ -9,12 +9,16 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "storage/fd.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -24,6 +28,7 @@
 
 #include "condition.h"
 #include "flatten.h"
+#include "list.h"
 #include "lookup.h"
 #include "newest.h"
 #include "order.h"
@@ -41,16 +46,20 @@ typedef struct CrispScan
 	List *conditions;	/* SCAN_PRIVATE_CONDITIONS */
 	List *value_states; /* ExprStates of their values */
 
-	/* Of the request that is running; at most one of pager and lookup is set. */
+	/* Of the request that is running; at most one of list and lookup is set. */
 	MemoryContext request_context;
 	CrispRequest *request;
 	CrispRequest  asked; /* request as its conditions have it, before its order was judged */
-	Pager		 *pager;
+	ListReader	 *list;
 	Lookup		 *lookup;
-	Newest		 *newest; /* sorts what comes from the pager; or NULL */
+	Newest		 *newest; /* sorts what comes from the list; or NULL */
 	bool		  started;
 	bool		  at_end;
 	bool		  parameters_changed; /* since the request was made: is it still the same? */
+
+	bool				  pending;	  /* the last Iterate would have had to wait for Crisp */
+	int					  descriptor; /* for waiting; -1 for none */
+	MemoryContextCallback descriptor_callback;
 
 	LookupCache *cache;		   /* of all lookups of the scan; NULL for a list */
 	PagerCounts	 pager_counts; /* of earlier requests */
@@ -177,6 +186,21 @@ may_be_rescanned(ForeignScanState *node, int eflags)
 	return !find_plan(statement->planTree, node->ss.ps.plan, &repeats) || repeats;
 }
 
+/*
+ * Give the scan's descriptor back.
+ */
+static void
+close_descriptor(void *arg)
+{
+	CrispScan *scan = arg;
+
+	if (scan->descriptor < 0)
+		return;
+	(void) close(scan->descriptor);
+	ReleaseExternalFD();
+	scan->descriptor = -1;
+}
+
 void
 crisp_begin_scan(ForeignScanState *node, int eflags)
 {
@@ -185,6 +209,7 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	CrispScan	*scan = palloc0(sizeof(CrispScan));
 
 	node->fdw_state = scan;
+	scan->descriptor = -1;
 
 	/* Options are read now, not at planning: a cached plan must see what has changed. */
 	scan->options = option_of_table(RelationGetRelid(relation));
@@ -195,6 +220,9 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 		return;
 
 	option_add_credentials(scan->options, mapping_user(node));
+	scan->descriptor_callback.func = close_descriptor;
+	scan->descriptor_callback.arg = scan;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->descriptor_callback);
 	scan->flattener = begin_flattener(scan, relation,
 									  list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS));
 	scan->request_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw request",
@@ -287,7 +315,12 @@ crisp_scan_request(ForeignScanState *node, List *deparse_context)
 		kind == SCAN_LOOKUP ? method_field(scan, METHOD_CONDITION) : -1, asked, stops);
 
 	if (request != NULL)
-		request->per_page = page_size(scan->options, method_field(scan, METHOD_PAGE_ROWS));
+	{
+		int rows = method_field(scan, METHOD_PAGE_ROWS);
+
+		request->per_page = page_size(scan->options, rows);
+		request->pages_wanted = (rows + request->per_page - 1) / request->per_page;
+	}
 	return request;
 }
 
@@ -305,7 +338,10 @@ give_up_order(CrispScan *scan)
 	scan->request->order = NULL;
 	scan->request->stops = false;
 	if (method_field(scan, METHOD_KIND) == SCAN_NEWEST)
+	{
 		scan->request->per_page = scan->options->per_page;
+		scan->request->pages_wanted = 0;
+	}
 }
 
 /*
@@ -333,7 +369,7 @@ start_request(ForeignScanState *node)
 
 		if (!trusted)
 			give_up_order(scan);
-		scan->pager = pager_begin(request);
+		scan->list = list_reader_begin(request);
 		if (newest)
 		{
 			NewestSource source = {
@@ -352,20 +388,21 @@ start_request(ForeignScanState *node)
 }
 
 /*
- * What all pagers of the scan have received.
+ * What all lists of the scan have brought.
  */
 static PagerCounts
 sum_pager_counts(const CrispScan *scan)
 {
 	PagerCounts sum = scan->pager_counts;
 
-	if (scan->pager != NULL)
+	if (scan->list != NULL)
 	{
-		PagerCounts running = pager_counts(scan->pager);
+		PagerCounts running = list_reader_counts(scan->list);
 
 		sum.pages += running.pages;
 		sum.rows += running.rows;
 		sum.doubles += running.doubles;
+		sum.past_end += running.past_end;
 	}
 	return sum;
 }
@@ -379,12 +416,12 @@ drop_request(CrispScan *scan)
 	scan->pager_counts = sum_pager_counts(scan);
 	if (scan->newest != NULL)
 		newest_end(scan->newest);
-	if (scan->pager != NULL)
-		pager_end(scan->pager);
+	if (scan->list != NULL)
+		list_reader_end(scan->list);
 	if (scan->lookup != NULL)
 		lookup_end(scan->lookup);
 	scan->newest = NULL;
-	scan->pager = NULL;
+	scan->list = NULL;
 	scan->lookup = NULL;
 	scan->request = NULL;
 	scan->started = false;
@@ -422,7 +459,7 @@ static bool
 fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 {
 	CrispScan	*scan = node->fdw_state;
-	json_object *row = scan->lookup ? lookup_next(scan->lookup) : pager_next(scan->pager);
+	json_object *row = scan->lookup ? lookup_next(scan->lookup) : list_reader_next(scan->list);
 
 	if (row == NULL)
 		return false;
@@ -435,7 +472,7 @@ fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 static bool
 row_at_hand(ForeignScanState *node)
 {
-	return pager_at_hand(((CrispScan *) node->fdw_state)->pager);
+	return list_reader_at_hand(((CrispScan *) node->fdw_state)->list);
 }
 
 /*
@@ -450,9 +487,9 @@ restart_list(ForeignScanState *node)
 
 	order_disprove(scan->request);
 	scan->pager_counts = sum_pager_counts(scan);
-	pager_end(scan->pager);
+	list_reader_end(scan->list);
 	give_up_order(scan);
-	scan->pager = pager_begin(scan->request);
+	scan->list = list_reader_begin(scan->request);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -521,9 +558,71 @@ crisp_iterate_scan(ForeignScanState *node)
 			return ExecCopySlot(slot, scan->store_slot);
 	}
 
+#if PG_VERSION_NUM >= 140000
+	scan->pending = node->ss.ps.async_capable && !crisp_scan_is_ready(node);
+	if (scan->pending)
+		return slot;
+#endif
+
 	if (fetch_row(node, slot) && scan->store != NULL)
 		tuplestore_puttupleslot(scan->store, slot);
 	return slot;
+}
+
+bool
+crisp_scan_is_ready(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+
+	if (!scan->started)
+		start_request(node);
+	if (scan->at_end || scan->newest != NULL)
+		return true;
+	return scan->lookup ? lookup_is_ready(scan->lookup) : list_reader_is_ready(scan->list);
+}
+
+bool
+crisp_scan_is_pending(ForeignScanState *node)
+{
+	return ((CrispScan *) node->fdw_state)->pending;
+}
+
+/*
+ * Whether what the pending scan waits for has come already, since another
+ * scan of the same pool has let all of them go on.
+ */
+static bool
+is_settled(const CrispScan *scan)
+{
+	return scan->lookup ? lookup_is_settled(scan->lookup) : list_reader_is_settled(scan->list);
+}
+
+pgsocket
+crisp_scan_descriptor(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+	pgsocket   socket = scan->lookup ? lookup_socket(scan->lookup) : list_reader_socket(scan->list);
+
+	/* The pool may be another one than it was. */
+	close_descriptor(scan);
+	if (!AcquireExternalFD())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("too many open files for asynchronous execution"),
+				 errhint("Raise \"max_files_per_process\", or set enable_async_append to off.")));
+
+	/* What has been received makes the pool's descriptor readable no more. */
+	if (is_settled(scan))
+		scan->descriptor = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	else
+		scan->descriptor = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+	if (scan->descriptor < 0)
+	{
+		ReleaseExternalFD();
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+						errmsg("could not open a descriptor to wait for: %m")));
+	}
+	return scan->descriptor;
 }
 
 void

@@ -31,6 +31,23 @@ extern void			   crisp_end_scan(ForeignScanState *node);
  */
 extern CrispRequest *crisp_scan_request(ForeignScanState *node, List *deparse_context);
 
+/*
+ * For asynchronous execution.  Whether the scan's next row, or its end, can be had without waiting for
+ * Crisp; if not, what it would wait for has been asked.  Raises what requests raise.
+ */
+extern bool crisp_scan_is_ready(ForeignScanState *node);
+
+/* Whether the last Iterate gave no row since it would have had to wait. */
+extern bool crisp_scan_is_pending(ForeignScanState *node);
+
+/*
+ * A descriptor of a pending scan's own that is readable, at once or later, when it's worth asking
+ * crisp_scan_is_ready() again; valid until the next call, or the end of the scan.  It's only good for waiting if no
+ * request is let go on between this call and the wait.
+ * Raises 53000 when there is none to be had.
+ */
+extern pgsocket crisp_scan_descriptor(ForeignScanState *node);
+
 /* What a scan has done so far, over all its rescans. */
 typedef struct ScanCounts
 {

@@ -41,8 +41,8 @@ saturating_add(int64 a, int64 b)
 /*
  * Unix milliseconds as microseconds since 2000.
  */
-static int64
-from_unix_ms(int64 ms)
+int64
+time_range_from_unix_ms(int64 ms)
 {
 	int64 result;
 
@@ -65,13 +65,13 @@ value_instants(Oid column_type, Oid value_type, Datum value)
 	switch (value_type)
 	{
 		case INT2OID:
-			instants.lower = from_unix_ms(DatumGetInt16(value));
+			instants.lower = time_range_from_unix_ms(DatumGetInt16(value));
 			break;
 		case INT4OID:
-			instants.lower = from_unix_ms(DatumGetInt32(value));
+			instants.lower = time_range_from_unix_ms(DatumGetInt32(value));
 			break;
 		case INT8OID:
-			instants.lower = from_unix_ms(DatumGetInt64(value));
+			instants.lower = time_range_from_unix_ms(DatumGetInt64(value));
 			break;
 		case TIMESTAMPTZOID:
 			instants.lower = DatumGetTimestampTz(value);

@@ -36,6 +36,9 @@ extern void time_range_narrow(TimeRange *range, int strategy, Oid column_type, O
 /* Whether a range holds no time at all. */
 extern bool time_range_is_empty(TimeRange range);
 
+/* A time in Unix milliseconds, as the ends of ranges have it. */
+extern int64 time_range_from_unix_ms(int64 unix_ms);
+
 /* Whether a range has a lower bound; if so, *unix_ms gets it, rounded down. */
 extern bool time_range_lower(TimeRange range, int64 *unix_ms);
 

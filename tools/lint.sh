@@ -72,7 +72,7 @@ scripts=(tools/*.sh .ci/run)
 perl=(tools/*.pl t/lib/*.pm t/*.t)
 read -ra flags <<<"-isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -Wall -Wextra \
 	-Wno-unused-parameter -Wno-missing-field-initializers \
-	$(pkg-config --cflags libcurl json-c libmicrohttpd | tr '\n' ' ')"
+	$(pkg-config --cflags libcurl json-c libmicrohttpd zlib | tr '\n' ' ')"
 
 case "${1:-}" in
 	--format)

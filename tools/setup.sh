@@ -2,7 +2,7 @@
 #
 # Install what is missing on a Debian machine, and nothing else.
 #
-#   tools/setup.sh demo|test|lint
+#   tools/setup.sh demo|test|lint|bench
 #
 # PG_CONFIG may name another PostgreSQL than the newest one.
 set -uo pipefail
@@ -84,15 +84,30 @@ install_postgres()
 	trap - EXIT
 }
 
+# install_http: the benchmark also measures pgsql-http, where Debian has it for
+# the PostgreSQL in use.
+install_http()
+{
+	local package
+
+	find_pg_config || return
+	package=postgresql-$("$PG_CONFIG" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')-http
+	if [ ! -e "$("$PG_CONFIG" --sharedir)/extension/http.control" ] &&
+		apt-cache show "$package" >/dev/null 2>&1; then
+		(apt_install "$package") || say "the benchmark goes without pgsql-http"
+	fi
+}
+
 case "${1:-}" in
-	demo | test | lint) ;;
-	*) die "say what to set up for: demo, test or lint" ;;
+	demo | test | lint | bench) ;;
+	*) die "say what to set up for: demo, test, lint or bench" ;;
 esac
 
 need pkg-config command -v pkg-config
 need libcurl4-openssl-dev pkg-config --exists libcurl
 need libjson-c-dev pkg-config --exists json-c
 need libmicrohttpd-dev pkg-config --exists libmicrohttpd
+need zlib1g-dev pkg-config --exists zlib
 need_postgres
 
 if [ "$1" != lint ]; then
@@ -106,11 +121,18 @@ if [ "$1" = test ]; then
 	need clang command -v clang
 	need perl command -v prove
 	need libipc-run-perl perl -MIPC::Run -e 1
+fi
+
+if [ "$1" = test ] || [ "$1" = bench ]; then
 	need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 	if ! { command -v npm && node_is_recent; } >/dev/null 2>&1; then
 		need nodejs node_is_recent
 		need npm command -v npm
 	fi
+fi
+
+if [ "$1" = bench ]; then
+	need gnuplot-nox command -v gnuplot
 fi
 
 if [ "$1" = lint ]; then
@@ -122,7 +144,10 @@ if [ "$1" = lint ]; then
 	need shellcheck command -v shellcheck
 fi
 
-[ ${#missing[@]} -gt 0 ] || exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+	[ "$1" != bench ] || install_http
+	exit 0
+fi
 
 command -v apt-get >/dev/null ||
 	die "this is no Debian (there is no apt-get); please install what these packages hold: ${missing[*]}"
@@ -152,7 +177,8 @@ done
 [ ${#postgres[@]} -eq 0 ] || install_postgres "${postgres[@]}"
 
 find_pg_config || die "there is still no PostgreSQL with server and headers"
-if [ "$1" = test ]; then
-	node_is_recent || die "the contract test needs Node.js 18 or newer, and Debian has $(node --version) here"
+if [ "$1" = test ] || [ "$1" = bench ]; then
+	node_is_recent || die "Crisp's official client needs Node.js 18 or newer, and Debian has $(node --version) here"
 fi
+[ "$1" != bench ] || install_http
 exit 0

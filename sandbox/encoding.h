@@ -1,0 +1,18 @@
+/*
+ * encoding.h
+ *		Content encodings: gzip.
+ */
+#ifndef SANDBOX_ENCODING_H
+#define SANDBOX_ENCODING_H
+
+#include <stdbool.h>
+
+#include "buffer.h"
+
+/* Whether an Accept-Encoding header (NULL: there was none) allows gzip. */
+extern bool accepts_gzip(const char *accept_encoding);
+
+/* Replaces the content of a buffer by its gzip form. */
+extern void gzip_buffer(Buffer *buffer);
+
+#endif /* SANDBOX_ENCODING_H */

@@ -1,0 +1,264 @@
+/*-------------------------------------------------------------------------
+ *
+ * apierror.c
+ *		What a request that failed means to a user.
+ *
+ * http.c says how a transfer ended, and Crisp's envelope why a request was
+ * refused; here that becomes words on which a user can act.  None holds a
+ * credential: not even when a server sends them back.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/base64.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
+#include "apierror.h"
+
+/* How much of an unexpected body is shown, bytes. */
+#define EXCERPT_BYTES 120
+
+/* How much of a credential makes a text secret, bytes. */
+#define SECRET_BEGINNING 12
+
+/*----------
+ * Text from the network, made fit for a message
+ *----------
+ */
+
+/*
+ * Whether text has the beginning of a secret in it, in whatever case.
+ */
+static bool
+holds_beginning(const char *text, const char *secret)
+{
+	return strcasestr(text, pnstrdup(secret, SECRET_BEGINNING)) != NULL;
+}
+
+/*
+ * Whether text has one of the credentials in it, as such or in the form in
+ * which they are sent.  A server may have cut them, or changed their case.
+ */
+static bool
+holds_credential(const CrispOptions *options, const char *text)
+{
+	char *sent = psprintf("%s:%s", options->identifier, options->key);
+	int	  size = pg_b64_enc_len((int) strlen(sent)) + 1;
+	char *encoded = palloc0(size);
+
+	return pg_b64_encode((const void *) sent, (int) strlen(sent), encoded, size) < 0 ||
+		   holds_beginning(text, encoded) || holds_beginning(text, options->key) ||
+		   holds_beginning(text, options->identifier);
+}
+
+/*
+ * The beginning of a text in UTF-8 as one line in the database's encoding;
+ * palloc'd.  What isn't text becomes question marks.
+ */
+static char *
+excerpt(const CrispOptions *options, const char *text)
+{
+	size_t length = strlen(text);
+	bool   cut = length > EXCERPT_BYTES;
+	bool   as_is;
+	char  *result;
+
+	if (holds_credential(options, text))
+		return pstrdup("(not shown, for it holds credentials)");
+
+	if (cut)
+		length = pg_encoding_mbcliplen(PG_UTF8, text, length, EXCERPT_BYTES);
+	as_is = GetDatabaseEncoding() == PG_UTF8 && pg_verify_mbstr(PG_UTF8, text, length, true);
+
+	result = pnstrdup(text, length);
+	for (unsigned char *c = (unsigned char *) result; *c != '\0'; c++)
+	{
+		if (*c < ' ' || *c == 127)
+			*c = ' ';
+		else if (*c > 127 && !as_is)
+			*c = '?';
+	}
+	return cut ? psprintf("%s...", result) : result;
+}
+
+/*
+ * A string member of a JSON object; NULL when it has none of that name.
+ */
+static const char *
+string_member(json_object *object, const char *name)
+{
+	json_object *member;
+
+	if (!json_object_is_type(object, json_type_object) ||
+		!json_object_object_get_ex(object, name, &member) ||
+		!json_object_is_type(member, json_type_string))
+		return NULL;
+	return json_object_get_string(member);
+}
+
+/*----------
+ * Errors
+ *----------
+ */
+
+/*
+ * What a transfer without an answer means, and what to look at.
+ */
+typedef struct OutcomeMeaning
+{
+	HttpOutcome outcome;
+	int			code;
+	const char *what;
+	const char *hint;
+} OutcomeMeaning;
+
+static const OutcomeMeaning outcome_meanings[] = {
+	{HTTP_CANNOT_RESOLVE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, "could not connect to Crisp",
+	 "Check the server's option base_url, and that this machine can reach that address."},
+	{HTTP_CANNOT_CONNECT, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, "could not connect to Crisp",
+	 "Check the server's option base_url, and that this machine can reach that address."},
+	{HTTP_TLS_FAILED, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	 "could not establish a secure connection to Crisp",
+	 "Check the server's option base_url, and the certificate authorities that this machine trusts."},
+	{HTTP_TLS_UNTRUSTED, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	 "could not establish a secure connection to Crisp",
+	 "Check the server's option base_url, and the certificate authorities that this machine trusts."},
+	{HTTP_TIMED_OUT, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "Crisp did not answer in time", NULL},
+	{HTTP_BROKEN, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "connection to Crisp broke off",
+	 "Try again."},
+	{HTTP_GARBLED, ERRCODE_PROTOCOL_VIOLATION, "unexpected answer from Crisp",
+	 "Check the server's option base_url."},
+	{HTTP_TOO_LARGE, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "answer of Crisp is too large", NULL},
+	{HTTP_FAILED, ERRCODE_FDW_ERROR, "request to Crisp failed", NULL},
+};
+
+void
+api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *target,
+					  const HttpResponse *response)
+{
+	const OutcomeMeaning *meaning = outcome_meanings;
+
+	Assert(response->outcome != HTTP_ANSWERED);
+	while (meaning->outcome != response->outcome)
+		meaning++;
+
+	error->code = meaning->code;
+	error->message = meaning->what;
+	error->detail = psprintf("GET %s/%s: %s.", options->base_url, target, response->message);
+	error->hint = meaning->hint;
+	if (response->outcome == HTTP_TIMED_OUT)
+		error->hint = psprintf(
+			"The server's option request_timeout allows %d ms, and low_speed_time %d ms of silence.",
+			options->request_timeout_ms, options->low_speed_time_ms);
+	else if (response->outcome == HTTP_TOO_LARGE)
+		error->hint = psprintf("The server's option max_response_size allows %d bytes.",
+							   options->max_response_bytes);
+}
+
+/*
+ * What the statuses of failed answers mean [doc: the reference's list of
+ * errors].  The last entry takes all others.
+ */
+typedef struct StatusMeaning
+{
+	int			first;
+	int			last;
+	int			code;
+	const char *what;
+	const char *hint;
+} StatusMeaning;
+
+static const StatusMeaning status_meanings[] = {
+	{300, 399, ERRCODE_FDW_ERROR, "Crisp redirects to another address",
+	 "Redirects are not followed, since they would carry the credentials along. Check the server's option base_url."},
+	{401, 401, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "Crisp rejected the credentials",
+	 "Check identifier, key and tier in the user mapping."},
+	{402, 402, ERRCODE_FDW_ERROR, "the website's Crisp plan does not include this",
+	 "The website needs a higher plan at Crisp."},
+	{403, 403, ERRCODE_INSUFFICIENT_PRIVILEGE, "the Crisp token does not allow this",
+	 "Check that the token in the user mapping has the scopes it needs, that it covers the website, and its tier."},
+	{404, 404, ERRCODE_FDW_TABLE_NOT_FOUND, "Crisp does not know what was asked for",
+	 "Check option website_id on the server and on the foreign table, and the server's option base_url."},
+	{420, 420, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	 "Crisp's rate limit or request quota is reached",
+	 "Wait before trying again; quotas are reset daily."},
+	{429, 429, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	 "Crisp's rate limit or request quota is reached",
+	 "Wait before trying again; quotas are reset daily."},
+	{500, 599, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "Crisp failed to answer", "Try again later."},
+	{0, 999, ERRCODE_FDW_ERROR, "Crisp refused the request", NULL},
+};
+
+void
+api_error_of_status(ApiError *error, const CrispOptions *options, const char *target,
+					const HttpResponse *response, json_object *envelope)
+{
+	const StatusMeaning *meaning = status_meanings;
+	const char			*reason = string_member(envelope, "reason");
+	const char			*message = NULL;
+	json_object			*data;
+	StringInfoData		 detail;
+
+	while (response->status < meaning->first || response->status > meaning->last)
+		meaning++;
+
+	initStringInfo(&detail);
+	appendStringInfo(&detail, "GET %s answered HTTP %d", target, response->status);
+	if (reason != NULL)
+		appendStringInfo(&detail, ", reason \"%s\"", excerpt(options, reason));
+	if (json_object_is_type(envelope, json_type_object) &&
+		json_object_object_get_ex(envelope, "data", &data))
+		message = string_member(data, "message");
+	if (message != NULL)
+		appendStringInfo(&detail, ": %s", excerpt(options, message));
+	if (response->retry_after != NULL)
+		appendStringInfo(&detail, ", Retry-After: %s", excerpt(options, response->retry_after));
+	appendStringInfoChar(&detail, '.');
+
+	error->code = meaning->code;
+	error->message = meaning->what;
+	error->detail = detail.data;
+	error->hint = meaning->hint;
+}
+
+void
+api_error_of_body(ApiError *error, const CrispOptions *options, const char *target,
+				  const HttpResponse *response, const char *problem)
+{
+	error->code = ERRCODE_PROTOCOL_VIOLATION;
+	error->message = "unexpected answer from Crisp";
+	error->detail = psprintf("GET %s answered HTTP %d, content type \"%s\": %s The body begins: %s",
+							 target, response->status, excerpt(options, response->content_type),
+							 problem, excerpt(options, response->body));
+	error->hint = "Check the server's option base_url.";
+}
+
+void
+api_error_raise(const ApiError *error, const CrispOptions *options, int attempts, int64 elapsed_ms)
+{
+	const char *history = "";
+
+	if (attempts > 1)
+		history = psprintf("\nGave up after %d attempts in %.1f s.", attempts,
+						   (double) elapsed_ms / 1000);
+
+	ereport(ERROR, (errcode(error->code),
+					errmsg("%s, server \"%s\"", error->message, options->server_name),
+					errdetail("%s%s", error->detail, history),
+					error->hint ? errhint("%s", error->hint) : 0));
+}
+
+bool
+api_error_is_absence(const HttpResponse *response, json_object *envelope)
+{
+	const char *reason;
+
+	if (response->status != 404 && response->status != 400)
+		return false;
+	reason = string_member(envelope, "reason");
+	return reason != NULL && strstr(reason, "website") == NULL;
+}

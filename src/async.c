@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * async.c
+ *		Several scans under one Append, fetched at the same time (14+).
+ *
+ * An Append asks each of its scans for a row.  A scan that would have to wait
+ * for Crisp says that it is pending; the Append then waits for the descriptors
+ * of all that are.  A scan's descriptor is a duplicate of its pool's, since
+ * scans of one server share a pool, and a descriptor can be waited for once only.
+ * Whoever looks after the pool receives the answers of all its scans.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "async.h"
+
+#if PG_VERSION_NUM >= 140000
+
+#include "executor/execAsync.h"
+#include "storage/latch.h"
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+
+#include "plan.h"
+#include "scan.h"
+
+bool
+crisp_is_path_async_capable(ForeignPath *path)
+{
+	/* A count of rows has another form, and comes at once. */
+	return path->path.parent->reloptkind != RELOPT_UPPER_REL &&
+		   list_nth_int(path->fdw_private, METHOD_KIND) != SCAN_NEWEST;
+}
+
+/*
+ * Answer a request with the scan's next row, or say that it is pending.
+ */
+static void
+produce_row(AsyncRequest *areq)
+{
+	ForeignScanState *node = castNode(ForeignScanState, areq->requestee);
+	TupleTableSlot	 *slot = node->ss.ps.ExecProcNodeReal(&node->ss.ps);
+
+	if (TupIsNull(slot) && crisp_scan_is_pending(node))
+		ExecAsyncRequestPending(areq);
+	else
+		ExecAsyncRequestDone(areq, TupIsNull(slot) ? NULL : slot);
+}
+
+void
+crisp_async_request(AsyncRequest *areq)
+{
+	produce_row(areq);
+}
+
+void
+crisp_async_configure_wait(AsyncRequest *areq)
+{
+	ForeignScanState *node = castNode(ForeignScanState, areq->requestee);
+
+	Assert(areq->callback_pending);
+
+	/*
+	 * Nothing is received here: another scan of the same pool might have been
+	 * told to wait for it already, and would wait in vain.
+	 */
+	AddWaitEventToSet(((AppendState *) areq->requestor)->as_eventset, WL_SOCKET_READABLE,
+					  crisp_scan_descriptor(node), NULL, areq);
+}
+
+void
+crisp_async_notify(AsyncRequest *areq)
+{
+	produce_row(areq);
+}
+
+#endif

@@ -1,0 +1,251 @@
+/*-------------------------------------------------------------------------
+ *
+ * option_check.c
+ *		The checks of options' values, when they are set.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "jsonpath.h"
+#include "option.h"
+#include "option_check.h"
+#include "url.h"
+
+/* The longest timeout: a day. */
+#define MAX_TIMEOUT_MS (24 * 60 * 60 * 1000)
+
+#define MAX_ANALYZE_PAGES 10000
+#define MAX_MAX_RETRIES 100
+
+#define MIN_RESPONSE_BYTES 1024
+#define MAX_RESPONSE_BYTES (255 * 1024 * 1024) /* what json_parse() takes */
+
+pg_noreturn static void
+invalid_value(const char *name, const char *value, const char *detail)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+					errdetail("%s", detail)));
+}
+
+void
+option_check_base_url(const char *name, const char *value)
+{
+	bool		plain_remote;
+	const char *problem = url_check_base(value, &plain_remote);
+
+	/* The value is not repeated: a URL with credentials in it would show them. */
+	if (problem != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid value for option \"%s\"", name), errdetail("%s", problem)));
+}
+
+void
+option_check_bool(const char *name, const char *value)
+{
+	bool result;
+
+	if (!parse_bool(value, &result))
+		invalid_value(name, value, "A Boolean value is expected: true or false.");
+}
+
+void
+option_check_allow_http(const char *name, const char *value)
+{
+	option_check_bool(name, value);
+	if (!superuser())
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("only a superuser may set option \"%s\"", name),
+						errdetail("It lets credentials cross a network unencrypted.")));
+}
+
+void
+option_check_uuid(const char *name, const char *value)
+{
+	/* The form that Crisp writes: lower or upper case, hyphens where they belong. */
+	static const char form[] = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+	bool			  valid = strlen(value) == strlen(form);
+
+	for (size_t i = 0; valid && i < strlen(form); i++)
+		valid = form[i] == '-' ? value[i] == '-' : isxdigit((unsigned char) value[i]) != 0;
+	if (!valid)
+		invalid_value(name, value,
+					  "A UUID is expected, as in the address of the website's settings at Crisp.");
+}
+
+/*
+ * Check an integer from first to last.
+ */
+static void
+check_integer(const char *name, const char *value, int first, int last)
+{
+	int result;
+
+	if (!parse_int(value, &result, 0, NULL) || result < first || result > last)
+		invalid_value(name, value, psprintf("An integer from %d to %d is expected.", first, last));
+}
+
+void
+option_check_per_page(const char *name, const char *value)
+{
+	check_integer(name, value, CRISP_MIN_PER_PAGE, CRISP_MAX_PER_PAGE);
+}
+
+void
+option_check_analyze_pages(const char *name, const char *value)
+{
+	check_integer(name, value, 1, MAX_ANALYZE_PAGES);
+}
+
+void
+option_check_prefetch(const char *name, const char *value)
+{
+	int result;
+
+	if (!parse_int(value, &result, 0, NULL) || result < 1 || result > CRISP_MAX_PREFETCH)
+		invalid_value(name, value,
+					  psprintf("An integer from 1 to %d is expected.", CRISP_MAX_PREFETCH));
+}
+
+void
+option_check_scan_mode(const char *name, const char *value)
+{
+	if (strcmp(value, "fast") != 0 && strcmp(value, "exact") != 0)
+		invalid_value(name, value, "Scan modes are: fast, exact.");
+}
+
+void
+option_check_cost(const char *name, const char *value)
+{
+	double cost;
+
+	if (!parse_real(value, &cost, 0, NULL) || cost < 0 || isinf(cost) || isnan(cost))
+		invalid_value(name, value, "A number that is not negative is expected.");
+}
+
+void
+option_check_timeout(const char *name, const char *value)
+{
+	int			result;
+	const char *hint = NULL;
+
+	if (!parse_int(value, &result, GUC_UNIT_MS, &hint))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+			 errdetail(
+				 "A duration is expected, such as 500ms, 30s or 2min; a bare number is milliseconds."),
+			 hint ? errhint("%s", _(hint)) : 0));
+	if (result < 1 || result > MAX_TIMEOUT_MS)
+		invalid_value(name, value, "A duration from 1ms to 1d is expected.");
+}
+
+/* Like a timeout, but none at all is possible, too. */
+void
+option_check_budget(const char *name, const char *value)
+{
+	int result;
+
+	if (!parse_int(value, &result, GUC_UNIT_MS, NULL) || result != 0)
+		option_check_timeout(name, value);
+}
+
+/*
+ * Check a number of bytes from first to last.
+ */
+static void
+check_bytes(const char *name, const char *value, int first, int last)
+{
+	int			result;
+	const char *hint = NULL;
+
+	if (!parse_int(value, &result, GUC_UNIT_BYTE, &hint) || result < first || result > last)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+						errdetail("A size from %d to %d bytes is expected, such as 500kB or 64MB.",
+								  first, last),
+						hint ? errhint("%s", _(hint)) : 0));
+}
+
+void
+option_check_response_size(const char *name, const char *value)
+{
+	check_bytes(name, value, MIN_RESPONSE_BYTES, MAX_RESPONSE_BYTES);
+}
+
+void
+option_check_speed(const char *name, const char *value)
+{
+	check_bytes(name, value, 0, MAX_RESPONSE_BYTES);
+}
+
+void
+option_check_retries(const char *name, const char *value)
+{
+	check_integer(name, value, 0, MAX_MAX_RETRIES);
+}
+
+void
+option_check_tier(const char *name, const char *value)
+{
+	if (strcmp(value, "website") != 0 && strcmp(value, "plugin") != 0 && strcmp(value, "user") != 0)
+		invalid_value(name, value, "Crisp's tiers are: website, plugin, user.");
+}
+
+/*
+ * The value is not repeated, nor could it be checked further without a request.
+ */
+void
+option_check_credential(const char *name, const char *value)
+{
+	const char *detail = NULL;
+
+	if (value[0] == '\0')
+		detail = "It must not be empty.";
+	for (const char *c = value; *c != '\0'; c++)
+		if ((unsigned char) *c <= ' ' || (unsigned char) *c >= 127)
+			detail = "It must not hold blanks, control characters or non-ASCII characters.";
+	/* Basic authentication ends the user name at the first colon. */
+	if (strcmp(name, "identifier") == 0 && strchr(value, ':') != NULL)
+		detail = "It must not hold a colon.";
+
+	if (detail != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid value for option \"%s\"", name), errdetail("%s", detail)));
+}
+
+void
+option_check_resource(const char *name, const char *value)
+{
+	if (crisp_resource_find(value) == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+						errdetail("Crisp has no resource of that name."),
+						errhint("Valid resources are: %s", crisp_resource_names())));
+}
+
+void
+option_check_json_path(const char *name, const char *value)
+{
+	const char *error = NULL;
+
+	if (json_path_parse(value, &error) == NULL)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", name, value), errdetail("%s", error),
+			 errhint(
+				 "Keys are joined by dots; one that holds a dot or a quote is written in double quotes.")));
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * option_check.h
+ *		The checks of options' values, when they are set.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_OPTION_CHECK_H
+#define CRISP_OPTION_CHECK_H
+
+/*
+ * Each takes an option's name and the text that it was given, and raises 22023
+ * when it can't be; allow_http raises 42501 for who is no superuser.  No
+ * message repeats a credential.
+ */
+extern void option_check_base_url(const char *name, const char *value);
+extern void option_check_bool(const char *name, const char *value);
+extern void option_check_allow_http(const char *name, const char *value);
+extern void option_check_uuid(const char *name, const char *value);
+extern void option_check_per_page(const char *name, const char *value);
+extern void option_check_analyze_pages(const char *name, const char *value);
+extern void option_check_prefetch(const char *name, const char *value);
+extern void option_check_scan_mode(const char *name, const char *value);
+extern void option_check_cost(const char *name, const char *value);
+extern void option_check_timeout(const char *name, const char *value);
+extern void option_check_budget(const char *name, const char *value);
+extern void option_check_response_size(const char *name, const char *value);
+extern void option_check_speed(const char *name, const char *value);
+extern void option_check_retries(const char *name, const char *value);
+extern void option_check_tier(const char *name, const char *value);
+extern void option_check_credential(const char *name, const char *value);
+extern void option_check_resource(const char *name, const char *value);
+extern void option_check_json_path(const char *name, const char *value);
+
+#endif /* CRISP_OPTION_CHECK_H */

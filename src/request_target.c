@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * request_target.c
+ *		A request as the targets of HTTP requests: path and query.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "request.h"
+#include "timerange.h"
+#include "url.h"
+
+/*
+ * Append a route, with its placeholders filled in; a NULL key is left as it is.
+ */
+static void
+append_route(StringInfo target, const char *route, const CrispOptions *options, int page_number,
+			 const char *key)
+{
+	static const char website_holder[] = "{website_id}";
+	static const char page_holder[] = "{page_number}";
+	static const char key_holder[] = "{key}";
+
+	while (*route != '\0')
+	{
+		if (strncmp(route, website_holder, strlen(website_holder)) == 0)
+		{
+			url_append_segment(target, options->website_id);
+			route += strlen(website_holder);
+		}
+		else if (strncmp(route, page_holder, strlen(page_holder)) == 0)
+		{
+			appendStringInfo(target, "%d", page_number);
+			route += strlen(page_holder);
+		}
+		else if (key != NULL && strncmp(route, key_holder, strlen(key_holder)) == 0)
+		{
+			url_append_segment(target, key);
+			route += strlen(key_holder);
+		}
+		else
+			appendStringInfoChar(target, *route++);
+	}
+}
+
+/*
+ * Append query parameters, after whatever the target has already.
+ */
+static void
+append_query(StringInfo target, const char *query)
+{
+	if (query[0] != '\0')
+		appendStringInfo(target, "%c%s", strchr(target->data, '?') == NULL ? '?' : '&', query);
+}
+
+/*
+ * Append the parameters for a request's dates.
+ */
+static void
+append_dates(StringInfo target, const CrispRequest *request)
+{
+	const CrispColumn *column = crisp_resource_dates(request->options->resource);
+	StringInfoData	   query;
+	char			  *bound;
+
+	if (column == NULL)
+		return;
+	initStringInfo(&query);
+	if ((bound = time_range_lower_iso(request->dates)) != NULL)
+		appendStringInfo(&query, "%s=%s", column->lower_param, bound);
+	if ((bound = time_range_upper_iso(request->dates)) != NULL)
+		appendStringInfo(&query, "%s%s=%s", query.len > 0 ? "&" : "", column->upper_param, bound);
+	append_query(target, query.data);
+}
+
+char *
+request_list_target(const CrispRequest *request, int page_number)
+{
+	const CrispOptions	*options = request->options;
+	const CrispResource *resource = options->resource;
+	StringInfoData		 target;
+
+	initStringInfo(&target);
+	append_route(&target, resource->list_route, options, page_number, NULL);
+	if (resource->per_page_param != NULL)
+		append_query(&target, psprintf("%s=%d", resource->per_page_param, request->per_page));
+	if (resource->include_empty_param != NULL && options->include_empty)
+		append_query(&target, psprintf("%s=1", resource->include_empty_param));
+	append_dates(&target, request);
+	append_query(&target, request->query);
+	if (request->order != NULL)
+		append_query(&target, request->order->query);
+	return target.data;
+}
+
+char *
+request_lookup_target(const CrispRequest *request, const char *key)
+{
+	StringInfoData target;
+
+	initStringInfo(&target);
+	append_route(&target, request->lookup->route, request->options, 0, key);
+	return target.data;
+}
+
+char *
+request_route_target(const CrispOptions *options, const char *route)
+{
+	StringInfoData target;
+
+	initStringInfo(&target);
+	append_route(&target, route, options, 0, NULL);
+	return target.data;
+}
