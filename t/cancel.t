@@ -28,7 +28,9 @@ my $sandbox = CrispSandbox->start(
 	websites => 1);
 my $node = start_node('max_connections = 20');
 connect_crisp($node, $sandbox,
-	options => "per_page '$PER_PAGE', request_timeout '10min', connect_timeout '10min'");
+	options =>
+	  "per_page '$PER_PAGE', prefetch '1', max_retries '0', request_timeout '10min', connect_timeout '10min'"
+);
 
 my $session = CrispSession->start($node);
 my $admin = CrispSession->start($node);

@@ -105,7 +105,7 @@ foreach my $case (
 	seek $file, $log, 0;
 	my @lines = grep { /skipped elements/ } readline $file;
 	close $file;
-	is(scalar @lines, 1, 'one line in the log for a page');
+	is(scalar @lines, 2, 'one line in the log for a page, and for the same page in the last look');
 	like(
 		$lines[0],
 		qr/LOG:  skipped elements of a Crisp list that are not objects, server "support"/,
@@ -144,8 +144,8 @@ connect_crisp($node, $large, server => 'large', schema => 'large');
 	is( sql(
 			"SET work_mem = '64kB'; SELECT count(*), count(DISTINCT session_id) FROM large.conversations"
 		),
-		"$listed|$listed",
-		'no key twice, and no row lost, beyond work_mem');
+		join('|', ($listed + 100) x 2),
+		'no key twice, no row lost, and those that came meanwhile, beyond work_mem');
 	$large->reset;
 
 	# The keys go to a file in the middle of a subtransaction, and are needed after it.
@@ -158,7 +158,7 @@ connect_crisp($node, $large, server => 'large', schema => 'large');
 			  . q(DO $$DECLARE c refcursor := 'c'; r record; BEGIN LOOP FETCH c INTO r; EXIT WHEN NOT FOUND;)
 			  . q( INSERT INTO fetched VALUES (r.session_id); END LOOP; END$$; COMMIT;)
 			  . ' SELECT count(*), count(DISTINCT session_id) FROM fetched'),
-		join('|', ($listed - 12010) x 2),
+		join('|', ($listed - 12010 + 70) x 2),
 		'the same for a cursor across subtransactions');
 	$large->reset;
 }

@@ -41,7 +41,7 @@ my $node = start_node('log_min_messages = debug5', 'log_min_error_statement = pa
 delete @ENV{qw(http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY no_proxy NO_PROXY)
 };
 
-connect_crisp($node, $sandbox, options => "per_page '20'");
+connect_crisp($node, $sandbox, options => "per_page '20', prefetch '1', max_retries '0'");
 my $session = CrispSession->start($node);
 my $website_id = $sandbox->website_id;
 my $count = 'SELECT count(*) FROM crisp.conversations';
@@ -223,7 +223,7 @@ foreach my $carrier (sort keys %carriers)
 my $listener = CrispListener->new;
 my $odd_url = 'http://127.0.0.1:' . $listener->port . '/v1';
 $session->query(<<"END");
-CREATE SERVER odd FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '$odd_url', website_id '$website_id');
+CREATE SERVER odd FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '$odd_url', website_id '$website_id', max_retries '0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER odd
 	OPTIONS (identifier '$token{elsewhere}->{identifier}', key '$token{elsewhere}->{key}');
 CREATE FOREIGN TABLE odd (session_id text) SERVER odd OPTIONS (resource 'conversations');

@@ -151,9 +151,76 @@ and body.
 sub requests
 {
 	my ($self) = @_;
+	my @requests = $self->logged;
+
+	return @requests if $self->{last_looks};
+
+	my ($previous, $looks, @shown);
+	foreach my $request (@requests)
+	{
+		# A last look may take several pages.
+		$looks = is_last_look($request, $previous) || ($looks && follows($request, $previous));
+		push @shown, $request unless $looks;
+		$previous = $request;
+	}
+	return @shown;
+}
+
+# All requests since the last clear.
+sub logged
+{
+	my ($self) = @_;
 	my $log = $json->decode($self->ask('GET', '/_log?since=' . ($self->{since} // 0)));
 
 	return @{ $log->{requests} };
+}
+
+# Whether a request is the last look of the scan that made the request before it: the first page
+# of the list of which that was a later one, now only of what has changed since.
+sub is_last_look
+{
+	my ($request, $previous) = @_;
+	my ($list,          $page)          = list_and_page($request)  or return 0;
+	my ($previous_list, $previous_page) = list_and_page($previous) or return 0;
+	my ($query,         $previous_query) = map { $_->{query} // '' } $request, $previous;
+
+	return 0 unless $page == 1 && $previous_page > 1 && $list eq $previous_list;
+	return $query eq $previous_query if $query =~ /sort_field=updated_at/;
+	return $query =~ /filter_date_start=/ && without_start($query) eq without_start($previous_query);
+}
+
+# Whether a request is for the next page of the same list.
+sub follows
+{
+	my ($request, $previous) = @_;
+	my ($list,          $page)          = list_and_page($request)  or return 0;
+	my ($previous_list, $previous_page) = list_and_page($previous) or return 0;
+
+	return $list eq $previous_list
+	  && $page == $previous_page + 1
+	  && ($request->{query} // '') eq ($previous->{query} // '');
+}
+
+sub list_and_page
+{
+	my ($request) = @_;
+
+	return defined $request ? $request->{path} =~ m{^(.*)/(\d+)$} : ();
+}
+
+sub without_start
+{
+	my ($query) = @_;
+
+	return join '&', grep { !/^filter_date_start=/ } split /&/, $query;
+}
+
+sub show_last_looks
+{
+	my ($self, $show) = @_;
+
+	$self->{last_looks} = $show;
+	return;
 }
 
 =pod
@@ -200,7 +267,7 @@ Forget the requests so far, and leave settings and data as they are.
 sub clear
 {
 	my ($self) = @_;
-	my @all = $self->requests;
+	my @all = $self->logged;
 
 	$self->{since} = $all[-1]->{seq} if @all;
 	return;
