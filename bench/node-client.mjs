@@ -112,7 +112,7 @@ for (let i = 0; i <= work.repeats; i++) {
 console.log(
   JSON.stringify({
     runs,
-    clientPeakKb: process.resourceUsage().maxRSS,
+    clientPeakKb: memoryKb(process.pid, "VmHWM"),
     backendPeakKb: memoryKb(backend, "VmHWM"),
   }),
 );
