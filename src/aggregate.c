@@ -25,6 +25,7 @@
 
 #include "aggregate.h"
 #include "count.h"
+#include "scan.h"
 
 /* 13 has no names for them. */
 #ifndef F_COUNT_
@@ -170,22 +171,6 @@ crisp_aggregate_relation(ForeignScanState *node)
 	return (Index) bms_next_member(((ForeignScan *) node->ss.ps.plan)->fs_relids, -1);
 }
 
-/*
- * The role whose user mapping counts: the one that the executor checks
- * permissions as, which for a view is its owner.
- */
-static Oid
-mapping_user(ForeignScanState *node, const RangeTblEntry *rte)
-{
-#if PG_VERSION_NUM >= 160000
-	Oid user_id = ((ForeignScan *) node->ss.ps.plan)->checkAsUser;
-#else
-	Oid user_id = rte->checkAsUser;
-#endif
-
-	return OidIsValid(user_id) ? user_id : GetUserId();
-}
-
 void
 crisp_begin_aggregate(ForeignScanState *node, int eflags)
 {
@@ -197,7 +182,8 @@ crisp_begin_aggregate(ForeignScanState *node, int eflags)
 	/* Options are read now, not at planning: a cached plan must see what has changed. */
 	scan->options = option_of_table(rte->relid);
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
-		option_add_credentials(scan->options, mapping_user(node, rte));
+		option_add_credentials(scan->options,
+							   crisp_mapping_user(node, crisp_aggregate_relation(node)));
 }
 
 /*

@@ -12,10 +12,8 @@
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "http_options.h"
+#include "url.h"
 
 #define USER_AGENT "crisp_fdw/1.0"
 
@@ -48,16 +46,6 @@ parse_url(const char *url, char **scheme, char **host)
 	return valid;
 }
 
-static bool
-host_is_loopback(const char *host)
-{
-	struct in_addr address;
-
-	if (pg_strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
-		return true;
-	return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
 /*
  * Whether the proxy that the server's environment names may be used.  With
  * https it's a tunnel, which sees nothing of the request.  With plain http it
@@ -69,7 +57,7 @@ proxy_is_safe(const char *url)
 	char *scheme;
 	char *host;
 	bool  result = parse_url(url, &scheme, &host) && pg_strcasecmp(scheme, "https") == 0 &&
-				  !host_is_loopback(host);
+				  !url_host_is_loopback(host);
 
 	curl_free(scheme);
 	curl_free(host);

@@ -83,20 +83,14 @@ method_field(const CrispScan *scan, int field)
  *----------
  */
 
-/*
- * The role whose user mapping counts: the one that the executor checks
- * permissions as, which for a view is its owner.
- */
-static Oid
-mapping_user(ForeignScanState *node)
+Oid
+crisp_mapping_user(ForeignScanState *node, Index rti)
 {
 	Oid user_id;
 
 #if PG_VERSION_NUM >= 160000
 	user_id = ((ForeignScan *) node->ss.ps.plan)->checkAsUser;
 #else
-	Index rti = ((ForeignScan *) node->ss.ps.plan)->scan.scanrelid;
-
 	user_id = exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser;
 #endif
 	return OidIsValid(user_id) ? user_id : GetUserId();
@@ -219,7 +213,7 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 
-	option_add_credentials(scan->options, mapping_user(node));
+	option_add_credentials(scan->options, crisp_mapping_user(node, plan->scan.scanrelid));
 	scan->descriptor_callback.func = close_descriptor;
 	scan->descriptor_callback.arg = scan;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->descriptor_callback);

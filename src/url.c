@@ -22,11 +22,8 @@
 #define IN_SEGMENT UNRESERVED "@:"
 #define IN_VALUE UNRESERVED "@:/,"
 
-/*
- * Whether host, as libcurl gives it (IPv6 in brackets), can only be this machine.
- */
-static bool
-is_loopback(const char *host)
+bool
+url_host_is_loopback(const char *host)
 {
 	struct in_addr v4;
 
@@ -70,7 +67,7 @@ check_parts(CURLU *url, bool *plain_remote)
 	else if (has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
 		problem = "It must not have a query or a fragment.";
 	else
-		*plain_remote = strcmp(scheme, "http") == 0 && !is_loopback(host);
+		*plain_remote = strcmp(scheme, "http") == 0 && !url_host_is_loopback(host);
 
 	curl_free(scheme);
 	curl_free(host);

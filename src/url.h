@@ -22,6 +22,9 @@
  */
 extern const char *url_check_base(const char *text, bool *plain_remote);
 
+/* Whether a host, as libcurl gives it (IPv6 in brackets), can only be this machine. */
+extern bool url_host_is_loopback(const char *host);
+
 /*
  * Append text (UTF-8) to a URL as one path segment or as the value of a query
  * parameter, percent-encoded where it must be.
