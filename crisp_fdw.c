@@ -24,6 +24,7 @@
 #include "src/async.h"
 #include "src/explain.h"
 #include "src/import.h"
+#include "src/option.h"
 #include "src/plan.h"
 #include "src/scan.h"
 #include "src/usage_shmem.h"
@@ -33,6 +34,12 @@ PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(crisp_fdw_handler);
 
 extern void _PG_init(void);
+
+/* Values of crisp_fdw.scan_mode. */
+static const struct config_enum_entry scan_modes[] = {{"default", SCAN_MODE_DEFAULT, false},
+													  {"fast", SCAN_MODE_FAST, false},
+													  {"exact", SCAN_MODE_EXACT, false},
+													  {NULL, 0, false}};
 
 /*
  * Called when the library is loaded.
@@ -44,6 +51,10 @@ _PG_init(void)
 		"crisp_fdw.max_requests", "Sets the maximum number of requests to Crisp by a statement.",
 		"A statement that needs more fails before it makes them. 0 means no limit.",
 		&api_max_requests, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable(
+		"crisp_fdw.scan_mode", "Sets how lists are read, whatever the option scan_mode says.",
+		"\"default\" leaves it to the option of the foreign table or its server.",
+		&option_scan_mode, SCAN_MODE_DEFAULT, scan_modes, PGC_USERSET, 0, NULL, NULL, NULL);
 #if PG_VERSION_NUM >= 150000
 	MarkGUCPrefixReserved("crisp_fdw");
 #else

@@ -58,6 +58,8 @@
 
 PG_FUNCTION_INFO_V1(crisp_fdw_validator);
 
+int option_scan_mode = SCAN_MODE_DEFAULT;
+
 /*
  * One option in one place.  check raises when the value can't be; set puts a
  * checked value into force.  Either may be NULL.
@@ -444,6 +446,8 @@ option_of_table(Oid relid)
 	CrispOptions *options = options_of_server(table->serverid);
 
 	set_options(options, table->options, ForeignTableRelationId);
+	if (option_scan_mode != SCAN_MODE_DEFAULT)
+		options->exact_scan = option_scan_mode == SCAN_MODE_EXACT;
 
 	/* Without the option, the table's name says it, as in postgres_fdw. */
 	if (options->resource == NULL)

@@ -21,6 +21,16 @@
 /* Most requests that may be under way together. */
 #define CRISP_MAX_PREFETCH 32
 
+/* The setting crisp_fdw.scan_mode: how lists are read, whatever the option scan_mode says. */
+typedef enum ScanModeSetting
+{
+	SCAN_MODE_DEFAULT, /* as the option says */
+	SCAN_MODE_FAST,
+	SCAN_MODE_EXACT
+} ScanModeSetting;
+
+extern int option_scan_mode; /* a ScanModeSetting, as the setting needs an int */
+
 /* What the requests made with some options have cost. */
 typedef struct ApiCounts
 {
@@ -48,7 +58,7 @@ typedef struct CrispOptions
 	int			retry_budget_ms;	/* longest wait before all retries of a request together */
 	bool		include_empty;
 	int			prefetch;				/* requests under way together, at most */
-	bool		exact_scan;				/* scan_mode exact */
+	bool		exact_scan;				/* scan_mode exact, by option or setting */
 	const CrispResource *resource;		/* NULL for a server */
 	double				 startup_cost;	/* of a request, in the planner's units */
 	double				 tuple_cost;	/* of a row received, likewise */
@@ -63,8 +73,8 @@ typedef struct CrispOptions
 } CrispOptions;
 
 /*
- * The options in force for a foreign table: its own, then its server's, then
- * the defaults.  No credentials.  Everything is palloc'd in
+ * The options in force for a foreign table: what a setting of the session says, then its own,
+ * then its server's, then the defaults.  No credentials.  Everything is palloc'd in
  * CurrentMemoryContext.
  * Raises HV00R when the table stands for no resource, HV002 when its resource
  * needs a website and there is none.

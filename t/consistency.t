@@ -458,6 +458,48 @@ sub max_time
 }
 
 #
+# The setting that goes before the option
+#
+
+{
+	my $session = CrispSession->start($node);
+	my %table =
+	  map { $_ => table('conversations', 'small', scan_mode => $_, prefetch => 1) } 'fast', 'exact';
+	my $mode_of = sub {
+		my ($table) = @_;
+
+		$sandbox->reset;
+		$session->query(scan_of($table));
+		return (grep { $_->{query} =~ /order_date_updated=1/ } $sandbox->requests) ? 'exact' : 'fast';
+	};
+
+	is($mode_of->($table{$_}), $_, "setting: default leaves it to the option, $_") foreach sort keys %table;
+	is($session->query('SHOW crisp_fdw.scan_mode'), 'default', 'setting: its default');
+	foreach my $mode ('exact', 'fast')
+	{
+		$session->query("SET crisp_fdw.scan_mode = $mode");
+		is($mode_of->($table{$_}), $mode, "setting: $mode goes before the option, $_") foreach sort keys %table;
+	}
+
+	# A prepared statement sees what is set when it runs, a cursor what was set when it was opened.
+	$session->query(
+		"SET plan_cache_mode = force_generic_plan; PREPARE rows AS ${\( scan_of($table{fast}) )}; EXECUTE rows");
+	$session->query('SET crisp_fdw.scan_mode = exact');
+	$sandbox->reset;
+	$session->query('EXECUTE rows');
+	like(($sandbox->requests)[0]->{query}, qr/order_date_updated=1/, 'setting: a cached plan sees it');
+	$session->query("BEGIN; DECLARE c CURSOR FOR ${\( scan_of($table{fast}) )}; SET LOCAL crisp_fdw.scan_mode = fast");
+	$sandbox->reset;
+	$session->query('FETCH 1 FROM c');
+	like(($sandbox->requests)[0]->{query}, qr/order_date_updated=1/, 'setting: a cursor keeps to what was set');
+	$session->query('COMMIT; RESET crisp_fdw.scan_mode');
+	is($mode_of->($table{fast}), 'fast', 'setting: reset');
+	$session->fails('SET crisp_fdw.scan_mode = thorough', { sqlstate => '22023' }, 'setting: no such mode');
+	$session->quit;
+	$sandbox->reset;
+}
+
+#
 # Odd lists
 #
 
