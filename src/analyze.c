@@ -136,7 +136,7 @@ requests_left(const Sampler *sampler)
 }
 
 static HeapTuple
-make_tuple(Sampler *sampler, json_object *row)
+make_tuple(Sampler *sampler, const JsonNode *row)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(sampler->row_context);
 
@@ -177,9 +177,9 @@ note_page(Sampler *sampler, const SamplePage *page, size_t nelements)
 static SamplePage *
 read_page(Sampler *sampler, int number)
 {
-	SamplePage	*page = palloc0(sizeof(SamplePage));
-	size_t		 nelements;
-	json_object *row;
+	SamplePage	   *page = palloc0(sizeof(SamplePage));
+	size_t			nelements;
+	const JsonNode *row;
 
 #if PG_VERSION_NUM >= 180000
 	vacuum_delay_point(true);

@@ -59,9 +59,9 @@ struct ApiCall
 	bool		  uncounted; /* the outcome of that attempt is yet to be counted */
 
 	/* Of a settled call, once its answer was parsed. */
-	bool		 parsed;
-	json_object *envelope;
-	const char	*problem; /* why there is no envelope, or NULL */
+	bool			parsed;
+	const JsonNode *envelope;
+	const char	   *problem; /* why there is no envelope, or NULL */
 };
 
 int api_max_requests = 0;
@@ -525,25 +525,22 @@ static void
 read_answer(ApiCall *call, ApiAnswer *answer)
 {
 	const HttpResponse *response = http_response(call->transfer);
-	json_object		   *said_error;
 	ApiError			error;
 
 	if (!is_success(response) || call->problem != NULL ||
-		(json_object_is_type(call->envelope, json_type_object) &&
-		 json_object_object_get_ex(call->envelope, "error", &said_error) &&
-		 json_object_get_boolean(said_error)))
+		json_node_boolean(json_node_member(call->envelope, "error")))
 	{
 		describe_failure(call, &error);
 		raise_failure(call, is_success(response) ? USAGE_UNUSABLE : failure_outcome(response),
 					  &error);
 	}
-	if (!json_object_is_type(call->envelope, json_type_object) ||
-		!json_object_object_get_ex(call->envelope, "data", &answer->data))
+	if (!json_node_has_member(call->envelope, "data"))
 	{
 		api_error_of_body(&error, call->options, call->target, response, "It has no \"data\".");
 		raise_failure(call, USAGE_UNUSABLE, &error);
 	}
 
+	answer->data = json_node_member(call->envelope, "data");
 	answer->more = response->status == 206;
 }
 
@@ -566,9 +563,7 @@ api_finish(ApiCall *call, ApiAnswer *answer)
 	if (call->state == CALL_REFUSED)
 		raise_refused(call);
 	read_answer(call, answer);
-	release_call(call, json_object_is_type(answer->data, json_type_array)
-						   ? (int64) json_object_array_length(answer->data)
-						   : 0);
+	release_call(call, (int64) json_node_length(answer->data));
 }
 
 bool

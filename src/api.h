@@ -16,8 +16,8 @@
 /* What a successful answer says. */
 typedef struct ApiAnswer
 {
-	bool		 more; /* 206: more pages follow; 200: this was the last */
-	json_object *data; /* the envelope's data; NULL for a JSON null */
+	bool			more; /* 206: more pages follow; 200: this was the last */
+	const JsonNode *data; /* the envelope's data; NULL for a JSON null */
 } ApiAnswer;
 
 typedef struct ApiCall ApiCall;

@@ -89,15 +89,9 @@ excerpt(const CrispOptions *options, const char *text)
  * A string member of a JSON object; NULL when it has none of that name.
  */
 static const char *
-string_member(json_object *object, const char *name)
+string_member(const JsonNode *object, const char *name)
 {
-	json_object *member;
-
-	if (!json_object_is_type(object, json_type_object) ||
-		!json_object_object_get_ex(object, name, &member) ||
-		!json_object_is_type(member, json_type_string))
-		return NULL;
-	return json_object_get_string(member);
+	return json_node_string(json_node_member(object, name), NULL);
 }
 
 /*----------
@@ -195,12 +189,11 @@ static const StatusMeaning status_meanings[] = {
 
 void
 api_error_of_status(ApiError *error, const CrispOptions *options, const char *target,
-					const HttpResponse *response, json_object *envelope)
+					const HttpResponse *response, const JsonNode *envelope)
 {
 	const StatusMeaning *meaning = status_meanings;
 	const char			*reason = string_member(envelope, "reason");
-	const char			*message = NULL;
-	json_object			*data;
+	const char			*message = string_member(json_node_member(envelope, "data"), "message");
 	StringInfoData		 detail;
 
 	while (response->status < meaning->first || response->status > meaning->last)
@@ -210,9 +203,6 @@ api_error_of_status(ApiError *error, const CrispOptions *options, const char *ta
 	appendStringInfo(&detail, "GET %s answered HTTP %d", target, response->status);
 	if (reason != NULL)
 		appendStringInfo(&detail, ", reason \"%s\"", excerpt(options, reason));
-	if (json_object_is_type(envelope, json_type_object) &&
-		json_object_object_get_ex(envelope, "data", &data))
-		message = string_member(data, "message");
 	if (message != NULL)
 		appendStringInfo(&detail, ": %s", excerpt(options, message));
 	if (response->retry_after != NULL)
@@ -253,7 +243,7 @@ api_error_raise(const ApiError *error, const CrispOptions *options, int attempts
 }
 
 bool
-api_error_is_absence(const HttpResponse *response, json_object *envelope)
+api_error_is_absence(const HttpResponse *response, const JsonNode *envelope)
 {
 	const char *reason;
 

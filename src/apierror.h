@@ -41,7 +41,7 @@ extern void api_error_of_transfer(ApiError *error, const CrispOptions *options, 
  * parsed body, NULL when it isn't JSON.
  */
 extern void api_error_of_status(ApiError *error, const CrispOptions *options, const char *target,
-								const HttpResponse *response, json_object *envelope);
+								const HttpResponse *response, const JsonNode *envelope);
 
 /* A body that isn't what Crisp's API sends; problem is a sentence. */
 extern void api_error_of_body(ApiError *error, const CrispOptions *options, const char *target,
@@ -58,6 +58,6 @@ pg_noreturn extern void api_error_raise(const ApiError *error, const CrispOption
  * Whether the answer to a lookup says that nothing has the key, and not that
  * the website is unknown.
  */
-extern bool api_error_is_absence(const HttpResponse *response, json_object *envelope);
+extern bool api_error_is_absence(const HttpResponse *response, const JsonNode *envelope);
 
 #endif /* CRISP_APIERROR_H */

@@ -68,19 +68,18 @@ struct Conversion
 
 static ConversionKind conversion_kind(Oid type, int32 typmod);
 static void			  add_element_conversion(Conversion *conversion);
-static Datum		  convert_value(Conversion *conversion, json_object *value,
+static Datum		  convert_value(Conversion *conversion, const JsonNode *value,
 									ConversionProgress *progress);
-static Datum		  convert_text(json_object *value);
-static Datum		  convert_integer(Conversion *conversion, json_object *value);
-static Datum		  convert_float8(Conversion *conversion, json_object *value);
-static Datum		  convert_time(Conversion *conversion, json_object *value);
-static Datum		  convert_array(Conversion *conversion, json_object *value,
+static Datum		  convert_text(const JsonNode *value);
+static Datum		  convert_integer(Conversion *conversion, const JsonNode *value);
+static Datum		  convert_float8(Conversion *conversion, const JsonNode *value);
+static Datum		  convert_time(Conversion *conversion, const JsonNode *value);
+static Datum		  convert_array(Conversion *conversion, const JsonNode *value,
 									ConversionProgress *progress);
 static Datum		  convert_input(Conversion *conversion, const char *text);
-static bool			  fits_int64(json_object *value, int64 *result);
-static Datum		  number_numeric(json_object *value);
-static int64		  number_microseconds(json_object *value, Oid type);
-static const char	 *value_text(json_object *value, size_t *length);
+static Datum		  number_numeric(const JsonNode *value);
+static int64		  number_microseconds(const JsonNode *value, Oid type);
+static const char	 *value_text(const JsonNode *value, size_t *length);
 static const char	 *server_text(const char *utf8, size_t *length);
 static bool			  is_plain_ascii(const char *text, size_t length);
 
@@ -163,7 +162,7 @@ add_element_conversion(Conversion *conversion)
  * conversion_run -- a value, or the lack of one, to a Datum that its domain admits
  */
 Datum
-conversion_run(Conversion *conversion, json_object *value, ConversionProgress *progress,
+conversion_run(Conversion *conversion, const JsonNode *value, ConversionProgress *progress,
 			   bool *isnull)
 {
 	Datum datum = (Datum) 0;
@@ -182,7 +181,7 @@ conversion_run(Conversion *conversion, json_object *value, ConversionProgress *p
  * convert_value -- a value to a Datum of the base type
  */
 static Datum
-convert_value(Conversion *conversion, json_object *value, ConversionProgress *progress)
+convert_value(Conversion *conversion, const JsonNode *value, ConversionProgress *progress)
 {
 	size_t length;
 
@@ -195,8 +194,8 @@ convert_value(Conversion *conversion, json_object *value, ConversionProgress *pr
 		case CONVERT_FLOAT8:
 			return convert_float8(conversion, value);
 		case CONVERT_BOOLEAN:
-			if (json_object_is_type(value, json_type_boolean))
-				return BoolGetDatum(json_object_get_boolean(value));
+			if (json_node_kind(value) == JSON_NODE_BOOLEAN)
+				return BoolGetDatum(json_node_boolean(value));
 			break;
 		case CONVERT_TIME:
 			return convert_time(conversion, value);
@@ -207,7 +206,7 @@ convert_value(Conversion *conversion, json_object *value, ConversionProgress *pr
 			return convert_input(conversion, server_text(text, &length));
 		}
 		case CONVERT_ARRAY:
-			if (json_object_is_type(value, json_type_array))
+			if (json_node_kind(value) == JSON_NODE_ARRAY)
 				return convert_array(conversion, value, progress);
 			break;
 		case CONVERT_INPUT:
@@ -217,7 +216,7 @@ convert_value(Conversion *conversion, json_object *value, ConversionProgress *pr
 }
 
 static Datum
-convert_text(json_object *value)
+convert_text(const JsonNode *value)
 {
 	size_t		length;
 	const char *text = value_text(value, &length);
@@ -232,14 +231,14 @@ convert_text(json_object *value)
  * the same (12.0, 1e3), by way of numeric, so that no digit is lost.
  */
 static Datum
-convert_integer(Conversion *conversion, json_object *value)
+convert_integer(Conversion *conversion, const JsonNode *value)
 {
 	Oid			type = conversion->type;
 	int64		number;
 	size_t		length;
 	const char *text;
 
-	if (fits_int64(value, &number))
+	if (json_node_int64(value, &number))
 	{
 		if (type == INT8OID)
 			return Int64GetDatum(number);
@@ -250,7 +249,7 @@ convert_integer(Conversion *conversion, json_object *value)
 	}
 
 	text = value_text(value, &length);
-	if (json_object_is_type(value, json_type_double) && strpbrk(text, ".eE") != NULL)
+	if (json_node_kind(value) == JSON_NODE_NUMBER && strpbrk(text, ".eE") != NULL)
 	{
 		Datum numeric = number_numeric(value);
 		Datum whole = DirectFunctionCall2(numeric_trunc, numeric, Int32GetDatum(0));
@@ -267,21 +266,21 @@ convert_integer(Conversion *conversion, json_object *value)
 /*
  * convert_float8 -- double precision
  *
- * json-c has read the number with strtod(), as the input function would.  What
+ * The number was read with strtod(), as the input function would.  What
  * came out as infinite or as zero goes there all the same, to be refused if it
  * is out of range.
  */
 static Datum
-convert_float8(Conversion *conversion, json_object *value)
+convert_float8(Conversion *conversion, const JsonNode *value)
 {
 	size_t length;
 	int64  number;
 
-	if (fits_int64(value, &number))
+	if (json_node_int64(value, &number))
 		return Float8GetDatum((double) number);
-	if (json_object_is_type(value, json_type_double))
+	if (json_node_kind(value) == JSON_NODE_NUMBER)
 	{
-		double real = json_object_get_double(value);
+		double real = json_node_double(value);
 
 		if (isfinite(real) && real != 0.0)
 			return Float8GetDatum(real);
@@ -295,14 +294,14 @@ convert_float8(Conversion *conversion, json_object *value)
  * The last two are wall-clock time in UTC, whatever the session's TimeZone.
  */
 static Datum
-convert_time(Conversion *conversion, json_object *value)
+convert_time(Conversion *conversion, const JsonNode *value)
 {
 	size_t length;
 	int64  microseconds;
 	int64  days;
 	Datum  datum;
 
-	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
+	if (json_node_kind(value) != JSON_NODE_NUMBER)
 		return convert_input(conversion, value_text(value, &length));
 
 	microseconds = number_microseconds(value, conversion->type);
@@ -326,9 +325,9 @@ convert_time(Conversion *conversion, json_object *value)
  * convert_array -- a JSON array to an array of one dimension
  */
 static Datum
-convert_array(Conversion *conversion, json_object *value, ConversionProgress *progress)
+convert_array(Conversion *conversion, const JsonNode *value, ConversionProgress *progress)
 {
-	size_t n = json_object_array_length(value);
+	size_t n = json_node_length(value);
 	Datum *elements;
 	bool  *nulls;
 	int	   dimension = (int) n;
@@ -342,8 +341,8 @@ convert_array(Conversion *conversion, json_object *value, ConversionProgress *pr
 	for (size_t i = 0; i < n; i++)
 	{
 		progress->element = (int64) i;
-		elements[i] = conversion_run(conversion->element, json_object_array_get_idx(value, i),
-									 progress, &nulls[i]);
+		elements[i] = conversion_run(conversion->element, json_node_element(value, i), progress,
+									 &nulls[i]);
 	}
 	progress->element = -1;
 	progress->value = value;
@@ -361,24 +360,10 @@ convert_input(Conversion *conversion, const char *text)
 }
 
 /*
- * fits_int64 -- is the value an integer that an int64 holds?
- */
-static bool
-fits_int64(json_object *value, int64 *result)
-{
-	if (!json_object_is_type(value, json_type_int))
-		return false;
-	*result = json_object_get_int64(value);
-
-	/* json-c gives the nearest int64 for what is larger. */
-	return *result != PG_INT64_MAX || json_object_get_uint64(value) == (uint64) PG_INT64_MAX;
-}
-
-/*
  * number_numeric -- a JSON number as numeric, from its source text
  */
 static Datum
-number_numeric(json_object *value)
+number_numeric(const JsonNode *value)
 {
 	size_t length;
 
@@ -393,18 +378,18 @@ number_numeric(json_object *value)
  * fractions are rounded to microseconds.
  */
 static int64
-number_microseconds(json_object *value, Oid type)
+number_microseconds(const JsonNode *value, Oid type)
 {
 	int64 milliseconds;
 	int64 microseconds = 0;
 	bool  in_range = false;
 
 	/* The years between the epochs come off first: all that is left fits, then, if it's valid. */
-	if (fits_int64(value, &milliseconds))
+	if (json_node_int64(value, &milliseconds))
 		in_range = !pg_sub_s64_overflow(milliseconds, EPOCH_MILLISECONDS, &milliseconds) &&
 				   !pg_mul_s64_overflow(milliseconds, 1000, &microseconds);
-	else if (json_object_get_double(value) < (double) END_MILLISECONDS &&
-			 json_object_get_double(value) > (double) FIRST_MILLISECONDS - 1)
+	else if (json_node_double(value) < (double) END_MILLISECONDS &&
+			 json_node_double(value) > (double) FIRST_MILLISECONDS - 1)
 	{
 		Datum epoch = DirectFunctionCall1(int8_numeric, Int64GetDatum(EPOCH_MILLISECONDS));
 		Datum thousand = DirectFunctionCall1(int8_numeric, Int64GetDatum(1000));
@@ -429,16 +414,17 @@ number_microseconds(json_object *value, Oid type)
  * NUL and holds none before; it is palloc'd or owned by the value.
  */
 static const char *
-value_text(json_object *value, size_t *length)
+value_text(const JsonNode *value, size_t *length)
 {
 	int64 number;
 
-	if (json_object_is_type(value, json_type_string))
+	if (json_node_kind(value) == JSON_NODE_STRING)
 	{
-		*length = json_object_get_string_len(value);
-		return server_text(json_object_get_string(value), length);
+		const char *bytes = json_node_string(value, length);
+
+		return server_text(bytes, length);
 	}
-	if (fits_int64(value, &number))
+	if (json_node_int64(value, &number))
 	{
 		char *digits = palloc(MAXINT8LEN + 1);
 

@@ -20,8 +20,8 @@ typedef struct Conversion Conversion;
  */
 typedef struct ConversionProgress
 {
-	json_object *value;
-	int64		 element; /* index in the array, or -1 */
+	const JsonNode *value;
+	int64			element; /* index in the array, or -1 */
 } ConversionProgress;
 
 /*
@@ -43,7 +43,7 @@ extern Conversion *conversion_create(Oid type, int32 typmod);
  * or that the database's encoding doesn't have; 22021
  * (character_not_in_repertoire) for text that isn't UTF-8.
  */
-extern Datum conversion_run(Conversion *conversion, json_object *value,
+extern Datum conversion_run(Conversion *conversion, const JsonNode *value,
 							ConversionProgress *progress, bool *isnull);
 
 #endif /* CRISP_CONVERT_H */

@@ -19,8 +19,8 @@
 /*
  * The value at a path of the catalog; NULL when there is none.
  */
-static json_object *
-value_at(json_object *data, const char *path)
+static const JsonNode *
+value_at(const JsonNode *data, const char *path)
 {
 	const char *error;
 
@@ -32,27 +32,22 @@ value_at(json_object *data, const char *path)
  * but a plain no is taken for that.
  */
 static bool
-is_limited(const CrispCount *count, json_object *data)
+is_limited(const CrispCount *count, const JsonNode *data)
 {
-	json_object *limited = count->limited_path ? value_at(data, count->limited_path) : NULL;
+	const JsonNode *limited = count->limited_path ? value_at(data, count->limited_path) : NULL;
 
 	return limited != NULL &&
-		   (!json_object_is_type(limited, json_type_boolean) || json_object_get_boolean(limited));
+		   (json_node_kind(limited) != JSON_NODE_BOOLEAN || json_node_boolean(limited));
 }
 
 /*
  * Read the number out of an answer.
  */
 static bool
-read_count(const CrispCount *count, json_object *data, int64 *rows)
+read_count(const CrispCount *count, const JsonNode *data, int64 *rows)
 {
-	json_object *number = value_at(data, count->path);
-
-	if (!json_object_is_type(number, json_type_int) || json_object_get_int64(number) < 0 ||
-		is_limited(count, data))
-		return false;
-	*rows = json_object_get_int64(number);
-	return true;
+	return json_node_int64(value_at(data, count->path), rows) && *rows >= 0 &&
+		   !is_limited(count, data);
 }
 
 char *

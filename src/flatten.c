@@ -22,14 +22,17 @@
 #define SHOWN_BYTES 64
 #define SHOWN_SIZE (sizeof("\\xff") * SHOWN_BYTES + sizeof("..."))
 
+/* So much more of it decides whether the last character shown is whole. */
+#define MAX_UTF8_BYTES 4
+
 /* The longest column name (in UTF-8, whatever the database's encoding), with its NUL. */
 #define MAX_NAME_SIZE (NAMEDATALEN * MAX_CONVERSION_GROWTH)
 
 /* A value on the way of a path. */
 typedef struct PathStep
 {
-	json_object		*value;
-	struct lh_entry *next; /* after the member that was found in it last, or NULL */
+	const JsonNode *value;
+	JsonCursor		next; /* after the member that was found in it last */
 } PathStep;
 
 typedef struct FlattenColumn
@@ -53,20 +56,19 @@ struct Flattener
 	PathStep	  *trail; /* the row, and what each key of the latest path led to */
 
 	/* What is being converted, for the error context. */
-	json_object			*row;
+	const JsonNode		*row;
 	const FlattenColumn *column;
 	ConversionProgress	 progress;
 };
 
-static JsonPath	   *parse_path(const FlattenColumn *column, const char *relation_name);
-static void			share_trail(Flattener *flattener);
-static json_object *column_value(const Flattener *flattener, const FlattenColumn *column);
-static json_object *follow_path(const Flattener *flattener, const FlattenColumn *column);
-static void			step_to(PathStep *step, json_object *value);
-static json_object *find_member(PathStep *step, const char *key);
-static void			flatten_error_context(void *arg);
-static void			describe_path(const Flattener *flattener, char *path, size_t size);
-static void			describe_value(json_object *value, char *shown, size_t size);
+static JsonPath		  *parse_path(const FlattenColumn *column, const char *relation_name);
+static void			   share_trail(Flattener *flattener);
+static const JsonNode *column_value(const Flattener *flattener, const FlattenColumn *column);
+static const JsonNode *follow_path(const Flattener *flattener, const FlattenColumn *column);
+static void			   step_to(PathStep *step, const JsonNode *value);
+static void			   flatten_error_context(void *arg);
+static void			   describe_path(const Flattener *flattener, char *path, size_t size);
+static void			   describe_value(const JsonNode *value, char *shown, size_t size);
 static void escape(const char *utf8, size_t length, size_t limit, char *result, size_t size);
 
 /*
@@ -157,7 +159,7 @@ share_trail(Flattener *flattener)
  * flatten_row -- convert one row
  */
 void
-flatten_row(Flattener *flattener, json_object *row, Datum *values, bool *nulls)
+flatten_row(Flattener *flattener, const JsonNode *row, Datum *values, bool *nulls)
 {
 	ErrorContextCallback callback;
 
@@ -188,68 +190,42 @@ flatten_row(Flattener *flattener, json_object *row, Datum *values, bool *nulls)
 /*
  * column_value -- the JSON value that a column shows, or NULL
  */
-static json_object *
+static const JsonNode *
 column_value(const Flattener *flattener, const FlattenColumn *column)
 {
-	json_object *row = flattener->row;
-	json_object *value;
-	json_object *enveloped;
+	const JsonNode *row = flattener->row;
+	const JsonNode *value;
 
 	if (column->path != NULL)
 		return follow_path(flattener, column);
 
 	value = json_path_find(row, column->name_utf8);
-	if (value == NULL && flattener->envelope != NULL &&
-		json_object_object_get_ex(row, flattener->envelope, &enveloped))
-		value = json_path_find(enveloped, column->name_utf8);
+	if (value == NULL && flattener->envelope != NULL)
+		value = json_path_find(json_node_member(row, flattener->envelope), column->name_utf8);
 	return value;
 }
 
 /*
  * follow_path -- what a column's path leads to
  *
- * Goes on from where it parts from the path of the column before.
+ * Goes on from where it parts from the path of the column before.  Columns
+ * mostly stand in the order of the JSON, so that each key is found at once.
  */
-static json_object *
+static const JsonNode *
 follow_path(const Flattener *flattener, const FlattenColumn *column)
 {
 	PathStep *step = &flattener->trail[column->nshared];
 
 	for (int i = column->nshared; i < column->path->nkeys; i++, step++)
-		step_to(step + 1, find_member(step, column->path->keys[i]));
+		step_to(step + 1, json_node_next_member(step->value, column->path->keys[i], &step->next));
 	return step->value;
 }
 
 static void
-step_to(PathStep *step, json_object *value)
+step_to(PathStep *step, const JsonNode *value)
 {
 	step->value = value;
-	step->next = json_object_is_type(value, json_type_object)
-					 ? lh_table_head(json_object_get_object(value))
-					 : NULL;
-}
-
-/*
- * find_member -- the value of a key of the object that a step has reached
- *
- * Columns mostly stand in the order of the JSON, so the member after the one
- * that was found last is tried first, which spares most of the hashing.
- */
-static json_object *
-find_member(PathStep *step, const char *key)
-{
-	struct lh_entry *member = step->next;
-
-	if (member == NULL || strcmp(lh_entry_k(member), key) != 0)
-	{
-		if (!json_object_is_type(step->value, json_type_object))
-			return NULL;
-		member = lh_table_lookup_entry(json_object_get_object(step->value), key);
-		if (member == NULL)
-			return NULL;
-	}
-	step->next = lh_entry_next(member);
-	return (json_object *) lh_entry_v(member);
+	step->next = (JsonCursor){0};
 }
 
 /*
@@ -294,16 +270,15 @@ flatten_error_context(void *arg)
 static void
 describe_path(const Flattener *flattener, char *path, size_t size)
 {
-	const char	*name = flattener->column->name_utf8;
-	char		 spelled[MAX_NAME_SIZE];
-	const char	*envelope = "";
-	const char	*dot = "";
-	json_object *enveloped;
+	const char *name = flattener->column->name_utf8;
+	char		spelled[MAX_NAME_SIZE];
+	const char *envelope = "";
+	const char *dot = "";
 
 	if (json_path_find_spelled(flattener->row, name, spelled) == NULL &&
 		flattener->envelope != NULL &&
-		json_object_object_get_ex(flattener->row, flattener->envelope, &enveloped) &&
-		json_path_find_spelled(enveloped, name, spelled) != NULL)
+		json_path_find_spelled(json_node_member(flattener->row, flattener->envelope), name,
+							   spelled) != NULL)
 	{
 		envelope = flattener->envelope;
 		dot = ".";
@@ -316,23 +291,18 @@ describe_path(const Flattener *flattener, char *path, size_t size)
  * describe_value -- the start of a value's text
  */
 static void
-describe_value(json_object *value, char *shown, size_t size)
+describe_value(const JsonNode *value, char *shown, size_t size)
 {
+	char		beginning[SHOWN_BYTES + MAX_UTF8_BYTES];
 	size_t		length;
 	const char *text;
 
-	if (json_object_is_type(value, json_type_string))
-	{
-		text = json_object_get_string(value);
-		length = json_object_get_string_len(value);
-	}
+	if (json_node_kind(value) == JSON_NODE_STRING)
+		text = json_node_string(value, &length);
 	else
 	{
-		/* Not json_text(), which raises.  Printing again leaves the earlier text as it was. */
-		text = json_object_to_json_string_length(
-			value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-		if (text == NULL)
-			length = 0;
+		text = beginning;
+		length = json_text_beginning(value, beginning, sizeof(beginning));
 	}
 	escape(text, length, SHOWN_BYTES, shown, size);
 }

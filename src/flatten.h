@@ -3,7 +3,7 @@
  * flatten.h
  *		JSON at a path to a Datum of the column's type.
  *
- * Knows json-c and PostgreSQL's types, nothing of HTTP and nothing of Crisp.
+ * Knows JSON and PostgreSQL's types, nothing of HTTP and nothing of Crisp.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -48,6 +48,6 @@ extern Flattener *flatten_begin(TupleDesc tupdesc, const char *relation_name, co
  * Raises the input function's own error when a value does not fit its column, with
  * a context line that names column, foreign table, JSON path and the value's start.
  */
-extern void flatten_row(Flattener *flattener, json_object *row, Datum *values, bool *nulls);
+extern void flatten_row(Flattener *flattener, const JsonNode *row, Datum *values, bool *nulls);
 
 #endif /* CRISP_FLATTEN_H */

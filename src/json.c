@@ -1,7 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * json.c
- *		The JSON library behind one door: parsing, ownership, text.
+ *		JSON behind one door: parsing, ownership, values, text.
+ *
+ * Trees come from json-c, which allocates with malloc.  Every tree hangs on a
+ * memory context and is released when that context is reset or deleted, so
+ * that ereport() may jump from anywhere.  A JsonNode is a json_object under
+ * another name.
  *
  * json-c keeps the source text of numbers with a fraction or an exponent, but
  * cuts integers down to 64 bits, and it cuts keys at an embedded NUL.  Texts
@@ -21,6 +26,22 @@
 #include "utils/memutils.h"
 
 #include "json.h"
+
+/*
+ * json-c has a type json_object, and PostgreSQL a function of that name, which
+ * may be declared above.  So the compiler gets to see the type by another name.
+ */
+#define json_object json_c_object
+#include <json-c/json.h>
+
+/* Functions of 0.16 for what older versions have as members. */
+#if JSON_C_VERSION_NUM < (16 << 8)
+#define lh_table_head(table) ((table)->head)
+#define lh_entry_next(entry) ((entry)->next)
+#endif
+
+/* How values are printed. */
+#define PRINT_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 /* The shortest run of digits that may not fit into an int64. */
 #define OVERLONG_DIGITS 19
@@ -84,7 +105,8 @@ static void			 restore_overlong(json_object *value);
  * memory and so may raise; nothing between parsing and storing the tree does.
  */
 bool
-json_parse(MemoryContext owner, const char *text, size_t length, json_object **tree, char **error)
+json_parse(MemoryContext owner, const char *text, size_t length, const JsonNode **node,
+		   char **error)
 {
 	OwnedTree  *owned;
 	Rewrite		rewrite;
@@ -92,7 +114,7 @@ json_parse(MemoryContext owner, const char *text, size_t length, json_object **t
 	size_t		problem_at = 0;
 	const char *problem = NULL;
 
-	*tree = NULL;
+	*node = NULL;
 	if (length > MaxAllocSize / 4)
 	{
 		*error = psprintf("%zu bytes are too long for one text", length);
@@ -133,7 +155,7 @@ json_parse(MemoryContext owner, const char *text, size_t length, json_object **t
 		pfree(rewrite.result.data);
 		pfree(rewrite.insertions.data);
 	}
-	*tree = owned->tree;
+	*node = (const JsonNode *) owned->tree;
 	return problem == NULL;
 }
 
@@ -155,12 +177,166 @@ json_is_beginning(const char *text, size_t length)
 }
 
 /*
+ * object_of -- the library's view of a node
+ */
+static json_object *
+object_of(const JsonNode *node)
+{
+	return (json_object *) unconstify(JsonNode *, node);
+}
+
+/*
+ * json_node_kind -- what a node is
+ */
+JsonNodeKind
+json_node_kind(const JsonNode *node)
+{
+	switch (json_object_get_type(object_of(node)))
+	{
+		case json_type_null:
+			break;
+		case json_type_boolean:
+			return JSON_NODE_BOOLEAN;
+		case json_type_int:
+		case json_type_double:
+			return JSON_NODE_NUMBER;
+		case json_type_string:
+			return JSON_NODE_STRING;
+		case json_type_array:
+			return JSON_NODE_ARRAY;
+		case json_type_object:
+			return JSON_NODE_OBJECT;
+	}
+	return JSON_NODE_NULL;
+}
+
+/*
+ * json_node_length -- how many elements an array has
+ */
+size_t
+json_node_length(const JsonNode *array)
+{
+	if (!json_object_is_type(object_of(array), json_type_array))
+		return 0;
+	return json_object_array_length(object_of(array));
+}
+
+/*
+ * json_node_element -- an element of an array
+ */
+const JsonNode *
+json_node_element(const JsonNode *array, size_t index)
+{
+	return (const JsonNode *) json_object_array_get_idx(object_of(array), index);
+}
+
+/*
+ * json_node_member -- the value of a key
+ */
+const JsonNode *
+json_node_member(const JsonNode *object, const char *key)
+{
+	json_object *value;
+
+	if (!json_object_is_type(object_of(object), json_type_object) ||
+		!json_object_object_get_ex(object_of(object), key, &value))
+		return NULL;
+	return (const JsonNode *) value;
+}
+
+/*
+ * json_node_next_member -- the same, trying first what comes next
+ *
+ * Which spares most of the hashing.
+ */
+const JsonNode *
+json_node_next_member(const JsonNode *object, const char *key, JsonCursor *cursor)
+{
+	const struct lh_entry *member = cursor->next;
+	struct lh_table		  *members;
+
+	if (!json_object_is_type(object_of(object), json_type_object))
+		return NULL;
+	members = json_object_get_object(object_of(object));
+	if (member == NULL)
+		member = lh_table_head(members);
+	if (member == NULL || strcmp(lh_entry_k(member), key) != 0)
+	{
+		member = lh_table_lookup_entry(members, key);
+		if (member == NULL)
+			return NULL;
+	}
+	cursor->next = lh_entry_next(member);
+	return (const JsonNode *) lh_entry_v(member);
+}
+
+/*
+ * json_node_has_member -- is there such a key?
+ */
+bool
+json_node_has_member(const JsonNode *object, const char *key)
+{
+	return json_object_is_type(object_of(object), json_type_object) &&
+		   json_object_object_get_ex(object_of(object), key, NULL);
+}
+
+/*
+ * json_node_string -- the bytes of a string
+ */
+const char *
+json_node_string(const JsonNode *string, size_t *length)
+{
+	if (!json_object_is_type(object_of(string), json_type_string))
+		return NULL;
+	if (length != NULL)
+		*length = json_object_get_string_len(object_of(string));
+	return json_object_get_string(object_of(string));
+}
+
+/*
+ * json_node_int64 -- the value of an integer
+ *
+ * json-c gives the nearest int64 for what is larger.
+ */
+bool
+json_node_int64(const JsonNode *number, int64 *value)
+{
+	if (!json_object_is_type(object_of(number), json_type_int))
+		return false;
+	*value = json_object_get_int64(object_of(number));
+	return *value != PG_INT64_MAX ||
+		   json_object_get_uint64(object_of(number)) == (uint64) PG_INT64_MAX;
+}
+
+/*
+ * json_node_double -- the value of a number
+ */
+double
+json_node_double(const JsonNode *number)
+{
+	if (json_node_kind(number) != JSON_NODE_NUMBER)
+		return 0;
+	return json_object_get_double(object_of(number));
+}
+
+/*
+ * json_node_boolean -- is a value true?
+ */
+bool
+json_node_boolean(const JsonNode *boolean)
+{
+	return json_object_is_type(object_of(boolean), json_type_boolean) &&
+		   json_object_get_boolean(object_of(boolean));
+}
+
+/*
  * json_text -- the text of a value
  */
 const char *
-json_text(json_object *value, size_t *length)
+json_text(const JsonNode *node, size_t *length)
 {
-	const char *text;
+	json_object *value = object_of(node);
+	const char	*text;
 
 	/* The source text of a parsed double needs no printing. */
 	if (json_object_is_type(value, json_type_double) &&
@@ -170,12 +346,29 @@ json_text(json_object *value, size_t *length)
 		return text;
 	}
 
-	text = json_object_to_json_string_length(
-		value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, length);
+	text = json_object_to_json_string_length(value, PRINT_FLAGS, length);
 	if (text == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
 						errdetail("Failed while printing a JSON value.")));
 	return text;
+}
+
+/*
+ * json_text_beginning -- the beginning of that, without an error
+ *
+ * Printing again leaves the earlier text as it was.
+ */
+size_t
+json_text_beginning(const JsonNode *node, char *buffer, size_t size)
+{
+	size_t		length;
+	const char *text = json_object_to_json_string_length(object_of(node), PRINT_FLAGS, &length);
+
+	if (text == NULL)
+		return 0;
+	length = Min(length, size);
+	memcpy(buffer, text, length);
+	return length;
 }
 
 /*

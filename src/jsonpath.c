@@ -17,8 +17,8 @@
 /* Names up to this length (a column's always are) are looked up without palloc. */
 #define SHORT_NAME 512
 
-static const char  *read_key(const char *at, StringInfo key, const char **error);
-static json_object *find_rest(json_object *object, char *rest, char *spelled);
+static const char	  *read_key(const char *at, StringInfo key, const char **error);
+static const JsonNode *find_rest(const JsonNode *object, char *rest, char *spelled);
 
 /*
  * json_path_parse -- read the text of a path
@@ -91,23 +91,19 @@ read_key(const char *at, StringInfo key, const char **error)
 /*
  * json_path_get -- follow a path
  */
-json_object *
-json_path_get(json_object *object, const JsonPath *path)
+const JsonNode *
+json_path_get(const JsonNode *object, const JsonPath *path)
 {
 	for (int i = 0; i < path->nkeys; i++)
-	{
-		if (!json_object_is_type(object, json_type_object) ||
-			!json_object_object_get_ex(object, path->keys[i], &object))
-			return NULL;
-	}
+		object = json_node_member(object, path->keys[i]);
 	return object;
 }
 
 /*
  * json_path_find -- find a value by the flattening rule
  */
-json_object *
-json_path_find(json_object *object, const char *name)
+const JsonNode *
+json_path_find(const JsonNode *object, const char *name)
 {
 	return json_path_find_spelled(object, name, NULL);
 }
@@ -115,13 +111,13 @@ json_path_find(json_object *object, const char *name)
 /*
  * json_path_find_spelled -- the same, and tell how the name was read
  */
-json_object *
-json_path_find_spelled(json_object *object, const char *name, char *spelled)
+const JsonNode *
+json_path_find_spelled(const JsonNode *object, const char *name, char *spelled)
 {
-	char		 buffer[SHORT_NAME];
-	size_t		 length = strlen(name);
-	char		*rest = length < sizeof(buffer) ? buffer : palloc(length + 1);
-	json_object *found;
+	char			buffer[SHORT_NAME];
+	size_t			length = strlen(name);
+	char		   *rest = length < sizeof(buffer) ? buffer : palloc(length + 1);
+	const JsonNode *found;
 
 	memcpy(rest, name, length + 1);
 	if (spelled != NULL)
@@ -142,25 +138,23 @@ json_path_find_spelled(json_object *object, const char *name, char *spelled)
  * visited twice: hostile input costs no more than its size.  The recursion is
  * no deeper than the name has underscores, or the tree is deep.
  */
-static json_object *
-find_rest(json_object *object, char *rest, char *spelled)
+static const JsonNode *
+find_rest(const JsonNode *object, char *rest, char *spelled)
 {
-	json_object *value = NULL;
+	const JsonNode *value = json_node_member(object, rest);
 
-	if (!json_object_is_type(object, json_type_object))
-		return NULL;
-	if (json_object_object_get_ex(object, rest, &value) && value != NULL)
+	if (value != NULL || json_node_kind(object) != JSON_NODE_OBJECT)
 		return value;
 
 	for (char *cut = rest + strlen(rest); cut-- > rest;)
 	{
-		json_object *found = NULL;
+		const JsonNode *found;
 
 		if (*cut != '_')
 			continue;
 		*cut = '\0';
-		if (json_object_object_get_ex(object, rest, &value))
-			found = find_rest(value, cut + 1, spelled ? spelled + (cut + 1 - rest) : NULL);
+		found = find_rest(json_node_member(object, rest), cut + 1,
+						  spelled ? spelled + (cut + 1 - rest) : NULL);
 		*cut = '_';
 		if (found != NULL)
 		{

@@ -35,7 +35,7 @@ extern JsonPath *json_path_parse(const char *text, const char **error);
  * on the way is not an object, or when the value there is JSON null.
  * The value stays owned by its tree.
  */
-extern json_object *json_path_get(json_object *object, const JsonPath *path);
+extern const JsonNode *json_path_get(const JsonNode *object, const JsonPath *path);
 
 /*
  * The value that the flattening rule calls name (UTF-8): keys joined by underscores,
@@ -43,13 +43,14 @@ extern json_object *json_path_get(json_object *object, const JsonPath *path);
  * so the longest key is tried first, going back when it leads nowhere.
  * NULL when there is none.  A match whose value is JSON null counts as none.
  */
-extern json_object *json_path_find(json_object *object, const char *name);
+extern const JsonNode *json_path_find(const JsonNode *object, const char *name);
 
 /*
  * The same, for messages: writes into spelled (strlen(name) + 1 bytes) the
  * name with a dot in place of each underscore that was found to separate
  * keys.  Raises nothing for a name of less than 512 bytes.
  */
-extern json_object *json_path_find_spelled(json_object *object, const char *name, char *spelled);
+extern const JsonNode *json_path_find_spelled(const JsonNode *object, const char *name,
+											  char *spelled);
 
 #endif /* CRISP_JSONPATH_H */

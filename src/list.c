@@ -164,18 +164,17 @@ check_order(ListReader *reader, PageTimes times)
 static int64
 count_group(const ListReader *reader)
 {
-	json_object *rows = pager_page(reader->pager);
-	size_t		 nrows = json_object_array_length(rows);
-	int64		 count = 0;
-	const char	*error;
-	JsonPath	*path = json_path_parse(reader->dates->path, &error);
+	const JsonNode *rows = pager_page(reader->pager);
+	size_t			nrows = json_node_length(rows);
+	int64			count = 0;
+	const char	   *error;
+	JsonPath	   *path = json_path_parse(reader->dates->path, &error);
 
 	for (size_t i = 0; i < nrows; i++)
 	{
 		int64 time;
 
-		if (!order_row_time(json_object_array_get_idx(rows, i), path, &time) ||
-			time >= reader->oldest)
+		if (!order_row_time(json_node_element(rows, i), path, &time) || time >= reader->oldest)
 			count++;
 	}
 	return count;
@@ -330,12 +329,12 @@ end_list(ListReader *reader)
 		reader->phase = READER_END;
 }
 
-json_object *
+const JsonNode *
 list_reader_next(ListReader *reader)
 {
 	while (reader->phase != READER_END)
 	{
-		json_object *row;
+		const JsonNode *row;
 
 		if (reader->pager == NULL)
 			begin_dates(reader);

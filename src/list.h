@@ -28,7 +28,7 @@ extern ListReader *list_reader_begin(const CrispRequest *request);
  * at the end.  A key is returned once.  Raises what pager_next() raises, and
  * HV000 when an exact scan needs an order that Crisp doesn't keep.
  */
-extern json_object *list_reader_next(ListReader *reader);
+extern const JsonNode *list_reader_next(ListReader *reader);
 
 /* As the pager's functions of these names. */
 extern bool		   list_reader_at_hand(const ListReader *reader);

@@ -90,7 +90,7 @@ lookup_cache_create(Size memory_limit)
  * Keep what was found for a target (NULL: nothing), while there is room.
  */
 static void
-cache_add(LookupCache *cache, const char *target, json_object *row)
+cache_add(LookupCache *cache, const char *target, const JsonNode *row)
 {
 	size_t		length = 0;
 	const char *text = row ? json_text(row, &length) : NULL;
@@ -171,7 +171,7 @@ ask_ahead(Lookup *lookup)
 /*
  * Take the answer for a key that was asked for; NULL when there is no row.
  */
-static json_object *
+static const JsonNode *
 take_answer(Lookup *lookup, const char *target)
 {
 	const CrispOptions *options = lookup->request->options;
@@ -180,7 +180,7 @@ take_answer(Lookup *lookup, const char *target)
 
 	lookup->row_context = window_take(lookup->window, &answer, &found);
 	window_open_wider(lookup->window);
-	if (found && !json_object_is_type(answer.data, json_type_object))
+	if (found && json_node_kind(answer.data) != JSON_NODE_OBJECT)
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
 						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
 						errdetail("GET %s: \"data\" is not an object.", target),
@@ -192,11 +192,11 @@ take_answer(Lookup *lookup, const char *target)
 /*
  * The row for a key that is in the cache; NULL when there is none.
  */
-static json_object *
+static const JsonNode *
 take_cached(Lookup *lookup, const char *target)
 {
 	const CacheEntry *entry = find_cached(lookup, target);
-	json_object		 *row = NULL;
+	const JsonNode	 *row = NULL;
 	char			 *problem;
 
 	if (entry->text == NULL)
@@ -213,20 +213,20 @@ take_cached(Lookup *lookup, const char *target)
  * comes for the one that it has.
  */
 static bool
-has_key(const Lookup *lookup, json_object *row, const char *key)
+has_key(const Lookup *lookup, const JsonNode *row, const char *key)
 {
-	json_object *value = json_path_get(row, lookup->path);
+	const JsonNode *value = json_path_get(row, lookup->path);
 
-	return json_object_is_type(value, json_type_string) &&
-		   strcmp(json_object_get_string(value), key) == 0;
+	return json_node_kind(value) == JSON_NODE_STRING &&
+		   strcmp(json_node_string(value, NULL), key) == 0;
 }
 
-json_object *
+const JsonNode *
 lookup_next(Lookup *lookup)
 {
 	const CrispRequest *request = lookup->request;
 	MemoryContext		old_context = MemoryContextSwitchTo(lookup->context);
-	json_object		   *row = NULL;
+	const JsonNode	   *row = NULL;
 
 	while (row == NULL && lookup->next_key < list_length(request->keys))
 	{

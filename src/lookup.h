@@ -34,7 +34,7 @@ extern Lookup *lookup_begin(const CrispRequest *request, LookupCache *cache);
  * call, or NULL after the last key.  Raises what api_finish() raises, and
  * 08P01 when an answer isn't a row.
  */
-extern json_object *lookup_next(Lookup *lookup);
+extern const JsonNode *lookup_next(Lookup *lookup);
 
 /*
  * Whether lookup_next() can return without waiting for Crisp; if not, what it

@@ -23,30 +23,38 @@
 #include "order.h"
 
 bool
-order_row_time(json_object *row, const JsonPath *path, int64 *unix_ms)
+order_row_time(const JsonNode *row, const JsonPath *path, int64 *unix_ms)
 {
-	json_object *value = json_object_is_type(row, json_type_object) ? json_path_get(row, path)
-																	: NULL;
+	const JsonNode *value = json_path_get(row, path);
+	double			real;
 
-	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
+	if (json_node_int64(value, unix_ms))
+		return true;
+	if (json_node_kind(value) != JSON_NODE_NUMBER)
 		return false;
-	*unix_ms = json_object_get_int64(value);
+	real = json_node_double(value);
+	if (real >= (double) PG_INT64_MAX)
+		*unix_ms = PG_INT64_MAX;
+	else if (real <= (double) PG_INT64_MIN)
+		*unix_ms = PG_INT64_MIN;
+	else
+		*unix_ms = (int64) real;
 	return true;
 }
 
 PageTimes
-order_page_times(json_object *rows, const char *path)
+order_page_times(const JsonNode *rows, const char *path)
 {
 	const char *error;
 	JsonPath   *json_path = json_path_parse(path, &error);
 	PageTimes	times = {.falling = true, .rising = true};
-	size_t		nrows = json_object_array_length(rows);
+	size_t		nrows = json_node_length(rows);
 
 	for (size_t i = 0; i < nrows; i++)
 	{
 		int64 time;
 
-		if (!order_row_time(json_object_array_get_idx(rows, i), json_path, &time))
+		if (!order_row_time(json_node_element(rows, i), json_path, &time))
 			continue;
 		if (times.count > 0)
 		{
@@ -66,8 +74,8 @@ order_page_times(json_object *rows, const char *path)
  * Whether the two pages prove that lists are sorted by the column at path.
  */
 static bool
-pages_prove(const CrispResource *resource, const char *path, json_object *newest,
-			json_object *oldest)
+pages_prove(const CrispResource *resource, const char *path, const JsonNode *newest,
+			const JsonNode *oldest)
 {
 	PageTimes newest_times = order_page_times(newest, path);
 	PageTimes oldest_times = order_page_times(oldest, path);
@@ -97,7 +105,7 @@ pages_prove(const CrispResource *resource, const char *path, json_object *newest
  * The first page of a resource's whole list in some order: a JSON array that belongs to
  * CurrentMemoryContext, or NULL if the answer is something else.
  */
-static json_object *
+static const JsonNode *
 first_page(const CrispOptions *options, const char *order_query)
 {
 	CrispOrder	 order = {.query = order_query};
@@ -109,7 +117,7 @@ first_page(const CrispOptions *options, const char *order_query)
 	ApiAnswer	 answer;
 
 	api_finish(api_start(options, request_list_target(&request, 1), CurrentMemoryContext), &answer);
-	return json_object_is_type(answer.data, json_type_array) ? answer.data : NULL;
+	return json_node_kind(answer.data) == JSON_NODE_ARRAY ? answer.data : NULL;
 }
 
 bool
@@ -120,8 +128,8 @@ order_is_trusted(const CrispRequest *request)
 	FactState			state = fact_recall(options, order->query);
 	MemoryContext		context;
 	MemoryContext		old_context;
-	json_object		   *newest;
-	json_object		   *oldest;
+	const JsonNode	   *newest;
+	const JsonNode	   *oldest;
 	bool				proved;
 
 	if (state != FACT_UNKNOWN)

@@ -36,12 +36,12 @@ typedef struct PageTimes
 } PageTimes;
 
 /* Look at the times at path (the text of a JSON path) of all rows of a page, in Unix milliseconds. */
-extern PageTimes order_page_times(json_object *rows, const char *path);
+extern PageTimes order_page_times(const JsonNode *rows, const char *path);
 
 /*
  * The time, in Unix milliseconds, at path of a row.  Returns false when it has
  * none.
  */
-extern bool order_row_time(json_object *row, const JsonPath *path, int64 *unix_ms);
+extern bool order_row_time(const JsonNode *row, const JsonPath *path, int64 *unix_ms);
 
 #endif /* CRISP_ORDER_H */

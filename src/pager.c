@@ -39,13 +39,13 @@ struct Pager
 	SeenKeys	   *seen; /* keys that were returned */
 	bool			owns_seen;
 
-	json_object *rows; /* the page: a JSON array; NULL before the first */
-	size_t		 nrows;
-	size_t		 next_row;
-	int			 page_number;	  /* of rows; 0 before the first */
-	size_t		 largest_page;	  /* most rows seen on one page */
-	bool		 last_page;		  /* nothing follows the page at hand */
-	int			 skipped_on_page; /* page whose skipped elements were logged last */
+	const JsonNode *rows; /* the page: a JSON array; NULL before the first */
+	size_t			nrows;
+	size_t			next_row;
+	int				page_number;	 /* of rows; 0 before the first */
+	size_t			largest_page;	 /* most rows seen on one page */
+	bool			last_page;		 /* nothing follows the page at hand */
+	int				skipped_on_page; /* page whose skipped elements were logged last */
 
 	bool			stops; /* the order still holds, and ends the list early */
 	const JsonPath *stop_path;
@@ -161,7 +161,7 @@ take_page(Pager *pager)
 	pager->counts.pages++;
 	MemoryContextSwitchTo(old_context);
 
-	if (!json_object_is_type(answer.data, json_type_array))
+	if (json_node_kind(answer.data) != JSON_NODE_ARRAY)
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
 						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
 						errdetail("GET %s: \"data\" is not an array.",
@@ -169,7 +169,7 @@ take_page(Pager *pager)
 						errhint("Check the server's option base_url.")));
 
 	pager->rows = answer.data;
-	pager->nrows = json_object_array_length(answer.data);
+	pager->nrows = json_node_length(answer.data);
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
 }
@@ -193,20 +193,17 @@ fetch_page(Pager *pager)
  * a key can't be told from others, and is returned.
  */
 static bool
-is_new(Pager *pager, json_object *row)
+is_new(Pager *pager, const JsonNode *row)
 {
-	json_object *key = pager->key ? json_path_get(row, pager->key) : NULL;
-	const char	*text;
-	size_t		 length;
+	const JsonNode *key = pager->key ? json_path_get(row, pager->key) : NULL;
+	const char	   *text;
+	size_t			length;
 
 	if (key == NULL)
 		return true;
 
-	if (json_object_is_type(key, json_type_string))
-	{
-		text = json_object_get_string(key);
-		length = json_object_get_string_len(key);
-	}
+	if (json_node_kind(key) == JSON_NODE_STRING)
+		text = json_node_string(key, &length);
 	else
 		text = json_text(key, &length);
 
@@ -236,7 +233,7 @@ log_skipped(Pager *pager)
  * Whether a list that comes newest first is of no more use from this row on.
  */
 static bool
-is_past_stop(const Pager *pager, json_object *row)
+is_past_stop(const Pager *pager, const JsonNode *row)
 {
 	int64 time;
 
@@ -250,7 +247,7 @@ is_past_stop(const Pager *pager, json_object *row)
  * put in front of them, and have nothing to do with the order.
  */
 static void
-check_order(Pager *pager, json_object *row)
+check_order(Pager *pager, const JsonNode *row)
 {
 	int64 time;
 
@@ -265,15 +262,15 @@ check_order(Pager *pager, json_object *row)
 	pager->last_time = time;
 }
 
-json_object *
+const JsonNode *
 pager_next_on_page(Pager *pager)
 {
 	while (pager->next_row < pager->nrows)
 	{
-		json_object *row = json_object_array_get_idx(pager->rows, pager->next_row++);
+		const JsonNode *row = json_node_element(pager->rows, pager->next_row++);
 
 		pager->counts.rows++;
-		if (!json_object_is_type(row, json_type_object))
+		if (json_node_kind(row) != JSON_NODE_OBJECT)
 			log_skipped(pager);
 		else if (is_past_stop(pager, row))
 		{
@@ -291,12 +288,12 @@ pager_next_on_page(Pager *pager)
 	return NULL;
 }
 
-json_object *
+const JsonNode *
 pager_next(Pager *pager)
 {
 	for (;;)
 	{
-		json_object *row = pager_next_on_page(pager);
+		const JsonNode *row = pager_next_on_page(pager);
 
 		if (row != NULL || pager->last_page)
 			return row;
@@ -320,7 +317,7 @@ pager_on_last_page(const Pager *pager)
 	return pager->last_page;
 }
 
-json_object *
+const JsonNode *
 pager_page(const Pager *pager)
 {
 	return pager->rows;

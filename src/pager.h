@@ -31,7 +31,7 @@ extern Pager *pager_begin(const CrispRequest *request, SeenKeys *seen);
  * at the end of the list.  A key is returned once, whatever the list does
  * meanwhile.  Raises what api_finish() raises, and 08P01 when a page isn't a list.
  */
-extern json_object *pager_next(Pager *pager);
+extern const JsonNode *pager_next(Pager *pager);
 
 /*
  * To read some pages of a list only: fetch the page of a number, from 1, and return how many
@@ -39,13 +39,13 @@ extern json_object *pager_next(Pager *pager);
  * pager_next_on_page(), as from pager_next(), but NULL follows the page's last
  * one.  pager_on_last_page() tells whether the list is known to end with that page, if not before.
  */
-extern size_t		pager_go_to(Pager *pager, int page_number);
-extern json_object *pager_next_on_page(Pager *pager);
-extern bool			pager_on_last_page(const Pager *pager);
+extern size_t		   pager_go_to(Pager *pager, int page_number);
+extern const JsonNode *pager_next_on_page(Pager *pager);
+extern bool			   pager_on_last_page(const Pager *pager);
 
 /* The page at hand: a JSON array, NULL before the first; and its number. */
-extern json_object *pager_page(const Pager *pager);
-extern int			pager_page_number(const Pager *pager);
+extern const JsonNode *pager_page(const Pager *pager);
+extern int			   pager_page_number(const Pager *pager);
 
 /* Whether the page at hand has rows left, so that pager_next() is likely to need no request. */
 extern bool pager_at_hand(const Pager *pager);

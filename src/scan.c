@@ -434,7 +434,7 @@ drop_request(CrispScan *scan)
  * Turn a row of Crisp's into a tuple.
  */
 static void
-store_row(CrispScan *scan, json_object *row, TupleTableSlot *slot)
+store_row(CrispScan *scan, const JsonNode *row, TupleTableSlot *slot)
 {
 	flatten_row(scan->flattener, row, slot->tts_values, slot->tts_isnull);
 	if (scan->search_column > 0 && scan->request->search != NULL)
@@ -452,8 +452,8 @@ store_row(CrispScan *scan, json_object *row, TupleTableSlot *slot)
 static bool
 fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 {
-	CrispScan	*scan = node->fdw_state;
-	json_object *row = scan->lookup ? lookup_next(scan->lookup) : list_reader_next(scan->list);
+	CrispScan	   *scan = node->fdw_state;
+	const JsonNode *row = scan->lookup ? lookup_next(scan->lookup) : list_reader_next(scan->list);
 
 	if (row == NULL)
 		return false;
