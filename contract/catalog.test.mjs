@@ -2,7 +2,7 @@
 // knows of a resource, as a column of a fitting type, and no other.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { fields } from "./lib/types.mjs";
 
@@ -16,14 +16,17 @@ const kinds = {
   CRISP_JSON: "json",
 };
 
-const source = await readFile(new URL("../src/resource.c", import.meta.url), "utf8");
+const directory = new URL("../src/", import.meta.url);
+const files = (await readdir(directory)).filter((name) => /^resource_.*\.c$/.test(name));
+const sources = await Promise.all(files.map((name) => readFile(new URL(name, directory), "utf8")));
+const source = sources.join("\n");
 
-// The columns of a resource as src/resource.c has them: [path, kind].  Those that read what
+// The columns of a resource as src/resource_*.c has them: [path, kind].  Those that read what
 // was asked for are no fields.
 function catalog(resource) {
   const [, table] =
     new RegExp(`CrispColumn ${resource}_columns\\[\\] = \\{\n(.*?)\n\\};`, "s").exec(source) ?? [];
-  assert.ok(table, `src/resource.c has a table of the columns of ${resource}`);
+  assert.ok(table, `src/resource_*.c has a table of the columns of ${resource}`);
   return [...table.matchAll(/^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_ASKED)/gm)].map(([, path, type]) => [
     path,
     kinds[type],

@@ -87,7 +87,7 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 
 	for (int r = 0; r < crisp_nresources; r++)
 	{
-		const CrispResource *resource = &crisp_resources[r];
+		const CrispResource *resource = crisp_resources[r];
 
 		for (int c = 0; c < resource->ncolumns; c++)
 		{

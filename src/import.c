@@ -124,8 +124,8 @@ crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id)
 
 	/* The server leaves out what LIMIT TO and EXCEPT exclude; this saves it the parsing. */
 	for (int i = 0; i < crisp_nresources; i++)
-		if (IsImportableForeignTable(crisp_resources[i].name, stmt))
-			commands = lappend(
-				commands, create_table_command(&crisp_resources[i], server->servername, types));
+		if (IsImportableForeignTable(crisp_resources[i]->name, stmt))
+			commands = lappend(commands,
+							   create_table_command(crisp_resources[i], server->servername, types));
 	return commands;
 }

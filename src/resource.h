@@ -128,8 +128,8 @@ typedef struct CrispResource
 } CrispResource;
 
 /* All resources, in the order in which they are imported and shown. */
-extern const CrispResource crisp_resources[];
-extern const int		   crisp_nresources;
+extern const CrispResource *const crisp_resources[];
+extern const int				  crisp_nresources;
 
 /* Find a resource by name; NULL when there is none. */
 extern const CrispResource *crisp_resource_find(const char *name);

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * resource_catalog.h
+ *		The entries of the catalog, for resource.c alone.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_RESOURCE_CATALOG_H
+#define CRISP_RESOURCE_CATALOG_H
+
+#include "resource.h"
+
+/* resource_conversation.c */
+extern const CrispResource crisp_conversations;
+
+/* resource_people.c */
+extern const CrispResource crisp_people_profiles;
+
+/* resource_website.c */
+extern const CrispResource crisp_visitors;
+extern const CrispResource crisp_operators;
+
+/* For resources that have none. */
+extern const CrispFilter crisp_no_filters[];
+extern const CrispLookup crisp_no_lookups[];
+extern const CrispOrder	 crisp_no_orders[];
+
+#endif /* CRISP_RESOURCE_CATALOG_H */

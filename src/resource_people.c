@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * resource_people.c
+ *		The catalog: people, as Crisp keeps them.
+ *
+ * Source of the facts: Crisp's public REST reference (v1) and the types of its
+ * official client.  A new column is one line.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "resource_catalog.h"
+
+/* One line a column. */
+/* clang-format off */
+static const CrispColumn people_profile_columns[] = {
+	{"people_id", CRISP_TEXT, "identifier of the profile, a UUID", CRISP_KEY | CRISP_REQUIRED},
+	{"email", CRISP_TEXT, "e-mail address"},
+	{"person.nickname", CRISP_TEXT, "name"},
+	{"person.avatar", CRISP_TEXT, "URL of the picture"},
+	{"person.gender", CRISP_TEXT, "gender"},
+	{"person.phone", CRISP_TEXT, "telephone number"},
+	{"person.address", CRISP_TEXT, "postal address"},
+	{"person.description", CRISP_TEXT, "about the person"},
+	{"person.website", CRISP_TEXT, "web site"},
+	{"person.timezone", CRISP_INTEGER, "offset of the time zone, minutes"},
+	{"person.profiles", CRISP_JSON, "accounts elsewhere: type, handle, url"},
+	{"person.employment.name", CRISP_TEXT, "employer"},
+	{"person.employment.domain", CRISP_TEXT, "domain of the employer"},
+	{"person.employment.title", CRISP_TEXT, "job title"},
+	{"person.employment.role", CRISP_TEXT, "role"},
+	{"person.employment.seniority", CRISP_TEXT, "seniority"},
+	{"person.geolocation.country", CRISP_TEXT, "country of the person, two letters"},
+	{"person.geolocation.region", CRISP_TEXT, "region of the person"},
+	{"person.geolocation.city", CRISP_TEXT, "city of the person"},
+	{"person.geolocation.coordinates.latitude", CRISP_NUMBER, "latitude of the person, degrees"},
+	{"person.geolocation.coordinates.longitude", CRISP_NUMBER, "longitude of the person, degrees"},
+	{"person.locales", CRISP_TEXT_ARRAY, "languages"},
+	{"company.name", CRISP_TEXT, "name of the company"},
+	{"company.legal_name", CRISP_TEXT, "legal name of the company"},
+	{"company.domain", CRISP_TEXT, "domain of the company"},
+	{"company.url", CRISP_TEXT, "web site of the company"},
+	{"company.description", CRISP_TEXT, "about the company"},
+	{"company.timezone", CRISP_INTEGER, "offset of the company's time zone, minutes"},
+	{"company.phones", CRISP_TEXT_ARRAY, "telephone numbers of the company"},
+	{"company.emails", CRISP_TEXT_ARRAY, "e-mail addresses of the company"},
+	{"company.tags", CRISP_TEXT_ARRAY, "tags of the company"},
+	{"company.geolocation.country", CRISP_TEXT, "country of the company, two letters"},
+	{"company.geolocation.region", CRISP_TEXT, "region of the company"},
+	{"company.geolocation.city", CRISP_TEXT, "city of the company"},
+	{"company.geolocation.coordinates.latitude", CRISP_NUMBER, "latitude of the company, degrees"},
+	{"company.geolocation.coordinates.longitude", CRISP_NUMBER, "longitude of the company, degrees"},
+	{"company.metrics.employees", CRISP_NUMBER, "number of employees"},
+	{"company.metrics.market_cap", CRISP_NUMBER, "market capitalization"},
+	{"company.metrics.raised", CRISP_NUMBER, "capital raised"},
+	{"company.metrics.arr", CRISP_NUMBER, "annual recurring revenue"},
+	{"segments", CRISP_TEXT_ARRAY, "segments of the profile"},
+	{"notepad", CRISP_TEXT, "operators' notes"},
+	{"active.now", CRISP_BOOLEAN, "whether the person is active now"},
+	{"active.last", CRISP_TIME, "when the person was active last"},
+	{"score", CRISP_NUMBER, "satisfaction score"},
+	{"created_at", CRISP_TIME, "when the profile was created", CRISP_REQUIRED, "filter_date_start", "filter_date_end"},
+	{"updated_at", CRISP_TIME, "when it last changed", CRISP_REQUIRED},
+	{"search_query", CRISP_TEXT, "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
+};
+/* clang-format on */
+
+static const CrispFilter people_profile_filters[] = {
+	{"segments", CRISP_CONTAINS, "segments", NULL, 0.1},
+	{"search_query", CRISP_SEARCHES, "search_text", NULL, 0.01},
+	{NULL},
+};
+
+/* One route knows profiles by id and by e-mail address. */
+static const CrispLookup people_profile_lookups[] = {
+	{"people_id", "website/{website_id}/people/profile/{key}"},
+	{"email", "website/{website_id}/people/profile/{key}", "@"},
+	{NULL},
+};
+
+static const CrispOrder people_profile_orders[] = {
+	{"updated_at", "sort_field=updated_at&sort_order=descending",
+	 "sort_field=updated_at&sort_order=ascending"},
+	{"created_at", "sort_field=created_at&sort_order=descending",
+	 "sort_field=created_at&sort_order=ascending"},
+	{NULL},
+};
+
+static const CrispCount people_profile_count = {"website/{website_id}/people/stats", "total"};
+
+const CrispResource crisp_people_profiles = {
+	.name = "people_profiles",
+	.description = "profiles of the people who were in touch",
+	.list_route = "website/{website_id}/people/profiles/{page_number}",
+	.per_page_param = "per_page",
+	.typical_rows = 10000,
+	.filters = people_profile_filters,
+	.lookups = people_profile_lookups,
+	.orders = people_profile_orders,
+	.dates_path = "created_at",
+	.count = &people_profile_count,
+	.search_filter_param = "search_filter",
+	.search_filter_model = "people",
+	.search_filter_query = "search_operator=and",
+	.columns = people_profile_columns,
+	.ncolumns = lengthof(people_profile_columns),
+};
