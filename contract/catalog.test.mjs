@@ -22,12 +22,13 @@ const sources = await Promise.all(files.map((name) => readFile(new URL(name, dir
 const source = sources.join("\n");
 
 // The columns of a resource as src/resource_*.c has them: [path, kind].  Those that read what
-// was asked for are no fields.
+// was asked for are no fields, and a field that is two columns, by the kind of its value, counts as the
+// one for structures.
 function catalog(resource) {
   const [, table] =
     new RegExp(`CrispColumn ${resource}_columns\\[\\] = \\{\n(.*?)\n\\};`, "s").exec(source) ?? [];
   assert.ok(table, `src/resource_*.c has a table of the columns of ${resource}`);
-  return [...table.matchAll(/^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_ASKED)/gm)].map(([, path, type]) => [
+  return [...table.matchAll(/^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_(?:ASKED|STRINGS))/gm)].map(([, path, type]) => [
     path,
     kinds[type],
   ]);
@@ -35,6 +36,7 @@ function catalog(resource) {
 
 for (const [resource, typeName] of [
   ["conversation", "Conversation"],
+  ["message", "ConversationMessage"],
   ["people_profile", "PeopleProfile"],
   ["visitor", "WebsiteVisitor"],
   ["operator", "OperatorListOne"],

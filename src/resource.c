@@ -22,6 +22,7 @@ const CrispOrder  crisp_no_orders[] = {{NULL}};
 
 const CrispResource *const crisp_resources[] = {
 	&crisp_conversations,
+	&crisp_messages,
 	&crisp_people_profiles,
 	&crisp_visitors,
 	&crisp_operators,
@@ -56,6 +57,8 @@ crisp_column_name(const CrispResource *resource, const CrispColumn *column)
 	size_t		envelope = resource->envelope ? strlen(resource->envelope) : 0;
 	char	   *name;
 
+	if (column->name != NULL)
+		return pstrdup(column->name);
 	if (envelope > 0 && strncmp(path, resource->envelope, envelope) == 0 && path[envelope] == '.')
 		path += envelope + 1;
 

@@ -25,9 +25,11 @@ typedef enum CrispType
 } CrispType;
 
 /* Properties of a column. */
-#define CRISP_KEY 0x01		/* identifies the row within its website */
+#define CRISP_KEY 0x01		/* identifies the row within its website, or below its parent's row */
 #define CRISP_REQUIRED 0x02 /* Crisp always sends it: imported NOT NULL */
 #define CRISP_ASKED 0x04	/* no field of Crisp: reads what the request asked for */
+#define CRISP_STRINGS 0x08	/* shows strings only, and reads NULL for all else */
+#define CRISP_STRUCTURES 0x10 /* shows objects and arrays only */
 
 typedef struct CrispColumn
 {
@@ -37,6 +39,7 @@ typedef struct CrispColumn
 	int			flags;
 	const char *lower_param; /* query parameter that bounds it from below, or NULL */
 	const char *upper_param; /* … and from above */
+	const char *name;		 /* in SQL; NULL: the path's, see crisp_column_name() */
 } CrispColumn;
 
 /* What makes a query parameter right to send: it then leaves out no row that a condition wants. */
@@ -87,6 +90,36 @@ typedef struct CrispCount
 	const char *limited_path; /* of a flag: the count is cut off; or NULL */
 } CrispCount;
 
+/*
+ * What a list lies below: a row of another resource, its parent.  The key of that row,
+ * the argument, stands in the routes under the name of its column: {session_id}.
+ */
+typedef struct CrispParent
+{
+	const struct CrispResource *resource;
+
+	const char *path; /* of the argument's column: the parent's key, and a column of the child */
+	const char *sure; /* characters of arguments of which routes can't know another spelling */
+
+	/*
+	 * Time column of the child that is never later than the column that the
+	 * parent's dates are about; or NULL.
+	 */
+	const char *bound_path;
+	double		typical_rows; /* below one row of the parent, before ANALYZE */
+} CrispParent;
+
+/*
+ * A list without page numbers, newest first: a page has the newest rows from
+ * before a time, or from after it.
+ */
+typedef struct CrispCursor
+{
+	const char *path;		  /* of the time */
+	const char *before_param; /* query parameters: Unix milliseconds, not included */
+	const char *after_param;
+} CrispCursor;
+
 typedef struct CrispResource
 {
 	const char *name; /* of the imported table */
@@ -94,7 +127,8 @@ typedef struct CrispResource
 
 	/*
 	 * Route of the list.  {website_id} and {page_number} stand for what their
-	 * names say; a route without {page_number} gives all rows at once.
+	 * names say; a route without {page_number} gives all rows at once, unless
+	 * there is a cursor.
 	 */
 	const char *list_route;
 	const char *per_page_param;		 /* NULL: the page size is the server's choice */
@@ -104,6 +138,9 @@ typedef struct CrispResource
 	const char *envelope;
 
 	double typical_rows; /* for estimates before ANALYZE */
+
+	const CrispParent *parent; /* NULL: the list is the website's */
+	const CrispCursor *cursor; /* NULL: pages have numbers, or there is but one */
 
 	/* What the API can do beyond listing; arrays end with an element without path. */
 	const CrispFilter *filters;
@@ -138,7 +175,7 @@ extern const CrispResource *crisp_resource_find(const char *name);
 extern char *crisp_resource_names(void);
 
 /*
- * The SQL name of a column: its path without the resource's envelope, joined
+ * The SQL name of a column: its own, or its path without the resource's envelope, joined
  * by underscores; palloc'd.
  */
 extern char *crisp_column_name(const CrispResource *resource, const CrispColumn *column);

@@ -15,6 +15,9 @@
 /* resource_conversation.c */
 extern const CrispResource crisp_conversations;
 
+/* resource_message.c */
+extern const CrispResource crisp_messages;
+
 /* resource_people.c */
 extern const CrispResource crisp_people_profiles;
 
