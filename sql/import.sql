@@ -8,7 +8,7 @@ SELECT resource, count(*), min(column_name) FILTER (WHERE pushdown IS NOT NULL) 
 -- every column of every resource
 SELECT resource, column_name, data_type, json_path, pushdown FROM crisp_fdw_columns();
 SELECT resource, column_name FROM crisp_fdw_columns() WHERE description = '' OR description IS NULL;
--- the names are made by the flattening rule, and are unique
+-- the names are made by the flattening rule (content has two columns), and are unique
 SELECT resource, column_name, json_path FROM crisp_fdw_columns()
  WHERE column_name <> replace(json_path, '.', '_');
 SELECT resource, column_name, count(*) FROM crisp_fdw_columns() GROUP BY 1, 2 HAVING count(*) > 1;

@@ -552,6 +552,9 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 {
 	RequestContext context = {.options = options};
 
+	if (options->resource->parent != NULL)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("cannot read resource \"%s\"", options->resource->name)));
 	context.request = palloc0(sizeof(CrispRequest));
 	context.request->options = options;
 	context.request->per_page = options->per_page;

@@ -52,7 +52,7 @@ foreach (split /\n/, sql('SELECT row_to_json(c) FROM crisp_fdw_columns() c'))
 
 	push @{ $columns{ $column->{resource} } }, $column;
 }
-is_deeply([ sort keys %columns ], [ sort @resources ], 'the catalog has the four resources');
+is_deeply([ grep { !exists $columns{$_} } @resources ], [], 'the catalog has the resources');
 
 # The value at a path of an element, or undef.
 sub value_at
