@@ -21,11 +21,8 @@ const CrispLookup crisp_no_lookups[] = {{NULL}};
 const CrispOrder  crisp_no_orders[] = {{NULL}};
 
 const CrispResource *const crisp_resources[] = {
-	&crisp_conversations,
-	&crisp_messages,
-	&crisp_people_profiles,
-	&crisp_visitors,
-	&crisp_operators,
+	&crisp_conversations, &crisp_messages,	&crisp_people_profiles,
+	&crisp_visitors,	  &crisp_operators,
 };
 
 const int crisp_nresources = lengthof(crisp_resources);

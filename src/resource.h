@@ -25,10 +25,10 @@ typedef enum CrispType
 } CrispType;
 
 /* Properties of a column. */
-#define CRISP_KEY 0x01		/* identifies the row within its website, or below its parent's row */
-#define CRISP_REQUIRED 0x02 /* Crisp always sends it: imported NOT NULL */
-#define CRISP_ASKED 0x04	/* no field of Crisp: reads what the request asked for */
-#define CRISP_STRINGS 0x08	/* shows strings only, and reads NULL for all else */
+#define CRISP_KEY 0x01		  /* identifies the row within its website, or below its parent's row */
+#define CRISP_REQUIRED 0x02	  /* Crisp always sends it: imported NOT NULL */
+#define CRISP_ASKED 0x04	  /* no field of Crisp: reads what the request asked for */
+#define CRISP_STRINGS 0x08	  /* shows strings only, and reads NULL for all else */
 #define CRISP_STRUCTURES 0x10 /* shows objects and arrays only */
 
 typedef struct CrispColumn
