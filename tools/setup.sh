@@ -84,6 +84,25 @@ install_postgres()
 	trap - EXIT
 }
 
+# need_cron: the tests of what runs on a schedule use pg_cron, which Debian has for
+# the PostgreSQL that it has.  Where that one isn't here yet, it's the one that
+# need_postgres has noted.  For another, those tests tell that it's missing.
+need_cron()
+{
+	local package version=
+
+	for package in "${missing[@]}"; do
+		case "$package" in
+			postgresql-server-dev-*) version=${package##*-} ;;
+		esac
+	done
+	if [ -z "$version" ] && [[ $PG_CONFIG =~ ^/usr/lib/postgresql/([0-9]+)/ ]] &&
+		[ ! -e "$("$PG_CONFIG" --sharedir)/extension/pg_cron.control" ]; then
+		version=${BASH_REMATCH[1]}
+	fi
+	[ -z "$version" ] || missing+=("postgresql-$version-cron")
+}
+
 # install_http: the benchmark also measures pgsql-http, where Debian has it for
 # the PostgreSQL in use.
 install_http()
@@ -121,6 +140,7 @@ if [ "$1" = test ]; then
 	need clang command -v clang
 	need perl command -v prove
 	need libipc-run-perl perl -MIPC::Run -e 1
+	need_cron
 fi
 
 if [ "$1" = test ] || [ "$1" = bench ]; then
@@ -169,6 +189,13 @@ fi
 postgres=() others=()
 for package in "${missing[@]}"; do
 	case "$package" in
+		postgresql-*-cron)
+			if apt-cache show "$package" >/dev/null 2>&1; then
+				postgres+=("$package")
+			else
+				say "there is no package $package: the tests that need pg_cron will fail"
+			fi
+			;;
 		postgresql-*) postgres+=("$package") ;;
 		*) others+=("$package") ;;
 	esac
