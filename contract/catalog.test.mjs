@@ -22,7 +22,7 @@ const sources = await Promise.all(files.map((name) => readFile(new URL(name, dir
 const source = sources.join("\n");
 
 // The columns of a resource as src/resource_*.c has them: [path, kind].  Those that read what
-// was asked for are no fields, and a field that is two columns, by the kind of its value, counts as the
+// was asked for are no fields, nor is CRISP_WEBSITE_COLUMN, and a field that is two columns, by the kind of its value, counts as the
 // one for structures.
 function catalog(resource) {
   const [, table] =

@@ -12,6 +12,8 @@ SELECT resource, column_name FROM crisp_fdw_columns() WHERE description = '' OR 
 SELECT resource, column_name, json_path FROM crisp_fdw_columns()
  WHERE column_name <> replace(json_path, '.', '_');
 SELECT resource, column_name, count(*) FROM crisp_fdw_columns() GROUP BY 1, 2 HAVING count(*) > 1;
+-- what belongs to a website says to which
+SELECT resource FROM crisp_fdw_columns() GROUP BY 1 HAVING NOT bool_or(column_name = 'website_id');
 
 -- the default
 CREATE SCHEMA imported;

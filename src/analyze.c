@@ -428,8 +428,10 @@ begin_rows(Sampler *sampler)
 		if (attribute->attisdropped)
 			continue;
 		sources[nsources].attnum = attribute->attnum;
-		sources[nsources++].path = option_json_path(sampler->options, relid, attribute->attnum,
-													NameStr(attribute->attname));
+		sources[nsources].path = option_json_path(sampler->options, relid, attribute->attnum,
+												  NameStr(attribute->attname));
+		sources[nsources].text = option_column_text(sampler->options, sources[nsources].path);
+		nsources++;
 	}
 	sampler->flattener = flatten_begin(tupdesc, RelationGetRelationName(sampler->relation),
 									   sampler->options->resource->envelope, sources, nsources);

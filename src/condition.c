@@ -78,7 +78,7 @@ takes_operator(const CrispResource *resource, const CrispColumn *column, Conditi
 	{
 		case CONDITION_EQUAL:
 		case CONDITION_ANY:
-			return flag || has_filter(resource, column, CRISP_EQUALS) ||
+			return flag || (column->flags & CRISP_WEBSITE) != 0 || has_filter(resource, column, CRISP_EQUALS) ||
 				   has_filter(resource, column, CRISP_SEARCHES) ||
 				   crisp_resource_lookup(resource, column->path) != NULL;
 		case CONDITION_NOT_EQUAL:
@@ -139,6 +139,15 @@ equal_as_text(Oid type)
 		default:
 			return type_is_enum(type);
 	}
+}
+
+/*
+ * The same for the values of one column: a website is written as PostgreSQL writes a UUID.
+ */
+static bool
+column_equal_as_text(const CrispColumn *column, Oid type)
+{
+	return equal_as_text(type) || (type == UUIDOID && (column->flags & CRISP_WEBSITE));
 }
 
 /*
@@ -245,7 +254,7 @@ match_comparison(const MatchContext *context, Node *left, Oid op, Oid collation,
 		takes_operator(resource, column, CONDITION_CONTAINS_ALL))
 		return make_condition(context, column, CONDITION_CONTAINS_ALL, column_type, value_type);
 
-	if (!equal_as_text(column_type) || !equal_as_text(value_type))
+	if (!column_equal_as_text(column, column_type) || !column_equal_as_text(column, value_type))
 		return NIL;
 	if (strategy == BTEqualStrategyNumber && takes_operator(resource, column, CONDITION_EQUAL))
 		return make_condition(context, column, CONDITION_EQUAL, column_type, value_type);
@@ -298,21 +307,21 @@ match_any(const MatchContext *context, ScalarArrayOpExpr *op, Node **value)
 	Oid					 element_type = get_base_element_type(exprType(right));
 	const CrispColumn	*column;
 
-	if (!op->useOr || !collation_is_exact(op->inputcollid) || !equal_as_text(left_type) ||
-		!OidIsValid(element_type) || !equal_as_text(getBaseType(element_type)) ||
+	if (!op->useOr || !collation_is_exact(op->inputcollid) || !OidIsValid(element_type) ||
 		btree_strategy(op->opno, left_type) != BTEqualStrategyNumber)
 		return NIL;
 
 	*value = right;
 	column = match_column(context, left);
-	if (column != NULL && takes_operator(resource, column, CONDITION_ANY) &&
-		value_is_fixed(context, right))
+	if (column != NULL && column_equal_as_text(column, left_type) &&
+		column_equal_as_text(column, getBaseType(element_type)) &&
+		takes_operator(resource, column, CONDITION_ANY) && value_is_fixed(context, right))
 		return make_condition(context, column, CONDITION_ANY, left_type, element_type);
 
 	*value = left;
 	column = match_column(context, right);
-	if (column != NULL && takes_operator(resource, column, CONDITION_CONTAINS) &&
-		value_is_fixed(context, left))
+	if (column != NULL && equal_as_text(left_type) && equal_as_text(getBaseType(element_type)) &&
+		takes_operator(resource, column, CONDITION_CONTAINS) && value_is_fixed(context, left))
 		return make_condition(context, column, CONDITION_CONTAINS, exprType(right), left_type);
 	return NIL;
 }
@@ -371,7 +380,16 @@ conditions_match(RelOptInfo *rel, Oid relid, const CrispOptions *options, List *
 bool
 condition_takes_equality(const CrispResource *resource, const CrispColumn *column)
 {
-	return takes_range(resource, column) || takes_operator(resource, column, CONDITION_EQUAL);
+	/* That a row has the website of its table is no way to find it. */
+	return (column->flags & CRISP_WEBSITE) == 0 &&
+		   (takes_range(resource, column) || takes_operator(resource, column, CONDITION_EQUAL));
+}
+
+bool
+condition_finds_rows(const CrispResource *resource, List *condition)
+{
+	return (resource->columns[list_nth_int(condition, CONDITION_COLUMN)].flags & CRISP_WEBSITE) ==
+		   0;
 }
 
 bool
@@ -446,6 +464,8 @@ condition_describe(const CrispResource *resource, const CrispColumn *column)
 		add_ability(&text, ">, >=, =", column->lower_param);
 	if (crisp_resource_lookup(resource, column->path) != NULL)
 		add_ability(&text, "=, IN, = ANY, join", "one request a value");
+	if (column->flags & CRISP_WEBSITE)
+		add_ability(&text, "=, IN, = ANY", "nothing for another website");
 	describe_filters(&text, resource, column);
 	if (order != NULL && order->opposite != NULL && column->lower_param == NULL)
 		add_ability(&text, ">, >=, =", "stops early in the order of the column");

@@ -88,6 +88,9 @@ set_selectivities(const CrispResource *resource, const Conditions *conditions, b
 		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
 		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
 
+		/* All rows of a list have its website. */
+		if (column->flags & CRISP_WEBSITE)
+			lfirst_node(RestrictInfo, lc_clause)->norm_selec = 1;
 		if (has_statistics && (column->flags & CRISP_ASKED) == 0)
 			continue;
 		for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "utils/json.h"
 
 #include "convert.h"
 #include "flatten.h"
@@ -46,6 +47,14 @@ typedef struct FlattenColumn
 	Conversion *conversion;
 } FlattenColumn;
 
+/* A column that has the same value in every row. */
+typedef struct FlattenConstant
+{
+	int	  index;
+	Datum value;
+	bool  isnull;
+} FlattenConstant;
+
 struct Flattener
 {
 	const char	  *relation_name;
@@ -55,12 +64,17 @@ struct Flattener
 	FlattenColumn *columns;
 	PathStep	  *trail; /* the row, and what each key of the latest path led to */
 
+	int				 nconstants;
+	FlattenConstant *constants;
+
 	/* What is being converted, for the error context. */
 	const JsonNode		*row;
 	const FlattenColumn *column;
 	ConversionProgress	 progress;
 };
 
+static void			   add_constant(Flattener *flattener, Form_pg_attribute attribute,
+									const FlattenSource *source);
 static JsonPath		  *parse_path(const FlattenColumn *column, const char *relation_name);
 static void			   share_trail(Flattener *flattener);
 static const JsonNode *column_value(const Flattener *flattener, const FlattenColumn *column);
@@ -84,6 +98,7 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 	flattener->envelope = envelope ? pstrdup(envelope) : NULL;
 	flattener->natts = tupdesc->natts;
 	flattener->columns = palloc0(sizeof(FlattenColumn) * Max(nsources, 1));
+	flattener->constants = palloc0(sizeof(FlattenConstant) * Max(nsources, 1));
 
 	for (int i = 0; i < nsources; i++)
 	{
@@ -92,6 +107,11 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 
 		if (attribute->attisdropped)
 			continue;
+		if (sources[i].text != NULL)
+		{
+			add_constant(flattener, attribute, &sources[i]);
+			continue;
+		}
 		column->index = sources[i].attnum - 1;
 		column->name = pstrdup(NameStr(attribute->attname));
 		if (sources[i].path != NULL)
@@ -106,6 +126,36 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 	}
 	share_trail(flattener);
 	return flattener;
+}
+
+/*
+ * add_constant -- a column that has the same value in every row, converted once
+ */
+static void
+add_constant(Flattener *flattener, Form_pg_attribute attribute, const FlattenSource *source)
+{
+	FlattenConstant		*constant = &flattener->constants[flattener->nconstants++];
+	FlattenColumn		 column = {.name = NameStr(attribute->attname), .path_text = source->path};
+	ErrorContextCallback callback;
+	StringInfoData		 json;
+	const JsonNode		*value;
+	char				*problem;
+
+	initStringInfo(&json);
+	escape_json(&json, source->text);
+	if (!json_parse(CurrentMemoryContext, json.data, json.len, &value, &problem))
+		elog(ERROR, "could not parse \"%s\": %s", json.data, problem);
+
+	flattener->column = &column;
+	flattener->progress.element = -1;
+	callback.callback = flatten_error_context;
+	callback.arg = flattener;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	constant->index = attribute->attnum - 1;
+	constant->value = conversion_run(conversion_create(attribute->atttypid, attribute->atttypmod),
+									 value, &flattener->progress, &constant->isnull);
+	error_context_stack = callback.previous;
 }
 
 /*
@@ -185,6 +235,14 @@ flatten_row(Flattener *flattener, const JsonNode *row, Datum *values, bool *null
 	}
 
 	error_context_stack = callback.previous;
+
+	for (int i = 0; i < flattener->nconstants; i++)
+	{
+		const FlattenConstant *constant = &flattener->constants[i];
+
+		values[constant->index] = constant->value;
+		nulls[constant->index] = constant->isnull;
+	}
 }
 
 /*

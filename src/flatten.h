@@ -20,6 +20,7 @@ typedef struct FlattenSource
 {
 	AttrNumber	attnum;
 	const char *path; /* JSON path; NULL: found by the flattening rule, from the column's name */
+	const char *text; /* what every row has instead, as if it were a JSON string; or NULL */
 } FlattenSource;
 
 typedef struct Flattener Flattener;

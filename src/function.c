@@ -99,7 +99,7 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 			values[COLUMNS_RESOURCE] = CStringGetTextDatum(resource->name);
 			values[COLUMNS_NAME] = CStringGetTextDatum(crisp_column_name(resource, column));
 			values[COLUMNS_TYPE] = CStringGetTextDatum(import_type_name(column->type, types));
-			nulls[COLUMNS_JSON_PATH] = (column->flags & CRISP_ASKED) != 0;
+			nulls[COLUMNS_JSON_PATH] = (column->flags & (CRISP_ASKED | CRISP_WEBSITE)) != 0;
 			values[COLUMNS_JSON_PATH] = CStringGetTextDatum(column->path);
 			values[COLUMNS_DESCRIPTION] = CStringGetTextDatum(column->description);
 			nulls[COLUMNS_PUSHDOWN] = pushdown == NULL;

@@ -19,6 +19,7 @@
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -87,10 +88,13 @@ set_base_url(CrispOptions *options, const char *value)
 	options->base_url = url;
 }
 
+/*
+ * In lower case, as Crisp writes it, so that it equals what Crisp sends.
+ */
 static void
 set_website_id(CrispOptions *options, const char *value)
 {
-	options->website_id = value;
+	options->website_id = asc_tolower(value, strlen(value));
 }
 
 static void
@@ -516,4 +520,12 @@ option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, cons
 
 	column = crisp_column_by_name(options->resource, column_name);
 	return column ? column->path : NULL;
+}
+
+const char *
+option_column_text(const CrispOptions *options, const char *path)
+{
+	const CrispColumn *column = path ? crisp_column_by_path(options->resource, path) : NULL;
+
+	return column != NULL && (column->flags & CRISP_WEBSITE) ? options->website_id : NULL;
 }

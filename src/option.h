@@ -46,7 +46,7 @@ typedef struct CrispOptions
 	Oid			server_id;
 	const char *server_name;
 	const char *base_url;	/* without a slash at its end */
-	const char *website_id; /* NULL when it is set nowhere */
+	const char *website_id; /* in lower case; NULL when it is set nowhere */
 	int			per_page;
 	int			request_timeout_ms;
 	int			connect_timeout_ms;
@@ -94,5 +94,11 @@ extern void option_add_credentials(CrispOptions *options, Oid user_id);
  */
 extern const char *option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum,
 									const char *column_name);
+
+/*
+ * What a column with that JSON path (or NULL) reads in every row, in place of what stands at
+ * the path: the website that is asked.  NULL for all other columns.  Belongs to options.
+ */
+extern const char *option_column_text(const CrispOptions *options, const char *path);
 
 #endif /* CRISP_OPTION_H */

@@ -320,10 +320,13 @@ static List *
 add_parameterization(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *rinfo, List *param_infos)
 {
 	ScanPlan *plan = baserel->fdw_private;
+	List	 *conditions;
 	Relids	  required_outer;
 
-	if (!join_clause_is_movable_to(rinfo, baserel) ||
-		conditions_match(baserel, plan->relid, plan->options, list_make1(rinfo))->conditions == NIL)
+	if (!join_clause_is_movable_to(rinfo, baserel))
+		return param_infos;
+	conditions = conditions_match(baserel, plan->relid, plan->options, list_make1(rinfo))->conditions;
+	if (conditions == NIL || !condition_finds_rows(plan->options->resource, linitial(conditions)))
 		return param_infos;
 
 	required_outer = bms_union(rinfo->clause_relids, baserel->lateral_relids);

@@ -507,6 +507,20 @@ set_keys(RequestContext *context, const Condition *condition)
  */
 
 /*
+ * Whether a condition on the website leaves the one that is asked.
+ */
+static bool
+allows_website(const Condition *condition, const char *website_id)
+{
+	ListCell *lc;
+
+	foreach(lc, condition->texts)
+		if (strcmp(lfirst(lc), website_id) == 0)
+			return true;
+	return false;
+}
+
+/*
  * Read the conditions.  Returns false when no row can satisfy one of them.
  */
 static bool
@@ -526,7 +540,12 @@ read_conditions(RequestContext *context, List *conditions, const ConditionValue 
 		condition->column_type = (Oid) list_nth_int(fields, CONDITION_COLUMN_TYPE);
 		condition->value_type = (Oid) list_nth_int(fields, CONDITION_VALUE_TYPE);
 		condition->value = &values[context->nconditions++];
-		if (condition->value->known && !read_texts(condition))
+		if (!condition->value->known)
+			continue;
+		if (!read_texts(condition))
+			return false;
+		if ((condition->column->flags & CRISP_WEBSITE) &&
+			!allows_website(condition, context->options->website_id))
 			return false;
 	}
 	return true;

@@ -30,6 +30,7 @@ typedef enum CrispType
 #define CRISP_ASKED 0x04	  /* no field of Crisp: reads what the request asked for */
 #define CRISP_STRINGS 0x08	  /* shows strings only, and reads NULL for all else */
 #define CRISP_STRUCTURES 0x10 /* shows objects and arrays only */
+#define CRISP_WEBSITE 0x20	  /* reads the website that was asked, whether Crisp sends it or not */
 
 typedef struct CrispColumn
 {

@@ -22,7 +22,7 @@
  */
 static const CrispColumn conversation_columns[] = {
 	{"session_id", CRISP_TEXT, "identifier of the conversation: session_ and a UUID", CRISP_KEY | CRISP_REQUIRED},
-	{"website_id", CRISP_TEXT, "website that the conversation belongs to"},
+	{"website_id", CRISP_TEXT, "website that the conversation belongs to", CRISP_WEBSITE | CRISP_REQUIRED},
 	{"inbox_id", CRISP_TEXT, "sub-inbox that it is filed in"},
 	{"people_id", CRISP_TEXT, "profile of the customer, see people_profiles"},
 	{"state", CRISP_TEXT, "pending, unresolved or resolved"},

@@ -18,6 +18,7 @@
 /* clang-format off */
 static const CrispColumn people_profile_columns[] = {
 	{"people_id", CRISP_TEXT, "identifier of the profile, a UUID", CRISP_KEY | CRISP_REQUIRED},
+	CRISP_WEBSITE_COLUMN,
 	{"email", CRISP_TEXT, "e-mail address"},
 	{"person.nickname", CRISP_TEXT, "name"},
 	{"person.avatar", CRISP_TEXT, "URL of the picture"},

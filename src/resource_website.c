@@ -18,6 +18,7 @@
 /* clang-format off */
 static const CrispColumn visitor_columns[] = {
 	{"session_id", CRISP_TEXT, "identifier of the visitor's session: session_ and a UUID", CRISP_KEY | CRISP_REQUIRED},
+	CRISP_WEBSITE_COLUMN,
 	{"inbox_id", CRISP_TEXT, "sub-inbox of the session"},
 	{"nickname", CRISP_TEXT, "name"},
 	{"email", CRISP_TEXT, "e-mail address"},
@@ -40,6 +41,7 @@ static const CrispColumn visitor_columns[] = {
 static const CrispColumn operator_columns[] = {
 	{"type", CRISP_TEXT, "operator, invite or sandbox"},
 	{"details.user_id", CRISP_TEXT, "identifier of the operator", CRISP_KEY | CRISP_REQUIRED},
+	CRISP_WEBSITE_COLUMN,
 	{"details.email", CRISP_TEXT, "e-mail address"},
 	{"details.avatar", CRISP_TEXT, "URL of the picture"},
 	{"details.first_name", CRISP_TEXT, "first name"},

@@ -32,6 +32,7 @@
 #include "lookup.h"
 #include "newest.h"
 #include "order.h"
+#include "partition.h"
 #include "plan.h"
 #include "scan.h"
 
@@ -117,6 +118,7 @@ begin_flattener(CrispScan *scan, Relation relation, List *columns)
 		source->attnum = attribute->attnum;
 		source->path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
 										NameStr(attribute->attname));
+		source->text = option_column_text(options, source->path);
 		if (search != NULL && source->path != NULL && strcmp(source->path, search->path) == 0)
 		{
 			Oid type = getBaseType(attribute->atttypid);
@@ -214,6 +216,8 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 		return;
 
 	option_add_credentials(scan->options, crisp_mapping_user(node, plan->scan.scanrelid));
+	if (relation->rd_rel->relispartition)
+		partition_check(node, scan->options);
 	scan->descriptor_callback.func = close_descriptor;
 	scan->descriptor_callback.arg = scan;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->descriptor_callback);

@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * partition.c
+ *		Partitions that stand for a website each.
+ *
+ * PostgreSQL believes a foreign table that its rows lie within the bounds of
+ * the partition that it is, and leaves out partitions by these.  Where the bounds are about
+ * the website, which is known before any row is, they are held against it.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "executor/executor.h"
+#include "optimizer/optimizer.h"
+#include "utils/partcache.h"
+#include "utils/rel.h"
+
+#include "flatten.h"
+#include "partition.h"
+
+/*
+ * The columns of a table that read its website, as a set of attribute numbers offset by
+ * FirstLowInvalidHeapAttributeNumber; those among slot's columns get their value.
+ */
+static Bitmapset *
+fill_website(Relation relation, const CrispOptions *options, TupleTableSlot *slot)
+{
+	TupleDesc		tupdesc = RelationGetDescr(relation);
+	FlattenSource  *sources = palloc0(sizeof(FlattenSource) * Max(tupdesc->natts, 1));
+	int				nsources = 0;
+	Bitmapset	   *columns = NULL;
+	const JsonNode *no_row;
+	char		   *problem;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		FlattenSource	 *source = &sources[nsources];
+
+		if (attribute->attisdropped)
+			continue;
+		source->attnum = attribute->attnum;
+		source->path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
+										NameStr(attribute->attname));
+		source->text = option_column_text(options, source->path);
+		if (source->text == NULL)
+			continue;
+		columns = bms_add_member(columns, attribute->attnum - FirstLowInvalidHeapAttributeNumber);
+		nsources++;
+	}
+
+	(void) json_parse(CurrentMemoryContext, "{}", 2, &no_row, &problem);
+	flatten_row(flatten_begin(tupdesc, RelationGetRelationName(relation), NULL, sources, nsources),
+				no_row, slot->tts_values, slot->tts_isnull);
+	ExecStoreVirtualTuple(slot);
+	return columns;
+}
+
+void
+partition_check(ForeignScanState *node, const CrispOptions *options)
+{
+	Relation		relation = node->ss.ss_currentRelation;
+	EState		   *estate = node->ss.ps.state;
+	ExprContext	   *econtext = GetPerTupleExprContext(estate);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	TupleTableSlot *saved_slot = econtext->ecxt_scantuple;
+	Bitmapset	   *columns = fill_website(relation, options, slot);
+	List		   *bounds = NIL;
+	ListCell	   *lc;
+	bool			within;
+
+	/* Those of ancestors are among them; what they say of other columns shows row by row. */
+	foreach(lc, RelationGetPartitionQual(relation))
+	{
+		Bitmapset *used = NULL;
+
+		pull_varattnos(lfirst(lc), 1, &used);
+		if (bms_is_subset(used, columns))
+			bounds = lappend(bounds, lfirst(lc));
+	}
+
+	econtext->ecxt_scantuple = slot;
+	within = ExecCheck(ExecPrepareCheck(bounds, estate), econtext);
+	econtext->ecxt_scantuple = saved_slot;
+	ExecDropSingleTupleTableSlot(slot);
+
+	if (!within)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("website of foreign table \"%s\" is not within the bounds of its partition",
+						RelationGetRelationName(relation)),
+				 errdetail("Its rows are those of website \"%s\".", options->website_id),
+				 errhint("Set the table's option website_id to the website of the bounds, which Crisp "
+						 "writes in lower case.")));
+}
