@@ -411,7 +411,8 @@ api_start(const CrispOptions *options, const char *target, MemoryContext owner)
 	call->target = target;
 	call->owner = owner;
 	call->context = context;
-	call->pool = http_pool(options->server_id, options->user_mapping_id, context);
+	call->pool = http_pool(options->server_id, options->user_mapping_id, options->credentials_hash,
+						   context);
 	call->usage = usage_of_server(options->server_id, options->server_name);
 	call->state = CALL_DELAYED;
 	call->started_at = call->due = http_clock();

@@ -78,7 +78,8 @@ takes_operator(const CrispResource *resource, const CrispColumn *column, Conditi
 	{
 		case CONDITION_EQUAL:
 		case CONDITION_ANY:
-			return flag || (column->flags & CRISP_WEBSITE) != 0 || has_filter(resource, column, CRISP_EQUALS) ||
+			return flag || (column->flags & CRISP_WEBSITE) != 0 ||
+				   has_filter(resource, column, CRISP_EQUALS) ||
 				   has_filter(resource, column, CRISP_SEARCHES) ||
 				   crisp_resource_lookup(resource, column->path) != NULL;
 		case CONDITION_NOT_EQUAL:

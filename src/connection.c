@@ -63,6 +63,7 @@ struct HttpPool
 	dlist_node node; /* in pools, unless dropped */
 	Oid		   server_id;
 	Oid		   user_mapping_id;
+	uint64	   credentials;	 /* a hash of them */
 	uint32	   server_hash;	 /* as syscache invalidation names the server ... */
 	uint32	   mapping_hash; /* ... and the user mapping */
 	int		   holders;		 /* contexts and transfers that keep it open */
@@ -118,9 +119,9 @@ pool_drop(HttpPool *pool)
 		pool_close(pool);
 }
 
-/* Close the pools that nobody holds. */
+/* Close the pools that nobody holds: those of a user mapping, or all for InvalidOid. */
 static void
-close_idle_pools(void)
+close_idle_pools(Oid user_mapping_id)
 {
 	dlist_mutable_iter iter;
 
@@ -128,7 +129,8 @@ close_idle_pools(void)
 	{
 		HttpPool *pool = dlist_container(HttpPool, node, iter.cur);
 
-		if (pool->holders == 0)
+		if (pool->holders == 0 &&
+			(!OidIsValid(user_mapping_id) || pool->user_mapping_id == user_mapping_id))
 			pool_drop(pool);
 	}
 }
@@ -290,7 +292,7 @@ reserve_descriptors(HttpPool *pool, int number)
 			return false;
 		else
 		{
-			close_idle_pools();
+			close_idle_pools(InvalidOid);
 			tried_closing = true;
 		}
 	}
@@ -353,12 +355,13 @@ open_multi(HttpPool *pool)
 }
 
 static HttpPool *
-pool_open(Oid server_id, Oid user_mapping_id)
+pool_open(Oid server_id, Oid user_mapping_id, uint64 credentials)
 {
 	HttpPool *pool = MemoryContextAllocZero(TopMemoryContext, sizeof(HttpPool));
 
 	pool->server_id = server_id;
 	pool->user_mapping_id = user_mapping_id;
+	pool->credentials = credentials;
 	pool->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
 	pool->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user_mapping_id));
 	pool->epoll_fd = -1;
@@ -389,7 +392,7 @@ pool_open(Oid server_id, Oid user_mapping_id)
  * does; one is looked for once a scan.
  */
 HttpPool *
-http_pool(Oid server_id, Oid user_mapping_id, MemoryContext owner)
+http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials, MemoryContext owner)
 {
 	PoolHold  *hold = MemoryContextAlloc(owner, sizeof(PoolHold));
 	HttpPool  *pool = NULL;
@@ -401,14 +404,19 @@ http_pool(Oid server_id, Oid user_mapping_id, MemoryContext owner)
 	{
 		HttpPool *candidate = dlist_container(HttpPool, node, iter.cur);
 
-		if (candidate->user_mapping_id == user_mapping_id && candidate->server_id == server_id)
+		if (candidate->user_mapping_id == user_mapping_id && candidate->server_id == server_id &&
+			candidate->credentials == credentials)
 		{
 			pool = candidate;
 			break;
 		}
 	}
 	if (pool == NULL)
-		pool = pool_open(server_id, user_mapping_id);
+	{
+		/* What idles there was for credentials that have changed. */
+		close_idle_pools(user_mapping_id);
+		pool = pool_open(server_id, user_mapping_id, credentials);
+	}
 
 	connection_hold(pool);
 	hold->pool = pool;

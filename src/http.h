@@ -72,7 +72,9 @@ typedef struct HttpTransfer HttpTransfer;
 /*
  * The connections of a user mapping: kept by this backend across statements,
  * never shared with another mapping, dropped when the server or the mapping
- * changes (found by syscache invalidation).
+ * changes (found by syscache invalidation).  credentials is a hash of what is sent over them:
+ * other credentials of the same mapping, as of a scan that began before it
+ * changed, have connections of their own.
  *
  * The pool stays valid until owner is reset or deleted, also when it was
  * dropped meanwhile: whoever holds it goes on with it, and the next call here
@@ -82,7 +84,8 @@ typedef struct HttpTransfer HttpTransfer;
  * (INSUFFICIENT_RESOURCES) when the backend may open no more descriptors, and HV000
  * (FDW_ERROR) when libcurl can't be initialized.
  */
-extern HttpPool *http_pool(Oid server_id, Oid user_mapping_id, MemoryContext owner);
+extern HttpPool *http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials,
+						   MemoryContext owner);
 
 /*
  * Drop the pools of a server, of all servers for InvalidOid.  Those that

@@ -16,6 +16,7 @@
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
+#include "common/hashfn.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -472,6 +473,20 @@ option_of_table(Oid relid)
 	return options;
 }
 
+/*
+ * A number that tells credentials apart.
+ */
+static uint64
+hash_credentials(const CrispOptions *options)
+{
+	const char *texts[] = {options->tier, options->identifier, options->key};
+	uint64		hash = 0;
+
+	for (size_t i = 0; i < lengthof(texts); i++)
+		hash = hash_bytes_extended((const unsigned char *) texts[i], (int) strlen(texts[i]), hash);
+	return hash;
+}
+
 void
 option_add_credentials(CrispOptions *options, Oid user_id)
 {
@@ -502,6 +517,7 @@ option_add_credentials(CrispOptions *options, Oid user_id)
 					options->identifier == NULL ? "identifier" : "key", options->server_name),
 			 errhint(
 				 "Use ALTER USER MAPPING to add it: identifier and key are the two halves of a Crisp token.")));
+	options->credentials_hash = hash_credentials(options);
 }
 
 const char *

@@ -70,6 +70,7 @@ typedef struct CrispOptions
 	const char *tier;
 	const char *identifier;
 	const char *key;
+	uint64		credentials_hash; /* of these three */
 } CrispOptions;
 
 /*

@@ -89,11 +89,12 @@ partition_check(ForeignScanState *node, const CrispOptions *options)
 	ExecDropSingleTupleTableSlot(slot);
 
 	if (!within)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("website of foreign table \"%s\" is not within the bounds of its partition",
-						RelationGetRelationName(relation)),
-				 errdetail("Its rows are those of website \"%s\".", options->website_id),
-				 errhint("Set the table's option website_id to the website of the bounds, which Crisp "
-						 "writes in lower case.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("website of foreign table \"%s\" is not within the bounds of its partition",
+					RelationGetRelationName(relation)),
+			 errdetail("Its rows are those of website \"%s\".", options->website_id),
+			 errhint("Set the table's option website_id to the website of the bounds, which Crisp "
+					 "writes in lower case.")));
 }

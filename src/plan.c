@@ -325,7 +325,8 @@ add_parameterization(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *rinfo
 
 	if (!join_clause_is_movable_to(rinfo, baserel))
 		return param_infos;
-	conditions = conditions_match(baserel, plan->relid, plan->options, list_make1(rinfo))->conditions;
+	conditions = conditions_match(baserel, plan->relid, plan->options, list_make1(rinfo))
+					 ->conditions;
 	if (conditions == NIL || !condition_finds_rows(plan->options->resource, linitial(conditions)))
 		return param_infos;
 

@@ -26,9 +26,9 @@ extern const CrispResource crisp_visitors;
 extern const CrispResource crisp_operators;
 
 /* The column that each resource of a website has, where Crisp has no such field. */
-#define CRISP_WEBSITE_COLUMN                                                                      \
-	{                                                                                             \
-		"website_id", CRISP_TEXT, "website that was asked", CRISP_WEBSITE | CRISP_REQUIRED        \
+#define CRISP_WEBSITE_COLUMN                                                               \
+	{                                                                                      \
+		"website_id", CRISP_TEXT, "website that was asked", CRISP_WEBSITE | CRISP_REQUIRED \
 	}
 
 /* For resources that have none. */
