@@ -21,27 +21,53 @@ const files = (await readdir(directory)).filter((name) => /^resource_.*\.c$/.tes
 const sources = await Promise.all(files.map((name) => readFile(new URL(name, directory), "utf8")));
 const source = sources.join("\n");
 
-// The columns of a resource as src/resource_*.c has them: [path, kind].  Those that read what
-// was asked for are no fields, nor is CRISP_WEBSITE_COLUMN, and a field that is two columns, by the kind of its value, counts as the
-// one for structures.
-function catalog(resource) {
-  const [, table] =
+// The table of the columns of a resource in src/resource_*.c.
+function table(resource) {
+  const [, text] =
     new RegExp(`CrispColumn ${resource}_columns\\[\\] = \\{\n(.*?)\n\\};`, "s").exec(source) ?? [];
-  assert.ok(table, `src/resource_*.c has a table of the columns of ${resource}`);
-  return [...table.matchAll(/^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_(?:ASKED|STRINGS))/gm)].map(([, path, type]) => [
-    path,
-    kinds[type],
-  ]);
+  assert.ok(text, `src/resource_*.c has a table of the columns of ${resource}`);
+  return text;
 }
 
-for (const [resource, typeName] of [
+// The columns of a resource: [path, kind].  Those that read what was asked for are no fields, nor is
+// CRISP_WEBSITE_COLUMN, and a field that is two columns, by the kind of its value, counts as
+// the one for structures.
+function catalog(resource) {
+  const column = /^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_(?:ASKED|STRINGS))/gm;
+  return [...table(resource).matchAll(column)].map(([, path, type]) => [path, kinds[type]]);
+}
+
+// The columns that only details have.
+function details(resource) {
+  return [...table(resource).matchAll(/^\t\{"([a-z_.]+)",.*CRISP_DETAIL/gm)].map(([, path]) => path);
+}
+
+for (const [resource, ...typeNames] of [
   ["conversation", "Conversation"],
   ["message", "ConversationMessage"],
+  ["conversation_segment", "ConversationSuggestedSegment"],
   ["people_profile", "PeopleProfile"],
+  ["people_segment", "PeopleSuggestedSegment"],
   ["visitor", "WebsiteVisitor"],
+  ["visitor_count", "WebsiteVisitorCount"],
   ["operator", "OperatorListOne"],
+  ["inbox", "WebsiteInbox"],
+  ["campaign", "WebsiteCampaignItem"],
+  ["website", "Website", "PluginConnectWebsite"],
 ]) {
-  test(`the columns of ${resource} are the fields of ${typeName}`, () => {
-    assert.deepEqual(catalog(resource).sort(), fields(typeName).sort());
+  test(`the columns of ${resource} are the fields of ${typeNames.join(" and ")}`, () => {
+    const known = new Map(typeNames.flatMap((name) => fields(name)));
+    assert.deepEqual(catalog(resource).sort(), [...known].sort());
+  });
+}
+
+for (const [resource, listed] of [
+  ["campaign", "WebsiteCampaignExcerpt"],
+  ["website", "PluginConnectWebsite"],
+]) {
+  test(`the details of ${resource} are what ${listed} lacks`, () => {
+    const excerpt = new Set(fields(listed).map(([path]) => path));
+    const lacking = catalog(resource).map(([path]) => path).filter((path) => !excerpt.has(path));
+    assert.deepEqual(details(resource).sort(), lacking.sort());
   });
 }

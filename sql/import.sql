@@ -6,7 +6,9 @@ SELECT resource, count(*), min(column_name) FILTER (WHERE pushdown IS NOT NULL) 
   FROM crisp_fdw_columns() GROUP BY 1 ORDER BY 1;
 
 -- every column of every resource
+\pset format unaligned
 SELECT resource, column_name, data_type, json_path, pushdown FROM crisp_fdw_columns();
+\pset format aligned
 SELECT resource, column_name FROM crisp_fdw_columns() WHERE description = '' OR description IS NULL;
 -- the names are made by the flattening rule (content has two columns), and are unique
 SELECT resource, column_name, json_path FROM crisp_fdw_columns()

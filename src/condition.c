@@ -80,10 +80,11 @@ takes_operator(const CrispResource *resource, const CrispColumn *column, Conditi
 		case CONDITION_ANY:
 			return flag || (column->flags & CRISP_WEBSITE) != 0 ||
 				   has_filter(resource, column, CRISP_EQUALS) ||
+				   has_filter(resource, column, CRISP_FINDS) ||
 				   has_filter(resource, column, CRISP_SEARCHES) ||
 				   crisp_resource_lookup(resource, column->path) != NULL;
 		case CONDITION_NOT_EQUAL:
-			return flag;
+			return has_filter(resource, column, CRISP_IS_NOT);
 		case CONDITION_IS_NULL:
 			return has_filter(resource, column, CRISP_IS_NULL);
 		case CONDITION_CONTAINS:
@@ -434,6 +435,9 @@ describe_filters(StringInfo text, const CrispResource *resource, const CrispColu
 			case CRISP_EQUALS:
 			case CRISP_SEARCHES:
 				add_ability(text, "=", filter->param);
+				break;
+			case CRISP_FINDS:
+				add_ability(text, "= plain words", filter->param);
 				break;
 			case CRISP_IS:
 				add_ability(text, psprintf("= '%s'", filter->constant), filter->param);

@@ -63,6 +63,7 @@ filter_fits(const CrispFilter *filter, int op, Node *value)
 		case CRISP_IS_NULL:
 			return op == CONDITION_IS_NULL;
 		case CRISP_EQUALS:
+		case CRISP_FINDS:
 		case CRISP_SEARCHES:
 			return equals;
 		case CRISP_CONTAINS:

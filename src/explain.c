@@ -106,6 +106,18 @@ explain_early_stop(const List *method, const CrispRequest *request, ExplainState
 }
 
 /*
+ * What is asked for each row of the list.
+ */
+static void
+explain_details(ForeignScanState *node, ExplainState *es)
+{
+	char *target = crisp_scan_detail_target(node);
+
+	if (target != NULL)
+		ExplainPropertyText("Crisp Request For Each Row", psprintf("GET %s", target), es);
+}
+
+/*
  * With ANALYZE: what the scan has cost.
  */
 static void
@@ -139,6 +151,7 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 	{
 		ExplainPropertyText("Crisp Request", request_text(request), es);
 		explain_early_stop(method, request, es);
+		explain_details(node, es);
 	}
 	if (es->verbose)
 		explain_conditions(node, deparse_context, es);

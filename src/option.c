@@ -444,6 +444,21 @@ options_of_server(Oid server_id)
 	return options;
 }
 
+/*
+ * Raise an error when the list can't be asked for without a website, and none is set.
+ */
+static void
+check_website(const CrispOptions *options)
+{
+	if (options->website_id == NULL &&
+		crisp_resource_needs_website(options->resource, options->tier))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"website_id\" is required for foreign table \"%s\"",
+						options->table_name),
+				 errhint("Set it on server \"%s\", or on the table.", options->server_name)));
+}
+
 CrispOptions *
 option_of_table(Oid relid)
 {
@@ -464,13 +479,46 @@ option_of_table(Oid relid)
 						get_rel_name(relid)),
 				 errhint("Set its option resource to one of: %s", crisp_resource_names())));
 
-	if (crisp_resource_needs_website(options->resource) && options->website_id == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
-				 errmsg("option \"website_id\" is required for foreign table \"%s\"",
-						get_rel_name(relid)),
-				 errhint("Set it on server \"%s\", or on the table.", options->server_name)));
+	options->table_name = get_rel_name(relid);
+	if (options->resource->plugin_route == NULL)
+		check_website(options);
 	return options;
+}
+
+/*
+ * The user mapping that user_id has for the options' server.
+ */
+static UserMapping *
+find_user_mapping(const CrispOptions *options, Oid user_id)
+{
+	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id),
+							   ObjectIdGetDatum(options->server_id)) &&
+		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+							   ObjectIdGetDatum(options->server_id)))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("user mapping not found for user \"%s\", server \"%s\"",
+					GetUserNameFromId(user_id, false), options->server_name),
+			 errhint(
+				 "Use CREATE USER MAPPING with the options tier, identifier and key of a Crisp token.")));
+
+	return GetUserMapping(user_id, options->server_id);
+}
+
+void
+option_add_tier(CrispOptions *options, Oid user_id)
+{
+	ListCell *lc;
+
+	if (options->resource->plugin_route == NULL)
+		return;
+
+	options->tier = DEFAULT_TIER;
+	foreach(lc, find_user_mapping(options, user_id)->options)
+		if (strcmp(lfirst_node(DefElem, lc)->defname, "tier") == 0)
+			options->tier = defGetString(lfirst_node(DefElem, lc));
+	check_website(options);
 }
 
 /*
@@ -490,24 +538,13 @@ hash_credentials(const CrispOptions *options)
 void
 option_add_credentials(CrispOptions *options, Oid user_id)
 {
-	UserMapping *mapping;
+	UserMapping *mapping = find_user_mapping(options, user_id);
 
-	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id),
-							   ObjectIdGetDatum(options->server_id)) &&
-		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
-							   ObjectIdGetDatum(options->server_id)))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("user mapping not found for user \"%s\", server \"%s\"",
-					GetUserNameFromId(user_id, false), options->server_name),
-			 errhint(
-				 "Use CREATE USER MAPPING with the options tier, identifier and key of a Crisp token.")));
-
-	mapping = GetUserMapping(user_id, options->server_id);
 	options->user_mapping_id = mapping->umid;
 	options->tier = DEFAULT_TIER;
 	set_options(options, mapping->options, UserMappingRelationId);
+	if (options->resource != NULL)
+		check_website(options);
 
 	if (options->identifier == NULL || options->key == NULL)
 		ereport(

@@ -60,6 +60,7 @@ typedef struct CrispOptions
 	int			prefetch;				/* requests under way together, at most */
 	bool		exact_scan;				/* scan_mode exact, by option or setting */
 	const CrispResource *resource;		/* NULL for a server */
+	const char			*table_name;	/* likewise */
 	double				 startup_cost;	/* of a request, in the planner's units */
 	double				 tuple_cost;	/* of a row received, likewise */
 	int					 analyze_pages; /* most requests that ANALYZE makes for a table */
@@ -67,7 +68,7 @@ typedef struct CrispOptions
 
 	/* From the user mapping, once option_add_credentials() was called. */
 	Oid			user_mapping_id;
-	const char *tier;
+	const char *tier; /* or option_add_tier(); NULL before */
 	const char *identifier;
 	const char *key;
 	uint64		credentials_hash; /* of these three */
@@ -83,8 +84,15 @@ typedef struct CrispOptions
 extern CrispOptions *option_of_table(Oid relid);
 
 /*
+ * Where the table's list depends on the tier of the token, add the tier that user_id has for
+ * the options' server, which is no secret.  Raises what option_add_credentials() raises.
+ */
+extern void option_add_tier(CrispOptions *options, Oid user_id);
+
+/*
  * Add the credentials that user_id has for the options' server.
- * Raises 42704 when there is no user mapping, HV002 when it is incomplete.
+ * Raises 42704 when there is no user mapping, HV002 when it is incomplete, or when the
+ * table's resource needs a website with a token of its tier and there is none.
  */
 extern void option_add_credentials(CrispOptions *options, Oid user_id);
 

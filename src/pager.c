@@ -99,7 +99,7 @@ is_last_page(const Pager *pager, bool more)
 	const CrispOptions *options = pager->request->options;
 	size_t				full_page;
 
-	if (!crisp_resource_is_paged(options->resource) || pager->nrows == 0)
+	if (!crisp_resource_is_paged(options->resource, options->tier) || pager->nrows == 0)
 		return true;
 	if (more)
 	{
@@ -134,9 +134,21 @@ ask_ahead(Pager *pager)
 
 	if (window_count(pager->window) == 0)
 		ask_for_page(pager);
-	while (crisp_resource_is_paged(pager->request->options->resource) &&
-		   window_has_room(pager->window) && (last_wanted == 0 || pager->next_page <= last_wanted))
+	while (
+		crisp_resource_is_paged(pager->request->options->resource, pager->request->options->tier) &&
+		window_has_room(pager->window) && (last_wanted == 0 || pager->next_page <= last_wanted))
 		ask_for_page(pager);
+}
+
+/*
+ * Whether the list is one object, its only row.
+ */
+static bool
+is_one_row(const Pager *pager)
+{
+	const CrispOptions *options = pager->request->options;
+
+	return crisp_resource_is_one_row(options->resource, options->tier);
 }
 
 /*
@@ -147,6 +159,7 @@ take_page(Pager *pager)
 {
 	const CrispOptions *options = pager->request->options;
 	MemoryContext		old_context = MemoryContextSwitchTo(pager->context);
+	bool				one_row = is_one_row(pager);
 	ApiAnswer			answer;
 
 	if (pager->page_context != NULL)
@@ -161,15 +174,16 @@ take_page(Pager *pager)
 	pager->counts.pages++;
 	MemoryContextSwitchTo(old_context);
 
-	if (json_node_kind(answer.data) != JSON_NODE_ARRAY)
+	if (json_node_kind(answer.data) != (one_row ? JSON_NODE_OBJECT : JSON_NODE_ARRAY))
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
 						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
-						errdetail("GET %s: \"data\" is not an array.",
-								  request_list_target(pager->request, pager->page_number)),
+						errdetail("GET %s: \"data\" is not an %s.",
+								  request_list_target(pager->request, pager->page_number),
+								  one_row ? "object" : "array"),
 						errhint("Check the server's option base_url.")));
 
 	pager->rows = answer.data;
-	pager->nrows = json_node_length(answer.data);
+	pager->nrows = one_row ? 1 : json_node_length(answer.data);
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
 }
@@ -267,7 +281,10 @@ pager_next_on_page(Pager *pager)
 {
 	while (pager->next_row < pager->nrows)
 	{
-		const JsonNode *row = json_node_element(pager->rows, pager->next_row++);
+		const JsonNode *row = is_one_row(pager) ? pager->rows
+												: json_node_element(pager->rows, pager->next_row);
+
+		pager->next_row++;
 
 		pager->counts.rows++;
 		if (json_node_kind(row) != JSON_NODE_OBJECT)

@@ -43,7 +43,7 @@ extern size_t		   pager_go_to(Pager *pager, int page_number);
 extern const JsonNode *pager_next_on_page(Pager *pager);
 extern bool			   pager_on_last_page(const Pager *pager);
 
-/* The page at hand: a JSON array, NULL before the first; and its number. */
+/* The page at hand: a JSON array (or the only row), NULL before the first; and its number. */
 extern const JsonNode *pager_page(const Pager *pager);
 extern int			   pager_page_number(const Pager *pager);
 

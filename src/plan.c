@@ -20,6 +20,7 @@
 #include "access/table.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/multibitmapset.h"
 #endif
@@ -36,6 +37,7 @@
 #include "utils/syscache.h"
 
 #include "condition.h"
+#include "detail.h"
 #include "estimate.h"
 #include "plan.h"
 #include "search.h"
@@ -49,11 +51,12 @@
 /* What planning a scan needs to keep, in RelOptInfo.fdw_private. */
 typedef struct ScanPlan
 {
-	Oid					relid;
-	const CrispOptions *options;
-	Conditions		   *conditions; /* among the relation's own clauses */
-	bool				all_asked;	/* there are no other clauses */
-	double				received;	/* rows that Crisp sends for them */
+	Oid			  relid;
+	CrispOptions *options;
+	Conditions	 *conditions; /* among the relation's own clauses */
+	bool		  all_asked;  /* there are no other clauses */
+	double		  received;	  /* rows that Crisp sends for them */
+	double		  details;	  /* rows whose details are asked for, of these */
 } ScanPlan;
 
 /* A path in the making. */
@@ -68,6 +71,9 @@ typedef struct PathDraft
 	ParamPathInfo *param_info;
 	Cost		   penalty; /* for a path that would raise an error */
 } PathDraft;
+
+static List *used_columns(RelOptInfo *baserel, Oid relid, List *scan_clauses,
+						  AttrNumber sort_column);
 
 /*----------
  * Sizes
@@ -86,7 +92,7 @@ rows_per_page(const CrispOptions *options)
 static double
 list_requests(const CrispOptions *options, double rows)
 {
-	if (!crisp_resource_is_paged(options->resource))
+	if (!crisp_resource_is_paged(options->resource, options->tier))
 		return 1;
 	return Max(1, ceil(rows / rows_per_page(options)));
 }
@@ -102,6 +108,9 @@ lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condition
 	ListCell *lc;
 	ListCell *lc_value;
 
+	/* What was searched for is for Crisp to tell, and a lookup doesn't search. */
+	if (search_is_asked(options, conditions))
+		return -1;
 	forboth(lc, conditions->conditions, lc_value, conditions->values)
 	{
 		List			  *condition = lfirst(lc);
@@ -132,6 +141,7 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	plan->relid = foreigntableid;
 	plan->options = option_of_table(foreigntableid);
+	option_add_tier(plan->options, OidIsValid(baserel->userid) ? baserel->userid : GetUserId());
 	plan->conditions = conditions_match(baserel, foreigntableid, plan->options,
 										baserel->baserestrictinfo);
 	plan->all_asked = list_length(plan->conditions->clauses) ==
@@ -141,6 +151,10 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	estimate_size(root, baserel, plan->options, plan->conditions);
 
 	plan->received = estimate_list_rows(root, baserel, plan->options, plan->conditions);
+	plan->details = detail_requests(
+		root, baserel, plan->options, foreigntableid,
+		used_columns(baserel, foreigntableid, get_actual_clauses(baserel->baserestrictinfo), 0),
+		plan->received);
 
 	/* A key has one row at most. */
 	if (lookup_condition(root, plan->options, plan->conditions, &nkeys) >= 0)
@@ -239,14 +253,14 @@ offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Condi
 	double	  selectivity = 1;
 	int		  order = early_stop_order(root, baserel, plan, conditions, &selectivity);
 
-	draft->requests = list_requests(plan->options, draft->received);
+	draft->requests = list_requests(plan->options, draft->received) + plan->details;
 	if (order >= 0)
 	{
 		double received = clamp_row_est(baserel->tuples * selectivity);
-		double requests = list_requests(plan->options, received) + 1;
+		double requests = list_requests(plan->options, received) + 1 + plan->details;
 
 		/* Where the whole list is as short, proving the order is not worth its requests. */
-		if (requests < list_requests(plan->options, baserel->tuples))
+		if (requests < list_requests(plan->options, baserel->tuples) + plan->details)
 		{
 			draft->method[METHOD_ORDER] = order;
 			draft->requests = requests;
@@ -520,7 +534,7 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 
 	/* A node above that wants all rows, whatever the limit, gets the rest of the list. */
 	draft.received = plan->received;
-	draft.requests = list_requests(options, draft.received) + proof;
+	draft.requests = list_requests(options, draft.received) + proof + plan->details;
 	draft.pathkeys = list_make1(pathkey);
 	offer_path(root, baserel, &draft);
 }

@@ -326,6 +326,77 @@ add_criterion(RequestContext *context, const char *criterion, const char *value)
 }
 
 /*
+ * Whether a text is made of words that any search for them finds, whatever it takes for
+ * words: ASCII letters and digits, with single blanks between.
+ */
+static bool
+is_plain_words(const char *text)
+{
+	bool in_word = false;
+
+	for (const char *c = text; *c != '\0'; c++)
+	{
+		bool is_letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+						 (*c >= '0' && *c <= '9');
+
+		if (!is_letter && (*c != ' ' || !in_word))
+			return false;
+		in_word = is_letter;
+	}
+	return in_word;
+}
+
+/*
+ * Raise an error unless Crisp can be asked for a value, where it knows certain ones only.
+ */
+static void
+check_asked_value(const CrispResource *resource, const CrispColumn *column, const char *value)
+{
+	StringInfoData valid;
+
+	initStringInfo(&valid);
+	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+	{
+		if (strcmp(filter->path, column->path) != 0)
+			continue;
+		if (filter->test != CRISP_IS || strcmp(filter->constant, value) == 0)
+			return;
+		appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", filter->constant);
+	}
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("Crisp cannot be asked for \"%s\" = \"%s\"", column->path, value),
+					errhint("Valid values are: %s", valid.data)));
+}
+
+/*
+ * Set what Crisp is asked for by conditions on the column that reads it.
+ */
+static void
+set_search(RequestContext *context)
+{
+	for (int i = 0; i < context->nconditions && context->request->search == NULL; i++)
+	{
+		const Condition *condition = &context->conditions[i];
+		const char		*value;
+
+		if ((condition->column->flags & CRISP_ASKED) == 0 || !condition->value->known)
+			continue;
+		value = only_value(condition);
+		if (value == NULL)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("Crisp cannot be asked for several texts at once"),
+							errhint("Use UNION of queries that search for one text each.")));
+		if (strlen(value) > MAX_VALUE_BYTES)
+			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+							errmsg("text to search Crisp for is too long"),
+							errdetail("It has %zu bytes, %d is the limit.", strlen(value),
+									  MAX_VALUE_BYTES)));
+		check_asked_value(context->options->resource, condition->column, value);
+		context->request->search = value;
+	}
+}
+
+/*
  * Apply one of the resource's filters to one condition on its column, whose value is known.
  */
 static void
@@ -346,22 +417,14 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 			if (value != NULL && is_sendable(value))
 				add_param(context, filter->param, value);
 			break;
-		case CRISP_SEARCHES:
+		case CRISP_FINDS:
 			value = only_value(condition);
-			if (context->request->search != NULL)
-				break;
-			if (value == NULL)
-				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-								errmsg("Crisp cannot be asked for several texts at once"),
-								errhint("Use UNION of queries that search for one text each.")));
-			if (strlen(value) > MAX_VALUE_BYTES)
-				ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-								errmsg("text to search Crisp for is too long"),
-								errdetail("It has %zu bytes, %d is the limit.", strlen(value),
-										  MAX_VALUE_BYTES)));
-			context->request->search = value;
-			if (is_sendable(value))
+			if (value != NULL && is_sendable(value) && is_plain_words(value))
 				add_param(context, filter->param, value);
+			break;
+		case CRISP_SEARCHES:
+			if (is_sendable(context->request->search))
+				add_param(context, filter->param, context->request->search);
 			break;
 		case CRISP_CONTAINS:
 			foreach(lc, condition->texts)
@@ -379,7 +442,8 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 static void
 apply_unknown_filter(RequestContext *context, const CrispFilter *filter, const Condition *condition)
 {
-	if (filter->test == CRISP_EQUALS || filter->test == CRISP_SEARCHES)
+	if (filter->test == CRISP_EQUALS || filter->test == CRISP_FINDS ||
+		filter->test == CRISP_SEARCHES)
 	{
 		if (condition->op == CONDITION_EQUAL)
 			add_unknown(context, filter->param, condition);
@@ -586,6 +650,7 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 	for (int i = 0; i < context.nconditions; i++)
 		if (is_time_condition(&context.conditions[i]) && !context.conditions[i].value->known)
 			add_unknown_time(&context, &context.conditions[i]);
+	set_search(&context);
 	add_filters(&context);
 	add_search_filter(&context);
 	context.request->query = context.query.data;

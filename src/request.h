@@ -74,6 +74,9 @@ extern char *request_list_target(const CrispRequest *request, int page_number);
 /* The target for one key (UTF-8), or for no key in particular where key is NULL; palloc'd. */
 extern char *request_lookup_target(const CrispRequest *request, const char *key);
 
+/* The same for a route of the options' resource. */
+extern char *request_key_target(const CrispOptions *options, const char *route, const char *key);
+
 /* A route of the options' resource with its website filled in; palloc'd. */
 extern char *request_route_target(const CrispOptions *options, const char *route);
 

@@ -86,7 +86,8 @@ request_list_target(const CrispRequest *request, int page_number)
 	StringInfoData		 target;
 
 	initStringInfo(&target);
-	append_route(&target, resource->list_route, options, page_number, NULL);
+	append_route(&target, crisp_resource_route(resource, options->tier), options, page_number,
+				 NULL);
 	if (resource->per_page_param != NULL)
 		append_query(&target, psprintf("%s=%d", resource->per_page_param, request->per_page));
 	if (resource->include_empty_param != NULL && options->include_empty)
@@ -101,19 +102,21 @@ request_list_target(const CrispRequest *request, int page_number)
 char *
 request_lookup_target(const CrispRequest *request, const char *key)
 {
+	return request_key_target(request->options, request->lookup->route, key);
+}
+
+char *
+request_key_target(const CrispOptions *options, const char *route, const char *key)
+{
 	StringInfoData target;
 
 	initStringInfo(&target);
-	append_route(&target, request->lookup->route, request->options, 0, key);
+	append_route(&target, route, options, 0, key);
 	return target.data;
 }
 
 char *
 request_route_target(const CrispOptions *options, const char *route)
 {
-	StringInfoData target;
-
-	initStringInfo(&target);
-	append_route(&target, route, options, 0, NULL);
-	return target.data;
+	return request_key_target(options, route, NULL);
 }

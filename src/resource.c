@@ -21,8 +21,10 @@ const CrispLookup crisp_no_lookups[] = {{NULL}};
 const CrispOrder  crisp_no_orders[] = {{NULL}};
 
 const CrispResource *const crisp_resources[] = {
-	&crisp_conversations, &crisp_messages,	&crisp_people_profiles,
-	&crisp_visitors,	  &crisp_operators,
+	&crisp_conversations,	&crisp_messages,  &crisp_people_profiles,
+	&crisp_visitors,		&crisp_operators, &crisp_visitors_count,
+	&crisp_campaigns,		&crisp_inboxes,	  &crisp_conversation_segments,
+	&crisp_people_segments, &crisp_websites,
 };
 
 const int crisp_nresources = lengthof(crisp_resources);
@@ -99,16 +101,61 @@ crisp_resource_key(const CrispResource *resource)
 	return NULL;
 }
 
-bool
-crisp_resource_needs_website(const CrispResource *resource)
+/*
+ * Whether tokens of a tier have a list of their own.
+ */
+static bool
+has_own_list(const CrispResource *resource, const char *tier)
 {
-	return strstr(resource->list_route, "{website_id}") != NULL;
+	return resource->plugin_route != NULL && tier != NULL && strcmp(tier, "plugin") == 0;
+}
+
+const char *
+crisp_resource_route(const CrispResource *resource, const char *tier)
+{
+	return has_own_list(resource, tier) ? resource->plugin_route : resource->list_route;
 }
 
 bool
-crisp_resource_is_paged(const CrispResource *resource)
+crisp_resource_is_one_row(const CrispResource *resource, const char *tier)
 {
-	return strstr(resource->list_route, "{page_number}") != NULL;
+	return resource->one_row && !has_own_list(resource, tier);
+}
+
+bool
+crisp_resource_needs_website(const CrispResource *resource, const char *tier)
+{
+	return strstr(crisp_resource_route(resource, tier), "{website_id}") != NULL;
+}
+
+bool
+crisp_resource_is_paged(const CrispResource *resource, const char *tier)
+{
+	return strstr(crisp_resource_route(resource, tier), "{page_number}") != NULL;
+}
+
+const char *
+crisp_resource_detail_route(const CrispResource *resource, const char *tier)
+{
+	if (resource->plugin_route != NULL && !has_own_list(resource, tier))
+		return NULL;
+	return resource->detail_route;
+}
+
+bool
+crisp_resource_list_has(const CrispResource *resource, const char *path)
+{
+	for (int i = 0; i < resource->ncolumns; i++)
+	{
+		const CrispColumn *column = &resource->columns[i];
+		size_t			   length = strlen(column->path);
+
+		/* What is below a field comes with it. */
+		if ((column->flags & CRISP_DETAIL) == 0 && strncmp(column->path, path, length) == 0 &&
+			(path[length] == '\0' || path[length] == '.'))
+			return true;
+	}
+	return false;
 }
 
 const CrispLookup *
@@ -132,9 +179,9 @@ crisp_resource_order(const CrispResource *resource, const char *path)
 const CrispColumn *
 crisp_resource_search(const CrispResource *resource)
 {
-	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
-		if (filter->test == CRISP_SEARCHES)
-			return crisp_column_by_path(resource, filter->path);
+	for (int i = 0; i < resource->ncolumns; i++)
+		if (resource->columns[i].flags & CRISP_ASKED)
+			return &resource->columns[i];
 	return NULL;
 }
 

@@ -31,6 +31,7 @@ typedef enum CrispType
 #define CRISP_STRINGS 0x08	  /* shows strings only, and reads NULL for all else */
 #define CRISP_STRUCTURES 0x10 /* shows objects and arrays only */
 #define CRISP_WEBSITE 0x20	  /* reads the website that was asked, whether Crisp sends it or not */
+#define CRISP_DETAIL 0x40	  /* elements of the list lack it: see detail_route */
 
 typedef struct CrispColumn
 {
@@ -47,6 +48,7 @@ typedef struct CrispColumn
 typedef enum CrispFilterTest
 {
 	CRISP_EQUALS,	/* column = value: the parameter takes the value */
+	CRISP_FINDS,	/* column = value: the parameter searches the column, by the value's words */
 	CRISP_IS,		/* column = constant: the parameter is a flag */
 	CRISP_IS_NOT,	/* column <> constant: a flag */
 	CRISP_IS_NULL,	/* column IS NULL: a flag */
@@ -135,6 +137,18 @@ typedef struct CrispResource
 	const char *per_page_param;		 /* NULL: the page size is the server's choice */
 	const char *include_empty_param; /* NULL: option include_empty has no meaning */
 
+	/* Whether the answer of list_route is an object, which is the only row. */
+	bool one_row;
+
+	/* The list for tokens of tier plugin, where they have one of their own; NULL elsewhere. */
+	const char *plugin_route;
+
+	/*
+	 * Where elements of the list (with a plugin_route: of that list) lack
+	 * fields: the route of the object that has them, by the row's key, {key}.
+	 */
+	const char *detail_route;
+
 	/* The key of an object whose fields count as the element's own; or NULL. */
 	const char *envelope;
 
@@ -198,13 +212,33 @@ extern const CrispOrder	 *crisp_resource_order(const CrispResource *resource, co
 /* The column that the API's date parameters are about; NULL when there is none. */
 extern const CrispColumn *crisp_resource_dates(const CrispResource *resource);
 
-/* The column that reads what full-text search was asked for; NULL when there is no search. */
+/* The column that reads what Crisp was asked for, by a search say; NULL when there is none. */
 extern const CrispColumn *crisp_resource_search(const CrispResource *resource);
 
-/* Whether requests for the resource name a website. */
-extern bool crisp_resource_needs_website(const CrispResource *resource);
+/*
+ * What depends on the tier of the token; NULL is a tier that isn't known, and
+ * stands for all that have nothing of their own.
+ */
 
-/* Whether the resource's list comes in pages. */
-extern bool crisp_resource_is_paged(const CrispResource *resource);
+/* The route of the list. */
+extern const char *crisp_resource_route(const CrispResource *resource, const char *tier);
+
+/* Whether the answer of that route is one object, the only row, rather than an array. */
+extern bool crisp_resource_is_one_row(const CrispResource *resource, const char *tier);
+
+/* Whether requests for the list name a website. */
+extern bool crisp_resource_needs_website(const CrispResource *resource, const char *tier);
+
+/* Whether the list comes in pages. */
+extern bool crisp_resource_is_paged(const CrispResource *resource, const char *tier);
+
+/* The route of what elements of the list lack; NULL when they lack nothing. */
+extern const char *crisp_resource_detail_route(const CrispResource *resource, const char *tier);
+
+/*
+ * Whether elements of the list have whatever Crisp has at a JSON path, also
+ * where it's a list that lacks other things.  What the catalog doesn't know, they may lack.
+ */
+extern bool crisp_resource_list_has(const CrispResource *resource, const char *path);
 
 #endif /* CRISP_RESOURCE_H */

@@ -12,6 +12,9 @@
 
 #include "resource.h"
 
+/* resource_campaign.c */
+extern const CrispResource crisp_campaigns;
+
 /* resource_conversation.c */
 extern const CrispResource crisp_conversations;
 
@@ -21,9 +24,16 @@ extern const CrispResource crisp_messages;
 /* resource_people.c */
 extern const CrispResource crisp_people_profiles;
 
+/* resource_segment.c */
+extern const CrispResource crisp_conversation_segments;
+extern const CrispResource crisp_people_segments;
+
 /* resource_website.c */
 extern const CrispResource crisp_visitors;
 extern const CrispResource crisp_operators;
+extern const CrispResource crisp_visitors_count;
+extern const CrispResource crisp_inboxes;
+extern const CrispResource crisp_websites;
 
 /* The column that each resource of a website has, where Crisp has no such field. */
 #define CRISP_WEBSITE_COLUMN                                                               \

@@ -53,6 +53,45 @@ static const CrispColumn operator_columns[] = {
 	{"details.identifier", CRISP_TEXT, "identifier of a sandbox operator's token"},
 	{"details.key", CRISP_TEXT, "key of a sandbox operator's token"},
 };
+
+static const CrispColumn visitor_count_columns[] = {
+	CRISP_WEBSITE_COLUMN,
+	{"count", CRISP_INTEGER, "visitors who are on the website now"},
+	{"active", CRISP_INTEGER, "those of them who are active"},
+	{"limited", CRISP_BOOLEAN, "whether the numbers are cut off, and there are more"},
+};
+
+static const CrispColumn inbox_columns[] = {
+	{"inbox_id", CRISP_TEXT, "identifier of the sub-inbox, a UUID", CRISP_KEY | CRISP_REQUIRED},
+	CRISP_WEBSITE_COLUMN,
+	{"name", CRISP_TEXT, "name"},
+	{"emoji", CRISP_TEXT, "symbol"},
+	{"order", CRISP_INTEGER, "place among the sub-inboxes"},
+	{"operators", CRISP_TEXT_ARRAY, "operators who see it, see operators"},
+	{"teams", CRISP_TEXT_ARRAY, "teams that see it"},
+	{"team_operators", CRISP_TEXT_ARRAY, "operators of these teams"},
+	{"conditions", CRISP_JSON, "which conversations are filed in it: model, criterion, operator, query"},
+	{"operator", CRISP_TEXT, "and or or: whether all conditions must hold, or one"},
+	{"created_at", CRISP_TIME, "when the sub-inbox was created"},
+	{"updated_at", CRISP_TIME, "when it last changed"},
+};
+
+/* The list of a plugin has the second half, and Crisp's route for one website the first. */
+static const CrispColumn website_columns[] = {
+	{"website_id", CRISP_TEXT, "identifier of the website, a UUID", CRISP_KEY | CRISP_REQUIRED},
+	{"name", CRISP_TEXT, "name", CRISP_DETAIL},
+	{"domain", CRISP_TEXT, "domain", CRISP_DETAIL},
+	{"logo", CRISP_TEXT, "URL of the logo", CRISP_DETAIL},
+	{"verified", CRISP_BOOLEAN, "whether Crisp has verified it", CRISP_DETAIL},
+	{"institutional", CRISP_BOOLEAN, "whether it belongs to an institution", CRISP_DETAIL},
+	{"price", CRISP_NUMBER, "what it pays for the plugin; tier plugin only"},
+	{"token", CRISP_TEXT, "by which the plugin tells the website's requests; tier plugin only"},
+	{"settings", CRISP_JSON, "the plugin's settings on the website; tier plugin only"},
+	{"plan.id", CRISP_TEXT, "identifier of its Crisp plan; tier plugin only"},
+	{"plan.name", CRISP_TEXT, "name of its Crisp plan; tier plugin only"},
+	{"plan.trialing", CRISP_BOOLEAN, "whether it tries the plan out; tier plugin only"},
+	{"difference", CRISP_TEXT, "what changed, where Crisp tells; tier plugin only"},
+};
 /* clang-format on */
 
 static const CrispCount visitor_count = {"website/{website_id}/visitors/count", "count", "limited"};
@@ -81,4 +120,46 @@ const CrispResource crisp_operators = {
 	.orders = crisp_no_orders,
 	.columns = operator_columns,
 	.ncolumns = lengthof(operator_columns),
+};
+
+/* The count by itself; the table visitors has what is counted. */
+const CrispResource crisp_visitors_count = {
+	.name = "visitors_count",
+	.description = "how many visitors are on the website now: one row",
+	.list_route = "website/{website_id}/visitors/count",
+	.one_row = true,
+	.typical_rows = 1,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = visitor_count_columns,
+	.ncolumns = lengthof(visitor_count_columns),
+};
+
+const CrispResource crisp_inboxes = {
+	.name = "inboxes",
+	.description = "sub-inboxes, in which conversations are filed",
+	.list_route = "website/{website_id}/inboxes/list/{page_number}",
+	.typical_rows = 10,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = inbox_columns,
+	.ncolumns = lengthof(inbox_columns),
+};
+
+/* A website can't be looked up by its key: that route knows nothing of plugins. */
+const CrispResource crisp_websites = {
+	.name = "websites",
+	.description = "the website; for a plugin, all those that installed it",
+	.list_route = "website/{website_id}",
+	.one_row = true,
+	.plugin_route = "plugin/connect/websites/all/{page_number}?filter_configured=0&include_plan=1",
+	.detail_route = "website/{key}",
+	.typical_rows = 10,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = website_columns,
+	.ncolumns = lengthof(website_columns),
 };

@@ -27,6 +27,7 @@
 #include "utils/tuplestore.h"
 
 #include "condition.h"
+#include "detail.h"
 #include "flatten.h"
 #include "list.h"
 #include "lookup.h"
@@ -34,6 +35,7 @@
 #include "order.h"
 #include "partition.h"
 #include "plan.h"
+#include "rescan.h"
 #include "scan.h"
 
 /* A running scan, in ForeignScanState.fdw_state; lives in the query's memory. */
@@ -53,7 +55,8 @@ typedef struct CrispScan
 	CrispRequest  asked; /* request as its conditions have it, before its order was judged */
 	ListReader	 *list;
 	Lookup		 *lookup;
-	Newest		 *newest; /* sorts what comes from the list; or NULL */
+	Details		 *details; /* adds to the rows of a list what it lacks; or NULL */
+	Newest		 *newest;  /* sorts what comes from there; or NULL */
 	bool		  started;
 	bool		  at_end;
 	bool		  parameters_changed; /* since the request was made: is it still the same? */
@@ -133,54 +136,7 @@ begin_flattener(CrispScan *scan, Relation relation, List *columns)
 						 sources, nsources);
 }
 
-/*
- * Look for a node in a plan tree.  Returns whether it's there; *repeats is set
- * when it is on a side that a nested loop runs for each row of the other.
- */
-static bool
-find_plan(const Plan *tree, const Plan *plan, bool *repeats)
-{
-	List	 *children = NIL;
-	ListCell *lc;
-
-	if (tree == NULL)
-		return false;
-	if (tree == plan || find_plan(outerPlan(tree), plan, repeats))
-		return true;
-	if (find_plan(innerPlan(tree), plan, repeats))
-	{
-		if (IsA(tree, NestLoop))
-			*repeats = true;
-		return true;
-	}
-
-	if (IsA(tree, Append))
-		children = ((const Append *) tree)->appendplans;
-	else if (IsA(tree, MergeAppend))
-		children = ((const MergeAppend *) tree)->mergeplans;
-	else if (IsA(tree, SubqueryScan))
-		return find_plan(((const SubqueryScan *) tree)->subplan, plan, repeats);
-	foreach(lc, children)
-		if (find_plan(lfirst(lc), plan, repeats))
-			return true;
-	return false;
-}
-
-/*
- * Whether the scan may be run more than once.  The executor's flags tell of
- * some cases only.  What isn't found in the main plan belongs to a subplan, or
- * to a node that this doesn't know.
- */
-static bool
-may_be_rescanned(ForeignScanState *node, int eflags)
-{
-	const PlannedStmt *statement = node->ss.ps.state->es_plannedstmt;
-	bool			   repeats = false;
-
-	if (eflags & EXEC_FLAG_REWIND)
-		return true;
-	return !find_plan(statement->planTree, node->ss.ps.plan, &repeats) || repeats;
-}
+static void store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot);
 
 /*
  * Give the scan's descriptor back.
@@ -195,6 +151,22 @@ close_descriptor(void *arg)
 	(void) close(scan->descriptor);
 	ReleaseExternalFD();
 	scan->descriptor = -1;
+}
+
+/*
+ * Prepare to fetch what the elements of the list lack, if the query uses any of it.
+ */
+static void
+begin_details(ForeignScanState *node, List *columns)
+{
+	CrispScan *scan = node->fdw_state;
+	Relation   relation = node->ss.ss_currentRelation;
+	List	  *lacking = detail_columns(scan->options, RelationGetRelid(relation), columns);
+
+	if (lacking != NIL)
+		scan->details = details_create(node, scan->options, lacking,
+									   begin_flattener(scan, relation, lacking), store_row,
+									   scan->store != NULL);
 }
 
 void
@@ -213,7 +185,10 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	scan->conditions = list_nth(plan->fdw_private, SCAN_PRIVATE_CONDITIONS);
 	scan->value_states = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+	{
+		option_add_tier(scan->options, crisp_mapping_user(node, plan->scan.scanrelid));
 		return;
+	}
 
 	option_add_credentials(scan->options, crisp_mapping_user(node, plan->scan.scanrelid));
 	if (relation->rd_rel->relispartition)
@@ -227,19 +202,36 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 												  ALLOCSET_SMALL_SIZES);
 	if (method_field(scan, METHOD_KIND) == SCAN_LOOKUP)
 		scan->cache = lookup_cache_create((Size) work_mem * 1024);
-	else if (may_be_rescanned(node, eflags))
+	else if (rescan_is_possible(node, eflags))
 	{
 		scan->store = tuplestore_begin_heap(false, false, work_mem);
 		tuplestore_set_eflags(scan->store, EXEC_FLAG_REWIND);
 		scan->store_slot = ExecInitExtraTupleSlot(node->ss.ps.state, RelationGetDescr(relation),
 												  &TTSOpsMinimalTuple);
 	}
+	if (scan->cache == NULL)
+		begin_details(node, list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS));
 }
 
 /*----------
  * Requests
  *----------
  */
+
+char *
+crisp_scan_detail_target(ForeignScanState *node)
+{
+	const CrispScan	   *scan = node->fdw_state;
+	const CrispOptions *options = scan->options;
+	const ForeignScan  *plan = (const ForeignScan *) node->ss.ps.plan;
+	List			   *columns = list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS);
+
+	if (method_field(scan, METHOD_KIND) == SCAN_LOOKUP ||
+		detail_columns(options, RelationGetRelid(node->ss.ss_currentRelation), columns) == NIL)
+		return NULL;
+	return request_key_target(options,
+							  crisp_resource_detail_route(options->resource, options->tier), NULL);
+}
 
 /*
  * Whether an expression holds a value that only a running plan knows.
@@ -368,6 +360,8 @@ start_request(ForeignScanState *node)
 		if (!trusted)
 			give_up_order(scan);
 		scan->list = list_reader_begin(request);
+		if (scan->details != NULL)
+			details_begin(scan->details, scan->list, method_field(scan, METHOD_PAGE_ROWS));
 		if (newest)
 		{
 			NewestSource source = {
@@ -414,6 +408,8 @@ drop_request(CrispScan *scan)
 	scan->pager_counts = sum_pager_counts(scan);
 	if (scan->newest != NULL)
 		newest_end(scan->newest);
+	if (scan->details != NULL)
+		details_end(scan->details);
 	if (scan->list != NULL)
 		list_reader_end(scan->list);
 	if (scan->lookup != NULL)
@@ -435,11 +431,13 @@ drop_request(CrispScan *scan)
  */
 
 /*
- * Turn a row of Crisp's into a tuple.
+ * Turn a row of Crisp's into a tuple; a DetailConvert.
  */
 static void
-store_row(CrispScan *scan, const JsonNode *row, TupleTableSlot *slot)
+store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot)
 {
+	CrispScan *scan = node->fdw_state;
+
 	flatten_row(scan->flattener, row, slot->tts_values, slot->tts_isnull);
 	if (scan->search_column > 0 && scan->request->search != NULL)
 	{
@@ -457,13 +455,16 @@ static bool
 fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 {
 	CrispScan	   *scan = node->fdw_state;
-	const JsonNode *row = scan->lookup ? lookup_next(scan->lookup) : list_reader_next(scan->list);
+	const JsonNode *row;
 
+	if (scan->details != NULL)
+		return details_next(scan->details, slot);
+	row = scan->lookup ? lookup_next(scan->lookup) : list_reader_next(scan->list);
 	if (row == NULL)
 		return false;
 	if (scan->lookup != NULL)
 		scan->pager_counts.rows++;
-	store_row(scan, row, slot);
+	store_row(node, row, slot);
 	return true;
 }
 
@@ -488,6 +489,8 @@ restart_list(ForeignScanState *node)
 	list_reader_end(scan->list);
 	give_up_order(scan);
 	scan->list = list_reader_begin(scan->request);
+	if (scan->details != NULL)
+		details_begin(scan->details, scan->list, 0);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -576,6 +579,8 @@ crisp_scan_is_ready(ForeignScanState *node)
 		start_request(node);
 	if (scan->at_end || scan->newest != NULL)
 		return true;
+	if (scan->details != NULL)
+		return details_is_ready(scan->details);
 	return scan->lookup ? lookup_is_ready(scan->lookup) : list_reader_is_ready(scan->list);
 }
 
@@ -592,6 +597,8 @@ crisp_scan_is_pending(ForeignScanState *node)
 static bool
 is_settled(const CrispScan *scan)
 {
+	if (scan->details != NULL)
+		return details_is_settled(scan->details);
 	return scan->lookup ? lookup_is_settled(scan->lookup) : list_reader_is_settled(scan->list);
 }
 
@@ -599,7 +606,12 @@ pgsocket
 crisp_scan_descriptor(ForeignScanState *node)
 {
 	CrispScan *scan = node->fdw_state;
-	pgsocket   socket = scan->lookup ? lookup_socket(scan->lookup) : list_reader_socket(scan->list);
+	pgsocket   socket;
+
+	if (scan->details != NULL)
+		socket = details_socket(scan->details);
+	else
+		socket = scan->lookup ? lookup_socket(scan->lookup) : list_reader_socket(scan->list);
 
 	/* The pool may be another one than it was. */
 	close_descriptor(scan);

@@ -38,6 +38,12 @@ extern Oid crisp_mapping_user(ForeignScanState *node, Index rti);
 extern CrispRequest *crisp_scan_request(ForeignScanState *node, List *deparse_context);
 
 /*
+ * The request for details that the scan makes for each row of its list, with {key} for the row's;
+ * NULL when it makes none.  Palloc'd.
+ */
+extern char *crisp_scan_detail_target(ForeignScanState *node);
+
+/*
  * For asynchronous execution.  Whether the scan's next row, or its end, can be had without waiting for
  * Crisp; if not, what it would wait for has been asked.  Raises what requests raise.
  */

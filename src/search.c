@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * search.c
- *		The column that asks for full-text search.
+ *		The column that asks for a search, and reads what was asked for.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -105,8 +105,8 @@ raise_no_search(const CrispOptions *options)
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("Crisp cannot be asked for what \"%s\" is compared with",
 						   crisp_resource_search(options->resource)->path),
-					errdetail("The column reads what full-text search was asked for, and one "
-							  "request asks for one text."),
+					errdetail("The column reads what Crisp was asked for, and one request asks for "
+							  "one value."),
 					errhint("Compare it by = with one value; use UNION for several.")));
 }
 
