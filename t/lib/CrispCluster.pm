@@ -30,7 +30,7 @@ use CrispSandbox;
 use Exporter qw(import);
 use PostgreSQL::Test::Cluster;
 
-our @EXPORT = qw(start_crisp start_node connect_crisp credential_options);
+our @EXPORT = qw(start_crisp start_node start_named_node connect_crisp credential_options);
 
 =pod
 
@@ -61,12 +61,23 @@ sub start_crisp
 
 Start a server with these lines in its F<postgresql.conf>, and create the extension.
 
+=item start_named_node(name, [setting, ...])
+
+The same, for tests of several servers.
+
 =cut
 
 sub start_node
 {
 	my (@settings) = @_;
-	my $node = PostgreSQL::Test::Cluster->new('main');
+
+	return start_named_node('main', @settings);
+}
+
+sub start_named_node
+{
+	my ($name, @settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init;
 	$node->append_conf('postgresql.conf', "$_\n") foreach @settings;

@@ -1,0 +1,181 @@
+# Websites spread over several servers: each copies its own, and one coordinator reads all of
+# them through partitions that are foreign tables of postgres_fdw.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSandbox;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $sandbox = CrispSandbox->start(conversations => 1300, people => 60, websites => 3);
+my @websites = map { $sandbox->website_id($_) } 0 .. 2;
+
+# Two servers that ask Crisp, each for websites of its own.
+my %node = map { $_ => start_named_node($_) } qw(north south);
+my %schemas = (north => ['crisp'], south => [ 'crisp', 'second' ]);
+
+connect_crisp($node{north}, $sandbox, website => 0);
+connect_crisp($node{south}, $sandbox, website => 1);
+connect_crisp($node{south}, $sandbox, website => 2, server => 'second', schema => 'second');
+
+# The one that is asked has no crisp_fdw, and no credentials of Crisp.
+my $hub = PostgreSQL::Test::Cluster->new('hub');
+$hub->init;
+$hub->start;
+
+my $major = $hub->safe_psql('postgres', "SELECT current_setting('server_version_num')::int / 10000");
+
+sub ask
+{
+	my ($sql) = @_;
+
+	return $hub->safe_psql('postgres', $sql);
+}
+
+sub plan_of
+{
+	my ($sql) = @_;
+
+	return ask("EXPLAIN (VERBOSE, COSTS OFF) $sql");
+}
+
+# Bring the copies of a server up to date.
+sub copy_to
+{
+	my ($name) = @_;
+
+	foreach my $schema (@{ $schemas{$name} })
+	{
+		$node{$name}->safe_psql('postgres',
+			"CALL crisp_sync('$schema.conversations', 'public.${schema}_conversations')");
+	}
+	return;
+}
+
+# What the coordinator has of a website, and what Crisp has.
+my $row = q{concat_ws('|', session_id, (extract(epoch FROM updated_at) * 1000)::bigint)};
+
+sub rows_at_hub
+{
+	my ($condition) = @_;
+
+	return ask("SELECT $row FROM conversations WHERE $condition ORDER BY 1");
+}
+
+sub rows_at_crisp
+{
+	my (@of) = @_;
+
+	return join "\n",
+	  sort map { "$_->{session_id}|$_->{updated_at}" } map { $sandbox->rows('conversations', $_) } @of;
+}
+
+copy_to($_) foreach sort keys %node;
+my $asked = $sandbox->count;
+
+#
+# The coordinator: a partition for each website.
+#
+
+ask('CREATE EXTENSION postgres_fdw');
+foreach my $name (sort keys %node)
+{
+	my ($host, $port) = ($node{$name}->host, $node{$name}->port);
+	my $async = $major < 14 ? '' : ", async_capable 'true'";
+
+	ask(<<"END");
+CREATE SERVER $name FOREIGN DATA WRAPPER postgres_fdw
+	OPTIONS (host '$host', port '$port', dbname 'postgres', fetch_size '1000'$async);
+CREATE USER MAPPING FOR CURRENT_USER SERVER $name;
+CREATE SCHEMA $name;
+IMPORT FOREIGN SCHEMA public LIMIT TO (crisp_conversations, second_conversations) FROM SERVER $name INTO $name;
+END
+}
+ask(<<"END");
+CREATE TABLE conversations (LIKE north.crisp_conversations) PARTITION BY LIST (website_id);
+ALTER TABLE conversations ATTACH PARTITION north.crisp_conversations FOR VALUES IN ('$websites[0]');
+ALTER TABLE conversations ATTACH PARTITION south.crisp_conversations FOR VALUES IN ('$websites[1]');
+ALTER TABLE conversations ATTACH PARTITION south.second_conversations FOR VALUES IN ('$websites[2]');
+END
+
+is(rows_at_hub('true'), rows_at_crisp(@websites), 'the coordinator has the rows of all websites');
+foreach my $number (0 .. 2)
+{
+	isnt(rows_at_crisp($websites[$number]), '', "there are rows of website $number");
+	is( rows_at_hub("website_id = '$websites[$number]'"),
+		rows_at_crisp($websites[$number]),
+		"the coordinator has those of website $number");
+}
+
+#
+# What the servers do for it.
+#
+
+my $all = q{SELECT session_id FROM conversations WHERE state = 'resolved' AND updated_at > '2025-12-01'};
+my $plan = plan_of($all);
+
+SKIP:
+{
+	skip 'no asynchronous execution before PostgreSQL 14', 1 if $major < 14;
+	is(scalar(() = $plan =~ /Async Foreign Scan on/g), 3, 'the servers work at the same time')
+	  or diag($plan);
+}
+is(scalar(grep { /Remote SQL: .* WHERE / && /state = 'resolved'/ && /updated_at > / } split /\n/, $plan),
+	3, 'each filters its rows')
+  or diag($plan);
+is(ask("SELECT count(*) FROM ($all) a"),
+	$node{north}->safe_psql('postgres', $all =~ s/conversations/crisp_conversations/r =~ s/session_id/count(*)/r) +
+	$node{south}->safe_psql('postgres', $all =~ s/conversations/crisp_conversations/r =~ s/session_id/count(*)/r) +
+	$node{south}->safe_psql('postgres', $all =~ s/conversations/second_conversations/r =~ s/session_id/count(*)/r),
+	'the rows of all three');
+
+$plan = plan_of("SELECT session_id FROM conversations WHERE website_id = '$websites[1]'");
+like($plan, qr/\A *(?:Async )?Foreign Scan on south\.crisp_conversations/, 'one website asks one server')
+  or diag($plan);
+is(scalar(() = $plan =~ /Foreign Scan/g), 1, 'and no other');
+
+my $by_website = 'SELECT website_id, count(*), max(updated_at) FROM conversations GROUP BY website_id';
+$plan = plan_of("$by_website ORDER BY 1");
+unlike($plan, qr/Remote SQL: .*count/, 'by default the coordinator aggregates');
+my $settings = 'SET enable_partitionwise_aggregate = on; ';
+$plan = ask("${settings}EXPLAIN (VERBOSE, COSTS OFF) $by_website");
+is(scalar(() = $plan =~ /Remote SQL: SELECT website_id, count\(\*\), max\(updated_at\) .* GROUP BY 1/g),
+	3, 'each server aggregates its website')
+  or diag($plan);
+is( ask("${settings}SELECT string_agg(concat_ws('|', website_id, count), ',' ORDER BY website_id) FROM ($by_website) w"),
+	join(',', map { "$_|" . scalar($sandbox->rows('conversations', $_)) } sort @websites),
+	'and the counts are right');
+
+is($sandbox->count, $asked, 'none of this asks Crisp');
+
+#
+# A change at one website.
+#
+
+$sandbox->clear;
+$sandbox->data([ { op => 'touch', index => 40, website_id => $websites[1] } ]);
+isnt(rows_at_hub('true'), rows_at_crisp(@websites), 'a change that no server has copied');
+copy_to('south');
+is(rows_at_hub('true'), rows_at_crisp(@websites), 'the coordinator has what a server copies');
+is( join(' ', map { m{website/([^/]+)} } $sandbox->targets),
+	"$websites[1] $websites[2]",
+	'a request for each website of that server');
+
+#
+# A server that is down.
+#
+
+$node{south}->stop;
+is(rows_at_hub("website_id = '$websites[0]'"),
+	rows_at_crisp($websites[0]), 'a query for the websites of the others goes on');
+my ($status, undef, $error) = $hub->psql('postgres', $all);
+is($status, 3, 'a query for all fails');
+like($error, qr/ERROR:  could not connect to server "south"/, 'and says which server is missing');
+$node{south}->start;
+is(rows_at_hub('true'), rows_at_crisp(@websites), 'it is there again');
+
+$_->stop foreach $hub, values %node;
+done_testing();
