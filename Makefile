@@ -13,7 +13,7 @@
 #   make clean            remove what was built
 #
 # Variables: PG_CONFIG, PKG_CONFIG, CC, WERROR=1 (a warning is an error),
-# ONLY="regress|tap|contract" and TESTS="name ..." (make test), QUICK=1 (make bench).
+# ONLY="regress|isolation|tap|contract" and TESTS="name ..." (make test), QUICK=1 (make bench).
 
 MODULE_big = crisp_fdw
 EXTENSION = crisp_fdw
@@ -34,6 +34,7 @@ OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*.c))
 # sql/init.sql creates what the other files use, so it always goes first.
 regress_files = $(patsubst sql/%.sql,%,$(call from_tree,sql/*.sql))
 REGRESS = $(filter init,$(regress_files)) $(filter-out init,$(regress_files))
+ISOLATION = $(patsubst specs/%.spec,%,$(call from_tree,specs/*.spec))
 TAP_TESTS = 1
 PROVE_TESTS = $(addprefix $(tree)/,$(call from_tree,t/*.t))
 EXTRA_CLEAN = src/*.o src/*.bc
@@ -74,8 +75,9 @@ endif
 
 include $(PGXS)
 
-# For make installcheck; the tests in sql/ also want the base URL of a running
-# sandbox, in CRISP_SANDBOX_URL.
+# For make installcheck; the tests in sql/ and specs/ also want the base URL of
+# a running sandbox, in CRISP_SANDBOX_URL.
+installcheck: export PGOPTIONS += -c crisp.url=$(CRISP_SANDBOX_URL)
 PROVE_FLAGS += -I $(tree)/t/lib
 export CRISP_SANDBOX ?= $(tree)/sandbox/crisp-sandbox
 

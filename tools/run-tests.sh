@@ -10,13 +10,13 @@ set -uo pipefail
 passed=0
 failed=0
 
-# What the tests in sql/ see.  Their expected output depends on it.
+# What the tests in sql/ and specs/ see.  Their expected output depends on it.
 regress_data=(--seed 42 --conversations 1000 --people 500 --visitors 40 --operators 12)
 
 # wanted SUITE: is it among the suites to run?
 wanted()
 {
-	[[ " ${ONLY:-regress tap contract} " = *" $1 "* ]]
+	[[ " ${ONLY:-regress isolation tap contract} " = *" $1 "* ]]
 }
 
 # tests_of SUITE: the names of its tests, or those of TESTS among them.
@@ -26,6 +26,7 @@ tests_of()
 
 	case $1 in
 		regress) set -- sql/ .sql ;;
+		isolation) set -- specs/ .spec ;;
 		tap) set -- t/ .t ;;
 		contract) set -- contract/ .test.mjs ;;
 	esac
@@ -76,9 +77,28 @@ install_extension()
 	return 1
 }
 
+# count_regress SUITE STATUS TESTS: count what pg_regress, which ended with this
+# status, has said of so many tests.
+count_regress()
+{
+	local ok bad out=$WORK/$1
+
+	# PostgreSQL 16 changed the form of these lines.
+	ok=$(grep -cE '^ok [0-9]+|^(test| ) .* \.\.\. ok' "$WORK/log/$1.out")
+	bad=$(($3 - ok))
+	if [ "$2" != 0 ] && [ $bad = 0 ]; then
+		bad=1
+	fi
+	if [ $bad != 0 ]; then
+		[ ! -e "$out/regression.diffs" ] || cat "$out/regression.diffs"
+		tails "$out/log/postmaster.log" "$out/log/initdb.log" "$WORK/log/sandbox.log"
+	fi
+	count "$1" "$ok" "$bad"
+}
+
 run_regress()
 {
-	local tests name status ok bad out=$WORK/regress
+	local tests name status out=$WORK/regress
 
 	mapfile -t tests < <(tests_of regress | grep -vx init)
 	[ ! -e sql/init.sql ] || tests=(init "${tests[@]}")
@@ -105,17 +125,35 @@ run_regress()
 	kill $sandbox_pid
 	wait $sandbox_pid
 
-	# PostgreSQL 16 changed the form of these lines.
-	ok=$(grep -cE '^ok [0-9]+|^(test| ) .* \.\.\. ok' "$WORK/log/regress.out")
-	bad=$((${#tests[@]} - ok))
-	if [ $status != 0 ] && [ $bad = 0 ]; then
-		bad=1
+	count_regress regress $status ${#tests[@]}
+}
+
+run_isolation()
+{
+	local tests status out=$WORK/isolation
+
+	mapfile -t tests < <(tests_of isolation)
+	if [ ${#tests[@]} -eq 0 ]; then
+		not_run isolation "there are no tests in specs/"
+		return
 	fi
-	if [ $bad != 0 ]; then
-		[ ! -e "$out/regression.diffs" ] || cat "$out/regression.diffs"
-		tails "$out/log/postmaster.log" "$out/log/initdb.log" "$WORK/log/sandbox.log"
+	if [ ! -x "$pgxs/src/test/isolation/pg_isolation_regress" ]; then
+		not_run isolation "$("$PG_CONFIG" --version) has no pg_isolation_regress"
+		return
 	fi
-	count regress "$ok" "$bad"
+	if ! start_sandbox "${regress_data[@]}"; then
+		not_run isolation "there is no sandbox"
+		return
+	fi
+
+	mkdir -p "$out"
+	PGOPTIONS="-c crisp.url=$CRISP_SANDBOX_URL" "$pgxs/src/test/isolation/pg_isolation_regress" \
+		--inputdir="$WORK/src" --outputdir="$out" --bindir="$bin" --temp-instance="$out/instance" \
+		--encoding=UTF8 --no-locale --dbname=isolation_regression "${tests[@]}" | tee "$WORK/log/isolation.out"
+	status=$?
+	kill $sandbox_pid
+	wait $sandbox_pid
+	count_regress isolation "$status" "${#tests[@]}"
 }
 
 run_tap()
@@ -216,7 +254,7 @@ for compiler in "${compilers[@]}"; do
 	tools/build.sh "$compiler" || failed=$((failed + 1))
 done
 [ $failed = 0 ] || finish
-if wanted regress || wanted tap; then
+if wanted regress || wanted isolation || wanted tap; then
 	if ! install_extension; then
 		failed=1
 		finish
@@ -224,11 +262,11 @@ if wanted regress || wanted tap; then
 fi
 
 for name in $TESTS; do
-	if [ ! -e "sql/$name.sql" ] && [ ! -e "t/$name.t" ] && [ ! -e "contract/$name.test.mjs" ]; then
+	if [ ! -e "sql/$name.sql" ] && [ ! -e "specs/$name.spec" ] && [ ! -e "t/$name.t" ] && [ ! -e "contract/$name.test.mjs" ]; then
 		not_run "$name" "there is no test of this name"
 	fi
 done
-for suite in regress tap contract; do
+for suite in regress isolation tap contract; do
 	# With TESTS, a suite without a test of these names has nothing to do.
 	if wanted $suite && { [ -z "$TESTS" ] || [ -n "$(tests_of $suite)" ]; }; then
 		run_$suite

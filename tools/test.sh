@@ -3,8 +3,8 @@
 # Run every test, on a private copy of PostgreSQL in a directory that is
 # removed in the end.  `make test` calls this.
 #
-#   ONLY="regress tap contract"  run these suites alone
-#   TESTS="name …"               run these tests alone: sql/name.sql, t/name.t, contract/name.test.mjs
+#   ONLY="regress isolation tap contract"  run these suites alone
+#   TESTS="name …"               run these tests alone: sql/name.sql, specs/name.spec, t/name.t, contract/name.test.mjs
 #   KEEP=1                       keep the directory, with all logs
 #   PG_CONFIG                    another PostgreSQL than the newest one
 set -uo pipefail
@@ -13,8 +13,8 @@ set -uo pipefail
 
 for suite in ${ONLY:-}; do
 	case "$suite" in
-		regress | tap | contract) ;;
-		*) die "ONLY=\"${ONLY}\": the suites are regress, tap and contract" ;;
+		regress | isolation | tap | contract) ;;
+		*) die "ONLY=\"${ONLY}\": the suites are regress, isolation, tap and contract" ;;
 	esac
 done
 
