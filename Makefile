@@ -17,7 +17,7 @@
 
 MODULE_big = crisp_fdw
 EXTENSION = crisp_fdw
-DATA = crisp_fdw--1.0.sql
+DATA_built = $(CURDIR)/crisp_fdw--1.0.sql
 PGFILEDESC = "crisp_fdw - foreign data wrapper for Crisp"
 
 PG_CONFIG ?= pg_config
@@ -28,6 +28,9 @@ LIBRARIES = libcurl json-c
 # a build outside the tree (make -f …/Makefile) the tree is where this file is.
 tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
 from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))))
+
+# The extension's script, in the order in which its parts need each other.
+script_parts = $(patsubst %,$(tree)/install/%.sql,fdw sync_state sync_target sync_plan sync_window sync sync_status)
 
 OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*.c))
 
@@ -80,6 +83,10 @@ include $(PGXS)
 installcheck: export PGOPTIONS += -c crisp.url=$(CRISP_SANDBOX_URL)
 PROVE_FLAGS += -I $(tree)/t/lib
 export CRISP_SANDBOX ?= $(tree)/sandbox/crisp-sandbox
+
+# Named in full, so that make doesn't take one that lies in the tree for it.
+$(DATA_built): $(script_parts) $(tree)/Makefile
+	cat $(script_parts) >$@
 
 $(OBJS): $(wildcard $(tree)/src/*.h) $(tree)/Makefile | libraries
 

@@ -79,11 +79,10 @@ static int64	   statement_requests = 0;
  */
 
 /*
- * How many requests the statement that the client sent last has made so far.
- * What it runs itself, in functions or cursors, counts for it.
+ * What a statement runs itself, in functions or cursors, counts for it.
  */
-static int64
-requests_of_statement(void)
+int64
+api_statement_requests(void)
 {
 	if (statement_start != GetCurrentStatementStartTimestamp())
 	{
@@ -96,7 +95,7 @@ requests_of_statement(void)
 static bool
 may_request(void)
 {
-	return api_max_requests == 0 || requests_of_statement() < api_max_requests;
+	return api_max_requests == 0 || api_statement_requests() < api_max_requests;
 }
 
 /*
@@ -120,7 +119,7 @@ count_request(ApiCall *call)
 	count_outcome(call, USAGE_ABANDONED);
 	call->uncounted = true;
 
-	(void) requests_of_statement();
+	(void) api_statement_requests();
 	statement_requests++;
 	counts->requests++;
 	call->usage->counts.requests++;
@@ -515,7 +514,7 @@ raise_failure(ApiCall *call, UsageOutcome outcome, ApiError *error)
 	usage_publish();
 	if (outcome == USAGE_RATE_LIMITED)
 		error->hint = psprintf("%s Requests made by this statement: " INT64_FORMAT ".", error->hint,
-							   requests_of_statement());
+							   api_statement_requests());
 	api_error_raise(error, call->options, call->retries.attempts, http_clock() - call->started_at);
 }
 

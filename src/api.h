@@ -25,6 +25,9 @@ typedef struct ApiCall ApiCall;
 /* The setting crisp_fdw.max_requests: most requests of a statement; 0 for no limit. */
 extern int api_max_requests;
 
+/* How many requests the statement that the client sent last has made so far. */
+extern int64 api_statement_requests(void);
+
 /*
  * Start a GET of target; returns at once.  options must hold credentials.
  * The call belongs to owner, whose reset or deletion aborts it; options and target must

@@ -32,6 +32,11 @@
 
 #define DEFAULT_BASE_URL "https://api.crisp.chat/v1"
 #define DEFAULT_TIER "website"
+
+/* Requests a day that Crisp's guides name for each kind of token; they are silent about a user's. */
+#define WEBSITE_DAILY_QUOTA 10000
+#define PLUGIN_DAILY_QUOTA 5000
+
 #define DEFAULT_REQUEST_TIMEOUT_MS 30000
 #define DEFAULT_CONNECT_TIMEOUT_MS 10000
 
@@ -555,6 +560,14 @@ option_add_credentials(CrispOptions *options, Oid user_id)
 			 errhint(
 				 "Use ALTER USER MAPPING to add it: identifier and key are the two halves of a Crisp token.")));
 	options->credentials_hash = hash_credentials(options);
+}
+
+int
+option_daily_quota(const CrispOptions *options)
+{
+	if (strcmp(options->tier, "website") == 0)
+		return WEBSITE_DAILY_QUOTA;
+	return strcmp(options->tier, "plugin") == 0 ? PLUGIN_DAILY_QUOTA : 0;
 }
 
 const char *

@@ -96,6 +96,9 @@ extern void option_add_tier(CrispOptions *options, Oid user_id);
  */
 extern void option_add_credentials(CrispOptions *options, Oid user_id);
 
+/* How many requests a day Crisp allows the credentials, 0 where it doesn't say. */
+extern int option_daily_quota(const CrispOptions *options);
+
 /*
  * The JSON path (text) that fills a column: its json_path option, else the
  * catalog's for its name.  NULL when it has neither, and the flattening rule

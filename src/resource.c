@@ -190,3 +190,10 @@ crisp_resource_dates(const CrispResource *resource)
 {
 	return resource->dates_path ? crisp_column_by_path(resource, resource->dates_path) : NULL;
 }
+
+const CrispColumn *
+crisp_resource_changed(const CrispResource *resource)
+{
+	return resource->dates_follow_changes ? crisp_resource_dates(resource)
+										  : crisp_column_by_path(resource, "updated_at");
+}

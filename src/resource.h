@@ -212,6 +212,9 @@ extern const CrispOrder	 *crisp_resource_order(const CrispResource *resource, co
 /* The column that the API's date parameters are about; NULL when there is none. */
 extern const CrispColumn *crisp_resource_dates(const CrispResource *resource);
 
+/* The time column that moves on whenever the row changes; NULL when there is none. */
+extern const CrispColumn *crisp_resource_changed(const CrispResource *resource);
+
 /* The column that reads what Crisp was asked for, by a search say; NULL when there is none. */
 extern const CrispColumn *crisp_resource_search(const CrispResource *resource);
 

@@ -1,4 +1,4 @@
-/* crisp_fdw--1.0.sql */
+/* crisp_fdw--1.0.sql: made from the files in install */
 
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION crisp_fdw" to load this file. \quit

@@ -1,0 +1,287 @@
+--
+-- crisp_sync: what a run is to do
+--
+
+-- A run under way, handed from one step to the next.
+CREATE TYPE crisp_sync_work AS (
+    job_id bigint,
+    run_id bigint,
+    source regclass,
+    target regclass,
+    keys text[],
+    columns text[],             -- those that are copied
+    guard text,                 -- the one that tells which of two versions of a row is the newer; or NULL
+    argument text,              -- the one that names a row of the parent; or NULL
+    list regclass,              -- the table that windows go over: the source, or the parent
+    list_key text,              -- of the parent; or NULL
+    sync_field text,            -- column of the list by which changes are found; or NULL
+    dates_field text,           -- column of the list that windows go by; or NULL
+    per_page integer,
+    mode text,
+    condition text,
+    reference timestamptz,
+    overlap interval,
+    started_at timestamptz,     -- before the first request
+    first_request bigint,       -- requests of the statement when the run began
+    last_request bigint,        -- most that it may have made in the end; NULL for any number
+    phase text,                 -- changes, history, closing, end
+    changes tstzrange,          -- of sync_field, where that isn't what windows go by; NULL for none
+    by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
+    span interval,              -- such a span
+    unbounded boolean,          -- the list isn't limited to the dates that were asked for: read it as a whole
+    windows bigint,
+    fetched bigint,
+    inserted bigint,
+    updated bigint,
+    deleted bigint
+);
+
+-- How a time column of a relation is read, as a timestamptz: an expression in which % is the column.
+CREATE FUNCTION crisp_sync_time(relation regclass, name text, prefix text)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    type text := (SELECT c.type FROM @extschema@.crisp_sync_columns(relation) c WHERE c.name = crisp_sync_time.name);
+    reference text := prefix || quote_ident(name);
+BEGIN
+    RETURN CASE type
+        WHEN 'timestamp with time zone' THEN reference
+        WHEN 'timestamp without time zone' THEN format('(%s AT TIME ZONE ''UTC'')', reference)
+        WHEN 'bigint' THEN format('(''1970-01-01 00:00:00+00''::timestamptz + %s * interval ''1 millisecond'')', reference)
+        END;
+END
+$$;
+
+-- The condition that a time column is in (lower, upper], whose bounds are the parameters $1 and $2; a bound
+-- that isn't finite is left out.
+CREATE FUNCTION crisp_sync_within(relation regclass, name text, lower timestamptz, upper timestamptz)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    type text := (SELECT c.type FROM @extschema@.crisp_sync_columns(relation) c WHERE c.name = crisp_sync_within.name);
+    bound text := CASE type
+        WHEN 'timestamp with time zone' THEN '%s'
+        WHEN 'timestamp without time zone' THEN '(%s AT TIME ZONE ''UTC'')'
+        WHEN 'bigint' THEN 'round(date_part(''epoch'', %s) * 1000)::bigint'
+        END;
+    conditions text[] := '{}';
+BEGIN
+    IF isfinite(lower) THEN
+        conditions := conditions || format('s.%I > ' || bound, name, '$1');
+    END IF;
+    IF isfinite(upper) THEN
+        conditions := conditions || format('s.%I <= ' || bound, name, '$2');
+    END IF;
+    RETURN coalesce(nullif(array_to_string(conditions, ' AND '), ''), 'true');
+END
+$$;
+
+-- The column that a sync_field means: one of that name, or one that shows that time of Crisp's under another
+-- name.  NULL for a table without times, which is read as a whole.
+CREATE FUNCTION crisp_sync_find_field(list regclass, times text[], time_paths text[], field text)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    candidates text[] := ARRAY(
+        SELECT c.name FROM @extschema@.crisp_sync_columns(list) c
+        WHERE @extschema@.crisp_sync_time(list, c.name, '') IS NOT NULL
+          AND (c.type <> 'bigint' OR c.name = ANY (times)));
+    found text := times[array_position(time_paths, field)];
+BEGIN
+    IF field = ANY (candidates) THEN
+        RETURN field;
+    ELSIF found = ANY (candidates) THEN
+        RETURN found;
+    ELSIF cardinality(time_paths) = 0 THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'sync_field "%" is not a column of "%" that holds a time', field, list
+        USING ERRCODE = 'undefined_column',
+            HINT = format('Columns that do: %s', @extschema@.crisp_sync_list(candidates));
+END
+$$;
+
+-- What a job remembers of its sync_field: the path of that time of Crisp's, which outlives another name of the column.
+CREATE FUNCTION crisp_sync_path(list regclass, field text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(s.time_paths[array_position(s.times, field)], field) FROM @extschema@.crisp_sync_source(list) s
+$$;
+
+-- Raise an error for a parameter that can't be.
+CREATE FUNCTION crisp_sync_check_call(
+    mode text, condition text, reference timestamptz, max_requests integer, overlap interval, deleted text, daily_quota integer)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem text;
+    hint text;
+BEGIN
+    IF mode IS NULL OR mode NOT IN ('incremental', 'full') THEN
+        problem := format('invalid mode "%s"', mode);
+        hint := 'Valid values are: incremental, full';
+    ELSIF condition IS NULL OR condition NOT IN ('newer', 'older') THEN
+        problem := format('invalid condition "%s"', condition);
+        hint := 'Valid values are: newer, older';
+    ELSIF condition = 'older' AND reference IS NULL THEN
+        problem := 'condition "older" needs a reference';
+        hint := 'All runs before the last one were of rows that are older than it; name a time.';
+    ELSIF reference IS NOT NULL AND NOT isfinite(reference) THEN
+        problem := 'reference must be finite';
+    ELSIF mode = 'full' AND reference IS NOT NULL THEN
+        problem := 'a full load takes no reference';
+        hint := 'It is of all rows. Leave out reference and condition, or use mode incremental.';
+    ELSIF max_requests < 1 THEN
+        problem := 'max_requests must be at least 1';
+        hint := 'NULL means no limit.';
+    ELSIF overlap IS NULL OR overlap < interval '0' THEN
+        problem := 'overlap must not be negative';
+    ELSIF deleted IS NULL OR deleted NOT IN ('delete', 'mark') THEN
+        problem := format('invalid value for deleted: "%s"', deleted);
+        hint := 'Valid values are: delete, mark';
+    ELSIF daily_quota < 1 THEN
+        problem := 'daily_quota must be at least 1';
+    ELSE
+        RETURN;
+    END IF;
+    IF hint IS NULL THEN
+        RAISE EXCEPTION '%', problem USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RAISE EXCEPTION '%', problem USING ERRCODE = 'invalid_parameter_value', HINT = hint;
+END
+$$;
+
+-- The table over which the windows of a run go, and by what: the source itself, or the table of its parent.
+CREATE FUNCTION crisp_sync_find_list(INOUT work crisp_sync_work, resource text, parent_resource text, parent regclass)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    catalog record;
+BEGIN
+    work.list := work.source;
+    IF parent_resource IS NOT NULL THEN
+        work.list := @extschema@.crisp_sync_find_parent(work.source, parent_resource, parent);
+        catalog := @extschema@.crisp_sync_source(work.list);
+        IF catalog.resource <> parent_resource THEN
+            RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', work.source, parent_resource, catalog.resource
+                USING ERRCODE = 'wrong_object_type';
+        END IF;
+        work.list_key := catalog.keys[1];
+        IF work.list_key IS NULL THEN
+            RAISE EXCEPTION 'table "%" lacks its key', work.list USING ERRCODE = 'undefined_column';
+        END IF;
+    ELSIF parent IS NOT NULL THEN
+        RAISE EXCEPTION '% have no parent', resource
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave the parameter parent out.';
+    ELSE
+        catalog := @extschema@.crisp_sync_source(work.list);
+    END IF;
+    work.per_page := catalog.per_page;
+    work.sync_field := @extschema@.crisp_sync_find_field(work.list, catalog.times, catalog.time_paths, work.sync_field);
+    IF work.sync_field IS NOT NULL THEN
+        work.dates_field := catalog.dates[1];
+        IF work.dates_field IS NOT NULL AND @extschema@.crisp_sync_time(work.list, work.dates_field, '') IS NULL THEN
+            work.dates_field := NULL;
+        END IF;
+    END IF;
+END
+$$;
+
+-- The one foreign table of a resource on the server of another one, in its schema.
+CREATE FUNCTION crisp_sync_find_parent(source regclass, parent_resource text, parent regclass)
+RETURNS regclass
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found regclass[];
+BEGIN
+    IF parent IS NOT NULL THEN
+        RETURN parent;
+    END IF;
+    -- A table without the option resource is named after it.
+    found := ARRAY(
+        SELECT c.oid::regclass
+        FROM pg_class c JOIN pg_foreign_table f ON f.ftrelid = c.oid
+        JOIN pg_class sc ON sc.oid = source AND sc.relnamespace = c.relnamespace
+        JOIN pg_foreign_table sf ON sf.ftrelid = sc.oid AND sf.ftserver = f.ftserver
+        WHERE coalesce((SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'resource'), c.relname) = parent_resource
+          AND (SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'website_id')
+              IS NOT DISTINCT FROM
+              (SELECT o.option_value FROM pg_options_to_table(sf.ftoptions) o WHERE o.option_name = 'website_id'));
+    IF cardinality(found) = 1 THEN
+        RETURN found[1];
+    END IF;
+    RAISE EXCEPTION 'cannot tell the table of % that belongs to "%"', parent_resource, source
+        USING ERRCODE = 'undefined_table',
+            DETAIL = format('On its server, in its schema and for its website, there are %s of them.', cardinality(found)),
+            HINT = 'Name it: parent => ''schema.table''';
+END
+$$;
+
+-- Look at source and target, create the latter when it's absent, and say what a run is to do.
+CREATE FUNCTION crisp_sync_plan(
+    source regclass, target text, target_table regclass, schema_name text, mode text, sync_field text, condition text,
+    reference timestamptz, overlap interval, deleted text, parent regclass)
+RETURNS crisp_sync_work
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    work @extschema@.crisp_sync_work;
+    catalog record;
+BEGIN
+    catalog := @extschema@.crisp_sync_source(source);
+    work.source := source;
+    work.keys := catalog.keys;
+    IF cardinality(catalog.keys) < (CASE WHEN catalog.parent IS NULL THEN 1 ELSE 2 END) THEN
+        RAISE EXCEPTION 'table "%" lacks its key', source
+            USING ERRCODE = 'undefined_column', DETAIL = 'Without it, a row that changes could not be found again.';
+    END IF;
+    work.argument := catalog.argument[1];
+    work.sync_field := sync_field;
+    work := @extschema@.crisp_sync_find_list(work, catalog.resource, catalog.parent, parent);
+
+    IF target_table IS NULL THEN
+        target_table := @extschema@.crisp_sync_create_target(source, target, schema_name, catalog.keys, catalog.asked,
+                                                             deleted = 'mark');
+        DELETE FROM @extschema@.crisp_sync_my_job j WHERE j.source = crisp_sync_plan.source AND j.target = target_table;
+    ELSE
+        PERFORM @extschema@.crisp_sync_check_target(target_table, catalog.keys);
+    END IF;
+    IF mode = 'full' THEN
+        PERFORM @extschema@.crisp_sync_check_full(source, target_table, deleted);
+    END IF;
+    work.target := target_table;
+    work.columns := @extschema@.crisp_sync_match_columns(source, target_table, catalog.asked);
+    IF catalog.changed[1] = ANY (work.columns) THEN
+        work.guard := catalog.changed[1];
+    END IF;
+
+    work.mode := mode;
+    work.condition := condition;
+    work.reference := reference;
+    work.overlap := overlap;
+    work.phase := 'changes';
+    work.by_date := false;
+    work.unbounded := false;
+    work.span := interval '1 day';
+    work.windows := 0;
+    work.fetched := 0;
+    work.inserted := 0;
+    work.updated := 0;
+    work.deleted := 0;
+    RETURN work;
+END
+$$;

@@ -1,0 +1,173 @@
+--
+-- crisp_sync: what is known of each job
+--
+
+CREATE SEQUENCE crisp_sync_job_seq;
+CREATE SEQUENCE crisp_sync_run_seq;
+
+-- Everything that was updated up to the watermark is in the target, but for the gaps.
+CREATE TABLE crisp_sync_job (
+    job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('@extschema@.crisp_sync_job_seq'::pg_catalog.regclass),
+    source regclass NOT NULL,
+    target regclass NOT NULL,
+    resource text NOT NULL,
+    sync_field text,
+    dates_field text,
+    mode text NOT NULL DEFAULT 'incremental',
+    watermark timestamptz,
+    gaps tstzrange[] NOT NULL DEFAULT '{}',
+    reaches_to timestamptz NOT NULL DEFAULT '-infinity',
+    pass_condition text,
+    pass_reference timestamptz,
+    pass_rows bigint NOT NULL DEFAULT 0,
+    full_since timestamptz,
+    deleted text,
+    expected_rows bigint,
+    rows_per_request integer NOT NULL DEFAULT 49,
+    daily_quota integer,
+    rows_fetched bigint NOT NULL DEFAULT 0,
+    rows_inserted bigint NOT NULL DEFAULT 0,
+    rows_updated bigint NOT NULL DEFAULT 0,
+    rows_deleted bigint NOT NULL DEFAULT 0,
+    requests bigint NOT NULL DEFAULT 0,
+    last_run_id bigint,
+    last_success timestamptz,
+    UNIQUE (source, target)
+);
+
+COMMENT ON TABLE crisp_sync_job IS 'the jobs of crisp_sync(), and what each of them has still to fetch';
+COMMENT ON COLUMN crisp_sync_job.sync_field IS 'column of the source by which changes are found; NULL: there is none, and each run reads all';
+COMMENT ON COLUMN crisp_sync_job.dates_field IS 'column of the source that the gaps are about; NULL: the source is not read in windows';
+COMMENT ON COLUMN crisp_sync_job.watermark IS 'all changes up to here, by sync_field, are in the target or in the gaps';
+COMMENT ON COLUMN crisp_sync_job.gaps IS 'what is still to be fetched, by dates_field: lower bounds excluded, upper bounds included; newest first';
+COMMENT ON COLUMN crisp_sync_job.reaches_to IS 'how far back the target is to reach';
+COMMENT ON COLUMN crisp_sync_job.pass_condition IS 'condition and reference of the call whose range is still in the gaps';
+COMMENT ON COLUMN crisp_sync_job.pass_rows IS 'rows fetched since the gaps were last empty';
+COMMENT ON COLUMN crisp_sync_job.full_since IS 'start of a full load that is not finished';
+COMMENT ON COLUMN crisp_sync_job.deleted IS 'what it does with rows that are gone: delete or mark';
+COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
+
+CREATE TABLE crisp_sync_log (
+    run_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('@extschema@.crisp_sync_run_seq'::pg_catalog.regclass),
+    job_id bigint NOT NULL REFERENCES crisp_sync_job ON DELETE CASCADE,
+    mode text NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    outcome text CHECK (outcome IN ('finished', 'partial', 'failed')),
+    requests bigint NOT NULL DEFAULT 0,
+    windows bigint NOT NULL DEFAULT 0,
+    rows_fetched bigint NOT NULL DEFAULT 0,
+    rows_inserted bigint NOT NULL DEFAULT 0,
+    rows_updated bigint NOT NULL DEFAULT 0,
+    rows_deleted bigint NOT NULL DEFAULT 0,
+    progress_at timestamptz
+);
+
+CREATE INDEX crisp_sync_log_job ON crisp_sync_log (job_id, run_id);
+
+COMMENT ON TABLE crisp_sync_log IS 'the runs of crisp_sync(); crisp_sync_run shows them';
+
+-- An error may quote a row, so not everybody may see it.
+CREATE TABLE crisp_sync_error (
+    run_id bigint PRIMARY KEY REFERENCES crisp_sync_log ON DELETE CASCADE,
+    sqlstate text NOT NULL,
+    message text NOT NULL,
+    detail text,
+    hint text
+);
+
+COMMENT ON TABLE crisp_sync_error IS 'why runs of crisp_sync() have failed; crisp_sync_run shows it to those who may write to the target';
+
+-- pg_dump carries the state along, but not that of tables which were dropped.
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job',
+    'WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) AND target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_log',
+    'WHERE job_id IN (SELECT job_id FROM @extschema@.crisp_sync_job WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) AND target::oid IN (SELECT oid FROM pg_catalog.pg_class))');
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_run_seq', '');
+
+-- Who may change the target may change what is known of it.  The state is written through views that
+-- show nothing else, so crisp_sync() needs no more rights than its caller has.
+CREATE FUNCTION crisp_sync_may_write(target regclass)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(has_table_privilege(target, 'SELECT') AND has_table_privilege(target, 'INSERT') AND
+                has_table_privilege(target, 'UPDATE') AND has_table_privilege(target, 'DELETE'), false)
+$$;
+
+CREATE VIEW crisp_sync_my_job AS
+SELECT * FROM crisp_sync_job WHERE crisp_sync_may_write(target)
+WITH CASCADED CHECK OPTION;
+
+CREATE VIEW crisp_sync_my_log AS
+SELECT * FROM crisp_sync_log l
+WHERE EXISTS (SELECT FROM crisp_sync_job j WHERE j.job_id = l.job_id AND crisp_sync_may_write(j.target))
+WITH CASCADED CHECK OPTION;
+
+CREATE VIEW crisp_sync_my_error AS
+SELECT * FROM crisp_sync_error e
+WHERE EXISTS (SELECT FROM crisp_sync_log l JOIN crisp_sync_job j ON j.job_id = l.job_id
+              WHERE l.run_id = e.run_id AND crisp_sync_may_write(j.target))
+WITH CASCADED CHECK OPTION;
+
+-- Whoever may dump the database must be able to read what is dumped.
+GRANT SELECT ON crisp_sync_job, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error TO PUBLIC;
+GRANT USAGE ON crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
+
+-- What PL/pgSQL can't do by itself.
+CREATE FUNCTION crisp_sync_source(
+    source regclass,
+    OUT resource text,
+    OUT keys text[],
+    OUT asked text[],
+    OUT dates text[],
+    OUT dates_follow_changes boolean,
+    OUT changed text[],
+    OUT times text[],
+    OUT time_paths text[],
+    OUT parent text,
+    OUT argument text[],
+    OUT per_page integer,
+    OUT daily_quota integer)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT STABLE;
+
+CREATE FUNCTION crisp_sync_lock(source oid, target oid)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_unlock()
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_may_commit()
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_requests()
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+COMMENT ON FUNCTION crisp_sync_source(regclass) IS 'what the catalog says of the source of a sync, in names of its columns';
+COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS 'take the lock of a job, until it is given back, a transaction fails, or the session ends';
+COMMENT ON FUNCTION crisp_sync_requests() IS 'requests that the statement at hand has made';
+
+-- The session that runs a job, as its lock tells; NULL when none does.
+CREATE FUNCTION crisp_sync_pid(source regclass, target regclass)
+RETURNS integer
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT l.pid FROM pg_locks l
+WHERE l.locktype = 'advisory' AND l.objsubid = 17235 AND l.granted
+  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+  AND l.classid = source::oid AND l.objid = target::oid
+$$;

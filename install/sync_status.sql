@@ -1,0 +1,47 @@
+--
+-- crisp_sync: what a user sees
+--
+
+CREATE VIEW crisp_sync_run AS
+SELECT l.run_id, j.source, j.target, l.mode, l.started_at, l.ended_at,
+       CASE WHEN l.outcome IS NOT NULL THEN l.outcome
+            WHEN l.run_id = j.last_run_id AND p.pid IS NOT NULL THEN 'running'
+            ELSE 'interrupted' END AS state,
+       CASE WHEN l.outcome IS NULL AND l.run_id = j.last_run_id THEN p.pid END AS pid,
+       l.requests, l.windows, l.rows_fetched, l.rows_inserted, l.rows_updated, l.rows_deleted, l.progress_at,
+       e.sqlstate, e.message AS error, e.detail AS error_detail
+FROM crisp_sync_log l
+JOIN crisp_sync_job j ON j.job_id = l.job_id
+LEFT JOIN crisp_sync_my_error e ON e.run_id = l.run_id
+LEFT JOIN LATERAL crisp_sync_pid(j.source, j.target) p (pid) ON l.outcome IS NULL;
+
+CREATE VIEW crisp_sync_status AS
+SELECT j.source, j.target, j.mode, j.sync_field, j.watermark,
+       CASE WHEN r.state = 'running' THEN 'running'
+            WHEN j.gaps <> '{}' OR j.full_since IS NOT NULL THEN 'unfinished'
+            ELSE 'up to date' END AS state,
+       r.pid,
+       CASE WHEN j.gaps = '{}' THEN j.reaches_to ELSE upper(j.gaps[1]) END AS reaches_back_to,
+       CASE WHEN j.gaps = '{}' THEN 1
+            WHEN j.expected_rows > 0 THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
+       CASE WHEN j.gaps = '{}' THEN 0
+            ELSE ceil(greatest(j.expected_rows - j.pass_rows, 1)::numeric / j.rows_per_request) END AS requests_left,
+       CASE WHEN j.gaps = '{}' THEN 0
+            ELSE round(ceil(greatest(j.expected_rows - j.pass_rows, 1)::numeric / j.rows_per_request) / j.daily_quota, 2) END AS days_left,
+       j.rows_fetched, j.rows_inserted, j.rows_updated, j.rows_deleted, j.requests,
+       j.last_success, f.ended_at AS last_error_at, f.error AS last_error,
+       j.gaps, j.full_since
+FROM crisp_sync_job j
+JOIN pg_catalog.pg_class sc ON sc.oid = j.source
+JOIN pg_catalog.pg_class tc ON tc.oid = j.target
+LEFT JOIN crisp_sync_run r ON r.run_id = j.last_run_id
+LEFT JOIN LATERAL (
+    SELECT l.ended_at, e.message AS error
+    FROM crisp_sync_log l LEFT JOIN crisp_sync_my_error e ON e.run_id = l.run_id
+    WHERE l.job_id = j.job_id AND l.outcome = 'failed'
+    ORDER BY l.run_id DESC LIMIT 1) f ON true;
+
+COMMENT ON VIEW crisp_sync_run IS 'the runs of crisp_sync(), a line each';
+COMMENT ON VIEW crisp_sync_status IS 'the jobs of crisp_sync(): how far each of them is';
+
+GRANT SELECT ON crisp_sync_run, crisp_sync_status TO PUBLIC;

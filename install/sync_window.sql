@@ -1,0 +1,312 @@
+--
+-- crisp_sync: windows
+--
+
+-- What a statement has brought.
+CREATE TYPE crisp_sync_batch AS (
+    listed bigint,              -- rows of the list
+    fetched bigint,             -- rows of the source
+    inserted bigint,
+    updated bigint,
+    deleted bigint,
+    oldest timestamptz,         -- of dates_field
+    newest timestamptz,
+    newest_change timestamptz,  -- of sync_field
+    in_order boolean,           -- of dates_field, newest first
+    keyless bigint              -- rows without a key, which can't be kept
+);
+
+-- Ranges of time without overlaps, newest first.
+CREATE FUNCTION crisp_sync_merge(ranges tstzrange[])
+RETURNS tstzrange[]
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    merged tstzrange[] := '{}';
+    next tstzrange;
+BEGIN
+    FOR next IN SELECT r.range FROM unnest(ranges) r (range) WHERE NOT isempty(r.range) ORDER BY r.range LOOP
+        IF merged[1] && next OR merged[1] -|- next THEN
+            merged[1] := merged[1] + next;
+        ELSE
+            merged := next || merged;
+        END IF;
+    END LOOP;
+    RETURN merged;
+END
+$$;
+
+-- How many requests the run has left; NULL for any number.
+CREATE FUNCTION crisp_sync_requests_left(work crisp_sync_work)
+RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT work.last_request - @extschema@.crisp_sync_requests()
+$$;
+
+-- The settings of a transaction of the run.
+CREATE FUNCTION crisp_sync_settings(work crisp_sync_work)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('crisp_fdw.max_requests', coalesce(work.last_request, 0)::text, true);
+    IF current_setting('crisp_fdw.scan_mode', true) IS NOT NULL THEN
+        PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date THEN 'fast' ELSE 'exact' END, true);
+    END IF;
+END
+$$;
+
+-- What the statement that stores rows does with one that is there already.
+CREATE FUNCTION crisp_sync_on_conflict(work crisp_sync_work)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    has_deleted boolean := EXISTS (SELECT FROM @extschema@.crisp_sync_columns(work.target) c WHERE c.name = '_deleted_at');
+    copied text[] := array_remove(work.columns, '_synced_at');
+    assignments text;
+    differs text;
+BEGIN
+    SELECT string_agg(format('%1$I = excluded.%1$I', c.name), ', ') INTO assignments
+    FROM unnest(work.columns) c (name);
+    IF has_deleted THEN
+        assignments := assignments || ', _deleted_at = NULL';
+    END IF;
+
+    -- Compared as stored, which every type can be.
+    differs := format('record_image_ne(ROW(%s), ROW(%s))', @extschema@.crisp_sync_list(copied, 't.'),
+                      @extschema@.crisp_sync_list(copied, 'excluded.'));
+    IF has_deleted THEN
+        differs := format('(%s OR t._deleted_at IS NOT NULL)', differs);
+    END IF;
+    -- Crisp may answer from a cache, and another job may have brought what is newer.
+    IF work.guard IS NOT NULL THEN
+        differs := format('%1$s AND (t.%2$I <= excluded.%2$I) IS NOT FALSE', differs, work.guard);
+    END IF;
+    -- A full load marks all that it sees, and takes what it sees for true.
+    RETURN format('ON CONFLICT (%s) DO UPDATE SET %s WHERE ($5 IS NULL AND %s)%s',
+        @extschema@.crisp_sync_list(work.keys), assignments, differs,
+        CASE WHEN '_synced_at' = ANY (work.columns)
+             THEN format(' OR ($5 IS NOT NULL AND (t._synced_at IS NULL OR t._synced_at < $5 OR record_image_ne(ROW(%s), ROW(%s))))',
+                         @extschema@.crisp_sync_list(copied, 't.'), @extschema@.crisp_sync_list(copied, 'excluded.'))
+             ELSE '' END);
+END
+$$;
+
+-- Fetch rows of the source, and store them.  Parameters: bounds $1 and $2, when it is $3, rows of the
+-- parent $4, start of the full load $5.  What those parents had before, and no longer have, is dropped.
+CREATE FUNCTION crisp_sync_store(
+    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, parents text[], full_since timestamptz, deleted text)
+RETURNS crisp_sync_batch
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    batch @extschema@.crisp_sync_batch;
+    copied text[] := array_remove(work.columns, '_synced_at');
+    -- The source's own times; those of a parent have been looked at before.
+    dates text := CASE WHEN work.argument IS NULL THEN @extschema@.crisp_sync_time(work.source, work.dates_field, 'f.') END;
+    changes text := CASE WHEN work.argument IS NULL THEN @extschema@.crisp_sync_time(work.source, work.sync_field, 'f.') END;
+    present text := (SELECT string_agg(format('f.%I IS NOT NULL', k.name), ' AND ') FROM unnest(work.keys) k (name));
+    gone text := CASE WHEN parents IS NOT NULL THEN format(
+        CASE WHEN deleted = 'mark' THEN 'UPDATE %1$s t SET _deleted_at = $3 WHERE t._deleted_at IS NULL AND' ELSE 'DELETE FROM %1$s t WHERE' END
+        || ' t.%2$I = ANY ($4) AND NOT EXISTS (SELECT FROM fetched f WHERE %3$s) RETURNING 1',
+        work.target, work.argument,
+        (SELECT string_agg(format('f.%1$I = t.%1$I', k.name), ' AND ') FROM unnest(work.keys) k (name))) END;
+    now timestamptz := greatest(clock_timestamp(), full_since);
+BEGIN
+    EXECUTE format($sql$
+        WITH fetched AS MATERIALIZED (
+            SELECT %1$s FROM %2$s s WHERE %3$s LIMIT %4$s
+        ), stored AS (
+            INSERT INTO %5$s AS t (%6$s%7$s)
+            SELECT %8$s%9$s FROM fetched f WHERE %10$s
+            %11$s
+            RETURNING t.xmax::text = '0' AS is_new
+        ), gone AS (
+            %14$s
+        )
+        SELECT count(*), count(*), (SELECT count(*) FROM stored st WHERE st.is_new), (SELECT count(*) FROM stored st WHERE NOT st.is_new),
+               (SELECT count(*) FROM gone), min(x.date), max(x.date), max(x.change), coalesce(bool_and(x.date <= x.previous), true),
+               count(*) FILTER (WHERE NOT x.present)
+        FROM (SELECT l.*, lag(l.date) OVER () AS previous
+              FROM (SELECT %12$s AS date, %13$s AS change, %10$s AS present FROM fetched f) l) x
+        $sql$,
+        @extschema@.crisp_sync_list(ARRAY(
+            SELECT c.name FROM unnest(copied || work.keys || CASE WHEN dates IS NOT NULL THEN ARRAY[work.dates_field] END
+                                      || CASE WHEN changes IS NOT NULL THEN ARRAY[work.sync_field] END) WITH ORDINALITY c (name, number)
+            GROUP BY c.name ORDER BY min(c.number)), 's.'),
+        work.source, condition, coalesce(row_limit::text, 'ALL'), work.target,
+        @extschema@.crisp_sync_list(copied), CASE WHEN '_synced_at' = ANY (work.columns) THEN ', _synced_at' ELSE '' END,
+        @extschema@.crisp_sync_list(copied, 'f.'), CASE WHEN '_synced_at' = ANY (work.columns) THEN ', $3' ELSE '' END,
+        present, @extschema@.crisp_sync_on_conflict(work), coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'),
+        coalesce(gone, 'SELECT WHERE false'))
+    INTO batch
+    USING lower, upper, now, parents, full_since;
+
+    IF batch.keyless > 0 THEN
+        RAISE WARNING '% rows of "%" lack their key, and were left out', batch.keyless, work.source;
+    END IF;
+    RETURN batch;
+END
+$$;
+
+-- Fetch what lies below rows of the parent, and drop what is no longer there.
+CREATE FUNCTION crisp_sync_store_children(
+    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, full_since timestamptz, deleted text)
+RETURNS crisp_sync_batch
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    parents text[];
+    listed @extschema@.crisp_sync_batch;
+    batch @extschema@.crisp_sync_batch;
+BEGIN
+    EXECUTE format($sql$
+        SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST), count(*), min(x.date), max(x.date), max(x.change),
+               coalesce(bool_and(x.date <= x.previous), true)
+        FROM (SELECT l.*, lag(l.date) OVER () AS previous
+              FROM (SELECT s.%1$I::text AS key, %2$s AS date, %3$s AS change FROM %4$s s WHERE %5$s LIMIT %6$s) l) x
+        $sql$,
+        work.list_key, coalesce(@extschema@.crisp_sync_time(work.list, work.dates_field, 's.'), 'NULL::timestamptz'),
+        coalesce(@extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), 'NULL::timestamptz'),
+        work.list, condition, coalesce(row_limit::text, 'ALL'))
+    INTO parents, listed.listed, listed.oldest, listed.newest, listed.newest_change, listed.in_order
+    USING lower, upper;
+
+    IF listed.listed > 0 THEN
+        batch := @extschema@.crisp_sync_store(work, format('s.%I = ANY ($4)', work.argument), NULL, lower, upper, parents,
+                                              full_since, deleted);
+    END IF;
+    batch.listed := listed.listed;
+    batch.oldest := listed.oldest;
+    batch.newest := listed.newest;
+    batch.newest_change := listed.newest_change;
+    batch.in_order := listed.in_order;
+    RETURN batch;
+END
+$$;
+
+-- Delete, or mark as deleted, the rows of the target that a full load has not seen.  Those without the date
+-- by which it goes through the source are left alone.  Returns their number.
+CREATE FUNCTION crisp_sync_remove(work crisp_sync_work, full_since timestamptz, deleted text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    count bigint;
+    dated text := CASE WHEN work.argument IS NULL AND work.dates_field = ANY (work.columns)
+                       THEN format(' AND t.%I IS NOT NULL', work.dates_field) ELSE '' END;
+BEGIN
+    EXECUTE format(
+        CASE WHEN deleted = 'mark' THEN 'UPDATE %s t SET _deleted_at = clock_timestamp() WHERE t._deleted_at IS NULL AND'
+        ELSE 'DELETE FROM %s t WHERE' END || ' (t._synced_at < $1) IS NOT FALSE%s', work.target, dated)
+    USING full_since;
+    GET DIAGNOSTICS count = ROW_COUNT;
+    RETURN count;
+END
+$$;
+
+-- Fetch what satisfies a condition, of the source or, where that lies below another table, of what changed there.
+CREATE FUNCTION crisp_sync_fetch(
+    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, job crisp_sync_job)
+RETURNS crisp_sync_batch
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF work.argument IS NULL THEN
+        RETURN @extschema@.crisp_sync_store(work, condition, row_limit, lower, upper, NULL, job.full_since, job.deleted);
+    END IF;
+    RETURN @extschema@.crisp_sync_store_children(work, condition, row_limit, lower, upper, job.full_since, job.deleted);
+END
+$$;
+
+-- Rows of the list that a window asks for: some full pages of the source, of which each repeats a row or two
+-- of the one before; or one page of the parent, with a request for each of its rows.
+CREATE FUNCTION crisp_sync_window_rows(work crisp_sync_work)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    remaining bigint := coalesce(@extschema@.crisp_sync_requests_left(work), 1000000);
+BEGIN
+    IF work.argument IS NOT NULL THEN
+        RETURN greatest(1, least(work.per_page, remaining - 1));
+    END IF;
+    RETURN work.per_page + (work.per_page - 2) * (greatest(1, least(5, remaining)) - 1);
+END
+$$;
+
+-- The newest part of a range, read in the order of its dates.  What is left ends at the oldest date that was
+-- seen: rows of that very moment may be missing.
+CREATE FUNCTION crisp_sync_window_in_order(
+    work crisp_sync_work, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT remaining tstzrange)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    condition text := @extschema@.crisp_sync_within(work.list, work.dates_field, lower(range), upper(range));
+    row_limit bigint := @extschema@.crisp_sync_window_rows(work);
+BEGIN
+    LOOP
+        batch := @extschema@.crisp_sync_fetch(work, condition, row_limit, lower(range), upper(range), job);
+        IF NOT batch.in_order THEN
+            RAISE EXCEPTION 'cannot read "%" exactly', work.list USING ERRCODE = 'fdw_error';
+        END IF;
+        IF batch.listed < row_limit THEN
+            remaining := 'empty';
+            RETURN;
+        END IF;
+        remaining := tstzrange(lower(range), batch.oldest, '(]');
+        EXIT WHEN upper_inf(range) OR batch.oldest < upper(range);
+        -- All that came is of one moment: there must be more to get past it.
+        row_limit := row_limit * 4;
+    END LOOP;
+END
+$$;
+
+-- The newest part of a range, of a list that comes in no order: a span that fits one page, which nothing can
+-- slip off.  One that doesn't is rolled back, for a shorter one.
+CREATE FUNCTION crisp_sync_window_by_date(
+    INOUT work crisp_sync_work, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT remaining tstzrange)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    shortest CONSTANT interval := '2 milliseconds';
+    first_request bigint := @extschema@.crisp_sync_requests();
+    top timestamptz := coalesce(upper(range), work.started_at);
+    bottom timestamptz := CASE WHEN work.unbounded THEN lower(range) ELSE greatest(lower(range), top - work.span) END;
+    page_limit bigint := work.per_page * 2;
+    requests bigint;
+BEGIN
+    IF bottom < '2000-01-01' THEN
+        bottom := lower(range);
+    END IF;
+    IF work.unbounded OR work.span <= shortest THEN
+        page_limit := NULL;
+    ELSE
+        PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, first_request + 4)::text, true);
+    END IF;
+    batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, bottom, upper(range)),
+                                          page_limit, bottom, upper(range), job);
+    PERFORM @extschema@.crisp_sync_settings(work);
+    requests := @extschema@.crisp_sync_requests() - first_request - CASE WHEN work.argument IS NULL THEN 0 ELSE batch.listed END;
+
+    IF page_limit IS NOT NULL AND requests > 1 THEN
+        RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'configuration_limit_exceeded';
+    END IF;
+    work.unbounded := work.unbounded OR requests > 4 + batch.listed / work.per_page;
+    work.span := greatest(shortest, work.span * least(8, work.per_page * 0.7 / greatest(batch.listed, 1)));
+    remaining := CASE WHEN bottom IS NOT DISTINCT FROM lower(range) THEN 'empty' ELSE tstzrange(lower(range), bottom, '(]') END;
+END
+$$;

@@ -1,0 +1,289 @@
+/*-------------------------------------------------------------------------
+ *
+ * sync.c
+ *		What crisp_sync() can't do in PL/pgSQL: to look into the catalog, to
+ *		hold a lock across transactions that goes with an error, and to know
+ *		how it was called and what it has spent.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "foreign/fdwapi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "api.h"
+#include "import.h"
+#include "option.h"
+
+PG_FUNCTION_INFO_V1(crisp_sync_source);
+PG_FUNCTION_INFO_V1(crisp_sync_lock);
+PG_FUNCTION_INFO_V1(crisp_sync_unlock);
+PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
+PG_FUNCTION_INFO_V1(crisp_sync_requests);
+
+/*
+ * Locks of jobs are advisory locks of a class of their own: those that users take have the classes
+ * 1 and 2.  pg_locks shows it as objsubid, source and target as classid and objid.
+ */
+#define SYNC_LOCK_CLASS 17235
+
+/* Result columns of crisp_sync_source(). */
+enum
+{
+	SOURCE_RESOURCE,
+	SOURCE_KEYS,
+	SOURCE_ASKED,
+	SOURCE_DATES,
+	SOURCE_DATES_FOLLOW,
+	SOURCE_CHANGED,
+	SOURCE_TIMES,
+	SOURCE_TIME_PATHS,
+	SOURCE_PARENT,
+	SOURCE_ARGUMENT,
+	SOURCE_PER_PAGE,
+	SOURCE_DAILY_QUOTA,
+	SOURCE_COUNT
+};
+
+/* The job that this session runs. */
+static bool	   locked = false;
+static LOCKTAG lock_tag;
+
+/*----------
+ * The catalog
+ *----------
+ */
+
+/*
+ * Whether a relation is a foreign table of this wrapper, whatever name that
+ * has in the database.
+ */
+static bool
+is_crisp_table(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
+		   GetFdwRoutineByRelId(relid)->ImportForeignSchema == crisp_import_schema;
+}
+
+/* Whether a catalog column is one that is looked for. */
+typedef bool (*ColumnTest)(const CrispResource *resource, const CrispColumn *column);
+
+/*
+ * The columns of a foreign table that show a catalog column which the test accepts: an array of
+ * their names, or of their paths.
+ */
+static Datum
+columns_that(Relation relation, const CrispOptions *options, ColumnTest test, bool as_paths)
+{
+	TupleDesc tupdesc = RelationGetDescr(relation);
+	Datum	 *names = palloc(sizeof(Datum) * Max(tupdesc->natts, 1));
+	int		  count = 0;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute  attribute = TupleDescAttr(tupdesc, i);
+		const char		  *path;
+		const CrispColumn *column;
+
+		if (attribute->attisdropped)
+			continue;
+		path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
+								NameStr(attribute->attname));
+		column = path ? crisp_column_by_path(options->resource, path) : NULL;
+		if (column != NULL && test(options->resource, column))
+			names[count++] = CStringGetTextDatum(as_paths ? path : NameStr(attribute->attname));
+	}
+	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static bool
+is_key(const CrispResource *resource, const CrispColumn *column)
+{
+	return (column->flags & CRISP_KEY) != 0 ||
+		   (resource->parent != NULL && strcmp(column->path, resource->parent->path) == 0);
+}
+
+static bool
+is_asked(const CrispResource *resource, const CrispColumn *column)
+{
+	return (column->flags & CRISP_ASKED) != 0;
+}
+
+static bool
+is_dates(const CrispResource *resource, const CrispColumn *column)
+{
+	return column == crisp_resource_dates(resource);
+}
+
+static bool
+is_changed(const CrispResource *resource, const CrispColumn *column)
+{
+	return column == crisp_resource_changed(resource);
+}
+
+static bool
+is_time(const CrispResource *resource, const CrispColumn *column)
+{
+	return column->type == CRISP_TIME;
+}
+
+static bool
+is_argument(const CrispResource *resource, const CrispColumn *column)
+{
+	return resource->parent != NULL && strcmp(column->path, resource->parent->path) == 0;
+}
+
+/*
+ * crisp_sync_source(source): what the catalog says of a foreign table, in names of its columns.
+ * The mapping of the current user must be complete.
+ */
+Datum
+crisp_sync_source(PG_FUNCTION_ARGS)
+{
+	Oid					 relid = PG_GETARG_OID(0);
+	CrispOptions		*options;
+	const CrispResource *resource;
+	Relation			 relation;
+	TupleDesc			 tupdesc;
+	int					 quota;
+	Datum				 values[SOURCE_COUNT] = {0};
+	bool				 nulls[SOURCE_COUNT] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (!is_crisp_table(relid))
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" is not a foreign table of crisp_fdw", get_rel_name(relid)),
+						errhint("The source of a sync is a table as IMPORT FOREIGN SCHEMA makes "
+								"them.")));
+
+	options = option_of_table(relid);
+	option_add_credentials(options, GetUserId());
+	resource = options->resource;
+	quota = option_daily_quota(options);
+
+	relation = relation_open(relid, AccessShareLock);
+	values[SOURCE_RESOURCE] = CStringGetTextDatum(resource->name);
+	values[SOURCE_KEYS] = columns_that(relation, options, is_key, false);
+	values[SOURCE_ASKED] = columns_that(relation, options, is_asked, false);
+	values[SOURCE_DATES] = columns_that(relation, options, is_dates, false);
+	values[SOURCE_DATES_FOLLOW] = BoolGetDatum(resource->dates_follow_changes);
+	values[SOURCE_CHANGED] = columns_that(relation, options, is_changed, false);
+	values[SOURCE_TIMES] = columns_that(relation, options, is_time, false);
+	values[SOURCE_TIME_PATHS] = columns_that(relation, options, is_time, true);
+	nulls[SOURCE_PARENT] = resource->parent == NULL;
+	values[SOURCE_PARENT] = resource->parent ? CStringGetTextDatum(resource->parent->resource->name)
+											 : (Datum) 0;
+	values[SOURCE_ARGUMENT] = columns_that(relation, options, is_argument, false);
+	values[SOURCE_PER_PAGE] = Int32GetDatum(resource->per_page_param ? options->per_page
+																	 : CRISP_MIN_PER_PAGE);
+	nulls[SOURCE_DAILY_QUOTA] = quota == 0;
+	values[SOURCE_DAILY_QUOTA] = Int32GetDatum(quota);
+	relation_close(relation, AccessShareLock);
+
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
+}
+
+/*----------
+ * The lock of a job
+ *----------
+ */
+
+static void
+release_lock(void)
+{
+	if (locked)
+		(void) LockRelease(&lock_tag, ExclusiveLock, true);
+	locked = false;
+}
+
+/*
+ * A session's lock outlives transactions, and also one that fails: so it's
+ * given back here then.
+ */
+static void
+release_at_abort(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		release_lock();
+}
+
+/*
+ * crisp_sync_lock(source, target): take the lock of a job, until crisp_sync_unlock(), a transaction
+ * that fails, or the end of the session.  Returns false when another session has it, or this one
+ * has one already.
+ */
+Datum
+crisp_sync_lock(PG_FUNCTION_ARGS)
+{
+	static bool		  registered = false;
+	Oid				  target = PG_GETARG_OID(1);
+	AclResult		  access = pg_class_aclcheck(target, GetUserId(), ACL_UPDATE);
+	LOCKTAG			  tag;
+	LockAcquireResult result;
+
+	if (access != ACLCHECK_OK)
+		aclcheck_error(access, OBJECT_TABLE, get_rel_name(target));
+	if (!registered)
+		RegisterXactCallback(release_at_abort, NULL);
+	registered = true;
+	if (locked)
+		PG_RETURN_BOOL(false);
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, PG_GETARG_OID(0), target, SYNC_LOCK_CLASS);
+	result = LockAcquire(&tag, ExclusiveLock, true, true);
+	if (result == LOCKACQUIRE_NOT_AVAIL)
+		PG_RETURN_BOOL(false);
+	lock_tag = tag;
+	locked = true;
+	PG_RETURN_BOOL(true);
+}
+
+/*
+ * crisp_sync_unlock(): give it back.
+ */
+Datum
+crisp_sync_unlock(PG_FUNCTION_ARGS)
+{
+	release_lock();
+	PG_RETURN_VOID();
+}
+
+/*----------
+ * The call
+ *----------
+ */
+
+/*
+ * crisp_sync_may_commit(): whether the procedure that calls this may end transactions.
+ */
+Datum
+crisp_sync_may_commit(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(SPI_inside_nonatomic_context() && !IsSubTransaction());
+}
+
+/*
+ * crisp_sync_requests(): how many requests the statement at hand has made.
+ */
+Datum
+crisp_sync_requests(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(api_statement_requests());
+}
