@@ -13,8 +13,10 @@
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "custom_data.h"
 #include "import.h"
 
 /* The one schema that Crisp has. */
@@ -59,14 +61,15 @@ is_second_word(DefElem *def, const char *first, const char *second)
 }
 
 /*
- * The options of an IMPORT statement.
+ * Read the options of an IMPORT statement; *custom_columns tells whether custom data becomes columns.
  */
 static ImportTypes
-import_options(List *options)
+import_options(List *options, bool *custom_columns)
 {
 	ImportTypes types = {false, false};
 	ListCell   *lc;
 
+	*custom_columns = false;
 	foreach(lc, options)
 	{
 		DefElem *def = lfirst_node(DefElem, lc);
@@ -75,23 +78,44 @@ import_options(List *options)
 			types.time_as_bigint = is_second_word(def, "timestamptz", "bigint");
 		else if (strcmp(def->defname, "array_type") == 0)
 			types.array_as_text = is_second_word(def, "native", "text");
+		else if (strcmp(def->defname, "custom_data") == 0)
+			*custom_columns = is_second_word(def, "jsonb", "columns");
 		else
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-					 errmsg("invalid option \"%s\" for IMPORT FOREIGN SCHEMA", def->defname),
-					 errhint("Valid options in this context are: timestamp_type, array_type")));
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("invalid option \"%s\" for IMPORT FOREIGN SCHEMA", def->defname),
+				 errhint(
+					 "Valid options in this context are: timestamp_type, array_type, custom_data")));
 	}
 	return types;
 }
 
 /*
- * The CREATE FOREIGN TABLE command for a resource.  The server adds the local
- * schema by itself.
+ * Ask Crisp for the columns that a resource's custom data has: a List of CustomColumn.
+ */
+static List *
+ask_custom_columns(const CrispResource *resource, Oid server_id)
+{
+	CrispOptions *options;
+
+	if (resource->custom_data == NULL)
+		return NIL;
+	options = option_of_resource(server_id, resource);
+	option_add_credentials(options, GetUserId());
+	return custom_data_columns(options);
+}
+
+/*
+ * The CREATE FOREIGN TABLE command for a resource, with columns for its custom data.  The
+ * server adds the local schema by itself.
  */
 static char *
-create_table_command(const CrispResource *resource, const char *server_name, ImportTypes types)
+create_table_command(const CrispResource *resource, const char *server_name, ImportTypes types,
+					 List *custom_columns)
 {
 	StringInfoData command;
+	ListCell	  *lc;
 
 	initStringInfo(&command);
 	appendStringInfo(&command, "CREATE FOREIGN TABLE %s (", quote_identifier(resource->name));
@@ -104,6 +128,14 @@ create_table_command(const CrispResource *resource, const char *server_name, Imp
 						 import_type_name(column->type, types),
 						 (column->flags & CRISP_REQUIRED) ? " NOT NULL" : "");
 	}
+	foreach(lc, custom_columns)
+	{
+		const CustomColumn *column = lfirst(lc);
+
+		appendStringInfo(&command, ",\n  %s %s OPTIONS (json_path %s)",
+						 quote_identifier(column->name), column->type,
+						 quote_literal_cstr(column->path));
+	}
 	appendStringInfo(&command, "\n) SERVER %s OPTIONS (resource %s)", quote_identifier(server_name),
 					 quote_literal_cstr(resource->name));
 	return command.data;
@@ -112,7 +144,8 @@ create_table_command(const CrispResource *resource, const char *server_name, Imp
 List *
 crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id)
 {
-	ImportTypes	   types = import_options(stmt->options);
+	bool		   with_custom_columns;
+	ImportTypes	   types = import_options(stmt->options, &with_custom_columns);
 	ForeignServer *server = GetForeignServer(server_id);
 	List		  *commands = NIL;
 
@@ -124,8 +157,14 @@ crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id)
 
 	/* The server leaves out what LIMIT TO and EXCEPT exclude; this saves it the parsing. */
 	for (int i = 0; i < crisp_nresources; i++)
-		if (IsImportableForeignTable(crisp_resources[i]->name, stmt))
-			commands = lappend(commands,
-							   create_table_command(crisp_resources[i], server->servername, types));
+	{
+		const CrispResource *resource = crisp_resources[i];
+
+		if (IsImportableForeignTable(resource->name, stmt))
+			commands = lappend(
+				commands, create_table_command(
+							  resource, server->servername, types,
+							  with_custom_columns ? ask_custom_columns(resource, server_id) : NIL));
+	}
 	return commands;
 }

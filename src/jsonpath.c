@@ -89,6 +89,28 @@ read_key(const char *at, StringInfo key, const char **error)
 }
 
 /*
+ * json_path_append_key -- add a key to the text of a path
+ */
+void
+json_path_append_key(StringInfo path, const char *key)
+{
+	appendStringInfoChar(path, '.');
+	if (key[0] != '\0' && strpbrk(key, ".\"") == NULL)
+	{
+		appendStringInfoString(path, key);
+		return;
+	}
+	appendStringInfoChar(path, '"');
+	for (; *key != '\0'; key++)
+	{
+		if (*key == '"')
+			appendStringInfoChar(path, '"');
+		appendStringInfoChar(path, *key);
+	}
+	appendStringInfoChar(path, '"');
+}
+
+/*
  * json_path_get -- follow a path
  */
 const JsonNode *

@@ -10,6 +10,8 @@
 #ifndef CRISP_JSONPATH_H
 #define CRISP_JSONPATH_H
 
+#include "lib/stringinfo.h"
+
 #include "json.h"
 
 /*
@@ -29,6 +31,12 @@ typedef struct JsonPath
  * *error set to a sentence for an errdetail.
  */
 extern JsonPath *json_path_parse(const char *text, const char **error);
+
+/*
+ * Append a key (in the database's encoding) to the text of a path that isn't empty, with the dot before it, and with quotes
+ * if it needs them.
+ */
+extern void json_path_append_key(StringInfo path, const char *key);
 
 /*
  * The value at path in object, or NULL when a key is missing, when something

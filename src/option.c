@@ -465,6 +465,16 @@ check_website(const CrispOptions *options)
 }
 
 CrispOptions *
+option_of_resource(Oid server_id, const CrispResource *resource)
+{
+	CrispOptions *options = options_of_server(server_id);
+
+	options->resource = resource;
+	options->table_name = resource->name;
+	return options;
+}
+
+CrispOptions *
 option_of_table(Oid relid)
 {
 	ForeignTable *table = GetForeignTable(relid);

@@ -84,6 +84,12 @@ typedef struct CrispOptions
 extern CrispOptions *option_of_table(Oid relid);
 
 /*
+ * The options in force for a resource of a server that no table stands for yet.  Otherwise as
+ * option_of_table(); that a website is needed shows when credentials are added.
+ */
+extern CrispOptions *option_of_resource(Oid server_id, const CrispResource *resource);
+
+/*
  * Where the table's list depends on the tier of the token, add the tier that user_id has for
  * the options' server, which is no secret.  Raises what option_add_credentials() raises.
  */

@@ -123,6 +123,13 @@ typedef struct CrispCursor
 	const char *after_param;
 } CrispCursor;
 
+/* Data with keys of the website's own. */
+typedef struct CrispCustomData
+{
+	const char				   *path; /* of the column that holds it: an object, flat */
+	const struct CrispResource *keys; /* the list of keys in use, which is not imported */
+} CrispCustomData;
+
 typedef struct CrispResource
 {
 	const char *name; /* of the imported table */
@@ -148,6 +155,8 @@ typedef struct CrispResource
 	 * fields: the route of the object that has them, by the row's key, {key}.
 	 */
 	const char *detail_route;
+
+	const CrispCustomData *custom_data; /* NULL: none */
 
 	/* The key of an object whose fields count as the element's own; or NULL. */
 	const char *envelope;

@@ -121,6 +121,27 @@ static const CrispOrder conversation_orders[] = {
 	{NULL},
 };
 
+/* clang-format off */
+static const CrispColumn conversation_data_key_columns[] = {
+	{"key", CRISP_TEXT, "key of custom data", CRISP_KEY | CRISP_REQUIRED},
+	{"count", CRISP_INTEGER, "conversations that have it"},
+};
+/* clang-format on */
+
+static const CrispResource conversation_data_keys = {
+	.name = "keys of custom data",
+	.description = "keys of custom data of conversations",
+	.list_route = "website/{website_id}/conversations/suggest/data/{page_number}",
+	.typical_rows = 50,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = conversation_data_key_columns,
+	.ncolumns = lengthof(conversation_data_key_columns),
+};
+
+static const CrispCustomData conversation_data = {"meta.data", &conversation_data_keys};
+
 const CrispResource crisp_conversations = {
 	.name = "conversations",
 	.description = "conversations with customers, newest first",
@@ -131,6 +152,7 @@ const CrispResource crisp_conversations = {
 	.filters = conversation_filters,
 	.lookups = conversation_lookups,
 	.orders = conversation_orders,
+	.custom_data = &conversation_data,
 	.dates_path = "updated_at",
 	.dates_follow_changes = true,
 	.columns = conversation_columns,
