@@ -3,7 +3,7 @@
  *		The least that reading a list of Crisp's can cost.
  *
  * Downloads pages of a list with libcurl, so many at a time, and parses each
- * with json-c, as the extension does; nothing else.  How many pages there are
+ * with json-c, and does nothing else.  How many pages there are
  * is told, so that none is asked for in vain.  Prints what it took as JSON.
  *
  *	 floor URL PAGES IN_FLIGHT [QUERY]

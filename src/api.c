@@ -268,7 +268,8 @@ start_when_due(ApiCall *call)
 }
 
 /*
- * The parsed body of a settled call's answer, in the answer's own context.
+ * The parsed body of a settled call's answer, in the answer's own context.  The body
+ * stays with it, since that is what the nodes point into.
  */
 static void
 parse_answer(ApiCall *call)
@@ -280,7 +281,10 @@ parse_answer(ApiCall *call)
 	call->parsed = true;
 	call->problem = NULL;
 	call->envelope = NULL;
-	if (!json_parse(call->owner, response->body, response->body_length, &call->envelope, &problem))
+	if (json_parse_in_place(call->owner, unconstify(char *, response->body), response->body_length,
+							&call->envelope, &problem))
+		http_keep_body(call->transfer, call->owner);
+	else
 		call->problem = psprintf("It is not JSON: %s.", problem);
 	MemoryContextSwitchTo(old_context);
 }

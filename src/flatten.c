@@ -18,6 +18,7 @@
 #include "convert.h"
 #include "flatten.h"
 #include "jsonpath.h"
+#include "pathtree.h"
 
 /* How many bytes of a value an error shows, and what they take at most. */
 #define SHOWN_BYTES 64
@@ -29,20 +30,12 @@
 /* The longest column name (in UTF-8, whatever the database's encoding), with its NUL. */
 #define MAX_NAME_SIZE (NAMEDATALEN * MAX_CONVERSION_GROWTH)
 
-/* A value on the way of a path. */
-typedef struct PathStep
-{
-	const JsonNode *value;
-	JsonCursor		next; /* after the member that was found in it last */
-} PathStep;
-
 typedef struct FlattenColumn
 {
 	int			index; /* into values and nulls */
 	const char *name;
 	const char *path_text; /* NULL: found by name */
-	JsonPath   *path;
-	int			nshared; /* keys that the path shares with that of the column before */
+	int			path;	   /* its number in the tree */
 	const char *name_utf8;
 	Conversion *conversion;
 } FlattenColumn;
@@ -62,7 +55,7 @@ struct Flattener
 	int			   natts;
 	int			   ncolumns;
 	FlattenColumn *columns;
-	PathStep	  *trail; /* the row, and what each key of the latest path led to */
+	PathTree	  *paths;
 
 	int				 nconstants;
 	FlattenConstant *constants;
@@ -76,10 +69,7 @@ struct Flattener
 static void			   add_constant(Flattener *flattener, Form_pg_attribute attribute,
 									const FlattenSource *source);
 static JsonPath		  *parse_path(const FlattenColumn *column, const char *relation_name);
-static void			   share_trail(Flattener *flattener);
 static const JsonNode *column_value(const Flattener *flattener, const FlattenColumn *column);
-static const JsonNode *follow_path(const Flattener *flattener, const FlattenColumn *column);
-static void			   step_to(PathStep *step, const JsonNode *value);
 static void			   flatten_error_context(void *arg);
 static void			   describe_path(const Flattener *flattener, char *path, size_t size);
 static void			   describe_value(const JsonNode *value, char *shown, size_t size);
@@ -97,6 +87,7 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 	flattener->relation_name = pstrdup(relation_name);
 	flattener->envelope = envelope ? pstrdup(envelope) : NULL;
 	flattener->natts = tupdesc->natts;
+	flattener->paths = path_tree_create();
 	flattener->columns = palloc0(sizeof(FlattenColumn) * Max(nsources, 1));
 	flattener->constants = palloc0(sizeof(FlattenConstant) * Max(nsources, 1));
 
@@ -117,14 +108,13 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 		if (sources[i].path != NULL)
 		{
 			column->path_text = pstrdup(sources[i].path);
-			column->path = parse_path(column, relation_name);
+			column->path = path_tree_add(flattener->paths, parse_path(column, relation_name));
 		}
 		else
 			column->name_utf8 = pg_server_to_any(column->name, (int) strlen(column->name), PG_UTF8);
 		column->conversion = conversion_create(attribute->atttypid, attribute->atttypmod);
 		flattener->ncolumns++;
 	}
-	share_trail(flattener);
 	return flattener;
 }
 
@@ -176,36 +166,6 @@ parse_path(const FlattenColumn *column, const char *relation_name)
 }
 
 /*
- * share_trail -- find what each path has in common with the one before
- *
- * Columns mostly stand in the order of the JSON, so that most of a path has
- * just been walked for the column before.
- */
-static void
-share_trail(Flattener *flattener)
-{
-	const JsonPath *previous = NULL;
-	int				max_keys = 0;
-
-	for (int i = 0; i < flattener->ncolumns; i++)
-	{
-		FlattenColumn  *column = &flattener->columns[i];
-		const JsonPath *path = column->path;
-		int				n = 0;
-
-		if (path == NULL)
-			continue;
-		while (previous != NULL && n < Min(path->nkeys, previous->nkeys) &&
-			   strcmp(path->keys[n], previous->keys[n]) == 0)
-			n++;
-		column->nshared = n;
-		max_keys = Max(max_keys, path->nkeys);
-		previous = path;
-	}
-	flattener->trail = palloc0((max_keys + 1) * sizeof(PathStep));
-}
-
-/*
  * flatten_row -- convert one row
  */
 void
@@ -217,7 +177,7 @@ flatten_row(Flattener *flattener, const JsonNode *row, Datum *values, bool *null
 	memset(nulls, true, sizeof(bool) * flattener->natts);
 
 	flattener->row = row;
-	step_to(&flattener->trail[0], row);
+	path_tree_walk(flattener->paths, row);
 	callback.callback = flatten_error_context;
 	callback.arg = flattener;
 	callback.previous = error_context_stack;
@@ -254,36 +214,13 @@ column_value(const Flattener *flattener, const FlattenColumn *column)
 	const JsonNode *row = flattener->row;
 	const JsonNode *value;
 
-	if (column->path != NULL)
-		return follow_path(flattener, column);
+	if (column->path_text != NULL)
+		return path_tree_value(flattener->paths, column->path);
 
 	value = json_path_find(row, column->name_utf8);
 	if (value == NULL && flattener->envelope != NULL)
 		value = json_path_find(json_node_member(row, flattener->envelope), column->name_utf8);
 	return value;
-}
-
-/*
- * follow_path -- what a column's path leads to
- *
- * Goes on from where it parts from the path of the column before.  Columns
- * mostly stand in the order of the JSON, so that each key is found at once.
- */
-static const JsonNode *
-follow_path(const Flattener *flattener, const FlattenColumn *column)
-{
-	PathStep *step = &flattener->trail[column->nshared];
-
-	for (int i = column->nshared; i < column->path->nkeys; i++, step++)
-		step_to(step + 1, json_node_next_member(step->value, column->path->keys[i], &step->next));
-	return step->value;
-}
-
-static void
-step_to(PathStep *step, const JsonNode *value)
-{
-	step->value = value;
-	step->next = (JsonCursor){0};
 }
 
 /*

@@ -30,8 +30,7 @@ typedef struct Flattener Flattener;
  * passed over); all others will be NULL.  Resolves types, input functions and
  * paths once per scan.  relation_name is for error messages.  envelope, if not
  * NULL, is a key (UTF-8) whose object is searched after the row itself for
- * columns that have no path.  Columns that follow one another in sources and
- * share the beginning of their paths walk it once.
+ * columns that have no path.
  *
  * Everything is palloc'd in CurrentMemoryContext, which must outlive the scan;
  * all arguments are copied.

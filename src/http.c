@@ -483,6 +483,17 @@ http_response(const HttpTransfer *transfer)
 }
 
 void
+http_keep_body(HttpTransfer *transfer, MemoryContext owner)
+{
+	MemoryContextCallback *callback = MemoryContextAlloc(owner, sizeof(MemoryContextCallback));
+
+	callback->func = free;
+	callback->arg = transfer->body;
+	MemoryContextRegisterResetCallback(owner, callback);
+	transfer->body = NULL;
+}
+
+void
 http_end(HttpTransfer *transfer)
 {
 	MemoryContextDelete(transfer->context);

@@ -148,6 +148,12 @@ extern void http_wait(HttpPool *pool, bool idle);
 /* The outcome of a transfer that has ended; owned by it. */
 extern const HttpResponse *http_response(const HttpTransfer *transfer);
 
+/*
+ * Let the body of an answered transfer live as long as owner, which must outlive the
+ * transfer.  http_response() still points to it.  Raises only for memory.
+ */
+extern void http_keep_body(HttpTransfer *transfer, MemoryContext owner);
+
 /* Abort if need be, and release; the transfer and its response are gone then. */
 extern void http_end(HttpTransfer *transfer);
 

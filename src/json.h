@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * json.h
- *		JSON behind one door: parsing, ownership, values, text.
+ *		JSON: parsing, values, text.
  *
- * What parses it is json.c's own business: nobody else names a JSON library.
+ * Nobody but json_parse.c knows what parses it, and nobody but it and json.c how
+ * it is kept.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -12,8 +13,11 @@
 #ifndef CRISP_JSON_H
 #define CRISP_JSON_H
 
-/* Deepest nesting that is parsed. */
+/* Deepest nesting of arrays and objects that is parsed. */
 #define JSON_MAX_DEPTH 256
+
+/* Longest text that is parsed, in bytes. */
+#define JSON_MAX_LENGTH (MaxAllocSize / 4)
 
 /*
  * A value that was parsed.  It belongs to the memory context that its text was
@@ -33,39 +37,38 @@ typedef enum JsonNodeKind
 } JsonNodeKind;
 
 /*
- * A place among the members of an object; all zero is the first.  It serves
- * json_node_next_member(), for one object.
- */
-typedef struct JsonCursor
-{
-	const void *next;
-} JsonCursor;
-
-/*
  * Parse text (length bytes, UTF-8, need not end in NUL) as one JSON value.
- * White space may surround it; anything else after it is an error.
+ * White space may surround it; anything else after it is an error, and so is
+ * all that RFC 8259 doesn't allow.
  *
- * Numbers keep all their digits, whatever their size; doubles keep the text
- * that they came with.  Invalid UTF-8 in strings passes, so that it spoils no
- * more than its own value.  A lone surrogate escape becomes U+FFFD; a NUL
- * escape in a key stays as the six characters that it was written with.  Of a
- * key that comes twice the last one counts.  Numbers with a leading zero, or with
- * no digit on one side of the point, pass as json-c lets them; any other text
- * that isn't JSON is refused.
+ * Numbers keep the text that they came with, whatever their size.  Invalid UTF-8
+ * in strings passes, so that it spoils no more than its own value.  A lone
+ * surrogate escape becomes U+FFFD; a NUL escape becomes a NUL byte.  Of a
+ * key that comes twice the last one counts.
  *
  * The nodes belong to owner and go when that context is reset or deleted.  The
  * JSON literal null gives a NULL *node and true.
  *
  * Returns false for text that isn't JSON, with *error set to a sentence
  * fragment (in CurrentMemoryContext) that says what is wrong and at which
- * byte, fit for an errdetail.  Raises only for memory.
+ * byte, fit for an errdetail.  Raises for memory, and what CHECK_FOR_INTERRUPTS()
+ * raises.
  */
 extern bool json_parse(MemoryContext owner, const char *text, size_t length, const JsonNode **node,
 					   char **error);
 
 /*
+ * The same without copying the text: the nodes point into it, so it must live
+ * as long as owner.  It is left as it is unless json_parse_in_place() returns true.  From
+ * then on it belongs to the nodes, which change it when they are asked for
+ * their values; text[length] must be writable, too.
+ */
+extern bool json_parse_in_place(MemoryContext owner, char *text, size_t length,
+								const JsonNode **node, char **error);
+
+/*
  * Whether a text that json_parse() refused may be the beginning of one that it
- * takes: JSON that was cut, or nothing at all.  Raises only for memory.
+ * takes: JSON that was cut, or nothing at all.  Raises what json_parse() raises.
  */
 extern bool json_is_beginning(const char *text, size_t length);
 
@@ -74,7 +77,7 @@ extern JsonNodeKind json_node_kind(const JsonNode *node);
 /* How many elements an array has; 0 for anything else. */
 extern size_t json_node_length(const JsonNode *array);
 
-/* An element of an array, index from 0 to below json_node_length(). */
+/* An element of an array, index from 0 to below json_node_length(); fast in that order. */
 extern const JsonNode *json_node_element(const JsonNode *array, size_t index);
 
 /*
@@ -83,15 +86,19 @@ extern const JsonNode *json_node_element(const JsonNode *array, size_t index);
  */
 extern const JsonNode *json_node_member(const JsonNode *object, const char *key);
 
-/*
- * The same, fast where keys are asked for in the order in which they come:
- * tries the member at the cursor first, and sets that behind the one it finds.
- */
-extern const JsonNode *json_node_next_member(const JsonNode *object, const char *key,
-											 JsonCursor *cursor);
-
 /* Whether an object has a key at all, be its value JSON null. */
 extern bool json_node_has_member(const JsonNode *object, const char *key);
+
+/*
+ * Walk over the elements of an array or the members of an object: the first, and
+ * the next one inside of it; NULL when there is none.  Here, one that is JSON
+ * null is a node of the kind JSON_NODE_NULL.
+ */
+extern const JsonNode *json_node_first(const JsonNode *container);
+extern const JsonNode *json_node_next(const JsonNode *container, const JsonNode *inside);
+
+/* The key of a member that was walked to: *length bytes, of which NUL may be one. */
+extern const char *json_node_key(const JsonNode *member, size_t *length);
 
 /*
  * The bytes of a string, in UTF-8 unless they came as something else, with a
@@ -116,10 +123,11 @@ extern double json_node_double(const JsonNode *number);
 extern bool json_node_boolean(const JsonNode *boolean);
 
 /*
- * The JSON text of a value (NULL is "null"), as short as it gets, numbers with
- * the digits that they came with, in UTF-8 as it came, with a NUL behind it.  *length gets its
- * length in bytes.  The text lives as long as the node, unless the same or one
- * around it is printed again.  Raises only for memory.
+ * The JSON text of a value (NULL is "null"): without white space, with no more
+ * escapes than it needs, numbers with the digits that they came with, and members as
+ * they came, even when two have the same key.  In UTF-8 unless it came as something else, with a NUL
+ * behind it; *length gets its length in bytes.  It is owned by the node or
+ * palloc'd in CurrentMemoryContext.  Raises only for memory.
  */
 extern const char *json_text(const JsonNode *node, size_t *length);
 

@@ -100,7 +100,11 @@ cache_add(LookupCache *cache, const char *target, const JsonNode *row)
 	bool		found;
 
 	if (cache->used + needed > cache->limit)
+	{
+		if (text != NULL)
+			pfree(unconstify(char *, text));
 		return;
+	}
 
 	copy = MemoryContextStrdup(cache->context, target);
 	entry = hash_search(cache->entries, &copy, HASH_ENTER, &found);
@@ -113,6 +117,7 @@ cache_add(LookupCache *cache, const char *target, const JsonNode *row)
 
 		memcpy(row_text, text, length + 1);
 		entry->text = row_text;
+		pfree(unconstify(char *, text));
 	}
 	cache->used += needed;
 }
