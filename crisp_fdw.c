@@ -25,6 +25,8 @@
 #include "src/explain.h"
 #include "src/import.h"
 #include "src/option.h"
+#include "src/modify.h"
+#include "src/modify_plan.h"
 #include "src/plan.h"
 #include "src/scan.h"
 #include "src/usage_shmem.h"
@@ -137,6 +139,23 @@ crisp_fdw_handler(PG_FUNCTION_ARGS)
 	routine->EndForeignScan = end_scan;
 	routine->ExplainForeignScan = explain_scan;
 	routine->AnalyzeForeignTable = crisp_analyze_table;
+
+	routine->IsForeignRelUpdatable = crisp_is_updatable;
+	routine->AddForeignUpdateTargets = crisp_add_update_targets;
+	routine->PlanForeignModify = crisp_plan_modify;
+	routine->BeginForeignModify = crisp_begin_modify;
+	routine->BeginForeignInsert = crisp_begin_insert;
+	routine->ExecForeignInsert = crisp_insert;
+	routine->ExecForeignUpdate = crisp_update;
+	routine->ExecForeignDelete = crisp_delete;
+	routine->EndForeignModify = crisp_end_modify;
+	routine->EndForeignInsert = crisp_end_modify;
+	routine->ExplainForeignModify = crisp_explain_modify;
+#if PG_VERSION_NUM >= 140000
+	routine->GetForeignModifyBatchSize = crisp_batch_size;
+	routine->ExecForeignBatchInsert = crisp_batch_insert;
+#endif
+
 	routine->ImportForeignSchema = crisp_import_schema;
 
 #if PG_VERSION_NUM >= 140000

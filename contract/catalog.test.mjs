@@ -29,11 +29,11 @@ function table(resource) {
   return text;
 }
 
-// The columns of a resource: [path, kind].  Those that read what was asked for are no fields, nor is
-// CRISP_WEBSITE_COLUMN, and a field that is two columns, by the kind of its value, counts as
+// The columns of a resource: [path, kind].  Those that read what was asked for, or are for sending
+// alone, are no fields, nor is CRISP_WEBSITE_COLUMN, and a field that is two columns, by the kind of its value, counts as
 // the one for structures.
 function catalog(resource) {
-  const column = /^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_(?:ASKED|STRINGS))/gm;
+  const column = /^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_(?:ASKED|SENT|STRINGS))/gm;
   return [...table(resource).matchAll(column)].map(([, path, type]) => [path, kinds[type]]);
 }
 

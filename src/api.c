@@ -44,7 +44,7 @@ struct ApiCall
 	dlist_node			  node; /* in calls */
 	MemoryContextCallback callback;
 	const CrispOptions	 *options;
-	const char			 *target;
+	ApiChange			  request; /* a GET is one that changes nothing */
 	MemoryContext		  owner;   /* of the answer */
 	MemoryContext		  context; /* of the call and all else it has */
 	HttpPool			 *pool;
@@ -55,8 +55,9 @@ struct ApiCall
 	int64		  due;		  /* the next attempt */
 	bool		  holds_back; /* until due, by Crisp's wish: so nobody else asks either */
 	RetryState	  retries;
-	HttpTransfer *transfer;	 /* of the latest attempt; NULL before and between them */
-	bool		  uncounted; /* the outcome of that attempt is yet to be counted */
+	HttpTransfer *transfer;		  /* of the latest attempt; NULL before and between them */
+	bool		  uncounted;	  /* the outcome of that attempt is yet to be counted */
+	bool		  may_have_acted; /* an attempt that failed may have been acted on */
 
 	/* Of a settled call, once its answer was parsed. */
 	bool			parsed;
@@ -166,10 +167,24 @@ failure_outcome(const HttpResponse *response)
  */
 
 static bool
-is_success(const HttpResponse *response)
+is_get(const ApiCall *call)
 {
-	return response->outcome == HTTP_ANSWERED &&
-		   (response->status == 200 || response->status == 206);
+	return strcmp(call->request.method, "GET") == 0;
+}
+
+/*
+ * Whether a settled call's answer is a success, as far as its status goes.
+ */
+static bool
+is_success(const ApiCall *call)
+{
+	const HttpResponse *response = http_response(call->transfer);
+
+	if (response->outcome != HTTP_ANSWERED)
+		return false;
+	if (is_get(call))
+		return response->status == 200 || response->status == 206;
+	return response->status >= 200 && response->status <= 299;
 }
 
 /*
@@ -191,12 +206,17 @@ static void
 send_request(ApiCall *call)
 {
 	const CrispOptions *options = call->options;
-	char			   *url = psprintf("%s/%s", options->base_url, call->target);
+	const ApiChange	   *asked = &call->request;
+	char			   *url = psprintf("%s/%s", options->base_url, asked->target);
 	char			   *tier = psprintf("X-Crisp-Tier: %s", options->tier);
-	const char *const	headers[] = {"Accept: application/json", tier, NULL};
+	const char		   *type = asked->body ? "Content-Type: application/json" : NULL;
+	const char *const	headers[] = {"Accept: application/json", tier, type, NULL};
 	HttpRequest			request = {
-				.method = "GET",
+				.method = asked->method,
 				.url = url,
+				.body = asked->body,
+				.body_length = asked->body_length,
+				.repeatable = asked->repeatable,
 				.username = options->identifier,
 				.password = options->key,
 				.headers = headers,
@@ -207,7 +227,7 @@ send_request(ApiCall *call)
 				.max_response_bytes = options->max_response_bytes,
 	};
 
-	ereport(DEBUG1, (errmsg_internal("crisp_fdw: GET %s", call->target)));
+	ereport(DEBUG1, (errmsg_internal("crisp_fdw: %s %s", asked->method, asked->target)));
 
 	/* Counted first: should an error be raised, the request may have been sent. */
 	count_request(call);
@@ -296,19 +316,21 @@ static void
 describe_failure(ApiCall *call, ApiError *error)
 {
 	const CrispOptions *options = call->options;
+	const char		   *method = call->request.method;
+	const char		   *target = call->request.target;
 	const HttpResponse *response = http_response(call->transfer);
 
 	if (response->outcome != HTTP_ANSWERED)
 	{
-		api_error_of_transfer(error, options, call->target, response);
+		api_error_of_transfer(error, options, method, target, response);
 		return;
 	}
 	if (!call->parsed)
 		parse_answer(call);
-	if (is_success(response) && call->problem != NULL)
-		api_error_of_body(error, options, call->target, response, call->problem);
+	if (is_success(call) && call->problem != NULL)
+		api_error_of_body(error, options, method, target, response, call->problem);
 	else
-		api_error_of_status(error, options, call->target, response, call->envelope);
+		api_error_of_status(error, options, method, target, response, call->envelope);
 }
 
 /*
@@ -365,7 +387,11 @@ judge_transfer(ApiCall *call)
 	call->state = CALL_SETTLED;
 	call->options->counts->bytes += response->wire_bytes;
 	call->usage->counts.bytes += response->wire_bytes;
-	(void) try_again(call, retry_chance(response, true), failure_outcome(response));
+	if (is_success(call))
+		return;
+	call->may_have_acted |= retry_may_have_acted(response);
+	(void) try_again(call, retry_chance(response, call->request.repeatable),
+					 failure_outcome(response));
 }
 
 /*
@@ -405,13 +431,13 @@ progress(HttpPool *pool)
  */
 
 ApiCall *
-api_start(const CrispOptions *options, const char *target, MemoryContext owner)
+api_start_change(const CrispOptions *options, const ApiChange *change, MemoryContext owner)
 {
 	MemoryContext context = AllocSetContextCreate(owner, "crisp_fdw call", ALLOCSET_SMALL_SIZES);
 	ApiCall		 *call = MemoryContextAllocZero(context, sizeof(ApiCall));
 
 	call->options = options;
-	call->target = target;
+	call->request = *change;
 	call->owner = owner;
 	call->context = context;
 	call->pool = http_pool(options->server_id, options->user_mapping_id, options->credentials_hash,
@@ -427,6 +453,20 @@ api_start(const CrispOptions *options, const char *target, MemoryContext owner)
 
 	(void) start_when_due(call);
 	return call;
+}
+
+ApiCall *
+api_start(const CrispOptions *options, const char *target, MemoryContext owner)
+{
+	ApiChange request = {.method = "GET", .target = target, .repeatable = true};
+
+	return api_start_change(options, &request, owner);
+}
+
+bool
+api_may_have_acted(const ApiCall *call)
+{
+	return call->may_have_acted || call->state == CALL_SENT || call->state == CALL_SETTLED;
 }
 
 /*
@@ -452,7 +492,7 @@ api_is_ready(ApiCall *call)
 	if (response->outcome == HTTP_ANSWERED && !call->parsed)
 	{
 		parse_answer(call);
-		if (is_success(response) && call->problem != NULL &&
+		if (is_success(call) && call->problem != NULL && call->request.repeatable &&
 			json_is_beginning(response->body, response->body_length))
 			return !try_again(call, RETRY_ONCE, USAGE_UNUSABLE);
 	}
@@ -494,58 +534,56 @@ wait_for_answer(ApiCall *call)
 }
 
 /*
- * Raise that the statement may make no more requests.
+ * Say in words that the statement may make no more requests.
  */
-pg_noreturn static void
-raise_refused(const ApiCall *call)
+static void
+describe_refusal(const ApiCall *call, ApiError *error)
 {
-	usage_publish();
-	ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					errmsg("statement needs more than %d requests to Crisp, server \"%s\"",
-						   api_max_requests, call->options->server_name),
-					errdetail("The next one would be GET %s, attempt %d.", call->target,
-							  call->retries.attempts + 1),
-					errhint("Ask for less, or raise the setting crisp_fdw.max_requests.")));
+	api_error_of_limit(error, call->request.method, call->request.target,
+					   call->retries.attempts + 1, api_max_requests);
 }
 
 /*
- * Raise what a call has failed with.
+ * Take a settled call's answer apart.  Returns false, with the error and its outcome filled in,
+ * for anything but a well-formed success.
  */
-pg_noreturn static void
-raise_failure(ApiCall *call, UsageOutcome outcome, ApiError *error)
+static bool
+read_answer(ApiCall *call, ApiAnswer *answer, ApiError *error, UsageOutcome *outcome)
+{
+	const HttpResponse *response = http_response(call->transfer);
+
+	if (!is_success(call) || call->problem != NULL ||
+		json_node_boolean(json_node_member(call->envelope, "error")))
+	{
+		describe_failure(call, error);
+		*outcome = is_success(call) ? USAGE_UNUSABLE : failure_outcome(response);
+		return false;
+	}
+	if (!json_node_has_member(call->envelope, "data") && is_get(call))
+	{
+		api_error_of_body(error, call->options, call->request.method, call->request.target,
+						  response, "It has no \"data\".");
+		*outcome = USAGE_UNUSABLE;
+		return false;
+	}
+
+	answer->data = json_node_member(call->envelope, "data");
+	answer->more = response->status == 206;
+	return true;
+}
+
+/*
+ * Count how a call has failed, and complete its error by what is known of the attempts.
+ */
+static void
+conclude_failure(ApiCall *call, UsageOutcome outcome, ApiError *error)
 {
 	remember_failure(call, outcome, error);
 	usage_publish();
 	if (outcome == USAGE_RATE_LIMITED)
 		error->hint = psprintf("%s Requests made by this statement: " INT64_FORMAT ".", error->hint,
 							   api_statement_requests());
-	api_error_raise(error, call->options, call->retries.attempts, http_clock() - call->started_at);
-}
-
-/*
- * Take a settled call's answer apart, or raise.
- */
-static void
-read_answer(ApiCall *call, ApiAnswer *answer)
-{
-	const HttpResponse *response = http_response(call->transfer);
-	ApiError			error;
-
-	if (!is_success(response) || call->problem != NULL ||
-		json_node_boolean(json_node_member(call->envelope, "error")))
-	{
-		describe_failure(call, &error);
-		raise_failure(call, is_success(response) ? USAGE_UNUSABLE : failure_outcome(response),
-					  &error);
-	}
-	if (!json_node_has_member(call->envelope, "data"))
-	{
-		api_error_of_body(&error, call->options, call->target, response, "It has no \"data\".");
-		raise_failure(call, USAGE_UNUSABLE, &error);
-	}
-
-	answer->data = json_node_member(call->envelope, "data");
-	answer->more = response->status == 206;
+	api_error_add_attempts(error, call->retries.attempts, http_clock() - call->started_at);
 }
 
 /*
@@ -556,17 +594,37 @@ release_call(ApiCall *call, int64 rows)
 {
 	count_outcome(call, USAGE_ANSWERED);
 	call->usage->counts.rows += rows;
-	MemoryContextDelete(call->context);
 	usage_publish();
+	MemoryContextDelete(call->context);
+}
+
+/*
+ * Take the answer of a call that has ended, or raise.
+ */
+static void
+take_answer(ApiCall *call, ApiAnswer *answer)
+{
+	UsageOutcome outcome;
+	ApiError	 error;
+
+	if (call->state == CALL_REFUSED)
+	{
+		usage_publish();
+		describe_refusal(call, &error);
+		api_error_raise(&error, call->options);
+	}
+	if (!read_answer(call, answer, &error, &outcome))
+	{
+		conclude_failure(call, outcome, &error);
+		api_error_raise(&error, call->options);
+	}
 }
 
 void
 api_finish(ApiCall *call, ApiAnswer *answer)
 {
 	wait_for_answer(call);
-	if (call->state == CALL_REFUSED)
-		raise_refused(call);
-	read_answer(call, answer);
+	take_answer(call, answer);
 	release_call(call, (int64) json_node_length(answer->data));
 }
 
@@ -576,11 +634,38 @@ api_finish_lookup(ApiCall *call, ApiAnswer *answer)
 	bool found;
 
 	wait_for_answer(call);
-	if (call->state == CALL_REFUSED)
-		raise_refused(call);
-	found = !api_error_is_absence(http_response(call->transfer), call->envelope);
+	found = call->state == CALL_REFUSED ||
+			!api_error_is_absence(http_response(call->transfer), call->envelope);
 	if (found)
-		read_answer(call, answer);
+		take_answer(call, answer);
 	release_call(call, found ? 1 : 0);
 	return found;
+}
+
+bool
+api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
+{
+	UsageOutcome outcome;
+
+	wait_for_answer(call);
+	memset(failure, 0, sizeof(*failure));
+	if (call->state == CALL_REFUSED)
+		describe_refusal(call, &failure->error);
+	else if (read_answer(call, answer, &failure->error, &outcome))
+	{
+		release_call(call, is_get(call) ? 1 : 0);
+		return true;
+	}
+	else
+	{
+		const HttpResponse *response = http_response(call->transfer);
+
+		conclude_failure(call, outcome, &failure->error);
+		failure->absent = response->outcome == HTTP_ANSWERED && response->status == 404 &&
+						  api_error_is_absence(response, call->envelope);
+		call->may_have_acted |= is_success(call);
+	}
+	failure->may_have_acted = call->may_have_acted;
+	MemoryContextDelete(call->context);
+	return false;
 }

@@ -10,6 +10,7 @@
 #ifndef CRISP_API_H
 #define CRISP_API_H
 
+#include "apierror.h"
 #include "json.h"
 #include "option.h"
 
@@ -19,6 +20,24 @@ typedef struct ApiAnswer
 	bool			more; /* 206: more pages follow; 200: this was the last */
 	const JsonNode *data; /* the envelope's data; NULL for a JSON null */
 } ApiAnswer;
+
+/* A request that changes something. */
+typedef struct ApiChange
+{
+	const char *method;
+	const char *target;
+	const char *body; /* JSON in UTF-8; NULL for none */
+	size_t		body_length;
+	bool		repeatable; /* it may reach Crisp twice without harm */
+} ApiChange;
+
+/* Why a change has failed, and what is known of it. */
+typedef struct ApiFailure
+{
+	ApiError error;
+	bool	 may_have_acted; /* Crisp may have made the change all the same */
+	bool	 absent; /* what was to be changed does not exist, and not for lack of a website */
+} ApiFailure;
 
 typedef struct ApiCall ApiCall;
 
@@ -76,5 +95,24 @@ extern void api_finish(ApiCall *call, ApiAnswer *answer);
  * has none, or says that the key can't be one.
  */
 extern bool api_finish_lookup(ApiCall *call, ApiAnswer *answer);
+
+/*
+ * Start a change, as api_start() does a GET; what change points to must live as long as owner.
+ *
+ * Unless it is repeatable, it is sent again only when it can't have been acted on.
+ */
+extern ApiCall *api_start_change(const CrispOptions *options, const ApiChange *change,
+								 MemoryContext owner);
+
+/* Whether Crisp may have acted on a change that is under way, or about to be tried again. */
+extern bool api_may_have_acted(const ApiCall *call);
+
+/*
+ * Wait for the end of a call, a change or not, and take its answer.  Any 2xx is a success of a
+ * change, and its answer may have no data.
+ * Returns false with *failure filled in (palloc'd in CurrentMemoryContext) where api_finish() would
+ * raise what docs/errors.md lists; raises what CHECK_FOR_INTERRUPTS() does.  The call is released either way.
+ */
+extern bool api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure);
 
 #endif /* CRISP_API_H */

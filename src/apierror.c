@@ -131,8 +131,8 @@ static const OutcomeMeaning outcome_meanings[] = {
 };
 
 void
-api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *target,
-					  const HttpResponse *response)
+api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *method,
+					  const char *target, const HttpResponse *response)
 {
 	const OutcomeMeaning *meaning = outcome_meanings;
 
@@ -142,7 +142,7 @@ api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *
 
 	error->code = meaning->code;
 	error->message = meaning->what;
-	error->detail = psprintf("GET %s/%s: %s.", options->base_url, target, response->message);
+	error->detail = psprintf("%s %s/%s: %s.", method, options->base_url, target, response->message);
 	error->hint = meaning->hint;
 	if (response->outcome == HTTP_TIMED_OUT)
 		error->hint = psprintf(
@@ -188,8 +188,8 @@ static const StatusMeaning status_meanings[] = {
 };
 
 void
-api_error_of_status(ApiError *error, const CrispOptions *options, const char *target,
-					const HttpResponse *response, const JsonNode *envelope)
+api_error_of_status(ApiError *error, const CrispOptions *options, const char *method,
+					const char *target, const HttpResponse *response, const JsonNode *envelope)
 {
 	const StatusMeaning *meaning = status_meanings;
 	const char			*reason = string_member(envelope, "reason");
@@ -200,7 +200,7 @@ api_error_of_status(ApiError *error, const CrispOptions *options, const char *ta
 		meaning++;
 
 	initStringInfo(&detail);
-	appendStringInfo(&detail, "GET %s answered HTTP %d", target, response->status);
+	appendStringInfo(&detail, "%s %s answered HTTP %d", method, target, response->status);
 	if (reason != NULL)
 		appendStringInfo(&detail, ", reason \"%s\"", excerpt(options, reason));
 	if (message != NULL)
@@ -216,30 +216,41 @@ api_error_of_status(ApiError *error, const CrispOptions *options, const char *ta
 }
 
 void
-api_error_of_body(ApiError *error, const CrispOptions *options, const char *target,
-				  const HttpResponse *response, const char *problem)
+api_error_of_body(ApiError *error, const CrispOptions *options, const char *method,
+				  const char *target, const HttpResponse *response, const char *problem)
 {
 	error->code = ERRCODE_PROTOCOL_VIOLATION;
 	error->message = "unexpected answer from Crisp";
-	error->detail = psprintf("GET %s answered HTTP %d, content type \"%s\": %s The body begins: %s",
-							 target, response->status, excerpt(options, response->content_type),
-							 problem, excerpt(options, response->body));
+	error->detail = psprintf("%s %s answered HTTP %d, content type \"%s\": %s The body begins: %s",
+							 method, target, response->status,
+							 excerpt(options, response->content_type), problem,
+							 excerpt(options, response->body));
 	error->hint = "Check the server's option base_url.";
 }
 
 void
-api_error_raise(const ApiError *error, const CrispOptions *options, int attempts, int64 elapsed_ms)
+api_error_of_limit(ApiError *error, const char *method, const char *target, int attempt, int limit)
 {
-	const char *history = "";
+	error->code = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+	error->message = psprintf("statement needs more than %d requests to Crisp", limit);
+	error->detail = psprintf("The next one would be %s %s, attempt %d.", method, target, attempt);
+	error->hint = "Ask for less, or raise the setting crisp_fdw.max_requests.";
+}
 
+void
+api_error_add_attempts(ApiError *error, int attempts, int64 elapsed_ms)
+{
 	if (attempts > 1)
-		history = psprintf("\nGave up after %d attempts in %.1f s.", attempts,
-						   (double) elapsed_ms / 1000);
+		error->detail = psprintf("%s\nGave up after %d attempts in %.1f s.", error->detail,
+								 attempts, (double) elapsed_ms / 1000);
+}
 
+void
+api_error_raise(const ApiError *error, const CrispOptions *options)
+{
 	ereport(ERROR, (errcode(error->code),
 					errmsg("%s, server \"%s\"", error->message, options->server_name),
-					errdetail("%s%s", error->detail, history),
-					error->hint ? errhint("%s", error->hint) : 0));
+					errdetail("%s", error->detail), error->hint ? errhint("%s", error->hint) : 0));
 }
 
 bool

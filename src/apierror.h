@@ -28,31 +28,38 @@ typedef struct ApiError
 } ApiError;
 
 /*
- * In these, target is what was asked of the options' server, which must hold
+ * In these, method and target are what was asked of the options' server, which must hold
  * credentials.  Everything is palloc'd in CurrentMemoryContext.
  */
 
 /* A transfer without an answer. */
-extern void api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *target,
-								  const HttpResponse *response);
+extern void api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *method,
+								  const char *target, const HttpResponse *response);
 
 /*
  * A status other than success, or an envelope that says so.  envelope is the
  * parsed body, NULL when it isn't JSON.
  */
-extern void api_error_of_status(ApiError *error, const CrispOptions *options, const char *target,
-								const HttpResponse *response, const JsonNode *envelope);
+extern void api_error_of_status(ApiError *error, const CrispOptions *options, const char *method,
+								const char *target, const HttpResponse *response,
+								const JsonNode *envelope);
 
 /* A body that isn't what Crisp's API sends; problem is a sentence. */
-extern void api_error_of_body(ApiError *error, const CrispOptions *options, const char *target,
-							  const HttpResponse *response, const char *problem);
+extern void api_error_of_body(ApiError *error, const CrispOptions *options, const char *method,
+							  const char *target, const HttpResponse *response,
+							  const char *problem);
+
+/* The statement may make no more requests than limit, and the next would be this. */
+extern void api_error_of_limit(ApiError *error, const char *method, const char *target, int attempt,
+							   int limit);
 
 /*
- * Raise an error after so many attempts in so long; attempts and time
- * are told when there was more than one.
+ * Add that it was tried so many times in so long to the detail; nothing for a
+ * single attempt.
  */
-pg_noreturn extern void api_error_raise(const ApiError *error, const CrispOptions *options,
-										int attempts, int64 elapsed_ms);
+extern void api_error_add_attempts(ApiError *error, int attempts, int64 elapsed_ms);
+
+pg_noreturn extern void api_error_raise(const ApiError *error, const CrispOptions *options);
 
 /*
  * Whether the answer to a lookup says that nothing has the key, and not that

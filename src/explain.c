@@ -23,6 +23,8 @@
 #include "aggregate.h"
 #include "condition.h"
 #include "explain.h"
+#include "modify.h"
+#include "modify_plan.h"
 #include "plan.h"
 #include "scan.h"
 #include "timerange.h"
@@ -196,5 +198,63 @@ crisp_explain_aggregate(ForeignScanState *node, struct ExplainState *es)
 		ScanCounts counts = crisp_aggregate_counts(node);
 
 		explain_counts(&counts, es);
+	}
+}
+
+/*
+ * The requests for a row that is written, columns of it left in braces.
+ */
+static char *
+change_text(const CrispOptions *options, Relation relation, CmdType operation, List *updated)
+{
+	const CrispChanges *changes = options->resource->changes;
+	const ChangeTable  *table = change_table_create(options, relation);
+	const CrispChange  *change = changes->updates;
+	StringInfoData		text;
+
+	if (operation != CMD_UPDATE)
+	{
+		change = operation == CMD_INSERT ? changes->insert : changes->remove;
+		return psprintf("%s %s", change->method, request_route_target(options, change->route));
+	}
+
+	initStringInfo(&text);
+	for (; change->method != NULL; change++)
+	{
+		bool	  sent = false;
+		ListCell *lc;
+
+		foreach(lc, updated)
+		{
+			const char *column = table->columns[lfirst_int(lc) - 1].catalog_name;
+
+			sent |= column != NULL && crisp_change_field(change, column) != NULL;
+		}
+		if (sent)
+			appendStringInfo(&text, "%s%s %s", text.len > 0 ? ", " : "", change->method,
+							 request_route_target(options, change->route));
+	}
+	return text.data;
+}
+
+void
+crisp_explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
+					 int subplan_index, struct ExplainState *es)
+{
+	Relation		 relation = rinfo->ri_RelationDesc;
+	CrispOptions	*options = option_of_table(RelationGetRelid(relation));
+	const ApiCounts *counts = crisp_modify_counts(rinfo);
+
+	ExplainPropertyText("Crisp Request",
+						change_text(options, relation, mtstate->operation,
+									list_nth(fdw_private, MODIFY_PRIVATE_UPDATED)),
+						es);
+	if (es->analyze && counts != NULL)
+	{
+		ExplainPropertyInteger("Requests", NULL, counts->requests, es);
+		if (counts->retries > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+			ExplainPropertyInteger("Retries", NULL, counts->retries, es);
+		if (es->timing)
+			ExplainPropertyFloat("Waiting Time", "ms", counts->wait_ms, 3, es);
 	}
 }

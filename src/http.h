@@ -40,6 +40,7 @@ typedef struct HttpRequest
 	const char *const *headers; /* "Name: value", NULL-terminated; or NULL */
 	const char		  *body;	/* to send, or NULL */
 	size_t			   body_length;
+	bool			   repeatable;		   /* it may reach the server twice without harm */
 	int				   connect_timeout_ms; /* name, connection and TLS; 0 for 300 s */
 	int				   timeout_ms;		   /* for the whole transfer, 0 for none */
 	int				   low_speed_limit;	   /* bytes a second; slower than that ... */

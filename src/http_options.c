@@ -94,7 +94,6 @@ static CURLcode
 set_connection_options(CURL *easy, const HttpRequest *request)
 {
 	CURLcode result = CURLE_OK;
-	bool idempotent = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
 
 	/* Timeouts without SIGALRM, which is PostgreSQL's. */
 	SET_OPTION(CURLOPT_NOSIGNAL, 1L);
@@ -117,7 +116,7 @@ set_connection_options(CURL *easy, const HttpRequest *request)
 		SET_OPTION(CURLOPT_PIPEWAIT, 1L);
 
 	/* On a kept connection that proves dead, libcurl sends again what may have arrived. */
-	if (!idempotent)
+	if (!request->repeatable)
 	{
 		SET_OPTION(CURLOPT_FRESH_CONNECT, 1L);
 		SET_OPTION(CURLOPT_FORBID_REUSE, 1L);

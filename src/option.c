@@ -134,6 +134,12 @@ set_scan_mode(CrispOptions *options, const char *value)
 }
 
 static void
+set_updatable(CrispOptions *options, const char *value)
+{
+	(void) parse_bool(value, &options->updatable);
+}
+
+static void
 set_low_speed_limit(CrispOptions *options, const char *value)
 {
 	(void) parse_int(value, &options->low_speed_limit, GUC_UNIT_BYTE, NULL);
@@ -234,6 +240,7 @@ static const OptionDef option_defs[] = {
 	{"include_empty", ForeignServerRelationId, option_check_bool, set_include_empty},
 	{"prefetch", ForeignServerRelationId, option_check_prefetch, set_prefetch},
 	{"scan_mode", ForeignServerRelationId, option_check_scan_mode, set_scan_mode},
+	{"updatable", ForeignServerRelationId, option_check_bool, set_updatable},
 	{"startup_cost", ForeignServerRelationId, option_check_cost, set_startup_cost},
 	{"tuple_cost", ForeignServerRelationId, option_check_cost, set_tuple_cost},
 	{"analyze_pages", ForeignServerRelationId, option_check_analyze_pages, set_analyze_pages},
@@ -251,6 +258,7 @@ static const OptionDef option_defs[] = {
 	{"include_empty", ForeignTableRelationId, option_check_bool, set_include_empty},
 	{"prefetch", ForeignTableRelationId, option_check_prefetch, set_prefetch},
 	{"scan_mode", ForeignTableRelationId, option_check_scan_mode, set_scan_mode},
+	{"updatable", ForeignTableRelationId, option_check_bool, set_updatable},
 	{"startup_cost", ForeignTableRelationId, option_check_cost, set_startup_cost},
 	{"tuple_cost", ForeignTableRelationId, option_check_cost, set_tuple_cost},
 	{"analyze_pages", ForeignTableRelationId, option_check_analyze_pages, set_analyze_pages},
@@ -366,7 +374,8 @@ check_table_options(List *options)
 		const char *name = lfirst_node(DefElem, lc)->defname;
 
 		if ((strcmp(name, "include_empty") == 0 && resource->include_empty_param == NULL) ||
-			(strcmp(name, "per_page") == 0 && resource->per_page_param == NULL))
+			(strcmp(name, "per_page") == 0 && resource->per_page_param == NULL) ||
+			(strcmp(name, "updatable") == 0 && resource->changes == NULL))
 			ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 							errmsg("option \"%s\" has no meaning for resource \"%s\"", name,
 								   resource->name)));
@@ -474,8 +483,11 @@ option_of_resource(Oid server_id, const CrispResource *resource)
 	return options;
 }
 
-CrispOptions *
-option_of_table(Oid relid)
+/*
+ * The options of a table and its server, whatever is missing.
+ */
+static CrispOptions *
+options_of_table(Oid relid)
 {
 	ForeignTable *table = GetForeignTable(relid);
 	CrispOptions *options = options_of_server(table->serverid);
@@ -487,6 +499,22 @@ option_of_table(Oid relid)
 	/* Without the option, the table's name says it, as in postgres_fdw. */
 	if (options->resource == NULL)
 		options->resource = crisp_resource_find(get_rel_name(relid));
+	return options;
+}
+
+const CrispChanges *
+option_writable(Oid relid)
+{
+	CrispOptions *options = options_of_table(relid);
+
+	return options->updatable && options->resource != NULL ? options->resource->changes : NULL;
+}
+
+CrispOptions *
+option_of_table(Oid relid)
+{
+	CrispOptions *options = options_of_table(relid);
+
 	if (options->resource == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),

@@ -59,6 +59,7 @@ typedef struct CrispOptions
 	bool		include_empty;
 	int			prefetch;				/* requests under way together, at most */
 	bool		exact_scan;				/* scan_mode exact, by option or setting */
+	bool		updatable;				/* rows may be written, if the resource can be */
 	const CrispResource *resource;		/* NULL for a server */
 	const char			*table_name;	/* likewise */
 	double				 startup_cost;	/* of a request, in the planner's units */
@@ -94,6 +95,12 @@ extern CrispOptions *option_of_resource(Oid server_id, const CrispResource *reso
  * the options' server, which is no secret.  Raises what option_add_credentials() raises.
  */
 extern void option_add_tier(CrispOptions *options, Oid user_id);
+
+/*
+ * What can be written to a foreign table; NULL when that is nothing, be it because of option
+ * updatable or of its resource.  Unlike option_of_table() it raises nothing for options that are missing.
+ */
+extern const CrispChanges *option_writable(Oid relid);
 
 /*
  * Add the credentials that user_id has for the options' server.

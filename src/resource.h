@@ -30,6 +30,7 @@ typedef enum CrispType
 #define CRISP_ASKED 0x04	  /* no field of Crisp: reads what the request asked for */
 #define CRISP_STRINGS 0x08	  /* shows strings only, and reads NULL for all else */
 #define CRISP_STRUCTURES 0x10 /* shows objects and arrays only */
+#define CRISP_SENT 0x40		  /* can be sent, and is not in what Crisp sends: reads NULL */
 #define CRISP_WEBSITE 0x20	  /* reads the website that was asked, whether Crisp sends it or not */
 #define CRISP_DETAIL 0x40	  /* elements of the list lack it: see detail_route */
 
@@ -130,6 +131,9 @@ typedef struct CrispCustomData
 	const struct CrispResource *keys; /* the list of keys in use, which is not imported */
 } CrispCustomData;
 
+/* What can be written: see resource_change.h. */
+typedef struct CrispChanges CrispChanges;
+
 typedef struct CrispResource
 {
 	const char *name; /* of the imported table */
@@ -183,6 +187,8 @@ typedef struct CrispResource
 	const char *search_filter_param;
 	const char *search_filter_model;
 	const char *search_filter_query; /* sent along */
+
+	const CrispChanges *changes; /* NULL: nothing can be written */
 
 	const CrispColumn *columns;
 	int				   ncolumns;

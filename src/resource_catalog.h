@@ -41,6 +41,10 @@ extern const CrispResource crisp_websites;
 		"website_id", CRISP_TEXT, "website that was asked", CRISP_WEBSITE | CRISP_REQUIRED \
 	}
 
+/* resource_change.c */
+extern const CrispChanges crisp_conversation_changes;
+extern const CrispChanges crisp_message_changes;
+
 /* For resources that have none. */
 extern const CrispFilter crisp_no_filters[];
 extern const CrispLookup crisp_no_lookups[];

@@ -155,6 +155,7 @@ const CrispResource crisp_conversations = {
 	.custom_data = &conversation_data,
 	.dates_path = "updated_at",
 	.dates_follow_changes = true,
+	.changes = &crisp_conversation_changes,
 	.columns = conversation_columns,
 	.ncolumns = lengthof(conversation_columns),
 };

@@ -43,6 +43,7 @@ static const CrispColumn message_columns[] = {
 	{"references", CRISP_JSON, "what it refers to: type, name, target"},
 	{"original.original_id", CRISP_TEXT, "identifier of the original, as of an e-mail"},
 	{"properties", CRISP_JSON, "custom data: an object with any keys"},
+	{"stealth", CRISP_BOOLEAN, "for sending alone, and NULL when read: nobody is told of the message", CRISP_SENT},
 };
 /* clang-format on */
 
@@ -70,6 +71,7 @@ const CrispResource crisp_messages = {
 	.filters = crisp_no_filters,
 	.lookups = message_lookups,
 	.orders = crisp_no_orders,
+	.changes = &crisp_message_changes,
 	.columns = message_columns,
 	.ncolumns = lengthof(message_columns),
 };

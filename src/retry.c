@@ -62,6 +62,34 @@ retry_chance(const HttpResponse *response, bool repeatable)
 	return RETRY_NEVER;
 }
 
+/*
+ * What has arrived, and did not come back with a refusal, may have been acted on.  Statuses
+ * from 300 to 499 are refusals; a success whose body is not to be used is none.
+ */
+bool
+retry_may_have_acted(const HttpResponse *response)
+{
+	switch (response->outcome)
+	{
+		case HTTP_CANNOT_RESOLVE:
+		case HTTP_CANNOT_CONNECT:
+		case HTTP_TLS_FAILED:
+		case HTTP_TLS_UNTRUSTED:
+			return false;
+
+		case HTTP_ANSWERED:
+			return response->status < 300 || response->status > 499;
+
+		case HTTP_TIMED_OUT:
+		case HTTP_BROKEN:
+		case HTTP_GARBLED:
+		case HTTP_TOO_LARGE:
+		case HTTP_FAILED:
+			break;
+	}
+	return true;
+}
+
 int64
 retry_jitter(int64 longest_ms)
 {

@@ -38,6 +38,12 @@ typedef struct RetryState
 extern RetryChance retry_chance(const HttpResponse *response, bool repeatable);
 
 /*
+ * Whether an attempt that ended in this way, which is no success, may have been
+ * acted on all the same.  Raises nothing.
+ */
+extern bool retry_may_have_acted(const HttpResponse *response);
+
+/*
  * How long to wait before the next attempt, in milliseconds, or -1 for no
  * more attempts: by the options max_retries, retry_delay and retry_budget, and
  * what the server asked for (retry_after_s seconds, 0 when it didn't).  Takes

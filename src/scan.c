@@ -37,6 +37,7 @@
 #include "plan.h"
 #include "rescan.h"
 #include "scan.h"
+#include "writes.h"
 
 /* A running scan, in ForeignScanState.fdw_state; lives in the query's memory. */
 typedef struct CrispScan
@@ -70,10 +71,11 @@ typedef struct CrispScan
 
 	/*
 	 * What a rescan that asks for the same is served from, kept where one may
-	 * come; otherwise NULL.
+	 * come, or where all is to be read before the first row is given; otherwise NULL.
 	 */
 	Tuplestorestate *store;
 	TupleTableSlot	*store_slot; /* for a row of it */
+	bool			 reads_first;
 } CrispScan;
 
 static int
@@ -202,7 +204,9 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 												  ALLOCSET_SMALL_SIZES);
 	if (method_field(scan, METHOD_KIND) == SCAN_LOOKUP)
 		scan->cache = lookup_cache_create((Size) work_mem * 1024);
-	else if (rescan_is_possible(node, eflags))
+	else
+		scan->reads_first = statement_writes(node->ss.ps.state, RelationGetRelid(relation));
+	if (scan->reads_first || (scan->cache == NULL && rescan_is_possible(node, eflags)))
 	{
 		scan->store = tuplestore_begin_heap(false, false, work_mem);
 		tuplestore_set_eflags(scan->store, EXEC_FLAG_REWIND);
@@ -543,6 +547,31 @@ check_parameters(ForeignScanState *node)
 	drop_request(scan);
 }
 
+/*
+ * Read the rows of the scan before any of them is given, or as many as a LIMIT wants.  What the
+ * statement writes for the first of them would move the list.
+ */
+static void
+read_first(ForeignScanState *node)
+{
+	CrispScan	   *scan = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	int				wanted = method_field(scan, METHOD_PAGE_ROWS);
+	MemoryContext	row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
+														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext	old_context = MemoryContextSwitchTo(row_context);
+
+	for (int i = 0; (wanted <= 0 || i < wanted) && fetch_row(node, slot); i++)
+	{
+		tuplestore_puttupleslot(scan->store, slot);
+		ExecClearTuple(slot);
+		MemoryContextReset(row_context);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(row_context);
+	tuplestore_rescan(scan->store);
+}
+
 TupleTableSlot *
 crisp_iterate_scan(ForeignScanState *node)
 {
@@ -552,6 +581,8 @@ crisp_iterate_scan(ForeignScanState *node)
 	ExecClearTuple(slot);
 	if (scan->parameters_changed)
 		check_parameters(node);
+	if (scan->reads_first && !scan->started)
+		read_first(node);
 	if (scan->store != NULL && !tuplestore_ateof(scan->store))
 	{
 		/* Rows that an earlier pass over the same request has fetched. */

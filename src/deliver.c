@@ -1,0 +1,273 @@
+/*-------------------------------------------------------------------------
+ *
+ * deliver.c
+ *		Sending changes, and saying what became of them.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
+#include "compat.h"
+#include "deliver.h"
+#include "jsonpath.h"
+
+/* How many of the rows that were done are named; the latest. */
+#define ROWS_NAMED 10
+
+struct Deliverer
+{
+	MemoryContext		 context;
+	const ChangeTable	*table;
+	CmdType				 operation;
+	ErrorContextCallback callback;
+
+	const ChangeRequest *request; /* under way; or NULL */
+	ApiCall				*call;	  /* of it; NULL before it's started */
+	const ChangeRequest *partial; /* the latest that was carried out of the row at hand; or NULL */
+
+	int64 rows_done;
+	char *names[ROWS_NAMED]; /* a ring; the n-th row done is at n modulo its size */
+};
+
+/*
+ * What is done to a row.
+ */
+static const char *
+participle(CmdType operation)
+{
+	switch (operation)
+	{
+		case CMD_INSERT:
+			return "sent";
+		case CMD_UPDATE:
+			return "changed";
+		default:
+			return "removed";
+	}
+}
+
+/*
+ * The names of the rows that were done, as far as they are kept.
+ */
+static char *
+names_text(const Deliverer *deliverer)
+{
+	int64		   first = Max(deliverer->rows_done - ROWS_NAMED, 0);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (first > 0)
+		appendStringInfoString(&text, "..., ");
+	for (int64 i = first; i < deliverer->rows_done; i++)
+		appendStringInfo(&text, "%s%s", i > first ? ", " : "", deliverer->names[i % ROWS_NAMED]);
+	return text.data;
+}
+
+/*
+ * The error context callback: what was done before, and what may have been.
+ */
+static void
+add_context(void *arg)
+{
+	const Deliverer *deliverer = arg;
+	const char		*done = participle(deliverer->operation);
+	const char		*noun = deliverer->table->changes->noun;
+
+	if (deliverer->request != NULL &&
+		(deliverer->call == NULL || api_may_have_acted(deliverer->call)))
+		errcontext("%s %s was under way: the %s may or may not have been %s",
+				   deliverer->request->api.method, deliverer->request->api.target, noun, done);
+	if (deliverer->partial != NULL)
+		errcontext("of the same row, %s %s was carried out before", deliverer->partial->api.method,
+				   deliverer->partial->api.target);
+	if (deliverer->rows_done > 0)
+		errcontext("foreign table \"%s\": before that, " INT64_FORMAT
+				   " %s%s %s %s, and cannot be rolled back: %s",
+				   deliverer->table->name, deliverer->rows_done, noun,
+				   deliverer->rows_done == 1 ? "" : "s", deliverer->rows_done == 1 ? "was" : "were",
+				   done, names_text(deliverer));
+}
+
+Deliverer *
+deliverer_create(const ChangeTable *table, CmdType operation)
+{
+	Deliverer *deliverer = palloc0(sizeof(Deliverer));
+
+	deliverer->context = CurrentMemoryContext;
+	deliverer->table = table;
+	deliverer->operation = operation;
+	deliverer->callback.callback = add_context;
+	deliverer->callback.arg = deliverer;
+	return deliverer;
+}
+
+void
+deliverer_enter(Deliverer *deliverer)
+{
+	deliverer->request = NULL;
+	deliverer->partial = NULL;
+	deliverer->callback.previous = error_context_stack;
+	error_context_stack = &deliverer->callback;
+}
+
+void
+deliverer_leave(Deliverer *deliverer)
+{
+	error_context_stack = deliverer->callback.previous;
+}
+
+/*
+ * Where to look for a row that may have been inserted.
+ */
+static char *
+look_hint(const ChangeTable *table, const ChangeKeys *keys)
+{
+	StringInfoData hint;
+
+	initStringInfo(&hint);
+	appendStringInfo(&hint, "Before sending it again, look for it: SELECT ... FROM \"%s\" WHERE ",
+					 table->name);
+	for (int i = 0; i < keys->count; i++)
+		appendStringInfo(&hint, "%s%s = '%s'", i > 0 ? " AND " : "", keys->columns[i],
+						 keys->values[i]);
+	return hint.data;
+}
+
+/*
+ * Raise why a request has failed, and what that means for the row.
+ */
+pg_noreturn static void
+raise_failure(Deliverer *deliverer, const ChangeRequest *request, ApiFailure *failure)
+{
+	const ChangeTable  *table = deliverer->table;
+	const CrispChanges *changes = table->changes;
+	const char		   *done = participle(deliverer->operation);
+	ApiError		   *error = &failure->error;
+
+	if (failure->may_have_acted)
+	{
+		error->detail = psprintf("%s\nThe %s may or may not have been %s.", error->detail,
+								 changes->noun, done);
+		if (!request->api.repeatable)
+		{
+			error->detail = psprintf("%s It was not sent again.", error->detail);
+			error->hint = look_hint(table, &request->keys);
+		}
+	}
+	else
+		error->detail = psprintf("%s\nThe %s was not %s.", error->detail, changes->noun, done);
+
+	if (failure->absent && deliverer->operation == CMD_INSERT && changes->parent != NULL)
+	{
+		error->code = ERRCODE_FOREIGN_KEY_VIOLATION;
+		error->message = psprintf("there is no such %s at Crisp", changes->parent);
+		error->hint = NULL;
+	}
+	api_error_raise(error, table->options);
+}
+
+bool
+deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer)
+{
+	ApiFailure failure;
+	bool	   success;
+
+	deliverer->call = NULL;
+	deliverer->request = request;
+	deliverer->call = api_start_change(deliverer->table->options, &request->api,
+									   CurrentMemoryContext);
+	success = api_try_finish(deliverer->call, answer, &failure);
+	deliverer->request = NULL;
+	deliverer->call = NULL;
+
+	if (success)
+		deliverer->partial = request;
+	else if (!failure.absent || deliverer->operation == CMD_INSERT)
+		raise_failure(deliverer, request, &failure);
+
+	/* What is gone after an attempt that may have removed it was removed by that. */
+	return success || (deliverer->operation == CMD_DELETE && failure.may_have_acted);
+}
+
+/*
+ * A value in an answer as text in the database's encoding: a string's own, else its JSON.
+ */
+static char *
+answer_text(const JsonNode *value, bool as_json)
+{
+	size_t		length;
+	const char *text = json_node_string(value, &length);
+
+	if (text == NULL || as_json)
+		text = json_text(value, &length);
+	return pg_any_to_server(pnstrdup(text, length), (int) length, PG_UTF8);
+}
+
+void
+deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request, const ApiAnswer *answer)
+{
+	const ChangeTable	*table = deliverer->table;
+	const CrispAnswered *answered = table->changes->answered;
+
+	for (; answered != NULL && answered->column != NULL; answered++)
+	{
+		const char		  *path_error;
+		const JsonNode	  *value = json_path_get(answer->data,
+												 json_path_parse(answered->path, &path_error));
+		const CrispColumn *column = crisp_column_by_name(table->options->resource,
+														 answered->column);
+
+		if (value == NULL)
+			ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+							errmsg("unexpected answer from Crisp, server \"%s\"",
+								   table->options->server_name),
+							errdetail("The answer to %s %s has no \"%s\".", request->api.method,
+									  request->api.target, answered->path)));
+		change_add_key(&request->keys, answered->column, answer_text(value, false));
+		change_know(request, column->path, answer_text(value, true));
+	}
+}
+
+void
+deliverer_done(Deliverer *deliverer, const ChangeKeys *keys)
+{
+	char		 **name = &deliverer->names[deliverer->rows_done % ROWS_NAMED];
+	StringInfoData text;
+	MemoryContext  old_context = MemoryContextSwitchTo(deliverer->context);
+
+	initStringInfo(&text);
+	for (int i = 0; i < keys->count; i++)
+		appendStringInfo(&text, "%s%s", i > 0 ? " " : "", keys->values[i]);
+	if (*name != NULL)
+		pfree(*name);
+	*name = text.data;
+	deliverer->rows_done++;
+	deliverer->partial = NULL;
+	MemoryContextSwitchTo(old_context);
+}
+
+const JsonNode *
+deliverer_read_back(Deliverer *deliverer, const ChangeKeys *keys)
+{
+	const ChangeTable *table = deliverer->table;
+	ApiAnswer		   answer;
+	ApiFailure		   failure;
+	char			  *target = change_target(table, table->changes->read_route, keys);
+	ApiCall			  *call = api_start(table->options, target, CurrentMemoryContext);
+
+	if (api_try_finish(call, &answer, &failure))
+		return answer.data;
+
+	ereport(WARNING, (errcode(failure.error.code),
+					  errmsg("the %s was %s, but could not be read back, server \"%s\"",
+							 table->changes->noun, participle(deliverer->operation),
+							 table->options->server_name),
+					  errdetail("%s: %s", failure.error.message, failure.error.detail),
+					  errhint("Columns that only Crisp knows are NULL.")));
+	return NULL;
+}

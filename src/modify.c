@@ -1,0 +1,426 @@
+/*-------------------------------------------------------------------------
+ *
+ * modify.c
+ *		Executing INSERT, UPDATE and DELETE.
+ *
+ * A row is sent when the executor hands it over, and the callback returns when Crisp has answered.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "change.h"
+#include "compat.h"
+#include "deliver.h"
+#include "modify.h"
+#include "modify_plan.h"
+#include "returned.h"
+
+/* Rows that are checked together, before the first of them is sent. */
+#define BATCH_ROWS 100
+
+/* A modification of a foreign table, in ResultRelInfo.ri_FdwState. */
+typedef struct CrispModify
+{
+	CrispOptions *options;
+	ChangeTable	 *table;
+	Deliverer	 *deliverer;
+	Returned
+		*returned; /* of an INSERT: what the statement wants of the rows; NULL before the first */
+	MemoryContext row_context; /* reset for each row */
+
+	/* Of an UPDATE or DELETE; attribute numbers of the plan's rows are 0 where there is none. */
+	List	   *keys;		/* attribute numbers in the table */
+	AttrNumber *key_places; /* in the plan's rows, likewise */
+	AttrNumber	old_row;	/* likewise: the whole row as it was */
+	Bitmapset  *updated;	/* attribute numbers that the UPDATE sets */
+	bool		triggers;	/* may change other columns */
+} CrispModify;
+
+/*----------
+ * Begin
+ *----------
+ */
+
+/*
+ * The role whose user mapping counts: the one that permissions are checked as, which for a view
+ * is its owner.
+ */
+static Oid
+mapping_user(ResultRelInfo *rinfo, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecGetResultRelCheckAsUser(rinfo, estate);
+#else
+	Index rti = rinfo->ri_RangeTableIndex;
+	Oid	  user_id;
+
+#if PG_VERSION_NUM >= 140000
+	/* A partition that rows are routed to has no entry of its own. */
+	if (rti == 0)
+		rti = rinfo->ri_RootResultRelInfo->ri_RangeTableIndex;
+#endif
+	user_id = exec_rt_fetch(rti, estate)->checkAsUser;
+	return OidIsValid(user_id) ? user_id : GetUserId();
+#endif
+}
+
+static CrispModify *
+begin(EState *estate, ResultRelInfo *rinfo, CmdType operation)
+{
+	Relation	 relation = rinfo->ri_RelationDesc;
+	CrispModify *modify = palloc0(sizeof(CrispModify));
+
+	/* Options are read now, not at planning: a cached plan must see what has changed. */
+	modify->options = option_of_table(RelationGetRelid(relation));
+	modify_check_allowed(modify->options, relation, operation);
+	option_add_credentials(modify->options, mapping_user(rinfo, estate));
+	modify->table = change_table_create(modify->options, relation);
+	modify->deliverer = deliverer_create(modify->table, operation);
+	modify->row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
+												ALLOCSET_DEFAULT_SIZES);
+	return modify;
+}
+
+/*
+ * Find what names a row in the plan's rows, and what else an UPDATE or a DELETE needs of them.
+ */
+static void
+find_old_row(CrispModify *modify, ResultRelInfo *rinfo, const Plan *subplan)
+{
+	Relation  relation = rinfo->ri_RelationDesc;
+	ListCell *lc;
+
+	modify->keys = modify_key_attributes(modify->table->changes, modify->table);
+	modify->key_places = palloc0(sizeof(AttrNumber) * RelationGetNumberOfAttributes(relation));
+	foreach(lc, modify->keys)
+	{
+		int				  attnum = lfirst_int(lc);
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
+
+		modify->key_places[attnum - 1] = ExecFindJunkAttributeInTlist(subplan->targetlist,
+																	  modify_key_name(attribute));
+	}
+	modify->old_row = ExecFindJunkAttributeInTlist(subplan->targetlist, "wholerow");
+	modify->triggers = rinfo->ri_TrigDesc != NULL && rinfo->ri_TrigDesc->trig_update_before_row;
+}
+
+void
+crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
+				   int subplan_index, int eflags)
+{
+	CrispModify *modify;
+	ListCell	*lc;
+
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+
+	modify = begin(mtstate->ps.state, rinfo, mtstate->operation);
+	if (mtstate->operation != CMD_INSERT)
+	{
+#if PG_VERSION_NUM >= 140000
+		find_old_row(modify, rinfo, outerPlanState(mtstate)->plan);
+#else
+		find_old_row(modify, rinfo, mtstate->mt_plans[subplan_index]->plan);
+#endif
+	}
+	foreach(lc, list_nth(fdw_private, MODIFY_PRIVATE_UPDATED))
+		modify->updated = bms_add_member(modify->updated, lfirst_int(lc));
+	rinfo->ri_FdwState = modify;
+}
+
+/*
+ * COPY FROM, and rows that are routed to a partition.
+ */
+void
+crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+{
+	EState		 *estate = mtstate->ps.state;
+	MemoryContext old_context;
+
+	if (mtstate->ps.plan != NULL)
+	{
+		if (mtstate->operation == CMD_UPDATE && rinfo->ri_FdwState != NULL)
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg(
+					 "cannot route rows into foreign table \"%s\", which the same statement updates",
+					 RelationGetRelationName(rinfo->ri_RelationDesc))));
+		modify_check_conflict((const ModifyTable *) mtstate->ps.plan, rinfo->ri_RelationDesc);
+	}
+
+	old_context = MemoryContextSwitchTo(estate->es_query_cxt);
+	rinfo->ri_FdwState = begin(estate, rinfo, CMD_INSERT);
+	MemoryContextSwitchTo(old_context);
+}
+
+void
+crisp_end_modify(EState *estate, ResultRelInfo *rinfo)
+{
+	/* Nothing is open, and nothing is left to be sent. */
+}
+
+const ApiCounts *
+crisp_modify_counts(const ResultRelInfo *rinfo)
+{
+	const CrispModify *modify = rinfo->ri_FdwState;
+
+	return modify ? modify->options->counts : NULL;
+}
+
+/*----------
+ * INSERT
+ *----------
+ */
+
+/*
+ * The values of a row as they are sent, into its slot.  A view's WITH CHECK OPTION is checked against them: after
+ * they were sent it would be too late.
+ */
+static void
+check_options(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+			  const ChangeRequest *request)
+{
+	if (rinfo->ri_WithCheckOptions == NIL)
+		return;
+	returned_store(modify->returned, slot, request->known, request->nknown, NULL);
+	ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
+}
+
+/*
+ * Send a row, and give its slot what the statement wants to know of it.
+ */
+static void
+send_row(CrispModify *modify, TupleTableSlot *slot, ChangeRequest *request)
+{
+	const JsonNode *row = NULL;
+	ApiAnswer		answer;
+
+	(void) deliverer_send(modify->deliverer, request, &answer);
+	deliverer_take_answer(modify->deliverer, request, &answer);
+	deliverer_done(modify->deliverer, &request->keys);
+
+	if (!returned_wants_any(modify->returned))
+		return;
+	if (returned_wants_more(modify->returned, request->known, request->nknown))
+		row = deliverer_read_back(modify->deliverer, &request->keys);
+	returned_store(modify->returned, slot, request->known, request->nknown, row);
+}
+
+/*
+ * Make the requests for rows, which finds all that's wrong with them, and then send them in their order.
+ */
+static void
+insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int nslots)
+{
+	CrispModify	   *modify = rinfo->ri_FdwState;
+	MemoryContext	old_context;
+	ChangeRequest **requests;
+
+	if (modify->returned == NULL)
+	{
+		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
+		modify->returned = returned_create(modify->options, rinfo);
+		MemoryContextSwitchTo(old_context);
+	}
+
+	deliverer_enter(modify->deliverer);
+	MemoryContextReset(modify->row_context);
+	old_context = MemoryContextSwitchTo(modify->row_context);
+	requests = palloc(sizeof(ChangeRequest *) * nslots);
+	for (int i = 0; i < nslots; i++)
+	{
+		slot_getallattrs(slots[i]);
+		requests[i] = change_insert(modify->table, slots[i]->tts_values, slots[i]->tts_isnull);
+		check_options(modify, estate, rinfo, slots[i], requests[i]);
+	}
+	for (int i = 0; i < nslots; i++)
+		send_row(modify, slots[i], requests[i]);
+	MemoryContextSwitchTo(old_context);
+	deliverer_leave(modify->deliverer);
+}
+
+TupleTableSlot *
+crisp_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	insert_rows(estate, rinfo, &slot, 1);
+	return slot;
+}
+
+#if PG_VERSION_NUM >= 140000
+int
+crisp_batch_size(ResultRelInfo *rinfo)
+{
+	const TriggerDesc *triggers = rinfo->ri_TrigDesc;
+
+	/* Where something is to happen between two rows, they go one by one. */
+	if (rinfo->ri_projectReturning != NULL || rinfo->ri_WithCheckOptions != NIL ||
+		(triggers && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
+		return 1;
+	return BATCH_ROWS;
+}
+
+TupleTableSlot **
+crisp_batch_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
+				   TupleTableSlot **plan_slots, int *nslots)
+{
+	insert_rows(estate, rinfo, slots, *nslots);
+	return slots;
+}
+#endif
+
+/*----------
+ * UPDATE, DELETE
+ *----------
+ */
+
+/*
+ * What names the row that the plan has found.
+ */
+static ChangeKeys
+row_keys(const CrispModify *modify, TupleTableSlot *plan_slot)
+{
+	ChangeKeys keys = {0};
+	ListCell  *lc;
+
+	foreach(lc, modify->keys)
+	{
+		const ChangeColumn *column = &modify->table->columns[lfirst_int(lc) - 1];
+		AttrNumber			place = modify->key_places[lfirst_int(lc) - 1];
+		bool				isnull;
+		Datum				value;
+
+		if (!AttributeNumberIsValid(place))
+			elog(ERROR, "crisp_fdw: the plan has no column \"%s\"", column->name);
+		value = ExecGetJunkAttribute(plan_slot, place, &isnull);
+		if (!isnull)
+			change_add_key(&keys, column->catalog_name, encoder_text(column->encoder, value));
+	}
+	return keys;
+}
+
+/*
+ * The row as it was before, if the plan has it.
+ */
+static bool
+get_old_row(const CrispModify *modify, TupleTableSlot *plan_slot, HeapTuple tuple)
+{
+	bool  isnull = true;
+	Datum value = 0;
+
+	if (AttributeNumberIsValid(modify->old_row))
+		value = ExecGetJunkAttribute(plan_slot, modify->old_row, &isnull);
+	if (isnull)
+		return false;
+
+	tuple->t_data = DatumGetHeapTupleHeader(value);
+	tuple->t_len = HeapTupleHeaderGetDatumLength(tuple->t_data);
+	ItemPointerSetInvalid(&tuple->t_self);
+	tuple->t_tableOid = InvalidOid;
+	return true;
+}
+
+/*
+ * The attribute numbers that an UPDATE changes in this row: those that it sets, and what
+ * triggers have changed beyond.
+ */
+static Bitmapset *
+changed_columns(const CrispModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	TupleDesc	  tupdesc = slot->tts_tupleDescriptor;
+	Bitmapset	 *columns = bms_copy(modify->updated);
+	HeapTupleData old;
+
+	if (!modify->triggers || !get_old_row(modify, plan_slot, &old))
+		return columns;
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		bool			  isnull;
+		Datum			  value;
+
+		if (attribute->attisdropped || bms_is_member(i + 1, columns))
+			continue;
+		value = heap_getattr(&old, i + 1, tupdesc, &isnull);
+		if (isnull != slot->tts_isnull[i] ||
+			(!isnull &&
+			 !datum_image_eq(value, slot->tts_values[i], attribute->attbyval, attribute->attlen)))
+			columns = bms_add_member(columns, i + 1);
+	}
+	change_check_updated(modify->table, columns);
+	return columns;
+}
+
+TupleTableSlot *
+crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	CrispModify	 *modify = rinfo->ri_FdwState;
+	bool		  found = true;
+	MemoryContext old_context;
+	ChangeKeys	  keys;
+	List		 *requests;
+	ListCell	 *lc;
+
+	deliverer_enter(modify->deliverer);
+	MemoryContextReset(modify->row_context);
+	old_context = MemoryContextSwitchTo(modify->row_context);
+
+	slot_getallattrs(slot);
+	keys = row_keys(modify, plan_slot);
+	requests = change_update(modify->table, changed_columns(modify, slot, plan_slot),
+							 slot->tts_values, slot->tts_isnull, &keys);
+	if (rinfo->ri_WithCheckOptions != NIL)
+		ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
+	foreach(lc, requests)
+	{
+		ApiAnswer answer;
+
+		found = found && deliverer_send(modify->deliverer, lfirst(lc), &answer);
+	}
+	if (found)
+		deliverer_done(modify->deliverer, &keys);
+
+	MemoryContextSwitchTo(old_context);
+	deliverer_leave(modify->deliverer);
+	return found ? slot : NULL;
+}
+
+TupleTableSlot *
+crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	CrispModify	 *modify = rinfo->ri_FdwState;
+	MemoryContext old_context;
+	HeapTupleData old;
+	ChangeKeys	  keys;
+	ApiAnswer	  answer;
+	bool		  found;
+
+	deliverer_enter(modify->deliverer);
+	MemoryContextReset(modify->row_context);
+	old_context = MemoryContextSwitchTo(modify->row_context);
+
+	keys = row_keys(modify, plan_slot);
+	found = deliverer_send(modify->deliverer, change_remove(modify->table, &keys), &answer);
+	if (found)
+		deliverer_done(modify->deliverer, &keys);
+	MemoryContextSwitchTo(old_context);
+
+	/* For RETURNING, of which the plan has the row. */
+	if (found && get_old_row(modify, plan_slot, &old))
+		ExecForceStoreHeapTuple(heap_copytuple(&old), slot, true);
+	deliverer_leave(modify->deliverer);
+	return found ? slot : NULL;
+}
