@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "credential.h"
 #include "option.h"
 #include "option_check.h"
 #include "url.h"
@@ -223,6 +224,12 @@ set_key(CrispOptions *options, const char *value)
 	options->key = value;
 }
 
+static void
+set_credentials_file(CrispOptions *options, const char *value)
+{
+	options->credentials_file = value;
+}
+
 static const OptionDef option_defs[] = {
 	{"base_url", ForeignServerRelationId, option_check_base_url, set_base_url},
 	{"allow_http", ForeignServerRelationId, option_check_allow_http, NULL},
@@ -247,6 +254,8 @@ static const OptionDef option_defs[] = {
 
 	{"identifier", UserMappingRelationId, option_check_credential, set_identifier},
 	{"key", UserMappingRelationId, option_check_credential, set_key},
+	{"credentials_file", UserMappingRelationId, option_check_credentials_file,
+	 set_credentials_file},
 	{"tier", UserMappingRelationId, option_check_tier, set_tier},
 
 	{"resource", ForeignTableRelationId, option_check_resource, set_resource},
@@ -351,6 +360,28 @@ check_transport(List *options)
 }
 
 /*
+ * Credentials come from the user mapping or from a file.
+ */
+static void
+check_mapping_options(List *options)
+{
+	bool	  has_file = false;
+	bool	  has_credential = false;
+	ListCell *lc;
+
+	foreach(lc, options)
+	{
+		const char *name = lfirst_node(DefElem, lc)->defname;
+
+		has_file |= strcmp(name, "credentials_file") == 0;
+		has_credential |= strcmp(name, "identifier") == 0 || strcmp(name, "key") == 0;
+	}
+	if (has_file && has_credential)
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+						errmsg("option \"credentials_file\" excludes \"identifier\" and \"key\"")));
+}
+
+/*
  * A table option that its resource can't honour would be ignored in silence.
  */
 static void
@@ -404,6 +435,8 @@ crisp_fdw_validator(PG_FUNCTION_ARGS)
 
 	if (catalog == ForeignServerRelationId)
 		check_transport(options);
+	else if (catalog == UserMappingRelationId)
+		check_mapping_options(options);
 	else if (catalog == ForeignTableRelationId)
 		check_table_options(options);
 
@@ -428,11 +461,8 @@ set_options(CrispOptions *options, List *defs, Oid catalog)
 	}
 }
 
-/*
- * The options in force for a server as a whole.
- */
-static CrispOptions *
-options_of_server(Oid server_id)
+CrispOptions *
+option_of_server(Oid server_id)
 {
 	CrispOptions  *options = palloc0(sizeof(CrispOptions));
 	ForeignServer *server = GetForeignServer(server_id);
@@ -490,7 +520,7 @@ static CrispOptions *
 options_of_table(Oid relid)
 {
 	ForeignTable *table = GetForeignTable(relid);
-	CrispOptions *options = options_of_server(table->serverid);
+	CrispOptions *options = option_of_server(table->serverid);
 
 	set_options(options, table->options, ForeignTableRelationId);
 	if (option_scan_mode != SCAN_MODE_DEFAULT)
@@ -565,6 +595,25 @@ option_add_tier(CrispOptions *options, Oid user_id)
 }
 
 /*
+ * Read the credentials file of a user mapping.  A superuser has named it, for this
+ * server as it was.  Who owns the server can change its base_url, and have the file's content sent
+ * elsewhere: so that has to be a superuser, too.
+ */
+static void
+add_file_credentials(CrispOptions *options)
+{
+	if (!superuser_arg(GetForeignServer(options->server_id)->owner))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("credentials file cannot be used for server \"%s\"", options->server_name),
+			 errdetail("The server's owner is not a superuser, and decides where credentials go."),
+			 errhint(
+				 "Have a superuser own the server, or put identifier and key into the user mapping.")));
+	credential_read_file(options->credentials_file, &options->identifier, &options->key);
+}
+
+/*
  * A number that tells credentials apart.
  */
 static uint64
@@ -589,6 +638,8 @@ option_add_credentials(CrispOptions *options, Oid user_id)
 	if (options->resource != NULL)
 		check_website(options);
 
+	if (options->credentials_file != NULL)
+		add_file_credentials(options);
 	if (options->identifier == NULL || options->key == NULL)
 		ereport(
 			ERROR,

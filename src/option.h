@@ -69,11 +69,18 @@ typedef struct CrispOptions
 
 	/* From the user mapping, once option_add_credentials() was called. */
 	Oid			user_mapping_id;
-	const char *tier; /* or option_add_tier(); NULL before */
+	const char *tier;			  /* or option_add_tier(); NULL before */
+	const char *credentials_file; /* that the next two come from; NULL for the mapping itself */
 	const char *identifier;
 	const char *key;
 	uint64		credentials_hash; /* of these three */
 } CrispOptions;
+
+/*
+ * The options in force for a server as a whole, without a table.  No credentials.
+ * Everything is palloc'd in CurrentMemoryContext.
+ */
+extern CrispOptions *option_of_server(Oid server_id);
 
 /*
  * The options in force for a foreign table: what a setting of the session says, then its own,
@@ -105,7 +112,8 @@ extern const CrispChanges *option_writable(Oid relid);
 /*
  * Add the credentials that user_id has for the options' server.
  * Raises 42704 when there is no user mapping, HV002 when it is incomplete, or when the
- * table's resource needs a website with a token of its tier and there is none.
+ * table's resource needs a website with a token of its tier and there is none, 42501 when the mapping
+ * names a credentials file and no superuser owns the server, and what credential_read_file() raises.
  */
 extern void option_add_credentials(CrispOptions *options, Oid user_id);
 

@@ -17,6 +17,7 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "credential.h"
 #include "jsonpath.h"
 #include "option.h"
 #include "option_check.h"
@@ -60,14 +61,24 @@ option_check_bool(const char *name, const char *value)
 		invalid_value(name, value, "A Boolean value is expected: true or false.");
 }
 
+/*
+ * Raise unless the user is a superuser.  The validator sees all options of an
+ * object, so nobody else can change any other option while this one is set, either.
+ */
+static void
+check_superuser(const char *name, const char *detail)
+{
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("only a superuser may set option \"%s\"", name), errdetail("%s", detail)));
+}
+
 void
 option_check_allow_http(const char *name, const char *value)
 {
 	option_check_bool(name, value);
-	if (!superuser())
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("only a superuser may set option \"%s\"", name),
-						errdetail("It lets credentials cross a network unencrypted.")));
+	check_superuser(name, "It lets credentials cross a network unencrypted.");
 }
 
 void
@@ -210,20 +221,19 @@ option_check_tier(const char *name, const char *value)
 void
 option_check_credential(const char *name, const char *value)
 {
-	const char *detail = NULL;
+	const char *problem = credential_problem(name, value);
 
-	if (value[0] == '\0')
-		detail = "It must not be empty.";
-	for (const char *c = value; *c != '\0'; c++)
-		if ((unsigned char) *c <= ' ' || (unsigned char) *c >= 127)
-			detail = "It must not hold blanks, control characters or non-ASCII characters.";
-	/* Basic authentication ends the user name at the first colon. */
-	if (strcmp(name, "identifier") == 0 && strchr(value, ':') != NULL)
-		detail = "It must not hold a colon.";
-
-	if (detail != NULL)
+	if (problem != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("invalid value for option \"%s\"", name), errdetail("%s", detail)));
+						errmsg("invalid value for option \"%s\"", name), errdetail("%s", problem)));
+}
+
+void
+option_check_credentials_file(const char *name, const char *value)
+{
+	check_superuser(name, "The server reads the file with rights of its own.");
+	if (!is_absolute_path(value))
+		invalid_value(name, value, "An absolute path is expected.");
 }
 
 void
