@@ -89,3 +89,23 @@ LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION crisp_fdw_disconnect(name) IS
 'close the connections that this session keeps to a server; false when there are none';
+
+CREATE FUNCTION crisp_fdw_check(
+    server_name name,
+    OUT tier text,
+    OUT website_id text,
+    OUT website_name text,
+    OUT website_domain text,
+    OUT account_id text,
+    OUT account_name text,
+    OUT latency double precision,
+    OUT requests bigint,
+    OUT status text,
+    OUT detail text,
+    OUT hint text)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
+
+COMMENT ON FUNCTION crisp_fdw_check(name) IS
+'whether the credentials of the current user for a server are good, and for what; or what is wrong';

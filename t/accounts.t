@@ -236,6 +236,28 @@ $session->fails(
 	{ sqlstate => 'HV024', message => qr/"nested_1_all"/ },
 	'the bounds of a parent count, too');
 
+# The way to make them that README.md shows.
+my $make_partitions = <<'END';
+SELECT format('CREATE FOREIGN TABLE made.%1$I PARTITION OF made.%2$I FOR VALUES IN (%3$L)
+                 SERVER all_of_them OPTIONS (resource %2$L, website_id %3$L)',
+              t.name || '_' || w.website_id, t.name, w.website_id)
+  FROM plugin.websites w, unnest(ARRAY['conversations', 'people_profiles']) AS t (name)
+ WHERE to_regclass(format('made.%I', t.name || '_' || w.website_id)) IS NULL
+\gexec
+END
+$session->query(<<"END");
+CREATE SCHEMA made;
+CREATE TABLE made.conversations (LIKE plugin.conversations) PARTITION BY LIST (website_id);
+CREATE TABLE made.people_profiles (LIKE plugin.people_profiles) PARTITION BY LIST (website_id);
+END
+foreach my $time ('first', 'second')
+{
+	$session->query($make_partitions);
+	is($session->query("SELECT count(*) FROM pg_inherits WHERE inhparent::regclass::text LIKE 'made.%'"),
+		6, "a table for each website of the plugin, the $time time");
+}
+is($session->query('SELECT count(*) FROM made.people_profiles'), 600 + 60 + 60, '... with all rows');
+
 #
 # Several servers and roles at once.
 #
