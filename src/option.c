@@ -506,7 +506,7 @@ check_website(const CrispOptions *options)
 CrispOptions *
 option_of_resource(Oid server_id, const CrispResource *resource)
 {
-	CrispOptions *options = options_of_server(server_id);
+	CrispOptions *options = option_of_server(server_id);
 
 	options->resource = resource;
 	options->table_name = resource->name;
