@@ -30,6 +30,9 @@
 #include "retry.h"
 #include "usage.h"
 
+/* The status of a page that others follow. */
+#define STATUS_MORE 206
+
 /* What a call is at. */
 typedef enum CallState
 {
@@ -183,7 +186,7 @@ is_success(const ApiCall *call)
 	if (response->outcome != HTTP_ANSWERED)
 		return false;
 	if (is_get(call))
-		return response->status == 200 || response->status == 206;
+		return response->status == 200 || response->status == STATUS_MORE;
 	return response->status >= 200 && response->status <= 299;
 }
 
@@ -451,7 +454,9 @@ api_start_change(const CrispOptions *options, const ApiChange *change, MemoryCon
 	call->callback.arg = call;
 	MemoryContextRegisterResetCallback(context, &call->callback);
 
-	(void) start_when_due(call);
+	/* Sending has let other calls receive, too: no one would wake those who wait for them. */
+	if (start_when_due(call))
+		progress(call->pool);
 	return call;
 }
 
@@ -470,6 +475,20 @@ api_may_have_acted(const ApiCall *call)
 }
 
 /*
+ * Let a call go on as far as it can without waiting.  Returns whether it is settled, or refused.
+ */
+static bool
+get_on(ApiCall *call)
+{
+	/* What an earlier statement might not ask for, this one may: a cursor's next page. */
+	if (call->state == CALL_REFUSED && may_request())
+		call->state = CALL_DELAYED;
+	if (call->state == CALL_DELAYED || call->state == CALL_SENT)
+		progress(call->pool);
+	return api_is_settled(call);
+}
+
+/*
  * Parsing is left to when the answer is wanted: before, as text, it takes a
  * fraction of the memory.  A page that was cut although its transfer was
  * whole, as servers behind others do when they fail, may come whole the
@@ -480,13 +499,10 @@ api_is_ready(ApiCall *call)
 {
 	const HttpResponse *response;
 
-	/* What an earlier statement might not ask for, this one may: a cursor's next page. */
-	if (call->state == CALL_REFUSED && may_request())
-		call->state = CALL_DELAYED;
-	if (call->state == CALL_DELAYED || call->state == CALL_SENT)
-		progress(call->pool);
-	if (call->state != CALL_SETTLED)
-		return call->state == CALL_REFUSED;
+	if (!get_on(call))
+		return false;
+	if (call->state == CALL_REFUSED)
+		return true;
 
 	response = http_response(call->transfer);
 	if (response->outcome == HTTP_ANSWERED && !call->parsed)
@@ -511,26 +527,40 @@ api_socket(const ApiCall *call)
 	return http_pool_socket(call->pool);
 }
 
+ApiPeek
+api_peek(const ApiCall *call)
+{
+	if (call->state != CALL_SETTLED || !is_success(call))
+		return API_SAYS_NOTHING;
+	return http_response(call->transfer)->status == STATUS_MORE ? API_SAYS_MORE : API_SAYS_END;
+}
+
 /*
- * Wait until a call is settled and parsed, or refused.
+ * Wait until a call is what is_there() looks for.
  */
 static void
-wait_for_answer(ApiCall *call)
+wait_until(ApiCall *call, bool (*is_there)(ApiCall *call))
 {
 	instr_time start;
 	instr_time waited;
 
-	if (api_is_ready(call))
+	if (is_there(call))
 		return;
 
 	INSTR_TIME_SET_CURRENT(start);
 	do
 		http_wait(call->pool, call->state == CALL_DELAYED);
-	while (!api_is_ready(call));
+	while (!is_there(call));
 	INSTR_TIME_SET_CURRENT(waited);
 	INSTR_TIME_SUBTRACT(waited, start);
 	call->options->counts->wait_ms += INSTR_TIME_GET_MILLISEC(waited);
 	call->usage->counts.wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+}
+
+void
+api_wait(ApiCall *call)
+{
+	wait_until(call, get_on);
 }
 
 /*
@@ -568,7 +598,7 @@ read_answer(ApiCall *call, ApiAnswer *answer, ApiError *error, UsageOutcome *out
 	}
 
 	answer->data = json_node_member(call->envelope, "data");
-	answer->more = response->status == 206;
+	answer->more = response->status == STATUS_MORE;
 	return true;
 }
 
@@ -623,7 +653,7 @@ take_answer(ApiCall *call, ApiAnswer *answer)
 void
 api_finish(ApiCall *call, ApiAnswer *answer)
 {
-	wait_for_answer(call);
+	wait_until(call, api_is_ready);
 	take_answer(call, answer);
 	release_call(call, (int64) json_node_length(answer->data));
 }
@@ -633,7 +663,7 @@ api_finish_lookup(ApiCall *call, ApiAnswer *answer)
 {
 	bool found;
 
-	wait_for_answer(call);
+	wait_until(call, api_is_ready);
 	found = call->state == CALL_REFUSED ||
 			!api_error_is_absence(http_response(call->transfer), call->envelope);
 	if (found)
@@ -647,7 +677,7 @@ api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
 {
 	UsageOutcome outcome;
 
-	wait_for_answer(call);
+	wait_until(call, api_is_ready);
 	memset(failure, 0, sizeof(*failure));
 	if (call->state == CALL_REFUSED)
 		describe_refusal(call, &failure->error);

@@ -75,6 +75,22 @@ extern bool api_is_ready(ApiCall *call);
  */
 extern bool api_is_settled(const ApiCall *call);
 
+/* What a call's status tells about a list before the answer is taken apart. */
+typedef enum ApiPeek
+{
+	API_SAYS_NOTHING, /* not here yet, or a failure */
+	API_SAYS_MORE,	  /* 206 */
+	API_SAYS_END	  /* 200 */
+} ApiPeek;
+
+extern ApiPeek api_peek(const ApiCall *call);
+
+/*
+ * Wait until api_is_settled().  Raises what api_is_ready() raises, and what
+ * CHECK_FOR_INTERRUPTS() raises.
+ */
+extern void api_wait(ApiCall *call);
+
 /*
  * A descriptor that becomes readable when it's worth asking api_is_ready() again, be it
  * for an answer or because it's time for another attempt.  Calls of the same server and

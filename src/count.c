@@ -40,14 +40,17 @@ is_limited(const CrispCount *count, const JsonNode *data)
 		   (json_node_kind(limited) != JSON_NODE_BOOLEAN || json_node_boolean(limited));
 }
 
-/*
- * Read the number out of an answer.
- */
-static bool
-read_count(const CrispCount *count, const JsonNode *data, int64 *rows)
+bool
+count_read(const CrispOptions *options, const JsonNode *data, int64 *rows)
 {
-	return json_node_int64(value_at(data, count->path), rows) && *rows >= 0 &&
-		   !is_limited(count, data);
+	const CrispCount *count = options->resource->count;
+	int64			  number;
+
+	if (!json_node_int64(value_at(data, count->path), &number) || number < 0 ||
+		is_limited(count, data))
+		return false;
+	*rows = number;
+	return true;
 }
 
 char *
@@ -66,7 +69,7 @@ count_ask(const CrispOptions *options, int64 *rows)
 	bool		  exact;
 
 	api_finish(api_start(options, count_target(options), context), &answer);
-	exact = read_count(options->resource->count, answer.data, rows);
+	exact = count_read(options, answer.data, rows);
 
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(context);

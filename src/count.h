@@ -10,6 +10,7 @@
 #ifndef CRISP_COUNT_H
 #define CRISP_COUNT_H
 
+#include "json.h"
 #include "option.h"
 
 /*
@@ -20,6 +21,12 @@
  * Raises what api_finish() raises.
  */
 extern bool count_ask(const CrispOptions *options, int64 *rows);
+
+/*
+ * Read the number out of such an answer's data.  Returns false, and leaves *rows alone, as
+ * count_ask() does.
+ */
+extern bool count_read(const CrispOptions *options, const JsonNode *data, int64 *rows);
 
 /* What count_ask() asks for, relative to the base URL; palloc'd. */
 extern char *count_target(const CrispOptions *options);

@@ -274,6 +274,7 @@ add_element(Details *details)
 static void
 ask_ahead(Details *details)
 {
+	window_open(details->window);
 	while (!details->at_end && window_has_room(details->window) &&
 		   (details->count == 0 || (details->to_ask != 0 && list_reader_at_hand(details->list))))
 		add_element(details);
@@ -295,8 +296,8 @@ take_oldest(Details *details, TupleTableSlot *slot)
 	details->current = details->queue[details->oldest];
 	details->oldest = (details->oldest + 1) % CRISP_MAX_PREFETCH;
 	details->count--;
-	context = window_take(details->window, &answer, &found);
-	window_open_wider(details->window);
+	(void) window_receive(details->window);
+	context = window_answer(details->window, &answer, &found);
 	if (!found)
 	{
 		MemoryContextDelete(context);

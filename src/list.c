@@ -309,6 +309,7 @@ begin_last_look(ListReader *reader)
 	reader->has_news = false;
 	reader->step = *request;
 	reader->step.pages_wanted = 0;
+	reader->step.pages_expected = 1;
 	if (request->stops)
 		reader->step.stop_before = Max(reader->newest, request->stop_before);
 	else

@@ -161,6 +161,7 @@ ask_ahead(Lookup *lookup)
 {
 	const CrispRequest *request = lookup->request;
 
+	window_open(lookup->window);
 	while (lookup->next_ask < list_length(request->keys) && window_has_room(lookup->window))
 	{
 		char *target = request_lookup_target(request, list_nth(request->keys, lookup->next_ask));
@@ -183,8 +184,8 @@ take_answer(Lookup *lookup, const char *target)
 	ApiAnswer			answer = {0};
 	bool				found;
 
-	lookup->row_context = window_take(lookup->window, &answer, &found);
-	window_open_wider(lookup->window);
+	(void) window_receive(lookup->window);
+	lookup->row_context = window_answer(lookup->window, &answer, &found);
 	if (found && json_node_kind(answer.data) != JSON_NODE_OBJECT)
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
 						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "api.h"
+#include "extent.h"
 #include "fact.h"
 #include "jsonpath.h"
 #include "order.h"
@@ -32,6 +33,7 @@ struct Pager
 	const CrispRequest *request;
 	MemoryContext		context;	  /* of the pager */
 	Window			   *window;		  /* the pages that are under way */
+	Extent			   *extent;		  /* how many there may be */
 	int					next_page;	  /* the first that was not asked for */
 	MemoryContext		page_context; /* of the page that is being read; NULL before the first */
 
@@ -68,6 +70,7 @@ pager_begin(const CrispRequest *request, SeenKeys *seen)
 	pager->request = request;
 	pager->context = context;
 	pager->window = window_create(request->options);
+	pager->extent = extent_begin(request);
 	pager->next_page = 1;
 	pager->stops = request->stops;
 	if (key != NULL)
@@ -123,21 +126,50 @@ ask_for_page(Pager *pager)
 }
 
 /*
- * Ask for the next page, and for as many after it as the window has room for
- * and the query is known to need.  This is done when the page at hand has been
- * read to its end, not before: until then, the query may have had enough.
+ * Whether the next page may be asked for ahead of need: the query may need it, and it's
+ * likely to be there.  When all pages that were expected have come, and the list goes on, nothing is known
+ * of how far it goes, as in the beginning.
+ */
+static bool
+may_ask_ahead(Pager *pager)
+{
+	const CrispRequest *request = pager->request;
+	int					expected = extent_pages(pager->extent);
+
+	if (pager->page_number == 0)
+		return pager->next_page == 1;
+	if (!crisp_resource_is_paged(request->options->resource, request->options->tier))
+		return false;
+	if (request->pages_wanted > 0)
+		return pager->next_page <= request->pages_wanted;
+	if (window_says_end(pager->window) && fact_recall(request->options, SAYS_MORE) == FACT_TRUE)
+		return false;
+	if (expected == 0 || pager->next_page <= expected)
+		return true;
+	if (!window_has_come(pager->window))
+		return false;
+	extent_exceed(pager->extent, pager->next_page - 1);
+	window_narrow(pager->window);
+	window_open(pager->window);
+	return true;
+}
+
+/*
+ * Ask for as many pages as the window has room for.  With the second page, Crisp is asked how many
+ * rows there are, if that pays; until it has told, for one page at a time.
  */
 static void
 ask_ahead(Pager *pager)
 {
-	int last_wanted = pager->request->pages_wanted;
-
-	if (window_count(pager->window) == 0)
+	window_open(pager->window);
+	while (window_has_room(pager->window) && may_ask_ahead(pager))
+	{
+		if (pager->next_page == 2 && extent_ask(pager->extent, pager->nrows))
+			window_take_place(pager->window);
 		ask_for_page(pager);
-	while (
-		crisp_resource_is_paged(pager->request->options->resource, pager->request->options->tier) &&
-		window_has_room(pager->window) && (last_wanted == 0 || pager->next_page <= last_wanted))
-		ask_for_page(pager);
+		if (extent_is_pending(pager->extent))
+			break;
+	}
 }
 
 /*
@@ -152,7 +184,7 @@ is_one_row(const Pager *pager)
 }
 
 /*
- * Take the page that was asked for first.
+ * Take the page that was received.
  */
 static void
 take_page(Pager *pager)
@@ -168,9 +200,8 @@ take_page(Pager *pager)
 	pager->rows = NULL;
 	pager->nrows = 0;
 	pager->next_row = 0;
-	pager->page_number = pager->next_page - window_count(pager->window);
 
-	pager->page_context = window_take(pager->window, &answer, NULL);
+	pager->page_context = window_answer(pager->window, &answer, NULL);
 	pager->counts.pages++;
 	MemoryContextSwitchTo(old_context);
 
@@ -189,17 +220,44 @@ take_page(Pager *pager)
 }
 
 /*
+ * The list is of no more use after the page at hand.
+ */
+static void
+end_pages(Pager *pager)
+{
+	pager->last_page = true;
+	pager->counts.past_end += window_drop(pager->window);
+	if (pager->page_number > 1)
+		extent_end(pager->extent, pager->page_number);
+}
+
+/*
  * Get the next page, and have others on their way.
+ *
+ * The second page is asked for when the first has been read to its end, not before: until then,
+ * the query may have had enough.  From then on it takes the list for one that it will read on,
+ * and asks for more as soon as a page is here, before it's parsed and read; unless
+ * the page's rows may show that they are the last ones wanted, or the user wants no page that
+ * isn't needed.
  */
 static void
 fetch_page(Pager *pager)
 {
+	bool reads_on = pager->page_number > 0 && pager->request->options->prefetch > 1 &&
+					!pager->stops;
+	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
+
 	ask_ahead(pager);
+	if (window_count(pager->window) == 0)
+		ask_for_page(pager);
+	if (window_receive(pager->window) && reads_on && !extent_is_pending(pager->extent))
+		ask_ahead(pager);
+	MemoryContextSwitchTo(old_context);
+
+	pager->page_number++;
 	take_page(pager);
 	if (pager->last_page)
-		pager->counts.past_end += window_drop(pager->window);
-	else
-		window_open_wider(pager->window);
+		end_pages(pager);
 }
 
 /*
@@ -293,8 +351,7 @@ pager_next_on_page(Pager *pager)
 		{
 			/* Nothing of this page, and no other, is wanted. */
 			pager->next_row = pager->nrows;
-			pager->last_page = true;
-			pager->counts.past_end += window_drop(pager->window);
+			end_pages(pager);
 		}
 		else if (is_new(pager, row))
 		{
@@ -323,7 +380,9 @@ pager_go_to(Pager *pager, int page_number)
 {
 	pager->counts.past_end += window_drop(pager->window);
 	pager->next_page = page_number;
+	pager->page_number = page_number;
 	ask_for_page(pager);
+	(void) window_receive(pager->window);
 	take_page(pager);
 	return pager->nrows;
 }
@@ -355,9 +414,15 @@ pager_at_hand(const Pager *pager)
 bool
 pager_is_ready(Pager *pager)
 {
+	MemoryContext old_context;
+
 	if (pager_at_hand(pager) || pager->last_page)
 		return true;
+	old_context = MemoryContextSwitchTo(pager->context);
 	ask_ahead(pager);
+	if (window_count(pager->window) == 0)
+		ask_for_page(pager);
+	MemoryContextSwitchTo(old_context);
 	return window_is_ready(pager->window);
 }
 

@@ -315,6 +315,8 @@ crisp_scan_request(ForeignScanState *node, List *deparse_context)
 
 		request->per_page = page_size(scan->options, rows);
 		request->pages_wanted = (rows + request->per_page - 1) / request->per_page;
+		if (kind == SCAN_LIST)
+			request->pages_expected = method_field(scan, METHOD_REQUESTS);
 	}
 	return request;
 }

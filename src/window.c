@@ -23,8 +23,11 @@ typedef struct Flight
 struct Window
 {
 	const CrispOptions *options;
-	MemoryContext		context; /* parent of all flights */
-	int					room;	 /* requests that may be under way now */
+	MemoryContext		context;  /* parent of all flights */
+	int					round;	  /* size of the round that is under way; 0 before the first */
+	int					left;	  /* requests that it still has room for */
+	bool				open;	  /* there are no rounds any more */
+	Flight				received; /* taken out of the queue; no context when there is none */
 	int					count;
 	int					oldest; /* index in flights, a ring */
 	Flight				flights[CRISP_MAX_PREFETCH];
@@ -38,8 +41,13 @@ window_create(const CrispOptions *options)
 	window->options = options;
 	window->context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw window",
 											ALLOCSET_SMALL_SIZES);
-	window->room = 1;
 	return window;
+}
+
+static const Flight *
+nth_flight(const Window *window, int n)
+{
+	return &window->flights[(window->oldest + n) % CRISP_MAX_PREFETCH];
 }
 
 int
@@ -49,15 +57,54 @@ window_count(const Window *window)
 }
 
 bool
-window_has_room(const Window *window)
+window_has_come(const Window *window)
 {
-	return window->count < window->room;
+	for (int i = 0; i < window->count; i++)
+		if (!api_is_settled(nth_flight(window, i)->call))
+			return false;
+	return true;
+}
+
+bool
+window_says_end(const Window *window)
+{
+	for (int i = 0; i < window->count; i++)
+		if (api_peek(nth_flight(window, i)->call) == API_SAYS_END)
+			return true;
+	return false;
 }
 
 void
-window_open_wider(Window *window)
+window_open(Window *window)
 {
-	window->room = Min(window->room + 1, window->options->prefetch);
+	int prefetch = window->options->prefetch;
+
+	if (window->open || window->left > 0 || !window_has_come(window))
+		return;
+	window->open = window->round == prefetch;
+	window->round = Min(Max(window->round * 2, 1), prefetch);
+	window->left = window->round;
+}
+
+bool
+window_has_room(const Window *window)
+{
+	return window->count < window->options->prefetch && (window->open || window->left > 0);
+}
+
+void
+window_take_place(Window *window)
+{
+	if (window->left > 0)
+		window->left--;
+}
+
+void
+window_narrow(Window *window)
+{
+	window->round = 0;
+	window->left = 0;
+	window->open = false;
 }
 
 void
@@ -71,6 +118,7 @@ window_start(Window *window, const char *target)
 	flight->call = api_start(window->options, MemoryContextStrdup(flight->context, target),
 							 flight->context);
 	window->count++;
+	window_take_place(window);
 }
 
 bool
@@ -91,15 +139,24 @@ window_socket(const Window *window)
 	return api_socket(window->flights[window->oldest].call);
 }
 
-MemoryContext
-window_take(Window *window, ApiAnswer *answer, bool *found)
+bool
+window_receive(Window *window)
 {
-	Flight		  flight = window->flights[window->oldest];
-	MemoryContext old_context = MemoryContextSwitchTo(flight.context);
-
-	Assert(window->count > 0);
+	Assert(window->count > 0 && window->received.context == NULL);
+	api_wait(window->flights[window->oldest].call);
+	window->received = window->flights[window->oldest];
 	window->oldest = (window->oldest + 1) % CRISP_MAX_PREFETCH;
 	window->count--;
+	return api_peek(window->received.call) == API_SAYS_MORE;
+}
+
+MemoryContext
+window_answer(Window *window, ApiAnswer *answer, bool *found)
+{
+	Flight		  flight = window->received;
+	MemoryContext old_context = MemoryContextSwitchTo(flight.context);
+
+	window->received.context = NULL;
 	if (found != NULL)
 		*found = api_finish_lookup(flight.call, answer);
 	else
@@ -115,6 +172,7 @@ window_drop(Window *window)
 	int dropped = window->count;
 
 	MemoryContextDeleteChildren(window->context);
+	window->received.context = NULL;
 	window->count = 0;
 	return dropped;
 }

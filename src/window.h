@@ -14,9 +14,9 @@
 
 /*
  * A queue of requests, whose answers are taken in the order in which the requests were
- * started.  It opens step by step: room for one, and for one more after each call of
- * window_open_wider(), up to the option prefetch.  Called for each answer, that doubles the
- * room with each round of answers: 1, 2, 4, ...
+ * started.  It opens in rounds: room for one, then for two, four, ..., up to the option
+ * prefetch; a round may begin when all of the one before have come.  After a
+ * round of prefetch, there is room for one more whenever an answer is received.
  */
 typedef struct Window Window;
 
@@ -26,12 +26,26 @@ typedef struct Window Window;
  */
 extern Window *window_create(const CrispOptions *options);
 
-/* How many requests are under way, and whether there is room for one more. */
-extern int	window_count(const Window *window);
+/* How many requests are in the queue. */
+extern int window_count(const Window *window);
+
+/* Whether all requests in the queue have been answered. */
+extern bool window_has_come(const Window *window);
+
+/* Begin the next round if it's time to; to be called whenever there is something to ask for. */
+extern void window_open(Window *window);
+
+/* Whether there is room for one more request. */
 extern bool window_has_room(const Window *window);
 
-/* Let more requests be under way together. */
-extern void window_open_wider(Window *window);
+/* A request of the caller's own, not in the queue, takes the place of one of this round. */
+extern void window_take_place(Window *window);
+
+/* Open anew, beginning with room for one. */
+extern void window_narrow(Window *window);
+
+/* Whether any answer in the queue says that no page follows; see api_peek(). */
+extern bool window_says_end(const Window *window);
 
 /* Start a GET of target, which is copied; returns at once.  Raises what api_start() raises. */
 extern void window_start(Window *window, const char *target);
@@ -46,13 +60,20 @@ extern bool window_is_settled(const Window *window);
 extern pgsocket window_socket(const Window *window);
 
 /*
- * Wait for the oldest request, and take its answer.  Returns the memory
+ * Wait for the oldest request, and take it out of the queue.  Returns whether its answer says
+ * that more pages follow.  window_answer() comes next, or after more requests were started.
+ * Raises what api_wait() raises.
+ */
+extern bool window_receive(Window *window);
+
+/*
+ * The answer that window_receive() has waited for.  Returns the memory
  * context that holds it, a child of CurrentMemoryContext, which the caller
  * deletes.  With found not NULL, the request is a lookup: *found tells
  * whether it found anything.
  * Raises what api_finish() raises.
  */
-extern MemoryContext window_take(Window *window, ApiAnswer *answer, bool *found);
+extern MemoryContext window_answer(Window *window, ApiAnswer *answer, bool *found);
 
 /* Abort all requests that are under way; returns how many there were. */
 extern int window_drop(Window *window);
