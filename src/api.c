@@ -499,10 +499,8 @@ api_is_ready(ApiCall *call)
 {
 	const HttpResponse *response;
 
-	if (!get_on(call))
-		return false;
-	if (call->state == CALL_REFUSED)
-		return true;
+	if (!get_on(call) || call->state == CALL_REFUSED)
+		return call->state == CALL_REFUSED;
 
 	response = http_response(call->transfer);
 	if (response->outcome == HTTP_ANSWERED && !call->parsed)
