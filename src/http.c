@@ -291,12 +291,12 @@ http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 static HttpOutcome
 timeout_outcome(CURL *easy)
 {
-	curl_off_t connected = 0;
+	long	   sent = 0;
 	curl_off_t resolved = 0;
 
-	(void) curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+	(void) curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
 	(void) curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-	if (connected > 0)
+	if (sent > 0)
 		return HTTP_TIMED_OUT;
 	return resolved > 0 ? HTTP_CANNOT_CONNECT : HTTP_CANNOT_RESOLVE;
 }

@@ -406,6 +406,26 @@ page_rows(const ScanPlan *plan, double wanted)
 }
 
 /*
+ * The members of an equivalence class, those of child relations among them.
+ */
+static List *
+members_of(EquivalenceClass *class, Relids relids)
+{
+#if PG_VERSION_NUM >= 180000
+	EquivalenceMemberIterator iterator;
+	EquivalenceMember		 *member;
+	List					 *members = NIL;
+
+	setup_eclass_member_iterator(&iterator, class, relids);
+	while ((member = eclass_member_iterator_next(&iterator)) != NULL)
+		members = lappend(members, member);
+	return members;
+#else
+	return class->ec_members;
+#endif
+}
+
+/*
  * The attribute number of the relation's own column that a pathkey sorts by,
  * or 0.
  */
@@ -416,7 +436,7 @@ pathkey_column(RelOptInfo *baserel, PathKey *pathkey)
 
 	if (pathkey->pk_eclass->ec_has_volatile)
 		return 0;
-	foreach(lc, pathkey->pk_eclass->ec_members)
+	foreach(lc, members_of(pathkey->pk_eclass, baserel->relids))
 	{
 		EquivalenceMember *em = lfirst(lc);
 
