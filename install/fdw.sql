@@ -17,13 +17,31 @@ CREATE FOREIGN DATA WRAPPER crisp_fdw
   HANDLER crisp_fdw_handler
   VALIDATOR crisp_fdw_validator;
 
+CREATE FUNCTION crisp_fdw_resources(
+    OUT resource text,
+    OUT description text,
+    OUT list_route text,
+    OUT plugin_route text,
+    OUT detail_route text,
+    OUT count_route text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT STABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION crisp_fdw_resources() IS
+'the Crisp resources that a foreign table can stand for, and the routes of the API that they come from';
+
 CREATE FUNCTION crisp_fdw_columns(
     OUT resource text,
     OUT column_name text,
     OUT data_type text,
     OUT json_path text,
     OUT description text,
-    OUT pushdown text)
+    OUT pushdown text,
+    OUT is_key boolean,
+    OUT is_required boolean,
+    OUT found_in text,
+    OUT lookup_route text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT STABLE PARALLEL SAFE;

@@ -230,8 +230,7 @@ END
 $$;
 
 -- Rows of the list that a window asks for: some full pages of the source, of which each repeats a row or two
--- of the one before, and at whose end there may be a last look; or one page of the parent, with a request for
--- each of its rows.
+-- of the one before; or one page of the parent, with a request for each of its rows.
 CREATE FUNCTION crisp_sync_window_rows(work crisp_sync_work)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -243,7 +242,7 @@ BEGIN
     IF work.argument IS NOT NULL THEN
         RETURN greatest(1, least(work.per_page, remaining - 1));
     END IF;
-    RETURN work.per_page + (work.per_page - 2) * (greatest(1, least(5, remaining - 1)) - 1);
+    RETURN work.per_page + (work.per_page - 2) * (greatest(1, least(5, remaining)) - 1);
 END
 $$;
 

@@ -30,11 +30,24 @@
 #define ROLE_PG_READ_ALL_STATS DEFAULT_ROLE_READ_ALL_STATS
 #endif
 
+PG_FUNCTION_INFO_V1(crisp_fdw_resources);
 PG_FUNCTION_INFO_V1(crisp_fdw_columns);
 PG_FUNCTION_INFO_V1(crisp_fdw_usage);
 PG_FUNCTION_INFO_V1(crisp_fdw_usage_reset);
 PG_FUNCTION_INFO_V1(crisp_fdw_usage_reset_cluster);
 PG_FUNCTION_INFO_V1(crisp_fdw_disconnect);
+
+/* Result columns of crisp_fdw_resources(). */
+enum
+{
+	RESOURCES_NAME,
+	RESOURCES_DESCRIPTION,
+	RESOURCES_LIST_ROUTE,
+	RESOURCES_PLUGIN_ROUTE,
+	RESOURCES_DETAIL_ROUTE,
+	RESOURCES_COUNT_ROUTE,
+	RESOURCES_COUNT
+};
 
 /* Result columns of crisp_fdw_columns(). */
 enum
@@ -45,6 +58,10 @@ enum
 	COLUMNS_JSON_PATH,
 	COLUMNS_DESCRIPTION,
 	COLUMNS_PUSHDOWN,
+	COLUMNS_IS_KEY,
+	COLUMNS_IS_REQUIRED,
+	COLUMNS_FOUND_IN,
+	COLUMNS_LOOKUP_ROUTE,
 	COLUMNS_COUNT
 };
 
@@ -76,6 +93,54 @@ begin_result_set(FunctionCallInfo fcinfo, TupleDesc *tupdesc)
 }
 
 /*
+ * Set a result column to a text, or to NULL.
+ */
+static void
+set_text(Datum *values, bool *nulls, int column, const char *text)
+{
+	nulls[column] = text == NULL;
+	values[column] = text ? CStringGetTextDatum(text) : (Datum) 0;
+}
+
+/*
+ * crisp_fdw_resources(): the resources of the catalog, for users.
+ */
+Datum
+crisp_fdw_resources(PG_FUNCTION_ARGS)
+{
+	TupleDesc		 tupdesc;
+	Tuplestorestate *store = begin_result_set(fcinfo, &tupdesc);
+
+	for (int i = 0; i < crisp_nresources; i++)
+	{
+		const CrispResource *resource = crisp_resources[i];
+		Datum				 values[RESOURCES_COUNT];
+		bool				 nulls[RESOURCES_COUNT];
+
+		set_text(values, nulls, RESOURCES_NAME, resource->name);
+		set_text(values, nulls, RESOURCES_DESCRIPTION, resource->description);
+		set_text(values, nulls, RESOURCES_LIST_ROUTE, resource->list_route);
+		set_text(values, nulls, RESOURCES_PLUGIN_ROUTE, resource->plugin_route);
+		set_text(values, nulls, RESOURCES_DETAIL_ROUTE, resource->detail_route);
+		set_text(values, nulls, RESOURCES_COUNT_ROUTE,
+				 resource->count ? resource->count->route : NULL);
+		tuplestore_putvalues(store, tupdesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * Where a column's value comes from, for users.
+ */
+static const char *
+found_in(const CrispColumn *column)
+{
+	if (column->flags & (CRISP_ASKED | CRISP_WEBSITE))
+		return "request";
+	return (column->flags & CRISP_DETAIL) ? "details" : "list";
+}
+
+/*
  * crisp_fdw_columns(): the catalog, for users; types as IMPORT has them by default.
  */
 Datum
@@ -92,18 +157,21 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 		for (int c = 0; c < resource->ncolumns; c++)
 		{
 			const CrispColumn *column = &resource->columns[c];
-			char			  *pushdown = condition_describe(resource, column);
+			const CrispLookup *lookup = crisp_resource_lookup(resource, column->path);
+			bool			   asked = (column->flags & (CRISP_ASKED | CRISP_WEBSITE)) != 0;
 			Datum			   values[COLUMNS_COUNT];
 			bool			   nulls[COLUMNS_COUNT] = {false};
 
-			values[COLUMNS_RESOURCE] = CStringGetTextDatum(resource->name);
-			values[COLUMNS_NAME] = CStringGetTextDatum(crisp_column_name(resource, column));
-			values[COLUMNS_TYPE] = CStringGetTextDatum(import_type_name(column->type, types));
-			nulls[COLUMNS_JSON_PATH] = (column->flags & (CRISP_ASKED | CRISP_WEBSITE)) != 0;
-			values[COLUMNS_JSON_PATH] = CStringGetTextDatum(column->path);
-			values[COLUMNS_DESCRIPTION] = CStringGetTextDatum(column->description);
-			nulls[COLUMNS_PUSHDOWN] = pushdown == NULL;
-			values[COLUMNS_PUSHDOWN] = pushdown ? CStringGetTextDatum(pushdown) : (Datum) 0;
+			set_text(values, nulls, COLUMNS_RESOURCE, resource->name);
+			set_text(values, nulls, COLUMNS_NAME, crisp_column_name(resource, column));
+			set_text(values, nulls, COLUMNS_TYPE, import_type_name(column->type, types));
+			set_text(values, nulls, COLUMNS_JSON_PATH, asked ? NULL : column->path);
+			set_text(values, nulls, COLUMNS_DESCRIPTION, column->description);
+			set_text(values, nulls, COLUMNS_PUSHDOWN, condition_describe(resource, column));
+			values[COLUMNS_IS_KEY] = BoolGetDatum((column->flags & CRISP_KEY) != 0);
+			values[COLUMNS_IS_REQUIRED] = BoolGetDatum((column->flags & CRISP_REQUIRED) != 0);
+			set_text(values, nulls, COLUMNS_FOUND_IN, found_in(column));
+			set_text(values, nulls, COLUMNS_LOOKUP_ROUTE, lookup ? lookup->route : NULL);
 			tuplestore_putvalues(store, tupdesc, values, nulls);
 		}
 	}
