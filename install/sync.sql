@@ -46,6 +46,18 @@ BEGIN
 END
 $$;
 
+-- Forget what a job has fetched.
+CREATE FUNCTION crisp_sync_forget_state(job bigint)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+UPDATE @extschema@.crisp_sync_my_job j
+SET sync_field = NULL, watermark = NULL, gaps = '{}', reaches_to = '-infinity', pass_condition = NULL, pass_reference = NULL,
+    pass_rows = 0, full_since = NULL, expected_rows = NULL, rows_inserted = 0
+WHERE j.job_id = job
+$$;
+
 -- Begin a run: find or make its job, and lay down what is to be fetched.
 CREATE FUNCTION crisp_sync_open(INOUT work crisp_sync_work, deleted text, daily_quota integer)
 LANGUAGE plpgsql
@@ -62,13 +74,6 @@ DECLARE
     since timestamptz;
     wanted tstzrange;
 BEGIN
-    EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', work.target) INTO is_empty;
-    DELETE FROM @extschema@.crisp_sync_my_job j
-    WHERE is_empty AND j.rows_inserted > 0 AND j.source = work.source AND j.target = work.target;
-    IF FOUND THEN
-        RAISE NOTICE 'table "%" is empty, so all is fetched again', work.target;
-    END IF;
-
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target FOR UPDATE;
     IF NOT FOUND THEN
         INSERT INTO @extschema@.crisp_sync_my_job (source, target, resource, sync_field, dates_field)
@@ -80,12 +85,20 @@ BEGIN
     ELSIF job.sync_field <> field THEN
         RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', work.source, work.target, job.sync_field, field
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                HINT = format('SELECT %I.crisp_sync_reset(%L, %L) forgets that, and the next run fetches all again.', '@extschema@', work.source, work.target);
+                HINT = format('SELECT crisp_sync_reset(%L, %L) forgets that, and the next run fetches all again.', work.source, work.target);
+    ELSE
+        -- Somebody has emptied the copy, so what is known of it isn't true any more.
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', work.target) INTO is_empty;
+        IF is_empty AND job.rows_inserted > 0 THEN
+            RAISE NOTICE 'table "%" is empty, so all is fetched again', work.target;
+            PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
+            SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
+        END IF;
     END IF;
     job.dates_field := work.dates_field;
     job.mode := work.mode;
     job.daily_quota := coalesce(daily_quota, catalog.daily_quota);
-    job.rows_per_request := greatest(1, work.per_page - 1);
+    job.rows_per_request := CASE WHEN work.argument IS NULL THEN greatest(1, work.per_page - 1) ELSE 1 END;
     job.deleted := CASE WHEN job.full_since IS NULL THEN deleted ELSE job.deleted END;
 
     IF work.reference IS NOT NULL AND work.sync_field IS NULL THEN
@@ -167,13 +180,45 @@ BEGIN
             work := @extschema@.crisp_sync_note(work, batch);
             EXIT WHEN batch.fetched <= job.rows_per_request OR batch.inserted + batch.updated = 0;
         END LOOP;
+        IF newest IS NOT NULL AND upper_inf(work.changes)
+           AND (job.watermark IS NULL OR lower_inf(work.changes) OR lower(work.changes) <= job.watermark) THEN
+            job.watermark := greatest(job.watermark, least(newest, work.started_at));
+        END IF;
         UPDATE @extschema@.crisp_sync_my_job j
-        SET watermark = CASE WHEN upper_inf(work.changes) AND (lower_inf(work.changes) OR j.watermark IS NULL OR lower(work.changes) <= j.watermark)
-                             THEN greatest(j.watermark, least(newest, work.started_at)) ELSE j.watermark END
+        SET watermark = coalesce(job.watermark, lower(work.changes))
         WHERE j.job_id = work.job_id;
     END IF;
     work.changes := NULL;
     work.phase := CASE WHEN work.dates_field IS NULL THEN 'closing' ELSE 'history' END;
+END
+$$;
+
+-- Find out how many rows there are, for the estimates of crisp_sync_status: from ANALYZE, which costs some
+-- requests, so only where a call won't get to the end anyway.
+CREATE FUNCTION crisp_sync_expect(work crisp_sync_work, job crisp_sync_job)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    cost CONSTANT integer := 20;
+    remaining bigint := @extschema@.crisp_sync_requests_left(work);
+    expected real;
+    may_analyze boolean;
+BEGIN
+    IF job.expected_rows IS NOT NULL OR NOT lower_inf(job.gaps[cardinality(job.gaps)]) THEN
+        RETURN;
+    END IF;
+    SELECT c.reltuples, pg_has_role(c.relowner, 'USAGE') INTO expected, may_analyze
+    FROM pg_class c WHERE c.oid = work.list;
+    IF expected <= 0 AND may_analyze AND work.windows > 0
+       AND (remaining BETWEEN cost AND cost + 10 OR (remaining IS NULL AND work.windows = 40)) THEN
+        EXECUTE format('ANALYZE %s', work.list);
+        SELECT c.reltuples INTO expected FROM pg_class c WHERE c.oid = work.list;
+    END IF;
+    IF expected > 0 THEN
+        UPDATE @extschema@.crisp_sync_my_job j SET expected_rows = expected WHERE j.job_id = work.job_id;
+    END IF;
 END
 $$;
 
@@ -187,13 +232,14 @@ DECLARE
     range tstzrange;
     result record;
     batch @extschema@.crisp_sync_batch;
-    mark timestamptz;
+    newest timestamptz;
 BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
     IF job.gaps = '{}' THEN
-        work.phase := 'closing';
+        work := @extschema@.crisp_sync_closing(work);
         RETURN;
     END IF;
+    PERFORM @extschema@.crisp_sync_expect(work, job);
     range := job.gaps[1];
     IF work.by_date THEN
         result := @extschema@.crisp_sync_window_by_date(work, job, range);
@@ -205,18 +251,20 @@ BEGIN
     work := @extschema@.crisp_sync_note(work, batch);
 
     -- The watermark is what was newest at Crisp when the run began, by the clock that's behind.
-    mark := job.watermark;
-    IF upper_inf(range) AND (mark IS NULL OR (work.sync_field = work.dates_field AND (lower_inf(range) OR lower(range) <= mark))) THEN
-        mark := greatest(mark, least(CASE WHEN work.sync_field = work.dates_field THEN batch.newest ELSE batch.newest_change END,
-                                     work.started_at));
+    newest := CASE WHEN work.sync_field = work.dates_field THEN batch.newest ELSE batch.newest_change END;
+    IF work.top AND newest IS NOT NULL THEN
+        work.top := false;
+        IF job.watermark IS NULL OR (work.sync_field = work.dates_field AND (lower_inf(range) OR lower(range) <= job.watermark)) THEN
+            job.watermark := greatest(job.watermark, least(newest, work.started_at));
+        END IF;
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET gaps = @extschema@.crisp_sync_merge(j.gaps[2:] || result.remaining), watermark = mark,
+    SET gaps = @extschema@.crisp_sync_merge(j.gaps[2:] || result.remaining), watermark = job.watermark,
         pass_rows = j.pass_rows + batch.listed
     WHERE j.job_id = work.job_id
     RETURNING * INTO job;
-    IF job.gaps = '{}' THEN
-        work.phase := 'closing';
+    IF job.gaps = '{}' AND job.full_since IS NULL THEN
+        work := @extschema@.crisp_sync_closing(work);
     END IF;
 END
 $$;
@@ -301,11 +349,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     shortest CONSTANT interval := '2 milliseconds';
+    -- By our own setting; a quota at Crisp that is spent has the same code.
+    limited boolean := failure.code = '53400' AND failure.message LIKE 'statement needs more than % requests to Crisp%';
 BEGIN
-    IF failure.code = '53400' AND work.by_date AND work.phase = 'history' AND work.span > shortest
+    IF (limited OR failure.code = 'CS001') AND work.by_date AND work.phase = 'history' AND work.span > shortest
        AND coalesce(@extschema@.crisp_sync_requests_left(work), 1) > 0 THEN
         work.span := greatest(shortest, work.span / 4);
-    ELSIF failure.code = '53400' THEN
+    ELSIF limited THEN
         IF work.phase = 'changes' AND work.dates_field IS NOT NULL AND work.reference IS NULL THEN
             -- One statement is too much for a call, so windows have to do.
             RAISE NOTICE 'what has changed in "%" takes more than % requests', work.list, work.last_request - work.first_request
@@ -454,9 +504,7 @@ BEGIN
         DELETE FROM @extschema@.crisp_sync_my_job j
         WHERE j.source = crisp_sync_forget.source AND j.target = crisp_sync_forget.target;
     ELSE
-        UPDATE @extschema@.crisp_sync_my_job j
-        SET sync_field = NULL, watermark = NULL, gaps = '{}', reaches_to = '-infinity', pass_condition = NULL, pass_reference = NULL,
-            pass_rows = 0, full_since = NULL, expected_rows = NULL, rows_inserted = 0
+        PERFORM @extschema@.crisp_sync_forget_state(j.job_id) FROM @extschema@.crisp_sync_my_job j
         WHERE j.source = crisp_sync_forget.source AND j.target = crisp_sync_forget.target;
     END IF;
     IF NOT FOUND THEN

@@ -24,7 +24,8 @@ CREATE TYPE crisp_sync_work AS (
     started_at timestamptz,     -- before the first request
     first_request bigint,       -- requests of the statement when the run began
     last_request bigint,        -- most that it may have made in the end; NULL for any number
-    phase text,                 -- changes, history, closing, end
+    phase text,                 -- changes, history, closing; in the end: end, exhausted, failed
+    top boolean,                -- nothing has been seen yet that could become the watermark
     changes tstzrange,          -- of sync_field, where that isn't what windows go by; NULL for none
     by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
     span interval,              -- such a span
@@ -55,7 +56,8 @@ END
 $$;
 
 -- The condition that a time column is in (lower, upper], whose bounds are the parameters $1 and $2; a bound
--- that isn't finite is left out.
+-- that isn't finite is left out.  What else it says is always true, but only PostgreSQL knows: so pages are as
+-- large as they can be, and not fitted to a LIMIT.
 CREATE FUNCTION crisp_sync_within(relation regclass, name text, lower timestamptz, upper timestamptz)
 RETURNS text
 LANGUAGE plpgsql STABLE
@@ -68,7 +70,7 @@ DECLARE
         WHEN 'timestamp without time zone' THEN '(%s AT TIME ZONE ''UTC'')'
         WHEN 'bigint' THEN 'round(date_part(''epoch'', %s) * 1000)::bigint'
         END;
-    conditions text[] := '{}';
+    conditions text[] := ARRAY['s.tableoid <> 0'];
 BEGIN
     IF isfinite(lower) THEN
         conditions := conditions || format('s.%I > ' || bound, name, '$1');
@@ -76,7 +78,7 @@ BEGIN
     IF isfinite(upper) THEN
         conditions := conditions || format('s.%I <= ' || bound, name, '$2');
     END IF;
-    RETURN coalesce(nullif(array_to_string(conditions, ' AND '), ''), 'true');
+    RETURN array_to_string(conditions, ' AND ');
 END
 $$;
 
@@ -261,7 +263,11 @@ BEGIN
         PERFORM @extschema@.crisp_sync_check_target(target_table, catalog.keys);
     END IF;
     IF mode = 'full' THEN
-        PERFORM @extschema@.crisp_sync_check_full(source, target_table, deleted);
+        PERFORM @extschema@.crisp_sync_check_shared(source, target_table);
+        PERFORM @extschema@.crisp_sync_check_columns(target_table, ARRAY['_synced_at']);
+    END IF;
+    IF deleted = 'mark' AND (mode = 'full' OR work.argument IS NOT NULL) THEN
+        PERFORM @extschema@.crisp_sync_check_columns(target_table, ARRAY['_deleted_at']);
     END IF;
     work.target := target_table;
     work.columns := @extschema@.crisp_sync_match_columns(source, target_table, catalog.asked);
@@ -274,6 +280,7 @@ BEGIN
     work.reference := reference;
     work.overlap := overlap;
     work.phase := 'changes';
+    work.top := true;
     work.by_date := false;
     work.unbounded := false;
     work.span := interval '1 day';

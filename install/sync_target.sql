@@ -145,33 +145,44 @@ BEGIN
 END
 $$;
 
--- Raise an error unless the target has what a full load needs.
-CREATE FUNCTION crisp_sync_check_full(source regclass, target regclass, deleted text)
+-- Raise an error when a full load would drop what another job has brought.
+CREATE FUNCTION crisp_sync_check_shared(source regclass, target regclass)
 RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     other regclass;
-    wanted text[] := CASE WHEN deleted = 'mark' THEN ARRAY['_synced_at', '_deleted_at'] ELSE ARRAY['_synced_at'] END;
-    missing text[];
-    adding text;
 BEGIN
     SELECT j.source INTO other FROM @extschema@.crisp_sync_job j
-    WHERE j.target = crisp_sync_check_full.target AND j.source <> crisp_sync_check_full.source;
+    WHERE j.target = crisp_sync_check_shared.target AND j.source <> crisp_sync_check_shared.source;
     IF FOUND THEN
         RAISE EXCEPTION 'cannot replace "%": it is the target of "%", too', target, other
             USING ERRCODE = 'object_in_use',
                 DETAIL = 'Rows of the other source would look as if they were gone from Crisp.',
                 HINT = 'Use a target of its own, or mode incremental.';
     END IF;
+END
+$$;
+
+-- Raise an error unless the target has some columns for times.
+CREATE FUNCTION crisp_sync_check_columns(target regclass, wanted text[])
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing text[];
+    adding text;
+BEGIN
     SELECT array_agg(w.name), string_agg(format('ADD COLUMN %I timestamp with time zone', w.name), ', ')
     INTO missing, adding
     FROM unnest(wanted) w (name)
     WHERE w.name NOT IN (SELECT c.name FROM @extschema@.crisp_sync_columns(target) c);
     IF missing IS NOT NULL THEN
-        RAISE EXCEPTION 'cannot replace "%": it has no column %', target, @extschema@.crisp_sync_list(missing)
+        RAISE EXCEPTION 'table "%" has no column %', target, @extschema@.crisp_sync_list(missing)
             USING ERRCODE = 'undefined_column',
+                DETAIL = 'It takes that to tell which rows are gone from Crisp.',
                 HINT = format('ALTER TABLE %s %s;', target, adding);
     END IF;
 END

@@ -229,8 +229,8 @@ BEGIN
 END
 $$;
 
--- Rows of the list that a window asks for: some full pages of the source, of which each repeats a row or two
--- of the one before; or one page of the parent, with a request for each of its rows.
+-- Rows of the list that a window asks for: those of some full pages of the source, each of which may repeat a
+-- row or two of the one before; or a page of the parent, with a request for each of its rows.
 CREATE FUNCTION crisp_sync_window_rows(work crisp_sync_work)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -242,7 +242,7 @@ BEGIN
     IF work.argument IS NOT NULL THEN
         RETURN greatest(1, least(work.per_page, remaining - 1));
     END IF;
-    RETURN work.per_page + (work.per_page - 2) * (greatest(1, least(5, remaining)) - 1);
+    RETURN (work.per_page - 2) * greatest(1, least(5, remaining));
 END
 $$;
 
@@ -303,7 +303,8 @@ BEGIN
     requests := @extschema@.crisp_sync_requests() - first_request - CASE WHEN work.argument IS NULL THEN 0 ELSE batch.listed END;
 
     IF page_limit IS NOT NULL AND requests > 1 THEN
-        RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'configuration_limit_exceeded';
+        -- Rolls back what came: rows may have slipped from one page to the other meanwhile.
+        RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'CS001';
     END IF;
     work.unbounded := work.unbounded OR requests > 4 + batch.listed / work.per_page;
     work.span := greatest(shortest, work.span * least(8, work.per_page * 0.7 / greatest(batch.listed, 1)));

@@ -270,6 +270,23 @@ sub memory
 
 =pod
 
+=item $session->kill_client
+
+End psql at once, so that the backend finds its client gone, now or later.
+
+=cut
+
+sub kill_client
+{
+	my ($self) = @_;
+
+	$self->{run}->signal('KILL');
+	$self->{run}->finish;
+	return;
+}
+
+=pod
+
 =item $session->quit
 
 End the session.
