@@ -20,7 +20,6 @@
 #include "common/int.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -28,6 +27,8 @@
 #include "utils/timestamp.h"
 
 #include "convert.h"
+#include "convert_jsonb.h"
+#include "servertext.h"
 
 /* PostgreSQL counts from 2000, Unix (and so Crisp) from 1970. */
 #define EPOCH_MILLISECONDS \
@@ -45,6 +46,7 @@ typedef enum ConversionKind
 	CONVERT_BOOLEAN,
 	CONVERT_TIME, /* a number is Unix epoch milliseconds */
 	CONVERT_JSON, /* the value's JSON text, even of a string */
+	CONVERT_JSONB,
 	CONVERT_ARRAY,
 	CONVERT_INPUT /* the type's input function */
 } ConversionKind;
@@ -80,8 +82,6 @@ static Datum		  convert_input(Conversion *conversion, const char *text);
 static Datum		  number_numeric(const JsonNode *value);
 static int64		  number_microseconds(const JsonNode *value, Oid type);
 static const char	 *value_text(const JsonNode *value, size_t *length);
-static const char	 *server_text(const char *utf8, size_t *length);
-static bool			  is_plain_ascii(const char *text, size_t length);
 
 /*
  * conversion_create -- decide how values of a type are made
@@ -132,9 +132,10 @@ conversion_kind(Oid type, int32 typmod)
 		case TIMESTAMPOID:
 		case DATEOID:
 			return CONVERT_TIME;
-		case JSONBOID:
 		case JSONOID:
 			return CONVERT_JSON;
+		case JSONBOID:
+			return CONVERT_JSONB;
 		default:
 			/* Some types (oidvector) have elements and aren't the array type of them. */
 			element_type = get_element_type(type);
@@ -203,8 +204,11 @@ convert_value(Conversion *conversion, const JsonNode *value, ConversionProgress 
 		{
 			const char *text = json_text(value, &length);
 
-			return convert_input(conversion, server_text(text, &length));
+			text = server_text(text, &length);
+			return PointerGetDatum(cstring_to_text_with_len(text, (int) length));
 		}
+		case CONVERT_JSONB:
+			return convert_jsonb(value);
 		case CONVERT_ARRAY:
 			if (json_node_kind(value) == JSON_NODE_ARRAY)
 				return convert_array(conversion, value, progress);
@@ -416,74 +420,8 @@ number_microseconds(const JsonNode *value, Oid type)
 static const char *
 value_text(const JsonNode *value, size_t *length)
 {
-	int64 number;
+	const char *text = json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, length)
+																 : json_text(value, length);
 
-	if (json_node_kind(value) == JSON_NODE_STRING)
-	{
-		const char *bytes = json_node_string(value, length);
-
-		return server_text(bytes, length);
-	}
-	if (json_node_int64(value, &number))
-	{
-		char *digits = palloc(MAXINT8LEN + 1);
-
-		(void) pg_lltoa(number, digits);
-		*length = strlen(digits);
-		return digits;
-	}
-	else
-	{
-		const char *text = json_text(value, length);
-
-		return server_text(text, length);
-	}
-}
-
-/*
- * server_text -- check text from the network, and bring it into the database's encoding
- *
- * *length is that of utf8, and gets that of the result.
- */
-static const char *
-server_text(const char *utf8, size_t *length)
-{
-	const char *text;
-
-	/* Plain ASCII is valid, and the same, in every server encoding. */
-	if (is_plain_ascii(utf8, *length))
-		return utf8;
-
-	if (memchr(utf8, '\0', *length) != NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-						errmsg("unsupported Unicode escape sequence"),
-						errdetail("\\u0000 cannot be converted to text.")));
-
-	text = pg_any_to_server(utf8, (int) *length, PG_UTF8);
-	if (text != utf8)
-		*length = strlen(text);
-	return text;
-}
-
-/*
- * is_plain_ascii -- are there only bytes from 0x01 to 0x7f?
- */
-static bool
-is_plain_ascii(const char *text, size_t length)
-{
-	const uint64 ones = UINT64CONST(0x0101010101010101);
-	uint64		 high = 0;
-	size_t		 i = 0;
-
-	/* Subtracting one sets the high bit of a byte that is NUL, and of none if all are 1 to 0x80. */
-	for (; i + sizeof(uint64) <= length; i += sizeof(uint64))
-	{
-		uint64 chunk;
-
-		memcpy(&chunk, text + i, sizeof(chunk));
-		high |= chunk | (chunk - ones);
-	}
-	for (; i < length; i++)
-		high |= (unsigned char) text[i] | ((unsigned char) text[i] - UINT64CONST(1));
-	return (high & (ones << 7)) == 0;
+	return server_text(text, length);
 }
