@@ -27,6 +27,7 @@
 #include "count.h"
 #include "flatten.h"
 #include "pager.h"
+#include "rowsource.h"
 
 /* Rows of Crisp's to a block, were they stored here: about 1 kB each. */
 #define ROWS_PER_BLOCK 8
@@ -141,7 +142,7 @@ make_tuple(Sampler *sampler, const JsonNode *row)
 	MemoryContext old_context = MemoryContextSwitchTo(sampler->row_context);
 
 	MemoryContextReset(sampler->row_context);
-	flatten_row(sampler->flattener, row, sampler->values, sampler->nulls);
+	flatten_row(sampler->flattener, row, NULL, sampler->values, sampler->nulls);
 	MemoryContextSwitchTo(old_context);
 	return heap_form_tuple(RelationGetDescr(sampler->relation), sampler->values, sampler->nulls);
 }
@@ -416,25 +417,10 @@ sample_list(Sampler *sampler)
 static void
 begin_rows(Sampler *sampler)
 {
-	TupleDesc	   tupdesc = RelationGetDescr(sampler->relation);
-	Oid			   relid = RelationGetRelid(sampler->relation);
-	FlattenSource *sources = palloc(sizeof(FlattenSource) * tupdesc->natts);
-	int			   nsources = 0;
+	TupleDesc tupdesc = RelationGetDescr(sampler->relation);
 
-	for (int i = 0; i < tupdesc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-
-		if (attribute->attisdropped)
-			continue;
-		sources[nsources].attnum = attribute->attnum;
-		sources[nsources].path = option_json_path(sampler->options, relid, attribute->attnum,
-												  NameStr(attribute->attname));
-		sources[nsources].text = option_column_text(sampler->options, sources[nsources].path);
-		nsources++;
-	}
-	sampler->flattener = flatten_begin(tupdesc, RelationGetRelationName(sampler->relation),
-									   sampler->options->resource->envelope, sources, nsources);
+	sampler->flattener = row_source_begin(sampler->options, sampler->relation,
+										  row_source_all_columns(sampler->relation), NULL);
 	sampler->values = palloc(sizeof(Datum) * tupdesc->natts);
 	sampler->nulls = palloc(sizeof(bool) * tupdesc->natts);
 	sampler->row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
@@ -479,6 +465,9 @@ crisp_analyze_table(Relation relation, AcquireSampleRowsFunc *func, BlockNumber 
 {
 	const CrispOptions *options = option_of_table(RelationGetRelid(relation));
 
+	/* Lists below rows of another resource have no pages that could be taken at even distances. */
+	if (options->resource->parent != NULL)
+		return false;
 	*func = acquire_sample_rows;
 
 	/* A parent's sample is shared among its children by their sizes.  Nobody was asked yet. */

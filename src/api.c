@@ -25,7 +25,6 @@
 
 #include "api.h"
 #include "apierror.h"
-#include "compat.h"
 #include "http.h"
 #include "retry.h"
 #include "usage.h"
@@ -666,7 +665,9 @@ api_finish_lookup(ApiCall *call, ApiAnswer *answer)
 			!api_error_is_absence(http_response(call->transfer), call->envelope);
 	if (found)
 		take_answer(call, answer);
-	release_call(call, found ? 1 : 0);
+	else
+		answer->status = http_response(call->transfer)->status;
+	release_call(call, found ? Max((int64) json_node_length(answer->data), 1) : 0);
 	return found;
 }
 

@@ -17,8 +17,9 @@
 /* What a successful answer says. */
 typedef struct ApiAnswer
 {
-	bool			more; /* 206: more pages follow; 200: this was the last */
-	const JsonNode *data; /* the envelope's data; NULL for a JSON null */
+	int				status; /* of HTTP; set where a lookup finds nothing */
+	bool			more;	/* 206: more pages follow; 200: this was the last */
+	const JsonNode *data;	/* the envelope's data; NULL for a JSON null */
 } ApiAnswer;
 
 /* A request that changes something. */

@@ -53,6 +53,15 @@ has_filter(const CrispResource *resource, const CrispColumn *column, CrispFilter
 }
 
 /*
+ * Whether a column is the time by which the pages of a list follow each other.
+ */
+static bool
+is_cursor(const CrispResource *resource, const CrispColumn *column)
+{
+	return resource->cursor != NULL && strcmp(resource->cursor->path, column->path) == 0;
+}
+
+/*
  * Whether the API helps with comparisons of a time column: it takes bounds, or
  * an order in which a scan can stop early.
  */
@@ -62,7 +71,7 @@ takes_range(const CrispResource *resource, const CrispColumn *column)
 	if (column->type != CRISP_TIME)
 		return false;
 	return column->lower_param != NULL || column->upper_param != NULL ||
-		   crisp_resource_order(resource, column->path) != NULL;
+		   is_cursor(resource, column) || crisp_resource_order(resource, column->path) != NULL;
 }
 
 /*
@@ -82,7 +91,8 @@ takes_operator(const CrispResource *resource, const CrispColumn *column, Conditi
 				   has_filter(resource, column, CRISP_EQUALS) ||
 				   has_filter(resource, column, CRISP_FINDS) ||
 				   has_filter(resource, column, CRISP_SEARCHES) ||
-				   crisp_resource_lookup(resource, column->path) != NULL;
+				   crisp_resource_lookup(resource, column->path) != NULL ||
+				   crisp_resource_finds_parent(resource, column);
 		case CONDITION_NOT_EQUAL:
 			return has_filter(resource, column, CRISP_IS_NOT);
 		case CONDITION_IS_NULL:
@@ -467,8 +477,19 @@ condition_describe(const CrispResource *resource, const CrispColumn *column)
 					psprintf("%s, %s", column->lower_param, column->upper_param));
 	else if (column->lower_param != NULL)
 		add_ability(&text, ">, >=, =", column->lower_param);
+	if (is_cursor(resource, column))
+		add_ability(&text, "<, <=, =, >=, >, BETWEEN",
+					psprintf("%s, stops early", resource->cursor->before_param));
+	if (resource->parent != NULL && column == crisp_resource_argument(resource))
+		add_ability(&text, "=, IN, = ANY, join", "the rows of these alone");
+	else if (crisp_resource_finds_parent(resource, column))
+		add_ability(&text, "=, IN, = ANY, join",
+					psprintf("one request of %s a value", resource->parent->resource->name));
 	if (crisp_resource_lookup(resource, column->path) != NULL)
-		add_ability(&text, "=, IN, = ANY, join", "one request a value");
+		add_ability(&text, "=, IN, = ANY, join",
+					resource->parent
+						? psprintf("one request a value and %s", resource->parent->path)
+						: "one request a value");
 	if (column->flags & CRISP_WEBSITE)
 		add_ability(&text, "=, IN, = ANY", "nothing for another website");
 	describe_filters(&text, resource, column);

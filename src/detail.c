@@ -312,7 +312,7 @@ take_oldest(Details *details, TupleTableSlot *slot)
 		   sizeof(Datum) * slot->tts_tupleDescriptor->natts);
 	memcpy(slot->tts_isnull, details->tuple_slot->tts_isnull,
 		   sizeof(bool) * slot->tts_tupleDescriptor->natts);
-	flatten_row(details->flattener, answer.data, details->values, details->nulls);
+	flatten_row(details->flattener, answer.data, NULL, details->values, details->nulls);
 	MemoryContextDelete(context);
 
 	/* What is in both may stand in the element alone. */

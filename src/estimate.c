@@ -9,10 +9,13 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "fmgr.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
 
 #include "estimate.h"
 
@@ -131,4 +134,108 @@ estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *optio
 			clauses = lappend(clauses, lfirst(lc_clause));
 	return clamp_row_est(rel->tuples *
 						 clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL));
+}
+
+/*----------
+ * Lists below rows of another resource
+ *----------
+ */
+
+double
+estimate_values(PlannerInfo *root, List *condition, Node *value)
+{
+	if (list_nth_int(condition, CONDITION_OPERATOR) != CONDITION_ANY)
+		return 1;
+	return estimate_array_length(
+#if PG_VERSION_NUM >= 170000
+		root,
+#endif
+		value);
+}
+
+/*
+ * How many rows of the parent the conditions name; -1 where they name none.
+ * *by_argument tells whether they do it by the argument.
+ */
+static double
+named_parents(PlannerInfo *root, const CrispResource *resource, const Conditions *conditions,
+			  bool *by_argument)
+{
+	double	  result = -1;
+	ListCell *lc;
+	ListCell *lc_value;
+
+	*by_argument = false;
+	forboth(lc, conditions->conditions, lc_value, conditions->values)
+	{
+		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+		double			   count;
+
+		if (!crisp_resource_finds_parent(resource, column) ||
+			(op != CONDITION_EQUAL && op != CONDITION_ANY))
+			continue;
+		count = estimate_values(root, lfirst(lc), lfirst(lc_value));
+		result = result < 0 ? count : Min(result, count);
+		*by_argument = *by_argument || column == crisp_resource_argument(resource);
+	}
+	return result;
+}
+
+/*
+ * The share of the parent's rows that its dates leave for the conditions, taken to
+ * be that of the rows below.
+ */
+static double
+bounded_share(PlannerInfo *root, RelOptInfo *rel, const CrispResource *resource,
+			  const Conditions *conditions)
+{
+	List	 *clauses = NIL;
+	ListCell *lc;
+	ListCell *lc_clause;
+
+	if (resource->parent->bound_path == NULL)
+		return 1;
+	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
+	{
+		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+
+		if (strcmp(column->path, resource->parent->bound_path) == 0 && op >= CONDITION_EQUAL &&
+			op <= CONDITION_GREATER)
+			clauses = lappend(clauses, lfirst(lc_clause));
+	}
+	return clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL);
+}
+
+WalkEstimate
+estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+			  const Conditions *conditions, double nkeys, double parent_rows, bool inherits)
+{
+	const CrispResource *resource = options->resource;
+	double				 below = resource->parent->typical_rows;
+	WalkEstimate		 result = {0};
+	bool				 by_argument;
+	double				 share = 1;
+	double				 lists;
+
+	if (parent_rows <= 0)
+		parent_rows = Max(rel->tuples / below, 1);
+	below = rel->tuples / parent_rows;
+
+	result.parents = named_parents(root, resource, conditions, &by_argument);
+	result.named = result.parents >= 0;
+	if (result.named)
+		result.parent_requests = by_argument && !inherits ? 0 : result.parents;
+	else
+	{
+		share = bounded_share(root, rel, resource, conditions);
+		result.parents = clamp_row_est(parent_rows * share);
+		result.parent_requests = ceil(result.parents / options->per_page);
+	}
+
+	lists = nkeys > 0 ? nkeys : Max(ceil(below / CRISP_MIN_PER_PAGE), 1);
+	result.requests = Max(result.parent_requests + result.parents * lists, 1);
+	result.received = clamp_row_est(result.parents * (nkeys > 0 ? nkeys : below));
+	return result;
 }

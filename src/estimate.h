@@ -25,4 +25,26 @@ extern void estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions
 extern double estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 								 const Conditions *conditions);
 
+/* The number of values that a condition with = or = ANY has. */
+extern double estimate_values(PlannerInfo *root, List *condition, Node *value);
+
+/* What reading lists below rows of another resource comes to. */
+typedef struct WalkEstimate
+{
+	double parents;			/* rows below which lists are read */
+	double parent_requests; /* to get those */
+	double requests;		/* in all */
+	double received;		/* rows that Crisp sends, without the parent's */
+	bool   named;			/* the conditions say which they are */
+} WalkEstimate;
+
+/*
+ * Estimate that for conditions on the relation.  nkeys is how many keys are looked
+ * up below each row of the parent, 0 for the whole list; parent_rows is how many rows the
+ * parent has, 0 where that isn't known; inherits as in request_create_child().
+ */
+extern WalkEstimate estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+								  const Conditions *conditions, double nkeys, double parent_rows,
+								  bool inherits);
+
 #endif /* CRISP_ESTIMATE_H */

@@ -22,6 +22,7 @@
 
 #include "aggregate.h"
 #include "condition.h"
+#include "cursor.h"
 #include "explain.h"
 #include "modify.h"
 #include "modify_plan.h"
@@ -31,6 +32,47 @@
 
 /* How many keys of a lookup are named. */
 #define KEYS_SHOWN 3
+
+/*
+ * What asks for the first page of a list below a row of the parent, besides its route; or NULL.
+ */
+static char *
+first_query(const CrispRequest *request)
+{
+	return request->options->resource->cursor ? cursor_query(cursor_create(request)) : NULL;
+}
+
+/*
+ * The requests for lists below the rows of the parent: those that are named, or
+ * one that stands for all.
+ */
+static char *
+child_text(const CrispRequest *request)
+{
+	StringInfoData text;
+	List		  *arguments = request->arguments ? request->arguments : list_make1(NULL);
+	ListCell	  *lc;
+
+	initStringInfo(&text);
+	foreach(lc, arguments)
+	{
+		const char *key = request->keys ? linitial(request->keys) : NULL;
+		const char *argument = lfirst(lc);
+
+		if (foreach_current_index(lc) == KEYS_SHOWN)
+		{
+			appendStringInfo(&text, ", ... (%d lists)", list_length(arguments));
+			break;
+		}
+		appendStringInfo(&text, "%sGET %s", text.len > 0 ? ", " : "",
+						 request->lookup
+							 ? request_child_lookup_target(request, argument, key)
+							 : request_child_target(request, argument, 1, first_query(request)));
+		if (list_length(request->keys) > 1)
+			appendStringInfo(&text, ", ... (%d keys)", list_length(request->keys));
+	}
+	return text.data;
+}
 
 /*
  * The request as text: its first page, or its first keys.
@@ -132,6 +174,8 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 	ExplainPropertyInteger("Pages", NULL, counts->pager.pages, es);
 	ExplainPropertyInteger("Rows Received", NULL, counts->pager.rows, es);
 	ExplainPropertyInteger("Doubles Dropped", NULL, counts->pager.doubles, es);
+	if (counts->pager.parents > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Lists", NULL, counts->pager.parents, es);
 	if (es->timing)
 	{
 		ExplainPropertyInteger("Received", "bytes", counts->api.bytes, es);
@@ -149,6 +193,13 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 
 	if (request == NULL)
 		ExplainPropertyText("Crisp Request", "none, for no row can match", es);
+	else if (list_nth_int(method, METHOD_KIND) == SCAN_WALK)
+	{
+		if (request->parent != NULL)
+			ExplainPropertyText("Crisp Request", request_text(request->parent), es);
+		ExplainPropertyText(request->parent ? "For Each Row" : "Crisp Request", child_text(request),
+							es);
+	}
 	else
 	{
 		ExplainPropertyText("Crisp Request", request_text(request), es);

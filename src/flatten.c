@@ -32,12 +32,14 @@
 
 typedef struct FlattenColumn
 {
-	int			index; /* into values and nulls */
-	const char *name;
-	const char *path_text; /* NULL: found by name */
-	int			path;	   /* its number in the tree */
-	const char *name_utf8;
-	Conversion *conversion;
+	int				index; /* into values and nulls */
+	const char	   *name;
+	const char	   *path_text; /* NULL: found by name */
+	int				path;	   /* its number in the tree */
+	const char	   *name_utf8;
+	const JsonPath *base_path; /* the same, for what rows lack */
+	FlattenKinds	kinds;
+	Conversion	   *conversion;
 } FlattenColumn;
 
 /* A column that has the same value in every row. */
@@ -62,6 +64,7 @@ struct Flattener
 
 	/* What is being converted, for the error context. */
 	const JsonNode		*row;
+	const JsonNode		*base; /* or NULL */
 	const FlattenColumn *column;
 	ConversionProgress	 progress;
 };
@@ -70,6 +73,7 @@ static void			   add_constant(Flattener *flattener, Form_pg_attribute attribute,
 									const FlattenSource *source);
 static JsonPath		  *parse_path(const FlattenColumn *column, const char *relation_name);
 static const JsonNode *column_value(const Flattener *flattener, const FlattenColumn *column);
+static const JsonNode *find_value(const Flattener *flattener, const FlattenColumn *column);
 static void			   flatten_error_context(void *arg);
 static void			   describe_path(const Flattener *flattener, char *path, size_t size);
 static void			   describe_value(const JsonNode *value, char *shown, size_t size);
@@ -108,10 +112,12 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 		if (sources[i].path != NULL)
 		{
 			column->path_text = pstrdup(sources[i].path);
-			column->path = path_tree_add(flattener->paths, parse_path(column, relation_name));
+			column->base_path = parse_path(column, relation_name);
+			column->path = path_tree_add(flattener->paths, column->base_path);
 		}
 		else
 			column->name_utf8 = pg_server_to_any(column->name, (int) strlen(column->name), PG_UTF8);
+		column->kinds = sources[i].kinds;
 		column->conversion = conversion_create(attribute->atttypid, attribute->atttypmod);
 		flattener->ncolumns++;
 	}
@@ -169,7 +175,8 @@ parse_path(const FlattenColumn *column, const char *relation_name)
  * flatten_row -- convert one row
  */
 void
-flatten_row(Flattener *flattener, const JsonNode *row, Datum *values, bool *nulls)
+flatten_row(Flattener *flattener, const JsonNode *row, const JsonNode *base, Datum *values,
+			bool *nulls)
 {
 	ErrorContextCallback callback;
 
@@ -177,6 +184,7 @@ flatten_row(Flattener *flattener, const JsonNode *row, Datum *values, bool *null
 	memset(nulls, true, sizeof(bool) * flattener->natts);
 
 	flattener->row = row;
+	flattener->base = base;
 	path_tree_walk(flattener->paths, row);
 	callback.callback = flatten_error_context;
 	callback.arg = flattener;
@@ -211,15 +219,42 @@ flatten_row(Flattener *flattener, const JsonNode *row, Datum *values, bool *null
 static const JsonNode *
 column_value(const Flattener *flattener, const FlattenColumn *column)
 {
+	const JsonNode *value = find_value(flattener, column);
+	JsonNodeKind	kind = json_node_kind(value);
+
+	switch (column->kinds)
+	{
+		case FLATTEN_STRINGS:
+			return kind == JSON_NODE_STRING ? value : NULL;
+		case FLATTEN_STRUCTURES:
+			return kind == JSON_NODE_ARRAY || kind == JSON_NODE_OBJECT ? value : NULL;
+		default:
+			return value;
+	}
+}
+
+/*
+ * find_value -- what stands where a column's value does, in the row or its base; or NULL
+ */
+static const JsonNode *
+find_value(const Flattener *flattener, const FlattenColumn *column)
+{
 	const JsonNode *row = flattener->row;
 	const JsonNode *value;
 
 	if (column->path_text != NULL)
-		return path_tree_value(flattener->paths, column->path);
+	{
+		value = path_tree_value(flattener->paths, column->path);
+		if (value == NULL && flattener->base != NULL)
+			value = json_path_get(flattener->base, column->base_path);
+		return value;
+	}
 
 	value = json_path_find(row, column->name_utf8);
 	if (value == NULL && flattener->envelope != NULL)
 		value = json_path_find(json_node_member(row, flattener->envelope), column->name_utf8);
+	if (value == NULL && flattener->base != NULL)
+		value = json_path_find(flattener->base, column->name_utf8);
 	return value;
 }
 

@@ -15,12 +15,21 @@
 #include "access/tupdesc.h"
 #include "json.h"
 
+/* Which values a column shows; others count as missing. */
+typedef enum FlattenKinds
+{
+	FLATTEN_ALL,
+	FLATTEN_STRINGS,
+	FLATTEN_STRUCTURES /* objects and arrays */
+} FlattenKinds;
+
 /* What fills one column. */
 typedef struct FlattenSource
 {
-	AttrNumber	attnum;
-	const char *path; /* JSON path; NULL: found by the flattening rule, from the column's name */
-	const char *text; /* what every row has instead, as if it were a JSON string; or NULL */
+	AttrNumber	 attnum;
+	const char	*path; /* JSON path; NULL: found by the flattening rule, from the column's name */
+	const char	*text; /* what every row has instead, as if it were a JSON string; or NULL */
+	FlattenKinds kinds;
 } FlattenSource;
 
 typedef struct Flattener Flattener;
@@ -42,12 +51,14 @@ extern Flattener *flatten_begin(TupleDesc tupdesc, const char *relation_name, co
 
 /*
  * Convert one row (a JSON object, not NULL) into values and nulls, arrays of
- * tupdesc->natts elements.  By-reference values are palloc'd in CurrentMemoryContext,
+ * tupdesc->natts elements.  What it lacks is looked for in base, another
+ * object, which may be NULL.  By-reference values are palloc'd in CurrentMemoryContext,
  * which the caller resets per row.
  *
  * Raises the input function's own error when a value does not fit its column, with
  * a context line that names column, foreign table, JSON path and the value's start.
  */
-extern void flatten_row(Flattener *flattener, const JsonNode *row, Datum *values, bool *nulls);
+extern void flatten_row(Flattener *flattener, const JsonNode *row, const JsonNode *base,
+						Datum *values, bool *nulls);
 
 #endif /* CRISP_FLATTEN_H */

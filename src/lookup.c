@@ -9,34 +9,16 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "jsonpath.h"
 #include "lookup.h"
 #include "window.h"
 
-/* What was found for a target. */
-typedef struct CacheEntry
-{
-	const char *target; /* the hash key */
-	const char *text;	/* the row's JSON; NULL when there is none */
-	size_t		length;
-} CacheEntry;
-
-struct LookupCache
-{
-	MemoryContext context;
-	HTAB		 *entries;
-	Size		  used;
-	Size		  limit;
-};
-
 struct Lookup
 {
 	const CrispRequest *request;
-	LookupCache		   *cache;
+	AnswerCache		   *cache;
 	MemoryContext		context;  /* of the lookup */
 	Window			   *window;	  /* the keys that are under way */
 	bool			   *is_asked; /* for each key before next_ask: it was asked for, not cached */
@@ -46,89 +28,8 @@ struct Lookup
 	int					next_key;
 };
 
-/*----------
- * The cache
- *----------
- */
-
-static uint32
-hash_target(const void *key, Size size)
-{
-	const char *target = *(const char *const *) key;
-
-	return DatumGetUInt32(hash_any((const unsigned char *) target, (int) strlen(target)));
-}
-
-static int
-compare_targets(const void *a, const void *b, Size size)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-LookupCache *
-lookup_cache_create(Size memory_limit)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw lookups",
-												  ALLOCSET_DEFAULT_SIZES);
-	LookupCache	 *cache = MemoryContextAllocZero(context, sizeof(LookupCache));
-	HASHCTL		  control = {
-			  .keysize = sizeof(char *),
-			  .entrysize = sizeof(CacheEntry),
-			  .hash = hash_target,
-			  .match = compare_targets,
-			  .hcxt = context,
-	  };
-
-	cache->context = context;
-	cache->limit = memory_limit;
-	cache->entries = hash_create("crisp_fdw lookups", 256, &control,
-								 HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
-	return cache;
-}
-
-/*
- * Keep what was found for a target (NULL: nothing), while there is room.
- */
-static void
-cache_add(LookupCache *cache, const char *target, const JsonNode *row)
-{
-	size_t		length = 0;
-	const char *text = row ? json_text(row, &length) : NULL;
-	Size		needed = strlen(target) + length + 2 + sizeof(CacheEntry);
-	CacheEntry *entry;
-	char	   *copy;
-	bool		found;
-
-	if (cache->used + needed > cache->limit)
-	{
-		if (text != NULL)
-			pfree(unconstify(char *, text));
-		return;
-	}
-
-	copy = MemoryContextStrdup(cache->context, target);
-	entry = hash_search(cache->entries, &copy, HASH_ENTER, &found);
-	entry->target = copy;
-	entry->length = length;
-	entry->text = NULL;
-	if (text != NULL)
-	{
-		char *row_text = MemoryContextAlloc(cache->context, length + 1);
-
-		memcpy(row_text, text, length + 1);
-		entry->text = row_text;
-		pfree(unconstify(char *, text));
-	}
-	cache->used += needed;
-}
-
-/*----------
- * Lookups
- *----------
- */
-
 Lookup *
-lookup_begin(const CrispRequest *request, LookupCache *cache)
+lookup_begin(const CrispRequest *request, AnswerCache *cache)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw lookup",
 												  ALLOCSET_SMALL_SIZES);
@@ -146,12 +47,6 @@ lookup_begin(const CrispRequest *request, LookupCache *cache)
 	return lookup;
 }
 
-static CacheEntry *
-find_cached(const Lookup *lookup, const char *target)
-{
-	return hash_search(lookup->cache->entries, &target, HASH_FIND, NULL);
-}
-
 /*
  * Ask for the next keys that aren't in the cache, as many as the window has
  * room for.
@@ -165,7 +60,7 @@ ask_ahead(Lookup *lookup)
 	while (lookup->next_ask < list_length(request->keys) && window_has_room(lookup->window))
 	{
 		char *target = request_lookup_target(request, list_nth(request->keys, lookup->next_ask));
-		bool  is_asked = find_cached(lookup, target) == NULL;
+		bool  is_asked = !answer_cache_has(lookup->cache, target);
 
 		lookup->is_asked[lookup->next_ask++] = is_asked;
 		if (is_asked)
@@ -191,7 +86,7 @@ take_answer(Lookup *lookup, const char *target)
 						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
 						errdetail("GET %s: \"data\" is not an object.", target),
 						errhint("Check the server's option base_url.")));
-	cache_add(lookup->cache, target, answer.data);
+	answer_cache_add(lookup->cache, target, &answer, found);
 	return answer.data;
 }
 
@@ -201,16 +96,12 @@ take_answer(Lookup *lookup, const char *target)
 static const JsonNode *
 take_cached(Lookup *lookup, const char *target)
 {
-	const CacheEntry *entry = find_cached(lookup, target);
-	const JsonNode	 *row = NULL;
-	char			 *problem;
+	ApiAnswer answer = {0};
 
-	if (entry->text == NULL)
-		return NULL;
 	lookup->row_context = AllocSetContextCreate(lookup->context, "crisp_fdw row",
 												ALLOCSET_DEFAULT_SIZES);
-	(void) json_parse(lookup->row_context, entry->text, entry->length, &row, &problem);
-	return row;
+	(void) answer_cache_get(lookup->cache, target, lookup->row_context, &answer);
+	return answer.data;
 }
 
 /*

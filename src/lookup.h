@@ -10,24 +10,16 @@
 #ifndef CRISP_LOOKUP_H
 #define CRISP_LOOKUP_H
 
-#include "json.h"
+#include "answercache.h"
 #include "request.h"
 
-typedef struct LookupCache LookupCache;
-typedef struct Lookup	   Lookup;
-
-/*
- * What lookups have found, so that a join that comes back to a key asks for it
- * once.  In a child of CurrentMemoryContext; keeps about memory_limit bytes at most,
- * and forgets nothing: what comes later isn't kept.
- */
-extern LookupCache *lookup_cache_create(Size memory_limit);
+typedef struct Lookup Lookup;
 
 /*
  * Begin to look up the keys of a request.  Makes no request yet.  The lookup
  * lives in a child of CurrentMemoryContext; request and cache must live as long.
  */
-extern Lookup *lookup_begin(const CrispRequest *request, LookupCache *cache);
+extern Lookup *lookup_begin(const CrispRequest *request, AnswerCache *cache);
 
 /*
  * The next row that was found: a JSON object that stays valid until the next

@@ -659,11 +659,13 @@ option_daily_quota(const CrispOptions *options)
 	return strcmp(options->tier, "plugin") == 0 ? PLUGIN_DAILY_QUOTA : 0;
 }
 
-const char *
-option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *column_name)
+/*
+ * A column's json_path option, or NULL.
+ */
+static const char *
+json_path_of_column(Oid relid, AttrNumber attnum)
 {
-	const CrispColumn *column;
-	ListCell		  *lc;
+	ListCell *lc;
 
 	foreach(lc, GetForeignColumnOptions(relid, attnum))
 	{
@@ -672,7 +674,26 @@ option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, cons
 		if (strcmp(def->defname, "json_path") == 0)
 			return defGetString(def);
 	}
+	return NULL;
+}
 
+const CrispColumn *
+option_named_column(const CrispOptions *options, Oid relid, AttrNumber attnum,
+					const char *column_name)
+{
+	if (json_path_of_column(relid, attnum) != NULL)
+		return NULL;
+	return crisp_column_by_name(options->resource, column_name);
+}
+
+const char *
+option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *column_name)
+{
+	const char		  *path = json_path_of_column(relid, attnum);
+	const CrispColumn *column;
+
+	if (path != NULL)
+		return path;
 	column = crisp_column_by_name(options->resource, column_name);
 	return column ? column->path : NULL;
 }

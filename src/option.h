@@ -134,4 +134,11 @@ extern const char *option_json_path(const CrispOptions *options, Oid relid, Attr
  */
 extern const char *option_column_text(const CrispOptions *options, const char *path);
 
+/*
+ * The catalog's column that a column stands for by its name; NULL where there is none of the
+ * name, and where its json_path option says what it shows.
+ */
+extern const CrispColumn *option_named_column(const CrispOptions *options, Oid relid,
+											  AttrNumber attnum, const char *column_name);
+
 #endif /* CRISP_OPTION_H */

@@ -64,6 +64,7 @@ order_page_times(const JsonNode *rows, const char *path)
 		else
 			times.first = time;
 		times.latest = times.count > 0 ? Max(times.latest, time) : time;
+		times.earliest = times.count > 0 ? Min(times.earliest, time) : time;
 		times.last = time;
 		times.count++;
 	}

@@ -30,6 +30,7 @@ typedef struct PageTimes
 	int64 first;
 	int64 last;
 	int64 latest;
+	int64 earliest;
 	bool  falling; /* none is later than the one before */
 	bool  rising;  /* none is earlier than the one before */
 	int	  count;

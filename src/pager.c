@@ -18,15 +18,12 @@
 
 #include "api.h"
 #include "extent.h"
-#include "fact.h"
 #include "jsonpath.h"
+#include "lastpage.h"
 #include "order.h"
 #include "pager.h"
 #include "seen.h"
 #include "window.h"
-
-/* The fact that a server tells pages that aren't the last by status 206. */
-#define SAYS_MORE "says 206"
 
 struct Pager
 {
@@ -87,33 +84,18 @@ pager_begin(const CrispRequest *request, SeenKeys *seen)
 }
 
 /*
- * Whether the list ends with the page at hand.  Status 206 says that more
- * pages follow, 200 that this was the last; but a server is taken at its word
- * only once it has been seen to say 206.  Until then, a 200 ends the list
- * if the page has room for more rows: a request more than needed is better
- * than a row less.  An empty page ends it in any case.
- *
- * Where the page size is the server's choice, the largest page seen stands
- * for it.
+ * Whether the list ends with the page at hand.  Where the page size is the
+ * server's choice, the largest page seen stands for it.
  */
 static bool
 is_last_page(const Pager *pager, bool more)
 {
 	const CrispOptions *options = pager->request->options;
-	size_t				full_page;
+	size_t full_page = options->resource->per_page_param ? (size_t) pager->request->per_page
+														 : pager->largest_page;
 
-	if (!crisp_resource_is_paged(options->resource, options->tier) || pager->nrows == 0)
-		return true;
-	if (more)
-	{
-		fact_remember(options, SAYS_MORE, true);
-		return false;
-	}
-	if (fact_recall(options, SAYS_MORE) == FACT_TRUE)
-		return true;
-	full_page = options->resource->per_page_param ? (size_t) pager->request->per_page
-												  : pager->largest_page;
-	return pager->nrows < full_page;
+	return !crisp_resource_is_paged(options->resource, options->tier) ||
+		   page_is_last(options, pager->nrows, full_page, more);
 }
 
 static void
@@ -142,7 +124,7 @@ may_ask_ahead(Pager *pager)
 		return false;
 	if (request->pages_wanted > 0)
 		return pager->next_page <= request->pages_wanted;
-	if (window_says_end(pager->window) && fact_recall(request->options, SAYS_MORE) == FACT_TRUE)
+	if (window_says_end(pager->window) && page_status_is_trusted(request->options))
 		return false;
 	if (expected == 0 || pager->next_page <= expected)
 		return true;

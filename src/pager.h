@@ -72,6 +72,7 @@ typedef struct PagerCounts
 	int64 rows;
 	int64 doubles;
 	int64 past_end; /* requests for pages that there were none of */
+	int64 parents;	/* rows of another resource below which lists were asked for */
 } PagerCounts;
 
 extern PagerCounts pager_counts(const Pager *pager);

@@ -47,6 +47,7 @@ fill_website(Relation relation, const CrispOptions *options, TupleTableSlot *slo
 		source->path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
 										NameStr(attribute->attname));
 		source->text = option_column_text(options, source->path);
+		source->kinds = FLATTEN_ALL;
 		if (source->text == NULL)
 			continue;
 		columns = bms_add_member(columns, attribute->attnum - FirstLowInvalidHeapAttributeNumber);
@@ -55,7 +56,7 @@ fill_website(Relation relation, const CrispOptions *options, TupleTableSlot *slo
 
 	(void) json_parse(CurrentMemoryContext, "{}", 2, &no_row, &problem);
 	flatten_row(flatten_begin(tupdesc, RelationGetRelationName(relation), NULL, sources, nsources),
-				no_row, slot->tts_values, slot->tts_isnull);
+				no_row, NULL, slot->tts_values, slot->tts_isnull);
 	ExecStoreVirtualTuple(slot);
 	return columns;
 }

@@ -16,14 +16,8 @@
 #include <math.h>
 
 #include "access/stratnum.h"
-#include "access/sysattr.h"
-#include "access/table.h"
-#include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#if PG_VERSION_NUM >= 160000
-#include "nodes/multibitmapset.h"
-#endif
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -32,10 +26,8 @@
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/selfuncs.h"
-#include "utils/syscache.h"
 
+#include "column_use.h"
 #include "condition.h"
 #include "detail.h"
 #include "estimate.h"
@@ -71,9 +63,6 @@ typedef struct PathDraft
 	ParamPathInfo *param_info;
 	Cost		   penalty; /* for a path that would raise an error */
 } PathDraft;
-
-static List *used_columns(RelOptInfo *baserel, Oid relid, List *scan_clauses,
-						  AttrNumber sort_column);
 
 /*----------
  * Sizes
@@ -121,16 +110,84 @@ lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condition
 		if (crisp_resource_lookup(options->resource, column->path) == NULL ||
 			(op != CONDITION_EQUAL && op != CONDITION_ANY))
 			continue;
-		*nkeys = 1;
-		if (op == CONDITION_ANY)
-			*nkeys = estimate_array_length(
-#if PG_VERSION_NUM >= 170000
-				root,
-#endif
-				lfirst(lc_value));
+		*nkeys = estimate_values(root, condition, lfirst(lc_value));
 		return list_cell_number(conditions->conditions, lc);
 	}
 	return -1;
+}
+
+/*
+ * How many rows the parent of the relation's resource has, by another relation of the query that shows it; 0
+ * where there is none.
+ */
+static double
+rows_of_parent(PlannerInfo *root, RelOptInfo *baserel)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+
+	for (int i = 1; i < root->simple_rel_array_size; i++)
+	{
+		const RelOptInfo *rel = root->simple_rel_array[i];
+		const ScanPlan	 *other = rel ? rel->fdw_private : NULL;
+
+		if (other != NULL && rel->fdwroutine == baserel->fdwroutine && rel->tuples > 0 &&
+			other->options->resource == plan->options->resource->parent->resource &&
+			other->options->server_id == plan->options->server_id)
+			return rel->tuples;
+	}
+	return 0;
+}
+
+/*
+ * Whether the query uses columns that the parent's rows hand down to those of the relation.
+ */
+static bool
+uses_inherited(RelOptInfo *baserel)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+	List		   *clauses = extract_actual_clauses(baserel->baserestrictinfo, false);
+	ListCell	   *lc;
+
+	foreach(lc, column_use_list(baserel, plan->relid, clauses, 0))
+	{
+		const CrispColumn *column = condition_catalog_column(plan->options, plan->relid,
+															 (AttrNumber) lfirst_int(lc));
+
+		if (column != NULL && (column->flags & CRISP_INHERITED) != 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Estimate a walk with conditions; *key_condition gets the index of the condition with the keys, -1
+ * for none.
+ */
+static WalkEstimate
+estimate_walk_for(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions,
+				  int *key_condition)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+	double			nkeys = 0;
+
+	*key_condition = lookup_condition(root, plan->options, conditions, &nkeys);
+	return estimate_walk(root, baserel, plan->options, conditions, nkeys,
+						 rows_of_parent(root, baserel), uses_inherited(baserel));
+}
+
+/*
+ * Where the conditions name rows of the parent, there are no more rows than
+ * these have below them.
+ */
+static void
+limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+	int				key_condition;
+	WalkEstimate	walk = estimate_walk_for(root, baserel, plan->conditions, &key_condition);
+
+	if (walk.named)
+		baserel->rows = Min(baserel->rows, walk.received);
 }
 
 void
@@ -153,11 +210,13 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	plan->received = estimate_list_rows(root, baserel, plan->options, plan->conditions);
 	plan->details = detail_requests(
 		root, baserel, plan->options, foreigntableid,
-		used_columns(baserel, foreigntableid, get_actual_clauses(baserel->baserestrictinfo), 0),
+		column_use_list(baserel, foreigntableid, get_actual_clauses(baserel->baserestrictinfo), 0),
 		plan->received);
 
 	/* A key has one row at most. */
-	if (lookup_condition(root, plan->options, plan->conditions, &nkeys) >= 0)
+	if (plan->options->resource->parent != NULL)
+		limit_walk_rows(root, baserel);
+	else if (lookup_condition(root, plan->options, plan->conditions, &nkeys) >= 0)
 		baserel->rows = Min(baserel->rows, clamp_row_est(nkeys));
 }
 
@@ -169,7 +228,11 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 static PathDraft
 draft_path(ScanMethod kind)
 {
-	PathDraft draft = {.method = {(int) kind, -1, -1, 0, 0, 0, 0, 1}, .first = 1};
+	PathDraft draft = {.method = {[METHOD_KIND] = (int) kind,
+								  [METHOD_CONDITION] = -1,
+								  [METHOD_ORDER] = -1,
+								  [METHOD_REQUESTS] = 1},
+					   .first = 1};
 
 	return draft;
 }
@@ -271,6 +334,26 @@ offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Condi
 }
 
 /*
+ * Offer to read the lists below the rows of the parent that the conditions leave.
+ */
+static void
+offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Conditions *conditions)
+{
+	int			 key_condition;
+	WalkEstimate walk = estimate_walk_for(root, baserel, conditions, &key_condition);
+
+	draft->method[METHOD_CONDITION] = key_condition;
+	draft->method[METHOD_INHERITS] = uses_inherited(baserel);
+	draft->received = walk.received;
+	draft->requests = walk.requests;
+	draft->first = Min(walk.parent_requests, 1) + 1;
+	draft->first = Min(draft->first, draft->requests);
+	if (walk.named)
+		draft->rows = Min(draft->rows, walk.received);
+	offer_path(root, baserel, draft);
+}
+
+/*
  * Offer paths whose conditions' values come from other relations.
  */
 static void
@@ -285,6 +368,15 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 
 	if (list_length(conditions->conditions) <= list_length(plan->conditions->conditions))
 		return;
+
+	if (plan->options->resource->parent != NULL)
+	{
+		draft = draft_path(SCAN_WALK);
+		draft.param_info = param_info;
+		draft.rows = param_info->ppi_rows;
+		offer_walk(root, baserel, &draft, conditions);
+		return;
+	}
 
 	key_condition = lookup_condition(root, plan->options, conditions, &nkeys);
 	draft = draft_path(key_condition >= 0 ? SCAN_LOOKUP : SCAN_LIST);
@@ -406,102 +498,6 @@ page_rows(const ScanPlan *plan, double wanted)
 }
 
 /*
- * The members of an equivalence class, those of child relations among them.
- */
-static List *
-members_of(EquivalenceClass *class, Relids relids)
-{
-#if PG_VERSION_NUM >= 180000
-	EquivalenceMemberIterator iterator;
-	EquivalenceMember		 *member;
-	List					 *members = NIL;
-
-	setup_eclass_member_iterator(&iterator, class, relids);
-	while ((member = eclass_member_iterator_next(&iterator)) != NULL)
-		members = lappend(members, member);
-	return members;
-#else
-	return class->ec_members;
-#endif
-}
-
-/*
- * The attribute number of the relation's own column that a pathkey sorts by,
- * or 0.
- */
-static AttrNumber
-pathkey_column(RelOptInfo *baserel, PathKey *pathkey)
-{
-	ListCell *lc;
-
-	if (pathkey->pk_eclass->ec_has_volatile)
-		return 0;
-	foreach(lc, members_of(pathkey->pk_eclass, baserel->relids))
-	{
-		EquivalenceMember *em = lfirst(lc);
-
-		if (IsA(em->em_expr, Var) && bms_equal(em->em_relids, baserel->relids))
-			return ((Var *) em->em_expr)->varattno;
-	}
-	return 0;
-}
-
-static bool
-is_descending(PathKey *pathkey)
-{
-#if PG_VERSION_NUM >= 180000
-	return pathkey->pk_cmptype == COMPARE_GT;
-#else
-	return pathkey->pk_strategy == BTGreaterStrategyNumber;
-#endif
-}
-
-/*
- * Whether a clause can't be true where a column is NULL.
- */
-static bool
-clause_excludes_null(Node *clause, Index varno, AttrNumber attnum)
-{
-	List *vars = find_nonnullable_vars(clause);
-#if PG_VERSION_NUM >= 160000
-	return mbms_is_member((int) varno, attnum - FirstLowInvalidHeapAttributeNumber, vars);
-#else
-	ListCell *lc;
-
-	foreach(lc, vars)
-		if ((Index) lfirst_node(Var, lc)->varno == varno &&
-			lfirst_node(Var, lc)->varattno == attnum)
-			return true;
-	return false;
-#endif
-}
-
-/*
- * Whether a column holds no NULL in the rows that are wanted: it's declared
- * so, or a condition demands it.
- */
-static bool
-excludes_nulls(RelOptInfo *baserel, Oid relid, AttrNumber attnum)
-{
-	HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(attnum));
-	bool	  not_null;
-	ListCell *lc;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for attribute %d of relation %u", attnum, relid);
-	not_null = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
-	ReleaseSysCache(tuple);
-	if (not_null)
-		return true;
-
-	foreach(lc, baserel->baserestrictinfo)
-		if (clause_excludes_null((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid,
-								 attnum))
-			return true;
-	return false;
-}
-
-/*
  * Whether values of a type sort as the times do that they stand for, and are passed by value.
  */
 static bool
@@ -529,8 +525,8 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	if (wanted <= 0 || list_length(root->query_pathkeys) != 1)
 		return;
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
-	attnum = pathkey_column(baserel, pathkey);
-	if (attnum <= 0 || !is_descending(pathkey))
+	attnum = column_use_pathkey(baserel, pathkey);
+	if (attnum <= 0 || !column_use_is_descending(pathkey))
 		return;
 	column = condition_catalog_column(options, plan->relid, attnum);
 	order = column ? crisp_resource_order(options->resource, column->path) : NULL;
@@ -538,7 +534,7 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 		return;
 
 	/* Crisp puts rows without the column last. */
-	if (pathkey->pk_nulls_first && !excludes_nulls(baserel, plan->relid, attnum))
+	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum))
 		return;
 
 	draft = draft_path(SCAN_NEWEST);
@@ -572,6 +568,13 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	draft.received = plan->received;
 	if (root->query_pathkeys == NIL)
 		draft.method[METHOD_PAGE_ROWS] = page_rows(plan, wanted);
+	if (plan->options->resource->parent != NULL)
+	{
+		draft.method[METHOD_KIND] = SCAN_WALK;
+		offer_walk(root, baserel, &draft, plan->conditions);
+		offer_joins(root, baserel);
+		return;
+	}
 
 	/* Only a nested loop can ask Crisp to search for what another relation brings. */
 	if (!search_is_asked(plan->options, plan->conditions) &&
@@ -597,34 +600,6 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
  * Plans
  *----------
  */
-
-/*
- * The attribute numbers that the scan must fill: those that leave it, and
- * those that its own conditions look at.  A whole-row reference means all.
- */
-static List *
-used_columns(RelOptInfo *baserel, Oid relid, List *scan_clauses, AttrNumber sort_column)
-{
-	Bitmapset *used = NULL;
-	List	  *columns = NIL;
-	Relation   relation;
-
-	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid, &used);
-	pull_varattnos((Node *) scan_clauses, baserel->relid, &used);
-
-	/* The planner holds a lock on the table. */
-	relation = table_open(relid, NoLock);
-	for (AttrNumber attnum = 1; attnum <= RelationGetNumberOfAttributes(relation); attnum++)
-	{
-		if (TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attisdropped)
-			continue;
-		if (attnum == sort_column || bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used) ||
-			bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used))
-			columns = lappend_int(columns, attnum);
-	}
-	table_close(relation, NoLock);
-	return columns;
-}
 
 /*
  * For each condition, the index of its clause among those that the plan checks.
@@ -673,7 +648,7 @@ crisp_get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid, Forei
 	List	   *quals;
 	List	   *fdw_private;
 
-	if (list_nth_int(method, METHOD_KIND) == SCAN_LOOKUP)
+	if (list_nth_int(method, METHOD_CONDITION) >= 0)
 		set_lookup_condition(root, plan->options, conditions, method);
 
 	/* All conditions are checked here, whatever Crisp does with those that it is told. */
@@ -682,8 +657,8 @@ crisp_get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid, Forei
 
 	/* Indexed by ScanPrivate. */
 	fdw_private = list_make4(method,
-							 used_columns(baserel, foreigntableid, quals,
-										  (AttrNumber) list_nth_int(method, METHOD_SORT_COLUMN)),
+							 column_use_list(baserel, foreigntableid, quals,
+											 (AttrNumber) list_nth_int(method, METHOD_SORT_COLUMN)),
 							 conditions->conditions, qual_indexes(conditions, quals));
 
 	return make_foreignscan(tlist, quals, baserel->relid, conditions->values, fdw_private, NIL, NIL,

@@ -17,7 +17,8 @@ typedef enum ScanMethod
 {
 	SCAN_LIST,	 /* the list, page by page */
 	SCAN_LOOKUP, /* single rows, by their keys */
-	SCAN_NEWEST	 /* the newest rows of the list, sorted by Crisp */
+	SCAN_NEWEST, /* the newest rows of the list, sorted by Crisp */
+	SCAN_WALK	 /* the lists below rows of another resource */
 } ScanMethod;
 
 /*
@@ -34,14 +35,15 @@ enum ScanPrivate
 
 enum ScanMethodField
 {
-	METHOD_KIND,		/* ScanMethod */
-	METHOD_CONDITION,	/* SCAN_LOOKUP: index of the condition with the keys */
-	METHOD_ORDER,		/* index in the resource's orders; -1 for none */
+	METHOD_KIND,	  /* ScanMethod */
+	METHOD_CONDITION, /* SCAN_LOOKUP, SCAN_WALK: index of the condition with the keys; -1 for none */
+	METHOD_ORDER,	  /* index in the resource's orders; -1 for none */
 	METHOD_SORT_COLUMN, /* SCAN_NEWEST: attribute number */
 	METHOD_NULLS_FIRST, /* SCAN_NEWEST */
 	METHOD_ROWS_WANTED, /* rows after which the query is content; 0 where that's not known */
 	METHOD_PAGE_ROWS,	/* the same, of rows that Crisp sends, to size pages by */
 	METHOD_REQUESTS,	/* expected */
+	METHOD_INHERITS,	/* SCAN_WALK: the query uses columns that the parent's rows hand down */
 	METHOD_FIELDS
 };
 

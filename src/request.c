@@ -241,6 +241,8 @@ set_dates(RequestContext *context)
 		narrow_range(context, column, &range);
 		if (time_range_is_empty(range))
 			return false;
+		if (resource->cursor != NULL && strcmp(resource->cursor->path, column->path) == 0)
+			context->request->times = range;
 		if (column->lower_param != NULL)
 			dates->lower = Max(dates->lower, range.lower);
 		if (column->upper_param != NULL)
@@ -538,6 +540,7 @@ set_keys(RequestContext *context, const Condition *condition)
 	const CrispLookup *lookup = crisp_resource_lookup(context->options->resource,
 													  condition->column->path);
 	List			  *keys = NIL;
+	bool			   all = true;
 	ListCell		  *lc;
 
 	if (!condition->value->known)
@@ -555,13 +558,24 @@ set_keys(RequestContext *context, const Condition *condition)
 		if (foreach_current_index(lc) > 0 &&
 			strcmp(key, list_nth(condition->texts, foreach_current_index(lc) - 1)) == 0)
 			continue;
-		if (is_lookup_key(lookup, key, &absent))
-			keys = lappend(keys, pg_server_to_any(key, (int) strlen(key), PG_UTF8));
-		else if (!absent)
-			return true;
+		if (!is_lookup_key(lookup, key, &absent))
+		{
+			if (absent)
+				continue;
+			all = false;
+		}
+		keys = lappend(keys, pg_server_to_any(key, (int) strlen(key), PG_UTF8));
 	}
-	context->request->lookup = lookup;
-	context->request->keys = keys;
+	if (all)
+	{
+		context->request->lookup = lookup;
+		context->request->keys = keys;
+	}
+	else
+	{
+		context->request->keep_path = condition->column->path;
+		context->request->keep = keys;
+	}
 	return keys != NIL;
 }
 
@@ -635,14 +649,12 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 {
 	RequestContext context = {.options = options};
 
-	if (options->resource->parent != NULL)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("cannot read resource \"%s\"", options->resource->name)));
 	context.request = palloc0(sizeof(CrispRequest));
 	context.request->options = options;
 	context.request->per_page = options->per_page;
 	context.request->order = order;
 	context.request->dates = (TimeRange) TIME_RANGE_ALL;
+	context.request->times = (TimeRange) TIME_RANGE_ALL;
 	initStringInfo(&context.query);
 
 	if (!read_conditions(&context, conditions, values) || !set_dates(&context))
@@ -668,19 +680,34 @@ texts_equal(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-bool
-request_equal(const CrispRequest *a, const CrispRequest *b)
+/*
+ * Whether two Lists of char * hold the same.
+ */
+static bool
+lists_equal(const List *a, const List *b)
 {
 	ListCell *lc_a;
 	ListCell *lc_b;
 
-	if (a->lookup != b->lookup || list_length(a->keys) != list_length(b->keys) ||
+	if (list_length(a) != list_length(b))
+		return false;
+	forboth(lc_a, a, lc_b, b)
+		if (strcmp(lfirst(lc_a), lfirst(lc_b)) != 0)
+			return false;
+	return true;
+}
+
+bool
+request_equal(const CrispRequest *a, const CrispRequest *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (a->lookup != b->lookup || a->has_arguments != b->has_arguments ||
+		a->times.lower != b->times.lower || a->times.upper != b->times.upper ||
 		a->dates.lower != b->dates.lower || a->dates.upper != b->dates.upper ||
 		a->stops != b->stops || (a->stops && a->stop_before != b->stop_before) ||
 		!texts_equal(a->query, b->query) || !texts_equal(a->search, b->search))
 		return false;
-	forboth(lc_a, a->keys, lc_b, b->keys)
-		if (strcmp(lfirst(lc_a), lfirst(lc_b)) != 0)
-			return false;
-	return true;
+	return lists_equal(a->keys, b->keys) && lists_equal(a->keep, b->keep) &&
+		   lists_equal(a->arguments, b->arguments) && request_equal(a->parent, b->parent);
 }

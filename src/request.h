@@ -46,6 +46,17 @@ typedef struct CrispRequest
 	const CrispLookup *lookup;
 	List			  *keys; /* char *, UTF-8, each once */
 
+	/* Where keys can't be looked up: rows of the list that have none of them are of no use. */
+	const char *keep_path;
+	List	   *keep; /* char *, UTF-8 */
+
+	/* of what lies below rows of another resource */
+	bool				 has_arguments; /* arguments has those that are wanted; else all are */
+	List				*arguments;		/* char *, UTF-8, each once */
+	struct CrispRequest *parent; /* brings the rows below which to ask; NULL: arguments will do */
+	TimeRange			 times;	 /* bounds of the column that pages follow each other by */
+	int					 rows_wanted; /* that the query needs, at most; 0 where that's not known */
+
 	const char
 		*search; /* what full-text search was asked for, in the database's encoding; or NULL */
 } CrispRequest;
@@ -66,7 +77,15 @@ extern CrispRequest *request_create(const CrispOptions *options, List *condition
 									const ConditionValue *values, int lookup_condition,
 									const CrispOrder *order, bool early_stop);
 
-/* Whether two requests of one scan ask for the same. */
+/*
+ * The same for a resource that lies below another: with the rows of the parent below which to ask.
+ * inherits tells whether those are needed for what they hand down, even where the conditions name them.
+ */
+extern CrispRequest *request_create_child(const CrispOptions *options, List *conditions,
+										  const ConditionValue *values, int lookup_condition,
+										  bool inherits);
+
+/* Whether two requests of one scan ask for the same; each may be NULL. */
 extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
 
 /* The target of the list's page (1-based), relative to the base URL; palloc'd. */
@@ -77,6 +96,16 @@ extern char *request_lookup_target(const CrispRequest *request, const char *key)
 
 /* The same for a route of the options' resource. */
 extern char *request_key_target(const CrispOptions *options, const char *route, const char *key);
+
+/*
+ * The target of a list below the parent's row with that argument (UTF-8), or of no row in particular where
+ * that is NULL: its page (1-based), with query (may be NULL) added; or a single row below it.
+ * Palloc'd.
+ */
+extern char *request_child_target(const CrispRequest *request, const char *argument,
+								  int page_number, const char *query);
+extern char *request_child_lookup_target(const CrispRequest *request, const char *argument,
+										 const char *key);
 
 /* A route of the options' resource with its website filled in; palloc'd. */
 extern char *request_route_target(const CrispOptions *options, const char *route);

@@ -16,33 +16,39 @@
 #include "url.h"
 
 /*
- * Append a route, with its placeholders filled in; a NULL key is left as it is.
+ * Whether a route goes on with a placeholder of that name; if so, go behind it.
+ */
+static bool
+skip_holder(const char **route, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (**route != '{' || strncmp(*route + 1, name, length) != 0 || (*route)[length + 1] != '}')
+		return false;
+	*route += length + 2;
+	return true;
+}
+
+/*
+ * Append a route, with its placeholders filled in; those for a NULL argument or key are left as
+ * they are.
  */
 static void
-append_route(StringInfo target, const char *route, const CrispOptions *options, int page_number,
-			 const char *key)
+append_route(StringInfo target, const char *route, const CrispOptions *options,
+			 const char *argument, int page_number, const char *key)
 {
-	static const char website_holder[] = "{website_id}";
-	static const char page_holder[] = "{page_number}";
-	static const char key_holder[] = "{key}";
+	const CrispParent *parent = options->resource->parent;
 
 	while (*route != '\0')
 	{
-		if (strncmp(route, website_holder, strlen(website_holder)) == 0)
-		{
+		if (skip_holder(&route, "website_id"))
 			url_append_segment(target, options->website_id);
-			route += strlen(website_holder);
-		}
-		else if (strncmp(route, page_holder, strlen(page_holder)) == 0)
-		{
+		else if (skip_holder(&route, "page_number"))
 			appendStringInfo(target, "%d", page_number);
-			route += strlen(page_holder);
-		}
-		else if (key != NULL && strncmp(route, key_holder, strlen(key_holder)) == 0)
-		{
+		else if (argument != NULL && parent != NULL && skip_holder(&route, parent->path))
+			url_append_segment(target, argument);
+		else if (key != NULL && skip_holder(&route, "key"))
 			url_append_segment(target, key);
-			route += strlen(key_holder);
-		}
 		else
 			appendStringInfoChar(target, *route++);
 	}
@@ -86,7 +92,7 @@ request_list_target(const CrispRequest *request, int page_number)
 	StringInfoData		 target;
 
 	initStringInfo(&target);
-	append_route(&target, crisp_resource_route(resource, options->tier), options, page_number,
+	append_route(&target, crisp_resource_route(resource, options->tier), options, NULL, page_number,
 				 NULL);
 	if (resource->per_page_param != NULL)
 		append_query(&target, psprintf("%s=%d", resource->per_page_param, request->per_page));
@@ -111,7 +117,31 @@ request_key_target(const CrispOptions *options, const char *route, const char *k
 	StringInfoData target;
 
 	initStringInfo(&target);
-	append_route(&target, route, options, 0, key);
+	append_route(&target, route, options, NULL, 0, key);
+	return target.data;
+}
+
+char *
+request_child_target(const CrispRequest *request, const char *argument, int page_number,
+					 const char *query)
+{
+	StringInfoData target;
+
+	initStringInfo(&target);
+	append_route(&target, request->options->resource->list_route, request->options, argument,
+				 page_number, NULL);
+	if (query != NULL)
+		append_query(&target, query);
+	return target.data;
+}
+
+char *
+request_child_lookup_target(const CrispRequest *request, const char *argument, const char *key)
+{
+	StringInfoData target;
+
+	initStringInfo(&target);
+	append_route(&target, request->lookup->route, request->options, argument, 0, key);
 	return target.data;
 }
 

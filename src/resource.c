@@ -197,3 +197,20 @@ crisp_resource_changed(const CrispResource *resource)
 	return resource->dates_follow_changes ? crisp_resource_dates(resource)
 										  : crisp_column_by_path(resource, "updated_at");
 }
+
+const CrispColumn *
+crisp_resource_argument(const CrispResource *resource)
+{
+	return resource->parent ? crisp_column_by_path(resource, resource->parent->path) : NULL;
+}
+
+bool
+crisp_resource_finds_parent(const CrispResource *resource, const CrispColumn *column)
+{
+	if (resource->parent == NULL)
+		return false;
+	if (column == crisp_resource_argument(resource))
+		return true;
+	return (column->flags & CRISP_INHERITED) != 0 &&
+		   crisp_resource_lookup(resource->parent->resource, column->path) != NULL;
+}

@@ -33,6 +33,7 @@ typedef enum CrispType
 #define CRISP_SENT 0x40		  /* can be sent, and is not in what Crisp sends: reads NULL */
 #define CRISP_WEBSITE 0x20	  /* reads the website that was asked, whether Crisp sends it or not */
 #define CRISP_DETAIL 0x40	  /* elements of the list lack it: see detail_route */
+#define CRISP_INHERITED 0x80  /* stands in the parent's row, at the same path */
 
 typedef struct CrispColumn
 {
@@ -170,6 +171,10 @@ typedef struct CrispResource
 	const CrispParent *parent; /* NULL: the list is the website's */
 	const CrispCursor *cursor; /* NULL: pages have numbers, or there is but one */
 
+	/* Where elements are no objects: the column that each is the value of; or NULL. */
+	const char *scalar_path;
+	bool		is_single; /* the answer is no list, but the one row */
+
 	/* What the API can do beyond listing; arrays end with an element without path. */
 	const CrispFilter *filters;
 	const CrispLookup *lookups;
@@ -232,6 +237,15 @@ extern const CrispColumn *crisp_resource_changed(const CrispResource *resource);
 
 /* The column that reads what Crisp was asked for, by a search say; NULL when there is none. */
 extern const CrispColumn *crisp_resource_search(const CrispResource *resource);
+
+/* The column whose value is the argument of the resource's routes; NULL when there is no parent. */
+extern const CrispColumn *crisp_resource_argument(const CrispResource *resource);
+
+/*
+ * Whether rows can be found by the column's value since rows of the parent can: it's the
+ * argument, or is inherited from a column that the parent is looked up by.
+ */
+extern bool crisp_resource_finds_parent(const CrispResource *resource, const CrispColumn *column);
 
 /*
  * What depends on the tier of the token; NULL is a tier that isn't known, and

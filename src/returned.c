@@ -65,7 +65,7 @@ returned_create(const CrispOptions *options, const ResultRelInfo *rinfo)
 
 	/* 0 is the whole row; check options may look at any column. */
 	all = bms_is_member(0, attributes) || rinfo->ri_WithCheckOptions != NIL;
-	returned->sources = palloc(sizeof(FlattenSource) * Max(tupdesc->natts, 1));
+	returned->sources = palloc0(sizeof(FlattenSource) * Max(tupdesc->natts, 1));
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
@@ -125,10 +125,10 @@ returned_store(const Returned *returned, TupleTableSlot *slot, const BodyMember 
 
 	if (!json_parse(CurrentMemoryContext, text, length, &sent, &error))
 		elog(ERROR, "crisp_fdw: what was sent is not JSON: %s", error);
-	flatten_row(returned->flattener, sent, values, nulls);
+	flatten_row(returned->flattener, sent, NULL, values, nulls);
 	memset(row_nulls, true, sizeof(bool) * tupdesc->natts);
 	if (row != NULL)
-		flatten_row(returned->flattener, row, row_values, row_nulls);
+		flatten_row(returned->flattener, row, NULL, row_values, row_nulls);
 
 	slot_getallattrs(slot);
 	for (int i = 0, source = 0; i < tupdesc->natts; i++)

@@ -36,7 +36,9 @@
 #include "partition.h"
 #include "plan.h"
 #include "rescan.h"
+#include "rowsource.h"
 #include "scan.h"
+#include "walk.h"
 #include "writes.h"
 
 /* A running scan, in ForeignScanState.fdw_state; lives in the query's memory. */
@@ -50,12 +52,13 @@ typedef struct CrispScan
 	List *conditions;	/* SCAN_PRIVATE_CONDITIONS */
 	List *value_states; /* ExprStates of their values */
 
-	/* Of the request that is running; at most one of list and lookup is set. */
+	/* Of the request that is running; at most one of list, lookup and walk is set. */
 	MemoryContext request_context;
 	CrispRequest *request;
 	CrispRequest  asked; /* request as its conditions have it, before its order was judged */
 	ListReader	 *list;
 	Lookup		 *lookup;
+	Walk		 *walk;
 	Details		 *details; /* adds to the rows of a list what it lacks; or NULL */
 	Newest		 *newest;  /* sorts what comes from there; or NULL */
 	bool		  started;
@@ -66,7 +69,7 @@ typedef struct CrispScan
 	int					  descriptor; /* for waiting; -1 for none */
 	MemoryContextCallback descriptor_callback;
 
-	LookupCache *cache;		   /* of all lookups of the scan; NULL for a list */
+	AnswerCache *cache;		   /* of all lookups and walks of the scan; NULL for a list */
 	PagerCounts	 pager_counts; /* of earlier requests */
 
 	/*
@@ -102,42 +105,6 @@ crisp_mapping_user(ForeignScanState *node, Index rti)
 	return OidIsValid(user_id) ? user_id : GetUserId();
 }
 
-/*
- * Prepare the conversion of the columns that the query uses.
- */
-static Flattener *
-begin_flattener(CrispScan *scan, Relation relation, List *columns)
-{
-	const CrispOptions *options = scan->options;
-	const CrispColumn  *search = crisp_resource_search(options->resource);
-	TupleDesc			tupdesc = RelationGetDescr(relation);
-	FlattenSource	   *sources = palloc(sizeof(FlattenSource) * Max(list_length(columns), 1));
-	int					nsources = 0;
-	ListCell		   *lc;
-
-	foreach(lc, columns)
-	{
-		FlattenSource	 *source = &sources[nsources];
-		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
-
-		source->attnum = attribute->attnum;
-		source->path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
-										NameStr(attribute->attname));
-		source->text = option_column_text(options, source->path);
-		if (search != NULL && source->path != NULL && strcmp(source->path, search->path) == 0)
-		{
-			Oid type = getBaseType(attribute->atttypid);
-
-			if (type == TEXTOID || type == VARCHAROID)
-				scan->search_column = attribute->attnum;
-		}
-		else
-			nsources++;
-	}
-	return flatten_begin(tupdesc, RelationGetRelationName(relation), options->resource->envelope,
-						 sources, nsources);
-}
-
 static void store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot);
 
 /*
@@ -167,8 +134,8 @@ begin_details(ForeignScanState *node, List *columns)
 
 	if (lacking != NIL)
 		scan->details = details_create(node, scan->options, lacking,
-									   begin_flattener(scan, relation, lacking), store_row,
-									   scan->store != NULL);
+									   row_source_begin(scan->options, relation, lacking, NULL),
+									   store_row, scan->store != NULL);
 }
 
 void
@@ -198,16 +165,19 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	scan->descriptor_callback.func = close_descriptor;
 	scan->descriptor_callback.arg = scan;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->descriptor_callback);
-	scan->flattener = begin_flattener(scan, relation,
-									  list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS));
+	scan->flattener = row_source_begin(scan->options, relation,
+									   list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS),
+									   &scan->search_column);
 	scan->request_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw request",
 												  ALLOCSET_SMALL_SIZES);
 	if (method_field(scan, METHOD_KIND) == SCAN_LOOKUP)
-		scan->cache = lookup_cache_create((Size) work_mem * 1024);
+		scan->cache = answer_cache_create((Size) work_mem * 1024);
 	else
 		scan->reads_first = statement_writes(node->ss.ps.state, RelationGetRelid(relation));
 	if (scan->reads_first || (scan->cache == NULL && rescan_is_possible(node, eflags)))
 	{
+		if (method_field(scan, METHOD_KIND) == SCAN_WALK)
+			scan->cache = answer_cache_create((Size) work_mem * 1024);
 		scan->store = tuplestore_begin_heap(false, false, work_mem);
 		tuplestore_set_eflags(scan->store, EXEC_FLAG_REWIND);
 		scan->store_slot = ExecInitExtraTupleSlot(node->ss.ps.state, RelationGetDescr(relation),
@@ -303,15 +273,23 @@ crisp_scan_request(ForeignScanState *node, List *deparse_context)
 	const CrispOrder *asked = order >= 0 ? &scan->options->resource->orders[order] : NULL;
 
 	/* The newest rows end at a bound, too, but for the sake of a proved order alone. */
-	bool		  stops = kind == SCAN_LIST || (asked != NULL && asked->opposite != NULL);
-	CrispRequest *request = request_create(
-		scan->options, scan->conditions, evaluate_values(node, deparse_context),
-		kind == SCAN_LOOKUP ? method_field(scan, METHOD_CONDITION) : -1, asked, stops);
+	bool			stops = kind == SCAN_LIST || (asked != NULL && asked->opposite != NULL);
+	ConditionValue *values = evaluate_values(node, deparse_context);
+	int				lookup = method_field(scan, METHOD_CONDITION);
+	CrispRequest   *request;
+
+	if (kind == SCAN_WALK)
+		request = request_create_child(scan->options, scan->conditions, values, lookup,
+									   method_field(scan, METHOD_INHERITS) != 0);
+	else
+		request = request_create(scan->options, scan->conditions, values,
+								 kind == SCAN_LOOKUP ? lookup : -1, asked, stops);
 
 	if (request != NULL)
 	{
 		int rows = method_field(scan, METHOD_PAGE_ROWS);
 
+		request->rows_wanted = rows;
 		request->per_page = page_size(scan->options, rows);
 		request->pages_wanted = (rows + request->per_page - 1) / request->per_page;
 		if (kind == SCAN_LIST)
@@ -356,6 +334,8 @@ start_request(ForeignScanState *node)
 		scan->asked = *request;
 	if (request == NULL)
 		scan->at_end = true;
+	else if (method_field(scan, METHOD_KIND) == SCAN_WALK)
+		scan->walk = walk_begin(request, scan->cache);
 	else if (request->lookup != NULL)
 		scan->lookup = lookup_begin(request, scan->cache);
 	else
@@ -393,14 +373,15 @@ sum_pager_counts(const CrispScan *scan)
 {
 	PagerCounts sum = scan->pager_counts;
 
-	if (scan->list != NULL)
+	if (scan->list != NULL || scan->walk != NULL)
 	{
-		PagerCounts running = list_reader_counts(scan->list);
+		PagerCounts running = scan->walk ? walk_counts(scan->walk) : list_reader_counts(scan->list);
 
 		sum.pages += running.pages;
 		sum.rows += running.rows;
 		sum.doubles += running.doubles;
 		sum.past_end += running.past_end;
+		sum.parents += running.parents;
 	}
 	return sum;
 }
@@ -420,6 +401,9 @@ drop_request(CrispScan *scan)
 		list_reader_end(scan->list);
 	if (scan->lookup != NULL)
 		lookup_end(scan->lookup);
+	if (scan->walk != NULL)
+		walk_end(scan->walk);
+	scan->walk = NULL;
 	scan->newest = NULL;
 	scan->list = NULL;
 	scan->lookup = NULL;
@@ -444,7 +428,8 @@ store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot)
 {
 	CrispScan *scan = node->fdw_state;
 
-	flatten_row(scan->flattener, row, slot->tts_values, slot->tts_isnull);
+	flatten_row(scan->flattener, row, scan->walk ? walk_base(scan->walk) : NULL, slot->tts_values,
+				slot->tts_isnull);
 	if (scan->search_column > 0 && scan->request->search != NULL)
 	{
 		slot->tts_values[scan->search_column - 1] = CStringGetTextDatum(scan->request->search);
@@ -465,7 +450,10 @@ fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 
 	if (scan->details != NULL)
 		return details_next(scan->details, slot);
-	row = scan->lookup ? lookup_next(scan->lookup) : list_reader_next(scan->list);
+	if (scan->walk != NULL)
+		row = walk_next(scan->walk);
+	else
+		row = scan->lookup ? lookup_next(scan->lookup) : list_reader_next(scan->list);
 	if (row == NULL)
 		return false;
 	if (scan->lookup != NULL)
@@ -614,6 +602,8 @@ crisp_scan_is_ready(ForeignScanState *node)
 		return true;
 	if (scan->details != NULL)
 		return details_is_ready(scan->details);
+	if (scan->walk != NULL)
+		return walk_is_ready(scan->walk);
 	return scan->lookup ? lookup_is_ready(scan->lookup) : list_reader_is_ready(scan->list);
 }
 
@@ -632,6 +622,8 @@ is_settled(const CrispScan *scan)
 {
 	if (scan->details != NULL)
 		return details_is_settled(scan->details);
+	if (scan->walk != NULL)
+		return walk_is_settled(scan->walk);
 	return scan->lookup ? lookup_is_settled(scan->lookup) : list_reader_is_settled(scan->list);
 }
 
@@ -641,7 +633,9 @@ crisp_scan_descriptor(ForeignScanState *node)
 	CrispScan *scan = node->fdw_state;
 	pgsocket   socket;
 
-	if (scan->details != NULL)
+	if (scan->walk != NULL)
+		socket = walk_socket(scan->walk);
+	else if (scan->details != NULL)
 		socket = details_socket(scan->details);
 	else
 		socket = scan->lookup ? lookup_socket(scan->lookup) : list_reader_socket(scan->list);

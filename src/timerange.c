@@ -156,6 +156,13 @@ time_range_lower(TimeRange range, int64 *unix_ms)
 	return range.lower != PG_INT64_MIN;
 }
 
+bool
+time_range_upper(TimeRange range, int64 *unix_ms)
+{
+	*unix_ms = upper_ms(range);
+	return range.upper != PG_INT64_MAX;
+}
+
 /*
  * Unix milliseconds as ISO 8601 with milliseconds, in UTC.
  */

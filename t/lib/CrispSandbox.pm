@@ -155,13 +155,17 @@ sub requests
 
 	return @requests if $self->{last_looks};
 
-	my ($previous, $looks, @shown);
+	my (%previous, %looks, @shown);
 	foreach my $request (@requests)
 	{
-		# A last look may take several pages.
-		$looks = is_last_look($request, $previous) || ($looks && follows($request, $previous));
-		push @shown, $request unless $looks;
-		$previous = $request;
+		# A last look may take several pages, and requests for other lists may stand between.
+		my $list = (list_and_page($request))[0] // '';
+		my $previous = $previous{$list};
+
+		$looks{$list} =
+		  is_last_look($request, $previous) || ($looks{$list} && follows($request, $previous));
+		push @shown, $request unless $looks{$list};
+		$previous{$list} = $request;
 	}
 	return @shown;
 }

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * answercache.h
+ *		Answers that a scan may need again.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_ANSWERCACHE_H
+#define CRISP_ANSWERCACHE_H
+
+#include "api.h"
+
+/*
+ * What requests were answered, so that a join that comes back to a key asks for
+ * it once.
+ */
+typedef struct AnswerCache AnswerCache;
+
+/*
+ * An empty cache, in a child of CurrentMemoryContext.  It keeps about
+ * memory_limit bytes at most, and forgets nothing: what comes later isn't kept.
+ */
+extern AnswerCache *answer_cache_create(Size memory_limit);
+
+/*
+ * Keep the answer to a request for target, while there is room; with found
+ * false: that there is none.
+ */
+extern void answer_cache_add(AnswerCache *cache, const char *target, const ApiAnswer *answer,
+							 bool found);
+
+/* Whether the answer to a request for target was kept. */
+extern bool answer_cache_has(const AnswerCache *cache, const char *target);
+
+/*
+ * Get an answer that was kept; its tree belongs to owner.  Returns what found
+ * was; without an answer, *answer is left alone.
+ */
+extern bool answer_cache_get(const AnswerCache *cache, const char *target, MemoryContext owner,
+							 ApiAnswer *answer);
+
+#endif /* CRISP_ANSWERCACHE_H */

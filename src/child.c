@@ -1,0 +1,432 @@
+/*-------------------------------------------------------------------------
+ *
+ * child.c
+ *		The list below one row of another resource.
+ *
+ * There may be as many lists as the parent has rows, most of them short.  So a
+ * list is read one answer after the other, and several lists at a time.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+
+#include "child.h"
+#include "compat.h"
+#include "cursor.h"
+#include "jsonpath.h"
+#include "lastpage.h"
+#include "seen.h"
+#include "window.h"
+
+struct ChildReader
+{
+	const CrispRequest *request;
+	AnswerCache		   *cache;
+	MemoryContext		context;
+	const char		   *argument;
+	const JsonNode	   *base;
+	const JsonPath	   *key;
+	Window			   *window; /* holds what is under way: one request at most */
+	char *target; /* of that, or of what the cache has; NULL when nothing was asked for */
+	bool  is_cached;
+
+	/* What comes next. */
+	int		next;	/* page from 1, or index of the key to look up */
+	Cursor *cursor; /* NULL where pages have numbers */
+	bool	has_begun;
+	bool	at_end;
+
+	/* The answer at hand. */
+	MemoryContext	 answer_context;
+	const JsonNode **rows;
+	size_t			 nrows;
+	size_t			 next_row;
+
+	SeenKeys *seen; /* NULL until a second page is needed */
+	size_t	  largest_page;
+
+	PagerCounts counts;
+};
+
+ChildReader *
+child_begin(const CrispRequest *request, const char *argument, const char *base, AnswerCache *cache)
+{
+	const CrispColumn *key = crisp_resource_key(request->options->resource);
+	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw child",
+													   ALLOCSET_SMALL_SIZES);
+	MemoryContext	   old_context = MemoryContextSwitchTo(context);
+	ChildReader		  *child = palloc0(sizeof(ChildReader));
+	const char		  *error;
+	char			  *problem;
+
+	child->request = request;
+	child->cache = cache;
+	child->context = context;
+	child->argument = pstrdup(argument);
+	if (!json_parse(context, base, strlen(base), &child->base, &problem))
+		elog(ERROR, "could not parse what rows inherit: %s", problem);
+	if (key != NULL)
+		child->key = json_path_parse(key->path, &error);
+	child->window = window_create(request->options);
+	child->next = request->lookup ? 0 : 1;
+	if (request->lookup == NULL && request->options->resource->cursor != NULL)
+		child->cursor = cursor_create(request);
+	MemoryContextSwitchTo(old_context);
+	return child;
+}
+
+/*----------
+ * Asking
+ *----------
+ */
+
+/*
+ * What to ask for next.
+ */
+static char *
+next_target(const ChildReader *child)
+{
+	const CrispRequest *request = child->request;
+	char			   *query = NULL;
+	char			   *target;
+
+	if (request->lookup != NULL)
+		return request_child_lookup_target(request, child->argument,
+										   list_nth(request->keys, child->next));
+	if (child->cursor != NULL)
+		query = cursor_query(child->cursor);
+	target = request_child_target(request, child->argument, child->next, query);
+	if (query != NULL)
+		pfree(query);
+	return target;
+}
+
+void
+child_ask(ChildReader *child)
+{
+	MemoryContext old_context;
+
+	if (child->target != NULL)
+		return;
+	Assert(!child->at_end);
+	old_context = MemoryContextSwitchTo(child->context);
+	child->target = next_target(child);
+	child->is_cached = child->cache != NULL && answer_cache_has(child->cache, child->target);
+	if (!child->is_cached)
+		window_start(child->window, child->target);
+	MemoryContextSwitchTo(old_context);
+}
+
+bool
+child_is_ready(const ChildReader *child)
+{
+	return child->is_cached || window_is_ready(child->window);
+}
+
+bool
+child_is_settled(const ChildReader *child)
+{
+	return child->is_cached || window_is_settled(child->window);
+}
+
+pgsocket
+child_socket(const ChildReader *child)
+{
+	return window_socket(child->window);
+}
+
+/*----------
+ * Answers
+ *----------
+ */
+
+pg_noreturn static void
+raise_unexpected(const ChildReader *child, const char *problem)
+{
+	ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+					errmsg("unexpected answer from Crisp, server \"%s\"",
+						   child->request->options->server_name),
+					errdetail("GET %s: %s", child->target, problem),
+					errhint("Check the server's option base_url.")));
+}
+
+/*
+ * Get the answer to what was asked for, in a context of its own.  Returns
+ * false when Crisp has none.
+ */
+static bool
+get_answer(ChildReader *child, ApiAnswer *answer)
+{
+	bool found;
+
+	if (child->is_cached)
+	{
+		child->answer_context = AllocSetContextCreate(child->context, "crisp_fdw page",
+													  ALLOCSET_DEFAULT_SIZES);
+		return answer_cache_get(child->cache, child->target, child->answer_context, answer);
+	}
+
+	(void) window_receive(child->window);
+	child->answer_context = window_answer(child->window, answer, &found);
+
+	/* A list that has begun may go, but it doesn't become a wrong thing to ask for. */
+	if (!found && answer->status != 404 && child->has_begun)
+		raise_unexpected(child, psprintf("Crisp refuses, with status %d, to go on with a list.",
+										 answer->status));
+	if (child->cache != NULL)
+		answer_cache_add(child->cache, child->target, answer, found);
+	return found;
+}
+
+/*
+ * Make an object of an element that is the value of a column; NULL where it can't be one.
+ */
+static const JsonNode *
+scalar_row(const ChildReader *child, const JsonNode *element)
+{
+	const char	   *text;
+	size_t			length;
+	StringInfoData	object;
+	const JsonNode *row = NULL;
+	char		   *problem;
+
+	if (json_node_kind(element) == JSON_NODE_OBJECT || json_node_kind(element) == JSON_NODE_ARRAY)
+		return NULL;
+	text = json_text(element, &length);
+	initStringInfo(&object);
+	appendStringInfoChar(&object, '{');
+	escape_json(&object, child->request->options->resource->scalar_path);
+	appendStringInfoChar(&object, ':');
+	appendBinaryStringInfo(&object, text, (int) length);
+	appendStringInfoChar(&object, '}');
+	if (!json_parse(child->answer_context, object.data, object.len, &row, &problem))
+		elog(ERROR, "could not parse an element: %s", problem);
+	pfree(object.data);
+	return row;
+}
+
+/*
+ * Leave of the rows those that have a key which was not returned before, or none.
+ */
+static void
+drop_seen(ChildReader *child)
+{
+	size_t kept = 0;
+
+	if (child->key == NULL)
+		return;
+
+	/* Of a list that fits a page there is nothing to remember. */
+	if (child->seen == NULL && !child->at_end)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(child->context);
+
+		child->seen = seen_create((Size) work_mem * 1024 / CRISP_MAX_PREFETCH);
+		MemoryContextSwitchTo(old_context);
+	}
+	for (size_t i = 0; child->seen != NULL && i < child->nrows; i++)
+	{
+		const JsonNode *key = json_path_get(child->rows[i], child->key);
+		size_t			length = 0;
+		const char	   *text = key ? json_text(key, &length) : NULL;
+
+		if (text == NULL || seen_add(child->seen, text, length))
+			child->rows[kept++] = child->rows[i];
+	}
+	if (child->seen != NULL)
+		child->nrows = kept;
+}
+
+/*
+ * Take a page with a number, or all there is.  How many elements a full page has is the server's choice, but
+ * never less than Crisp's smallest pages: most lists are short here, and to ask for a second page of each
+ * would double the requests.
+ */
+static void
+take_numbered_page(ChildReader *child, const ApiAnswer *answer)
+{
+	const CrispOptions *options = child->request->options;
+	size_t				nelements = json_node_length(answer->data);
+	bool				scalars = options->resource->scalar_path != NULL;
+
+	for (size_t i = 0; i < nelements; i++)
+	{
+		const JsonNode *row = json_node_element(answer->data, i);
+
+		if (scalars)
+			row = scalar_row(child, row);
+		if (json_node_kind(row) == JSON_NODE_OBJECT)
+			child->rows[child->nrows++] = row;
+	}
+	child->largest_page = Max(child->largest_page, nelements);
+	child->at_end = !crisp_resource_is_paged(options->resource, options->tier) ||
+					page_is_last(options, nelements, Max(child->largest_page, CRISP_MIN_PER_PAGE),
+								 answer->more);
+	child->next++;
+	drop_seen(child);
+}
+
+/*
+ * Say in the server's log that elements of a list are no rows.
+ */
+static void
+log_skipped(const ChildReader *child, const JsonNode *elements)
+{
+	const CrispOptions *options = child->request->options;
+	bool				scalars = options->resource->scalar_path != NULL;
+
+	for (size_t i = 0; i < json_node_length(elements); i++)
+	{
+		JsonNodeKind kind = json_node_kind(json_node_element(elements, i));
+		bool		 is_object = kind == JSON_NODE_OBJECT;
+
+		if (scalars ? is_object || kind == JSON_NODE_ARRAY : !is_object)
+		{
+			ereport(LOG, (errmsg("skipped elements of a Crisp list that are no rows, server \"%s\"",
+								 options->server_name),
+						  errdetail("GET %s: first at element %zu.", child->target, i + 1)));
+			return;
+		}
+	}
+}
+
+/*
+ * Take a page of a list.
+ */
+static void
+take_page(ChildReader *child, const ApiAnswer *answer)
+{
+	size_t nelements = json_node_length(answer->data);
+
+	if (json_node_kind(answer->data) != JSON_NODE_ARRAY)
+		raise_unexpected(child, "\"data\" is not an array.");
+	log_skipped(child, answer->data);
+	child->rows = MemoryContextAlloc(child->answer_context, sizeof(JsonNode *) * Max(nelements, 1));
+	child->counts.rows += (int64) nelements;
+	if (child->cursor != NULL)
+	{
+		child->nrows = cursor_take_page(child->cursor, answer->data, answer->more, child->target,
+										child->rows);
+		child->at_end = cursor_at_end(child->cursor);
+	}
+	else
+		take_numbered_page(child, answer);
+	child->counts.doubles += (int64) (nelements - child->nrows);
+}
+
+/*
+ * Whether a row has the key that it was looked up by.
+ */
+static bool
+has_key(const ChildReader *child, const JsonNode *row)
+{
+	const JsonNode *value = json_path_get(row, child->key);
+	const char	   *text = json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL)
+																	 : NULL;
+	size_t			length;
+
+	if (text == NULL)
+		text = json_text(value, &length);
+	return strcmp(text, list_nth(child->request->keys, child->next)) == 0;
+}
+
+/*
+ * Take the one row that an answer is.
+ */
+static void
+take_single(ChildReader *child, const ApiAnswer *answer)
+{
+	if (json_node_kind(answer->data) != JSON_NODE_OBJECT)
+		raise_unexpected(child, "\"data\" is not an object.");
+	child->counts.rows++;
+	if (child->request->lookup != NULL && !has_key(child, answer->data))
+		return;
+	child->rows = palloc(sizeof(JsonNode *));
+	child->rows[child->nrows++] = answer->data;
+}
+
+void
+child_take(ChildReader *child)
+{
+	const CrispRequest *request = child->request;
+	MemoryContext		old_context = MemoryContextSwitchTo(child->context);
+	ApiAnswer			answer = {0};
+	bool				found;
+
+	if (child->answer_context != NULL)
+		MemoryContextDelete(child->answer_context);
+	child->answer_context = NULL;
+	child->rows = NULL;
+	child->nrows = 0;
+	child->next_row = 0;
+
+	found = get_answer(child, &answer);
+	MemoryContextSwitchTo(child->answer_context);
+	if (!child->is_cached)
+		child->counts.pages++;
+	if (request->lookup != NULL || request->options->resource->is_single)
+	{
+		if (found)
+			take_single(child, &answer);
+		child->next++;
+		child->at_end = request->lookup == NULL || child->next >= list_length(request->keys);
+	}
+	else if (found)
+		take_page(child, &answer);
+	else
+		child->at_end = true;
+	child->has_begun = request->lookup == NULL;
+	pfree(child->target);
+	child->target = NULL;
+	MemoryContextSwitchTo(old_context);
+}
+
+/*----------
+ * Rows
+ *----------
+ */
+
+bool
+child_at_hand(const ChildReader *child)
+{
+	return child->next_row < child->nrows;
+}
+
+bool
+child_at_end(const ChildReader *child)
+{
+	return child->at_end && !child_at_hand(child);
+}
+
+const JsonNode *
+child_next(ChildReader *child)
+{
+	return child_at_hand(child) ? child->rows[child->next_row++] : NULL;
+}
+
+const JsonNode *
+child_base(const ChildReader *child)
+{
+	return child->base;
+}
+
+PagerCounts
+child_counts(const ChildReader *child)
+{
+	return child->counts;
+}
+
+void
+child_end(ChildReader *child)
+{
+	if (child->seen != NULL)
+		seen_free(child->seen);
+	MemoryContextDelete(child->context);
+}

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * column_use.h
+ *		What a query does with the columns of a relation.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_COLUMN_USE_H
+#define CRISP_COLUMN_USE_H
+
+#include "nodes/pathnodes.h"
+
+/*
+ * The attribute numbers that a scan must fill: those that leave it, those that
+ * scan_clauses look at, and sort_column, unless that is 0.  A whole-row reference
+ * means all.  An integer List, in the order of the table's columns.
+ */
+extern List *column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses,
+							 AttrNumber sort_column);
+
+/*
+ * The attribute number of the relation's own column that a pathkey sorts by,
+ * or 0; and whether it wants the largest values first.
+ */
+extern AttrNumber column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey);
+extern bool		  column_use_is_descending(PathKey *pathkey);
+
+/*
+ * Whether a column holds no NULL in the rows that are wanted: it's declared
+ * so, or a condition demands it.
+ */
+extern bool column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum);
+
+#endif /* CRISP_COLUMN_USE_H */

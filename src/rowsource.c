@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowsource.c
+ *		What fills the columns of a foreign table.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "rowsource.h"
+
+/*
+ * Which values a column shows: those of its catalog column, if it has one.
+ */
+static FlattenKinds
+shown_kinds(const CrispColumn *column)
+{
+	if (column != NULL && (column->flags & CRISP_STRINGS) != 0)
+		return FLATTEN_STRINGS;
+	if (column != NULL && (column->flags & CRISP_STRUCTURES) != 0)
+		return FLATTEN_STRUCTURES;
+	return FLATTEN_ALL;
+}
+
+Flattener *
+row_source_begin(const CrispOptions *options, Relation relation, List *columns,
+				 AttrNumber *search_column)
+{
+	const CrispColumn *search = crisp_resource_search(options->resource);
+	Oid				   relid = RelationGetRelid(relation);
+	TupleDesc		   tupdesc = RelationGetDescr(relation);
+	FlattenSource	  *sources = palloc(sizeof(FlattenSource) * Max(list_length(columns), 1));
+	int				   nsources = 0;
+	ListCell		  *lc;
+
+	if (search_column != NULL)
+		*search_column = 0;
+	foreach(lc, columns)
+	{
+		FlattenSource	 *source = &sources[nsources];
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
+		const char		 *name = NameStr(attribute->attname);
+
+		source->attnum = attribute->attnum;
+		source->path = option_json_path(options, relid, attribute->attnum, name);
+		source->text = option_column_text(options, source->path);
+		source->kinds = shown_kinds(option_named_column(options, relid, attribute->attnum, name));
+		if (search != NULL && source->path != NULL && strcmp(source->path, search->path) == 0)
+		{
+			Oid type = getBaseType(attribute->atttypid);
+
+			if (search_column != NULL && (type == TEXTOID || type == VARCHAROID))
+				*search_column = attribute->attnum;
+		}
+		else
+			nsources++;
+	}
+	return flatten_begin(tupdesc, RelationGetRelationName(relation), options->resource->envelope,
+						 sources, nsources);
+}
+
+List *
+row_source_all_columns(Relation relation)
+{
+	TupleDesc tupdesc = RelationGetDescr(relation);
+	List	 *columns = NIL;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+		if (!TupleDescAttr(tupdesc, i)->attisdropped)
+			columns = lappend_int(columns, i + 1);
+	return columns;
+}

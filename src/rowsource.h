@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowsource.h
+ *		What fills the columns of a foreign table.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_ROWSOURCE_H
+#define CRISP_ROWSOURCE_H
+
+#include "utils/relcache.h"
+
+#include "flatten.h"
+#include "option.h"
+
+/*
+ * Prepare the conversion of rows for the columns whose attribute numbers are
+ * in columns (an integer List).  A text
+ * column that reads what full-text search was asked for is left out, and
+ * *search_column gets its number, which may be NULL; it's 0 where there is none.
+ * Palloc'd in CurrentMemoryContext.  Raises what flatten_begin() raises.
+ */
+extern Flattener *row_source_begin(const CrispOptions *options, Relation relation, List *columns,
+								   AttrNumber *search_column);
+
+/* The attribute numbers of all of a relation's columns: an integer List, palloc'd. */
+extern List *row_source_all_columns(Relation relation);
+
+#endif /* CRISP_ROWSOURCE_H */
