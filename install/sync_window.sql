@@ -230,7 +230,8 @@ END
 $$;
 
 -- Rows of the list that a window asks for: those of some full pages of the source, each of which may repeat a
--- row or two of the one before; or a page of the parent, with a request for each of its rows.
+-- row or two of the one before, and at whose end there may be a last look; or a page of the parent, with a
+-- request for each of its rows.
 CREATE FUNCTION crisp_sync_window_rows(work crisp_sync_work)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -242,7 +243,7 @@ BEGIN
     IF work.argument IS NOT NULL THEN
         RETURN greatest(1, least(work.per_page, remaining - 1));
     END IF;
-    RETURN (work.per_page - 2) * greatest(1, least(5, remaining));
+    RETURN (work.per_page - 2) * greatest(1, least(5, remaining - 1));
 END
 $$;
 

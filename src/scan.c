@@ -251,14 +251,15 @@ evaluate_values(ForeignScanState *node, List *deparse_context)
 
 /*
  * The page size for a list of which the query wants so many rows: as few
- * pages as possible, and those no larger than needed.
+ * pages as possible, and those no larger than needed.  Several pages of an
+ * exact scan are full, since each begins with rows of the one before.
  */
 static int
 page_size(const CrispOptions *options, int rows)
 {
 	int pages;
 
-	if (rows <= 0)
+	if (rows <= 0 || (options->exact_scan && rows > options->per_page))
 		return options->per_page;
 	pages = (rows + options->per_page - 1) / options->per_page;
 	return Max(CRISP_MIN_PER_PAGE, (rows + pages - 1) / pages);

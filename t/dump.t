@@ -1,4 +1,5 @@
-# What pg_dump, pg_restore and pg_upgrade do with foreign tables, materialized views over them, and copies.
+# What pg_dump, pg_restore and pg_upgrade do with foreign tables, with materialized views over them, and with
+# copies that crisp_sync() keeps.
 
 use strict;
 use warnings;
@@ -137,10 +138,78 @@ $dump = dump_with('-U', 'clerk');
 unlike(slurp_file($dump), qr/\Q$_\E/, 'who may not see credentials does not dump them') foreach @credentials;
 
 #
+# Copies, and what is known of them: one that is up to date, and one whose load has just begun.
+#
+
+my $sync = q{CALL crisp_sync('crisp.conversations', 'public.conversations')};
+my $load = q{CALL crisp_sync('crisp.conversations', 'public.begun', max_requests => 2)};
+my $state = <<'END';
+SELECT source, target, state, watermark, rows_inserted, requests FROM crisp_sync_status ORDER BY target::text
+END
+my $copies = q{SELECT count(*), md5(string_agg(to_jsonb(c)::text, ',' ORDER BY session_id)) FROM conversations c};
+
+# One test: syncing goes on in this database from where it was.
+sub goes_on
+{
+	my ($database, $where) = @_;
+	my $last_run = 'SELECT max(run_id) FROM crisp_sync_run';
+	my $run = query($last_run, $database);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	subtest "syncing goes on $where" => sub {
+		$sandbox->clear;
+		query($sync, $database);
+		is(requests() =~ s/\?\S*//r, 'conversations/1', 'one page for what has changed');
+		is( query('SELECT count(*) FROM conversations', $database),
+			query('SELECT count(*) FROM crisp.conversations', $database),
+			'all conversations');
+		is(query($last_run, $database), $run + 1, 'runs are numbered on');
+		for (1 .. 10)
+		{
+			last if query($state, $database) !~ /begun\|unfinished/;
+			query($load, $database);
+		}
+		is( query('SELECT count(*) FROM begun', $database),
+			query('SELECT count(*) FROM crisp.conversations', $database),
+			'a load that had begun comes to its end');
+	};
+	return;
+}
+
+query($sync);
+query($load);
+my $known = query($state);
+my $copied = query($copies);
+like($known, qr/\|(?:public\.)?begun\|unfinished\|.*conversations\|up to date\|/s, 'one is up to date, one has begun');
+
+$dump = dump_with('--exclude-table-data=staff');
+$sandbox->data([ { op => 'touch', index => 70 } ]);
+$sandbox->clear;
+restore($dump, 'copied');
+is(query($state, 'copied'), $known, 'a dump carries what is known of the copies');
+is(query($copies, 'copied'), $copied, 'and the copies');
+is(requests(), '', 'to restore them asks Crisp for nothing');
+goes_on('copied', 'in another database');
+
+my $other = PostgreSQL::Test::Cluster->new('other');
+$other->init;
+$other->start;
+$other->safe_psql('postgres', 'CREATE ROLE clerk');
+restore($dump, 'copied', $other);
+is($other->safe_psql('copied', $state), $known, 'on another server as well');
+is($other->safe_psql('copied', $copies), $copied, 'with the copies');
+$other->stop;
+
+query('DROP EXTENSION crisp_fdw CASCADE', 'copied');
+is( query(q{SELECT count(*) FILTER (WHERE relkind = 'f'), count(*) FILTER (WHERE relname IN ('conversations', 'begun'))
+	FROM pg_class WHERE relkind IN ('f', 'r')}, 'copied'),
+	'0|2', 'DROP EXTENSION takes the foreign tables, and leaves the copies');
+
+#
 # pg_upgrade moves the files of tables and views.
 #
 
-query("DROP DATABASE $_") foreach qw(restored unasked listed refused);
+query("DROP DATABASE $_") foreach qw(restored unasked listed refused copied);
 my $expected = query($staff);
 my $upgraded = PostgreSQL::Test::Cluster->new('upgraded');
 $upgraded->init;
@@ -158,7 +227,10 @@ $upgraded->start;
 $node = $upgraded;
 is_deeply(definitions(), $defined, 'servers, mappings, tables and columns are there again');
 is(query($staff), $expected, 'and so are the rows of materialized views');
+is(query($state), $known, 'what is known of the copies');
+is(query($copies), $copied, 'and the copies');
 is(requests(), '', 'Crisp has not been asked for anything');
+goes_on('postgres', 'after pg_upgrade');
 
 $node->stop;
 done_testing();
