@@ -168,6 +168,7 @@ exchange_answer(Exchange *exchange)
 	Delivery *delivery = &exchange->delivery;
 	bool	  is_api = strncmp(request->path, "/v1/", 4) == 0;
 	Reply	  reply = {.status = 500, .rows = -1};
+	Fault	 *fault;
 
 	exchange->answered = true;
 	buffer_reserve(&request->body, 0);
@@ -179,10 +180,12 @@ exchange_answer(Exchange *exchange)
 		*delivery = (Delivery){.status = reply.status, .body = reply.body, .cut_after = -1};
 		return;
 	}
+	fault = faults_choose(&sandbox->faults, request);
 	changes_before(sandbox, request);
-	route_request(sandbox, request, &reply);
+	if (fault_acts(fault))
+		route_request(sandbox, request, &reply);
 	changes_after(sandbox);
-	faults_apply(&sandbox->faults, request, &reply, delivery);
+	fault_apply(fault, &reply, delivery);
 	if (sandbox->settings.gzip && request->accepts_gzip && delivery->body.len > 0 &&
 		delivery->repeat <= 1 && !has_header(delivery, "Content-Encoding"))
 	{

@@ -29,7 +29,7 @@ typedef struct Action
 	int64_t		low; /* of integers */
 	int64_t		high;
 	const char *(*check)(json_object *value); /* or NULL */
-	void (*apply)(json_object *value, Delivery *delivery);
+	void (*apply)(json_object *value, Delivery *delivery); /* or NULL */
 } Action;
 
 static int
@@ -289,6 +289,7 @@ apply_drip(json_object *value, Delivery *delivery)
 
 /* Carried out in this order: bodies come before what changes them. */
 static const Action actions[] = {
+	{"act", json_type_boolean, 0, 0, NULL, NULL}, /* see fault_acts() */
 	{"status", json_type_int, 200, 999, NULL, apply_status},
 	{"headers", json_type_object, 0, 0, check_headers, apply_headers},
 	{"body", json_type_string, 0, 0, NULL, apply_body},
@@ -426,27 +427,42 @@ is_due(Fault *fault, const Request *request)
 	return true;
 }
 
-void
-faults_apply(FaultList *list, const Request *request, Reply *reply, Delivery *delivery)
+Fault *
+faults_choose(FaultList *list, const Request *request)
 {
 	Fault *chosen = NULL;
 
+	for (Fault *fault = list->first; fault != NULL; fault = fault->next)
+		if (is_due(fault, request) && chosen == NULL)
+			chosen = fault;
+	if (chosen != NULL)
+		chosen->used++;
+	return chosen;
+}
+
+bool
+fault_acts(const Fault *fault)
+{
+	json_object *act;
+
+	return fault == NULL || !json_object_object_get_ex(fault->answer, "act", &act) ||
+		   json_object_get_boolean(act);
+}
+
+void
+fault_apply(const Fault *fault, Reply *reply, Delivery *delivery)
+{
 	memset(delivery, 0, sizeof(*delivery));
 	delivery->status = reply->status;
 	delivery->body = reply->body;
 	delivery->cut_after = -1;
 	memset(&reply->body, 0, sizeof(reply->body));
-	for (Fault *fault = list->first; fault != NULL; fault = fault->next)
-		if (is_due(fault, request) && chosen == NULL)
-			chosen = fault;
-	if (chosen == NULL)
-		return;
-	chosen->used++;
-	for (size_t i = 0; i < ACTION_COUNT; i++)
+	for (size_t i = 0; fault != NULL && i < ACTION_COUNT; i++)
 	{
 		json_object *value;
 
-		if (json_object_object_get_ex(chosen->answer, actions[i].name, &value))
+		if (actions[i].apply != NULL &&
+			json_object_object_get_ex(fault->answer, actions[i].name, &value))
 			actions[i].apply(value, delivery);
 	}
 }

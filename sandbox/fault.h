@@ -43,8 +43,12 @@ extern const char *faults_set(FaultList *list, json_object *answers);
 extern void faults_write(const FaultList *list, JsonWriter *writer);
 extern void faults_clear(FaultList *list);
 
-/* Makes the reply a delivery (taking its body over), as the first fault that matches wants it. */
-extern void faults_apply(FaultList *list, const Request *request, Reply *reply, Delivery *delivery);
+/* The first fault that matches, or NULL; it counts as used. */
+extern Fault *faults_choose(FaultList *list, const Request *request);
+/* Whether the request is carried out before the fault's answer; fault may be NULL. */
+extern bool fault_acts(const Fault *fault);
+/* Makes the reply a delivery (taking its body over), as the fault wants it; NULL: as it is. */
+extern void fault_apply(const Fault *fault, Reply *reply, Delivery *delivery);
 extern void delivery_free(Delivery *delivery);
 
 /* Decodes base64; NULL where it is none. */
