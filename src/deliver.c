@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "deliver.h"
 #include "jsonpath.h"
+#include "kept.h"
 
 /* How many of the rows that were done are named; the latest. */
 #define ROWS_NAMED 10
@@ -186,7 +187,12 @@ deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *an
 	deliverer->call = NULL;
 
 	if (success)
+	{
+		/* Requests of the same row count once. */
+		if (deliverer->partial == NULL)
+			kept_count();
 		deliverer->partial = request;
+	}
 	else if (!failure.absent || deliverer->operation == CMD_INSERT)
 		raise_failure(deliverer, request, &failure);
 

@@ -604,18 +604,31 @@ subtest 'cancelled while a message is under way' => sub {
 };
 
 subtest 'transactions' => sub {
-	$session->query(<<"END");
+	my $warning = 'what was written to Crisp cannot be rolled back:';
+	my $result = $session->run(<<"END");
 BEGIN;
 $insert VALUES ('$id', 'text', 'kept');
 SAVEPOINT s;
 $insert VALUES ('$id', 'text', 'kept, too');
+SAVEPOINT t;
+$insert VALUES ('$id', 'text', 'and this');
+RELEASE t;
 ROLLBACK TO s;
 ROLLBACK;
 END
 	is_deeply(
 		[ map { $_->[2]->{content} } written() ],
-		[ 'kept', 'kept, too' ],
+		[ 'kept', 'kept, too', 'and this' ],
 		'what was sent stays sent, and nothing is sent at the end');
+	is_deeply(
+		[ map { "$_->{severity} $_->{message}" } @{ $result->{notices} } ],
+		[ "WARNING $warning 2 rows", "WARNING $warning 1 row" ],
+		'warnings say so');
+	$result = $session->run("BEGIN;\n$insert VALUES ('$id', 'text', 'x');\nSELECT 1/0;\nROLLBACK");
+	is_deeply([ map { $_->{message} } @{ $result->{notices} } ],
+		["$warning 1 row"], 'also when it is an error that ends the transaction');
+	$result = $session->run("BEGIN;\nSAVEPOINT s;\n$insert VALUES ('$id', 'text', 'x');\nCOMMIT;\nBEGIN;\nROLLBACK");
+	is_deeply($result->{notices}, [], 'and none where nothing is rolled back');
 	$sandbox->reset;
 
 	my $plan = $session->query("EXPLAIN (COSTS OFF) $insert VALUES ('$id', 'text', 'x')");
