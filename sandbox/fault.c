@@ -28,7 +28,7 @@ typedef struct Action
 	json_type	type;
 	int64_t		low; /* of integers */
 	int64_t		high;
-	const char *(*check)(json_object *value); /* or NULL */
+	const char *(*check)(json_object *value);			   /* or NULL */
 	void (*apply)(json_object *value, Delivery *delivery); /* or NULL */
 } Action;
 

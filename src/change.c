@@ -12,6 +12,8 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "change.h"
 #include "compat.h"
@@ -66,6 +68,8 @@ change_table_create(const CrispOptions *options, Relation relation)
 	table->options = options;
 	table->changes = options->resource->changes;
 	table->name = pstrdup(RelationGetRelationName(relation));
+	table->sql_name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
+												 RelationGetRelationName(relation));
 	table->ncolumns = tupdesc->natts;
 	table->columns = palloc0(sizeof(ChangeColumn) * Max(tupdesc->natts, 1));
 	for (int i = 0; i < tupdesc->natts; i++)
@@ -96,11 +100,8 @@ change_attribute(const ChangeTable *table, const char *catalog_name)
 	return InvalidAttrNumber;
 }
 
-/*
- * A column's name as the table has it, for messages.
- */
-static const char *
-name_in_table(const ChangeTable *table, const char *catalog_name)
+const char *
+change_column_name(const ChangeTable *table, const char *catalog_name)
 {
 	AttrNumber attnum = change_attribute(table, catalog_name);
 
@@ -117,7 +118,7 @@ value_missing(const ChangeTable *table, const char *catalog_name, const char *de
 {
 	ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
 					errmsg("null value in column \"%s\" of foreign table \"%s\"",
-						   name_in_table(table, catalog_name), table->name),
+						   change_column_name(table, catalog_name), table->name),
 					errdetail("%s", detail)));
 }
 
@@ -126,7 +127,7 @@ value_wrong(const ChangeTable *table, const char *catalog_name, const char *valu
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("invalid value for column \"%s\" of foreign table \"%s\": \"%s\"",
-						   name_in_table(table, catalog_name), table->name, value),
+						   change_column_name(table, catalog_name), table->name, value),
 					errhint("%s", hint)));
 }
 
@@ -190,7 +191,7 @@ encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
 			ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("column \"%s\" of foreign table \"%s\" cannot be given where \"%s\" is \"%s\"",
-					column->name, table->name, name_in_table(table, field->when),
+					column->name, table->name, change_column_name(table, field->when),
 					row_text(row, field->when)),
 			 errhint("It goes with: %s", crisp_words_text(field->matches))));
 	if (field->words != NULL && !crisp_words_have(field->words, row_text(row, field->column)))
@@ -217,7 +218,7 @@ need_text(const Row *row, const CrispField *field)
 	if (field->when == NULL || row_text(row, field->when) == NULL)
 		return psprintf("Crisp needs it in a %s.", noun);
 	return psprintf("Crisp needs it in a %s where \"%s\" is \"%s\".", noun,
-					name_in_table(row->table, field->when), row_text(row, field->when));
+					change_column_name(row->table, field->when), row_text(row, field->when));
 }
 
 void
@@ -263,7 +264,7 @@ add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg(
 					 "column \"%s\" of foreign table \"%s\" cannot be given together with another",
-					 name_in_table(table, field->column), table->name),
+					 change_column_name(table, field->column), table->name),
 				 errdetail("Both would be \"%s\" at Crisp.", field->body_path)));
 
 	draft->members[draft->nmembers].path = field->body_path;

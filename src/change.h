@@ -37,6 +37,7 @@ typedef struct ChangeTable
 	const CrispOptions *options;
 	const CrispChanges *changes;
 	const char		   *name;
+	const char		   *sql_name; /* with its schema, quoted where it must be */
 	int					ncolumns;
 	ChangeColumn	   *columns; /* by attribute number, from 1, minus 1 */
 } ChangeTable;
@@ -67,6 +68,9 @@ extern ChangeTable *change_table_create(const CrispOptions *options, Relation re
 
 /* The attribute number of a column, by its name in the catalog; 0 when the table has none. */
 extern AttrNumber change_attribute(const ChangeTable *table, const char *catalog_name);
+
+/* A column's name as the table has it, else the catalog's; for messages. */
+extern const char *change_column_name(const ChangeTable *table, const char *catalog_name);
 
 /*
  * The request that inserts a row, of which values and nulls have an element for each attribute.

@@ -11,6 +11,7 @@
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 
 #include "compat.h"
 #include "deliver.h"
@@ -131,11 +132,12 @@ look_hint(const ChangeTable *table, const ChangeKeys *keys)
 	StringInfoData hint;
 
 	initStringInfo(&hint);
-	appendStringInfo(&hint, "Before sending it again, look for it: SELECT ... FROM \"%s\" WHERE ",
-					 table->name);
+	appendStringInfo(&hint, "Before sending it again, look for it: SELECT * FROM %s WHERE ",
+					 table->sql_name);
 	for (int i = 0; i < keys->count; i++)
-		appendStringInfo(&hint, "%s%s = '%s'", i > 0 ? " AND " : "", keys->columns[i],
-						 keys->values[i]);
+		appendStringInfo(&hint, "%s%s = %s", i > 0 ? " AND " : "",
+						 quote_identifier(change_column_name(table, keys->columns[i])),
+						 quote_literal_cstr(keys->values[i]));
 	return hint.data;
 }
 

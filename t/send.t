@@ -454,7 +454,7 @@ subtest 'at most once' => sub {
 	my $sql = "$insert VALUES ('$id', 'text', 'once')";
 	my $may = qr/\nThe message may or may not have been sent\. It was not sent again\.$/;
 	my $not = qr/\nThe message was not sent\./;
-	my $look = qr/^Before sending it again, look for it: SELECT .* FROM "messages" WHERE session_id = '$id'$/;
+	my $look = qr/^Before sending it again, look for it: SELECT \* FROM crisp\.messages WHERE session_id = '$id'$/;
 
 	# Even where retries are allowed.
 	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD retry_delay '1ms', ADD request_timeout '500ms')));
