@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $sandbox = CrispSandbox->start(conversations => 1300, people => 60, websites => 3);
+my $sandbox = CrispSandbox->start(conversations => 500, people => 60, websites => 3);
 my @websites = map { $sandbox->website_id($_) } 0 .. 2;
 
 # Two servers that ask Crisp, each for websites of its own.
@@ -156,7 +156,7 @@ is($sandbox->count, $asked, 'none of this asks Crisp');
 #
 
 $sandbox->clear;
-$sandbox->data([ { op => 'touch', index => 40, website_id => $websites[1] } ]);
+$sandbox->data([ { op => 'touch', index => 20, website_id => $websites[1] } ]);
 isnt(rows_at_hub('true'), rows_at_crisp(@websites), 'a change that no server has copied');
 copy_to('south');
 is(rows_at_hub('true'), rows_at_crisp(@websites), 'the coordinator has what a server copies');
