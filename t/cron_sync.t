@@ -15,7 +15,8 @@ use Time::HiRes qw(sleep);
 
 plan_without_cron();
 
-my $sandbox = CrispSandbox->start(conversations => 230, people => 60, operators => 5);
+my $sandbox =
+  CrispSandbox->start(conversations => 230, people => 160, operators => 5, now => 'current');
 my $node = start_node(cron_settings());
 
 connect_crisp($node, $sandbox, options => "max_retries '0'");
@@ -153,6 +154,38 @@ is($run->{status}, 'succeeded', 'the next run');
 is( query(q{SELECT count(*) FROM crisp_sync_status WHERE last_error_at > coalesce(last_success, '-infinity')}),
 	0, 'now it finds none');
 is_equal('the copy has what the failed run missed');
+
+#
+# A quota that is spent: the run fails, and the next one has as little to ask for as this one had.  Profiles
+# are fetched in another way than conversations.
+#
+
+my $people = q{CALL crisp_sync('crisp.people_profiles', 'public.people')};
+query($people);
+$sandbox->data([ map { { op => 'touch', resource => $_, index => 20 } } qw(conversations people) ]);
+$sandbox->control(
+	{ answers => [ { match => {}, status => 429, headers => { 'Retry-After' => '3600' } } ] });
+foreach my $statement ($call, $people)
+{
+	$run = run_by_cron($node, $statement);
+	is($run->{status}, 'failed', "a quota that is spent: $statement");
+	like($run->{message}, qr/^ERROR: Crisp's rate limit or request quota is reached, server "support"\n/, 'the error');
+	like($run->{message}, qr/^HINT: Wait before trying again/m, 'its hint');
+}
+is( query('SELECT DISTINCT last_error FROM crisp_sync_status'),
+	q{Crisp's rate limit or request quota is reached, server "support"},
+	'the status shows it');
+$sandbox->control({ answers => [] });
+$sandbox->clear;
+$run = run_by_cron($node, $call);
+is(requests(), 'conversations/1', 'the next run asks for what has changed');
+$sandbox->clear;
+$run = run_by_cron($node, $people);
+cmp_ok($sandbox->count, '<=', 3, 'so it does for profiles, once the order of the list is known');
+is_equal('the copy has what the failed run missed');
+is( query('SELECT count(*), max(updated_at) FROM people'),
+	query('SELECT count(*), max(updated_at) FROM crisp.people_profiles'),
+	'and so has that of profiles');
 
 #
 # Within a quota: a role that may spend so much, and a load that takes several runs.
