@@ -24,6 +24,7 @@
 #include "condition.h"
 #include "cursor.h"
 #include "explain.h"
+#include "list.h"
 #include "modify.h"
 #include "modify_plan.h"
 #include "plan.h"
@@ -85,7 +86,11 @@ request_text(const CrispRequest *request)
 
 	initStringInfo(&text);
 	if (request->lookup == NULL)
-		appendStringInfo(&text, "GET %s", request_list_target(request, 1));
+	{
+		CrispRequest first = list_reader_first_request(request);
+
+		appendStringInfo(&text, "GET %s", request_list_target(&first, 1));
+	}
 	else if (request->keys == NIL)
 		appendStringInfo(&text, "GET %s", request_lookup_target(request, NULL));
 	else
@@ -203,6 +208,8 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 	else
 	{
 		ExplainPropertyText("Crisp Request", request_text(request), es);
+		if (list_nth_int(method, METHOD_KIND) == SCAN_LIST && list_reader_is_exact(request))
+			ExplainPropertyText("Scan Mode", "exact", es);
 		explain_early_stop(method, request, es);
 		explain_details(node, es);
 	}

@@ -23,10 +23,15 @@ typedef struct ListReader ListReader;
  */
 extern ListReader *list_reader_begin(const CrispRequest *request);
 
+/* Whether a request is read by date; see exact.h. */
+extern bool list_reader_is_exact(const CrispRequest *request);
+
+/* What a reader asks for first: request, and what its scan mode adds. */
+extern CrispRequest list_reader_first_request(const CrispRequest *request);
+
 /*
  * The next row: a JSON object that stays valid until the next call, or NULL
- * at the end.  A key is returned once.  Raises what pager_next() raises, and
- * HV000 when an exact scan needs an order that Crisp doesn't keep.
+ * at the end.  A key is returned once.  Raises what pager_next() and exact_next() raise.
  */
 extern const JsonNode *list_reader_next(ListReader *reader);
 

@@ -151,6 +151,12 @@ order_is_trusted(const CrispRequest *request)
 	return proved;
 }
 
+bool
+order_is_disproved(const CrispRequest *request)
+{
+	return fact_recall(request->options, request->order->query) == FACT_FALSE;
+}
+
 void
 order_disprove(const CrispRequest *request)
 {

@@ -21,6 +21,9 @@
  */
 extern bool order_is_trusted(const CrispRequest *request);
 
+/* Whether this session knows that a request's order can't be relied on.  Makes no request. */
+extern bool order_is_disproved(const CrispRequest *request);
+
 /* Note that a row out of order was seen: the order is trusted no more in this session. */
 extern void order_disprove(const CrispRequest *request);
 

@@ -309,7 +309,8 @@ check_order(Pager *pager, const JsonNode *row)
 		return;
 	if (pager->has_last_time && time > pager->last_time)
 	{
-		order_disprove(pager->request);
+		if (pager->request->order != NULL)
+			order_disprove(pager->request);
 		pager->stops = false;
 	}
 	pager->has_last_time = true;
@@ -418,6 +419,16 @@ pgsocket
 pager_socket(const Pager *pager)
 {
 	return window_socket(pager->window);
+}
+
+void
+pager_add_counts(PagerCounts *sum, PagerCounts counts)
+{
+	sum->pages += counts.pages;
+	sum->rows += counts.rows;
+	sum->doubles += counts.doubles;
+	sum->past_end += counts.past_end;
+	sum->parents += counts.parents;
 }
 
 PagerCounts

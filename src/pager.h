@@ -21,8 +21,7 @@ typedef struct Pager Pager;
  * pager lives in a child of CurrentMemoryContext; request must live as long.
  * Rows whose keys are in seen are dropped, and those of others go in there;
  * with NULL, the pager has a set of its own.
- * If the request has an order that can't be trusted, the caller must have
- * taken its stop away.
+ * If the request has a stop, the caller must trust the list's order.
  */
 extern Pager *pager_begin(const CrispRequest *request, SeenKeys *seen);
 
@@ -76,6 +75,9 @@ typedef struct PagerCounts
 } PagerCounts;
 
 extern PagerCounts pager_counts(const Pager *pager);
+
+/* Add counts to a sum of them. */
+extern void pager_add_counts(PagerCounts *sum, PagerCounts counts);
 
 /* Release everything; aborts what is under way. */
 extern void pager_end(Pager *pager);

@@ -271,7 +271,9 @@ crisp_scan_request(ForeignScanState *node, List *deparse_context)
 	CrispScan		 *scan = node->fdw_state;
 	int				  kind = method_field(scan, METHOD_KIND);
 	int				  order = method_field(scan, METHOD_ORDER);
-	const CrispOrder *asked = order >= 0 ? &scan->options->resource->orders[order] : NULL;
+	bool			  by_date = kind == SCAN_LIST && scan->options->exact_scan;
+	const CrispOrder *asked = order >= 0 && !by_date ? &scan->options->resource->orders[order]
+													 : NULL;
 
 	/* The newest rows end at a bound, too, but for the sake of a proved order alone. */
 	bool			stops = kind == SCAN_LIST || (asked != NULL && asked->opposite != NULL);
@@ -374,16 +376,10 @@ sum_pager_counts(const CrispScan *scan)
 {
 	PagerCounts sum = scan->pager_counts;
 
-	if (scan->list != NULL || scan->walk != NULL)
-	{
-		PagerCounts running = scan->walk ? walk_counts(scan->walk) : list_reader_counts(scan->list);
-
-		sum.pages += running.pages;
-		sum.rows += running.rows;
-		sum.doubles += running.doubles;
-		sum.past_end += running.past_end;
-		sum.parents += running.parents;
-	}
+	if (scan->walk != NULL)
+		pager_add_counts(&sum, walk_counts(scan->walk));
+	else if (scan->list != NULL)
+		pager_add_counts(&sum, list_reader_counts(scan->list));
 	return sum;
 }
 

@@ -218,15 +218,6 @@ parent_is_ready(Walk *walk)
  *----------
  */
 
-static void
-add_counts(PagerCounts *sum, PagerCounts counts)
-{
-	sum->pages += counts.pages;
-	sum->rows += counts.rows;
-	sum->doubles += counts.doubles;
-	sum->past_end += counts.past_end;
-}
-
 /*
  * Close the lists that have been read to their ends.
  */
@@ -241,7 +232,7 @@ close_children(Walk *walk)
 
 		if (child_at_end(child))
 		{
-			add_counts(&walk->counts, child_counts(child));
+			pager_add_counts(&walk->counts, child_counts(child));
 			child_end(child);
 		}
 		else
@@ -407,9 +398,9 @@ walk_counts(const Walk *walk)
 	PagerCounts sum = walk->counts;
 
 	for (int i = 0; i < walk->nchildren; i++)
-		add_counts(&sum, child_counts(walk->children[i]));
+		pager_add_counts(&sum, child_counts(walk->children[i]));
 	if (walk->list != NULL)
-		add_counts(&sum, list_reader_counts(walk->list));
+		pager_add_counts(&sum, list_reader_counts(walk->list));
 	sum.parents = walk->nparents;
 	return sum;
 }
