@@ -18,13 +18,18 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "commands/vacuum.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/sampling.h"
 
 #include "analyze.h"
+#include "api.h"
 #include "count.h"
+#include "detail.h"
 #include "flatten.h"
 #include "pager.h"
 #include "rowsource.h"
@@ -407,6 +412,102 @@ sample_list(Sampler *sampler)
 }
 
 /*----------
+ * Details
+ *----------
+ */
+
+/*
+ * The column that a row's details are asked for by; 0 when the table has none.
+ */
+static AttrNumber
+key_column(const Sampler *sampler)
+{
+	const CrispOptions *options = sampler->options;
+	TupleDesc			tupdesc = RelationGetDescr(sampler->relation);
+	const char		   *key = crisp_resource_key(options->resource)->path;
+	ListCell		   *lc;
+
+	foreach(lc, row_source_all_columns(sampler->relation))
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
+		const char		 *path = option_json_path(options, RelationGetRelid(sampler->relation),
+												  attribute->attnum, NameStr(attribute->attname));
+
+		if (attribute->atttypid == TEXTOID && path != NULL && strcmp(path, key) == 0)
+			return attribute->attnum;
+	}
+	return 0;
+}
+
+/*
+ * A row with its details, which lacking converts for columns; NULL when they are gone.
+ */
+static HeapTuple
+add_details(Sampler *sampler, HeapTuple row, const char *key, Flattener *lacking, List *columns)
+{
+	const CrispOptions *options = sampler->options;
+	TupleDesc			tupdesc = RelationGetDescr(sampler->relation);
+	const char		   *route = crisp_resource_detail_route(options->resource, options->tier);
+	ApiAnswer			answer = {0};
+	ListCell		   *lc;
+	Datum			   *values = palloc(sizeof(Datum) * tupdesc->natts);
+	bool			   *nulls = palloc(sizeof(bool) * tupdesc->natts);
+
+	if (!api_finish_lookup(
+			api_start(options,
+					  request_key_target(options, route,
+										 pg_server_to_any(key, (int) strlen(key), PG_UTF8)),
+					  CurrentMemoryContext),
+			&answer) ||
+		json_node_kind(answer.data) != JSON_NODE_OBJECT)
+		return NULL;
+
+	heap_deform_tuple(row, tupdesc, sampler->values, sampler->nulls);
+	flatten_row(lacking, answer.data, NULL, values, nulls);
+	foreach(lc, columns)
+	{
+		int index = lfirst_int(lc) - 1;
+
+		if (nulls[index])
+			continue;
+		sampler->values[index] = values[index];
+		sampler->nulls[index] = false;
+	}
+	return heap_form_tuple(tupdesc, sampler->values, sampler->nulls);
+}
+
+/*
+ * Ask for the details of the rows in the sample, so far as there are requests for it.  Where they don't suffice, rows
+ * at even distances stay: one without its details would count as one that has none.
+ */
+static void
+take_details(Sampler *sampler, List *columns)
+{
+	Flattener *lacking = row_source_begin(sampler->options, sampler->relation, columns, NULL);
+	AttrNumber key = key_column(sampler);
+	int		   taken = Min(sampler->nrows, requests_left(sampler));
+	int		   kept = 0;
+
+	if (key == 0 || taken == 0)
+		return;
+	for (int i = 0; i < taken; i++)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(sampler->row_context);
+		HeapTuple	  row = sampler->rows[(int) ((double) i * sampler->nrows / taken)];
+		bool		  isnull;
+		Datum key_value = heap_getattr(row, key, RelationGetDescr(sampler->relation), &isnull);
+
+		MemoryContextReset(sampler->row_context);
+		row = isnull ? NULL
+					 : add_details(sampler, row, TextDatumGetCString(key_value), lacking, columns);
+		MemoryContextSwitchTo(old_context);
+		if (row != NULL)
+			sampler->rows[kept++] = heap_copytuple(row);
+	}
+	sampler->nrows = kept;
+}
+
+/*----------
  * ANALYZE
  *----------
  */
@@ -444,12 +545,23 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 			  .rows = rows,
 			  .targrows = targrows,
 	  };
+	List *lacking;
+	int	  allowed;
 
 	option_add_credentials(options, relation->rd_rel->relowner);
 	begin_rows(&sampler);
+	lacking = detail_columns(options, RelationGetRelid(relation), row_source_all_columns(relation));
+
+	/* Half of the requests remain for details. */
+	allowed = options->analyze_pages;
+	if (lacking != NIL)
+		options->analyze_pages = (allowed + 1) / 2;
 	sampler.pager = pager_begin(request_create(options, NIL, NULL, -1, NULL, false), NULL);
 	sample_list(&sampler);
 	pager_end(sampler.pager);
+	options->analyze_pages = allowed;
+	if (lacking != NIL)
+		take_details(&sampler, lacking);
 	MemoryContextDelete(sampler.row_context);
 
 	*totalrows = estimate_rows(&sampler);

@@ -406,5 +406,28 @@ is( sql('SELECT count(message), sum(statistics_opened) FROM crisp.parts'),
 	'90|' . 2 * sum(map { $_->{statistics}->{opened} } values %details),
 	'two scans with details under an Append');
 
+#
+# ANALYZE asks for details, too, with half of its requests, and keeps the rows that have them.
+#
+sub null_share
+{
+	my ($column) = @_;
+
+	return sql(
+		"SELECT round(null_frac::numeric, 4)::real FROM pg_stats WHERE schemaname = 'crisp' AND tablename = 'campaigns' AND attname = '$column'"
+	);
+}
+costs(20, 'ANALYZE crisp.campaigns', 'ANALYZE');
+is(sql(q(SELECT reltuples FROM pg_class WHERE oid = 'crisp.campaigns'::regclass)),
+	45, 'ANALYZE: all rows are counted');
+is(null_share($_), 0, "ANALYZE: $_ is known not to be NULL")
+  foreach qw(name message statistics_opened);
+sql(q(ALTER FOREIGN TABLE crisp.campaigns OPTIONS (ADD analyze_pages '100')));
+my (undef, @requests) = requests_of('ANALYZE crisp.campaigns');
+is(scalar(grep { $_->{path} =~ m{/campaign/} } @requests), 45, 'ANALYZE of all details: each once');
+is(null_share('flow_launch_event'),
+	sql('SELECT round((count(*) - count(flow_launch_event))::numeric / count(*), 4)::real FROM crisp.campaigns'),
+	'ANALYZE of all details: what is NULL');
+
 $node->stop;
 done_testing();

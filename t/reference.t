@@ -1,0 +1,166 @@
+# The pages of docs/ say what the extension has: tables and columns, options,
+# settings, functions, and errors; no more and no less.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use FindBin;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $tree = "$FindBin::RealBin/..";
+my $node = start_node();
+
+sub read_file
+{
+	my ($name) = @_;
+
+	open(my $file, '<', "$tree/$name") or die "$name: $!\n";
+	local $/ = undef;
+	my $text = <$file>;
+	close $file;
+	return $text;
+}
+
+# The text of a page below a heading, down to the next one of the same level or a higher one.
+sub section
+{
+	my ($page, $heading) = @_;
+	my ($level) = $heading =~ /^(#+)/;
+	my ($text)  = $page =~ /^\Q$heading\E\n(.*?)(?=^#{1,${\length $level}} |\z)/ms;
+
+	die "there is no heading $heading\n" unless defined $text;
+	return $text;
+}
+
+# The names in the first column of the tables of a text: those in backticks.
+sub names_in
+{
+	my ($text) = @_;
+
+	return sort map { /`([a-z_.]+)`/g } map { /^\| *([^|]*)\|/ ? $1 : () } split /\n/, $text;
+}
+
+my $reference = read_file('docs/reference.md');
+
+#
+# Tables and columns.
+#
+my ($written) = $reference =~ /^<!-- catalog: begin[^\n]*\n(.*?)\n<!-- catalog: end/ms;
+my $catalog = $node->safe_psql('postgres', read_file('tools/reference.sql'));
+my @written = grep { length } split /\n/, $written;
+my @catalog = grep { length } split /\n/, $catalog;
+my %written = map { $_ => 1 } @written;
+my %catalog = map { $_ => 1 } @catalog;
+
+cmp_ok(scalar(@catalog), '>', 200, 'there is a catalog');
+is(join("\n", grep { !$written{$_} } @catalog),
+	'', 'docs/reference.md has all of the catalog (tools/reference.sh writes it)');
+is(join("\n", grep { !$catalog{$_} } @written),
+	'', 'docs/reference.md has nothing of tables that the catalog lacks');
+is("@written", "@catalog", 'docs/reference.md has it in its order');
+
+my @tables = $node->safe_psql('postgres', 'SELECT resource FROM crisp_fdw_resources()') =~ /^(\S+)$/mg;
+my $readme = section(read_file('README.md'), '## What exists');
+is_deeply([ names_in($readme) ], [ sort @tables ], 'README.md has all tables');
+
+#
+# Options.  What there are is known from the hint for one that there isn't.
+#
+sub valid_options
+{
+	my ($statement) = @_;
+	my ($status, $printed, $message) = $node->psql('postgres', $statement);
+	my ($valid) = $message =~ /Valid options in this context are: (.*)/;
+
+	return sort split /, /, $valid // $message;
+}
+
+$node->safe_psql('postgres', 'CREATE SERVER s FOREIGN DATA WRAPPER crisp_fdw');
+foreach my $case (
+	[ '### Of a server', "CREATE SERVER t FOREIGN DATA WRAPPER crisp_fdw OPTIONS (x '')" ],
+	[ '### Of a user mapping', "CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (x '')" ],
+	[ '### Of a foreign table', "CREATE FOREIGN TABLE t () SERVER s OPTIONS (x '')" ],
+	[ '### Of a column', "CREATE FOREIGN TABLE t (c int OPTIONS (x '')) SERVER s" ],
+	[
+		'### Of IMPORT FOREIGN SCHEMA',
+		"IMPORT FOREIGN SCHEMA crisp FROM SERVER s INTO public OPTIONS (x '')"
+	])
+{
+	my ($heading, $statement) = @{$case};
+
+	is_deeply([ names_in(section($reference, $heading)) ],
+		[ valid_options($statement) ], "options: $heading");
+}
+
+#
+# Settings.
+#
+is_deeply(
+	[ names_in(section($reference, '## Settings')) ],
+	[
+		sort split /\n/,
+		$node->safe_psql('postgres',
+			q(LOAD 'crisp_fdw'; SELECT name FROM pg_settings WHERE name LIKE 'crisp\_fdw.%'))
+	],
+	'settings');
+
+#
+# Functions and views: those of the extension's own name each have a heading, whose parentheses
+# tell functions from views.
+#
+my %headings = map { $_ => 1 } map { /\b(crisp_fdw_[a-z_]+(?:\()?)/g }
+  section($reference, '## Functions and views') =~ /^### (.*)$/mg;
+my @objects = split /\n/, $node->safe_psql('postgres', <<'END');
+SELECT proname || '(' FROM pg_proc JOIN pg_depend ON objid = pg_proc.oid AND classid = 'pg_proc'::regclass
+ WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND prorettype NOT IN ('fdw_handler'::regtype)
+   AND proname LIKE 'crisp\_fdw\_%' AND proname <> 'crisp_fdw_validator'
+UNION
+SELECT relname FROM pg_class JOIN pg_depend ON objid = pg_class.oid AND classid = 'pg_class'::regclass
+ WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND relname LIKE 'crisp\_fdw\_%'
+END
+is_deeply([ sort keys %headings ], [ sort @objects ], 'functions and views');
+foreach my $function (qw(crisp_fdw_resources crisp_fdw_columns))
+{
+	my @columns = split /\n/, $node->safe_psql('postgres', <<"END");
+SELECT unnest(proargnames) FROM pg_proc WHERE proname = '$function'
+END
+	my $text = section($reference, "### $function()");
+
+	is_deeply([ grep { $text !~ /`$_`/ } @columns ], [], "$function(): its columns");
+}
+
+#
+# Errors: docs/errors.md has each message that the C code can raise, with … for what varies.
+#
+my @error_lines = split /\n/, read_file('docs/errors.md');
+my $checked     = 0;
+foreach my $path (sort glob "$tree/src/*.c")
+{
+	my ($name) = $path =~ m{([^/]+)$};
+	my $source = read_file("src/$name");
+
+	while ($source =~ /ereport\(\s*ERROR,.{0,200}?errmsg\(\s*((?:"(?:[^"\\]|\\.)*"\s*|INT64_FORMAT\s*)+)/gs)
+	{
+		my $message = join '', map { $_ eq 'INT64_FORMAT' ? '%d' : s/^"|"$//gr =~ s/\\"/"/gr }
+		  $1 =~ /("(?:[^"\\]|\\.)*"|INT64_FORMAT)/g;
+		my @parts = grep { /\w/ } split /%(?:l*[dsu]|zu|m|c)/, $message =~ s/, server "%s"$//r;
+		my $pattern = join '.*', map { quotemeta s/^[\s"]+|[\s"]+$//gr } @parts;
+
+		next unless @parts;
+		$checked++;
+		ok((grep { /$pattern/ } @error_lines), "docs/errors.md has what $name raises: $message");
+	}
+}
+cmp_ok($checked, '>', 50, 'errors that the code raises were found');
+
+# Those that stand in a table.
+foreach my $message (read_file('src/apierror.c') =~ /\bERRCODE_\w+,\s+"([^"]+)"/g)
+{
+	ok((grep { /\Q$message\E/ } @error_lines), "docs/errors.md has: $message");
+}
+
+$node->stop;
+done_testing();
