@@ -119,9 +119,9 @@ pool_drop(HttpPool *pool)
 		pool_close(pool);
 }
 
-/* Close the pools that nobody holds: those of a user mapping, or all for InvalidOid. */
+/* Close the pools that nobody holds. */
 static void
-close_idle_pools(Oid user_mapping_id)
+close_idle_pools(void)
 {
 	dlist_mutable_iter iter;
 
@@ -129,8 +129,7 @@ close_idle_pools(Oid user_mapping_id)
 	{
 		HttpPool *pool = dlist_container(HttpPool, node, iter.cur);
 
-		if (pool->holders == 0 &&
-			(!OidIsValid(user_mapping_id) || pool->user_mapping_id == user_mapping_id))
+		if (pool->holders == 0)
 			pool_drop(pool);
 	}
 }
@@ -292,7 +291,7 @@ reserve_descriptors(HttpPool *pool, int number)
 			return false;
 		else
 		{
-			close_idle_pools(InvalidOid);
+			close_idle_pools();
 			tried_closing = true;
 		}
 	}
@@ -388,35 +387,43 @@ pool_open(Oid server_id, Oid user_mapping_id, uint64 credentials)
 }
 
 /*
+ * Find the pool of a user mapping and credentials; NULL when there is none.  What
+ * idles there for credentials that the mapping no longer has is closed.
+ */
+static HttpPool *
+find_pool(Oid server_id, Oid user_mapping_id, uint64 credentials)
+{
+	HttpPool		  *result = NULL;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &pools)
+	{
+		HttpPool *pool = dlist_container(HttpPool, node, iter.cur);
+
+		if (pool->user_mapping_id != user_mapping_id || pool->server_id != server_id)
+			continue;
+		if (pool->credentials == credentials)
+			result = pool;
+		else if (pool->holders == 0)
+			pool_drop(pool);
+	}
+	return result;
+}
+
+/*
  * The pool of a user mapping; see http.h.  There are few of them, so a list
- * does; one is looked for once a scan.
+ * does; one is looked for once a call.
  */
 HttpPool *
 http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials, MemoryContext owner)
 {
-	PoolHold  *hold = MemoryContextAlloc(owner, sizeof(PoolHold));
-	HttpPool  *pool = NULL;
-	dlist_iter iter;
+	PoolHold *hold = MemoryContextAlloc(owner, sizeof(PoolHold));
+	HttpPool *pool;
 
 	initialize_libcurl();
-
-	dlist_foreach(iter, &pools)
-	{
-		HttpPool *candidate = dlist_container(HttpPool, node, iter.cur);
-
-		if (candidate->user_mapping_id == user_mapping_id && candidate->server_id == server_id &&
-			candidate->credentials == credentials)
-		{
-			pool = candidate;
-			break;
-		}
-	}
+	pool = find_pool(server_id, user_mapping_id, credentials);
 	if (pool == NULL)
-	{
-		/* What idles there was for credentials that have changed. */
-		close_idle_pools(user_mapping_id);
 		pool = pool_open(server_id, user_mapping_id, credentials);
-	}
 
 	connection_hold(pool);
 	hold->pool = pool;

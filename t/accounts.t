@@ -61,7 +61,8 @@ my %key = (
 	people_profiles => 'people_id',
 	visitors => 'session_id',
 	operators => 'user_id');
-foreach my $resource (sort keys %key)
+foreach my $resource (
+	sort(keys %key), qw(campaigns inboxes conversation_segments people_segments visitors_count))
 {
 	is(sql("SELECT DISTINCT website_id FROM one.$resource"), $website[0], "$resource say where they are");
 	is(sql("SELECT DISTINCT website_id FROM two.$resource"), $website[1], '... and so do others');
@@ -71,8 +72,9 @@ foreach my $resource (sort keys %key)
 		'', '... nor for those of two others');
 	is(costs(0, "SELECT * FROM one.$resource WHERE website_id = NULL::text", $resource),
 		'', '... nor for those of none');
-	my $query = "SELECT count(*) FROM one.$resource WHERE website_id IN ('$website[1]', '$website[0]')";
-	is(sql($query), scalar(my @all = ids_of($resource, 0)), '... but for its own');
+	is( sql("SELECT count(*) FROM one.$resource WHERE website_id IN ('$website[1]', '$website[0]')"),
+		sql("SELECT count(*) FROM one.$resource WHERE website_id IS NOT NULL"),
+		'... but for its own');
 }
 is(sql("SELECT count(*) FROM one.people_profiles WHERE website_id <> '$website[1]'"),
 	600, 'what no request can say is checked here');
