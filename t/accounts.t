@@ -81,6 +81,20 @@ is(sql("SELECT count(*) FROM one.people_profiles WHERE website_id <> '$website[1
 is(sql("SELECT count(*) FROM one.people_profiles WHERE website_id COLLATE \"C\" = upper('$website[0]')"),
 	0, 'letters count');
 
+# The planner knows that a list has one website, and doesn't fetch it for each row of another table.
+sub expected_rows
+{
+	return (sql("EXPLAIN SELECT * FROM one.people_profiles $_[0]") =~ /^Foreign Scan.* rows=(\d+)/)[0];
+}
+is(expected_rows("WHERE website_id = '$website[0]'"),
+	expected_rows(''), 'a condition on the website leaves all rows to expect');
+is( costs(
+		pages(600),
+		"CREATE TEMPORARY TABLE w AS SELECT unnest(ARRAY['$website[0]', '$website[0]', '$website[1]']) AS website_id; SELECT count(*) FROM w JOIN one.people_profiles USING (website_id)",
+		'a join on the website'),
+	1200,
+	'a join on the website reads the list once');
+
 # An option in capitals stands for the same website.
 my $capitals = uc $website[0];
 sql(<<"END");
@@ -259,6 +273,27 @@ foreach my $time ('first', 'second')
 		6, "a table for each website of the plugin, the $time time");
 }
 is($session->query('SELECT count(*) FROM made.people_profiles'), 600 + 60 + 60, '... with all rows');
+
+# What is written through the parent goes to the website that the row names.
+$session->query('CREATE TABLE made.messages (LIKE plugin.messages) PARTITION BY LIST (website_id)');
+$session->query(
+	partition('made.messages', $_, ", updatable 'true'") =~ s/TABLE every\./TABLE made./r)
+  foreach 0 .. 2;
+my ($conversation) = ids_of('conversations', 1);
+$sandbox->clear;
+my $fingerprint = $session->query(<<"END");
+INSERT INTO made.messages (website_id, session_id, type, "from", origin, content)
+VALUES ('$website[1]', '$conversation', 'note', 'operator', 'chat', 'to the second') RETURNING fingerprint
+END
+like($fingerprint, qr/^\d+$/, 'a message for a website');
+is_deeply(
+	[ map { "$_->{method} $_->{path}" } grep { $_->{method} ne 'GET' } $sandbox->requests ],
+	["POST /v1/website/$website[1]/conversation/$conversation/message"],
+	'... is sent there');
+$sandbox->clear;
+is( $session->run("INSERT INTO made.messages_0 (website_id, session_id, content) VALUES ('$website[1]', '$conversation', 'x')")
+	->{errors}->[0]->{sqlstate} =~ /^(23514|22023)$/ ? 1 : 0, 1, 'a partition takes no message for another website');
+is($sandbox->count, 0, '... and asks nobody');
 
 #
 # Several servers and roles at once.
