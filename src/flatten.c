@@ -131,7 +131,7 @@ static void
 add_constant(Flattener *flattener, Form_pg_attribute attribute, const FlattenSource *source)
 {
 	FlattenConstant		*constant = &flattener->constants[flattener->nconstants++];
-	FlattenColumn		 column = {.name = NameStr(attribute->attname), .path_text = source->path};
+	FlattenColumn		*column = palloc0(sizeof(FlattenColumn));
 	ErrorContextCallback callback;
 	StringInfoData		 json;
 	const JsonNode		*value;
@@ -142,7 +142,9 @@ add_constant(Flattener *flattener, Form_pg_attribute attribute, const FlattenSou
 	if (!json_parse(CurrentMemoryContext, json.data, json.len, &value, &problem))
 		elog(ERROR, "could not parse \"%s\": %s", json.data, problem);
 
-	flattener->column = &column;
+	column->name = pstrdup(NameStr(attribute->attname));
+	column->path_text = pstrdup(source->path);
+	flattener->column = column;
 	flattener->progress.element = -1;
 	callback.callback = flatten_error_context;
 	callback.arg = flattener;

@@ -697,11 +697,3 @@ option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, cons
 	column = crisp_column_by_name(options->resource, column_name);
 	return column ? column->path : NULL;
 }
-
-const char *
-option_column_text(const CrispOptions *options, const char *path)
-{
-	const CrispColumn *column = path ? crisp_column_by_path(options->resource, path) : NULL;
-
-	return column != NULL && (column->flags & CRISP_WEBSITE) ? options->website_id : NULL;
-}

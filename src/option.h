@@ -129,12 +129,6 @@ extern const char *option_json_path(const CrispOptions *options, Oid relid, Attr
 									const char *column_name);
 
 /*
- * What a column with that JSON path (or NULL) reads in every row, in place of what stands at
- * the path: the website that is asked.  NULL for all other columns.  Belongs to options.
- */
-extern const char *option_column_text(const CrispOptions *options, const char *path);
-
-/*
  * The catalog's column that a column stands for by its name; NULL where there is none of the
  * name, and where its json_path option says what it shows.
  */

@@ -19,8 +19,8 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
-#include "flatten.h"
 #include "partition.h"
+#include "rowsource.h"
 
 /*
  * The columns of a table that read its website, as a set of attribute numbers offset by
@@ -43,11 +43,7 @@ fill_website(Relation relation, const CrispOptions *options, TupleTableSlot *slo
 
 		if (attribute->attisdropped)
 			continue;
-		source->attnum = attribute->attnum;
-		source->path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
-										NameStr(attribute->attname));
-		source->text = option_column_text(options, source->path);
-		source->kinds = FLATTEN_ALL;
+		*source = row_source_column(options, RelationGetRelid(relation), attribute);
 		if (source->text == NULL)
 			continue;
 		columns = bms_add_member(columns, attribute->attnum - FirstLowInvalidHeapAttributeNumber);
@@ -67,12 +63,17 @@ partition_check(ForeignScanState *node, const CrispOptions *options)
 	Relation		relation = node->ss.ss_currentRelation;
 	EState		   *estate = node->ss.ps.state;
 	ExprContext	   *econtext = GetPerTupleExprContext(estate);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
 	TupleTableSlot *saved_slot = econtext->ecxt_scantuple;
-	Bitmapset	   *columns = fill_website(relation, options, slot);
+	TupleTableSlot *slot;
+	Bitmapset	   *columns;
 	List		   *bounds = NIL;
 	ListCell	   *lc;
 	bool			within;
+
+	if (!relation->rd_rel->relispartition)
+		return;
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	columns = fill_website(relation, options, slot);
 
 	/* Those of ancestors are among them; what they say of other columns shows row by row. */
 	foreach(lc, RelationGetPartitionQual(relation))

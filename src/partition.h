@@ -15,8 +15,8 @@
 #include "option.h"
 
 /*
- * Check that the website of a scan's table, which is a partition, lies within the partition's
- * bounds where these are about the website: else PostgreSQL would look for it
+ * Check that the website of a scan's table, where that is a partition, lies within the partition's
+ * bounds as far as these are about the website: else PostgreSQL would look for it
  * in another partition.  Called when the scan begins.
  *
  * Raises HV024 (fdw_invalid_attribute_value) when it doesn't, and what the

@@ -19,6 +19,7 @@
 
 #include "flatten.h"
 #include "returned.h"
+#include "rowsource.h"
 
 struct Returned
 {
@@ -74,10 +75,7 @@ returned_create(const CrispOptions *options, const ResultRelInfo *rinfo)
 		if (attribute->attisdropped || attribute->attgenerated != '\0' ||
 			!(all || bms_is_member(i + 1, attributes)))
 			continue;
-		source->attnum = attribute->attnum;
-		source->path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
-										NameStr(attribute->attname));
-		source->text = option_column_text(options, source->path);
+		*source = row_source_column(options, RelationGetRelid(relation), attribute);
 		returned->nsources++;
 	}
 	returned->flattener = flatten_begin(tupdesc, RelationGetRelationName(relation),

@@ -28,6 +28,23 @@ shown_kinds(const CrispColumn *column)
 	return FLATTEN_ALL;
 }
 
+FlattenSource
+row_source_column(const CrispOptions *options, Oid relid, const FormData_pg_attribute *attribute)
+{
+	const char		 *name = NameStr(attribute->attname);
+	FlattenSource	  source = {.attnum = attribute->attnum};
+	const CrispColumn *column;
+
+	source.path = option_json_path(options, relid, attribute->attnum, name);
+	source.kinds = shown_kinds(option_named_column(options, relid, attribute->attnum, name));
+
+	/* Partitions are told apart by their website, so it's never what an element says. */
+	column = source.path ? crisp_column_by_path(options->resource, source.path) : NULL;
+	if (column != NULL && (column->flags & CRISP_WEBSITE) != 0)
+		source.text = options->website_id;
+	return source;
+}
+
 Flattener *
 row_source_begin(const CrispOptions *options, Relation relation, List *columns,
 				 AttrNumber *search_column)
@@ -43,15 +60,10 @@ row_source_begin(const CrispOptions *options, Relation relation, List *columns,
 		*search_column = 0;
 	foreach(lc, columns)
 	{
-		FlattenSource	 *source = &sources[nsources];
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
-		const char		 *name = NameStr(attribute->attname);
+		FlattenSource	  source = row_source_column(options, relid, attribute);
 
-		source->attnum = attribute->attnum;
-		source->path = option_json_path(options, relid, attribute->attnum, name);
-		source->text = option_column_text(options, source->path);
-		source->kinds = shown_kinds(option_named_column(options, relid, attribute->attnum, name));
-		if (search != NULL && source->path != NULL && strcmp(source->path, search->path) == 0)
+		if (search != NULL && source.path != NULL && strcmp(source.path, search->path) == 0)
 		{
 			Oid type = getBaseType(attribute->atttypid);
 
@@ -59,7 +71,7 @@ row_source_begin(const CrispOptions *options, Relation relation, List *columns,
 				*search_column = attribute->attnum;
 		}
 		else
-			nsources++;
+			sources[nsources++] = source;
 	}
 	return flatten_begin(tupdesc, RelationGetRelationName(relation), options->resource->envelope,
 						 sources, nsources);

@@ -16,6 +16,14 @@
 #include "option.h"
 
 /*
+ * What fills an attribute of the foreign table relid, whose options these are: the value
+ * at its JSON path, or, in the column that says which website was asked, the table's website.
+ * Texts are palloc'd, static, or belong to options.
+ */
+extern FlattenSource row_source_column(const CrispOptions *options, Oid relid,
+									   const FormData_pg_attribute *attribute);
+
+/*
  * Prepare the conversion of rows for the columns whose attribute numbers are
  * in columns (an integer List).  A text
  * column that reads what full-text search was asked for is left out, and

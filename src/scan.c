@@ -160,8 +160,7 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	}
 
 	option_add_credentials(scan->options, crisp_mapping_user(node, plan->scan.scanrelid));
-	if (relation->rd_rel->relispartition)
-		partition_check(node, scan->options);
+	partition_check(node, scan->options);
 	scan->descriptor_callback.func = close_descriptor;
 	scan->descriptor_callback.arg = scan;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->descriptor_callback);
