@@ -31,8 +31,8 @@ shown_kinds(const CrispColumn *column)
 FlattenSource
 row_source_column(const CrispOptions *options, Oid relid, const FormData_pg_attribute *attribute)
 {
-	const char		 *name = NameStr(attribute->attname);
-	FlattenSource	  source = {.attnum = attribute->attnum};
+	const char		  *name = NameStr(attribute->attname);
+	FlattenSource	   source = {.attnum = attribute->attnum};
 	const CrispColumn *column;
 
 	source.path = option_json_path(options, relid, attribute->attnum, name);

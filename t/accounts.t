@@ -295,6 +295,25 @@ is( $session->run("INSERT INTO made.messages_0 (website_id, session_id, content)
 	->{errors}->[0]->{sqlstate} =~ /^(23514|22023)$/ ? 1 : 0, 1, 'a partition takes no message for another website');
 is($sandbox->count, 0, '... and asks nobody');
 
+# What is below other rows, too.
+is($session->query("SELECT count(*) FROM made.messages_0 WHERE website_id = '$website[1]'"),
+	0, 'messages of another website');
+is($session->query("SELECT count(*) FROM made.messages WHERE website_id = '$website[3]'"),
+	0, 'messages of a website without a table');
+is($sandbox->count, 0, '... need no walk');
+is( $session->query(
+		"SELECT DISTINCT website_id FROM made.messages WHERE website_id <> '$website[0]' AND session_id = '$conversation'"
+	),
+	$website[1],
+	'messages of a conversation say where they are');
+$sandbox->clear;
+is( $session->query(
+		"SELECT count(*) FROM made.conversations c JOIN made.messages m USING (website_id, session_id) WHERE website_id = '$website[1]' AND session_id = '$conversation'"
+	),
+	$session->query("SELECT count(*) FROM made.messages_1 WHERE session_id = '$conversation'"),
+	'a join with its conversation');
+is(websites_asked(), '1', '... stays on its website');
+
 #
 # Several servers and roles at once.
 #
