@@ -107,7 +107,7 @@ extern char *request_child_target(const CrispRequest *request, const char *argum
 extern char *request_child_lookup_target(const CrispRequest *request, const char *argument,
 										 const char *key);
 
-/* A route of the options' resource with its website filled in; palloc'd. */
+/* A route of the options' resource, or one of the server's where they have none, with its website filled in; palloc'd. */
 extern char *request_route_target(const CrispOptions *options, const char *route);
 
 #endif /* CRISP_REQUEST_H */

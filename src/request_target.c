@@ -37,7 +37,7 @@ static void
 append_route(StringInfo target, const char *route, const CrispOptions *options,
 			 const char *argument, int page_number, const char *key)
 {
-	const CrispParent *parent = options->resource->parent;
+	const CrispParent *parent = options->resource ? options->resource->parent : NULL;
 
 	while (*route != '\0')
 	{
