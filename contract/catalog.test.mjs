@@ -30,10 +30,10 @@ function table(resource) {
 }
 
 // The columns of a resource: [path, kind].  Those that read what was asked for, or are for sending
-// alone, are no fields, nor is CRISP_WEBSITE_COLUMN, and a field that is two columns, by the kind of its value, counts as
+// alone, or inherited, are no fields, nor is CRISP_WEBSITE_COLUMN, and a field that is two columns, by the kind of its value, counts as
 // the one for structures.
 function catalog(resource) {
-  const column = /^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_(?:ASKED|SENT|STRINGS))/gm;
+  const column = /^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_(?:ASKED|SENT|STRINGS|INHERITED))/gm;
   return [...table(resource).matchAll(column)].map(([, path, type]) => [path, kinds[type]]);
 }
 
@@ -47,6 +47,8 @@ for (const [resource, ...typeNames] of [
   ["message", "ConversationMessage"],
   ["conversation_segment", "ConversationSuggestedSegment"],
   ["people_profile", "PeopleProfile"],
+  ["people_data", "PeopleData"],
+  ["people_event", "PeopleEvent"],
   ["people_segment", "PeopleSuggestedSegment"],
   ["visitor", "WebsiteVisitor"],
   ["visitor_count", "WebsiteVisitorCount"],

@@ -6,6 +6,10 @@
  * There may be as many lists as the parent has rows, most of them short.  So a
  * list is read one answer after the other, and several lists at a time.
  *
+ * What changes may move to the front of a list with numbered pages while one
+ * reads.  Where that took several pages, its first pages are looked at again in the end, up to one that
+ * has nothing new.
+ *
  * Copyright (c) 2026, the crisp_fdw developers
  *
  *-------------------------------------------------------------------------
@@ -34,13 +38,15 @@ struct ChildReader
 	const JsonNode	   *base;
 	const JsonPath	   *key;
 	Window			   *window; /* holds what is under way: one request at most */
-	char *target; /* of that, or of what the cache has; NULL when nothing was asked for */
+	char *target;	 /* of that, or of what the cache has; NULL when nothing was asked for */
+	char *cache_key; /* what the cache knows that by */
 	bool  is_cached;
 
 	/* What comes next. */
 	int		next;	/* page from 1, or index of the key to look up */
 	Cursor *cursor; /* NULL where pages have numbers */
 	bool	has_begun;
+	bool	looks_again; /* all pages were read, and now those that may have changed since */
 	bool	at_end;
 
 	/* The answer at hand. */
@@ -118,7 +124,8 @@ child_ask(ChildReader *child)
 	Assert(!child->at_end);
 	old_context = MemoryContextSwitchTo(child->context);
 	child->target = next_target(child);
-	child->is_cached = child->cache != NULL && answer_cache_has(child->cache, child->target);
+	child->cache_key = psprintf("%s%s", child->target, child->looks_again ? " again" : "");
+	child->is_cached = child->cache != NULL && answer_cache_has(child->cache, child->cache_key);
 	if (!child->is_cached)
 		window_start(child->window, child->target);
 	MemoryContextSwitchTo(old_context);
@@ -170,7 +177,7 @@ get_answer(ChildReader *child, ApiAnswer *answer)
 	{
 		child->answer_context = AllocSetContextCreate(child->context, "crisp_fdw page",
 													  ALLOCSET_DEFAULT_SIZES);
-		return answer_cache_get(child->cache, child->target, child->answer_context, answer);
+		return answer_cache_get(child->cache, child->cache_key, child->answer_context, answer);
 	}
 
 	(void) window_receive(child->window);
@@ -181,8 +188,19 @@ get_answer(ChildReader *child, ApiAnswer *answer)
 		raise_unexpected(child, psprintf("Crisp refuses, with status %d, to go on with a list.",
 										 answer->status));
 	if (child->cache != NULL)
-		answer_cache_add(child->cache, child->target, answer, found);
+		answer_cache_add(child->cache, child->cache_key, answer, found);
 	return found;
+}
+
+/*
+ * Whether an element can be the value of a column.
+ */
+static bool
+is_scalar(const JsonNode *element)
+{
+	JsonNodeKind kind = json_node_kind(element);
+
+	return kind == JSON_NODE_STRING || kind == JSON_NODE_NUMBER || kind == JSON_NODE_BOOLEAN;
 }
 
 /*
@@ -197,7 +215,7 @@ scalar_row(const ChildReader *child, const JsonNode *element)
 	const JsonNode *row = NULL;
 	char		   *problem;
 
-	if (json_node_kind(element) == JSON_NODE_OBJECT || json_node_kind(element) == JSON_NODE_ARRAY)
+	if (!is_scalar(element))
 		return NULL;
 	text = json_text(element, &length);
 	initStringInfo(&object);
@@ -271,6 +289,15 @@ take_numbered_page(ChildReader *child, const ApiAnswer *answer)
 								 answer->more);
 	child->next++;
 	drop_seen(child);
+
+	if (child->looks_again)
+		child->at_end = child->at_end || child->nrows == 0;
+	else if (child->at_end && child->seen != NULL)
+	{
+		child->looks_again = true;
+		child->at_end = false;
+		child->next = 1;
+	}
 }
 
 /*
@@ -284,10 +311,9 @@ log_skipped(const ChildReader *child, const JsonNode *elements)
 
 	for (size_t i = 0; i < json_node_length(elements); i++)
 	{
-		JsonNodeKind kind = json_node_kind(json_node_element(elements, i));
-		bool		 is_object = kind == JSON_NODE_OBJECT;
+		const JsonNode *element = json_node_element(elements, i);
 
-		if (scalars ? is_object || kind == JSON_NODE_ARRAY : !is_object)
+		if (scalars ? !is_scalar(element) : json_node_kind(element) != JSON_NODE_OBJECT)
 		{
 			ereport(LOG, (errmsg("skipped elements of a Crisp list that are no rows, server \"%s\"",
 								 options->server_name),
@@ -371,7 +397,7 @@ child_take(ChildReader *child)
 	MemoryContextSwitchTo(child->answer_context);
 	if (!child->is_cached)
 		child->counts.pages++;
-	if (request->lookup != NULL || request->options->resource->is_single)
+	if (request->lookup != NULL || request->options->resource->one_row)
 	{
 		if (found)
 			take_single(child, &answer);
@@ -384,6 +410,7 @@ child_take(ChildReader *child)
 		child->at_end = true;
 	child->has_begun = request->lookup == NULL;
 	pfree(child->target);
+	pfree(child->cache_key);
 	child->target = NULL;
 	MemoryContextSwitchTo(old_context);
 }

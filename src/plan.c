@@ -139,7 +139,8 @@ rows_of_parent(PlannerInfo *root, RelOptInfo *baserel)
 }
 
 /*
- * Whether the query uses columns that the parent's rows hand down to those of the relation.
+ * Whether the query uses columns that the parent's rows hand down to those of the relation,
+ * besides the argument.
  */
 static bool
 uses_inherited(RelOptInfo *baserel)
@@ -153,7 +154,8 @@ uses_inherited(RelOptInfo *baserel)
 		const CrispColumn *column = condition_catalog_column(plan->options, plan->relid,
 															 (AttrNumber) lfirst_int(lc));
 
-		if (column != NULL && (column->flags & CRISP_INHERITED) != 0)
+		if (column != NULL && (column->flags & CRISP_INHERITED) != 0 &&
+			column != crisp_resource_argument(plan->options->resource))
 			return true;
 	}
 	return false;

@@ -21,9 +21,10 @@ const CrispLookup crisp_no_lookups[] = {{NULL}};
 const CrispOrder  crisp_no_orders[] = {{NULL}};
 
 const CrispResource *const crisp_resources[] = {
-	&crisp_conversations,	&crisp_messages,  &crisp_people_profiles,
-	&crisp_visitors,		&crisp_operators, &crisp_visitors_count,
-	&crisp_campaigns,		&crisp_inboxes,	  &crisp_conversation_segments,
+	&crisp_conversations,	&crisp_messages,	  &crisp_people_profiles,
+	&crisp_people_data,		&crisp_people_events, &crisp_people_conversations,
+	&crisp_visitors,		&crisp_operators,	  &crisp_visitors_count,
+	&crisp_campaigns,		&crisp_inboxes,		  &crisp_conversation_segments,
 	&crisp_people_segments, &crisp_websites,
 };
 

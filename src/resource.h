@@ -173,7 +173,6 @@ typedef struct CrispResource
 
 	/* Where elements are no objects: the column that each is the value of; or NULL. */
 	const char *scalar_path;
-	bool		is_single; /* the answer is no list, but the one row */
 
 	/* What the API can do beyond listing; arrays end with an element without path. */
 	const CrispFilter *filters;

@@ -23,6 +23,9 @@ extern const CrispResource crisp_messages;
 
 /* resource_people.c */
 extern const CrispResource crisp_people_profiles;
+extern const CrispResource crisp_people_data;
+extern const CrispResource crisp_people_events;
+extern const CrispResource crisp_people_conversations;
 
 /* resource_segment.c */
 extern const CrispResource crisp_conversation_segments;

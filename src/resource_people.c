@@ -67,6 +67,29 @@ static const CrispColumn people_profile_columns[] = {
 	{"updated_at", CRISP_TIME, "when it last changed", CRISP_REQUIRED},
 	{"search_query", CRISP_TEXT, "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
 };
+
+/* Below the rows of people_profiles; what the elements themselves have comes after what they inherit. */
+static const CrispColumn people_data_columns[] = {
+	{"people_id", CRISP_TEXT, "profile that the data belongs to, see people_profiles", CRISP_KEY | CRISP_REQUIRED | CRISP_INHERITED},
+	{"email", CRISP_TEXT, "e-mail address of the profile", CRISP_INHERITED},
+	{"data", CRISP_JSON, "custom data: an object with any keys"},
+	CRISP_WEBSITE_COLUMN,
+};
+
+static const CrispColumn people_event_columns[] = {
+	{"people_id", CRISP_TEXT, "profile that it happened to, see people_profiles", CRISP_REQUIRED | CRISP_INHERITED},
+	{"timestamp", CRISP_TIME, "when it happened"},
+	{"text", CRISP_TEXT, "what happened"},
+	{"color", CRISP_TEXT, "color that it is shown in"},
+	{"data", CRISP_JSON, "data of the event: an object with any keys"},
+	CRISP_WEBSITE_COLUMN,
+};
+
+static const CrispColumn people_conversation_columns[] = {
+	{"people_id", CRISP_TEXT, "profile that took part, see people_profiles", CRISP_REQUIRED | CRISP_INHERITED},
+	{"session_id", CRISP_TEXT, "identifier of the conversation, see conversations", CRISP_KEY | CRISP_REQUIRED},
+	CRISP_WEBSITE_COLUMN,
+};
 /* clang-format on */
 
 static const CrispFilter people_profile_filters[] = {
@@ -108,4 +131,72 @@ const CrispResource crisp_people_profiles = {
 	.search_filter_query = "search_operator=and",
 	.columns = people_profile_columns,
 	.ncolumns = lengthof(people_profile_columns),
+};
+
+/*
+ * The routes below may know a profile by its e-mail address, too, or by an id
+ * in capitals; rows must have the id that the profile has.
+ */
+#define PEOPLE_ID_CHARACTERS "0123456789abcdef-"
+
+static const CrispParent people_data_parent = {
+	.resource = &crisp_people_profiles,
+	.path = "people_id",
+	.sure = PEOPLE_ID_CHARACTERS,
+	.typical_rows = 1,
+};
+
+static const CrispParent people_events_parent = {
+	.resource = &crisp_people_profiles,
+	.path = "people_id",
+	.sure = PEOPLE_ID_CHARACTERS,
+	.typical_rows = 5,
+};
+
+static const CrispParent people_conversations_parent = {
+	.resource = &crisp_people_profiles,
+	.path = "people_id",
+	.sure = PEOPLE_ID_CHARACTERS,
+	.typical_rows = 2,
+};
+
+const CrispResource crisp_people_data = {
+	.name = "people_data",
+	.description = "custom data of profiles",
+	.list_route = "website/{website_id}/people/data/{people_id}",
+	.one_row = true,
+	.typical_rows = 10000,
+	.parent = &people_data_parent,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = people_data_columns,
+	.ncolumns = lengthof(people_data_columns),
+};
+
+const CrispResource crisp_people_events = {
+	.name = "people_events",
+	.description = "what happened to people",
+	.list_route = "website/{website_id}/people/events/{people_id}/list/{page_number}",
+	.typical_rows = 50000,
+	.parent = &people_events_parent,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = people_event_columns,
+	.ncolumns = lengthof(people_event_columns),
+};
+
+const CrispResource crisp_people_conversations = {
+	.name = "people_conversations",
+	.description = "conversations that people took part in",
+	.list_route = "website/{website_id}/people/conversations/{people_id}/list/{page_number}",
+	.typical_rows = 20000,
+	.scalar_path = "session_id",
+	.parent = &people_conversations_parent,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = people_conversation_columns,
+	.ncolumns = lengthof(people_conversation_columns),
 };

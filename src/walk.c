@@ -119,7 +119,8 @@ base_text(const Walk *walk, const char *argument, const JsonNode *parent)
 		size_t		length;
 		const char *text;
 
-		if ((resource->columns[i].flags & CRISP_INHERITED) == 0)
+		if ((resource->columns[i].flags & CRISP_INHERITED) == 0 ||
+			strcmp(path, resource->parent->path) == 0)
 			continue;
 		text = json_text(json_node_member(parent, path), &length);
 		add_member(&object, path, text, length);
@@ -150,12 +151,16 @@ open_child(Walk *walk, const char *argument, const JsonNode *parent)
 static bool
 is_wanted(const Walk *walk, const JsonNode *parent)
 {
-	const char *value;
-	ListCell   *lc;
+	const JsonNode *node;
+	const char	   *value;
+	ListCell	   *lc;
 
 	if (walk->keep_path == NULL)
 		return true;
-	value = json_node_string(json_path_get(parent, walk->keep_path), NULL);
+	node = json_path_get(parent, walk->keep_path);
+	if (node == NULL)
+		return false;
+	value = json_node_string(node, NULL);
 	if (value == NULL)
 		return true;
 	foreach(lc, walk->request->parent->keep)

@@ -1,0 +1,276 @@
+# What lies below profiles: custom data, events, conversations. Values, and what is asked.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSandbox;
+use CrispStatement;
+use HTTP::Tiny;
+use JSON::PP;
+use MIME::Base64 ();
+use POSIX qw(ceil);
+use Test::More;
+
+my ($node, $sandbox) = start_crisp(conversations => 400, people => 70);
+
+run_statements($node, $sandbox);
+
+my $website = $sandbox->website_id;
+my $exact   = JSON::PP->new->utf8->allow_nonref->canonical->allow_bignum;
+my $http    = HTTP::Tiny->new(
+	default_headers => {
+		'X-Crisp-Tier' => 'website',
+		'Authorization' => 'Basic '
+		  . MIME::Base64::encode_base64(
+			join(':', @{ $sandbox->credentials }{qw(identifier key)}), '')
+	});
+
+# What the API answers: the data of a route.
+sub ask
+{
+	my ($route) = @_;
+	my $response = $http->get($sandbox->url . "/website/$website/$route");
+
+	die "$route: $response->{status}\n" unless $response->{success};
+	return ($exact->decode($response->{content})->{data}, $response->{status});
+}
+
+# All elements of a list, and its number of pages.
+sub list
+{
+	my ($route) = @_;
+	my (@elements, $status, $data);
+	my $pages = 0;
+
+	do
+	{
+		($data, $status) = ask("$route/" . ++$pages);
+		push @elements, @{$data};
+	} while ($status == 206);
+	return { elements => \@elements, pages => $pages };
+}
+
+my @people = $sandbox->rows('people');
+my %data   = map { $_->{people_id} => (ask("people/data/$_->{people_id}"))[0]->{data} } @people;
+my %events = map { $_->{people_id} => list("people/events/$_->{people_id}/list") } @people;
+my %sessions =
+  map { $_->{people_id} => list("people/conversations/$_->{people_id}/list") } @people;
+my $listing = ceil(@people / 50);
+
+sub sum   { my $sum = 0; $sum += $_ foreach @_; return $sum }
+sub lines { return join "\n", sort @_ }
+
+my ($mail) = grep { defined $_->{email} && $_->{email} =~ /^[a-z0-9.]+@/ && %{ $data{ $_->{people_id} } } } @people;
+my ($person, $email) = ($mail->{people_id}, $mail->{email});
+my ($other)  = map { $_->{people_id} } grep { $_->{people_id} ne $person } @people;
+my ($active) = sort { $events{$b}{pages} <=> $events{$a}{pages} || $a cmp $b } keys %events;
+my ($busy)   = sort { @{ $sessions{$b}{elements} } <=> @{ $sessions{$a}{elements} } || $a cmp $b } keys %sessions;
+
+cmp_ok($events{$active}{pages}, '>', 1, 'somebody has pages of events');
+cmp_ok(scalar @{ $sessions{$busy}{elements} }, '>', 1, 'somebody has conversations');
+
+# As in a session that has seen a 206.
+sub warm { return "SELECT count(*) FROM crisp.people_events WHERE people_id = '$active'" }
+
+#
+# Custom data.
+#
+sub data_of { return $exact->encode($data{ $_[0] }) }
+
+{
+	my ($printed, @requests) =
+	  requests_of('SELECT json_build_array(people_id, email, data, website_id) FROM crisp.people_data');
+	my %got = map { $_->[0] => $_ } map { $exact->decode($_) } split /\n/, $printed;
+
+	is(scalar @requests, $listing + @people, 'all data: requests');
+	is(scalar keys %got, scalar @people,     'all data: number of rows');
+	is_deeply(
+		[ grep {
+				my $row = $got{ $_->{people_id} };
+				!$row
+				  || $exact->encode($row->[1]) ne $exact->encode($_->{email})
+				  || $exact->encode($row->[2]) ne data_of($_->{people_id})
+				  || $row->[3] ne $website
+			} @people
+		],
+		[],
+		'all data: every column');
+}
+foreach my $case (
+	[ 'by people_id',          1, "data FROM crisp.people_data WHERE people_id = '$person'" ],
+	[ 'by people_id, e-mail',  2, "data FROM crisp.people_data WHERE people_id = '$person' AND email IS NOT NULL" ],
+	[ 'by e-mail',             2, "data FROM crisp.people_data WHERE email = '$email'" ],
+	[ 'by both',               2, "data FROM crisp.people_data WHERE email = '$email' AND people_id = '$person'" ],
+	[ 'by e-mail and another', 2, "data FROM crisp.people_data WHERE email = '$email' AND people_id = '$other'", 0 ],
+	[ 'by an e-mail that nobody has', 1, "data FROM crisp.people_data WHERE email = 'nobody\@example.com'", 0 ],
+	[ 'by what is no e-mail', $listing, q(data FROM crisp.people_data WHERE email = 'nobody'), 0 ],
+	[ 'an unknown id', 1, "data FROM crisp.people_data WHERE people_id = '00000000-0000-4000-8000-000000000000'", 0 ],
+	[ 'an e-mail for an id',   1, "data FROM crisp.people_data WHERE people_id = '$email'", 0 ],
+	[ 'an id in capitals',     1, "data FROM crisp.people_data WHERE people_id = upper('$person')", 0 ],
+	[ 'an id in capitals among others', 4,
+		"data FROM crisp.people_data WHERE people_id = ANY (ARRAY[upper('$person'), '$person', upper('$email')])" ],
+	[ 'NULL', 0, 'data FROM crisp.people_data WHERE people_id = NULL', 0 ],
+	[ 'a join with profiles', 2,
+		"data FROM crisp.people_profiles JOIN crisp.people_data USING (people_id) WHERE people_profiles.email = '$email'" ],
+	[ 'a join by e-mail', 2,
+		"data FROM (VALUES ('$email'), ('$email')) v (e) JOIN crisp.people_data ON email = e GROUP BY data" ])
+{
+	my ($name, $requests, $select, $none) = @{$case};
+	my $printed = costs($requests, "SELECT $select", "data $name");
+
+	is(defined $none ? $printed : $exact->encode($exact->decode($printed)),
+		defined $none ? '' : data_of($person), "data $name: rows");
+}
+is( costs(
+		2,
+		"SELECT email FROM crisp.people_data WHERE people_id = '$person'",
+		'the e-mail of an id'),
+	$email,
+	'the e-mail of an id is that of the profile');
+is(costs(2, "SELECT count(*) FROM crisp.people_data WHERE people_id IN ('$person', '$other', '$other')", 'two ids'),
+	2, 'two ids: rows');
+is(sql("SELECT data ->> (SELECT min(k) FROM jsonb_object_keys(data) k) IS NOT NULL FROM crisp.people_data WHERE people_id = '$person'"),
+	't', 'data is an object');
+
+#
+# Events.
+#
+sub events_of
+{
+	return map {
+		my $id = $_;
+		map { $exact->encode([ $id, @{$_}{qw(text data color timestamp)} ]) }
+		  @{ $events{$id}{elements} }
+	} @_;
+}
+
+sub event_rows
+{
+	my ($printed) = @_;
+
+	return map { $exact->encode($exact->decode($_)) } split /\n/, $printed;
+}
+
+my $event =
+  'SELECT json_build_array(people_id, text, data, color, (extract(epoch FROM "timestamp") * 1000)::bigint) FROM crisp.people_events';
+
+is(sql(warm()), scalar @{ $events{$active}{elements} }, 'events that take pages');
+{
+	my ($printed, @requests) = requests_of($event);
+
+	is(scalar @requests, $listing + sum(map { $_->{pages} } values %events), 'all events: requests');
+	is(lines(event_rows($printed)), lines(events_of(keys %events)), 'all events: rows');
+}
+{
+	my ($printed, @requests) = requests_of("$event WHERE people_id = '$active'");
+
+	is_deeply(
+		[ map { $_->{path} } @requests ],
+		[
+			map { "/v1/website/$website/people/events/$active/list/$_" }
+			  1 .. $events{$active}{pages}
+		],
+		'events of one: requests');
+	is_deeply([ event_rows($printed) ], [ events_of($active) ], 'events of one: rows, in their order');
+}
+is(costs(1, "SELECT count(*) FROM (SELECT * FROM crisp.people_events WHERE people_id = '$active' LIMIT 5) e", 'LIMIT'),
+	5, 'LIMIT: rows');
+is( costs(
+		1 + $events{$person}{pages},
+		"SELECT count(*) FROM crisp.people_profiles p LEFT JOIN crisp.people_events e USING (people_id) WHERE p.email = '$email'",
+		'events of an e-mail'),
+	@{ $events{$person}{elements} } || 1,
+	'events of an e-mail: rows');
+
+#
+# Conversations.
+#
+{
+	my ($printed, @requests) =
+	  requests_of('SELECT people_id, session_id FROM crisp.people_conversations');
+
+	is(scalar @requests, $listing + sum(map { $_->{pages} } values %sessions), 'all conversations: requests');
+	is( lines(split /\n/, $printed),
+		lines(map { my $id = $_; map { "$id|$_" } @{ $sessions{$id}{elements} } } keys %sessions),
+		'all conversations: rows');
+}
+is( costs(
+		1,
+		"SELECT session_id FROM crisp.people_conversations WHERE people_id = '$busy'",
+		'conversations of one'),
+	join("\n", @{ $sessions{$busy}{elements} }),
+	'conversations of one: rows');
+is( costs(
+		1 + @{ $sessions{$busy}{elements} },
+		"SELECT count(c.created_at) FROM crisp.people_conversations p JOIN crisp.conversations c USING (session_id) WHERE p.people_id = '$busy'",
+		'conversations of one, and what they are'),
+	scalar @{ $sessions{$busy}{elements} },
+	'conversations of one, and what they are: rows');
+
+# A list whose pages move: no conversation comes twice.
+{
+	my @own = map { { %{$_}, people_id => $busy } } ($sandbox->rows('conversations'))[ 0 .. 59 ];
+	my $route = "*/people/conversations/$busy/list";
+
+	$sandbox->data(
+		[
+			map { { op => 'patch', key => $_->{session_id}, set => { people_id => $busy } } } @own
+		]);
+	my $now = list("people/conversations/$busy/list");
+	cmp_ok($now->{pages}, '>', 2, 'pages of conversations');
+
+	$sandbox->clear;
+	$sandbox->data(
+		[
+			{
+				op         => 'touch',
+				key        => $now->{elements}[-1],
+				at_request => { path => "$route/2", when => 'before' }
+			}
+		]);
+	my @got = split /\n/,
+	  sql("SELECT session_id FROM crisp.people_conversations WHERE people_id = '$busy'");
+	my %times;
+	$times{$_}++ foreach @got;
+	is_deeply([ grep { $times{$_} > 1 } keys %times ], [], 'a page that moves: none twice');
+	is_deeply([ grep { !$times{$_} } @{ $now->{elements} } ], [], 'a page that moves: all of them');
+	is($sandbox->count, $now->{pages} + 2, 'a page that moves: its front is looked at again');
+}
+
+#
+# What cannot be had.
+#
+foreach my $table (qw(people_data people_events people_conversations))
+{
+	$node->psql('postgres', "ANALYZE crisp.$table", stderr => \my $stderr);
+	like($stderr, qr/WARNING:  skipping "$table" --- cannot analyze this foreign table/, "ANALYZE $table");
+}
+$sandbox->control(
+	{
+		answers => [
+			{
+				match => { path => "website/*/people/data/$person" },
+				body  => '{"error":false,"reason":"resolved","data":[1]}'
+			}
+		]
+	});
+$node->psql('postgres', "SELECT * FROM crisp.people_data WHERE people_id = '$person'", stderr => \my $stderr);
+like(
+	$stderr,
+	qr/ERROR:  unexpected answer from Crisp, server "support"\nDETAIL:  GET .*people\/data\/$person: "data" is not an object/,
+	'an answer that is no object');
+$sandbox->control(
+	{
+		answers => [
+			{
+				match => { path => "website/*/people/conversations/$person/*" },
+				body  => '{"error":false,"reason":"listed","data":["session_a", {"b": 1}, 7, null]}'
+			}
+		]
+	});
+is(sql("SELECT session_id FROM crisp.people_conversations WHERE people_id = '$person'"),
+	"session_a\n7", 'elements that are no strings');
+$sandbox->control({ answers => [] });
+
+done_testing();
