@@ -66,9 +66,9 @@ find_pg_config || exit 1
 cd "$tree" || exit 1
 
 shopt -s nullglob
-sources=(crisp_fdw.c src/*.c sandbox/*.c)
+sources=(crisp_fdw.c src/*.c sandbox/*.c bench/*.c)
 headers=(src/*.h sandbox/*.h)
-scripts=(tools/*.sh .ci/run)
+scripts=(tools/*.sh bench/*.sh .ci/run)
 perl=(tools/*.pl t/lib/*.pm t/*.t)
 read -ra flags <<<"-isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -Wall -Wextra \
 	-Wno-unused-parameter -Wno-missing-field-initializers \
