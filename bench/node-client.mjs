@@ -66,7 +66,7 @@ function asCopyField(text) {
 }
 
 function flatten(conversation) {
-  return columns.map(({ keys, type }) => asText(valueAt(conversation, keys), type));
+  return columns.map(({ keys, type, value }) => asText(value ?? valueAt(conversation, keys), type));
 }
 
 /** The lines of COPY, a page at a time. */

@@ -153,13 +153,18 @@ async function knowsPrefetch(admin) {
   return true;
 }
 
-/** The columns of conversations: {name, type, keys}, keys being the path in the JSON. */
-async function conversationColumns(admin) {
+/**
+ * The columns of conversations: {name, type, keys}, keys being the path in the JSON, or
+ * {name, type, value} for the one that says which website it is, which the JSON doesn't.
+ */
+async function conversationColumns(admin, { websiteId }) {
   const { rows } = await admin.query(
     `SELECT column_name AS name, data_type AS type, json_path AS path FROM crisp_fdw_columns()
       WHERE resource = 'conversations' AND column_name <> 'search_query'`,
   );
-  return rows.map(({ name, type, path }) => ({ name, type, keys: path.split(".") }));
+  return rows.map(({ name, type, path }) =>
+    path ? { name, type, keys: path.split(".") } : { name, type, value: websiteId },
+  );
 }
 
 /**
@@ -179,7 +184,7 @@ export async function contestants(admin, sandbox) {
   await admin.query(`CREATE TABLE pattern (LIKE ${schemas[0]}.conversations)`);
   all.push(floor(1), floor(4), floor(8));
 
-  const columns = await conversationColumns(admin);
+  const columns = await conversationColumns(admin, sandbox);
   all.push(node(columns, admin));
   const { rows } = await admin.query(
     "SELECT 1 FROM pg_available_extensions WHERE name = 'http'",

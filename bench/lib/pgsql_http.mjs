@@ -5,7 +5,10 @@
 const quote = (text) => `'${text.replaceAll("'", "''")}'`;
 
 /** How a column of this type is made of the JSON object "row". */
-function expression({ keys, type }) {
+function expression({ keys, type, value }) {
+  if (value) {
+    return `${quote(value)}::${type}`;
+  }
   const path = `'{${keys.join(",")}}'`;
   switch (type) {
     case "text":
