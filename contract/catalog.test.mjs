@@ -73,3 +73,13 @@ for (const [resource, listed] of [
     assert.deepEqual(details(resource).sort(), lacking.sort());
   });
 }
+
+// What a message can be sent with.  A note has all that others have, and its mentions.
+test("the fields of a message that is sent are those of ConversationNoteMessageNew", () => {
+  const [, text] = /CrispField message_fields\[\] = \{\n(.*?)\n\};/s.exec(source) ?? [];
+  assert.ok(text, "src/resource_change.c has a table of the fields of a message");
+  const [, content] = /define CONTENT_FIELDS(.*?)\n\n/s.exec(source) ?? [];
+  const sent = [...(text + content).matchAll(/\{\s*\\?\s*"[a-z_]+", "([a-z_.]+)"/g)].map(([, path]) => path);
+  const known = fields("ConversationNoteMessageNew").map(([path]) => path);
+  assert.deepEqual([...new Set(sent)].sort(), [...new Set(known)].sort());
+});

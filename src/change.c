@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -44,19 +45,23 @@ typedef struct Draft
  */
 
 /*
- * The column of the catalog that an attribute stands for; NULL when there is none.
+ * The column of the catalog that an attribute stands for; NULL when there is none.  Of two at the
+ * path that its json_path option names, it's the one for JSON if that is its type.
  */
 static const CrispColumn *
 catalog_column(const CrispOptions *options, Oid relid, Form_pg_attribute attribute)
 {
 	const CrispResource *resource = options->resource;
-	const CrispColumn	*column = crisp_column_by_name(resource, NameStr(attribute->attname));
-	const char			*path = option_json_path(options, relid, attribute->attnum,
-												 NameStr(attribute->attname));
+	const char			*name = NameStr(attribute->attname);
+	const CrispColumn	*column = option_named_column(options, relid, attribute->attnum, name);
+	const char			*path = option_json_path(options, relid, attribute->attnum, name);
+	Oid					 type = getBaseType(attribute->atttypid);
 
-	if (path == NULL || (column != NULL && strcmp(column->path, path) == 0))
-		return column;
-	return crisp_column_by_path(resource, path);
+	for (int i = 0; i < resource->ncolumns && column == NULL && path != NULL; i++)
+		if (strcmp(resource->columns[i].path, path) == 0 &&
+			(resource->columns[i].type == CRISP_JSON) == (type == JSONBOID || type == JSONOID))
+			column = &resource->columns[i];
+	return column || !path ? column : crisp_column_by_path(resource, path);
 }
 
 ChangeTable *
@@ -125,10 +130,11 @@ value_missing(const ChangeTable *table, const char *catalog_name, const char *de
 pg_noreturn static void
 value_wrong(const ChangeTable *table, const char *catalog_name, const char *value, char *hint)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("invalid value for column \"%s\" of foreign table \"%s\": \"%s\"",
-						   change_column_name(table, catalog_name), table->name, value),
-					errhint("%s", hint)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for column \"%s\" of foreign table \"%s\": \"%s\"",
+					change_column_name(table, catalog_name), table->name, encode_excerpt(value)),
+			 errhint("%s", hint)));
 }
 
 /*
@@ -182,9 +188,8 @@ encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
 {
 	const ChangeTable	*table = row->table;
 	ChangeColumn		*column = &table->columns[attnum - 1];
-	ErrorContextCallback callback = {
-		.previous = error_context_stack, .callback = add_column_context, .arg = column};
-	char *json;
+	ErrorContextCallback callback;
+	char				*json;
 
 	if (!field_applies(row, field))
 		ereport(
@@ -198,6 +203,9 @@ encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
 		value_wrong(table, field->column, row_text(row, field->column),
 					psprintf("Crisp takes: %s", crisp_words_text(field->words)));
 
+	callback.callback = add_column_context;
+	callback.arg = column;
+	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	json = encoder_run(column->encoder, row->values[attnum - 1]);
 	error_context_stack = callback.previous;

@@ -17,6 +17,7 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -31,6 +32,9 @@
 /* PostgreSQL counts from 2000, Unix (and so Crisp) from 1970. */
 #define EPOCH_MILLISECONDS \
 	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / INT64CONST(1000)))
+
+/* How much of a value is shown in a message, bytes. */
+#define EXCERPT_BYTES 100
 
 struct Encoder
 {
@@ -82,11 +86,21 @@ encode_string(const char *text)
 	return json.data;
 }
 
+const char *
+encode_excerpt(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length <= EXCERPT_BYTES)
+		return text;
+	return psprintf("%.*s...", pg_mbcliplen(text, (int) length, EXCERPT_BYTES), text);
+}
+
 pg_noreturn static void
 does_not_fit(const char *text, const char *wanted)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("value cannot be sent to Crisp: \"%s\"", text),
+					errmsg("value cannot be sent to Crisp: \"%s\"", encode_excerpt(text)),
 					errdetail("Crisp takes %s here.", wanted)));
 }
 

@@ -39,4 +39,7 @@ extern char *encoder_text(const Encoder *encoder, Datum value);
 /* A text in the database's encoding as a JSON string; palloc'd. */
 extern char *encode_string(const char *text);
 
+/* A value's text for a message: its beginning, if it's long.  Palloc'd, or text itself. */
+extern const char *encode_excerpt(const char *text);
+
 #endif /* CRISP_ENCODE_H */

@@ -13,6 +13,7 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #if PG_VERSION_NUM >= 140000
 #include "optimizer/appendinfo.h"
@@ -153,43 +154,77 @@ modify_key_attributes(const CrispChanges *changes, const ChangeTable *table)
 	return attributes;
 }
 
+/*
+ * The same for a relation, whose resource may be one that can't be written: that will be refused later on.
+ */
+static List *
+key_attributes(Relation relation)
+{
+	const CrispOptions *options = option_of_table(RelationGetRelid(relation));
+
+	if (options->resource->changes == NULL)
+		return NIL;
+	return modify_key_attributes(options->resource->changes,
+								 change_table_create(options, relation));
+}
+
+/*
+ * A DELETE with RETURNING needs the row that was there: PostgreSQL itself asks for it under this
+ * name where it needs it.
+ */
+#define WHOLE_ROW "wholerow"
+
 #if PG_VERSION_NUM >= 140000
 void
 crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
 						 Relation target_relation)
-#else
-void
-crisp_add_update_targets(Query *parsetree, RangeTblEntry *target_rte, Relation target_relation)
-#endif
 {
-	CrispOptions *options = option_of_table(RelationGetRelid(target_relation));
-	ChangeTable	 *table;
-	ListCell	 *lc;
+	TupleDesc tupdesc = RelationGetDescr(target_relation);
+	ListCell *lc;
 
-	/* What can't be written will be refused later on. */
-	if (options->resource->changes == NULL)
-		return;
-	table = change_table_create(options, target_relation);
-	foreach(lc, modify_key_attributes(options->resource->changes, table))
+	foreach(lc, key_attributes(target_relation))
 	{
-		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(target_relation),
-													lfirst_int(lc) - 1);
-#if PG_VERSION_NUM >= 140000
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
 		Var *var = makeVar(rtindex, attribute->attnum, attribute->atttypid, attribute->atttypmod,
 						   attribute->attcollation, 0);
 
 		add_row_identity_var(root, var, rtindex, modify_key_name(attribute));
-#else
-		Var *var = makeVar(parsetree->resultRelation, attribute->attnum, attribute->atttypid,
-						   attribute->atttypmod, attribute->attcollation, 0);
-
-		parsetree->targetList = lappend(parsetree->targetList,
-										makeTargetEntry((Expr *) var,
-														list_length(parsetree->targetList) + 1,
-														modify_key_name(attribute), true));
-#endif
 	}
+	if (root->parse->commandType == CMD_DELETE && root->parse->returningList != NIL)
+		add_row_identity_var(root,
+							 makeVar(rtindex, InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0),
+							 rtindex, WHOLE_ROW);
 }
+#else
+static void
+add_target(Query *parsetree, Var *var, char *name)
+{
+	int number = list_length(parsetree->targetList) + 1;
+
+	parsetree->targetList = lappend(parsetree->targetList,
+									makeTargetEntry((Expr *) var, number, name, true));
+}
+
+void
+crisp_add_update_targets(Query *parsetree, RangeTblEntry *target_rte, Relation target_relation)
+{
+	TupleDesc tupdesc = RelationGetDescr(target_relation);
+	int		  rti = parsetree->resultRelation;
+	ListCell *lc;
+
+	foreach(lc, key_attributes(target_relation))
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
+
+		add_target(parsetree,
+				   makeVar(rti, attribute->attnum, attribute->atttypid, attribute->atttypmod,
+						   attribute->attcollation, 0),
+				   modify_key_name(attribute));
+	}
+	if (parsetree->commandType == CMD_DELETE && parsetree->returningList != NIL)
+		add_target(parsetree, makeWholeRowVar(target_rte, rti, 0, false), pstrdup(WHOLE_ROW));
+}
+#endif
 
 /*----------
  * The plan

@@ -17,16 +17,15 @@
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
 
-#include "flatten.h"
 #include "returned.h"
 #include "rowsource.h"
 
 struct Returned
 {
-	Bitmapset	  *wanted; /* attribute numbers looked at once a row was sent; 0 is all */
-	int			   nsources;
-	FlattenSource *sources;
-	Flattener	  *flattener;
+	Bitmapset	*wanted;	/* attribute numbers looked at once a row was sent; 0 is all */
+	List		*columns;	/* attribute numbers that are filled, in their order */
+	const char **paths;		/* of these, in the row; NULL for one that the catalog doesn't have */
+	Flattener	*flattener; /* of these */
 };
 
 /*
@@ -66,21 +65,19 @@ returned_create(const CrispOptions *options, const ResultRelInfo *rinfo)
 
 	/* 0 is the whole row; check options may look at any column. */
 	all = bms_is_member(0, attributes) || rinfo->ri_WithCheckOptions != NIL;
-	returned->sources = palloc0(sizeof(FlattenSource) * Max(tupdesc->natts, 1));
+	returned->paths = palloc0(sizeof(char *) * Max(tupdesc->natts, 1));
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-		FlattenSource	 *source = &returned->sources[returned->nsources];
 
 		if (attribute->attisdropped || attribute->attgenerated != '\0' ||
 			!(all || bms_is_member(i + 1, attributes)))
 			continue;
-		*source = row_source_column(options, RelationGetRelid(relation), attribute);
-		returned->nsources++;
+		returned->paths[list_length(returned->columns)] = option_json_path(
+			options, RelationGetRelid(relation), attribute->attnum, NameStr(attribute->attname));
+		returned->columns = lappend_int(returned->columns, attribute->attnum);
 	}
-	returned->flattener = flatten_begin(tupdesc, RelationGetRelationName(relation),
-										options->resource->envelope, returned->sources,
-										returned->nsources);
+	returned->flattener = row_source_begin(options, relation, returned->columns, NULL);
 	return returned;
 }
 
@@ -93,11 +90,11 @@ returned_wants_any(const Returned *returned)
 bool
 returned_wants_more(const Returned *returned, const BodyMember *known, int nknown)
 {
-	for (int i = 0; i < returned->nsources; i++)
+	for (int i = 0; i < list_length(returned->columns); i++)
 	{
-		const char *path = returned->sources[i].path;
+		const char *path = returned->paths[i];
 		bool		found = !bms_is_member(0, returned->wanted) &&
-					 !bms_is_member(returned->sources[i].attnum, returned->wanted);
+					 !bms_is_member(list_nth_int(returned->columns, i), returned->wanted);
 
 		for (int j = 0; j < nknown && path != NULL && !found; j++)
 			found = strcmp(known[j].path, path) == 0;
@@ -114,8 +111,6 @@ returned_store(const Returned *returned, TupleTableSlot *slot, const BodyMember 
 	TupleDesc		tupdesc = slot->tts_tupleDescriptor;
 	Datum		   *values = palloc(sizeof(Datum) * tupdesc->natts);
 	bool		   *nulls = palloc(sizeof(bool) * tupdesc->natts);
-	Datum		   *row_values = palloc0(sizeof(Datum) * tupdesc->natts);
-	bool		   *row_nulls = palloc(sizeof(bool) * tupdesc->natts);
 	const JsonNode *sent;
 	size_t			length;
 	char		   *text = body_create(known, nknown, &length);
@@ -123,29 +118,16 @@ returned_store(const Returned *returned, TupleTableSlot *slot, const BodyMember 
 
 	if (!json_parse(CurrentMemoryContext, text, length, &sent, &error))
 		elog(ERROR, "crisp_fdw: what was sent is not JSON: %s", error);
-	flatten_row(returned->flattener, sent, NULL, values, nulls);
-	memset(row_nulls, true, sizeof(bool) * tupdesc->natts);
-	if (row != NULL)
-		flatten_row(returned->flattener, row, NULL, row_values, row_nulls);
+	flatten_row(returned->flattener, row ? row : sent, row ? sent : NULL, values, nulls);
 
 	slot_getallattrs(slot);
-	for (int i = 0, source = 0; i < tupdesc->natts; i++)
-	{
-		bool wanted = source < returned->nsources && returned->sources[source].attnum == i + 1;
-
-		if (wanted)
-			source++;
-		if (!wanted)
+	for (int i = 0; i < tupdesc->natts; i++)
+		if (!list_member_int(returned->columns, i + 1))
 		{
 			values[i] = slot->tts_values[i];
 			nulls[i] = slot->tts_isnull[i];
 		}
-		else if (!row_nulls[i])
-		{
-			values[i] = row_values[i];
-			nulls[i] = false;
-		}
-	}
+
 	/* The tuple is copied into the slot's own memory. */
 	ExecForceStoreHeapTuple(heap_form_tuple(tupdesc, values, nulls), slot, false);
 	ExecMaterializeSlot(slot);

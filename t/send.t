@@ -207,6 +207,10 @@ subtest 'what is refused before anything is sent' => sub {
 			"content that is no object: $value");
 	}
 	refused(
+		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', to_jsonb(array_fill('e'::text, ARRAY[100])))",
+		{ sqlstate => '22023', message => qr/"messages": "\["[^:]{90,100}\.\.\."$/ },
+		'a long value is shown in part');
+	refused(
 		"INSERT INTO crisp.messages (session_id, type, \"from\", content) VALUES ('$id', 'text', 'bot', 'x')",
 		{
 			sqlstate => '22023',
@@ -287,6 +291,12 @@ subtest 'RETURNING' => sub {
 		[ 'POST', 'GET' ],
 		'costs a request to read the message');
 	sends(
+		"$insert VALUES ('$id', 'text', 'x') RETURNING content, content_json",
+		'x|', [ text('x') ], 'the kind of content that it has not is NULL');
+	sends(
+		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', '{\"a\": 1}') RETURNING content, content_json",
+		'|{"a": 1}', [ { %{ text({ a => 1 }) }, type => 'file' } ], 'the same of an object');
+	sends(
 		"INSERT INTO crisp.messages (session_id, type, content, stealth) VALUES ('$id', 'text', 'x', true) RETURNING stealth, stamped",
 		't|t', [ text('x', stealth => JSON::PP::true) ], 'what was sent, and Crisp does not tell');
 
@@ -340,6 +350,109 @@ subtest 'several rows' => sub {
 	my %times;
 	$times{ $_->[1] }++ foreach written();
 	is_deeply([ grep { $_ != 1 } values %times ], [], 'once each');
+	$sandbox->reset;
+};
+
+# The text messages of a conversation, sent by operators.
+sub texts
+{
+	my ($session_id) = @_;
+
+	return grep { $_->{type} eq 'text' } messages($session_id);
+}
+
+subtest 'UPDATE' => sub {
+	my $fingerprint = $session->query("$insert VALUES ('$id', 'text', 'tpyo') RETURNING fingerprint");
+	my $where = "WHERE session_id = '$id' AND fingerprint = $fingerprint";
+
+	sends(
+		"UPDATE crisp.messages SET content = 'typo' $where RETURNING content, fingerprint = $fingerprint",
+		'typo|t', [ { content => 'typo' } ], 'the content');
+	is_deeply(
+		[ map { "$_->{method} " . ($_->{path} =~ s{.*/conversation/}{}r) } $sandbox->requests ],
+		[ "GET $id/message/$fingerprint", "PATCH $id/message/$fingerprint" ],
+		'one request to find the message, one to change it');
+	is((messages($id))[0]->{content}, 'typo', 'Crisp has the new content');
+	ok((messages($id))[0]->{edited}, 'and knows that it was edited');
+
+	my $file = $session->query(
+		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', '{\"url\": \"a\"}') RETURNING fingerprint"
+	);
+	my $its = "WHERE session_id = '$id' AND fingerprint = $file";
+	sends("UPDATE crisp.messages SET content_json = content_json || '{\"name\": \"n\"}' $its",
+		'', [ { content => { url => 'a', name => 'n' } } ], 'the content of other types');
+
+	foreach my $case (
+		[ "content = 'x' $its", '22023', qr/^column "content" .* cannot be given where "type" is "file"/ ],
+		[ "content_json = '{}' $where", '22023', qr/^column "content_json"/ ],
+		[ "content_json = '[]' $its", '22023', qr/^invalid value for column "content_json"/ ],
+		[ "content = NULL $where", '23502', qr/^null value in column "content"/ ])
+	{
+		my ($set, $sqlstate, $message) = @{$case};
+
+		$sandbox->clear;
+		$session->fails("UPDATE crisp.messages SET $set",
+			{ sqlstate => $sqlstate, message => $message }, "refused: $set");
+		is_deeply([ written() ], [], 'nothing was written');
+	}
+	sends("UPDATE crisp.messages SET content = 'y', content_json = NULL $where",
+		'', [ { content => 'y' } ], 'the kind that it has not may be NULL');
+	foreach my $column (qw(type "from" session_id fingerprint stealth "timestamp"))
+	{
+		refused(
+			"UPDATE crisp.messages SET $column = NULL $where",
+			{
+				sqlstate => '0A000',
+				message => qr/^column \Q"@{[ $column =~ tr{"}{}dr ]}"\E of foreign table "messages" cannot be changed/,
+				hint => 'Columns that can be: content, content_json'
+			},
+			"column $column");
+	}
+
+	$sandbox->reset;
+	my @texts = texts($id);
+	$sandbox->clear;
+	$session->query(
+		"UPDATE crisp.messages m SET content = m.content || '!' FROM (VALUES ('$id')) c(id) WHERE m.session_id = c.id AND type = 'text'"
+	);
+	is_deeply(
+		[ sort map { $_->[1] } written() ],
+		[ sort map { "$id/message/$_->{fingerprint}" } @texts ],
+		'all texts of a conversation, each once');
+	is_deeply(
+		[ map { $_->{content} } texts($id) ],
+		[ map { "$_->{content}!" } @texts ],
+		'and Crisp has them all');
+	$sandbox->reset;
+};
+
+subtest 'DELETE' => sub {
+	my @fingerprints = split /\n/,
+	  $session->query("$insert VALUES ('$id', 'text', 'a'), ('$id', 'text', 'b'), ('$id', 'text', 'c') RETURNING fingerprint");
+	my $count = () = messages($id);
+
+	$sandbox->clear;
+	is(
+		$session->query(
+			"DELETE FROM crisp.messages WHERE session_id = '$id' AND fingerprint = $fingerprints[1] RETURNING content, type, \"from\""
+		),
+		'b|text|operator',
+		'RETURNING tells what was removed');
+	is_deeply([ written() ], [ [ 'DELETE', "$id/message/$fingerprints[1]", undef ] ], 'one request, without a body');
+	is(scalar(my @left = messages($id)), $count - 1, 'it is gone');
+	$session->query(
+		"DELETE FROM crisp.messages WHERE session_id = '$id' AND content IN ('a', 'c')");
+	is(scalar(@left = messages($id)), $count - 3, 'the others, too');
+
+	# Gone before it is its turn: by somebody else, or by an attempt whose answer was lost.
+	my $own = $session->query("$insert VALUES ('$id', 'text', 'd') RETURNING fingerprint");
+	my $delete = "DELETE FROM crisp.messages WHERE session_id = '$id' AND fingerprint = $own";
+	$sandbox->control({ answers => [ { match => { method => 'DELETE' }, status => 404, act => JSON::PP::false } ] });
+	is($session->query("$delete RETURNING 1"), '', 'a message that is gone is not counted');
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '3', ADD retry_delay '1ms')));
+	$sandbox->control({ answers => [ { match => { method => 'DELETE', nth => 1 }, status => 503 } ] });
+	is($session->query("$delete RETURNING 1"), '1', 'one that the first attempt removed is');
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '0', DROP retry_delay)));
 	$sandbox->reset;
 };
 
@@ -421,6 +534,16 @@ END
 		"a|t\nb|f\nc|t",
 		[ text('a'), text('c') ],
 		'rows that are routed to partitions');
+	is(
+		$session->query(
+			"DELETE FROM said USING (VALUES ('$id'), ('y')) v(id) WHERE session_id = v.id AND content IN ('a', 'b') RETURNING content, type, session_id = v.id"
+		),
+		"a|text|t\nb|text|t",
+		'rows that are removed from partitions, by a join');
+	is(
+		$session->query("UPDATE said SET content = 'd' WHERE session_id = '$other' AND content = 'c' RETURNING content, fingerprint IS NOT NULL, website_id = '$website_id'"),
+		'd|t|t',
+		'and changed there');
 	$session->query('DROP TABLE said');
 
 	$session->query(<<'END');
@@ -447,6 +570,16 @@ END
 			"$column that cannot be sent");
 	}
 	$session->query('DROP FOREIGN TABLE typed; DROP TYPE kind');
+
+	$session->query(<<'END');
+CREATE FOREIGN TABLE holds (session_id text, type text, payload jsonb OPTIONS (json_path 'content'))
+	SERVER support OPTIONS (resource 'messages');
+END
+	sends(
+		"INSERT INTO holds VALUES ('$id', 'file', '{\"url\": \"x\"}') RETURNING payload",
+		'{"url": "x"}', [ { %{ text({ url => 'x' }) }, type => 'file' } ],
+		'an object, by its path');
+	$session->query('DROP FOREIGN TABLE holds');
 	$sandbox->reset;
 };
 
