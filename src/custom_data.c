@@ -20,6 +20,10 @@
 #include "custom_data.h"
 #include "jsonpath.h"
 #include "pager.h"
+#include "walk.h"
+
+/* Rows that are looked at where each takes a request. */
+#define SAMPLED_ROWS 20
 
 /* What was seen of a key's values. */
 #define SEEN_INTEGER 0x01
@@ -140,30 +144,53 @@ kind_seen(const JsonNode *value)
 }
 
 /*
- * Look at the values of a page of rows.
+ * Look at the values of a row.
+ */
+static void
+see_row(const CrispOptions *options, List *keys, const JsonNode *row)
+{
+	const char	   *error;
+	const JsonPath *path = json_path_parse(options->resource->custom_data->path, &error);
+	const JsonNode *data = json_path_get(row, path);
+	ListCell	   *lc;
+
+	foreach(lc, keys)
+	{
+		CustomKey *key = lfirst(lc);
+
+		key->seen |= kind_seen(json_node_member(data, key->key));
+	}
+}
+
+/*
+ * Look at the values of some rows: a page of them, or, where each takes a request, SAMPLED_ROWS.
  */
 static void
 sample_values(const CrispOptions *options, List *keys)
 {
-	Pager		   *pager = begin_list(options);
-	const char	   *error;
-	const JsonPath *path = json_path_parse(options->resource->custom_data->path, &error);
 	const JsonNode *row;
 
-	(void) pager_go_to(pager, 1);
-	while ((row = pager_next_on_page(pager)) != NULL)
+	if (options->resource->parent == NULL)
 	{
-		const JsonNode *data = json_path_get(row, path);
-		ListCell	   *lc;
+		Pager *pager = begin_list(options);
 
-		foreach(lc, keys)
-		{
-			CustomKey *key = lfirst(lc);
-
-			key->seen |= kind_seen(json_node_member(data, key->key));
-		}
+		(void) pager_go_to(pager, 1);
+		while ((row = pager_next_on_page(pager)) != NULL)
+			see_row(options, keys, row);
+		pager_end(pager);
 	}
-	pager_end(pager);
+	else
+	{
+		CrispOptions *one_by_one = options_for(options, options->resource);
+		Walk		 *walk;
+
+		/* So that no row is asked for that isn't looked at. */
+		one_by_one->prefetch = 1;
+		walk = walk_begin(request_create_child(one_by_one, NIL, NULL, -1, false), NULL);
+		for (int i = 0; i < SAMPLED_ROWS && (row = walk_next(walk)) != NULL; i++)
+			see_row(options, keys, row);
+		walk_end(walk);
+	}
 }
 
 /*----------

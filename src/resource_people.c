@@ -160,12 +160,34 @@ static const CrispParent people_conversations_parent = {
 	.typical_rows = 2,
 };
 
+/* clang-format off */
+static const CrispColumn people_data_key_columns[] = {
+	{"key", CRISP_TEXT, "key of custom data", CRISP_KEY | CRISP_REQUIRED},
+	{"count", CRISP_INTEGER, "profiles that have it"},
+};
+/* clang-format on */
+
+static const CrispResource people_data_keys = {
+	.name = "keys of custom data",
+	.description = "keys of custom data of people",
+	.list_route = "website/{website_id}/people/suggest/data/{page_number}",
+	.typical_rows = 50,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = people_data_key_columns,
+	.ncolumns = lengthof(people_data_key_columns),
+};
+
+static const CrispCustomData people_custom_data = {"data", &people_data_keys};
+
 const CrispResource crisp_people_data = {
 	.name = "people_data",
 	.description = "custom data of profiles",
 	.list_route = "website/{website_id}/people/data/{people_id}",
 	.one_row = true,
 	.typical_rows = 10000,
+	.custom_data = &people_custom_data,
 	.parent = &people_data_parent,
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,

@@ -137,6 +137,36 @@ is( sql(q(SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 'o
 	'together with the other options');
 
 #
+# Custom data of people takes a request for each row, so some rows are looked at.
+#
+is(import_with(q(custom_data 'columns'), 'LIMIT TO (people_data)'), '', 'people_data');
+my @targets = $sandbox->targets;
+is_deeply(
+	[ grep { !m{/people/data/} } @targets ],
+	[
+		( map { "GET /v1/website/$website/people/suggest/data/$_" } 1 .. 2 ),
+		"GET /v1/website/$website/people/profiles/1?per_page=50"
+	],
+	'people_data: which keys there are, and a page of profiles');
+is(scalar(grep { m{/people/data/} } @targets), 20, 'people_data: and the data of twenty of them');
+is( sql(q(SELECT attname, format_type(atttypid, -1), (SELECT option_value FROM pg_options_to_table(attfdwoptions)) FROM pg_attribute WHERE attrelid = 'own.people_data'::regclass AND attname IN ('data', 'data_plan', 'data_order_count', 'data_is_vip', 'data_cart.total') ORDER BY 1)
+	),
+	join("\n",
+		'data|jsonb|',
+		'data_cart.total|double precision|data."cart.total"',
+		'data_is_vip|boolean|data.is_vip',
+		'data_order_count|bigint|data.order_count',
+		'data_plan|text|data.plan'),
+	'people_data: its columns');
+is( sql(
+		q{SELECT count(*), count(*) FILTER (WHERE data_plan IS DISTINCT FROM data ->> 'plan'}
+		  . q{ OR data_is_vip IS DISTINCT FROM (data ->> 'is_vip')::boolean}
+		  . q{ OR data_order_count IS DISTINCT FROM (data ->> 'order_count')::bigint)}
+		  . ' FROM own.people_data'),
+	'40|0',
+	'people_data: its values');
+
+#
 # Keys of all kinds.
 #
 my $at    = 1_900_000_000_000;
