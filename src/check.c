@@ -143,8 +143,13 @@ check_account(Check *check)
 {
 	const CrispAccount *account;
 	const JsonNode	   *data;
+	MemoryContext		old_context;
 
+	/* They are needed for longer than this step. */
+	old_context = MemoryContextSwitchTo(check->context);
 	option_add_credentials(check->options, GetUserId());
+	MemoryContextSwitchTo(old_context);
+
 	account = crisp_account_of_tier(check->options->tier);
 	if (account->route == NULL)
 		return;

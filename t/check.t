@@ -335,6 +335,16 @@ use_tier('website');
 # Credentials.
 $session->query("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET key 'wrong')");
 agrees(qr/^Crisp rejected the credentials/, 1, 'a wrong token');
+
+# The token must outlive the steps that a check is made of: memory that was let go is soon another's.
+my $fresh = CrispSession->start($node);
+foreach my $time (1 .. 3)
+{
+	is( $fresh->query("SELECT tier, status FROM crisp_fdw_check('support')"),
+		'website|Crisp rejected the credentials, server "support"',
+		"a wrong token, checked for the $time. time in a session");
+}
+$fresh->quit;
 $session->query('ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (DROP key)');
 agrees(qr/^option "key" is required in the user mapping for server "support"$/, 0, 'no key');
 $session->query('DROP USER MAPPING FOR CURRENT_USER SERVER support');

@@ -173,6 +173,8 @@ run_tap()
 	mkdir -p "$WORK/tap"
 	(
 		cd "$WORK/tap" || exit 1
+		# Memory that was freed, or never set, is no zeros: who reads it is found out.
+		export MALLOC_PERTURB_=165
 		export TESTDIR=$WORK/tap TESTDATADIR=$WORK/tap/tmp_check TESTLOGDIR=$WORK/tap/tmp_check/log
 		export PG_REGRESS=$pgxs/src/test/regress/pg_regress PATH=$bin:$PATH PGPORT=65432
 		tests=("${tests[@]/#/../src/t/}")
