@@ -161,21 +161,21 @@ trim_edge(Cursor *cursor, int64 newest)
 static void
 extend_edge(Cursor *cursor, const PageRow *rows, size_t nrows, int64 newest)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(cursor->context);
-
 	for (size_t i = 0; i < nrows; i++)
 	{
-		const char *text = key_text(cursor, rows[i].node);
-		EdgeKey	   *key;
+		const char	 *text = key_text(cursor, rows[i].node);
+		MemoryContext old_context;
+		EdgeKey		 *key;
 
 		if (text == NULL || rows[i].time > newest)
 			continue;
+		old_context = MemoryContextSwitchTo(cursor->context);
 		key = palloc(sizeof(EdgeKey));
 		key->time = rows[i].time;
 		key->text = pstrdup(text);
 		cursor->edge = lappend(cursor->edge, key);
+		MemoryContextSwitchTo(old_context);
 	}
-	MemoryContextSwitchTo(old_context);
 }
 
 /*----------

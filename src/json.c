@@ -201,8 +201,11 @@ json_node_length(const JsonNode *array)
 const JsonNode *
 json_node_element(const JsonNode *array, size_t index)
 {
-	JsonLastElement last = array->value.last;
+	JsonLastElement last;
 
+	if (index >= json_node_length(array))
+		return NULL;
+	last = array->value.last;
 	if (index < last.index || last.offset == 0)
 		last = (JsonLastElement){.index = 0, .offset = 1};
 	for (; last.index < index; last.index++)

@@ -77,7 +77,7 @@ extern JsonNodeKind json_node_kind(const JsonNode *node);
 /* How many elements an array has; 0 for anything else. */
 extern size_t json_node_length(const JsonNode *array);
 
-/* An element of an array, index from 0 to below json_node_length(); fast in that order. */
+/* An element of an array, index from 0, fast in that order; NULL when it has no such. */
 extern const JsonNode *json_node_element(const JsonNode *array, size_t index);
 
 /*
