@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $sandbox = CrispSandbox->start(conversations => 130, people => 60, operators => 5);
-my $node = start_node();
+my $node = start_node('wal_level = replica', 'max_wal_senders = 4');
 my $directory = PostgreSQL::Test::Utils::tempdir();
 my @credentials = @{ $sandbox->credentials }{qw(identifier key)};
 
@@ -204,6 +204,25 @@ query('DROP EXTENSION crisp_fdw CASCADE', 'copied');
 is( query(q{SELECT count(*) FILTER (WHERE relkind = 'f'), count(*) FILTER (WHERE relname IN ('conversations', 'begun'))
 	FROM pg_class WHERE relkind IN ('f', 'r')}, 'copied'),
 	'0|2', 'DROP EXTENSION takes the foreign tables, and leaves the copies');
+
+#
+# A standby can be asked, and asks, but writes nothing.
+#
+
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+is($standby->safe_psql('postgres', $copies), $copied, 'a standby has the copies');
+is($standby->safe_psql('postgres', $state), $known, 'and what is known of them');
+is( $standby->safe_psql('postgres', 'SELECT count(*) FROM crisp.conversations'),
+	query('SELECT count(*) FROM crisp.conversations'),
+	'it can ask Crisp');
+like(
+	($standby->psql('postgres', $sync))[2],
+	qr/ERROR:  cannot execute .* in a read-only transaction|ERROR:  cannot .* during recovery/,
+	'and cannot sync');
+$standby->stop;
 
 #
 # pg_upgrade moves the files of tables and views.

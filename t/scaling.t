@@ -14,8 +14,10 @@ my $sandbox = CrispSandbox->start(conversations => 500, people => 60, websites =
 my @websites = map { $sandbox->website_id($_) } 0 .. 2;
 
 # Two servers that ask Crisp, each for websites of its own.
-my %node = map { $_ => start_named_node($_) } qw(north south);
-my %schemas = (north => ['crisp'], south => [ 'crisp', 'second' ]);
+my %node = map { $_ => start_named_node($_, 'wal_level = logical', 'max_wal_senders = 4') } qw(north south);
+my %copies = (
+	north => { conversations => 'crisp' },
+	south => { conversations => 'crisp', more_conversations => 'second' });
 
 connect_crisp($node{north}, $sandbox, website => 0);
 connect_crisp($node{south}, $sandbox, website => 1);
@@ -47,10 +49,10 @@ sub copy_to
 {
 	my ($name) = @_;
 
-	foreach my $schema (@{ $schemas{$name} })
+	foreach my $table (sort keys %{ $copies{$name} })
 	{
 		$node{$name}->safe_psql('postgres',
-			"CALL crisp_sync('$schema.conversations', 'public.${schema}_conversations')");
+			"CALL crisp_sync('$copies{$name}->{$table}.conversations', 'public.$table')");
 	}
 	return;
 }
@@ -91,14 +93,14 @@ CREATE SERVER $name FOREIGN DATA WRAPPER postgres_fdw
 	OPTIONS (host '$host', port '$port', dbname 'postgres', fetch_size '1000'$async);
 CREATE USER MAPPING FOR CURRENT_USER SERVER $name;
 CREATE SCHEMA $name;
-IMPORT FOREIGN SCHEMA public LIMIT TO (crisp_conversations, second_conversations) FROM SERVER $name INTO $name;
+IMPORT FOREIGN SCHEMA public LIMIT TO (conversations, more_conversations) FROM SERVER $name INTO $name;
 END
 }
 ask(<<"END");
-CREATE TABLE conversations (LIKE north.crisp_conversations) PARTITION BY LIST (website_id);
-ALTER TABLE conversations ATTACH PARTITION north.crisp_conversations FOR VALUES IN ('$websites[0]');
-ALTER TABLE conversations ATTACH PARTITION south.crisp_conversations FOR VALUES IN ('$websites[1]');
-ALTER TABLE conversations ATTACH PARTITION south.second_conversations FOR VALUES IN ('$websites[2]');
+CREATE TABLE conversations (LIKE north.conversations) PARTITION BY LIST (website_id);
+ALTER TABLE conversations ATTACH PARTITION north.conversations FOR VALUES IN ('$websites[0]');
+ALTER TABLE conversations ATTACH PARTITION south.conversations FOR VALUES IN ('$websites[1]');
+ALTER TABLE conversations ATTACH PARTITION south.more_conversations FOR VALUES IN ('$websites[2]');
 END
 
 is(rows_at_hub('true'), rows_at_crisp(@websites), 'the coordinator has the rows of all websites');
@@ -127,13 +129,13 @@ is(scalar(grep { /Remote SQL: .* WHERE / && /state = 'resolved'/ && /updated_at 
 	3, 'each filters its rows')
   or diag($plan);
 is(ask("SELECT count(*) FROM ($all) a"),
-	$node{north}->safe_psql('postgres', $all =~ s/conversations/crisp_conversations/r =~ s/session_id/count(*)/r) +
-	$node{south}->safe_psql('postgres', $all =~ s/conversations/crisp_conversations/r =~ s/session_id/count(*)/r) +
-	$node{south}->safe_psql('postgres', $all =~ s/conversations/second_conversations/r =~ s/session_id/count(*)/r),
+	$node{north}->safe_psql('postgres', "SELECT count(*) FROM ($all) a") +
+	$node{south}->safe_psql('postgres', "SELECT count(*) FROM ($all) a") +
+	$node{south}->safe_psql('postgres', 'SELECT count(*) FROM (' . $all =~ s/conversations/more_$&/r . ') a'),
 	'the rows of all three');
 
 $plan = plan_of("SELECT session_id FROM conversations WHERE website_id = '$websites[1]'");
-like($plan, qr/\A *(?:Async )?Foreign Scan on south\.crisp_conversations/, 'one website asks one server')
+like($plan, qr/\A *(?:Async )?Foreign Scan on south\.conversations/, 'one website asks one server')
   or diag($plan);
 is(scalar(() = $plan =~ /Foreign Scan/g), 1, 'and no other');
 
@@ -176,6 +178,42 @@ is($status, 3, 'a query for all fails');
 like($error, qr/ERROR:  could not connect to server "south"/, 'and says which server is missing');
 $node{south}->start;
 is(rows_at_hub('true'), rows_at_crisp(@websites), 'it is there again');
+
+#
+# A copy that is replicated, to where nobody asks Crisp.
+#
+
+my $replicated = q{SELECT string_agg(c::text, ',' ORDER BY session_id) FROM %s c};
+my ($host, $port) = ($node{south}->host, $node{south}->port);
+
+$node{south}->safe_psql('postgres', 'CREATE PUBLICATION copies FOR TABLE more_conversations');
+ask('CREATE TABLE more_conversations (LIKE south.more_conversations)');
+ask('ALTER TABLE more_conversations ADD PRIMARY KEY (session_id)');
+$hub->append_conf('postgresql.conf', "wal_retrieve_retry_interval = '100ms'");
+$hub->reload;
+ask("CREATE SUBSCRIPTION copies CONNECTION 'host=$host port=$port dbname=postgres' PUBLICATION copies");
+
+sub is_replicated
+{
+	my ($name) = @_;
+	my $expected = $node{south}->safe_psql('postgres', sprintf $replicated, 'more_conversations');
+
+	$hub->poll_query_until('postgres', sprintf($replicated, 'more_conversations'), $expected);
+	is(ask(sprintf $replicated, 'more_conversations'), $expected, $name);
+	return;
+}
+
+is_replicated('a copy is replicated');
+my $count = ask('SELECT count(*) FROM more_conversations');
+$sandbox->data(
+	[
+		{ op => 'touch', index => 5, website_id => $websites[2] },
+		{ op => 'insert_random', count => 1, seed => 3, website_id => $websites[2] }
+	]);
+copy_to('south');
+is_replicated('so is what a sync brings');
+is(ask('SELECT count(*) FROM more_conversations'), $count + 1, 'with the new row');
+ask('DROP SUBSCRIPTION copies');
 
 $_->stop foreach $hub, values %node;
 done_testing();
