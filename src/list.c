@@ -33,7 +33,7 @@ struct ListReader
 {
 	const CrispRequest *request;
 	MemoryContext		context;
-	CrispRequest		step;	/* what is asked for now: the list, or a look */
+	const CrispRequest *step;	/* what is asked for now: request, or a look */
 	Pager			   *pager;	/* page by page; NULL at the end, */
 	ExactReader		   *exact;	/* or by date */
 	SeenKeys		   *seen;	/* NULL where rows have no key */
@@ -49,6 +49,12 @@ struct ListReader
 	int64			   latest;	   /* of all rows so far */
 	int64			   last_time;  /* of the row before, in this step */
 	bool			   sorted;	   /* all rows so far came newest change first */
+
+	/* A last look that was asked for ahead of need; no pager where there is none. */
+	CrispRequest *look;
+	Pager		 *look_pager;
+	int64		  look_retries; /* requests that had been made again by then */
+	int			  page_checked; /* of pager: whether it's time for that */
 };
 
 /*----------
@@ -85,9 +91,9 @@ begin_step(ListReader *reader)
 	MemoryContext old_context = MemoryContextSwitchTo(reader->context);
 
 	if (list_reader_is_exact(reader->request))
-		reader->exact = exact_begin(&reader->step, reader->seen);
+		reader->exact = exact_begin(reader->step, reader->seen);
 	else
-		reader->pager = pager_begin(&reader->step, reader->seen);
+		reader->pager = pager_begin(reader->step, reader->seen);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -132,7 +138,7 @@ list_reader_begin(const CrispRequest *request)
 
 	reader->request = request;
 	reader->context = context;
-	reader->step = *request;
+	reader->step = request;
 	reader->column = change_column(request);
 	if (reader->column != NULL)
 		reader->column_path = json_path_parse(reader->column->path, &error);
@@ -189,46 +195,118 @@ note_row(ListReader *reader, const JsonNode *row)
 }
 
 /*
- * After the list, or a look at it: begin a last look, if there is a use for it.  What fits a
+ * Whether a last look has a use, after so many pages of the list, or of a look at it.  What fits a
  * page has not moved while it was read.
+ */
+static bool
+look_is_due(const ListReader *reader, int64 pages)
+{
+	const CrispRequest *request = reader->request;
+
+	return pages > 1 && reader->next_since > reader->since &&
+		   (request->stops || time_range_from_unix_ms(reader->next_since) <= request->dates.upper);
+}
+
+/*
+ * What a last look asks for.
  *
  * Where the list has come newest change first, a look is over at the first row that is older than what it's for: Crisp
  * leaves the date out of account then, and the rest is the list again.
  */
-static bool
-begin_last_look(ListReader *reader)
+static CrispRequest *
+make_look(const ListReader *reader)
 {
 	const CrispRequest *request = reader->request;
-	bool				sorted = reader->sorted && reader->pager != NULL;
-	int64				pages;
-	int64				since = time_range_from_unix_ms(reader->next_since);
+	CrispRequest	   *look = MemoryContextAlloc(reader->context, sizeof(CrispRequest));
 
+	*look = *request;
+	look->pages_wanted = 0;
+	look->pages_expected = 1;
+	if (request->stops)
+	{
+		look->stop_before = Max(reader->next_since, request->stop_before);
+		return look;
+	}
+	look->dates.lower = Max(time_range_from_unix_ms(reader->next_since), request->dates.lower);
+	if (reader->sorted && reader->exact == NULL)
+	{
+		/* Bounds go out a millisecond wider than they are. */
+		look->stops = true;
+		look->stop_column = reader->column;
+		look->stop_before = reader->next_since - 1;
+	}
+	return look;
+}
+
+static void
+drop_look(ListReader *reader)
+{
+	if (reader->look_pager != NULL)
+		pager_end(reader->look_pager);
+	reader->look_pager = NULL;
+}
+
+/*
+ * When all pages of the list, or of a look, have been answered, the next look may be asked for, although
+ * their rows are yet to be read.
+ */
+static void
+look_ahead(ListReader *reader)
+{
+	int			  page = pager_page_number(reader->pager);
+	int			  npages;
+	MemoryContext old_context;
+
+	if (page == reader->page_checked)
+		return;
+	reader->page_checked = page;
+	if (reader->look_pager != NULL || reader->request->options->prefetch == 1 ||
+		reader->step->pages_wanted > 0 || reader->request->stops ||
+		!pager_has_all(reader->pager, &npages) || !look_is_due(reader, npages))
+		return;
+
+	reader->look = make_look(reader);
+	reader->look_retries = reader->request->options->counts->retries;
+	old_context = MemoryContextSwitchTo(reader->context);
+	reader->look_pager = pager_begin(reader->look, reader->seen);
+	MemoryContextSwitchTo(old_context);
+	(void) pager_is_ready(reader->look_pager);
+}
+
+/*
+ * After the list, or a look at it: begin a last look, if there is a use for it.  One that was asked for ahead of
+ * need is good unless a page was asked for again since, or its rows have shown another order.
+ */
+static void
+begin_last_look(ListReader *reader)
+{
+	int64		  pages = list_reader_counts(reader).pages - reader->pages_before;
+	bool		  is_due = look_is_due(reader, pages);
+	CrispRequest *look = is_due ? make_look(reader) : NULL;
+	Pager		 *pager = NULL;
+
+	if (is_due && reader->look_pager != NULL && reader->look->stops == look->stops &&
+		reader->look_retries == reader->request->options->counts->retries)
+	{
+		look = reader->look;
+		pager = reader->look_pager;
+		reader->look_pager = NULL;
+	}
+	drop_look(reader);
 	end_step(reader);
-	pages = reader->counts.pages - reader->pages_before;
-	if (pages <= 1 || reader->next_since <= reader->since ||
-		(!request->stops && since > request->dates.upper))
-		return false;
+	if (!is_due)
+		return;
 
 	reader->since = reader->next_since;
 	reader->pages_before = reader->counts.pages;
 	reader->has_first = false;
 	reader->last_time = PG_INT64_MAX;
-	reader->step = *request;
-	reader->step.pages_wanted = 0;
-	reader->step.pages_expected = 1;
-	if (request->stops)
-		reader->step.stop_before = Max(reader->since, request->stop_before);
+	reader->page_checked = 0;
+	reader->step = look;
+	if (pager != NULL)
+		reader->pager = pager;
 	else
-		reader->step.dates.lower = Max(since, request->dates.lower);
-	if (!request->stops && sorted)
-	{
-		/* Bounds go out a millisecond wider than they are. */
-		reader->step.stops = true;
-		reader->step.stop_column = reader->column;
-		reader->step.stop_before = reader->since - 1;
-	}
-	begin_step(reader);
-	return true;
+		begin_step(reader);
 }
 
 /*----------
@@ -247,9 +325,11 @@ list_reader_next(ListReader *reader)
 		if (row != NULL)
 		{
 			note_row(reader, row);
+			if (reader->pager != NULL && reader->column != NULL)
+				look_ahead(reader);
 			return row;
 		}
-		(void) begin_last_look(reader);
+		begin_last_look(reader);
 	}
 	return NULL;
 }
@@ -268,7 +348,7 @@ list_reader_is_ready(ListReader *reader)
 	/* So that the last look is under way, too. */
 	while (reader->pager != NULL && pager_on_last_page(reader->pager) &&
 		   !pager_at_hand(reader->pager))
-		(void) begin_last_look(reader);
+		begin_last_look(reader);
 
 	/* A scan by date asks for one page after the other, and waits for each. */
 	return reader->pager == NULL || pager_is_ready(reader->pager);
@@ -289,6 +369,7 @@ list_reader_socket(const ListReader *reader)
 void
 list_reader_end(ListReader *reader)
 {
+	drop_look(reader);
 	end_step(reader);
 	if (reader->seen != NULL)
 		seen_free(reader->seen);

@@ -389,6 +389,14 @@ pager_page_number(const Pager *pager)
 }
 
 bool
+pager_has_all(const Pager *pager, int *npages)
+{
+	*npages = pager->page_number + window_count(pager->window);
+	return pager->last_page || (window_has_come(pager->window) && window_says_end(pager->window) &&
+								page_status_is_trusted(pager->request->options));
+}
+
+bool
 pager_at_hand(const Pager *pager)
 {
 	return pager->next_row < pager->nrows;

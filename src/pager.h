@@ -50,6 +50,12 @@ extern int			   pager_page_number(const Pager *pager);
 extern bool pager_at_hand(const Pager *pager);
 
 /*
+ * Whether all pages of the list have been answered, as far as their statuses tell, and how many pages that
+ * is.  Some may have yet to be read, and parsed: one that turns out to be cut is asked for again.
+ */
+extern bool pager_has_all(const Pager *pager, int *npages);
+
+/*
  * Whether pager_next() can return without waiting for Crisp; if not, what it would wait for has been asked.
  * Raises what api_start() raises.
  */
