@@ -173,6 +173,52 @@ $session->query($many =~ s/1600/1500/gr) foreach 1 .. 3;
 cmp_ok($session->memory - $memory, '<', 512 * 1024, 'hundreds of lists that were seen: memory');
 $session->quit;
 
+# ---- The last look is asked for when all pages have been answered
+
+foreach my $case ([ 1, 3 ], [ 4, 4 ])
+{
+	my ($prefetch, $requests) = @{$case};
+
+	fill('conversations', 3 * $PER_PAGE);
+	prefetch($prefetch);
+	$session = CrispSession->start($node);
+	$sandbox->clear;
+	$session->query('BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM crisp.conversations; MOVE '
+		  . (2 * $PER_PAGE + 1)
+		  . ' IN c');
+	is($sandbox->count, $requests, "prefetch $prefetch: requests at the first row of the last page");
+	is(scalar(my @rest = split /\n/, $session->query('FETCH ALL FROM c; COMMIT')),
+		$PER_PAGE - 1, "prefetch $prefetch: the rest");
+	is($sandbox->count, 4, "prefetch $prefetch: requests in all");
+	$session->quit;
+}
+
+# Not if a page was cut, and had to be asked for again: what moved before that answer is for a later look.
+foreach my $prefetch (2, 8)
+{
+	fill('conversations', 7 * $PER_PAGE);
+	prefetch($prefetch);
+	my @keys = map { /"session_id":"([^"]+)"/ } $sandbox->raw_rows('conversations');
+	$sandbox->control(
+		{   answers => [
+				{   match  => { path => '*/conversations/7' },
+					times  => 1,
+					status => 200,
+					body   => '{"error":false,"reason":"listed","data":[{"session' } ] });
+	$sandbox->data(
+		[   {   op         => 'touch',
+				key        => $keys[-5],
+				at_request => { path => '*/conversations/7', nth => 2 } } ]);
+	$session = CrispSession->start($node);
+	is( $session->query('SELECT count(DISTINCT session_id) FROM crisp.conversations'),
+		scalar @keys,
+		"prefetch $prefetch: a row that moves before a page is answered again");
+	my @requests = $sandbox->requests;
+	is(scalar(grep { $_->{path} =~ m{/7$} } @requests), 2, '... which it was');
+	like($requests[-1]->{query}, qr/filter_date_start/, '... with a look after that');
+	$session->quit;
+}
+
 # ---- Statistics
 
 fill('conversations', 9 * $PER_PAGE);
