@@ -54,7 +54,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 UPDATE @extschema@.crisp_sync_my_job j
 SET sync_field = NULL, watermark = NULL, gaps = '{}', reaches_to = '-infinity', pass_condition = NULL, pass_reference = NULL,
-    pass_rows = 0, full_since = NULL, expected_rows = NULL, rows_inserted = 0
+    pass_rows = 0, full_since = NULL, expected_rows = NULL
 WHERE j.job_id = job
 $$;
 
@@ -89,7 +89,7 @@ BEGIN
     ELSE
         -- Somebody has emptied the copy, so what is known of it isn't true any more.
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', work.target) INTO is_empty;
-        IF is_empty AND job.rows_inserted > 0 THEN
+        IF is_empty AND job.watermark IS NOT NULL AND job.rows_fetched > 0 THEN
             RAISE NOTICE 'table "%" is empty, so all is fetched again', work.target;
             PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
             SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
@@ -131,7 +131,7 @@ BEGIN
     ELSE
         wanted := tstzrange(since, NULL, '(]');
     END IF;
-    IF isfinite(lower(wanted)) IS NOT TRUE THEN
+    IF lower(wanted) = '-infinity' THEN
         wanted := tstzrange(NULL, upper(wanted), '(]');
     END IF;
 

@@ -84,7 +84,7 @@ $$;
 
 -- The column that a sync_field means: one of that name, or one that shows that time of Crisp's under another
 -- name.  NULL for a table without times, which is read as a whole.
-CREATE FUNCTION crisp_sync_find_field(list regclass, times text[], time_paths text[], field text)
+CREATE FUNCTION crisp_sync_find_field(list regclass, times text[], time_paths text[], has_times boolean, field text)
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -100,12 +100,12 @@ BEGIN
         RETURN field;
     ELSIF found = ANY (candidates) THEN
         RETURN found;
-    ELSIF cardinality(time_paths) = 0 THEN
+    ELSIF NOT has_times THEN
         RETURN NULL;
     END IF;
     RAISE EXCEPTION 'sync_field "%" is not a column of "%" that holds a time', field, list
         USING ERRCODE = 'undefined_column',
-            HINT = format('Columns that do: %s', @extschema@.crisp_sync_list(candidates));
+            HINT = format('Columns that do: %s', coalesce(@extschema@.crisp_sync_list(candidates), 'none'));
 END
 $$;
 
@@ -190,7 +190,8 @@ BEGIN
         catalog := @extschema@.crisp_sync_source(work.list);
     END IF;
     work.per_page := catalog.per_page;
-    work.sync_field := @extschema@.crisp_sync_find_field(work.list, catalog.times, catalog.time_paths, work.sync_field);
+    work.sync_field := @extschema@.crisp_sync_find_field(work.list, catalog.times, catalog.time_paths, catalog.has_times,
+                                                           work.sync_field);
     IF work.sync_field IS NOT NULL THEN
         work.dates_field := catalog.dates[1];
         IF work.dates_field IS NOT NULL AND @extschema@.crisp_sync_time(work.list, work.dates_field, '') IS NULL THEN

@@ -128,6 +128,7 @@ CREATE FUNCTION crisp_sync_source(
     OUT changed text[],
     OUT times text[],
     OUT time_paths text[],
+    OUT has_times boolean,
     OUT parent text,
     OUT argument text[],
     OUT per_page integer,

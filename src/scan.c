@@ -432,6 +432,9 @@ store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot)
 		slot->tts_isnull[scan->search_column - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);
+
+	/* The executor sets it later, but conditions are also checked before. */
+	slot->tts_tableOid = RelationGetRelid(node->ss.ss_currentRelation);
 }
 
 /*

@@ -54,6 +54,7 @@ enum
 	SOURCE_CHANGED,
 	SOURCE_TIMES,
 	SOURCE_TIME_PATHS,
+	SOURCE_HAS_TIMES,
 	SOURCE_PARENT,
 	SOURCE_ARGUMENT,
 	SOURCE_PER_PAGE,
@@ -150,6 +151,18 @@ is_argument(const CrispResource *resource, const CrispColumn *column)
 }
 
 /*
+ * Whether rows of a resource have any times.
+ */
+static bool
+has_times(const CrispResource *resource)
+{
+	for (int i = 0; i < resource->ncolumns; i++)
+		if (resource->columns[i].type == CRISP_TIME)
+			return true;
+	return false;
+}
+
+/*
  * crisp_sync_source(source): what the catalog says of a foreign table, in names of its columns.
  * The mapping of the current user must be complete.
  */
@@ -187,6 +200,7 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	values[SOURCE_CHANGED] = columns_that(relation, options, is_changed, false);
 	values[SOURCE_TIMES] = columns_that(relation, options, is_time, false);
 	values[SOURCE_TIME_PATHS] = columns_that(relation, options, is_time, true);
+	values[SOURCE_HAS_TIMES] = BoolGetDatum(has_times(resource));
 	nulls[SOURCE_PARENT] = resource->parent == NULL;
 	values[SOURCE_PARENT] = resource->parent ? CStringGetTextDatum(resource->parent->resource->name)
 											 : (Datum) 0;
