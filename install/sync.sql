@@ -54,7 +54,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 UPDATE @extschema@.crisp_sync_my_job j
 SET sync_field = NULL, watermark = NULL, gaps = '{}', reaches_to = '-infinity', pass_condition = NULL, pass_reference = NULL,
-    pass_rows = 0, full_since = NULL, expected_rows = NULL
+    pass_rows = 0, full_since = NULL, by_date = false, expected_rows = NULL
 WHERE j.job_id = job
 $$;
 
@@ -95,6 +95,7 @@ BEGIN
             SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
         END IF;
     END IF;
+    work.by_date := job.by_date;
     job.dates_field := work.dates_field;
     job.mode := work.mode;
     job.daily_quota := coalesce(daily_quota, catalog.daily_quota);
@@ -140,7 +141,8 @@ BEGIN
     ELSIF windowed AND job.watermark IS NULL AND work.reference IS NULL THEN
         job.gaps := @extschema@.crisp_sync_merge(job.gaps || tstzrange(NULL, NULL));
     ELSIF windowed THEN
-        work.changes := wanted;
+        -- Where changes take more than a call may ask for, all is being read again, and they come after that.
+        work.changes := CASE WHEN job.gaps <> '{}' AND job.pass_condition = 'all' THEN NULL ELSE wanted END;
     ELSE
         work.changes := CASE WHEN work.reference IS NULL THEN tstzrange(NULL, NULL) ELSE wanted END;
     END IF;
@@ -352,23 +354,27 @@ DECLARE
     -- By our own setting; a quota at Crisp that is spent has the same code.
     limited boolean := failure.code = '53400' AND failure.message LIKE 'statement needs more than % requests to Crisp%';
 BEGIN
-    IF (limited OR failure.code = 'CS001') AND work.by_date AND work.phase = 'history' AND work.span > shortest
+    IF (limited OR failure.code = 'CS001') AND work.by_date AND work.phase = 'history' AND (work.span > shortest OR work.span IS NULL)
        AND coalesce(@extschema@.crisp_sync_requests_left(work), 1) > 0 THEN
-        work.span := greatest(shortest, work.span / 4);
+        work.span := greatest(shortest, coalesce(work.span, interval '4 days') / 4);
     ELSIF limited THEN
         IF work.phase = 'changes' AND work.dates_field IS NOT NULL AND work.reference IS NULL THEN
             -- One statement is too much for a call, so windows have to do.
             RAISE NOTICE 'what has changed in "%" takes more than % requests', work.list, work.last_request - work.first_request
                 USING DETAIL = 'The next calls read all of it again, part by part.', HINT = 'Raise max_requests to read changes alone.';
             UPDATE @extschema@.crisp_sync_my_job j
-            SET gaps = ARRAY[tstzrange(NULL, NULL)], watermark = NULL, pass_rows = 0
+            SET gaps = ARRAY[tstzrange(NULL, NULL)], watermark = NULL, pass_condition = 'all', pass_reference = NULL, pass_rows = 0
             WHERE j.job_id = work.job_id;
         END IF;
         work.phase := 'exhausted';
     ELSIF failure.code = 'HV000' AND failure.message LIKE 'cannot read "%" exactly%' AND NOT work.by_date THEN
         RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', work.list
-            USING DETAIL = 'It is read by spans of time instead, which takes more requests.';
+            USING DETAIL = 'It is read by spans of time instead, which takes more requests.',
+                HINT = 'What was read in that order before is read again.';
         work.by_date := true;
+        UPDATE @extschema@.crisp_sync_my_job j
+        SET by_date = true, gaps = ARRAY[tstzrange(CASE WHEN isfinite(j.reaches_to) THEN j.reaches_to END, NULL, '(]')]
+        WHERE j.job_id = work.job_id;
     ELSE
         INSERT INTO @extschema@.crisp_sync_my_error (run_id, sqlstate, message, detail, hint)
         VALUES (work.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''));

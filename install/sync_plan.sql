@@ -28,7 +28,7 @@ CREATE TYPE crisp_sync_work AS (
     top boolean,                -- nothing has been seen yet that could become the watermark
     changes tstzrange,          -- of sync_field, where that isn't what windows go by; NULL for none
     by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
-    span interval,              -- such a span
+    span interval,              -- such a span; NULL for all that is new
     unbounded boolean,          -- the list isn't limited to the dates that were asked for: read it as a whole
     windows bigint,
     fetched bigint,
@@ -284,7 +284,6 @@ BEGIN
     work.top := true;
     work.by_date := false;
     work.unbounded := false;
-    work.span := interval '1 day';
     work.windows := 0;
     work.fetched := 0;
     work.inserted := 0;

@@ -22,6 +22,7 @@ CREATE TABLE crisp_sync_job (
     pass_rows bigint NOT NULL DEFAULT 0,
     full_since timestamptz,
     deleted text,
+    by_date boolean NOT NULL DEFAULT false,
     expected_rows bigint,
     rows_per_request integer NOT NULL DEFAULT 49,
     daily_quota integer,
@@ -41,10 +42,11 @@ COMMENT ON COLUMN crisp_sync_job.dates_field IS 'column of the source that the g
 COMMENT ON COLUMN crisp_sync_job.watermark IS 'all changes up to here, by sync_field, are in the target or in the gaps';
 COMMENT ON COLUMN crisp_sync_job.gaps IS 'what is still to be fetched, by dates_field: lower bounds excluded, upper bounds included; newest first';
 COMMENT ON COLUMN crisp_sync_job.reaches_to IS 'how far back the target is to reach';
-COMMENT ON COLUMN crisp_sync_job.pass_condition IS 'condition and reference of the call whose range is still in the gaps';
+COMMENT ON COLUMN crisp_sync_job.pass_condition IS 'condition of the call whose range is still in the gaps; all: changes took more than one may ask for';
 COMMENT ON COLUMN crisp_sync_job.pass_rows IS 'rows fetched since the gaps were last empty';
 COMMENT ON COLUMN crisp_sync_job.full_since IS 'start of a full load that is not finished';
 COMMENT ON COLUMN crisp_sync_job.deleted IS 'what it does with rows that are gone: delete or mark';
+COMMENT ON COLUMN crisp_sync_job.by_date IS 'Crisp did not keep the order that it was asked for, so the source is read by spans of time';
 COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
 
 CREATE TABLE crisp_sync_log (

@@ -23,7 +23,7 @@ SELECT j.source, j.target, j.mode, j.sync_field, j.watermark,
        r.pid,
        CASE WHEN j.gaps = '{}' THEN j.reaches_to ELSE upper(j.gaps[1]) END AS reaches_back_to,
        CASE WHEN j.gaps = '{}' THEN 1
-            WHEN j.expected_rows > 0 AND j.pass_condition IS NULL THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
+            WHEN j.expected_rows > 0 AND j.pass_reference IS NULL THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
        CASE WHEN j.gaps = '{}' THEN 0
             ELSE ceil(greatest(j.expected_rows - j.pass_rows, 1)::numeric / j.rows_per_request) END AS requests_left,
        CASE WHEN j.gaps = '{}' THEN 0

@@ -46,7 +46,8 @@ AS $$
 SELECT work.last_request - @extschema@.crisp_sync_requests()
 $$;
 
--- The settings of a transaction of the run.
+-- The settings of a transaction of the run.  Windows that go by an order must not lose a row to a deletion.  What
+-- is repeated until nothing new comes, or fits a page, can do without that.
 CREATE FUNCTION crisp_sync_settings(work crisp_sync_work)
 RETURNS void
 LANGUAGE plpgsql
@@ -54,9 +55,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM set_config('crisp_fdw.max_requests', coalesce(work.last_request, 0)::text, true);
-    IF current_setting('crisp_fdw.scan_mode', true) IS NOT NULL THEN
-        PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date THEN 'fast' ELSE 'exact' END, true);
-    END IF;
+    PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date OR work.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
 END
 $$;
 
@@ -286,14 +285,15 @@ DECLARE
     shortest CONSTANT interval := '2 milliseconds';
     first_request bigint := @extschema@.crisp_sync_requests();
     top timestamptz := coalesce(upper(range), work.started_at);
-    bottom timestamptz := CASE WHEN work.unbounded THEN lower(range) ELSE greatest(lower(range), top - work.span) END;
+    span interval := coalesce(work.span, CASE WHEN lower_inf(range) THEN interval '1 day' ELSE top - lower(range) END);
+    bottom timestamptz := CASE WHEN work.unbounded THEN lower(range) ELSE greatest(lower(range), top - span) END;
     page_limit bigint := work.per_page * 2;
     requests bigint;
 BEGIN
     IF bottom < '2000-01-01' THEN
         bottom := lower(range);
     END IF;
-    IF work.unbounded OR work.span <= shortest THEN
+    IF work.unbounded OR span <= shortest THEN
         page_limit := NULL;
     ELSE
         PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, first_request + 4)::text, true);
@@ -308,7 +308,7 @@ BEGIN
         RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'CS001';
     END IF;
     work.unbounded := work.unbounded OR requests > 4 + batch.listed / work.per_page;
-    work.span := greatest(shortest, work.span * least(8, work.per_page * 0.7 / greatest(batch.listed, 1)));
+    work.span := greatest(shortest, span * least(8, work.per_page * 0.7 / greatest(batch.listed, 1)));
     remaining := CASE WHEN bottom IS NOT DISTINCT FROM lower(range) THEN 'empty' ELSE tstzrange(lower(range), bottom, '(]') END;
 END
 $$;

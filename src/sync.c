@@ -123,7 +123,7 @@ is_key(const CrispResource *resource, const CrispColumn *column)
 static bool
 is_asked(const CrispResource *resource, const CrispColumn *column)
 {
-	return (column->flags & CRISP_ASKED) != 0;
+	return (column->flags & (CRISP_ASKED | CRISP_SENT)) != 0;
 }
 
 static bool

@@ -1,0 +1,168 @@
+# crisp_sync(): windows, and what becomes of a load that may not make as many requests as it takes; also of
+# a list that isn't in the order that was asked for.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSession;
+use CrispSync;
+use JSON::PP;
+use POSIX qw(ceil);
+use Test::More;
+
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+my ($node, $sandbox) = start_crisp(conversations => 1100, people => 420, visitors => 70, operators => 3);
+my $session = CrispSession->start($node);
+my $rows = $session->query('SELECT count(*) FROM crisp.conversations');
+
+sync_with($session, $sandbox);
+
+# Run a sync until it has no more to do; returns how many calls and requests that took.
+sub finish
+{
+	my ($arguments, $most_requests) = @_;
+	my ($calls, $requests) = (0, 0);
+
+	do
+	{
+		my $run = sync($arguments);
+
+		$calls++;
+		$requests += $run->{requests};
+		cmp_ok($run->{requests}, '<=', $most_requests, "call $calls: no more requests than it may make") if defined $most_requests;
+		like($run->{notices}, qr/; the rest next time$/, 'and it tells that there is more') if last_run('state') eq 'partial';
+	} until last_run('state') eq 'finished' || $calls > 80;
+	return ($calls, $requests);
+}
+
+#
+# max_requests
+#
+
+foreach my $most (2, 3, 7, 10)
+{
+	my $target = "by_$most";
+	my ($calls, $requests) = finish("'crisp.conversations', '$target', max_requests => $most", $most);
+
+	is_copy('crisp.conversations', $target, "at most $most requests a call");
+	note "at most $most: $calls calls, $requests requests, $rows rows";
+	cmp_ok($requests, '<=', ceil($rows / 48 * ($most == 2 ? 2.2 : 1.6)) + 2, 'requests in all');
+}
+{
+	my ($calls, $requests) = finish(q('crisp.people_profiles', 'people', max_requests => 6), 6);
+
+	is_copy('crisp.people_profiles', 'people', 'profiles, at most 6 requests a call');
+}
+
+# New changes come first, history after.
+{
+	my $run = sync(q('crisp.conversations', 'first_things_first', max_requests => 6));
+
+	is(status('reaches_back_to = (SELECT min(updated_at) FROM first_things_first)', 'first_things_first'), 't', 'how far back the history reaches');
+	$sandbox->data([ { op => 'patch', index => 900, set => { topic => 'new' } }, { op => 'touch', index => 900 } ]);
+	sync(q('crisp.conversations', 'first_things_first', max_requests => 2));
+	is($session->query(q(SELECT count(*) FROM first_things_first WHERE topic = 'new')), 1, 'a change comes before the rest of the history');
+	is(status('state', 'first_things_first'), 'unfinished', 'which is still to come');
+}
+
+# Estimates come with the first call that doesn't get to the end.
+sync(q('crisp.conversations', 'estimated', max_requests => 36, daily_quota => 10));
+{
+	my ($share, $left, $days) = split /\|/, status('share_done, requests_left, days_left', 'estimated');
+	my $loaded = $session->query('SELECT count(*) FROM estimated');
+
+	cmp_ok($loaded, '<', $rows, 'a part is loaded');
+	cmp_ok(abs($share - $loaded / $rows), '<', 0.1, "share done: $share");
+	cmp_ok(abs($left - ($rows - $loaded) / 49), '<', 4, "requests left: $left");
+	cmp_ok(abs($days - $left / 10), '<', 0.01, "days left: $days");
+}
+
+# The limit of the session counts as well.
+$session->query('SET crisp_fdw.max_requests = 4');
+cmp_ok(sync(q('crisp.conversations', 'by_session'))->{requests}, '<=', 4, 'crisp_fdw.max_requests of the session');
+$session->query('RESET crisp_fdw.max_requests');
+sync(q('crisp.conversations', 'by_session', max_requests => NULL));
+is_copy('crisp.conversations', 'by_session', 'without a limit');
+
+# What has changed takes more than a call may ask for: all is read again, part by part.
+{
+	$sandbox->data([ { op => 'touch_random', resource => 'people', count => 300, seed => 4 } ]);
+	my $run = sync(q('crisp.people_profiles', 'people', max_requests => 4));
+	like($run->{notices}, qr/^what has changed in "crisp\.people_profiles" takes more than 4 requests$/m, 'too many changes for a call');
+	finish(q('crisp.people_profiles', 'people', max_requests => 4), 4);
+	is_copy('crisp.people_profiles', 'people', 'are found all the same');
+}
+like(sync(q('crisp.visitors', 'visitors', max_requests => 2))->{notices}, qr/the rest next time/, 'a list without dates comes as a whole, or not');
+is($session->query('SELECT count(*) FROM visitors'), 0, 'not');
+
+#
+# Many rows of one moment
+#
+
+$sandbox->data([ { op => 'insert_many', count => 330, at => 1_700_000_000_000 }, { op => 'insert_many', count => 60, at => 1_700_000_000_001 } ]);
+finish(q('crisp.conversations', 'moment', max_requests => 40));
+is_copy('crisp.conversations', 'moment', 'more rows of one moment than fit a window');
+is($session->query('SELECT count(*) FROM moment WHERE updated_at = to_timestamp(1700000000)'), 330, 'all of them');
+
+#
+# Orders and filters that Crisp doesn't keep
+#
+
+sub fresh_session
+{
+	$session->quit;
+	$session = CrispSession->start($node);
+	sync_with($session, $sandbox);
+	return;
+}
+
+foreach my $order (qw(none created))
+{
+	$sandbox->reset;
+	$sandbox->control({ honour_order => $false, honour_sort => $false, default_order => $order });
+	fresh_session();
+	my ($calls, $requests) = finish("'crisp.conversations', 'order_$order'");
+	is_copy('crisp.conversations', "order_$order", "conversations in the order '$order'");
+	note "order $order: $calls calls, $requests requests";
+	is(sync("'crisp.conversations', 'order_$order'")->{requests}, 1, 'the second run fetches one page');
+	$sandbox->data([ { op => 'touch_random', count => 200, seed => 8 }, { op => 'insert_random', count => 20, seed => 8 } ]);
+	sync("'crisp.conversations', 'order_$order', mode => 'full', max_requests => NULL");
+	is_copy('crisp.conversations', "order_$order", 'after many changes');
+
+	sync("'crisp.people_profiles', 'people_$order'");
+	is_copy('crisp.people_profiles', "people_$order", "profiles in the order '$order'");
+	$sandbox->data([ { op => 'touch_random', resource => 'people', count => 20, seed => 8 }, { op => 'insert_random', resource => 'people', count => 5, seed => 8 } ]);
+	sync("'crisp.people_profiles', 'people_$order'");
+	is_copy('crisp.people_profiles', "people_$order", 'after changes');
+}
+
+# That order is told of, and costs more requests, but not without end.
+$sandbox->reset;
+$sandbox->control({ honour_order => $false, default_order => 'none' });
+fresh_session();
+my $run = sync(q('crisp.conversations', 'unordered'));
+like($run->{notices}, qr/^Crisp does not give "crisp\.conversations" in the order that it is asked for$/m, 'an order that is not kept is told of');
+cmp_ok($run->{requests}, '<', 6 * $rows / 50, 'and takes no more than six times the requests');
+
+# Not even dates.
+$sandbox->control({ honour_filters => $false });
+fresh_session();
+sync(q('crisp.conversations', 'unfiltered', max_requests => NULL));
+is_copy('crisp.conversations', 'unfiltered', 'neither order nor dates');
+$sandbox->control({ honour_order => $true });
+fresh_session();
+sync(q('crisp.conversations', 'no_dates', max_requests => NULL));
+is_copy('crisp.conversations', 'no_dates', 'an order, but no dates');
+
+# Bounds that are not included, a last page that looks as if there were more.
+$sandbox->reset;
+$sandbox->control({ date_bounds => 'exclusive', full_last_page => 206 });
+fresh_session();
+finish(q('crisp.conversations', 'exclusive', max_requests => 9));
+is_copy('crisp.conversations', 'exclusive', 'bounds that are not included');
+$sandbox->data([ { op => 'touch_random', count => 5, seed => 2 } ]);
+is(sync(q('crisp.conversations', 'exclusive'))->{requests}, 1, 'the next run fetches one page');
+is_copy('crisp.conversations', 'exclusive', 'and all that is new');
+
+done_testing();
