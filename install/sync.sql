@@ -54,7 +54,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 UPDATE @extschema@.crisp_sync_my_job j
 SET sync_field = NULL, watermark = NULL, gaps = '{}', reaches_to = '-infinity', pass_condition = NULL, pass_reference = NULL,
-    pass_rows = 0, full_since = NULL, by_date = false, expected_rows = NULL
+    pass_rows = 0, full_since = NULL, by_date = false, span = NULL, expected_rows = NULL
 WHERE j.job_id = job
 $$;
 
@@ -96,6 +96,7 @@ BEGIN
         END IF;
     END IF;
     work.by_date := job.by_date;
+    work.span := job.span;
     job.dates_field := work.dates_field;
     job.mode := work.mode;
     job.daily_quota := coalesce(daily_quota, catalog.daily_quota);
@@ -262,7 +263,7 @@ BEGIN
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
     SET gaps = @extschema@.crisp_sync_merge(j.gaps[2:] || result.remaining), watermark = job.watermark,
-        pass_rows = j.pass_rows + batch.listed
+        span = work.span, pass_rows = j.pass_rows + batch.listed
     WHERE j.job_id = work.job_id
     RETURNING * INTO job;
     IF job.gaps = '{}' AND job.full_since IS NULL THEN
@@ -354,10 +355,14 @@ DECLARE
     -- By our own setting; a quota at Crisp that is spent has the same code.
     limited boolean := failure.code = '53400' AND failure.message LIKE 'statement needs more than % requests to Crisp%';
 BEGIN
-    IF (limited OR failure.code = 'CS001') AND work.by_date AND work.phase = 'history' AND (work.span > shortest OR work.span IS NULL)
-       AND coalesce(@extschema@.crisp_sync_requests_left(work), 1) > 0 THEN
-        work.span := greatest(shortest, coalesce(work.span, interval '4 days') / 4);
-    ELSIF limited THEN
+    IF limited OR failure.code = 'CS001' THEN
+        IF work.by_date AND work.phase = 'history' AND (work.span > shortest OR work.span IS NULL) THEN
+            work.span := greatest(shortest, coalesce(work.span, interval '4 days') / 4);
+            UPDATE @extschema@.crisp_sync_my_job j SET span = work.span WHERE j.job_id = work.job_id;
+            IF coalesce(@extschema@.crisp_sync_requests_left(work), 1) > 0 THEN
+                RETURN;
+            END IF;
+        END IF;
         IF work.phase = 'changes' AND work.dates_field IS NOT NULL AND work.reference IS NULL THEN
             -- One statement is too much for a call, so windows have to do.
             RAISE NOTICE 'what has changed in "%" takes more than % requests', work.list, work.last_request - work.first_request

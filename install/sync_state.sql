@@ -23,6 +23,7 @@ CREATE TABLE crisp_sync_job (
     full_since timestamptz,
     deleted text,
     by_date boolean NOT NULL DEFAULT false,
+    span interval,
     expected_rows bigint,
     rows_per_request integer NOT NULL DEFAULT 49,
     daily_quota integer,
@@ -47,6 +48,7 @@ COMMENT ON COLUMN crisp_sync_job.pass_rows IS 'rows fetched since the gaps were 
 COMMENT ON COLUMN crisp_sync_job.full_since IS 'start of a full load that is not finished';
 COMMENT ON COLUMN crisp_sync_job.deleted IS 'what it does with rows that are gone: delete or mark';
 COMMENT ON COLUMN crisp_sync_job.by_date IS 'Crisp did not keep the order that it was asked for, so the source is read by spans of time';
+COMMENT ON COLUMN crisp_sync_job.span IS 'such a span that fits a page, as a rule';
 COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
 
 CREATE TABLE crisp_sync_log (

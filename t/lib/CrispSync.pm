@@ -36,13 +36,15 @@ my ($session, $sandbox);
 
 =item sync_with($session, $sandbox)
 
-From now on, run syncs in this session, and look at the requests to this sandbox.
+From now on, run syncs in this session, and look at the requests to this sandbox, last looks among
+them.
 
 =cut
 
 sub sync_with
 {
 	($session, $sandbox) = @_;
+	$sandbox->show_last_looks(1);
 	return;
 }
 
