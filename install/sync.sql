@@ -145,7 +145,7 @@ BEGIN
         -- Where changes take more than a call may ask for, all is being read again, and they come after that.
         work.changes := CASE WHEN job.gaps <> '{}' AND job.pass_condition = 'all' THEN NULL ELSE wanted END;
     ELSE
-        work.changes := CASE WHEN work.reference IS NULL THEN tstzrange(NULL, NULL) ELSE wanted END;
+        work.changes := CASE WHEN job.full_since IS NULL AND work.sync_field IS NOT NULL THEN wanted ELSE tstzrange(NULL, NULL) END;
     END IF;
 
     INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)

@@ -248,7 +248,11 @@ BEGIN
     catalog := @extschema@.crisp_sync_source(source);
     work.source := source;
     work.keys := catalog.keys;
-    IF cardinality(catalog.keys) < (CASE WHEN catalog.parent IS NULL THEN 1 ELSE 2 END) THEN
+    IF catalog.key_length = 0 THEN
+        RAISE EXCEPTION 'rows of % have no key', catalog.resource
+            USING ERRCODE = 'undefined_column', DETAIL = 'One that changes could not be found again.',
+                HINT = 'Copy them into a materialized view.';
+    ELSIF cardinality(catalog.keys) < catalog.key_length THEN
         RAISE EXCEPTION 'table "%" lacks its key', source
             USING ERRCODE = 'undefined_column', DETAIL = 'Without it, a row that changes could not be found again.';
     END IF;

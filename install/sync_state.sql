@@ -126,6 +126,7 @@ CREATE FUNCTION crisp_sync_source(
     source regclass,
     OUT resource text,
     OUT keys text[],
+    OUT key_length integer,
     OUT asked text[],
     OUT dates text[],
     OUT dates_follow_changes boolean,

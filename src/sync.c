@@ -20,6 +20,7 @@
 #include "foreign/fdwapi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -48,6 +49,7 @@ enum
 {
 	SOURCE_RESOURCE,
 	SOURCE_KEYS,
+	SOURCE_KEY_LENGTH,
 	SOURCE_ASKED,
 	SOURCE_DATES,
 	SOURCE_DATES_FOLLOW,
@@ -86,14 +88,15 @@ is_crisp_table(Oid relid)
 typedef bool (*ColumnTest)(const CrispResource *resource, const CrispColumn *column);
 
 /*
- * The columns of a foreign table that show a catalog column which the test accepts: an array of
- * their names, or of their paths.
+ * The columns of a foreign table that show a catalog column which the test accepts, the first of each: an
+ * array of their names, or of their paths.
  */
 static Datum
 columns_that(Relation relation, const CrispOptions *options, ColumnTest test, bool as_paths)
 {
 	TupleDesc tupdesc = RelationGetDescr(relation);
 	Datum	 *names = palloc(sizeof(Datum) * Max(tupdesc->natts, 1));
+	List	 *shown = NIL;
 	int		  count = 0;
 
 	for (int i = 0; i < tupdesc->natts; i++)
@@ -107,8 +110,10 @@ columns_that(Relation relation, const CrispOptions *options, ColumnTest test, bo
 		path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
 								NameStr(attribute->attname));
 		column = path ? crisp_column_by_path(options->resource, path) : NULL;
-		if (column != NULL && test(options->resource, column))
-			names[count++] = CStringGetTextDatum(as_paths ? path : NameStr(attribute->attname));
+		if (column == NULL || !test(options->resource, column) || list_member_ptr(shown, column))
+			continue;
+		shown = lappend(shown, (void *) column);
+		names[count++] = CStringGetTextDatum(as_paths ? path : NameStr(attribute->attname));
 	}
 	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
@@ -148,6 +153,22 @@ static bool
 is_argument(const CrispResource *resource, const CrispColumn *column)
 {
 	return resource->parent != NULL && strcmp(column->path, resource->parent->path) == 0;
+}
+
+/*
+ * How many columns it takes to tell a row from all others; 0 where nothing does.
+ */
+static int
+key_length(const CrispResource *resource)
+{
+	int length = 0;
+
+	if (crisp_resource_key(resource) == NULL)
+		return 0;
+	for (int i = 0; i < resource->ncolumns; i++)
+		if (is_key(resource, &resource->columns[i]))
+			length++;
+	return length;
 }
 
 /*
@@ -194,6 +215,7 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	relation = relation_open(relid, AccessShareLock);
 	values[SOURCE_RESOURCE] = CStringGetTextDatum(resource->name);
 	values[SOURCE_KEYS] = columns_that(relation, options, is_key, false);
+	values[SOURCE_KEY_LENGTH] = Int32GetDatum(key_length(resource));
 	values[SOURCE_ASKED] = columns_that(relation, options, is_asked, false);
 	values[SOURCE_DATES] = columns_that(relation, options, is_dates, false);
 	values[SOURCE_DATES_FOLLOW] = BoolGetDatum(resource->dates_follow_changes);
