@@ -162,5 +162,26 @@ foreach my $message (read_file('src/apierror.c') =~ /\bERRCODE_\w+,\s+"([^"]+)"/
 	ok((grep { /\Q$message\E/ } @error_lines), "docs/errors.md has: $message");
 }
 
+# Those that SQL raises.
+my $raised = 0;
+foreach my $path (sort glob "$tree/install/*.sql")
+{
+	my ($name) = $path =~ m{([^/]+)$};
+	my $source = read_file("install/$name");
+
+	while ($source =~ /(?:RAISE EXCEPTION|problem :=(?: format\()?)\s*'((?:[^']|'')+)'/g)
+	{
+		my $message = $1;
+		my @parts = grep { /\w/ } split /%s?/, $message;
+		my $pattern = join '.*', map { quotemeta s/^[\s"]+|[\s"]+$//gr } @parts;
+
+		# What is caught by crisp_sync() itself.
+		next if !@parts || $message =~ /^(cannot read|more than one page)/;
+		$raised++;
+		ok((grep { /$pattern/ } @error_lines), "docs/errors.md has what $name raises: $message");
+	}
+}
+cmp_ok($raised, '>', 15, 'errors that SQL raises were found');
+
 $node->stop;
 done_testing();

@@ -107,3 +107,27 @@ FROM crisp.people_profiles
 WHERE created_at > (SELECT max(created_at) FROM people);
 \set ECHO none
 \! "$CRISP_REQUESTS"
+
+\echo 9. A copy of all conversations, fetched in windows that are committed one by one
+\echo
+\set ECHO queries
+CALL crisp_sync('crisp.conversations', 'public.conversations');
+
+SELECT count(*) AS conversations FROM conversations;
+\set ECHO none
+\! "$CRISP_REQUESTS"
+
+\echo 10. Somebody resolves an old conversation in Crisp.  The next run fetches one page
+\echo
+\! "$CRISP_CHANGE"
+\set ECHO queries
+CALL crisp_sync('crisp.conversations', 'public.conversations');
+
+SELECT left(meta_nickname, 24) AS customer, state, topic, _synced_at::time(0) AS copied
+FROM conversations
+ORDER BY updated_at DESC
+LIMIT 3;
+
+SELECT source, state, reaches_back_to, rows_inserted, rows_updated, requests FROM crisp_sync_status;
+\set ECHO none
+\! "$CRISP_REQUESTS"

@@ -34,7 +34,7 @@ echo "$CRISP_SANDBOX_URL" >"$WORK/run/url"
 	"$bin/createdb" -h "$WORK/run" -U postgres demo ||
 	failed "PostgreSQL did not start" "$log"
 
-export CRISP_REQUESTS=$WORK/src/tools/requests.pl
+export CRISP_REQUESTS=$WORK/src/tools/requests.pl CRISP_CHANGE=$WORK/src/tools/change.pl
 "$bin/psql" -X -q -h "$WORK/run" -U postgres -d demo -v ON_ERROR_STOP=1 -P pager=off -f tools/demo.sql ||
 	failed "a query did not work" "$log"
 
