@@ -774,4 +774,45 @@ END
 	$sandbox->reset;
 };
 
+subtest 'another encoding' => sub {
+	$node->safe_psql('postgres',
+		"CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+	$node->safe_psql('latin', <<"END");
+CREATE EXTENSION crisp_fdw;
+CREATE SERVER support FOREIGN DATA WRAPPER crisp_fdw
+	OPTIONS (base_url '@{[ $sandbox->url ]}', website_id '$website_id', updatable 'true');
+CREATE USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (@{[ credential_options($sandbox, 'website') ]});
+CREATE FOREIGN TABLE messages (session_id text, type text, content text, user_nickname text) SERVER support;
+END
+	my $latin = CrispSession->start($node, dbname => 'latin');
+
+	$sandbox->clear;
+	is(
+		$latin->query(
+			"INSERT INTO messages VALUES ('$id', 'text', 'Gr' || chr(252) || chr(223) || 'e', chr(201)) RETURNING ascii(user_nickname), content = 'Gr' || chr(252) || chr(223) || 'e'"
+		),
+		'201|t',
+		'RETURNING is in the encoding of the database');
+	is_deeply(
+		[ map { $_->[2] } written() ],
+		[ text("Gr\x{fc}\x{df}e", user => { nickname => "\x{c9}" }) ],
+		'what is sent is UTF-8');
+	$latin->quit;
+	$sandbox->reset;
+};
+
+subtest 'many rows take no more memory than few' => sub {
+	my $many = sub {
+		my ($count) = @_;
+
+		$session->query(
+			"$insert SELECT '$id', 'text', repeat('x', 1000) FROM generate_series(1, $count) i");
+		return $session->memory;
+	};
+	my $few = $many->(300);
+
+	cmp_ok($many->(2000) - $few, '<', 1024 * 1024, 'less than a megabyte for 2 MB of text');
+	$sandbox->reset;
+};
+
 done_testing();
