@@ -96,6 +96,35 @@ foreach my $case (
 }
 
 #
+# What can be written: known from the hints of errors for columns that can't be, too.
+#
+sub writable_columns
+{
+	my ($statement) = @_;
+	my ($status, $printed, $message) = $node->psql('postgres', $statement);
+	my ($columns) = $message =~ /Columns that can be: (.*)/;
+
+	return sort split /, /, $columns // $message;
+}
+
+my $writing = read_file('docs/writing.md');
+my $website_id = '00000000-0000-4000-8000-000000000000';
+$node->safe_psql('postgres', <<"END");
+CREATE SERVER w FOREIGN DATA WRAPPER crisp_fdw OPTIONS (website_id '$website_id', updatable 'true');
+CREATE USER MAPPING FOR CURRENT_USER SERVER w OPTIONS (identifier 'a', key 'b');
+CREATE FOREIGN TABLE messages (session_id text, read text) SERVER w;
+CREATE FOREIGN TABLE conversations (session_id text, topic text) SERVER w;
+END
+my %sent = map { $_ => 1 } names_in(section($writing, '## Send a message'));
+delete $sent{$_} foreach qw(website_id);    # not sent, but may be given
+is_deeply([ sort keys %sent ], [ writable_columns(q(INSERT INTO messages VALUES ('x', 'y'))) ],
+	'docs/writing.md has the columns of a message that can be sent');
+is_deeply(
+	[ names_in(section($writing, '## Change a conversation')) ],
+	[ writable_columns(q(UPDATE conversations SET topic = 'x')) ],
+	'docs/writing.md has the columns of a conversation that can be changed');
+
+#
 # Settings.
 #
 is_deeply(
