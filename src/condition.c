@@ -447,7 +447,7 @@ describe_filters(StringInfo text, const CrispResource *resource, const CrispColu
 				add_ability(text, "=", filter->param);
 				break;
 			case CRISP_FINDS:
-				add_ability(text, "= plain words", filter->param);
+				add_ability(text, "=", filter->param);
 				break;
 			case CRISP_IS:
 				add_ability(text, psprintf("= '%s'", filter->constant), filter->param);

@@ -38,6 +38,7 @@ struct ListReader
 	ExactReader		   *exact;	/* or by date */
 	SeenKeys		   *seen;	/* NULL where rows have no key */
 	PagerCounts			counts; /* of earlier steps */
+	bool				found;	/* the value that was searched for */
 
 	/* For the last look.  Times are Unix milliseconds, of the column that tells changes. */
 	const CrispColumn *column; /* NULL where there is none */
@@ -178,7 +179,20 @@ note_first_page(ListReader *reader)
 }
 
 /*
- * Look at the time of a row that is returned.  Those that come twice are no evidence of how the list is
+ * Whether a row has the value that was searched for.
+ */
+static bool
+has_value(const CrispRequest *request, const JsonNode *row)
+{
+	const char *error;
+	JsonPath   *path = json_path_parse(request->finds_path, &error);
+	const char *value = json_node_string(json_path_get(row, path), NULL);
+
+	return value != NULL && strcmp(value, request->finds_value) == 0;
+}
+
+/*
+ * Look at the value and the time of a row that is returned.  Those that come twice are no evidence of how the list is
  * sorted: they come again when others were put in front of them.
  */
 static void
@@ -186,6 +200,8 @@ note_row(ListReader *reader, const JsonNode *row)
 {
 	int64 time;
 
+	if (reader->request->query_without != NULL && !reader->found)
+		reader->found = has_value(reader->request, row);
 	if (reader->column == NULL || !order_row_time(row, reader->column_path, &time))
 		return;
 	if (time > reader->last_time)
@@ -314,6 +330,37 @@ begin_last_look(ListReader *reader)
  *----------
  */
 
+/*
+ * After a search for a value: read the list without it, unless it found the value.  How Crisp makes words of a text
+ * isn't known, but a search that finds one of the rows that have the same text finds all of them.
+ */
+static bool
+begin_without_search(ListReader *reader)
+{
+	CrispRequest *without;
+
+	if (reader->request->query_without == NULL || reader->found)
+		return false;
+
+	without = MemoryContextAlloc(reader->context, sizeof(CrispRequest));
+	*without = *reader->request;
+	without->query = without->query_without;
+	without->query_without = NULL;
+	drop_look(reader);
+	end_step(reader);
+	reader->request = without;
+	reader->step = without;
+	begin_step(reader);
+	return true;
+}
+
+static void
+begin_next_step(ListReader *reader)
+{
+	if (!begin_without_search(reader))
+		begin_last_look(reader);
+}
+
 const JsonNode *
 list_reader_next(ListReader *reader)
 {
@@ -329,7 +376,7 @@ list_reader_next(ListReader *reader)
 				look_ahead(reader);
 			return row;
 		}
-		begin_last_look(reader);
+		begin_next_step(reader);
 	}
 	return NULL;
 }
@@ -348,7 +395,7 @@ list_reader_is_ready(ListReader *reader)
 	/* So that the last look is under way, too. */
 	while (reader->pager != NULL && pager_on_last_page(reader->pager) &&
 		   !pager_at_hand(reader->pager))
-		begin_last_look(reader);
+		begin_next_step(reader);
 
 	/* A scan by date asks for one page after the other, and waits for each. */
 	return reader->pager == NULL || pager_is_ready(reader->pager);

@@ -22,6 +22,7 @@
 
 #include "condition.h"
 #include "request.h"
+#include "search.h"
 #include "timerange.h"
 #include "url.h"
 
@@ -48,6 +49,7 @@ typedef struct RequestContext
 	int					nconditions;
 	StringInfoData		query;
 	List			   *criteria; /* char *, what the search filter demands */
+	const CrispFilter  *finds;	  /* by which a value is searched for; or NULL */
 	CrispRequest	   *request;
 } RequestContext;
 
@@ -328,49 +330,6 @@ add_criterion(RequestContext *context, const char *criterion, const char *value)
 }
 
 /*
- * Whether a text is made of words that any search for them finds, whatever it takes for
- * words: ASCII letters and digits, with single blanks between.
- */
-static bool
-is_plain_words(const char *text)
-{
-	bool in_word = false;
-
-	for (const char *c = text; *c != '\0'; c++)
-	{
-		bool is_letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-						 (*c >= '0' && *c <= '9');
-
-		if (!is_letter && (*c != ' ' || !in_word))
-			return false;
-		in_word = is_letter;
-	}
-	return in_word;
-}
-
-/*
- * Raise an error unless Crisp can be asked for a value, where it knows certain ones only.
- */
-static void
-check_asked_value(const CrispResource *resource, const CrispColumn *column, const char *value)
-{
-	StringInfoData valid;
-
-	initStringInfo(&valid);
-	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
-	{
-		if (strcmp(filter->path, column->path) != 0)
-			continue;
-		if (filter->test != CRISP_IS || strcmp(filter->constant, value) == 0)
-			return;
-		appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", filter->constant);
-	}
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("Crisp cannot be asked for \"%s\" = \"%s\"", column->path, value),
-					errhint("Valid values are: %s", valid.data)));
-}
-
-/*
  * Set what Crisp is asked for by conditions on the column that reads it.
  */
 static void
@@ -393,7 +352,7 @@ set_search(RequestContext *context)
 							errmsg("text to search Crisp for is too long"),
 							errdetail("It has %zu bytes, %d is the limit.", strlen(value),
 									  MAX_VALUE_BYTES)));
-		check_asked_value(context->options->resource, condition->column, value);
+		search_check_value(context->options->resource, condition->column, value);
 		context->request->search = value;
 	}
 }
@@ -421,8 +380,13 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 			break;
 		case CRISP_FINDS:
 			value = only_value(condition);
-			if (value != NULL && is_sendable(value) && is_plain_words(value))
-				add_param(context, filter->param, value);
+			if (value != NULL && is_sendable(value) && context->finds == NULL)
+			{
+				context->finds = filter;
+				context->request->finds_path = filter->path;
+				context->request->finds_value = pg_server_to_any(value, (int) strlen(value),
+																 PG_UTF8);
+			}
 			break;
 		case CRISP_SEARCHES:
 			if (is_sendable(context->request->search))
@@ -436,6 +400,21 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 		case CRISP_IS_NULL:
 			break;
 	}
+}
+
+/*
+ * Add the search for a value that rows have, and keep the query without it.
+ */
+static void
+add_find(RequestContext *context)
+{
+	CrispRequest *request = context->request;
+
+	if (context->finds == NULL)
+		return;
+	request->query_without = pstrdup(context->query.data);
+	begin_param(context, context->finds->param);
+	url_append_value(&context->query, request->finds_value);
 }
 
 /*
@@ -665,6 +644,7 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 	set_search(&context);
 	add_filters(&context);
 	add_search_filter(&context);
+	add_find(&context);
 	context.request->query = context.query.data;
 
 	if (order != NULL && early_stop)

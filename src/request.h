@@ -34,13 +34,22 @@ typedef struct CrispRequest
 	int					pages_wanted; /* that the query needs, at most; 0 where that's not known */
 
 	/* of a list */
-	int				   pages_expected; /* a guess; 0 where there is none */
-	TimeRange		   dates;		   /* bounds of the column that the API's dates are about */
-	const char		  *query;		   /* its conditions, as "a=b&c=d"; may be empty */
-	const CrispOrder  *order;		   /* asked for; NULL for none */
-	const CrispColumn *stop_column;	   /* the order's column: the list is of no use ... */
-	int64			   stop_before;	   /* ... from where it's below this, Unix milliseconds; */
-	bool			   stops;		   /* if this is set */
+	int			pages_expected; /* a guess; 0 where there is none */
+	TimeRange	dates;			/* bounds of the column that the API's dates are about */
+	const char *query;			/* its conditions, as "a=b&c=d"; may be empty */
+
+	/*
+	 * Where query searches for a value that a column has: the column's path, the value (UTF-8), and the
+	 * query without that, for when Crisp's search doesn't find it; else NULL.
+	 */
+	const char *finds_path;
+	const char *finds_value;
+	const char *query_without;
+
+	const CrispOrder  *order;		/* asked for; NULL for none */
+	const CrispColumn *stop_column; /* the order's column: the list is of no use ... */
+	int64			   stop_before; /* ... from where it's below this, Unix milliseconds; */
+	bool			   stops;		/* if this is set */
 
 	/* of single rows; lookup is NULL for a list */
 	const CrispLookup *lookup;

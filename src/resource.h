@@ -49,9 +49,9 @@ typedef struct CrispColumn
 /* What makes a query parameter right to send: it then leaves out no row that a condition wants. */
 typedef enum CrispFilterTest
 {
-	CRISP_EQUALS,	/* column = value: the parameter takes the value */
-	CRISP_FINDS,	/* column = value: the parameter searches the column, by the value's words */
-	CRISP_IS,		/* column = constant: the parameter is a flag */
+	CRISP_EQUALS, /* column = value: the parameter takes the value */
+	CRISP_FINDS, /* column = value: the parameter searches the column for it, and may not find it */
+	CRISP_IS,	 /* column = constant: the parameter is a flag */
 	CRISP_IS_NOT,	/* column <> constant: a flag */
 	CRISP_IS_NULL,	/* column IS NULL: a flag */
 	CRISP_CONTAINS, /* column holds the value: a criterion of the search filter */

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "lib/stringinfo.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
@@ -120,4 +121,23 @@ search_check(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CrispOptions *
 		return;
 	if (compares_search((Node *) quals, &context) || search_is_joined(root, rel, relid, options))
 		raise_no_search(options);
+}
+
+void
+search_check_value(const CrispResource *resource, const CrispColumn *column, const char *value)
+{
+	StringInfoData valid;
+
+	initStringInfo(&valid);
+	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+	{
+		if (strcmp(filter->path, column->path) != 0)
+			continue;
+		if (filter->test != CRISP_IS || strcmp(filter->constant, value) == 0)
+			return;
+		appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", filter->constant);
+	}
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("Crisp cannot be asked for \"%s\" = \"%s\"", column->path, value),
+					errhint("Valid values are: %s", valid.data)));
 }

@@ -32,4 +32,11 @@ extern bool search_is_joined(PlannerInfo *root, RelOptInfo *rel, Oid relid,
 extern void search_check(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CrispOptions *options,
 						 const Conditions *conditions, List *quals);
 
+/*
+ * Raise an error (22023) unless Crisp can be asked for a value of the column that reads what was
+ * asked for: it may know certain ones only.
+ */
+extern void search_check_value(const CrispResource *resource, const CrispColumn *column,
+							   const char *value);
+
 #endif /* CRISP_SEARCH_H */
