@@ -14,12 +14,14 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_type.h"
 #if PG_VERSION_NUM >= 160000
 #include "nodes/multibitmapset.h"
 #endif
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -135,4 +137,12 @@ column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum)
 								 attnum))
 			return true;
 	return false;
+}
+
+bool
+column_use_sorts_as_time(Oid relid, AttrNumber attnum)
+{
+	Oid type = getBaseType(get_atttype(relid, attnum));
+
+	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || type == INT8OID;
 }

@@ -33,4 +33,7 @@ extern bool		  column_use_is_descending(PathKey *pathkey);
  */
 extern bool column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum);
 
+/* Whether values of a column sort as the times do that they stand for, and are passed by value. */
+extern bool column_use_sorts_as_time(Oid relid, AttrNumber attnum);
+
 #endif /* CRISP_COLUMN_USE_H */

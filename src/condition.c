@@ -419,6 +419,22 @@ condition_narrows_list(const CrispResource *resource, List *condition)
 	return false;
 }
 
+bool
+condition_names_parent(const CrispResource *resource, const Conditions *conditions)
+{
+	ListCell *lc;
+
+	foreach(lc, conditions->conditions)
+	{
+		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+
+		if (column == crisp_resource_argument(resource) &&
+			list_nth_int(lfirst(lc), CONDITION_OPERATOR) == CONDITION_EQUAL)
+			return true;
+	}
+	return false;
+}
+
 /*----------
  * For users
  *----------

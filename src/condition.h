@@ -73,6 +73,9 @@ extern bool condition_finds_rows(const CrispResource *resource, List *condition)
 /* Whether a condition makes the list shorter that Crisp sends, if its value allows it. */
 extern bool condition_narrows_list(const CrispResource *resource, List *condition);
 
+/* Whether conditions say that rows are those below one row of the parent, whatever its argument. */
+extern bool condition_names_parent(const CrispResource *resource, const Conditions *conditions);
+
 /* What the API can do for conditions on a column, for users; NULL for nothing.  Palloc'd. */
 extern char *condition_describe(const CrispResource *resource, const CrispColumn *column);
 

@@ -40,6 +40,7 @@ struct Cursor
 	const JsonPath	   *key;
 
 	bool  at_end;
+	bool  moved;   /* a page was read, and the next one is asked for by it */
 	bool  bounded; /* the next page is asked for ... */
 	int64 before;  /* ... of what is older than this, Unix milliseconds; */
 	bool  turned;  /* or rather of what is not older than the millisecond before that */
@@ -231,6 +232,16 @@ raise_unreadable(const Cursor *cursor, const char *target, const char *detail)
 }
 
 /*
+ * Raise an error where a page has rows that are newer than what was asked for.
+ */
+static void
+check_times(const Cursor *cursor, PageTimes times, const char *target)
+{
+	if (cursor->bounded && times.count > 0 && times.latest > cursor->before)
+		raise_unreadable(cursor, target, "Rows are newer than those that were asked for.");
+}
+
+/*
  * After a page: where the next one begins, given the page's times.
  */
 static void
@@ -238,14 +249,13 @@ move_on(Cursor *cursor, PageTimes times, const char *target)
 {
 	if (times.count == 0)
 		raise_unreadable(cursor, target, "Pages follow, but no row has a time.");
-	if (cursor->bounded && times.latest > cursor->before)
-		raise_unreadable(cursor, target, "Rows are newer than those that were asked for.");
-
+	check_times(cursor, times, target);
 	if (!cursor->bounded || times.earliest + 1 < cursor->before)
 		cursor->before = times.earliest + 1;
 	else
 		cursor->turned = true;
 	cursor->bounded = true;
+	cursor->moved = true;
 }
 
 /*
@@ -303,6 +313,9 @@ cursor_take_page(Cursor *cursor, const JsonNode *page, bool more, const char *ta
 	size_t	  nrows;
 	PageRow	 *page_rows = new_rows(cursor, page, &nrows);
 
+	/* The first page may begin where it likes: whoever asked checks that. */
+	if (cursor->moved && !cursor->turned)
+		check_times(cursor, times, target);
 	if (cursor->turned)
 		take_turned_page(cursor, page, more, target, page_rows, &nrows);
 	else if (page_is_last(cursor->request->options, json_node_length(page), CRISP_MIN_PER_PAGE,

@@ -202,8 +202,8 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 	{
 		if (request->parent != NULL)
 			ExplainPropertyText("Crisp Request", request_text(request->parent), es);
-		ExplainPropertyText(request->parent ? "For Each Row" : "Crisp Request", child_text(request),
-							es);
+		ExplainPropertyText(request->parent ? "Crisp Request For Each Row" : "Crisp Request",
+							child_text(request), es);
 	}
 	else
 	{

@@ -15,8 +15,6 @@
 
 #include <math.h>
 
-#include "access/stratnum.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
@@ -340,6 +338,35 @@ offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Condi
 }
 
 /*
+ * The order in which a walk gives its rows: one list whose pages follow each other by time comes newest
+ * first.
+ */
+static List *
+walk_pathkeys(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions)
+{
+	const ScanPlan		*plan = baserel->fdw_private;
+	const CrispResource *resource = plan->options->resource;
+	const CrispColumn	*column;
+	PathKey				*pathkey;
+	AttrNumber			 attnum;
+
+	if (resource->cursor == NULL || root->query_pathkeys == NIL ||
+		!condition_names_parent(resource, conditions))
+		return NIL;
+	pathkey = linitial_node(PathKey, root->query_pathkeys);
+	attnum = column_use_pathkey(baserel, pathkey);
+	column = attnum > 0 ? condition_catalog_column(plan->options, plan->relid, attnum) : NULL;
+	if (column == NULL || strcmp(column->path, resource->cursor->path) != 0 ||
+		!column_use_is_descending(pathkey) || !column_use_sorts_as_time(plan->relid, attnum))
+		return NIL;
+
+	/* Rows without a time come last. */
+	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum))
+		return NIL;
+	return list_make1(pathkey);
+}
+
+/*
  * Offer to read the lists below the rows of the parent that the conditions leave.
  */
 static void
@@ -356,6 +383,8 @@ offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Condi
 	draft->first = Min(draft->first, draft->requests);
 	if (walk.named)
 		draft->rows = Min(draft->rows, walk.received);
+	if (key_condition < 0)
+		draft->pathkeys = walk_pathkeys(root, baserel, conditions);
 	offer_path(root, baserel, draft);
 }
 
@@ -504,15 +533,6 @@ page_rows(const ScanPlan *plan, double wanted)
 }
 
 /*
- * Whether values of a type sort as the times do that they stand for, and are passed by value.
- */
-static bool
-is_time_type(Oid type)
-{
-	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || type == INT8OID;
-}
-
-/*
  * Offer the newest rows in the order that the query wants, if Crisp has it.
  */
 static void
@@ -536,7 +556,7 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 		return;
 	column = condition_catalog_column(options, plan->relid, attnum);
 	order = column ? crisp_resource_order(options->resource, column->path) : NULL;
-	if (order == NULL || !is_time_type(getBaseType(get_atttype(plan->relid, attnum))))
+	if (order == NULL || !column_use_sorts_as_time(plan->relid, attnum))
 		return;
 
 	/* Crisp puts rows without the column last. */

@@ -21,7 +21,7 @@ static const CrispColumn message_columns[] = {
 	{"session_id", CRISP_TEXT, "conversation that the message is part of, see conversations", CRISP_REQUIRED},
 	{"website_id", CRISP_TEXT, "website that the conversation belongs to", CRISP_WEBSITE | CRISP_REQUIRED},
 	{"fingerprint", CRISP_INTEGER, "identifier of the message within its conversation", CRISP_KEY | CRISP_REQUIRED},
-	{"timestamp", CRISP_TIME, "when it was sent"},
+	{"timestamp", CRISP_TIME, "when it was sent", CRISP_REQUIRED},
 	{"type", CRISP_TEXT, "text, note, file, animation, audio, picker, field, carousel or event"},
 	{"from", CRISP_TEXT, "who sent it: user or operator"},
 	{"origin", CRISP_TEXT, "where it came from: chat, email, urn:..."},

@@ -236,6 +236,35 @@ is(costs(2, "SELECT count(*) FROM (SELECT * FROM crisp.messages WHERE session_id
 	21, 'LIMIT two pages: rows');
 is(costs(2, 'SELECT count(*) FROM (SELECT * FROM crisp.messages LIMIT 1) m', 'LIMIT of all'),
 	1, 'LIMIT of all: rows');
+foreach my $limit (5, 20, 21, 45)
+{
+	my @newest = map { $_->{timestamp} } @{ $messages{$long} }[ 0 .. $limit - 1 ];
+
+	is( costs(
+			message_pages([ @{ $times{$long} }[ 0 .. $limit - 1 ] ]),
+			'SELECT (extract(epoch FROM "timestamp") * 1000)::bigint FROM crisp.messages '
+			  . "WHERE session_id = '$long' ORDER BY \"timestamp\" DESC LIMIT $limit",
+			"the newest $limit"),
+		join("\n", @newest),
+		"the newest $limit: rows");
+}
+is( costs(
+		$pages{$long},
+		"SELECT fingerprint FROM crisp.messages WHERE session_id = '$long' ORDER BY \"timestamp\", fingerprint LIMIT 1",
+		'the oldest'),
+	(sort { $a->{timestamp} <=> $b->{timestamp} || $a->{fingerprint} <=> $b->{fingerprint} }
+		  @{ $messages{$long} })[0]->{fingerprint},
+	'the oldest: rows');
+is( costs(
+		1 + 10,
+		'SELECT count(*), sum((m.sent = n.sent)::int) FROM (SELECT session_id FROM crisp.conversations ORDER BY updated_at DESC LIMIT 10) c, '
+		  . 'LATERAL (SELECT "timestamp" AS sent FROM crisp.messages WHERE session_id = c.session_id ORDER BY "timestamp" DESC LIMIT 1) m, '
+		  . 'LATERAL (VALUES ('
+		  . join('), (', map { "'$_->{session_id}', " . sql_time($times{ $_->{session_id} }[0]) } @conversations[ 0 .. 9 ])
+		  . ')) n (id, sent) WHERE id = c.session_id',
+		'the last message of each of ten'),
+	'10|10',
+	'the last message of each of ten: rows');
 {
 	my ($first, $second) = map { $_->{fingerprint} } @{ $messages{$long} };
 	my ($printed, @requests) = requests_of(
