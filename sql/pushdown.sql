@@ -52,6 +52,23 @@ EXPLAIN (COSTS OFF) SELECT count(*) FROM conversations;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM people_profiles WHERE email <> '';
 SELECT count(*) FROM people_profiles;
 
+-- lists below rows of another table
+EXPLAIN (COSTS OFF) SELECT * FROM messages;
+EXPLAIN (COSTS OFF) SELECT * FROM messages WHERE "timestamp" > '2026-01-10' AND "timestamp" < '2026-01-12';
+EXPLAIN (COSTS OFF) SELECT * FROM messages WHERE session_id IN ('a', 'b', 'a');
+EXPLAIN (COSTS OFF) SELECT * FROM messages WHERE session_id = 'a' AND fingerprint = 7;
+EXPLAIN (COSTS OFF) SELECT * FROM messages WHERE fingerprint IN (7, 8);
+EXPLAIN (COSTS OFF) SELECT * FROM messages WHERE session_id = 'a' ORDER BY "timestamp" DESC LIMIT 1;
+EXPLAIN (COSTS OFF) SELECT * FROM messages WHERE session_id = 'a' ORDER BY "timestamp" LIMIT 1;
+EXPLAIN (COSTS OFF) SELECT * FROM messages WHERE session_id = 'a' AND session_id = NULL;
+EXPLAIN (COSTS OFF) SELECT * FROM conversations JOIN messages USING (session_id) WHERE updated_at > '2026-01-10';
+EXPLAIN (COSTS OFF) SELECT data FROM people_data WHERE people_id = '01acff40-1afe-405f-b5a5-74393aa992b4';
+EXPLAIN (COSTS OFF) SELECT * FROM people_data WHERE people_id = '01acff40-1afe-405f-b5a5-74393aa992b4';
+EXPLAIN (COSTS OFF) SELECT data FROM people_data WHERE email = 'ada@example.com';
+EXPLAIN (COSTS OFF) SELECT data FROM people_data WHERE email = 'ada';
+EXPLAIN (COSTS OFF) SELECT * FROM people_events WHERE people_id = 'ada@example.com';
+EXPLAIN (COSTS OFF) SELECT * FROM people_conversations;
+
 -- what went where
 EXPLAIN (COSTS OFF, VERBOSE) SELECT session_id FROM conversations WHERE state = 'resolved' AND meta_email LIKE 'a%';
 RESET DateStyle;

@@ -168,11 +168,23 @@ estimate_walk_for(PlannerInfo *root, RelOptInfo *baserel, const Conditions *cond
 				  int *key_condition)
 {
 	const ScanPlan *plan = baserel->fdw_private;
+	double			parent_rows = rows_of_parent(root, baserel);
+	bool			inherits = uses_inherited(baserel);
 	double			nkeys = 0;
+	WalkEstimate	keys;
+	WalkEstimate	lists;
 
 	*key_condition = lookup_condition(root, plan->options, conditions, &nkeys);
-	return estimate_walk(root, baserel, plan->options, conditions, nkeys,
-						 rows_of_parent(root, baserel), uses_inherited(baserel));
+	keys = estimate_walk(root, baserel, plan->options, conditions, nkeys, parent_rows, inherits);
+	if (*key_condition < 0 || keys.named)
+		return keys;
+
+	/* Below each row of the parent, several keys may cost more than the list does. */
+	lists = estimate_walk(root, baserel, plan->options, conditions, 0, parent_rows, inherits);
+	if (keys.requests <= lists.requests)
+		return keys;
+	*key_condition = -1;
+	return lists;
 }
 
 /*
