@@ -30,6 +30,8 @@
 #include "detail.h"
 #include "estimate.h"
 #include "plan.h"
+#include "plan_path.h"
+#include "plan_walk.h"
 #include "search.h"
 
 /* Rows a page where the page size is the server's choice. */
@@ -37,30 +39,6 @@
 
 /* What no other path costs. */
 #define UNUSABLE_PATH_COST 1.0e10
-
-/* What planning a scan needs to keep, in RelOptInfo.fdw_private. */
-typedef struct ScanPlan
-{
-	Oid			  relid;
-	CrispOptions *options;
-	Conditions	 *conditions; /* among the relation's own clauses */
-	bool		  all_asked;  /* there are no other clauses */
-	double		  received;	  /* rows that Crisp sends for them */
-	double		  details;	  /* rows whose details are asked for, of these */
-} ScanPlan;
-
-/* A path in the making. */
-typedef struct PathDraft
-{
-	int			   method[METHOD_FIELDS];
-	double		   rows;	 /* that leave the scan */
-	double		   received; /* that Crisp sends */
-	double		   requests; /* in all */
-	double		   first;	 /* requests that come before the first row */
-	List		  *pathkeys;
-	ParamPathInfo *param_info;
-	Cost		   penalty; /* for a path that would raise an error */
-} PathDraft;
 
 /*----------
  * Sizes
@@ -84,13 +62,9 @@ list_requests(const CrispOptions *options, double rows)
 	return Max(1, ceil(rows / rows_per_page(options)));
 }
 
-/*
- * The index of the first condition whose value can be looked up as a key, or
- * -1.  *nkeys gets how many keys that is likely to be.
- */
-static int
-lookup_condition(PlannerInfo *root, const CrispOptions *options, const Conditions *conditions,
-				 double *nkeys)
+int
+plan_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Conditions *conditions,
+					  double *nkeys)
 {
 	ListCell *lc;
 	ListCell *lc_value;
@@ -112,94 +86,6 @@ lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condition
 		return list_cell_number(conditions->conditions, lc);
 	}
 	return -1;
-}
-
-/*
- * How many rows the parent of the relation's resource has, by another relation of the query that shows it; 0
- * where there is none.
- */
-static double
-rows_of_parent(PlannerInfo *root, RelOptInfo *baserel)
-{
-	const ScanPlan *plan = baserel->fdw_private;
-
-	for (int i = 1; i < root->simple_rel_array_size; i++)
-	{
-		const RelOptInfo *rel = root->simple_rel_array[i];
-		const ScanPlan	 *other = rel ? rel->fdw_private : NULL;
-
-		if (other != NULL && rel->fdwroutine == baserel->fdwroutine && rel->tuples > 0 &&
-			other->options->resource == plan->options->resource->parent->resource &&
-			other->options->server_id == plan->options->server_id)
-			return rel->tuples;
-	}
-	return 0;
-}
-
-/*
- * Whether the query uses columns that the parent's rows hand down to those of the relation,
- * besides the argument.
- */
-static bool
-uses_inherited(RelOptInfo *baserel)
-{
-	const ScanPlan *plan = baserel->fdw_private;
-	List		   *clauses = extract_actual_clauses(baserel->baserestrictinfo, false);
-	ListCell	   *lc;
-
-	foreach(lc, column_use_list(baserel, plan->relid, clauses, 0))
-	{
-		const CrispColumn *column = condition_catalog_column(plan->options, plan->relid,
-															 (AttrNumber) lfirst_int(lc));
-
-		if (column != NULL && (column->flags & CRISP_INHERITED) != 0 &&
-			column != crisp_resource_argument(plan->options->resource))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Estimate a walk with conditions; *key_condition gets the index of the condition with the keys, -1
- * for none.
- */
-static WalkEstimate
-estimate_walk_for(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions,
-				  int *key_condition)
-{
-	const ScanPlan *plan = baserel->fdw_private;
-	double			parent_rows = rows_of_parent(root, baserel);
-	bool			inherits = uses_inherited(baserel);
-	double			nkeys = 0;
-	WalkEstimate	keys;
-	WalkEstimate	lists;
-
-	*key_condition = lookup_condition(root, plan->options, conditions, &nkeys);
-	keys = estimate_walk(root, baserel, plan->options, conditions, nkeys, parent_rows, inherits);
-	if (*key_condition < 0 || keys.named)
-		return keys;
-
-	/* Below each row of the parent, several keys may cost more than the list does. */
-	lists = estimate_walk(root, baserel, plan->options, conditions, 0, parent_rows, inherits);
-	if (keys.requests <= lists.requests)
-		return keys;
-	*key_condition = -1;
-	return lists;
-}
-
-/*
- * Where the conditions name rows of the parent, there are no more rows than
- * these have below them.
- */
-static void
-limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel)
-{
-	const ScanPlan *plan = baserel->fdw_private;
-	int				key_condition;
-	WalkEstimate	walk = estimate_walk_for(root, baserel, plan->conditions, &key_condition);
-
-	if (walk.named)
-		baserel->rows = Min(baserel->rows, walk.received);
 }
 
 void
@@ -227,8 +113,8 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	/* A key has one row at most. */
 	if (plan->options->resource->parent != NULL)
-		limit_walk_rows(root, baserel);
-	else if (lookup_condition(root, plan->options, plan->conditions, &nkeys) >= 0)
+		plan_limit_walk_rows(root, baserel);
+	else if (plan_lookup_condition(root, plan->options, plan->conditions, &nkeys) >= 0)
 		baserel->rows = Min(baserel->rows, clamp_row_est(nkeys));
 }
 
@@ -249,11 +135,8 @@ draft_path(ScanMethod kind)
 	return draft;
 }
 
-/*
- * Make a path of a draft, and offer it to the planner.
- */
-static void
-offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
+void
+plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 {
 	ScanPlan		   *plan = baserel->fdw_private;
 	const CrispOptions *options = plan->options;
@@ -346,58 +229,7 @@ offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Condi
 			draft->received = received;
 		}
 	}
-	offer_path(root, baserel, draft);
-}
-
-/*
- * The order in which a walk gives its rows: one list whose pages follow each other by time comes newest
- * first.
- */
-static List *
-walk_pathkeys(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions)
-{
-	const ScanPlan		*plan = baserel->fdw_private;
-	const CrispResource *resource = plan->options->resource;
-	const CrispColumn	*column;
-	PathKey				*pathkey;
-	AttrNumber			 attnum;
-
-	if (resource->cursor == NULL || root->query_pathkeys == NIL ||
-		!condition_names_parent(resource, conditions))
-		return NIL;
-	pathkey = linitial_node(PathKey, root->query_pathkeys);
-	attnum = column_use_pathkey(baserel, pathkey);
-	column = attnum > 0 ? condition_catalog_column(plan->options, plan->relid, attnum) : NULL;
-	if (column == NULL || strcmp(column->path, resource->cursor->path) != 0 ||
-		!column_use_is_descending(pathkey) || !column_use_sorts_as_time(plan->relid, attnum))
-		return NIL;
-
-	/* Rows without a time come last. */
-	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum))
-		return NIL;
-	return list_make1(pathkey);
-}
-
-/*
- * Offer to read the lists below the rows of the parent that the conditions leave.
- */
-static void
-offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Conditions *conditions)
-{
-	int			 key_condition;
-	WalkEstimate walk = estimate_walk_for(root, baserel, conditions, &key_condition);
-
-	draft->method[METHOD_CONDITION] = key_condition;
-	draft->method[METHOD_INHERITS] = uses_inherited(baserel);
-	draft->received = walk.received;
-	draft->requests = walk.requests;
-	draft->first = Min(walk.parent_requests, 1) + 1;
-	draft->first = Min(draft->first, draft->requests);
-	if (walk.named)
-		draft->rows = Min(draft->rows, walk.received);
-	if (key_condition < 0)
-		draft->pathkeys = walk_pathkeys(root, baserel, conditions);
-	offer_path(root, baserel, draft);
+	plan_offer_path(root, baserel, draft);
 }
 
 /*
@@ -421,11 +253,11 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 		draft = draft_path(SCAN_WALK);
 		draft.param_info = param_info;
 		draft.rows = param_info->ppi_rows;
-		offer_walk(root, baserel, &draft, conditions);
+		plan_offer_walk(root, baserel, &draft, conditions);
 		return;
 	}
 
-	key_condition = lookup_condition(root, plan->options, conditions, &nkeys);
+	key_condition = plan_lookup_condition(root, plan->options, conditions, &nkeys);
 	draft = draft_path(key_condition >= 0 ? SCAN_LOOKUP : SCAN_LIST);
 	draft.param_info = param_info;
 	draft.rows = param_info->ppi_rows;
@@ -434,7 +266,7 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 		draft.method[METHOD_CONDITION] = key_condition;
 		draft.requests = draft.received = nkeys;
 		draft.rows = Min(draft.rows, clamp_row_est(nkeys));
-		offer_path(root, baserel, &draft);
+		plan_offer_path(root, baserel, &draft);
 		return;
 	}
 	draft.received = estimate_list_rows(root, baserel, plan->options, conditions);
@@ -590,7 +422,7 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	draft.received = plan->received;
 	draft.requests = list_requests(options, draft.received) + proof + plan->details;
 	draft.pathkeys = list_make1(pathkey);
-	offer_path(root, baserel, &draft);
+	plan_offer_path(root, baserel, &draft);
 }
 
 void
@@ -609,7 +441,7 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	if (plan->options->resource->parent != NULL)
 	{
 		draft.method[METHOD_KIND] = SCAN_WALK;
-		offer_walk(root, baserel, &draft, plan->conditions);
+		plan_offer_walk(root, baserel, &draft, plan->conditions);
 		offer_joins(root, baserel);
 		return;
 	}
@@ -620,14 +452,14 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		draft.penalty = UNUSABLE_PATH_COST;
 	offer_list(root, baserel, &draft, plan->conditions);
 
-	key_condition = lookup_condition(root, plan->options, plan->conditions, &nkeys);
+	key_condition = plan_lookup_condition(root, plan->options, plan->conditions, &nkeys);
 	if (key_condition >= 0)
 	{
 		draft = draft_path(SCAN_LOOKUP);
 		draft.method[METHOD_CONDITION] = key_condition;
 		draft.rows = baserel->rows;
 		draft.requests = draft.received = nkeys;
-		offer_path(root, baserel, &draft);
+		plan_offer_path(root, baserel, &draft);
 	}
 
 	offer_newest(root, baserel, wanted);
@@ -672,8 +504,8 @@ set_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condi
 {
 	double nkeys;
 
-	lfirst_int(list_nth_cell(method, METHOD_CONDITION)) = lookup_condition(root, options,
-																		   conditions, &nkeys);
+	lfirst_int(list_nth_cell(method, METHOD_CONDITION)) = plan_lookup_condition(root, options,
+																				conditions, &nkeys);
 }
 
 ForeignScan *

@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_walk.c
+ *		Planning scans of the lists below rows of another resource.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "optimizer/restrictinfo.h"
+
+#include "column_use.h"
+#include "estimate.h"
+#include "plan_path.h"
+#include "plan_walk.h"
+
+/*
+ * How many rows the parent of the relation's resource has, by another relation of the query that shows it; 0
+ * where there is none.
+ */
+static double
+rows_of_parent(PlannerInfo *root, RelOptInfo *baserel)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+
+	for (int i = 1; i < root->simple_rel_array_size; i++)
+	{
+		const RelOptInfo *rel = root->simple_rel_array[i];
+		const ScanPlan	 *other = rel ? rel->fdw_private : NULL;
+
+		if (other != NULL && rel->fdwroutine == baserel->fdwroutine && rel->tuples > 0 &&
+			other->options->resource == plan->options->resource->parent->resource &&
+			other->options->server_id == plan->options->server_id)
+			return rel->tuples;
+	}
+	return 0;
+}
+
+/*
+ * Whether the query uses columns that the parent's rows hand down to those of the relation,
+ * besides the argument.
+ */
+static bool
+uses_inherited(RelOptInfo *baserel)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+	List		   *clauses = extract_actual_clauses(baserel->baserestrictinfo, false);
+	ListCell	   *lc;
+
+	foreach(lc, column_use_list(baserel, plan->relid, clauses, 0))
+	{
+		const CrispColumn *column = condition_catalog_column(plan->options, plan->relid,
+															 (AttrNumber) lfirst_int(lc));
+
+		if (column != NULL && (column->flags & CRISP_INHERITED) != 0 &&
+			column != crisp_resource_argument(plan->options->resource))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Estimate a walk with conditions; *key_condition gets the index of the condition with the keys, -1
+ * for none.
+ */
+static WalkEstimate
+estimate_walk_for(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions,
+				  int *key_condition)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+	double			parent_rows = rows_of_parent(root, baserel);
+	bool			inherits = uses_inherited(baserel);
+	double			nkeys = 0;
+	WalkEstimate	keys;
+	WalkEstimate	lists;
+
+	*key_condition = plan_lookup_condition(root, plan->options, conditions, &nkeys);
+	keys = estimate_walk(root, baserel, plan->options, conditions, nkeys, parent_rows, inherits);
+	if (*key_condition < 0 || keys.named)
+		return keys;
+
+	/* Below each row of the parent, several keys may cost more than the list does. */
+	lists = estimate_walk(root, baserel, plan->options, conditions, 0, parent_rows, inherits);
+	if (keys.requests <= lists.requests)
+		return keys;
+	*key_condition = -1;
+	return lists;
+}
+
+void
+plan_limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+	int				key_condition;
+	WalkEstimate	walk = estimate_walk_for(root, baserel, plan->conditions, &key_condition);
+
+	if (walk.named)
+		baserel->rows = Min(baserel->rows, walk.received);
+}
+
+/*
+ * The order in which a walk gives its rows: one list whose pages follow each other by time comes newest
+ * first.
+ */
+static List *
+walk_pathkeys(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions)
+{
+	const ScanPlan		*plan = baserel->fdw_private;
+	const CrispResource *resource = plan->options->resource;
+	const CrispColumn	*column;
+	PathKey				*pathkey;
+	AttrNumber			 attnum;
+
+	if (resource->cursor == NULL || root->query_pathkeys == NIL ||
+		!condition_names_parent(resource, conditions))
+		return NIL;
+	pathkey = linitial_node(PathKey, root->query_pathkeys);
+	attnum = column_use_pathkey(baserel, pathkey);
+	column = attnum > 0 ? condition_catalog_column(plan->options, plan->relid, attnum) : NULL;
+	if (column == NULL || strcmp(column->path, resource->cursor->path) != 0 ||
+		!column_use_is_descending(pathkey) || !column_use_sorts_as_time(plan->relid, attnum))
+		return NIL;
+
+	/* Rows without a time come last. */
+	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum))
+		return NIL;
+	return list_make1(pathkey);
+}
+
+void
+plan_offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
+				const Conditions *conditions)
+{
+	int			 key_condition;
+	WalkEstimate walk = estimate_walk_for(root, baserel, conditions, &key_condition);
+
+	draft->method[METHOD_CONDITION] = key_condition;
+	draft->method[METHOD_INHERITS] = uses_inherited(baserel);
+	draft->received = walk.received;
+	draft->requests = walk.requests;
+	draft->first = Min(walk.parent_requests, 1) + 1;
+	draft->first = Min(draft->first, draft->requests);
+	if (walk.named)
+		draft->rows = Min(draft->rows, walk.received);
+	if (key_condition < 0)
+		draft->pathkeys = walk_pathkeys(root, baserel, conditions);
+	plan_offer_path(root, baserel, draft);
+}
