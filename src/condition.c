@@ -496,9 +496,9 @@ condition_describe(const CrispResource *resource, const CrispColumn *column)
 	if (is_cursor(resource, column))
 		add_ability(&text, "<, <=, =, >=, >, BETWEEN",
 					psprintf("%s, stops early", resource->cursor->before_param));
-	if (resource->parent != NULL && column == crisp_resource_argument(resource))
+	if (column == crisp_resource_argument(resource))
 		add_ability(&text, "=, IN, = ANY, join", "the rows of these alone");
-	else if (crisp_resource_finds_parent(resource, column))
+	else if (resource->parent != NULL && crisp_resource_finds_parent(resource, column))
 		add_ability(&text, "=, IN, = ANY, join",
 					psprintf("one request of %s a value", resource->parent->resource->name));
 	if (crisp_resource_lookup(resource, column->path) != NULL)

@@ -94,7 +94,7 @@ extern CrispRequest *request_create_child(const CrispOptions *options, List *con
 										  const ConditionValue *values, int lookup_condition,
 										  bool inherits);
 
-/* Whether two requests of one scan ask for the same; each may be NULL. */
+/* Whether two requests of one scan ask for the same. */
 extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
 
 /* The target of the list's page (1-based), relative to the base URL; palloc'd. */
