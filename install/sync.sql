@@ -58,30 +58,22 @@ SET sync_field = NULL, watermark = NULL, gaps = '{}', reaches_to = '-infinity', 
 WHERE j.job_id = job
 $$;
 
--- Begin a run: find or make its job, and lay down what is to be fetched.
-CREATE FUNCTION crisp_sync_open(INOUT work crisp_sync_work, deleted text, daily_quota integer)
+-- Find the job of a run, or make it.
+CREATE FUNCTION crisp_sync_find_job(work crisp_sync_work, resource text)
+RETURNS crisp_sync_job
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job @extschema@.crisp_sync_job;
-    catalog record := @extschema@.crisp_sync_source(work.source);
     field text := @extschema@.crisp_sync_path(work.list, work.sync_field);
-    windowed boolean := work.dates_field IS NOT NULL;
-    direct boolean := coalesce(work.sync_field = work.dates_field, false);
     is_empty boolean;
-    continues boolean;
-    since timestamptz;
-    wanted tstzrange;
 BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target FOR UPDATE;
     IF NOT FOUND THEN
-        INSERT INTO @extschema@.crisp_sync_my_job (source, target, resource, sync_field, dates_field)
-        VALUES (work.source, work.target, catalog.resource, field, work.dates_field)
+        INSERT INTO @extschema@.crisp_sync_my_job (source, target, resource)
+        VALUES (work.source, work.target, crisp_sync_find_job.resource)
         RETURNING * INTO job;
-        IF work.condition = 'newer' THEN
-            job.reaches_to := coalesce(work.reference, '-infinity');
-        END IF;
     ELSIF job.sync_field <> field THEN
         RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', work.source, work.target, job.sync_field, field
             USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -95,65 +87,97 @@ BEGIN
             SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
         END IF;
     END IF;
-    work.by_date := job.by_date;
-    work.span := job.span;
-    job.dates_field := work.dates_field;
-    job.mode := work.mode;
-    job.daily_quota := coalesce(daily_quota, catalog.daily_quota);
-    job.rows_per_request := CASE WHEN work.argument IS NULL THEN greatest(1, work.per_page - 1) ELSE 1 END;
-    job.deleted := CASE WHEN job.full_since IS NULL THEN deleted ELSE job.deleted END;
+    job.sync_field := field;
+    RETURN job;
+END
+$$;
 
-    IF work.reference IS NOT NULL AND work.sync_field IS NULL THEN
-        RAISE EXCEPTION 'a sync of % takes no reference', catalog.resource
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'They have no times: each run reads all of them.';
-    END IF;
-    since := date_trunc('milliseconds', coalesce(job.watermark - work.overlap, job.reaches_to));
-    since := greatest(since, job.reaches_to);
-    continues := job.gaps <> '{}' AND job.pass_condition = work.condition
-        AND CASE work.condition WHEN 'newer' THEN job.pass_reference <= work.reference ELSE job.pass_reference >= work.reference END;
-
+-- What a run is to fetch by its sync_field, besides what is left of earlier ones; NULL for nothing.
+CREATE FUNCTION crisp_sync_wanted(work crisp_sync_work, INOUT job crisp_sync_job, OUT wanted tstzrange)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    is_new boolean := job.watermark IS NULL AND job.gaps = '{}';
+    since timestamptz := greatest(date_trunc('milliseconds', job.watermark - work.overlap), job.reaches_to);
+    -- The range of an earlier call with that reference is not yet done.
+    continues boolean := coalesce(job.gaps <> '{}' AND job.pass_condition = work.condition AND
+        CASE work.condition WHEN 'newer' THEN job.pass_reference <= work.reference ELSE job.pass_reference >= work.reference END, false);
+BEGIN
+    wanted := tstzrange(nullif(since, '-infinity'), NULL, '(]');
     IF work.mode = 'full' AND job.full_since IS NULL THEN
         job.full_since := clock_timestamp();
         job.reaches_to := '-infinity';
         job.pass_condition := NULL;
+        job.pass_reference := NULL;
         job.pass_rows := 0;
-        job.gaps := CASE WHEN windowed THEN ARRAY[tstzrange(NULL, NULL)] ELSE '{}' END;
-        wanted := tstzrange(since, NULL, '(]');
-    ELSIF work.reference IS NOT NULL AND coalesce(continues, false) THEN
-        wanted := CASE work.condition WHEN 'newer' THEN tstzrange(since, NULL, '(]') END;
-    ELSIF work.reference IS NOT NULL THEN
-        job.pass_condition := work.condition;
-        job.pass_reference := work.reference;
-        wanted := CASE work.condition
-            WHEN 'newer' THEN tstzrange(date_trunc('milliseconds', work.reference), NULL, '(]')
-            ELSE tstzrange(NULL, date_trunc('milliseconds', work.reference - interval '1 microsecond'), '(]') END;
-        IF work.condition = 'older' AND job.watermark IS NULL THEN
-            job.watermark := least(work.reference, work.started_at);
-        END IF;
-    ELSE
-        wanted := tstzrange(since, NULL, '(]');
+        job.gaps := CASE WHEN work.dates_field IS NOT NULL THEN ARRAY[tstzrange(NULL, NULL)] ELSE '{}' END;
     END IF;
-    IF lower(wanted) = '-infinity' THEN
-        wanted := tstzrange(NULL, upper(wanted), '(]');
+    IF work.reference IS NULL THEN
+        RETURN;
     END IF;
 
-    IF direct THEN
-        job.gaps := @extschema@.crisp_sync_merge(job.gaps || wanted);
-    ELSIF windowed AND job.watermark IS NULL AND work.reference IS NULL THEN
-        job.gaps := @extschema@.crisp_sync_merge(job.gaps || tstzrange(NULL, NULL));
-    ELSIF windowed THEN
-        -- Where changes take more than a call may ask for, all is being read again, and they come after that.
-        work.changes := CASE WHEN job.gaps <> '{}' AND job.pass_condition = 'all' THEN NULL ELSE wanted END;
+    IF work.condition = 'older' THEN
+        wanted := CASE WHEN NOT continues
+                       THEN tstzrange(NULL, date_trunc('milliseconds', work.reference - interval '1 microsecond'), '(]') END;
+        job.watermark := coalesce(job.watermark, least(work.reference, work.started_at));
+        IF work.reference >= job.reaches_to THEN
+            job.reaches_to := '-infinity';
+        END IF;
     ELSE
-        work.changes := CASE WHEN job.full_since IS NULL AND work.sync_field IS NOT NULL THEN wanted ELSE tstzrange(NULL, NULL) END;
+        IF NOT continues THEN
+            wanted := tstzrange(date_trunc('milliseconds', work.reference), NULL, '(]');
+        END IF;
+        job.reaches_to := CASE WHEN is_new THEN work.reference ELSE least(job.reaches_to, work.reference) END;
     END IF;
+    IF NOT continues THEN
+        job.pass_condition := work.condition;
+        job.pass_reference := work.reference;
+    END IF;
+END
+$$;
+
+-- Begin a run: find its job, and lay down what is to be fetched.
+CREATE FUNCTION crisp_sync_open(INOUT work crisp_sync_work, deleted text, daily_quota integer)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    catalog record := @extschema@.crisp_sync_source(work.source);
+    job @extschema@.crisp_sync_job;
+    wanted tstzrange;
+    result record;
+BEGIN
+    IF work.reference IS NOT NULL AND work.sync_field IS NULL THEN
+        RAISE EXCEPTION 'a sync of % takes no reference', catalog.resource
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'They have no times: each run reads all of them.';
+    END IF;
+    job := @extschema@.crisp_sync_find_job(work, catalog.resource);
+    result := @extschema@.crisp_sync_wanted(work, job);
+    job := result.job;
+    wanted := result.wanted;
+    work.by_date := job.by_date;
+    work.span := job.span;
+
+    IF work.dates_field IS NULL THEN
+        work.changes := CASE WHEN job.full_since IS NULL AND work.sync_field IS NOT NULL THEN wanted ELSE tstzrange(NULL, NULL) END;
+    ELSIF work.sync_field = work.dates_field THEN
+        job.gaps := @extschema@.crisp_sync_merge(job.gaps || wanted);
+    ELSIF job.watermark IS NULL AND work.reference IS NULL THEN
+        job.gaps := @extschema@.crisp_sync_merge(job.gaps || tstzrange(NULL, NULL));
+    ELSIF job.gaps = '{}' OR job.pass_condition IS DISTINCT FROM 'all' THEN
+        work.changes := wanted;
+    END IF;     -- else changes take more than a call may ask for, and come after all was read again
 
     INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
     VALUES (job.job_id, work.mode, work.started_at)
     RETURNING job_id, run_id INTO work.job_id, work.run_id;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET sync_field = field, dates_field = job.dates_field, mode = job.mode, daily_quota = job.daily_quota, rows_per_request = job.rows_per_request,
-        deleted = job.deleted, full_since = job.full_since, reaches_to = job.reaches_to, pass_condition = job.pass_condition,
+    SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode,
+        daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),
+        rows_per_request = CASE WHEN work.argument IS NULL THEN greatest(1, work.per_page - 1) ELSE 1 END,
+        deleted = CASE WHEN work.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted ELSE job.deleted END,
+        full_since = job.full_since, reaches_to = job.reaches_to, pass_condition = job.pass_condition,
         pass_reference = job.pass_reference, pass_rows = job.pass_rows, gaps = job.gaps, watermark = job.watermark,
         last_run_id = work.run_id
     WHERE j.job_id = work.job_id;

@@ -244,6 +244,7 @@ AS $$
 DECLARE
     work @extschema@.crisp_sync_work;
     catalog record;
+    made record;
 BEGIN
     catalog := @extschema@.crisp_sync_source(source);
     work.source := source;
@@ -261,12 +262,13 @@ BEGIN
     work := @extschema@.crisp_sync_find_list(work, catalog.resource, catalog.parent, parent);
 
     IF target_table IS NULL THEN
-        target_table := @extschema@.crisp_sync_create_target(source, target, schema_name, catalog.keys, catalog.asked,
-                                                             deleted = 'mark');
-        DELETE FROM @extschema@.crisp_sync_my_job j WHERE j.source = crisp_sync_plan.source AND j.target = target_table;
-    ELSE
-        PERFORM @extschema@.crisp_sync_check_target(target_table, catalog.keys);
+        made := @extschema@.crisp_sync_create_target(source, target, schema_name, catalog.keys, catalog.asked, deleted = 'mark');
+        target_table := made.created;
+        -- What is known of a table that had its OID before is not true of it.
+        DELETE FROM @extschema@.crisp_sync_my_job j
+        WHERE made.is_new AND j.source = crisp_sync_plan.source AND j.target = target_table;
     END IF;
+    PERFORM @extschema@.crisp_sync_check_target(target_table, catalog.keys);
     IF mode = 'full' THEN
         PERFORM @extschema@.crisp_sync_check_shared(source, target_table);
         PERFORM @extschema@.crisp_sync_check_columns(target_table, ARRAY['_synced_at']);

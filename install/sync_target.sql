@@ -33,10 +33,10 @@ ORDER BY a.attnum
 $$;
 
 -- Create a target: the columns of the source but for those that hold nothing of Crisp's, the key as
--- primary key, and when a row was written.
+-- primary key, and when a row was written.  Another session may be doing the same: then is_new is false.
 CREATE FUNCTION crisp_sync_create_target(
-    source regclass, target text, schema_name text, keys text[], asked text[], mark boolean)
-RETURNS regclass
+    source regclass, target text, schema_name text, keys text[], asked text[], mark boolean,
+    OUT created regclass, OUT is_new boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -54,11 +54,16 @@ BEGIN
     FROM @extschema@.crisp_sync_columns(source) c
     WHERE c.name <> ALL (asked);
 
-    EXECUTE format('CREATE TABLE %I.%I (%s, _synced_at timestamp with time zone NOT NULL DEFAULT now()%s, PRIMARY KEY (%s))',
-        schema, name, columns, CASE WHEN mark THEN ', _deleted_at timestamp with time zone' ELSE '' END,
-        @extschema@.crisp_sync_list(keys));
-    RAISE NOTICE 'created table %.%', quote_ident(schema), quote_ident(name);
-    RETURN to_regclass(format('%I.%I', schema, name));
+    is_new := true;
+    BEGIN
+        EXECUTE format('CREATE TABLE %I.%I (%s, _synced_at timestamp with time zone NOT NULL DEFAULT now()%s, PRIMARY KEY (%s))',
+            schema, name, columns, CASE WHEN mark THEN ', _deleted_at timestamp with time zone' ELSE '' END,
+            @extschema@.crisp_sync_list(keys));
+        RAISE NOTICE 'created table %.%', quote_ident(schema), quote_ident(name);
+    EXCEPTION WHEN duplicate_table OR unique_violation THEN
+        is_new := false;
+    END;
+    created := to_regclass(format('%I.%I', schema, name));
 END
 $$;
 

@@ -288,7 +288,9 @@ DECLARE
     top timestamptz := coalesce(upper(range), work.started_at);
     span interval := coalesce(work.span, CASE WHEN lower_inf(range) THEN interval '1 day' ELSE top - lower(range) END);
     bottom timestamptz := CASE WHEN work.unbounded THEN lower(range) ELSE greatest(lower(range), top - span) END;
-    page_limit bigint := work.per_page * 2;
+    is_parent CONSTANT boolean := work.argument IS NOT NULL;
+    -- One row of the parent too many tells as well, and doesn't take a page more.
+    page_limit bigint := CASE WHEN is_parent THEN work.per_page + 1 ELSE work.per_page * 2 END;
     requests bigint;
 BEGIN
     IF bottom < '2000-01-01' THEN
@@ -296,15 +298,15 @@ BEGIN
     END IF;
     IF work.unbounded OR span <= shortest THEN
         page_limit := NULL;
-    ELSE
+    ELSIF NOT is_parent THEN
         PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, first_request + 4)::text, true);
     END IF;
     batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, bottom, upper(range)),
                                           page_limit, bottom, upper(range), job);
     PERFORM @extschema@.crisp_sync_settings(work);
-    requests := @extschema@.crisp_sync_requests() - first_request - CASE WHEN work.argument IS NULL THEN 0 ELSE batch.listed END;
+    requests := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
 
-    IF page_limit IS NOT NULL AND requests > 1 THEN
+    IF page_limit IS NOT NULL AND (requests > 1 OR (is_parent AND batch.listed >= page_limit)) THEN
         -- Rolls back what came: rows may have slipped from one page to the other meanwhile.
         RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'CS001';
     END IF;

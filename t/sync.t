@@ -77,6 +77,14 @@ is_deeply([ written('public.conversations', 'session_id') ], [$touched], 'and on
 is($session->query("SELECT meta_nickname FROM public.conversations WHERE session_id = '$touched'"), 'Ann', 'with what is new');
 is_copy('crisp.conversations', 'public.conversations', 'after a change');
 
+# What the copy has is left alone when it's newer than what Crisp gives, out of a cache say, but for a full load.
+$session->query("UPDATE public.conversations SET updated_at = updated_at + interval '1 hour', topic = 'newer' WHERE session_id = '$touched'");
+sync($conversations);
+is(count_of('public.conversations', "topic = 'newer'"), 1, 'an old version does not replace a newer one');
+sync("$conversations, mode => 'full'");
+is_copy('crisp.conversations', 'public.conversations', 'a full load takes what Crisp has for true');
+written('public.conversations', 'session_id');
+
 # Deletions are told of by nobody.
 $sandbox->data([ { op => 'delete', index => 700 } ]);
 sync($conversations);
@@ -159,7 +167,7 @@ is( status('rows_inserted = (SELECT count(*) FROM public.conversations) AND rows
 is($session->query(q(SELECT count(*), count(*) FILTER (WHERE state = 'finished'), sum(requests) =
 	(SELECT requests FROM crisp_sync_status WHERE target = 'public.conversations'::regclass)
 	FROM crisp_sync_run WHERE target = 'public.conversations'::regclass)),
-	'9|9|t', 'a line a run');
+	'11|11|t', 'a line a run');
 
 # A run that waits for Crisp, from another session.
 sub hang_at
@@ -215,6 +223,16 @@ is($other->query(q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')), 
 sync(q('crisp.conversations', 'slow'));
 is((compare_copy('crisp.conversations', 'slow'))[1], 0, 'another session goes on');
 is(count_of('crisp_sync_run', q(target = 'slow'::regclass AND state = 'finished' AND rows_inserted < 500)), 1, 'from where it was');
+
+# Another session makes the target at the same time.
+$session->query('BEGIN; CREATE TABLE at_once (LIKE crisp.operators); ALTER TABLE at_once ADD PRIMARY KEY (user_id)');
+$other->send(q(CALL crisp_sync('crisp.operators', 'at_once')));
+$node->poll_query_until('postgres', 'SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = ' . $other->pid)
+  or die "the sync does not wait\n";
+$session->query('COMMIT');
+is_deeply($other->wait->{errors}, [], 'a target that somebody else creates meanwhile is no error');
+sync_with($session, $sandbox);
+is_copy('crisp.operators', 'at_once', 'and is filled');
 
 # An error is kept, and raised.
 sync_with($session, $sandbox);

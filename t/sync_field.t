@@ -85,6 +85,22 @@ copies('crisp.conversations', 'reference => my_reference()', 'updated_at > my_re
 	is((compare_copy('crisp.conversations', $target, "updated_at > '$recent'"))[1], 0, 'for the next run');
 }
 
+# So does one that has been reset; a reference further back moves where it begins.
+{
+	my $target = new_target();
+
+	sync("'crisp.conversations', '$target'");
+	$session->query("SELECT crisp_sync_reset('crisp.conversations', '$target'); DELETE FROM $target WHERE updated_at <= '$recent'");
+	sync("'crisp.conversations', '$target', reference => '$recent'");
+	is(status("reaches_back_to = '$recent'", $target), 't', 'after a reset, a job begins at a time, too');
+	sync("'crisp.conversations', '$target', reference => '$older'");
+	is(status("reaches_back_to = '$older'", $target), 't', 'a reference further back lets it reach further');
+	is_copy('crisp.conversations', $target, 'which it does', "updated_at > '$older'");
+	sync("'crisp.conversations', '$target', condition => 'older', reference => '$recent'");
+	is(status("reaches_back_to", $target), '-infinity', 'all that is older lets it reach back to the beginning');
+	is_copy('crisp.conversations', $target, 'which it does, too');
+}
+
 # The archive first, then the rest.
 {
 	my $target = copies('crisp.conversations', "condition => 'older', reference => '$older'", "updated_at < '$older'", 5, 'the archive');

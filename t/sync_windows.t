@@ -137,6 +137,15 @@ foreach my $order (qw(none created))
 	is_copy('crisp.people_profiles', "people_$order", 'after changes');
 }
 
+# What lies below a list in such an order.
+$sandbox->reset;
+$sandbox->control({ honour_order => $false, default_order => 'none' });
+fresh_session();
+my $since = $session->query("SELECT quote_literal(updated_at) FROM crisp.conversations ORDER BY updated_at DESC OFFSET 120 LIMIT 1");
+sync("'crisp.messages', 'messages', reference => $since, max_requests => NULL");
+is_copy('crisp.messages', 'messages', 'messages of conversations in no order',
+	"session_id IN (SELECT session_id FROM crisp.conversations WHERE updated_at > $since)");
+
 # That order is told of, and costs more requests, but not without end.
 $sandbox->reset;
 $sandbox->control({ honour_order => $false, default_order => 'none' });
