@@ -56,6 +56,8 @@ AS $$
 BEGIN
     PERFORM set_config('crisp_fdw.max_requests', coalesce(work.last_request, 0)::text, true);
     PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date OR work.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
+    -- A long list costs the planner so much that each window would be compiled, which takes longer than to run it.
+    PERFORM set_config('jit', 'off', true);
 END
 $$;
 

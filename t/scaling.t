@@ -6,6 +6,7 @@ use warnings;
 
 use CrispCluster;
 use CrispSandbox;
+use CrispSession;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -214,6 +215,30 @@ copy_to('south');
 is_replicated('so is what a sync brings');
 is(ask('SELECT count(*) FROM more_conversations'), $count + 1, 'with the new row');
 ask('DROP SUBSCRIPTION copies');
+
+#
+# A list may be so long that the planner has statements compiled.  That takes longer than a window does.
+#
+
+{
+	my $session = CrispSession->start($node{north});
+	my $plans = sub {
+		my ($statement, $part) = @_;
+
+		return grep { / plan:\n.*\Q$part\E/s } map { $_->{message} } @{ $session->run($statement)->{notices} };
+	};
+
+	$session->query(q{LOAD 'auto_explain'; SET jit = on; SET jit_above_cost = 0; SET client_min_messages = log;
+		SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze = on; SET auto_explain.log_nested_statements = on});
+	my @windows = $plans->(q{CALL crisp_sync('crisp.conversations', 'public.compiled')}, 'WITH fetched');
+	my ($query) = $plans->('SELECT count(*) FROM crisp.conversations', 'count(*)');
+	cmp_ok(scalar @windows, '>', 0, 'there are windows');
+	is(scalar(grep { /^JIT:/m } @windows), 0, 'none of them is compiled');
+	is( $query =~ /^JIT:/m ? 't' : 'f',
+		$session->query('SELECT pg_jit_available()'),
+		'as other statements are');
+	$session->quit;
+}
 
 $_->stop foreach $hub, values %node;
 done_testing();
