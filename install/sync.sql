@@ -229,6 +229,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     cost CONSTANT integer := 20;
+    window_cost CONSTANT integer := CASE WHEN work.argument IS NULL THEN 10 ELSE 60 END;
     remaining bigint := @extschema@.crisp_sync_requests_left(work);
     expected real;
     may_analyze boolean;
@@ -239,7 +240,7 @@ BEGIN
     SELECT c.reltuples, pg_has_role(c.relowner, 'USAGE') INTO expected, may_analyze
     FROM pg_class c WHERE c.oid = work.list;
     IF expected <= 0 AND may_analyze AND work.windows > 0
-       AND (remaining BETWEEN cost AND cost + 10 OR (remaining IS NULL AND work.windows = 40)) THEN
+       AND (remaining BETWEEN cost AND cost + window_cost OR (remaining IS NULL AND work.windows = 40)) THEN
         EXECUTE format('ANALYZE %s', work.list);
         SELECT c.reltuples INTO expected FROM pg_class c WHERE c.oid = work.list;
     END IF;

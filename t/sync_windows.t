@@ -78,6 +78,12 @@ sync(q('crisp.conversations', 'estimated', max_requests => 36, daily_quota => 10
 	cmp_ok(abs($days - $left / 10), '<', 0.01, "days left: $days");
 }
 
+# What is left of messages is counted in conversations; nothing is made up where that is not known.
+sync(q('crisp.messages', 'estimated_messages', max_requests => 15));
+is(status('share_done IS NULL AND requests_left IS NULL AND days_left IS NULL', 'estimated_messages'), 't', 'no estimate yet');
+sync(q('crisp.messages', 'estimated_messages', max_requests => 120));
+cmp_ok(status('requests_left', 'estimated_messages'), '>', $rows / 2, 'requests left: one for each conversation, at least');
+
 # The limit of the session counts as well.
 $session->query('SET crisp_fdw.max_requests = 4');
 cmp_ok(sync(q('crisp.conversations', 'by_session'))->{requests}, '<=', 4, 'crisp_fdw.max_requests of the session');
