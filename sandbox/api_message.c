@@ -47,6 +47,7 @@ static MessagePage
 choose_page(const Call *call, const Collection *messages, const RowIndex *index, const char **error)
 {
 	const Request *request = call->request;
+	int64_t		   inclusive = call->sandbox->settings.messages_inclusive;
 	int64_t		   time = 0;
 	bool		   before = false;
 	bool		   after = false;
@@ -59,12 +60,13 @@ choose_page(const Call *call, const Collection *messages, const RowIndex *index,
 	if (before + after + around > 1)
 		*error = "only one of timestamp_before, timestamp_after, timestamp_around";
 	if (before)
-		return page_before(collection_rank(messages, index, SORT_CREATED, time - 1), index->count);
+		return page_before(collection_rank(messages, index, SORT_CREATED, time - 1 + inclusive),
+						   index->count);
 	if (!after && !around)
 		return page_before(0, index->count);
 
 	/* So many are newer than the time. */
-	place = collection_rank(messages, index, SORT_CREATED, time);
+	place = collection_rank(messages, index, SORT_CREATED, after ? time - inclusive : time);
 	if (after)
 	{
 		size_t count = place < PAGE_SIZE ? place : PAGE_SIZE;

@@ -253,6 +253,17 @@ set_default_order(Sandbox *sandbox, json_object *value)
 }
 
 static const char *
+set_message_bounds(Sandbox *sandbox, json_object *value)
+{
+	int place = word_place(value, bound_names);
+
+	if (place < 0)
+		return "message_bounds must be inclusive or exclusive";
+	sandbox->settings.messages_inclusive = place == 0;
+	return NULL;
+}
+
+static const char *
 set_full_last_page(Sandbox *sandbox, json_object *value)
 {
 	static const char error[] = "full_last_page must be 200 or 206";
@@ -325,6 +336,12 @@ show_default_order(const Sandbox *sandbox, JsonWriter *writer)
 }
 
 static void
+show_message_bounds(const Sandbox *sandbox, JsonWriter *writer)
+{
+	jw_string(writer, bound_names[!sandbox->settings.messages_inclusive]);
+}
+
+static void
 show_full_last_page(const Sandbox *sandbox, JsonWriter *writer)
 {
 	jw_int(writer, sandbox->settings.full_last_page);
@@ -361,6 +378,7 @@ static const Setting settings[] = {
 	{"honour_sort", set_honour_sort, show_honour_sort},
 	{"honour_filters", set_honour_filters, show_honour_filters},
 	{"default_order", set_default_order, show_default_order},
+	{"message_bounds", set_message_bounds, show_message_bounds},
 	{"full_last_page", set_full_last_page, show_full_last_page},
 	{"visitors_limited", set_visitors_limited, show_visitors_limited},
 	{"visitors_per_page", set_visitors_per_page, show_visitors_per_page},

@@ -23,7 +23,8 @@ typedef struct Settings
 	bool		 honour_sort;	   /* sort_field and sort_order of people */
 	bool		 honour_filters;   /* filter_*, date bounds among them */
 	DefaultOrder default_order;
-	uint32_t	 full_last_page; /* status of a last page that is full: 200 or 206 */
+	bool		 messages_inclusive; /* timestamp_before and _after don't leave out the moment */
+	uint32_t	 full_last_page;	 /* status of a last page that is full: 200 or 206 */
 	bool		 visitors_limited;
 	uint32_t	 visitors_per_page;
 	bool		 gzip;	  /* answers are packed for clients that accept it */

@@ -43,7 +43,9 @@ struct Cursor
 	bool  moved;   /* a page was read, and the next one is asked for by it */
 	bool  bounded; /* the next page is asked for ... */
 	int64 before;  /* ... of what is older than this, Unix milliseconds; */
-	bool  turned;  /* or rather of what is not older than the millisecond before that */
+	bool  turned;  /* or rather of what is newer than this, from the other end of a millisecond: */
+	int64 after;
+	int64 moment; /* the one that was turned to last; PG_INT64_MAX before the first */
 
 	bool  stops; /* what is older than this is of no use */
 	int64 stop_before;
@@ -70,6 +72,7 @@ cursor_create(const CrispRequest *request)
 
 	cursor->request = request;
 	cursor->context = CurrentMemoryContext;
+	cursor->moment = PG_INT64_MAX;
 	cursor->time_path = resource->cursor->path;
 	cursor->time = json_path_parse(resource->cursor->path, &error);
 	cursor->key = key ? json_path_parse(key->path, &error) : NULL;
@@ -98,7 +101,7 @@ cursor_query(const Cursor *cursor)
 	if (!cursor->bounded)
 		return pstrdup("");
 	if (cursor->turned)
-		return psprintf("%s=" INT64_FORMAT, params->after_param, cursor->before - 2);
+		return psprintf("%s=" INT64_FORMAT, params->after_param, cursor->after);
 	return psprintf("%s=" INT64_FORMAT, params->before_param, cursor->before);
 }
 
@@ -242,7 +245,9 @@ check_times(const Cursor *cursor, PageTimes times, const char *target)
 }
 
 /*
- * After a page: where the next one begins, given the page's times.
+ * After a page: where the next one begins, given the page's times.  Should the
+ * API count the moment that was asked for as older than itself, rows of that
+ * moment show it, and there is no need to step over it.
  */
 static void
 move_on(Cursor *cursor, PageTimes times, const char *target)
@@ -252,25 +257,35 @@ move_on(Cursor *cursor, PageTimes times, const char *target)
 	check_times(cursor, times, target);
 	if (!cursor->bounded || times.earliest + 1 < cursor->before)
 		cursor->before = times.earliest + 1;
+	else if (times.earliest < cursor->before && times.latest == cursor->before)
+		cursor->before = times.earliest;
+	else if (times.earliest == cursor->moment)
+		cursor->before--;
 	else
+	{
 		cursor->turned = true;
+		cursor->moment = times.earliest;
+		cursor->after = cursor->moment - 1;
+	}
 	cursor->bounded = true;
 	cursor->moved = true;
 }
 
 /*
- * After a page from the other end of a millisecond, the one before cursor->before: whether
- * it meets what is known of that already.  Leaves of rows those of that millisecond.
+ * After a page from the other end of a millisecond: whether it meets what is
+ * known of that already.  Leaves of rows those of that millisecond.  *older
+ * tells whether the page has rows from before it.
  */
 static bool
-meets_known_rows(Cursor *cursor, const JsonNode *page, PageRow *rows, size_t *nrows)
+meets_known_rows(Cursor *cursor, const JsonNode *page, PageRow *rows, size_t *nrows, bool *older)
 {
-	int64  moment = cursor->before - 1;
+	int64  moment = cursor->moment;
 	size_t nelements = json_node_length(page);
 	size_t kept = 0;
 	bool   known = false;
 	bool   newer = false;
 
+	*older = false;
 	for (size_t i = 0; i < nelements; i++)
 	{
 		const JsonNode *row = json_node_element(page, i);
@@ -279,6 +294,7 @@ meets_known_rows(Cursor *cursor, const JsonNode *page, PageRow *rows, size_t *nr
 		if (!order_row_time(row, cursor->time, &time))
 			continue;
 		newer = newer || time > moment;
+		*older = *older || time < moment;
 		known = known || (time == moment && is_on_edge(cursor, row));
 	}
 	for (size_t i = 0; i < *nrows; i++)
@@ -289,20 +305,30 @@ meets_known_rows(Cursor *cursor, const JsonNode *page, PageRow *rows, size_t *nr
 }
 
 /*
- * Take a page from the other end of a millisecond.
+ * Take a page from the other end of a millisecond.  Should the API count the
+ * moment that was asked for as newer than itself, the millisecond is asked for
+ * once more, without the one before.
  */
 static void
 take_turned_page(Cursor *cursor, const JsonNode *page, bool more, const char *target, PageRow *rows,
 				 size_t *nrows)
 {
-	if (!meets_known_rows(cursor, page, rows, nrows) && more)
+	bool older;
+	bool all = meets_known_rows(cursor, page, rows, nrows, &older) || !more;
+
+	extend_edge(cursor, rows, *nrows, cursor->before);
+	if (!all && older && cursor->after < cursor->moment)
+	{
+		cursor->after = cursor->moment;
+		return;
+	}
+	if (!all)
 		raise_unreadable(cursor, target,
 						 "More rows share one millisecond than the list shows from either end.");
-	extend_edge(cursor, rows, *nrows, cursor->before);
 
 	/* Now to what is older than that millisecond. */
 	cursor->turned = false;
-	cursor->before--;
+	cursor->before = cursor->moment;
 }
 
 size_t

@@ -405,19 +405,21 @@ foreach my $case (
 	my ($name, @groups) = @{$case};
 
 	fill($short, map { [ $base + $_->[0], $_->[1] ] } @groups);
-	foreach my $full_page (200, 206)
+	foreach my $case ([ 200, 'exclusive' ], [ 206, 'exclusive' ], [ 200, 'inclusive' ], [ 206, 'inclusive' ])
 	{
-		$sandbox->control({ full_last_page => $full_page });
+		my ($full_page, $bounds) = @{$case};
+
+		$sandbox->control({ full_last_page => $full_page, message_bounds => $bounds });
 		is( sql("SELECT fingerprint FROM crisp.messages WHERE session_id = '$short' ORDER BY 1"),
 			join("\n", sort 1_000 .. 999 + sum(map { $_->[1] } @groups)),
-			"$name, $full_page: rows");
+			"$name, $full_page, $bounds: rows");
+		is( sql("SELECT count(*) FROM crisp.messages WHERE session_id = '$short' AND \"timestamp\" = "
+				  . sql_time($base + $_->[0])),
+			$_->[1],
+			"$name, $full_page, $bounds: those of one time") foreach @groups[ 0, -1 ];
 	}
-	is( sql("SELECT count(*) FROM crisp.messages WHERE session_id = '$short' AND \"timestamp\" = "
-			  . sql_time($base + $_->[0])),
-		$_->[1],
-		"$name: those of one time") foreach @groups[ 0, -1 ];
 }
-$sandbox->control({ full_last_page => 200 });
+$sandbox->control({ full_last_page => 200, message_bounds => 'exclusive' });
 
 fill($short, [ $base, 100 ]);
 $node->psql(
