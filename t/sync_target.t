@@ -123,6 +123,29 @@ sync(q('crisp.conversations', 'keyless'));
 is_copy('crisp.conversations', 'keyless', 'with the key that was asked for, it can be one');
 
 #
+# Targets that refuse rows
+#
+
+$session->query(<<'END');
+CREATE TABLE states (state text PRIMARY KEY);
+CREATE TABLE strict (session_id text PRIMARY KEY, updated_at timestamptz, state text REFERENCES states DEFERRABLE INITIALLY DEFERRED);
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not on sundays' USING DETAIL = 'Nor on mondays.', HINT = 'Wait.', ERRCODE = 'ZZ001'; END $$;
+CREATE TABLE guarded (session_id text PRIMARY KEY, updated_at timestamptz);
+CREATE TRIGGER refuse BEFORE INSERT ON guarded EXECUTE FUNCTION refuse();
+END
+my $locks = q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory');
+sync_fails(q('crisp.conversations', 'strict'), { sqlstate => '23503' }, 'when it commits');
+is($session->query($locks), 0, 'no lock is left behind');
+is(last_run('state'), 'interrupted', 'the run was cut off');
+$session->query('INSERT INTO states SELECT DISTINCT state FROM crisp.conversations WHERE state IS NOT NULL');
+sync(q('crisp.conversations', 'strict'));
+is_copy('crisp.conversations', 'strict', 'when it would commit, it goes on');
+sync_fails(q('crisp.conversations', 'guarded'),
+	{ sqlstate => 'ZZ001', message => 'not on sundays', detail => 'Nor on mondays.', hint => 'Wait.' }, 'by a trigger');
+is($session->query($locks), 0, 'no lock is left behind');
+is(last_run(q(concat_ws('/', state, sqlstate, error, error_detail))), 'failed/ZZ001/not on sundays/Nor on mondays.', 'the run has failed');
+
+#
 # Sources that can't be one
 #
 

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use CrispCluster;
+use CrispSandbox;
 use CrispSession;
 use CrispSync;
 use JSON::PP;
@@ -179,5 +180,25 @@ is_copy('crisp.conversations', 'exclusive', 'bounds that are not included');
 $sandbox->data([ { op => 'touch_random', count => 5, seed => 2 } ]);
 is(sync(q('crisp.conversations', 'exclusive'))->{requests}, 1, 'the next run fetches one page');
 is_copy('crisp.conversations', 'exclusive', 'and all that is new');
+
+#
+# A clock at Crisp that is two hours ahead of ours: the data of the other tests is of long ago
+#
+
+my $ahead = CrispSandbox->start(conversations => 300, people => 150, websites => 1, now => (time + 7200) * 1000);
+connect_crisp($node, $ahead, server => 'ahead', schema => 'ahead');
+sync_with($session, $ahead);
+foreach my $pair ([ 'conversations', 'conversations' ], [ 'people_profiles', 'people' ])
+{
+	my ($table, $resource) = @{$pair};
+
+	$ahead->data([ { op => 'touch_random', resource => $resource, count => 30, seed => 1 } ]);
+	sync("'ahead.$table', 'ahead_$resource', max_requests => 5") for 1 .. 4;
+	is_copy("ahead.$table", "ahead_$resource", "$table: a clock that is ahead");
+	is(status('watermark < now()', "ahead_$resource"), 't', 'the watermark is by the clock that is behind');
+	$ahead->data([ { op => 'touch_random', resource => $resource, count => 30, seed => 2 }, { op => 'insert_random', resource => $resource, count => 3, seed => 3 } ]);
+	sync("'ahead.$table', 'ahead_$resource'");
+	is_copy("ahead.$table", "ahead_$resource", "$table: and changes");
+}
 
 done_testing();
