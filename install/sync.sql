@@ -185,7 +185,8 @@ END
 $$;
 
 -- Changes by a time that windows don't go by, or a list without dates: one statement, and another until one
--- has brought nothing new, since rows may slip from page to page meanwhile.
+-- has brought nothing new, since rows may slip from page to page meanwhile, or change after they were read.
+-- The newest date was then known before the last of them began.
 CREATE FUNCTION crisp_sync_changes(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -194,6 +195,8 @@ DECLARE
     job @extschema@.crisp_sync_job;
     batch @extschema@.crisp_sync_batch;
     newest timestamptz;
+    first_request bigint;
+    at_once boolean;
     condition text := 'true';
 BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
@@ -202,10 +205,12 @@ BEGIN
             condition := @extschema@.crisp_sync_within(work.list, work.sync_field, lower(work.changes), upper(work.changes));
         END IF;
         LOOP
+            first_request := @extschema@.crisp_sync_requests();
             batch := @extschema@.crisp_sync_fetch(work, condition, NULL, lower(work.changes), upper(work.changes), job);
+            at_once := @extschema@.crisp_sync_requests() - first_request <= 1;
             newest := greatest(newest, batch.newest_change);
             work := @extschema@.crisp_sync_note(work, batch);
-            EXIT WHEN batch.fetched <= job.rows_per_request OR batch.inserted + batch.updated = 0;
+            EXIT WHEN at_once OR batch.inserted + batch.updated = 0;
         END LOOP;
         IF newest IS NOT NULL AND upper_inf(work.changes)
            AND (job.watermark IS NULL OR lower_inf(work.changes) OR lower(work.changes) <= job.watermark) THEN
@@ -278,8 +283,11 @@ BEGIN
     batch := result.batch;
     work := @extschema@.crisp_sync_note(work, batch);
 
-    -- The watermark is what was newest at Crisp when the run began, by the clock that's behind.
-    newest := CASE WHEN work.sync_field = work.dates_field THEN batch.newest ELSE batch.newest_change END;
+    -- The watermark is what was newest at Crisp when the first row was read, by the clock that's behind: a row
+    -- that changed since may have been read before that.  What fits a page was read at once, and 20 rows do.
+    newest := CASE WHEN work.sync_field <> work.dates_field THEN batch.page_change
+                   WHEN work.by_date AND NOT work.unbounded THEN batch.newest
+                   ELSE batch.first_date END;
     IF work.top AND newest IS NOT NULL THEN
         work.top := false;
         IF job.watermark IS NULL OR (work.sync_field = work.dates_field AND (lower_inf(range) OR lower(range) <= job.watermark)) THEN

@@ -12,6 +12,8 @@ CREATE TYPE crisp_sync_batch AS (
     oldest timestamptz,         -- of dates_field
     newest timestamptz,
     newest_change timestamptz,  -- of sync_field
+    first_date timestamptz,     -- of the row that came first: all others were read then or later
+    page_change timestamptz,    -- newest of sync_field, of rows that came with the first, where no row is left out
     in_order boolean,           -- of dates_field, newest first
     keyless bigint              -- rows without a key, which can't be kept
 );
@@ -133,9 +135,10 @@ BEGIN
             %14$s
         )
         SELECT count(*), count(*), (SELECT count(*) FROM stored st WHERE st.is_new), (SELECT count(*) FROM stored st WHERE NOT st.is_new),
-               (SELECT count(*) FROM gone), min(x.date), max(x.date), max(x.change), coalesce(bool_and(x.date <= x.previous), true),
-               count(*) FILTER (WHERE NOT x.present)
-        FROM (SELECT l.*, lag(l.date) OVER () AS previous
+               (SELECT count(*) FROM gone), min(x.date), max(x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
+               max(x.change) FILTER (WHERE x.number <= 20),
+               coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present)
+        FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
               FROM (SELECT %12$s AS date, %13$s AS change, %10$s AS present FROM fetched f) l) x
         $sql$,
         @extschema@.crisp_sync_list(ARRAY(
@@ -170,15 +173,16 @@ DECLARE
     batch @extschema@.crisp_sync_batch;
 BEGIN
     EXECUTE format($sql$
-        SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST), count(*), min(x.date), max(x.date), max(x.change),
+        SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST), count(*), min(x.date), max(x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
+               max(x.change) FILTER (WHERE x.number <= 20),
                coalesce(bool_and(x.date <= x.previous), true)
-        FROM (SELECT l.*, lag(l.date) OVER () AS previous
+        FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
               FROM (SELECT s.%1$I::text AS key, %2$s AS date, %3$s AS change FROM %4$s s WHERE %5$s LIMIT %6$s) l) x
         $sql$,
         work.list_key, coalesce(@extschema@.crisp_sync_time(work.list, work.dates_field, 's.'), 'NULL::timestamptz'),
         coalesce(@extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), 'NULL::timestamptz'),
         work.list, condition, coalesce(row_limit::text, 'ALL'))
-    INTO parents, listed.listed, listed.oldest, listed.newest, listed.newest_change, listed.in_order
+    INTO parents, listed.listed, listed.oldest, listed.newest, listed.newest_change, listed.first_date, listed.page_change, listed.in_order
     USING lower, upper;
 
     IF listed.listed > 0 THEN
@@ -189,6 +193,8 @@ BEGIN
     batch.oldest := listed.oldest;
     batch.newest := listed.newest;
     batch.newest_change := listed.newest_change;
+    batch.first_date := listed.first_date;
+    batch.page_change := listed.page_change;
     batch.in_order := listed.in_order;
     RETURN batch;
 END

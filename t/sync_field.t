@@ -148,7 +148,7 @@ foreach my $field (qw(created_at waiting_since active_last))
 {
 	my $target = new_target();
 
-	sync("'crisp.conversations', '$target', sync_field => 'created_at'");
+	sync("'crisp.conversations', '$target', sync_field => 'created_at'") for 1 .. 2;
 	$sandbox->data([ { op => 'insert_random', count => 5, seed => 1 }, { op => 'patch', index => 200, set => { topic => 'changed' } }, { op => 'touch', index => 200 } ]);
 	my $run = sync("'crisp.conversations', '$target', sync_field => 'created_at'");
 	is($run->{requests}, 1, 'by created_at: a page');
@@ -184,7 +184,7 @@ foreach my $source (qw(crisp.renamed crisp.in_utc ms.conversations ms.people_pro
 	sync("'$source', '$target'");
 	is_copy($source, $target, $source);
 	$sandbox->data([ { op => 'patch', resource => $resource, index => 150, set => { topic => "$source", 'person.nickname' => $source } }, { op => 'touch', resource => $resource, index => 150 } ]);
-	cmp_ok(sync("'$source', '$target'")->{requests}, '<=', $source =~ /people/ ? 3 : 1, "$source: a change is a page");
+	cmp_ok(sync("'$source', '$target'")->{requests}, '<=', $source =~ /people/ ? 4 : 1, "$source: a change is a page");
 	is_copy($source, $target, "$source: after a change");
 }
 {

@@ -201,4 +201,24 @@ foreach my $pair ([ 'conversations', 'conversations' ], [ 'people_profiles', 'pe
 	is_copy("ahead.$table", "ahead_$resource", "$table: and changes");
 }
 
+#
+# A row that changes after it was read, and another one that changes later, in the same run
+#
+
+my $small = CrispSandbox->start(conversations => 110, people => 10, websites => 1);
+my ($first, $last) = ($small->rows('conversations'))[ 0, 90 ];
+my %then = (at_request => { path => 'website/*/conversations/*', nth => 1, when => 'after' });
+
+connect_crisp($node, $small, server => 'small', schema => 'small');
+sync_with($session, $small);
+$small->data(
+	[
+		{ op => 'patch', key => $first->{session_id}, set => { topic => 'changed' }, %then },
+		{ op => 'touch', key => $first->{session_id}, updated_at => $first->{updated_at} + 1, %then },
+		{ op => 'touch', key => $last->{session_id}, updated_at => $first->{updated_at} + 180_000, %then } ]);
+sync(q('small.conversations', 'small'));
+is(status("watermark = to_timestamp($first->{updated_at} / 1000.0)", 'small'), 't', 'the watermark is the newest date of the first answer');
+sync(q('small.conversations', 'small'));
+is_copy('small.conversations', 'small', 'the next run fetches both');
+
 done_testing();
