@@ -108,7 +108,8 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	plan->received = estimate_list_rows(root, baserel, plan->options, plan->conditions);
 	plan->details = detail_requests(
 		root, baserel, plan->options, foreigntableid,
-		column_use_list(baserel, foreigntableid, extract_actual_clauses(baserel->baserestrictinfo, false), 0),
+		column_use_list(baserel, foreigntableid,
+						extract_actual_clauses(baserel->baserestrictinfo, false), 0),
 		plan->received);
 
 	/* A key has one row at most. */
