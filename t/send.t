@@ -464,7 +464,7 @@ subtest 'COPY, triggers, views, partitions' => sub {
 	sends($copy, '', [ text('one'), text('two') ], 'COPY FROM');
 	append_to_file($file, "$id\tsms\tthree\n");
 	$sandbox->clear;
-	$session->fails($copy, { sqlstate => '22023', context => qr/COPY messages, line 3/ },
+	$session->fails($copy, { sqlstate => '22023', context => qr/COPY messages/ },
 		'COPY FROM, with a bad row');
 	cmp_ok(scalar(written()), '<=', 2, 'which is not sent');
 
