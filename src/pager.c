@@ -29,6 +29,7 @@ struct Pager
 {
 	const CrispRequest *request;
 	MemoryContext		context;	  /* of the pager */
+	MemoryContext		scratch;	  /* for what a request is made of */
 	Window			   *window;		  /* the pages that are under way */
 	Extent			   *extent;		  /* how many there may be */
 	int					next_page;	  /* the first that was not asked for */
@@ -66,6 +67,8 @@ pager_begin(const CrispRequest *request, SeenKeys *seen)
 
 	pager->request = request;
 	pager->context = context;
+	pager->scratch = AllocSetContextCreate(context, "crisp_fdw pager scratch",
+										   ALLOCSET_SMALL_SIZES);
 	pager->window = window_create(request->options);
 	pager->extent = extent_begin(request);
 	pager->next_page = 1;
@@ -101,10 +104,12 @@ is_last_page(const Pager *pager, bool more)
 static void
 ask_for_page(Pager *pager)
 {
-	char *target = request_list_target(pager->request, pager->next_page++);
+	MemoryContext old_context = MemoryContextSwitchTo(pager->scratch);
+	char		 *target = request_list_target(pager->request, pager->next_page++);
 
+	MemoryContextSwitchTo(old_context);
 	window_start(pager->window, target);
-	pfree(target);
+	MemoryContextReset(pager->scratch);
 }
 
 /*

@@ -781,6 +781,26 @@ foreach my $case (
 			"prefetch $prefetch: memory of the backend");
 		note(sprintf 'prefetch %d: %d kB more', $prefetch, ($session->memory - $memory) / 1024);
 	}
+
+	# What is kept for a page must go with it.  The keys that were seen have a limit of their own.
+	if ($has_async)
+	{
+		my $kept = sub {
+			my ($rows) = @_;
+
+			$session->query("MOVE $rows IN c");
+			return $session->query(
+				q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name ~ '^(crisp_fdw|ExecutorState|PortalContext)'}
+				  . q{ AND name !~ '(seen keys|page|call)$'});
+		};
+
+		$session->query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM large.conversations');
+		my $early = $kept->(5000);
+		my $later = $kept->(40000);
+		cmp_ok($later - $early, '<', 16 * 1024, 'nothing is kept of 800 pages');
+		note("$early bytes after 5,000 rows, $later after 45,000");
+		$session->query('COMMIT');
+	}
 	$session->quit;
 }
 
