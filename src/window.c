@@ -24,6 +24,7 @@ struct Window
 {
 	const CrispOptions *options;
 	MemoryContext		context;  /* parent of all flights */
+	int					asked;	  /* requests since it began to open */
 	int					round;	  /* size of the round that is under way; 0 before the first */
 	int					left;	  /* requests that it still has room for */
 	bool				open;	  /* there are no rounds any more */
@@ -82,7 +83,7 @@ window_open(Window *window)
 	if (window->open || window->left > 0 || !window_has_come(window))
 		return;
 	window->open = window->round == prefetch;
-	window->round = Min(Max(window->round * 2, 1), prefetch);
+	window->round = Min(Max(window->asked * 2, 1), prefetch);
 	window->left = window->round;
 }
 
@@ -96,12 +97,16 @@ void
 window_take_place(Window *window)
 {
 	if (window->left > 0)
+	{
 		window->left--;
+		window->asked++;
+	}
 }
 
 void
 window_narrow(Window *window)
 {
+	window->asked = 0;
 	window->round = 0;
 	window->left = 0;
 	window->open = false;

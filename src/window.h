@@ -14,9 +14,9 @@
 
 /*
  * A queue of requests, whose answers are taken in the order in which the requests were
- * started.  It opens in rounds: room for one, then for two, four, ..., up to the option
- * prefetch; a round may begin when all of the one before have come.  After a
- * round of prefetch, there is room for one more whenever an answer is received.
+ * started.  It opens in rounds: room for one, then for twice as many as have been answered so far (2, 6, 18),
+ * but for no more than the option prefetch; a round may begin when all of the one before have come.
+ * After a round of prefetch, there is room for one more whenever an answer is received.
  */
 typedef struct Window Window;
 

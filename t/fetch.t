@@ -134,8 +134,8 @@ sub answer_pages
 # Pages ahead of need
 #
 
-# The window opens in rounds of 1, 2, 4, ... pages, and is open after a full one: while a page is not
-# answered, no round begins, and then no more than prefetch are under way.
+# The window opens in rounds of 1, 2, 6, 18 pages, twice as many as have come, and is open after a full one:
+# while a page is not answered, no round begins, and then no more than prefetch are under way.
 {
 	my $session = CrispSession->start($node);
 	my $idle    = $session->descriptors;
@@ -144,16 +144,16 @@ sub answer_pages
 		[ 1,  32, 1 ],
 		[ 2,  32, 3 ],
 		[ 3,  32, 3 ],
-		[ 4,  32, 7 ],
-		[ 8,  32, 15 ],
-		[ 16, 32, 31 ],
-		[ 40, 32, 63 ],
-		[ 64, 32, 95 ],
+		[ 4,  32, 9 ],
+		[ 10, 32, 27 ],
+		[ 28, 32, 59 ],
+		[ 60, 32, 91 ],
 		[ 1,  4,  1 ],
 		[ 2,  4,  3 ],
 		[ 4,  4,  7 ],
 		[ 8,  4,  11 ],
-		[ 8,  8,  15 ],
+		[ 4,  8,  9 ],
+		[ 10, 8,  17 ],
 		[ 20, 8,  27 ],
 		[ 5,  1,  5 ],
 		[ 2,  2,  3 ],

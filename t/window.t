@@ -70,8 +70,8 @@ sub scan
 # How many requests the sandbox has seen for a path.
 sub asked { return scalar(grep { $_->{path} =~ m{/$_[0]$} } $sandbox->requests) }
 
-# The pages past the end of a list that are asked for when nothing is known of its length: rounds of
-# 1, 2, 4, ... up to prefetch; then one for each page that comes.
+# The pages past the end of a list that are asked for when nothing is known of its length: a round of
+# one, then rounds of twice as many as have come, up to prefetch; then one for each page that comes.
 sub past_end
 {
 	my ($pages, $prefetch) = @_;
@@ -79,7 +79,7 @@ sub past_end
 
 	while ($sum < $pages && $round < $prefetch)
 	{
-		$round = min(2 * $round, $prefetch);
+		$round = min(2 * $sum, $prefetch);
 		$sum += $round;
 	}
 	return $sum < $pages ? $prefetch - 1 : $sum - $pages;
@@ -123,7 +123,7 @@ fill('conversations', 4 * $PER_PAGE);
 $sandbox->control({ latency_ms => 100 });
 $session = CrispSession->start($node);
 is(scan($session, 'conversations')->{'Requests Past The End'},
-	3, 'a round of four for the last page of a list: three of them past its end');
+	5, 'a round of six for the last page of a list: five of them past its end');
 
 # ---- What was seen is out of date
 
