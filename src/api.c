@@ -222,6 +222,7 @@ send_request(ApiCall *call)
 				.username = options->identifier,
 				.password = options->key,
 				.headers = headers,
+				.ca_file = options->sslrootcert,
 				.connect_timeout_ms = options->connect_timeout_ms,
 				.timeout_ms = options->request_timeout_ms,
 				.low_speed_limit = options->low_speed_limit,

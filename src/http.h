@@ -38,6 +38,7 @@ typedef struct HttpRequest
 	const char		  *username; /* Basic authentication, or NULL */
 	const char		  *password;
 	const char *const *headers; /* "Name: value", NULL-terminated; or NULL */
+	const char		  *ca_file; /* certificate authorities to trust, PEM; NULL for libcurl's own */
 	const char		  *body;	/* to send, or NULL */
 	size_t			   body_length;
 	bool			   repeatable;		   /* it may reach the server twice without harm */

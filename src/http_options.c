@@ -82,6 +82,11 @@ set_safety_options(CURL *easy, const HttpRequest *request)
 	SET_OPTION(CURLOPT_PATH_AS_IS, 1L);
 	SET_OPTION(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET_OPTION(CURLOPT_SSL_VERIFYHOST, 2L);
+	if (request->ca_file != NULL)
+	{
+		SET_OPTION(CURLOPT_CAINFO, request->ca_file);
+		SET_OPTION(CURLOPT_CAPATH, NULL);
+	}
 	SET_OPTION(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 	SET_OPTION(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	if (!proxy_is_safe(request->url))

@@ -123,6 +123,12 @@ set_connect_timeout(CrispOptions *options, const char *value)
 }
 
 static void
+set_sslrootcert(CrispOptions *options, const char *value)
+{
+	options->sslrootcert = value;
+}
+
+static void
 set_prefetch(CrispOptions *options, const char *value)
 {
 	(void) parse_int(value, &options->prefetch, 0, NULL);
@@ -233,6 +239,7 @@ set_credentials_file(CrispOptions *options, const char *value)
 static const OptionDef option_defs[] = {
 	{"base_url", ForeignServerRelationId, option_check_base_url, set_base_url},
 	{"allow_http", ForeignServerRelationId, option_check_allow_http, NULL},
+	{"sslrootcert", ForeignServerRelationId, option_check_file, set_sslrootcert},
 	{"website_id", ForeignServerRelationId, option_check_uuid, set_website_id},
 	{"per_page", ForeignServerRelationId, option_check_per_page, set_per_page},
 	{"request_timeout", ForeignServerRelationId, option_check_timeout, set_request_timeout},
@@ -254,8 +261,7 @@ static const OptionDef option_defs[] = {
 
 	{"identifier", UserMappingRelationId, option_check_credential, set_identifier},
 	{"key", UserMappingRelationId, option_check_credential, set_key},
-	{"credentials_file", UserMappingRelationId, option_check_credentials_file,
-	 set_credentials_file},
+	{"credentials_file", UserMappingRelationId, option_check_file, set_credentials_file},
 	{"tier", UserMappingRelationId, option_check_tier, set_tier},
 
 	{"resource", ForeignTableRelationId, option_check_resource, set_resource},

@@ -45,8 +45,9 @@ typedef struct CrispOptions
 {
 	Oid			server_id;
 	const char *server_name;
-	const char *base_url;	/* without a slash at its end */
-	const char *website_id; /* in lower case; NULL when it is set nowhere */
+	const char *base_url;	 /* without a slash at its end */
+	const char *sslrootcert; /* file of trusted certificate authorities; NULL for the machine's */
+	const char *website_id;	 /* in lower case; NULL when it is set nowhere */
 	int			per_page;
 	int			request_timeout_ms;
 	int			connect_timeout_ms;

@@ -74,6 +74,17 @@ check_superuser(const char *name, const char *detail)
 				 errmsg("only a superuser may set option \"%s\"", name), errdetail("%s", detail)));
 }
 
+/*
+ * Check the path of a file on the database server's machine.
+ */
+void
+option_check_file(const char *name, const char *value)
+{
+	check_superuser(name, "The server reads the file with rights of its own.");
+	if (!is_absolute_path(value))
+		invalid_value(name, value, "An absolute path is expected.");
+}
+
 void
 option_check_allow_http(const char *name, const char *value)
 {
@@ -226,14 +237,6 @@ option_check_credential(const char *name, const char *value)
 	if (problem != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("invalid value for option \"%s\"", name), errdetail("%s", problem)));
-}
-
-void
-option_check_credentials_file(const char *name, const char *value)
-{
-	check_superuser(name, "The server reads the file with rights of its own.");
-	if (!is_absolute_path(value))
-		invalid_value(name, value, "An absolute path is expected.");
 }
 
 void

@@ -12,7 +12,7 @@
 
 /*
  * Each takes an option's name and the text that it was given, and raises 22023
- * when it can't be; allow_http and credentials_file raise 42501 for who is no superuser.  No
+ * when it can't be; allow_http and files raise 42501 for who is no superuser.  No
  * message repeats a credential.
  */
 extern void option_check_base_url(const char *name, const char *value);
@@ -31,7 +31,7 @@ extern void option_check_speed(const char *name, const char *value);
 extern void option_check_retries(const char *name, const char *value);
 extern void option_check_tier(const char *name, const char *value);
 extern void option_check_credential(const char *name, const char *value);
-extern void option_check_credentials_file(const char *name, const char *value);
+extern void option_check_file(const char *name, const char *value);
 extern void option_check_resource(const char *name, const char *value);
 extern void option_check_json_path(const char *name, const char *value);
 

@@ -65,26 +65,6 @@ sub page_numbers
 	return map { $_->{path} =~ m{/conversations/(\d+)$} } @_;
 }
 
-# When a request was answered; one that is under way will be.
-sub done { return $_[0]->{done_ms} // 9**15 }
-
-# How many of these requests were under way together, at most.
-sub together
-{
-	my (@requests) = @_;
-	my $most = 0;
-
-	foreach my $request (@requests)
-	{
-		my $number = grep {
-			$_->{at_ms} <= $request->{at_ms}
-			  && done($_) > $request->{at_ms}
-		} @requests;
-		$most = $number if $number > $most;
-	}
-	return $most;
-}
-
 # Wait until so many requests have come, and a moment longer: that is all of them.
 sub wait_for_requests
 {
@@ -188,7 +168,7 @@ foreach my $case ([ 1, 250 ], [ 2, 500 ], [ 4, 1000 ], [ 8, 2000 ], [ 32, $shown
 	my ($printed, @requests) = requests_of("SELECT count(session_id) FROM (SELECT session_id FROM $list) l");
 
 	is($printed, $rows, "prefetch $prefetch: all rows");
-	is(together(@requests), $prefetch, "prefetch $prefetch: requests under way together");
+	is(CrispSandbox::together(@requests), $prefetch, "prefetch $prefetch: requests under way together");
 }
 $sandbox->reset;
 
@@ -376,7 +356,7 @@ END
 
 		is_deeply([ sort split /\n/, $printed ], [ sort @asked ], "prefetch $prefetch: looked up");
 		is(scalar @requests,    31,        "prefetch $prefetch: one request a key");
-		is(together(@requests), $prefetch, "prefetch $prefetch: lookups under way together");
+		is(CrispSandbox::together(@requests), $prefetch, "prefetch $prefetch: lookups under way together");
 	}
 	$sandbox->reset;
 
@@ -533,7 +513,7 @@ sub overlaps
 	foreach my $request (@of_one)
 	{
 		$number +=
-		  grep { $_->{at_ms} < done($request) && done($_) > $request->{at_ms} } @of_two;
+		  grep { $_->{at_ms} < CrispSandbox::done($request) && CrispSandbox::done($_) > $request->{at_ms} } @of_two;
 	}
 	return $number;
 }
@@ -566,7 +546,7 @@ SKIP:
 		'>', 0, 'partitions: the first two at the same time');
 	cmp_ok(overlaps($websites[1], $websites[2], @requests),
 		'>', 0, 'partitions: the last two at the same time');
-	cmp_ok(together(@requests), '>', 4, 'partitions: more under way together than one scan has');
+	cmp_ok(CrispSandbox::together(@requests), '>', 4, 'partitions: more under way together than one scan has');
 	($printed, @requests) =
 	  requests_of('SET enable_async_append = off; SELECT count(session_id) FROM everything');
 	is(overlaps($websites[1], $websites[2], @requests), 0, 'switched off: one after the other');

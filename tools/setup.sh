@@ -140,6 +140,8 @@ if [ "$1" = test ]; then
 	need clang command -v clang
 	need perl command -v prove
 	need libipc-run-perl perl -MIPC::Run -e 1
+	need openssl command -v openssl
+	need nghttp2-proxy command -v nghttpx
 	need_cron
 fi
 

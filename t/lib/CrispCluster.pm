@@ -94,7 +94,7 @@ Create server, user mapping and tables for a website of this sandbox.  Parameter
 C<server> (support), C<schema> (crisp), C<tier> (website), C<website> (0, the number of the
 website), C<options> (more options of the server, as SQL: C<"per_page '20'">; C<prefetch> is 1
 unless they say otherwise, so that no request is made past the end of a list), C<import>
-(options of IMPORT FOREIGN SCHEMA, as SQL).
+(options of IMPORT FOREIGN SCHEMA, as SQL), C<url> (the base URL, if it's not the sandbox's).
 
 =cut
 
@@ -104,7 +104,7 @@ sub connect_crisp
 	my $server = $parameter{server} // 'support';
 	my $schema = $parameter{schema} // 'crisp';
 	my $website_id = $sandbox->website_id($parameter{website});
-	my $base_url = $sandbox->url;
+	my $base_url = $parameter{url} // $sandbox->url;
 	my $options = $parameter{options} ? ", $parameter{options}" : '';
 	$options .= ", prefetch '1'" unless $options =~ /prefetch/;
 	my $import = $parameter{import} ? "OPTIONS ($parameter{import})" : '';

@@ -244,6 +244,33 @@ sub count
 
 =pod
 
+=item CrispSandbox::together(request, ...), CrispSandbox::done(request)
+
+How many of these requests were under way together, at most; when one was answered, in the same milliseconds as its
+at_ms: one that is under way will be.
+
+=cut
+
+sub done { return $_[0]->{done_ms} // 9**15 }
+
+sub together
+{
+	my (@requests) = @_;
+	my $most = 0;
+
+	foreach my $request (@requests)
+	{
+		my $number = grep {
+			$_->{at_ms} <= $request->{at_ms}
+			  && done($_) > $request->{at_ms}
+		} @requests;
+		$most = $number if $number > $most;
+	}
+	return $most;
+}
+
+=pod
+
 =item $sandbox->targets
 
 What was asked for by each of these requests, as C<GET path?query>: the words in which
