@@ -76,6 +76,10 @@ static dlist_head calls = DLIST_STATIC_INIT(calls);
 static TimestampTz statement_start = 0;
 static int64	   statement_requests = 0;
 
+/* The call whose socket somebody waits for elsewhere, and since when; NULL when nobody does. */
+static const ApiCall *waited_for = NULL;
+static instr_time	  waited_since;
+
 /*----------
  * Counting
  *----------
@@ -134,35 +138,6 @@ count_request(ApiCall *call)
 	call->retries.attempts++;
 }
 
-/*
- * How an attempt that brought nothing usable counts.
- */
-static UsageOutcome
-failure_outcome(const HttpResponse *response)
-{
-	switch (response->outcome)
-	{
-		case HTTP_CANNOT_RESOLVE:
-		case HTTP_CANNOT_CONNECT:
-		case HTTP_TLS_FAILED:
-		case HTTP_TLS_UNTRUSTED:
-			return USAGE_UNREACHABLE;
-		case HTTP_TIMED_OUT:
-			return USAGE_TIMED_OUT;
-		case HTTP_BROKEN:
-			return USAGE_BROKEN;
-		case HTTP_GARBLED:
-		case HTTP_TOO_LARGE:
-		case HTTP_FAILED:
-			return USAGE_UNUSABLE;
-		case HTTP_ANSWERED:
-			break;
-	}
-	if (response->status == 420 || response->status == 429)
-		return USAGE_RATE_LIMITED;
-	return response->status >= 500 ? USAGE_SERVER_ERROR : USAGE_REFUSED;
-}
-
 /*----------
  * Attempts
  *----------
@@ -199,6 +174,8 @@ forget_call(void *arg)
 
 	dlist_delete(&call->node);
 	count_outcome(call, USAGE_ABANDONED);
+	if (waited_for == call)
+		waited_for = NULL;
 }
 
 /*
@@ -332,6 +309,9 @@ describe_failure(ApiCall *call, ApiError *error)
 		parse_answer(call);
 	if (is_success(call) && call->problem != NULL)
 		api_error_of_body(error, options, method, target, response, call->problem);
+	else if (!is_success(call) && response->status / 100 == 2)
+		api_error_of_body(error, options, method, target, response,
+						  "200 or 206 was to be expected.");
 	else
 		api_error_of_status(error, options, method, target, response, call->envelope);
 }
@@ -340,9 +320,9 @@ describe_failure(ApiCall *call, ApiError *error)
  * Count a failed attempt, and keep it as the last failure of the server.
  */
 static void
-remember_failure(ApiCall *call, UsageOutcome outcome, const ApiError *error)
+remember_failure(ApiCall *call, const ApiError *error)
 {
-	count_outcome(call, outcome);
+	count_outcome(call, error->outcome);
 	usage_set_error(call->usage, psprintf("%s: %s", error->message, error->detail));
 }
 
@@ -351,7 +331,7 @@ remember_failure(ApiCall *call, UsageOutcome outcome, const ApiError *error)
  * Returns whether there will be another.
  */
 static bool
-try_again(ApiCall *call, RetryChance chance, UsageOutcome outcome)
+try_again(ApiCall *call, RetryChance chance)
 {
 	int64		  retry_after_s = http_response(call->transfer)->retry_after_s;
 	int64		  delay = retry_delay(call->options, &call->retries, chance, retry_after_s);
@@ -365,7 +345,7 @@ try_again(ApiCall *call, RetryChance chance, UsageOutcome outcome)
 	scratch = AllocSetContextCreate(call->context, "crisp_fdw failure", ALLOCSET_SMALL_SIZES);
 	old_context = MemoryContextSwitchTo(scratch);
 	describe_failure(call, &error);
-	remember_failure(call, outcome, &error);
+	remember_failure(call, &error);
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(scratch);
 
@@ -393,8 +373,7 @@ judge_transfer(ApiCall *call)
 	if (is_success(call))
 		return;
 	call->may_have_acted |= retry_may_have_acted(response);
-	(void) try_again(call, retry_chance(response, call->request.repeatable),
-					 failure_outcome(response));
+	(void) try_again(call, retry_chance(response, call->request.repeatable));
 }
 
 /*
@@ -475,11 +454,29 @@ api_may_have_acted(const ApiCall *call)
 }
 
 /*
+ * Count the time since start as spent waiting for a call.
+ */
+static void
+count_wait(ApiCall *call, instr_time start)
+{
+	instr_time waited;
+
+	INSTR_TIME_SET_CURRENT(waited);
+	INSTR_TIME_SUBTRACT(waited, start);
+	call->options->counts->wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+	call->usage->counts.wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+}
+
+/*
  * Let a call go on as far as it can without waiting.  Returns whether it is settled, or refused.
  */
 static bool
 get_on(ApiCall *call)
 {
+	if (waited_for != NULL)
+		count_wait(call, waited_since);
+	waited_for = NULL;
+
 	/* What an earlier statement might not ask for, this one may: a cursor's next page. */
 	if (call->state == CALL_REFUSED && may_request())
 		call->state = CALL_DELAYED;
@@ -508,7 +505,7 @@ api_is_ready(ApiCall *call)
 		parse_answer(call);
 		if (is_success(call) && call->problem != NULL && call->request.repeatable &&
 			json_is_beginning(response->body, response->body_length))
-			return !try_again(call, RETRY_ONCE, USAGE_UNUSABLE);
+			return !try_again(call, RETRY_ONCE);
 	}
 	return true;
 }
@@ -522,6 +519,8 @@ api_is_settled(const ApiCall *call)
 pgsocket
 api_socket(const ApiCall *call)
 {
+	waited_for = call;
+	INSTR_TIME_SET_CURRENT(waited_since);
 	return http_pool_socket(call->pool);
 }
 
@@ -539,20 +538,14 @@ api_peek(const ApiCall *call)
 static void
 wait_until(ApiCall *call, bool (*is_there)(ApiCall *call))
 {
-	instr_time start;
-	instr_time waited;
+	while (!is_there(call))
+	{
+		instr_time start;
 
-	if (is_there(call))
-		return;
-
-	INSTR_TIME_SET_CURRENT(start);
-	do
+		INSTR_TIME_SET_CURRENT(start);
 		http_wait(call->pool, call->state == CALL_DELAYED);
-	while (!is_there(call));
-	INSTR_TIME_SET_CURRENT(waited);
-	INSTR_TIME_SUBTRACT(waited, start);
-	call->options->counts->wait_ms += INSTR_TIME_GET_MILLISEC(waited);
-	call->usage->counts.wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+		count_wait(call, start);
+	}
 }
 
 void
@@ -572,26 +565,25 @@ describe_refusal(const ApiCall *call, ApiError *error)
 }
 
 /*
- * Take a settled call's answer apart.  Returns false, with the error and its outcome filled in,
- * for anything but a well-formed success.
+ * Take a settled call's answer apart.  Returns false, with the error filled in, for anything but a
+ * well-formed success.
  */
 static bool
-read_answer(ApiCall *call, ApiAnswer *answer, ApiError *error, UsageOutcome *outcome)
+read_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiError *error)
 {
 	const HttpResponse *response = http_response(call->transfer);
+	const char		   *problem;
 
-	if (!is_success(call) || call->problem != NULL ||
-		json_node_boolean(json_node_member(call->envelope, "error")))
+	if (!is_success(call) || call->problem != NULL || api_error_is_admitted(call->envelope))
 	{
 		describe_failure(call, error);
-		*outcome = is_success(call) ? USAGE_UNUSABLE : failure_outcome(response);
 		return false;
 	}
-	if (!json_node_has_member(call->envelope, "data") && is_get(call))
+	problem = api_error_in_data(call->envelope, wanted);
+	if (problem != NULL)
 	{
 		api_error_of_body(error, call->options, call->request.method, call->request.target,
-						  response, "It has no \"data\".");
-		*outcome = USAGE_UNUSABLE;
+						  response, problem);
 		return false;
 	}
 
@@ -604,11 +596,11 @@ read_answer(ApiCall *call, ApiAnswer *answer, ApiError *error, UsageOutcome *out
  * Count how a call has failed, and complete its error by what is known of the attempts.
  */
 static void
-conclude_failure(ApiCall *call, UsageOutcome outcome, ApiError *error)
+conclude_failure(ApiCall *call, ApiError *error)
 {
-	remember_failure(call, outcome, error);
+	remember_failure(call, error);
 	usage_publish();
-	if (outcome == USAGE_RATE_LIMITED)
+	if (error->outcome == USAGE_RATE_LIMITED)
 		error->hint = psprintf("%s Requests made by this statement: " INT64_FORMAT ".", error->hint,
 							   api_statement_requests());
 	api_error_add_attempts(error, call->retries.attempts, http_clock() - call->started_at);
@@ -630,10 +622,9 @@ release_call(ApiCall *call, int64 rows)
  * Take the answer of a call that has ended, or raise.
  */
 static void
-take_answer(ApiCall *call, ApiAnswer *answer)
+take_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer)
 {
-	UsageOutcome outcome;
-	ApiError	 error;
+	ApiError error;
 
 	if (call->state == CALL_REFUSED)
 	{
@@ -641,23 +632,30 @@ take_answer(ApiCall *call, ApiAnswer *answer)
 		describe_refusal(call, &error);
 		api_error_raise(&error, call->options);
 	}
-	if (!read_answer(call, answer, &error, &outcome))
+	if (!read_answer(call, wanted, answer, &error))
 	{
-		conclude_failure(call, outcome, &error);
+		conclude_failure(call, &error);
 		api_error_raise(&error, call->options);
 	}
 }
 
+/* How many rows data of some kind is. */
+static int64
+count_rows(ApiData kind, const JsonNode *data)
+{
+	return kind == API_OBJECT ? 1 : (int64) json_node_length(data);
+}
+
 void
-api_finish(ApiCall *call, ApiAnswer *answer)
+api_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer)
 {
 	wait_until(call, api_is_ready);
-	take_answer(call, answer);
-	release_call(call, (int64) json_node_length(answer->data));
+	take_answer(call, wanted, answer);
+	release_call(call, count_rows(wanted, answer->data));
 }
 
 bool
-api_finish_lookup(ApiCall *call, ApiAnswer *answer)
+api_finish_lookup(ApiCall *call, ApiData wanted, ApiAnswer *answer)
 {
 	bool found;
 
@@ -665,23 +663,21 @@ api_finish_lookup(ApiCall *call, ApiAnswer *answer)
 	found = call->state == CALL_REFUSED ||
 			!api_error_is_absence(http_response(call->transfer), call->envelope);
 	if (found)
-		take_answer(call, answer);
+		take_answer(call, wanted, answer);
 	else
 		answer->status = http_response(call->transfer)->status;
-	release_call(call, found ? Max((int64) json_node_length(answer->data), 1) : 0);
+	release_call(call, found ? count_rows(wanted, answer->data) : 0);
 	return found;
 }
 
 bool
 api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
 {
-	UsageOutcome outcome;
-
 	wait_until(call, api_is_ready);
 	memset(failure, 0, sizeof(*failure));
 	if (call->state == CALL_REFUSED)
 		describe_refusal(call, &failure->error);
-	else if (read_answer(call, answer, &failure->error, &outcome))
+	else if (read_answer(call, is_get(call) ? API_ANYTHING : API_NOTHING, answer, &failure->error))
 	{
 		release_call(call, is_get(call) ? 1 : 0);
 		return true;
@@ -690,7 +686,7 @@ api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
 	{
 		const HttpResponse *response = http_response(call->transfer);
 
-		conclude_failure(call, outcome, &failure->error);
+		conclude_failure(call, &failure->error);
 		failure->absent = response->outcome == HTTP_ANSWERED && response->status == 404 &&
 						  api_error_is_absence(response, call->envelope);
 		call->may_have_acted |= is_success(call);

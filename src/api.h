@@ -95,23 +95,23 @@ extern void api_wait(ApiCall *call);
 /*
  * A descriptor that becomes readable when it's worth asking api_is_ready() again, be it
  * for an answer or because it's time for another attempt.  Calls of the same server and
- * user mapping share it.
+ * user mapping share it.  From now until somebody asks again counts as waiting.
  */
 extern pgsocket api_socket(const ApiCall *call);
 
 /*
  * Wait for the call's end and take its answer, whose tree belongs to the
  * call's owner.  The call itself is released.
- * Raises what docs/errors.md lists for anything but a well-formed success, and
- * what CHECK_FOR_INTERRUPTS() raises.
+ * Raises what docs/errors.md lists for anything but a well-formed success with the data that is
+ * wanted, and what CHECK_FOR_INTERRUPTS() raises.
  */
-extern void api_finish(ApiCall *call, ApiAnswer *answer);
+extern void api_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer);
 
 /*
  * The same for a call that asks for one thing by its key.  Returns false when Crisp
  * has none, or says that the key can't be one.
  */
-extern bool api_finish_lookup(ApiCall *call, ApiAnswer *answer);
+extern bool api_finish_lookup(ApiCall *call, ApiData wanted, ApiAnswer *answer);
 
 /*
  * Start a change, as api_start() does a GET; what change points to must live as long as owner.

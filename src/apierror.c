@@ -99,36 +99,60 @@ string_member(const JsonNode *object, const char *name)
  *----------
  */
 
+/* What to look at when an answer is none of Crisp's, or not as Crisp has sent it. */
+static const char unexpected_hint[] =
+	"Check the server's option base_url, and what is between this machine and Crisp.";
+
 /*
- * What a transfer without an answer means, and what to look at.
+ * What a transfer without an answer means, how it counts, and what to look at.
  */
 typedef struct OutcomeMeaning
 {
-	HttpOutcome outcome;
-	int			code;
-	const char *what;
-	const char *hint;
+	HttpOutcome	 outcome;
+	UsageOutcome counts_as;
+	int			 code;
+	const char	*what;
+	const char	*hint;
 } OutcomeMeaning;
 
 static const OutcomeMeaning outcome_meanings[] = {
-	{HTTP_CANNOT_RESOLVE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, "could not connect to Crisp",
-	 "Check the server's option base_url, and that this machine can reach that address."},
-	{HTTP_CANNOT_CONNECT, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, "could not connect to Crisp",
-	 "Check the server's option base_url, and that this machine can reach that address."},
-	{HTTP_TLS_FAILED, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	{HTTP_CANNOT_RESOLVE, USAGE_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	 "could not connect to Crisp",
+	 "Check the server's option base_url, and that this machine can reach that address within connect_timeout."},
+	{HTTP_CANNOT_CONNECT, USAGE_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	 "could not connect to Crisp",
+	 "Check the server's option base_url, and that this machine can reach that address within connect_timeout."},
+	{HTTP_TLS_FAILED, USAGE_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 	 "could not establish a secure connection to Crisp",
 	 "Check the server's options base_url and sslrootcert, and the certificate authorities that this machine trusts."},
-	{HTTP_TLS_UNTRUSTED, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	{HTTP_TLS_UNTRUSTED, USAGE_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 	 "could not establish a secure connection to Crisp",
 	 "Check the server's options base_url and sslrootcert, and the certificate authorities that this machine trusts."},
-	{HTTP_TIMED_OUT, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "Crisp did not answer in time", NULL},
-	{HTTP_BROKEN, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "connection to Crisp broke off",
+	{HTTP_TIMED_OUT, USAGE_TIMED_OUT, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
+	 "Crisp did not answer in time", NULL},
+	{HTTP_BROKEN, USAGE_BROKEN, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "connection to Crisp broke off",
 	 "Try again."},
-	{HTTP_GARBLED, ERRCODE_PROTOCOL_VIOLATION, "unexpected answer from Crisp",
-	 "Check the server's option base_url."},
-	{HTTP_TOO_LARGE, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "answer of Crisp is too large", NULL},
-	{HTTP_FAILED, ERRCODE_FDW_ERROR, "request to Crisp failed", NULL},
+	{HTTP_GARBLED, USAGE_UNUSABLE, ERRCODE_PROTOCOL_VIOLATION, "unexpected answer from Crisp",
+	 unexpected_hint},
+	{HTTP_TOO_LARGE, USAGE_UNUSABLE, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "answer of Crisp is too large",
+	 NULL},
+	{HTTP_FAILED, USAGE_UNUSABLE, ERRCODE_FDW_ERROR, "request to Crisp failed", NULL},
 };
+
+/*
+ * Which options have limited the time of a request.
+ */
+static const char *
+timeout_hint(const CrispOptions *options)
+{
+	if (options->low_speed_limit == 0)
+		return psprintf("The server's option request_timeout allows %d ms.",
+						options->request_timeout_ms);
+	return psprintf(
+		"The server's option request_timeout allows %d ms, and low_speed_time %d ms with "
+		"less than %d bytes a second.",
+		options->request_timeout_ms, options->low_speed_time_ms, options->low_speed_limit);
+}
 
 void
 api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *method,
@@ -140,14 +164,13 @@ api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *
 	while (meaning->outcome != response->outcome)
 		meaning++;
 
+	error->outcome = meaning->counts_as;
 	error->code = meaning->code;
 	error->message = meaning->what;
 	error->detail = psprintf("%s %s/%s: %s.", method, options->base_url, target, response->message);
 	error->hint = meaning->hint;
 	if (response->outcome == HTTP_TIMED_OUT)
-		error->hint = psprintf(
-			"The server's option request_timeout allows %d ms, and low_speed_time %d ms of silence.",
-			options->request_timeout_ms, options->low_speed_time_ms);
+		error->hint = timeout_hint(options);
 	else if (response->outcome == HTTP_TOO_LARGE)
 		error->hint = psprintf("The server's option max_response_size allows %d bytes.",
 							   options->max_response_bytes);
@@ -159,32 +182,35 @@ api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *
  */
 typedef struct StatusMeaning
 {
-	int			first;
-	int			last;
-	int			code;
-	const char *what;
-	const char *hint;
+	int			 first;
+	int			 last;
+	UsageOutcome counts_as;
+	int			 code;
+	const char	*what;
+	const char	*hint;
 } StatusMeaning;
 
 static const StatusMeaning status_meanings[] = {
-	{300, 399, ERRCODE_FDW_ERROR, "Crisp redirects to another address",
+	{200, 299, USAGE_UNUSABLE, ERRCODE_FDW_ERROR, "Crisp refused the request", NULL},
+	{300, 399, USAGE_REFUSED, ERRCODE_FDW_ERROR, "Crisp redirects to another address",
 	 "Redirects are not followed, since they would carry the credentials along. Check the server's option base_url."},
-	{401, 401, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "Crisp rejected the credentials",
-	 "Check identifier, key and tier in the user mapping."},
-	{402, 402, ERRCODE_FDW_ERROR, "the website's Crisp plan does not include this",
+	{401, 401, USAGE_REFUSED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	 "Crisp rejected the credentials", "Check identifier, key and tier in the user mapping."},
+	{402, 402, USAGE_REFUSED, ERRCODE_FDW_ERROR, "the website's Crisp plan does not include this",
 	 "The website needs a higher plan at Crisp."},
-	{403, 403, ERRCODE_INSUFFICIENT_PRIVILEGE, "the Crisp token does not allow this",
+	{403, 403, USAGE_REFUSED, ERRCODE_INSUFFICIENT_PRIVILEGE, "the Crisp token does not allow this",
 	 "Check that the token in the user mapping has the scopes it needs, that it covers the website, and its tier."},
-	{404, 404, ERRCODE_FDW_TABLE_NOT_FOUND, "Crisp does not know what was asked for",
+	{404, 404, USAGE_REFUSED, ERRCODE_FDW_TABLE_NOT_FOUND, "Crisp does not know what was asked for",
 	 "Check option website_id on the server and on the foreign table, and the server's option base_url."},
-	{420, 420, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	{420, 420, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 	 "Crisp's rate limit or request quota is reached",
 	 "Wait before trying again; quotas are reset daily."},
-	{429, 429, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	{429, 429, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 	 "Crisp's rate limit or request quota is reached",
 	 "Wait before trying again; quotas are reset daily."},
-	{500, 599, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "Crisp failed to answer", "Try again later."},
-	{0, 999, ERRCODE_FDW_ERROR, "Crisp refused the request", NULL},
+	{500, 599, USAGE_SERVER_ERROR, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "Crisp failed to answer",
+	 "Try again later."},
+	{0, 999, USAGE_REFUSED, ERRCODE_FDW_ERROR, "Crisp refused the request", NULL},
 };
 
 void
@@ -207,8 +233,11 @@ api_error_of_status(ApiError *error, const CrispOptions *options, const char *me
 		appendStringInfo(&detail, ": %s", excerpt(options, message));
 	if (response->retry_after != NULL)
 		appendStringInfo(&detail, ", Retry-After: %s", excerpt(options, response->retry_after));
+	if (response->location != NULL)
+		appendStringInfo(&detail, ", Location: %s", excerpt(options, response->location));
 	appendStringInfoChar(&detail, '.');
 
+	error->outcome = meaning->counts_as;
 	error->code = meaning->code;
 	error->message = meaning->what;
 	error->detail = detail.data;
@@ -219,20 +248,26 @@ void
 api_error_of_body(ApiError *error, const CrispOptions *options, const char *method,
 				  const char *target, const HttpResponse *response, const char *problem)
 {
+	const char *answer = psprintf("%s %s answered HTTP %d, content type \"%s\": ", method, target,
+								  response->status, excerpt(options, response->content_type));
+
+	error->outcome = USAGE_UNUSABLE;
 	error->code = ERRCODE_PROTOCOL_VIOLATION;
 	error->message = "unexpected answer from Crisp";
-	error->detail = psprintf("%s %s answered HTTP %d, content type \"%s\": %s The body begins: %s",
-							 method, target, response->status,
-							 excerpt(options, response->content_type), problem,
-							 excerpt(options, response->body));
-	error->hint = "Check the server's option base_url.";
+	if (response->body_length > 0)
+		error->detail = psprintf("%s%s The body begins: %s", answer, problem,
+								 excerpt(options, response->body));
+	else
+		error->detail = psprintf("%sIt is empty.", answer);
+	error->hint = unexpected_hint;
 }
 
 void
 api_error_of_limit(ApiError *error, const char *method, const char *target, int attempt, int limit)
 {
 	error->code = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
-	error->message = psprintf("statement needs more than %d requests to Crisp", limit);
+	error->message = psprintf("statement needs more than %d request%s to Crisp", limit,
+							  limit == 1 ? "" : "s");
 	error->detail = psprintf("The next one would be %s %s, attempt %d.", method, target, attempt);
 	error->hint = "Ask for less, or raise the setting crisp_fdw.max_requests.";
 }
@@ -251,6 +286,28 @@ api_error_raise(const ApiError *error, const CrispOptions *options)
 	ereport(ERROR, (errcode(error->code),
 					errmsg("%s, server \"%s\"", error->message, options->server_name),
 					errdetail("%s", error->detail), error->hint ? errhint("%s", error->hint) : 0));
+}
+
+bool
+api_error_is_admitted(const JsonNode *envelope)
+{
+	const JsonNode *flag = json_node_member(envelope, "error");
+
+	return flag != NULL && (json_node_kind(flag) != JSON_NODE_BOOLEAN || json_node_boolean(flag));
+}
+
+const char *
+api_error_in_data(const JsonNode *envelope, ApiData wanted)
+{
+	JsonNodeKind kind = json_node_kind(json_node_member(envelope, "data"));
+
+	if (wanted != API_NOTHING && !json_node_has_member(envelope, "data"))
+		return "It has no \"data\".";
+	if (wanted == API_LIST && kind != JSON_NODE_ARRAY)
+		return "Its \"data\" is not an array.";
+	if (wanted == API_OBJECT && kind != JSON_NODE_OBJECT)
+		return "Its \"data\" is not an object.";
+	return NULL;
 }
 
 bool

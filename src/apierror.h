@@ -14,6 +14,7 @@
 #include "http.h"
 #include "json.h"
 #include "option.h"
+#include "usage.h"
 
 /*
  * A failure in words.  All are palloc'd or static, in the database's encoding,
@@ -21,11 +22,21 @@
  */
 typedef struct ApiError
 {
-	int			code;	 /* SQLSTATE, as errcode() takes it */
-	const char *message; /* without the server's name */
-	const char *detail;
-	const char *hint; /* or NULL */
+	UsageOutcome outcome; /* how the attempt counts; nothing where none was made */
+	int			 code;	  /* SQLSTATE, as errcode() takes it */
+	const char	*message; /* without the server's name */
+	const char	*detail;
+	const char	*hint; /* or NULL */
 } ApiError;
+
+/* What the data of an answer has to be. */
+typedef enum ApiData
+{
+	API_LIST,	  /* an array of rows */
+	API_OBJECT,	  /* one row */
+	API_ANYTHING, /* there, as far as the caller of api.h cares */
+	API_NOTHING	  /* not even there */
+} ApiData;
 
 /*
  * In these, method and target are what was asked of the options' server, which must hold
@@ -60,6 +71,14 @@ extern void api_error_of_limit(ApiError *error, const char *method, const char *
 extern void api_error_add_attempts(ApiError *error, int attempts, int64 elapsed_ms);
 
 pg_noreturn extern void api_error_raise(const ApiError *error, const CrispOptions *options);
+
+/*
+ * Whether an envelope calls itself an error: nothing but "error": false, or none, is a success.
+ */
+extern bool api_error_is_admitted(const JsonNode *envelope);
+
+/* What is wrong with an envelope's data, a sentence; NULL when it is what is wanted. */
+extern const char *api_error_in_data(const JsonNode *envelope, ApiData wanted);
 
 /*
  * Whether the answer to a lookup says that nothing has the key, and not that

@@ -130,7 +130,7 @@ ask(Check *check, const char *route)
 	INSTR_TIME_SET_CURRENT(check->asked_at);
 	api_finish(api_start(check->options, request_route_target(check->options, route),
 						 CurrentMemoryContext),
-			   &answer);
+			   API_ANYTHING, &answer);
 	take_latency(check);
 	return answer.data;
 }

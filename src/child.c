@@ -165,6 +165,15 @@ raise_unexpected(const ChildReader *child, const char *problem)
 }
 
 /*
+ * Whether what is asked for is a row, and not a list of them.
+ */
+static bool
+is_one_row(const ChildReader *child)
+{
+	return child->request->lookup != NULL || child->request->options->resource->one_row;
+}
+
+/*
  * Get the answer to what was asked for, in a context of its own.  Returns
  * false when Crisp has none.
  */
@@ -181,7 +190,8 @@ get_answer(ChildReader *child, ApiAnswer *answer)
 	}
 
 	(void) window_receive(child->window);
-	child->answer_context = window_answer(child->window, answer, &found);
+	child->answer_context = window_answer(child->window, is_one_row(child) ? API_OBJECT : API_LIST,
+										  answer, &found);
 
 	/* A list that has begun may go, but it doesn't become a wrong thing to ask for. */
 	if (!found && answer->status != 404 && child->has_begun)
@@ -331,8 +341,6 @@ take_page(ChildReader *child, const ApiAnswer *answer)
 {
 	size_t nelements = json_node_length(answer->data);
 
-	if (json_node_kind(answer->data) != JSON_NODE_ARRAY)
-		raise_unexpected(child, "\"data\" is not an array.");
 	log_skipped(child, answer->data);
 	child->rows = MemoryContextAlloc(child->answer_context, sizeof(JsonNode *) * Max(nelements, 1));
 	child->counts.rows += (int64) nelements;
@@ -369,8 +377,6 @@ has_key(const ChildReader *child, const JsonNode *row)
 static void
 take_single(ChildReader *child, const ApiAnswer *answer)
 {
-	if (json_node_kind(answer->data) != JSON_NODE_OBJECT)
-		raise_unexpected(child, "\"data\" is not an object.");
 	child->counts.rows++;
 	if (child->request->lookup != NULL && !has_key(child, answer->data))
 		return;
@@ -397,7 +403,7 @@ child_take(ChildReader *child)
 	MemoryContextSwitchTo(child->answer_context);
 	if (!child->is_cached)
 		child->counts.pages++;
-	if (request->lookup != NULL || request->options->resource->one_row)
+	if (is_one_row(child))
 	{
 		if (found)
 			take_single(child, &answer);

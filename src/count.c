@@ -68,7 +68,7 @@ count_ask(const CrispOptions *options, int64 *rows)
 	ApiAnswer	  answer;
 	bool		  exact;
 
-	api_finish(api_start(options, count_target(options), context), &answer);
+	api_finish(api_start(options, count_target(options), context), API_ANYTHING, &answer);
 	exact = count_read(options, answer.data, rows);
 
 	MemoryContextSwitchTo(old_context);

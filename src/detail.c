@@ -297,14 +297,12 @@ take_oldest(Details *details, TupleTableSlot *slot)
 	details->oldest = (details->oldest + 1) % CRISP_MAX_PREFETCH;
 	details->count--;
 	(void) window_receive(details->window);
-	context = window_answer(details->window, &answer, &found);
+	context = window_answer(details->window, API_OBJECT, &answer, &found);
 	if (!found)
 	{
 		MemoryContextDelete(context);
 		return false;
 	}
-	if (json_node_kind(answer.data) != JSON_NODE_OBJECT)
-		raise_unexpected(details, "The details of a row are not an object.");
 
 	ExecStoreMinimalTuple(details->current, details->tuple_slot, false);
 	slot_getallattrs(details->tuple_slot);

@@ -104,6 +104,16 @@ release_transfer(void *arg)
 	connection_release(transfer->pool);
 }
 
+/* Take the period from the end of a text: what is made of it has one of its own. */
+static void
+trim_period(char *text)
+{
+	size_t length = strlen(text);
+
+	if (length > 0 && text[length - 1] == '.')
+		text[length - 1] = '\0';
+}
+
 /* Make text from the network fit for any encoding, and for one line. */
 static void
 make_printable(char *text)
@@ -363,6 +373,8 @@ transfer_outcome(CURL *easy, CURLcode result)
 #endif
 			return HTTP_BROKEN;
 
+		case CURLE_UNSUPPORTED_PROTOCOL:
+		case CURLE_WEIRD_SERVER_REPLY:
 		case CURLE_BAD_CONTENT_ENCODING:
 			return HTTP_GARBLED;
 
@@ -415,6 +427,7 @@ set_outcome(HttpTransfer *transfer, CURLcode result)
 	if (message != NULL)
 		snprintf(response->message, sizeof(response->message), "%s", message);
 	make_printable(response->message);
+	trim_period(response->message);
 }
 
 /* A transfer has come to its end: keep the answer, let go of the rest. */

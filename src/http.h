@@ -26,7 +26,7 @@ typedef enum HttpOutcome
 	HTTP_TLS_UNTRUSTED,	 /* certificate, or our own set-up of TLS; nothing was sent */
 	HTTP_TIMED_OUT,		 /* connected, but no whole answer within timeout_ms, or too slow */
 	HTTP_BROKEN,		 /* the connection ended before the answer did */
-	HTTP_GARBLED,		 /* the body isn't in the encoding that its head names */
+	HTTP_GARBLED,		 /* no HTTP, or the body isn't in the encoding that its head names */
 	HTTP_TOO_LARGE,		 /* the body grew over max_response_bytes */
 	HTTP_FAILED			 /* anything else; see message */
 } HttpOutcome;
@@ -56,10 +56,11 @@ typedef struct HttpRequest
 typedef struct HttpResponse
 {
 	HttpOutcome outcome;
-	char		message[256]; /* libcurl's own words, empty if HTTP_ANSWERED; holds no credential */
-	int			status;		  /* 0 when none came */
-	const char *content_type; /* never NULL */
-	const char *retry_after;  /* as it came; NULL when absent */
+	char		message[256];  /* libcurl's own words, without a period, empty if HTTP_ANSWERED;
+							   * holds no credential */
+	int			status;		   /* 0 when none came */
+	const char *content_type;  /* never NULL */
+	const char *retry_after;   /* as it came; NULL when absent */
 	int64		retry_after_s; /* what it says, seconds from now; 0 when absent or not understood */
 	const char *location;	   /* of a redirect (never followed), NULL when absent */
 	const char *body;		   /* ends in a NUL that body_length doesn't count; empty

@@ -75,17 +75,11 @@ ask_ahead(Lookup *lookup)
 static const JsonNode *
 take_answer(Lookup *lookup, const char *target)
 {
-	const CrispOptions *options = lookup->request->options;
-	ApiAnswer			answer = {0};
-	bool				found;
+	ApiAnswer answer = {0};
+	bool	  found;
 
 	(void) window_receive(lookup->window);
-	lookup->row_context = window_answer(lookup->window, &answer, &found);
-	if (found && json_node_kind(answer.data) != JSON_NODE_OBJECT)
-		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
-						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
-						errdetail("GET %s: \"data\" is not an object.", target),
-						errhint("Check the server's option base_url.")));
+	lookup->row_context = window_answer(lookup->window, API_OBJECT, &answer, &found);
 	answer_cache_add(lookup->cache, target, &answer, found);
 	return answer.data;
 }

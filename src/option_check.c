@@ -156,8 +156,11 @@ option_check_cost(const char *name, const char *value)
 		invalid_value(name, value, "A number that is not negative is expected.");
 }
 
-void
-option_check_timeout(const char *name, const char *value)
+/*
+ * Check a duration of at least so many milliseconds.
+ */
+static void
+check_duration(const char *name, const char *value, int least)
 {
 	int			result;
 	const char *hint = NULL;
@@ -170,18 +173,20 @@ option_check_timeout(const char *name, const char *value)
 			 errdetail(
 				 "A duration is expected, such as 500ms, 30s or 2min; a bare number is milliseconds."),
 			 hint ? errhint("%s", _(hint)) : 0));
-	if (result < 1 || result > MAX_TIMEOUT_MS)
-		invalid_value(name, value, "A duration from 1ms to 1d is expected.");
+	if (result < least || result > MAX_TIMEOUT_MS)
+		invalid_value(name, value, psprintf("A duration from %dms to 1d is expected.", least));
 }
 
-/* Like a timeout, but none at all is possible, too. */
+void
+option_check_timeout(const char *name, const char *value)
+{
+	check_duration(name, value, 1);
+}
+
 void
 option_check_budget(const char *name, const char *value)
 {
-	int result;
-
-	if (!parse_int(value, &result, GUC_UNIT_MS, NULL) || result != 0)
-		option_check_timeout(name, value);
+	check_duration(name, value, 0);
 }
 
 /*

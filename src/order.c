@@ -117,7 +117,8 @@ first_page(const CrispOptions *options, const char *order_query)
 							.order = &order};
 	ApiAnswer	 answer;
 
-	api_finish(api_start(options, request_list_target(&request, 1), CurrentMemoryContext), &answer);
+	api_finish(api_start(options, request_list_target(&request, 1), CurrentMemoryContext),
+			   API_ANYTHING, &answer);
 	return json_node_kind(answer.data) == JSON_NODE_ARRAY ? answer.data : NULL;
 }
 

@@ -176,10 +176,9 @@ is_one_row(const Pager *pager)
 static void
 take_page(Pager *pager)
 {
-	const CrispOptions *options = pager->request->options;
-	MemoryContext		old_context = MemoryContextSwitchTo(pager->context);
-	bool				one_row = is_one_row(pager);
-	ApiAnswer			answer;
+	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
+	bool		  one_row = is_one_row(pager);
+	ApiAnswer	  answer;
 
 	if (pager->page_context != NULL)
 		MemoryContextDelete(pager->page_context);
@@ -188,17 +187,10 @@ take_page(Pager *pager)
 	pager->nrows = 0;
 	pager->next_row = 0;
 
-	pager->page_context = window_answer(pager->window, &answer, NULL);
+	pager->page_context = window_answer(pager->window, one_row ? API_OBJECT : API_LIST, &answer,
+										NULL);
 	pager->counts.pages++;
 	MemoryContextSwitchTo(old_context);
-
-	if (json_node_kind(answer.data) != (one_row ? JSON_NODE_OBJECT : JSON_NODE_ARRAY))
-		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
-						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
-						errdetail("GET %s: \"data\" is not an %s.",
-								  request_list_target(pager->request, pager->page_number),
-								  one_row ? "object" : "array"),
-						errhint("Check the server's option base_url.")));
 
 	pager->rows = answer.data;
 	pager->nrows = one_row ? 1 : json_node_length(answer.data);

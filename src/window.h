@@ -73,7 +73,7 @@ extern bool window_receive(Window *window);
  * whether it found anything.
  * Raises what api_finish() raises.
  */
-extern MemoryContext window_answer(Window *window, ApiAnswer *answer, bool *found);
+extern MemoryContext window_answer(Window *window, ApiData wanted, ApiAnswer *answer, bool *found);
 
 /* Abort all requests that are under way; returns how many there were. */
 extern int window_drop(Window *window);

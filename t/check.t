@@ -326,7 +326,7 @@ $session->query('SET crisp_fdw.max_requests = 1');
 use_tier('plugin');
 finds(
 	'support',
-	{ account_id => $plugin_id, status => qr/^statement needs more than 1 requests to Crisp/, hint => qr/max_requests/ },
+	{ account_id => $plugin_id, status => qr/^statement needs more than 1 request to Crisp/, hint => qr/max_requests/ },
 	['plugin/connect/account'],
 	'more requests than a statement may make');
 $session->query('RESET crisp_fdw.max_requests');

@@ -316,6 +316,13 @@ answer_fails(
 	'a refusal with status 206, and a list',
 	{ status => 206, body => '{"error":true,"reason":"degraded","data":[]}' },
 	{ sqlstate => 'HV000', detail => "GET $target answered HTTP 206, reason \"degraded\"." });
+foreach my $flag ('"yes"', 1, '{}')
+{
+	answer_fails(
+		"an error that is $flag",
+		{ status => 200, body => qq({"error":$flag,"reason":"odd","data":[]}) },
+		{ sqlstate => 'HV000', detail => "GET $target answered HTTP 200, reason \"odd\"." });
+}
 answer_fails(
 	'a message of several lines, and control characters',
 	{
@@ -381,7 +388,8 @@ foreach my $status (301, 302, 303, 307, 308)
 			{
 				sqlstate => 'HV000',
 				message => 'Crisp redirects to another address, server "support"',
-				detail => qr/^GET \Q$target\E answered HTTP $status\b/,
+				detail => "GET $target answered HTTP $status, Location: "
+				  . (length $location > 120 ? substr($location, 0, 120) . '...' : $location) . '.',
 				hint => qr/^Redirects are not followed/
 			});
 	}
@@ -418,8 +426,22 @@ answer_fails(
 	},
 	{ %UNEXPECTED, detail => qr/The body begins: <html>caf\? \?\?$/ });
 
+# Neither 200, the end of a list, nor 206.
+foreach my $status (201, 202)
+{
+	answer_fails(
+		"status $status",
+		{ status => $status, headers => \%JSON_TYPE, body => '{"error":false,"data":[]}' },
+		{
+			%UNEXPECTED,
+			detail =>
+			  qq(GET $target answered HTTP $status, content type "application/json": 200 or 206 was to be expected. The body begins: {"error":false,"data":[]})
+		});
+}
+answer_fails('status 204', { status => 204 }, { %UNEXPECTED, detail => qr/ answered HTTP 204, .* It is empty\.$/ });
+
 my %malformed = (
-	'an empty body' => [ '', qr/It is not JSON/ ],
+	'an empty body' => [ '', qr/: It is empty\.$/ ],
 	'blanks' => [ "  \n ", qr/It is not JSON/ ],
 	'cut JSON' =>
 	  [ '{"error":false,"reason":"listed","data":[{"session_id":"ses', qr/It is not JSON/ ],
@@ -436,8 +458,10 @@ my %malformed = (
 	'a string' => [ '"listed"', qr/It has no "data"/ ],
 	'a number' => [ '42', qr/It has no "data"/ ],
 	'an envelope without data' => [ '{"error":false,"reason":"listed"}', qr/It has no "data"/ ],
-	'data that is null' =>
-	  [ '{"error":false,"reason":"listed","data":null}', qr/"data" is not an array/ ],
+	'data that is null' => [
+		'{"error":false,"reason":"listed","data":null}',
+		qr/ answered HTTP 200, content type "application\/json": Its "data" is not an array\. The body begins: \{"error"/
+	],
 	'data that is a string' =>
 	  [ '{"error":false,"reason":"listed","data":"none"}', qr/"data" is not an array/ ],
 	'data that is an object' => [
@@ -497,7 +521,9 @@ my %BROKEN = (
 	detail => qr{^GET \Q@{[ $sandbox->url ]}/$target\E: .+\.$});
 my %UNREACHABLE = (
 	sqlstate => 'HV00N',
-	hint => "Check the server's option base_url, and that this machine can reach that address.");
+	hint =>
+	  "Check the server's option base_url, and that this machine can reach that address within connect_timeout."
+);
 
 foreach my $bytes (1, 100, 1000)
 {
@@ -523,9 +549,12 @@ my @odd_answers = (
 		'', { sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "odd"' } ],
 	[   'an answer that is not HTTP',
 		"SSH-2.0-OpenSSH_9.2\r\n",
-		{ sqlstate => 'HV000', message => 'request to Crisp failed, server "odd"' } ],
+		{ sqlstate => '08P01', message => 'unexpected answer from Crisp, server "odd"' } ],
 	[   'a body that is not what its encoding says',
 		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+		{ sqlstate => '08P01', message => 'unexpected answer from Crisp, server "odd"' } ],
+	[   'a body in an encoding that nobody knows',
+		"HTTP/1.1 200 OK\r\nContent-Encoding: zork\r\nContent-Length: 4\r\n\r\nnope",
 		{ sqlstate => '08P01', message => 'unexpected answer from Crisp, server "odd"' } ],
 	[   'JSON that ends with the connection',
 		"HTTP/1.1 200 OK\r\n\r\n{\"error\":false,\"data\":[{}",
@@ -545,6 +574,7 @@ foreach my $case (@odd_answers)
 	is_deeply(
 		[ map { { sqlstate => $_->{sqlstate}, message => $_->{message} } } @{ $result->{errors} } ],
 		[$expected], $name);
+	like($result->{errors}->[0]->{detail}, qr/[^.]\.$|The body begins: /, '... in a sentence');
 }
 ok(!$listener->was_called, 'a fresh connection is not tried again');
 
@@ -570,7 +600,11 @@ $session->fails(
 
 # ---- Time
 
-my %LATE = (sqlstate => 'HV00M', hint => qr/^The server's option request_timeout allows 400 ms, /);
+my %LATE = (
+	sqlstate => 'HV00M',
+	hint =>
+	  "The server's option request_timeout allows 400 ms, and low_speed_time 30000 ms with less than 100 bytes a second."
+);
 
 $session->query("ALTER SERVER support OPTIONS (ADD request_timeout '400ms')");
 foreach my $silence ([ 'hangs', { hang => JSON::PP::true } ],
@@ -585,7 +619,12 @@ foreach my $silence ([ 'hangs', { hang => JSON::PP::true } ],
 
 	cmp_ok($seconds, '<', 10, "request_timeout ends the wait for a server that $name");
 }
-$session->query("ALTER SERVER support OPTIONS (SET request_timeout '20s')");
+$session->query("ALTER SERVER support OPTIONS (ADD low_speed_limit '0')");
+answer_fails(
+	'a server that hangs, when there is no limit of speed',
+	{ hang => JSON::PP::true },
+	{ %LATE, hint => "The server's option request_timeout allows 400 ms." });
+$session->query("ALTER SERVER support OPTIONS (DROP low_speed_limit, SET request_timeout '20s')");
 answer_with('*/conversations/1', { delay_ms => 600 });
 is($session->query($count), $total, 'within request_timeout, an answer may take its time');
 $session->query('ALTER SERVER support OPTIONS (DROP request_timeout)');

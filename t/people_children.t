@@ -258,7 +258,7 @@ $sandbox->control(
 $node->psql('postgres', "SELECT * FROM crisp.people_data WHERE people_id = '$person'", stderr => \my $stderr);
 like(
 	$stderr,
-	qr/ERROR:  unexpected answer from Crisp, server "support"\nDETAIL:  GET .*people\/data\/$person: "data" is not an object/,
+	qr/ERROR:  unexpected answer from Crisp, server "support"\nDETAIL:  GET .*people\/data\/$person answered .*: Its "data" is not an object\./,
 	'an answer that is no object');
 $sandbox->control(
 	{

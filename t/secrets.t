@@ -230,6 +230,7 @@ CREATE FOREIGN TABLE odd (session_id text) SERVER odd OPTIONS (resource 'convers
 END
 my %odd_echoes = (
 	'the status line' => sub { "HTTP/1.1 401 $_[0]\r\nContent-Length: 0\r\n\r\n" },
+	'a redirect' => sub { "HTTP/1.1 302 No\r\nLocation: /?$_[0]\r\nContent-Length: 0\r\n\r\n" },
 	'a header' => sub { "HTTP/1.1 500 No\r\nX-Echo: $_[0]\r\nContent-Length: 0\r\n\r\n" },
 	'a status line that is none' => sub { "HTTP/9.9 $_[0]\r\n\r\n" },
 	'no HTTP' => sub { "$_[0]\r\n\r\n" },

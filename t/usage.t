@@ -11,6 +11,7 @@ use MIME::Base64 qw(encode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $PER_PAGE = 20;
 my $SHARED_SERVERS = 128;    # told apart in shared memory
@@ -102,6 +103,11 @@ cmp_ok(usage($session, 'session')->{rows}, '>=', $rows, 'all rows received are c
 $session->query('EXPLAIN SELECT * FROM crisp.conversations');
 is(usage($session, 'session')->{requests}, $requests, 'EXPLAIN spends nothing');
 
+is_deeply(
+	spent_by('SELECT * FROM crisp.visitors_count'),
+	{ requests => 1, answered => 1, rows => 1 },
+	'a list that is one row');
+
 # How requests end.  With two attempts each: the second counts as a retry.
 my %endings = (
 	'status 429' => [ { status => 429 }, 'rate_limited', 2 ],
@@ -116,6 +122,8 @@ my %endings = (
 	'HTML' => [ { status => 200, body => '<html>' }, 'unusable', 1 ],
 	'cut JSON' => [ { status => 200, body => '{"error":false,"da' }, 'unusable', 2 ],
 	'no data' => [ { status => 200, body => '{"error":false}' }, 'unusable', 1 ],
+	'data that is no list' => [ { status => 200, body => '{"error":false,"data":5}' }, 'unusable', 1 ],
+	'status 204' => [ { status => 204 }, 'unusable', 1 ],
 	'a refusal that looks like a success' =>
 	  [ { status => 200, body => '{"error":true,"reason":"no"}' }, 'unusable', 1 ],
 );
@@ -150,6 +158,7 @@ is_deeply(
 	spent_by("SET statement_timeout = '100ms';\n$operators;\nRESET statement_timeout"),
 	{ requests => 1, abandoned => 1 },
 	'a cancelled request counts as abandoned');
+cmp_ok(usage($session, 'session')->{wait_time}, '>', 90, '... and the time that was spent on it, too');
 $session->query(q{ALTER SERVER support OPTIONS (ADD request_timeout '100ms')});
 is_deeply(
 	spent_by($operators),
@@ -162,6 +171,30 @@ is_deeply(
 	{ requests => 2, retries => 1, unreachable => 2 },
 	'one that finds nobody as unreachable');
 $session->query("ALTER SERVER support OPTIONS (SET base_url '@{[ $sandbox->url ]}')");
+
+# One wait for two scans is one wait.
+if ($node->pg_version >= 14)
+{
+	my $both =
+	  'SELECT user_id FROM crisp.operators UNION ALL SELECT inbox_id FROM crisp.inboxes';
+
+	like($session->query("EXPLAIN (COSTS OFF) $both"),
+		qr/Async Foreign Scan.*Async Foreign Scan/s, 'two scans under way together');
+	$sandbox->reset;
+	$sandbox->control({ latency_ms => 200 });
+	spent_by($both);
+	cmp_ok(usage($session, 'session')->{wait_time}, '>', 190, '... count the time that they wait');
+	my @shown = $session->query("EXPLAIN (ANALYZE, COSTS OFF) $both") =~ /Waiting Time: ([\d.]+) ms/g;
+	cmp_ok($shown[0] + $shown[1], '>', 190, '... which EXPLAIN shows as well');
+
+	answer_with({ hang => JSON::PP::true });
+	spent_by("SET statement_timeout = '100ms';\n$both;\nRESET statement_timeout");
+	$sandbox->reset;
+	my $since = time;
+	$session->query($operators);
+	cmp_ok(usage($session, 'session')->{wait_time},
+		'<=', 1000 * (time - $since), 'a wait that was cancelled does not go on');
+}
 
 $sandbox->reset;
 is_deeply(
