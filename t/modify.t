@@ -7,6 +7,7 @@ use warnings;
 use CrispCluster;
 use CrispSandbox;
 use CrispSession;
+use CrispWrites;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -28,6 +29,7 @@ IMPORT FOREIGN SCHEMA crisp FROM SERVER archive INTO archive;
 END
 
 my $session = CrispSession->start($node);
+watch_writes($session, $sandbox);
 my $json = JSON::PP->new->canonical->allow_nonref;
 my @operators = map { $_->{details}->{user_id} } $sandbox->rows('operators');
 my @listed = $sandbox->rows('conversations');
@@ -48,16 +50,6 @@ sub row
 	return (grep { $_->{session_id} eq $id } $sandbox->rows('conversations'))[0];
 }
 
-# What was written: "METHOD end of the path body" of each request that is no GET.
-sub written
-{
-	return map {
-		my $path = $_->{path} =~ s{.*/conversation/}{}r;
-		my $body = length($_->{body} // '') ? ' ' . $json->encode($json->decode($_->{body})) : '';
-		"$_->{method} $path$body"
-	} grep { $_->{method} ne 'GET' } $sandbox->requests;
-}
-
 sub routes
 {
 	return map { $_->{method} . ' ' . ($_->{path} =~ s{.*/website/\Q$website_id\E/}{}r) }
@@ -75,19 +67,7 @@ sub writes
 	$sandbox->clear;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is($session->query("\\set QUIET off\n$sql;\n\\set QUIET on"), $tag, "$name: the result");
-	is_deeply([ written() ], $written, "$name: the requests");
-	return;
-}
-
-# A statement that is refused before anything is asked of Crisp.
-sub refused
-{
-	my ($sql, $expected, $name) = @_;
-
-	$sandbox->clear;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$session->fails($sql, $expected, $name);
-	is_deeply([ written() ], [], "$name: nothing was written");
+	is_deeply([ written_lines() ], $written, "$name: the requests");
 	return;
 }
 
@@ -179,7 +159,7 @@ subtest 'RETURNING, prepared statements, EXPLAIN' => sub {
 	$plan = $session->query("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $sql");
 	like($plan, qr{routing\n\s+Requests: 2\n}, 'ANALYZE counts the requests of the modification');
 	is_deeply(
-		[ written() ],
+		[ written_lines() ],
 		[
 			qq(PATCH $open/state {"state":"pending"}),
 			qq(PATCH $open/routing {"assigned":{"user_id":null}})
@@ -299,7 +279,7 @@ subtest 'what is written does not move what is read' => sub {
 		scalar @unresolved,
 		'every row that matches is changed');
 	is_deeply(
-		[ sort map { s{/.*}{}r =~ s/PATCH //r } written() ],
+		[ sort map { s{/.*}{}r =~ s/PATCH //r } written_lines() ],
 		[ sort @unresolved ],
 		'each of them once');
 	is(scalar(grep { ($_->{state} // 'resolved') ne 'resolved' } $sandbox->rows('conversations')),
@@ -314,7 +294,7 @@ UPDATE crisp.conversations SET state = 'pending'
 WHERE session_id IN (SELECT session_id FROM crisp.conversations LIMIT 3)
 END
 	is(scalar(grep { m{GET conversations/} } routes()), 1, 'a LIMIT still ends a list');
-	is(scalar(written()), 3, 'and three rows are changed');
+	is(scalar(written_lines()), 3, 'and three rows are changed');
 	$sandbox->reset;
 };
 
@@ -394,7 +374,7 @@ END
 	$sandbox->clear;
 	$agent->query("UPDATE open_ones SET state = 'pending' $where");
 	is_deeply(
-		[ written() ],
+		[ written_lines() ],
 		[qq(PATCH $open/state {"state":"pending"})],
 		'a view is updated with the mapping of its owner');
 	$agent->fails("UPDATE crisp.conversations SET state = 'pending' $where",
@@ -404,7 +384,7 @@ END
 		"UPDATE open_ones SET state = 'resolved' $where",
 		{ sqlstate => '44000', message => qr/violates check option/ },
 		'WITH CHECK OPTION');
-	is_deeply([ written() ], [], 'is checked before anything is sent');
+	is_deeply([ written_lines() ], [], 'is checked before anything is sent');
 
 	$clerk->fails(
 		"UPDATE crisp.conversations SET assigned_user_id = NULL $where",
@@ -414,7 +394,7 @@ END
 		"UPDATE crisp.conversations SET state = 'pending' $where",
 		{ sqlstate => '42704', message => qr/^user mapping not found for user "clerk"/ },
 		'a role needs a mapping of its own');
-	is_deeply([ written() ], [], 'nothing was written by these');
+	is_deeply([ written_lines() ], [], 'nothing was written by these');
 	$agent->quit;
 	$clerk->quit;
 	$session->query('DROP VIEW open_ones; DROP OWNED BY agent, clerk; DROP ROLE agent, clerk');
@@ -456,7 +436,7 @@ subtest 'failures' => sub {
 	my $sql = five();
 
 	$session->query($sql);
-	my @order = map { m{PATCH (\S+)/state} ? $1 : () } written();
+	my @order = map { m{PATCH (\S+)/state} ? $1 : () } written_lines();
 	is(scalar @order, 5, 'five rows');
 
 	five();
@@ -474,7 +454,7 @@ subtest 'failures' => sub {
 			  qr{of the same row, PATCH website/$website_id/conversation/$order[2]/state was carried out before\nforeign table "conversations": before that, 2 conversations were changed, and cannot be rolled back: $order[0], $order[1]}
 		},
 		'a refusal in the middle');
-	is(scalar(written()), 6, 'nothing was sent after it');
+	is(scalar(written_lines()), 6, 'nothing was sent after it');
 
 	# On a connection that was used before, libcurl itself sends once more what is lost with it.
 	my @twice = (match => { method => 'PATCH', nth => 1 }, times => 2);
@@ -495,7 +475,7 @@ subtest 'failures' => sub {
 				detail => qr/^PATCH .*\nThe conversation may or may not have been changed\.$/s
 			},
 			'a failure after which it may have been done: ' . $json->encode($answer));
-		is(scalar(written()), $sent, 'it is not tried again');
+		is(scalar(written_lines()), $sent, 'it is not tried again');
 	}
 
 	# With retries, what may pass does: to set a state twice does no harm.
@@ -511,7 +491,7 @@ subtest 'failures' => sub {
 	});
 	$sandbox->clear;
 	$session->query($sql);
-	is(scalar(written()), 13, 'three more requests than without faults');
+	is(scalar(written_lines()), 13, 'three more requests than without faults');
 	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '0', DROP retry_delay)));
 
 	$sql = five();
@@ -549,7 +529,7 @@ subtest 'cancelled while a change is under way' => sub {
 		},
 		'the error says so');
 	$session->query('RESET statement_timeout');
-	is(scalar(written()), 1, 'it was sent once');
+	is(scalar(written_lines()), 1, 'it was sent once');
 	$sandbox->reset;
 	writes("UPDATE crisp.conversations SET state = 'resolved' WHERE session_id = '$open'",
 		'UPDATE 1', [qq(PATCH $open/state {"state":"resolved"})], 'the session goes on');

@@ -7,6 +7,7 @@ use warnings;
 use CrispCluster;
 use CrispSandbox;
 use CrispSession;
+use CrispWrites;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -20,7 +21,7 @@ my $website_id = $sandbox->website_id;
 connect_crisp($node, $sandbox, options => "per_page '20', max_retries '0', updatable 'true'");
 
 my $session = CrispSession->start($node);
-my $json = JSON::PP->new->canonical->allow_nonref;
+watch_writes($session, $sandbox);
 my $utf8 = JSON::PP->new->utf8->allow_nonref;
 my ($id, $other) = map { $_->{session_id} } $sandbox->rows('conversations');
 my $insert = 'INSERT INTO crisp.messages (session_id, type, content)';
@@ -34,17 +35,6 @@ sub messages
 	  $sandbox->ask('GET', "/_rows?resource=messages&session_id=$session_id");
 }
 
-# The requests that are no GET, as [method, end of the path, decoded body].
-sub written
-{
-	return map { [
-			$_->{method},
-			$_->{path} =~ s{.*/conversation/}{}r,
-			length($_->{body} // '') ? $json->decode($_->{body}) : undef
-		] }
-	  grep { $_->{method} ne 'GET' } $sandbox->requests;
-}
-
 # One test: what a statement returns, and the messages that it sends.
 sub sends
 {
@@ -55,18 +45,6 @@ sub sends
 	is($session->query($sql), $output, "$name: the result");
 	is_deeply([ map { $_->[2] } written() ], $bodies, "$name: what was sent")
 	  or diag(explain([ written() ]));
-	return;
-}
-
-# One test: a statement that is refused before anything is sent.
-sub refused
-{
-	my ($sql, $expected, $name) = @_;
-
-	$sandbox->clear;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	$session->fails($sql, $expected, $name);
-	is($sandbox->count, 0, "$name: no request");
 	return;
 }
 
@@ -150,7 +128,7 @@ END
 subtest 'what is refused before anything is sent' => sub {
 	my $takes = 'Crisp takes: text, note, file, animation, audio, picker, field, carousel, event';
 
-	refused(
+	refused_unasked(
 		"$insert VALUES ('$id', 'sms', 'x')",
 		{
 			sqlstate => '22023',
@@ -158,7 +136,7 @@ subtest 'what is refused before anything is sent' => sub {
 			hint => $takes
 		},
 		'an unknown type');
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, content) VALUES ('$id', 'x')",
 		{
 			sqlstate => '23502',
@@ -166,7 +144,7 @@ subtest 'what is refused before anything is sent' => sub {
 			detail => 'Crisp needs it in a message.'
 		},
 		'no type');
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, type) VALUES ('$id', 'text')",
 		{
 			sqlstate => '23502',
@@ -174,7 +152,7 @@ subtest 'what is refused before anything is sent' => sub {
 			detail => 'Crisp needs it in a message where "type" is "text".'
 		},
 		'no content');
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, type) VALUES ('$id', 'picker')",
 		{
 			sqlstate => '23502',
@@ -182,7 +160,7 @@ subtest 'what is refused before anything is sent' => sub {
 			detail => 'Crisp needs it in a message where "type" is "picker".'
 		},
 		'no object');
-	refused(
+	refused_unasked(
 		"$insert VALUES ('$id', 'picker', 'x')",
 		{
 			sqlstate => '22023',
@@ -191,13 +169,13 @@ subtest 'what is refused before anything is sent' => sub {
 			hint => 'It goes with: text, note'
 		},
 		'text where an object is needed');
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, type, content, content_json) VALUES ('$id', 'text', 'x', '{}')",
 		{ sqlstate => '22023', message => qr/^column "content_json"/, hint => qr/^It goes with: file,/ },
 		'both kinds of content');
 	foreach my $value ('[1]', '"x"', 'null')
 	{
-		refused(
+		refused_unasked(
 			"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', '$value')",
 			{
 				sqlstate => '22023',
@@ -206,11 +184,11 @@ subtest 'what is refused before anything is sent' => sub {
 			},
 			"content that is no object: $value");
 	}
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', to_jsonb(array_fill('e'::text, ARRAY[100])))",
 		{ sqlstate => '22023', message => qr/"messages": "\["[^:]{90,100}\.\.\."$/ },
 		'a long value is shown in part');
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, type, \"from\", content) VALUES ('$id', 'text', 'bot', 'x')",
 		{
 			sqlstate => '22023',
@@ -218,13 +196,13 @@ subtest 'what is refused before anything is sent' => sub {
 			hint => 'Crisp takes: operator, user'
 		},
 		'an unknown sender');
-	refused(
+	refused_unasked(
 		"$insert VALUES (NULL, 'text', 'x')",
 		{ sqlstate => '23502', message => 'null value in column "session_id" of foreign table "messages"' },
 		'no conversation');
 	foreach my $wrong ('', '.', '..')
 	{
-		refused(
+		refused_unasked(
 			"$insert VALUES ('$wrong', 'text', 'x')",
 			{
 				sqlstate => '22023',
@@ -232,7 +210,7 @@ subtest 'what is refused before anything is sent' => sub {
 			},
 			"a conversation that can be none: '$wrong'");
 	}
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, type, content, edited) VALUES ('$id', 'text', 'x', false)",
 		{
 			sqlstate => '0A000',
@@ -240,7 +218,7 @@ subtest 'what is refused before anything is sent' => sub {
 			hint => qr/^Columns that can be: session_id, type, from, origin, content, content_json, mentions,/
 		},
 		'a column that cannot be sent');
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, website_id, type, content) VALUES ('$id', 'x', 'text', 'x')",
 		{
 			sqlstate => '22023',
@@ -248,22 +226,22 @@ subtest 'what is refused before anything is sent' => sub {
 			hint => "The table's website is $website_id."
 		},
 		'another website');
-	refused(
+	refused_unasked(
 		"INSERT INTO crisp.messages (session_id, type, content, \"timestamp\") VALUES ('$id', 'text', 'x', 'infinity')",
 		{ sqlstate => '22008', message => 'an infinite time cannot be sent to Crisp' },
 		'an infinite time');
-	refused(
+	refused_unasked(
 		"$insert VALUES ('$id', 'text', 'x') ON CONFLICT DO NOTHING",
 		{ sqlstate => '0A000', message => qr/^INSERT with ON CONFLICT is not supported/ },
 		'ON CONFLICT');
-	refused(
+	refused_unasked(
 		"$insert VALUES ('$id', 'text', 'good'), ('$id', 'sms', 'bad'), ('$id', 'text', 'good')",
 		{ sqlstate => '22023' },
 		'several rows, of which the second is wrong');
-	refused("BEGIN READ ONLY;\n$insert VALUES ('$id', 'text', 'x');\nROLLBACK",
+	refused_unasked("BEGIN READ ONLY;\n$insert VALUES ('$id', 'text', 'x');\nROLLBACK",
 		{ sqlstate => '25006' }, 'a read-only transaction');
 	$session->query(q(ALTER FOREIGN TABLE crisp.messages OPTIONS (ADD updatable 'false')));
-	refused(
+	refused_unasked(
 		"$insert VALUES ('$id', 'text', 'x')",
 		{
 			sqlstate => '55000',
@@ -399,7 +377,7 @@ subtest 'UPDATE' => sub {
 		'', [ { content => 'y' } ], 'the kind that it has not may be NULL');
 	foreach my $column (qw(type "from" session_id fingerprint stealth "timestamp"))
 	{
-		refused(
+		refused_unasked(
 			"UPDATE crisp.messages SET $column = NULL $where",
 			{
 				sqlstate => '0A000',
@@ -564,7 +542,7 @@ END
 		[ "type", "'letter'", '22023' ])
 	{
 		my ($column, $value, $sqlstate) = @{$case};
-		refused(
+		refused_unasked(
 			"INSERT INTO typed (session_id, words, $column) VALUES ('$id', 'x', $value)",
 			{ sqlstate => $sqlstate },
 			"$column that cannot be sent");
