@@ -381,44 +381,65 @@ end_request(const Draft *draft, const ChangeTable *table, const CrispChange *cha
 }
 
 /*
+ * Why a column that Crisp could take isn't the one whose values are written: several may stand for the same, and the
+ * first of them is.  NULL where it is that one.
+ */
+static char *
+double_detail(const ChangeTable *table, const ChangeColumn *column)
+{
+	const ChangeColumn *first = &table->columns[change_attribute(table, column->catalog_name) - 1];
+
+	if (first == column)
+		return NULL;
+	return psprintf("Column \"%s\" stands for the same at Crisp, and is the one to write.",
+					first->name);
+}
+
+/*
+ * Refuse a value for the table's column for the website, unless it's the table's own.
+ */
+static void
+check_website_column(const Row *row, const ChangeColumn *column, Datum datum)
+{
+	const ChangeTable *table = row->table;
+	char			  *value = encoder_text(column->encoder, datum);
+
+	if (strcmp(value, table->options->website_id) != 0)
+		value_wrong(table, column->catalog_name, value,
+					psprintf("The table's website is %s.", table->options->website_id));
+}
+
+/*
  * Refuse a row with a value that can't be sent.
  */
 static void
 check_inserted(const Row *row)
 {
 	const ChangeTable *table = row->table;
-	const CrispChange *insert = table->changes->insert;
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const ChangeColumn *column = &table->columns[i];
-		const char		   *place = insert->route;
-		char			   *name;
-		bool				known = false;
+		bool				can = false;
+		char			   *detail = NULL;
 
 		if (column->name == NULL || row->nulls[i] || column->generated)
 			continue;
-		if (column->catalog_name != NULL)
+		if (column->column != NULL && (column->column->flags & CRISP_WEBSITE))
 		{
-			known = crisp_change_field(insert, column->catalog_name) != NULL;
-			while ((name = crisp_route_column(&place)) != NULL)
-				known |= strcmp(name, column->catalog_name) == 0;
-
-			if (column->column->flags & CRISP_WEBSITE)
-			{
-				char *value = encoder_text(column->encoder, row->values[i]);
-
-				if (strcmp(value, table->options->website_id) != 0)
-					value_wrong(table, column->catalog_name, value,
-								psprintf("The table's website is %s.", table->options->website_id));
-				continue;
-			}
+			check_website_column(row, column, row->values[i]);
+			continue;
 		}
-		if (!known)
+		if (column->catalog_name != NULL)
+			can = crisp_insert_takes(table->changes, column->catalog_name);
+		if (can)
+			detail = double_detail(table, column);
+		if (!can || detail != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("column \"%s\" of foreign table \"%s\" cannot be sent to Crisp",
 							column->name, table->name),
+					 detail ? errdetail("%s", detail) : 0,
 					 errhint("Columns that can be: %s", crisp_insert_columns(table->changes))));
 	}
 }
@@ -503,16 +524,21 @@ change_check_updated(const ChangeTable *table, const Bitmapset *columns)
 	while ((attnum = bms_next_member(columns, attnum)) >= 0)
 	{
 		const ChangeColumn *column = &table->columns[attnum - 1];
-		bool				found = column->generated;
+		bool				can = false;
+		char			   *detail = NULL;
 
-		for (const CrispChange *change = table->changes->updates; change->method != NULL; change++)
-			found |= column->catalog_name != NULL &&
-					 crisp_change_field(change, column->catalog_name) != NULL;
-		if (!found)
+		if (column->generated)
+			continue;
+		if (column->catalog_name != NULL)
+			can = crisp_update_takes(table->changes, column->catalog_name);
+		if (can)
+			detail = double_detail(table, column);
+		if (!can || detail != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("column \"%s\" of foreign table \"%s\" cannot be changed", column->name,
 							table->name),
+					 detail ? errdetail("%s", detail) : 0,
 					 errhint("Columns that can be: %s", crisp_update_columns(table->changes))));
 	}
 }

@@ -23,6 +23,7 @@
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -70,10 +71,42 @@ encoder_create(Oid type, CrispType as)
 	return encoder;
 }
 
+/*
+ * output_text -- a value as its type's output function has it
+ */
+static char *
+output_text(const Encoder *encoder, Datum value)
+{
+	return OutputFunctionCall((FmgrInfo *) &encoder->output, value);
+}
+
+static bool
+is_json(const Encoder *encoder)
+{
+	return encoder->type == JSONBOID || encoder->type == JSONOID;
+}
+
+/*
+ * json_string -- what a JSON string says; NULL for any other JSON
+ */
+static char *
+json_string(const Encoder *encoder, Datum value)
+{
+	JsonbValue scalar;
+
+	if (encoder->type == JSONOID)
+		value = DirectFunctionCall1(jsonb_in, CStringGetDatum(output_text(encoder, value)));
+	if (!JsonbExtractScalar(&DatumGetJsonbP(value)->root, &scalar) || scalar.type != jbvString)
+		return NULL;
+	return pnstrdup(scalar.val.string.val, scalar.val.string.len);
+}
+
 char *
 encoder_text(const Encoder *encoder, Datum value)
 {
-	return OutputFunctionCall((FmgrInfo *) &encoder->output, value);
+	char *text = is_json(encoder) ? json_string(encoder, value) : NULL;
+
+	return text ? text : output_text(encoder, value);
 }
 
 char *
@@ -167,9 +200,9 @@ encode_time(const Encoder *encoder, Datum value)
 static char *
 encode_json(const Encoder *encoder, Datum value)
 {
-	char *text = encoder_text(encoder, value);
+	char *text = output_text(encoder, value);
 
-	if (encoder->type != JSONBOID && encoder->type != JSONOID)
+	if (!is_json(encoder))
 		(void) DirectFunctionCall1(json_in, CStringGetDatum(text));
 	return text;
 }
@@ -188,6 +221,8 @@ encode_array(const Encoder *encoder, Datum value)
 	if (encoder->element == NULL)
 		return encode_json(encoder, value);
 
+	if (ARR_NDIM(DatumGetArrayTypeP(value)) > 1)
+		does_not_fit(encoder_text(encoder, value), "an array of one dimension");
 	deconstruct_array(DatumGetArrayTypeP(value), encoder->element_type, encoder->element_length,
 					  encoder->element_by_value, encoder->element_align, &elements, &nulls, &count);
 	initStringInfo(&json);
@@ -223,5 +258,7 @@ encoder_run(const Encoder *encoder, Datum value)
 		case CRISP_TEXT:
 			break;
 	}
+	if (is_json(encoder) && json_string(encoder, value) == NULL)
+		does_not_fit(output_text(encoder, value), "text");
 	return encode_string(encoder_text(encoder, value));
 }

@@ -33,7 +33,10 @@ extern Encoder *encoder_create(Oid type, CrispType as);
  */
 extern char *encoder_run(const Encoder *encoder, Datum value);
 
-/* The text of a value that is not NULL, as its type's output function has it; likewise palloc'd. */
+/*
+ * The text of a value that is not NULL, as its type's output function has it; of a JSON string what it says.  Likewise
+ * palloc'd.
+ */
 extern char *encoder_text(const Encoder *encoder, Datum value);
 
 /* A text in the database's encoding as a JSON string; palloc'd. */

@@ -286,7 +286,7 @@ change_text(const CrispOptions *options, Relation relation, CmdType operation, L
 		{
 			const char *column = table->columns[lfirst_int(lc) - 1].catalog_name;
 
-			sent |= column != NULL && crisp_change_field(change, column) != NULL;
+			sent |= column != NULL && crisp_change_has(change, column);
 		}
 		if (sent)
 			appendStringInfo(&text, "%s%s %s", text.len > 0 ? ", " : "", change->method,

@@ -14,9 +14,7 @@
 #include "access/htup_details.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -27,6 +25,7 @@
 #include "modify.h"
 #include "modify_plan.h"
 #include "returned.h"
+#include "seen.h"
 
 /* Rows that are checked together, before the first of them is sent. */
 #define BATCH_ROWS 100
@@ -40,6 +39,7 @@ typedef struct CrispModify
 	Returned
 		*returned; /* of an INSERT: what the statement wants of the rows; NULL before the first */
 	MemoryContext row_context; /* reset for each row */
+	CmdType		  operation;   /* the statement's, which may move rows into the table by UPDATE */
 
 	/* Of an UPDATE or DELETE; attribute numbers of the plan's rows are 0 where there is none. */
 	List	   *keys;		/* attribute numbers in the table */
@@ -47,6 +47,7 @@ typedef struct CrispModify
 	AttrNumber	old_row;	/* likewise: the whole row as it was */
 	Bitmapset  *updated;	/* attribute numbers that the UPDATE sets */
 	bool		triggers;	/* may change other columns */
+	SeenKeys   *reached;	/* the rows that were changed or removed */
 } CrispModify;
 
 /*----------
@@ -115,6 +116,7 @@ find_old_row(CrispModify *modify, ResultRelInfo *rinfo, const Plan *subplan)
 	}
 	modify->old_row = ExecFindJunkAttributeInTlist(subplan->targetlist, "wholerow");
 	modify->triggers = rinfo->ri_TrigDesc != NULL && rinfo->ri_TrigDesc->trig_update_before_row;
+	modify->reached = seen_create((Size) work_mem * 1024);
 }
 
 void
@@ -128,6 +130,7 @@ crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_pr
 		return;
 
 	modify = begin(mtstate->ps.state, rinfo, mtstate->operation);
+	modify->operation = mtstate->operation;
 	if (mtstate->operation != CMD_INSERT)
 	{
 #if PG_VERSION_NUM >= 140000
@@ -148,10 +151,18 @@ void
 crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
 	EState		 *estate = mtstate->ps.state;
+	CrispModify	 *modify;
 	MemoryContext old_context;
 
 	if (mtstate->ps.plan != NULL)
 	{
+#if PG_VERSION_NUM >= 150000
+		/* PostgreSQL refuses it for the partitions that it knows to be targets. */
+		if (mtstate->operation == CMD_MERGE)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("MERGE is not supported for foreign table \"%s\"",
+								   RelationGetRelationName(rinfo->ri_RelationDesc))));
+#endif
 		if (mtstate->operation == CMD_UPDATE && rinfo->ri_FdwState != NULL)
 			ereport(
 				ERROR,
@@ -163,14 +174,20 @@ crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 	}
 
 	old_context = MemoryContextSwitchTo(estate->es_query_cxt);
-	rinfo->ri_FdwState = begin(estate, rinfo, CMD_INSERT);
+	modify = begin(estate, rinfo, CMD_INSERT);
+	modify->operation = mtstate->operation;
+	rinfo->ri_FdwState = modify;
 	MemoryContextSwitchTo(old_context);
 }
 
 void
 crisp_end_modify(EState *estate, ResultRelInfo *rinfo)
 {
-	/* Nothing is open, and nothing is left to be sent. */
+	CrispModify *modify = rinfo->ri_FdwState;
+
+	/* Nothing is left to be sent. */
+	if (modify != NULL && modify->reached != NULL)
+		seen_free(modify->reached);
 }
 
 const ApiCounts *
@@ -181,23 +198,38 @@ crisp_modify_counts(const ResultRelInfo *rinfo)
 	return modify ? modify->options->counts : NULL;
 }
 
+/*
+ * Check the policies of a partitioned table, and a view's WITH CHECK OPTION, against a row's new values.  PostgreSQL
+ * itself checks the latter alone, and once they were sent, when it's too late.
+ */
+static void
+check_options(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot)
+{
+	if (rinfo->ri_WithCheckOptions == NIL)
+		return;
+	slot->tts_tableOid = RelationGetRelid(rinfo->ri_RelationDesc);
+	ExecWithCheckOptions(modify->operation == CMD_UPDATE ? WCO_RLS_UPDATE_CHECK
+														 : WCO_RLS_INSERT_CHECK,
+						 rinfo, slot, estate);
+	ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
+}
+
 /*----------
  * INSERT
  *----------
  */
 
 /*
- * The values of a row as they are sent, into its slot.  A view's WITH CHECK OPTION is checked against them: after
- * they were sent it would be too late.
+ * Put a row's values, as they are sent, into its slot, for those who look at them: whatever is wrong with that is
+ * found before they were sent.
  */
 static void
-check_options(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-			  const ChangeRequest *request)
+rehearse(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+		 const ChangeRequest *request)
 {
-	if (rinfo->ri_WithCheckOptions == NIL)
-		return;
-	returned_store(modify->returned, slot, request->known, request->nknown, NULL);
-	ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
+	if (rinfo->ri_WithCheckOptions != NIL || returned_wants_any(modify->returned))
+		returned_store(modify->returned, slot, request->known, request->nknown, NULL);
+	check_options(modify, estate, rinfo, slot);
 }
 
 /*
@@ -245,7 +277,7 @@ insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int ns
 	{
 		slot_getallattrs(slots[i]);
 		requests[i] = change_insert(modify->table, slots[i]->tts_values, slots[i]->tts_isnull);
-		check_options(modify, estate, rinfo, slots[i], requests[i]);
+		rehearse(modify, estate, rinfo, slots[i], requests[i]);
 	}
 	for (int i = 0; i < nslots; i++)
 		send_row(modify, slots[i], requests[i]);
@@ -313,6 +345,25 @@ row_keys(const CrispModify *modify, TupleTableSlot *plan_slot)
 }
 
 /*
+ * Whether a row is reached for the first time: of a row that a join finds more than once, PostgreSQL takes the
+ * first.
+ */
+static bool
+is_first_time(const CrispModify *modify, const ChangeKeys *keys)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < keys->count; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&text, '\0');
+		appendStringInfoString(&text, keys->values[i]);
+	}
+	return seen_add(modify->reached, text.data, text.len);
+}
+
+/*
  * The row as it was before, if the plan has it.
  */
 static bool
@@ -364,15 +415,37 @@ changed_columns(const CrispModify *modify, TupleTableSlot *slot, TupleTableSlot 
 	return columns;
 }
 
+/*
+ * Make the requests that change a row.  Returns false when it is gone.
+ */
+static bool
+update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+		   const Bitmapset *columns, const ChangeKeys *keys)
+{
+	List	 *requests = change_update(modify->table, columns, slot->tts_values, slot->tts_isnull,
+									   keys);
+	ListCell *lc;
+
+	check_options(modify, estate, rinfo, slot);
+	foreach(lc, requests)
+	{
+		ApiAnswer answer;
+
+		if (!deliverer_send(modify->deliverer, lfirst(lc), &answer))
+			return false;
+	}
+	if (requests != NIL)
+		deliverer_done(modify->deliverer, keys);
+	return true;
+}
+
 TupleTableSlot *
 crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	CrispModify	 *modify = rinfo->ri_FdwState;
-	bool		  found = true;
 	MemoryContext old_context;
 	ChangeKeys	  keys;
-	List		 *requests;
-	ListCell	 *lc;
+	bool		  done;
 
 	deliverer_enter(modify->deliverer);
 	MemoryContextReset(modify->row_context);
@@ -380,22 +453,12 @@ crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 
 	slot_getallattrs(slot);
 	keys = row_keys(modify, plan_slot);
-	requests = change_update(modify->table, changed_columns(modify, slot, plan_slot),
-							 slot->tts_values, slot->tts_isnull, &keys);
-	if (rinfo->ri_WithCheckOptions != NIL)
-		ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
-	foreach(lc, requests)
-	{
-		ApiAnswer answer;
-
-		found = found && deliverer_send(modify->deliverer, lfirst(lc), &answer);
-	}
-	if (found)
-		deliverer_done(modify->deliverer, &keys);
+	done = is_first_time(modify, &keys) &&
+		   update_row(modify, estate, rinfo, slot, changed_columns(modify, slot, plan_slot), &keys);
 
 	MemoryContextSwitchTo(old_context);
 	deliverer_leave(modify->deliverer);
-	return found ? slot : NULL;
+	return done ? slot : NULL;
 }
 
 TupleTableSlot *
@@ -406,21 +469,22 @@ crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	HeapTupleData old;
 	ChangeKeys	  keys;
 	ApiAnswer	  answer;
-	bool		  found;
+	bool		  done;
 
 	deliverer_enter(modify->deliverer);
 	MemoryContextReset(modify->row_context);
 	old_context = MemoryContextSwitchTo(modify->row_context);
 
 	keys = row_keys(modify, plan_slot);
-	found = deliverer_send(modify->deliverer, change_remove(modify->table, &keys), &answer);
-	if (found)
+	done = is_first_time(modify, &keys) &&
+		   deliverer_send(modify->deliverer, change_remove(modify->table, &keys), &answer);
+	if (done)
 		deliverer_done(modify->deliverer, &keys);
 	MemoryContextSwitchTo(old_context);
 
 	/* For RETURNING, of which the plan has the row. */
-	if (found && get_old_row(modify, plan_slot, &old))
+	if (done && get_old_row(modify, plan_slot, &old))
 		ExecForceStoreHeapTuple(heap_copytuple(&old), slot, true);
 	deliverer_leave(modify->deliverer);
-	return found ? slot : NULL;
+	return done ? slot : NULL;
 }

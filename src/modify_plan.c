@@ -18,9 +18,7 @@
 #if PG_VERSION_NUM >= 140000
 #include "optimizer/appendinfo.h"
 #endif
-#if PG_VERSION_NUM >= 160000
 #include "optimizer/inherit.h"
-#endif
 #include "optimizer/pathnode.h"
 #include "parser/parsetree.h"
 
@@ -238,16 +236,9 @@ static Bitmapset *
 updated_columns(PlannerInfo *root, Index result_relation)
 {
 	Bitmapset *columns = NULL;
-	Bitmapset *all;
+	Bitmapset *all = get_rel_all_updated_cols(root, find_base_rel(root, result_relation));
 	int		   member = -1;
 
-#if PG_VERSION_NUM >= 160000
-	all = get_rel_all_updated_cols(root, find_base_rel(root, result_relation));
-#else
-	RangeTblEntry *rte = planner_rt_fetch(result_relation, root);
-
-	all = bms_union(rte->updatedCols, rte->extraUpdatedCols);
-#endif
 	while ((member = bms_next_member(all, member)) >= 0)
 	{
 		int attnum = member + FirstLowInvalidHeapAttributeNumber;

@@ -201,13 +201,32 @@ crisp_update_columns(const CrispChanges *changes)
 	return text.data;
 }
 
-const CrispField *
-crisp_change_field(const CrispChange *change, const char *column)
+bool
+crisp_change_has(const CrispChange *change, const char *column)
 {
-	if (change == NULL || change->fields == NULL)
-		return NULL;
 	for (const CrispField *field = change->fields; field->column != NULL; field++)
 		if (strcmp(field->column, column) == 0)
-			return field;
-	return NULL;
+			return true;
+	return false;
+}
+
+bool
+crisp_insert_takes(const CrispChanges *changes, const char *column)
+{
+	const char *place = changes->insert->route;
+	char	   *name;
+
+	while ((name = crisp_route_column(&place)) != NULL)
+		if (strcmp(name, column) == 0)
+			return true;
+	return crisp_change_has(changes->insert, column);
+}
+
+bool
+crisp_update_takes(const CrispChanges *changes, const char *column)
+{
+	for (const CrispChange *change = changes->updates; change->method != NULL; change++)
+		if (crisp_change_has(change, column))
+			return true;
+	return false;
 }

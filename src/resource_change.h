@@ -80,7 +80,11 @@ extern char *crisp_route_column(const char **place);
 extern char *crisp_insert_columns(const CrispChanges *changes);
 extern char *crisp_update_columns(const CrispChanges *changes);
 
-/* The field of a change for a column; NULL when it has none.  change may be NULL. */
-extern const CrispField *crisp_change_field(const CrispChange *change, const char *column);
+/* Whether a request has a column in its body. */
+extern bool crisp_change_has(const CrispChange *change, const char *column);
+
+/* Whether an INSERT, or an UPDATE, can write a column.  changes must have it. */
+extern bool crisp_insert_takes(const CrispChanges *changes, const char *column);
+extern bool crisp_update_takes(const CrispChanges *changes, const char *column);
 
 #endif /* CRISP_RESOURCE_CHANGE_H */

@@ -22,6 +22,7 @@
 
 struct Returned
 {
+	const char	*table_name;
 	Bitmapset	*wanted;	/* attribute numbers looked at once a row was sent; 0 is all */
 	List		*columns;	/* attribute numbers that are filled, in their order */
 	const char **paths;		/* of these, in the row; NULL for one that the catalog doesn't have */
@@ -58,6 +59,7 @@ returned_create(const CrispOptions *options, const ResultRelInfo *rinfo)
 	Bitmapset *attributes = NULL;
 	bool	   all;
 
+	returned->table_name = pstrdup(RelationGetRelationName(relation));
 	(void) collect_attributes((Node *) rinfo->ri_returningList, &attributes);
 	if (rinfo->ri_TrigDesc != NULL && rinfo->ri_TrigDesc->trig_insert_after_row)
 		attributes = bms_add_member(attributes, 0);
@@ -117,7 +119,10 @@ returned_store(const Returned *returned, TupleTableSlot *slot, const BodyMember 
 	char		   *error;
 
 	if (!json_parse(CurrentMemoryContext, text, length, &sent, &error))
-		elog(ERROR, "crisp_fdw: what was sent is not JSON: %s", error);
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("row of foreign table \"%s\" cannot be returned", returned->table_name),
+				 errdetail("Its JSON cannot be read: %s.", error)));
 	flatten_row(returned->flattener, row ? row : sent, row ? sent : NULL, values, nulls);
 
 	slot_getallattrs(slot);
