@@ -41,13 +41,14 @@ CREATE FUNCTION crisp_fdw_columns(
     OUT is_key boolean,
     OUT is_required boolean,
     OUT found_in text,
-    OUT lookup_route text)
+    OUT lookup_route text,
+    OUT written_by text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT STABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION crisp_fdw_columns() IS
-'the columns of every Crisp resource: type as imported, JSON path, meaning, and what of a condition on it Crisp is asked';
+'the columns of every Crisp resource: type as imported, JSON path, meaning, and what of a condition on it Crisp is asked, and what can write it';
 
 CREATE FUNCTION crisp_fdw_usage(
     OUT scope text,

@@ -22,7 +22,7 @@
 #include "condition.h"
 #include "http.h"
 #include "import.h"
-#include "resource.h"
+#include "resource_change.h"
 #include "usage.h"
 #include "usage_shmem.h"
 
@@ -62,6 +62,7 @@ enum
 	COLUMNS_IS_REQUIRED,
 	COLUMNS_FOUND_IN,
 	COLUMNS_LOOKUP_ROUTE,
+	COLUMNS_WRITTEN_BY,
 	COLUMNS_COUNT
 };
 
@@ -158,12 +159,13 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 		{
 			const CrispColumn *column = &resource->columns[c];
 			const CrispLookup *lookup = crisp_resource_lookup(resource, column->path);
+			const char		  *name = crisp_column_name(resource, column);
 			bool			   asked = (column->flags & (CRISP_ASKED | CRISP_WEBSITE)) != 0;
 			Datum			   values[COLUMNS_COUNT];
 			bool			   nulls[COLUMNS_COUNT] = {false};
 
 			set_text(values, nulls, COLUMNS_RESOURCE, resource->name);
-			set_text(values, nulls, COLUMNS_NAME, crisp_column_name(resource, column));
+			set_text(values, nulls, COLUMNS_NAME, name);
 			set_text(values, nulls, COLUMNS_TYPE, import_type_name(column->type, types));
 			set_text(values, nulls, COLUMNS_JSON_PATH, asked ? NULL : column->path);
 			set_text(values, nulls, COLUMNS_DESCRIPTION, column->description);
@@ -172,6 +174,7 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 			values[COLUMNS_IS_REQUIRED] = BoolGetDatum((column->flags & CRISP_REQUIRED) != 0);
 			set_text(values, nulls, COLUMNS_FOUND_IN, found_in(column));
 			set_text(values, nulls, COLUMNS_LOOKUP_ROUTE, lookup ? lookup->route : NULL);
+			set_text(values, nulls, COLUMNS_WRITTEN_BY, crisp_written_by(resource->changes, name));
 			tuplestore_putvalues(store, tupdesc, values, nulls);
 		}
 	}

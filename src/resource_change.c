@@ -230,3 +230,14 @@ crisp_update_takes(const CrispChanges *changes, const char *column)
 			return true;
 	return false;
 }
+
+const char *
+crisp_written_by(const CrispChanges *changes, const char *column)
+{
+	bool by_insert = changes && changes->insert && crisp_insert_takes(changes, column);
+	bool by_update = changes && changes->updates && crisp_update_takes(changes, column);
+
+	if (by_insert)
+		return by_update ? "INSERT, UPDATE" : "INSERT";
+	return by_update ? "UPDATE" : NULL;
+}

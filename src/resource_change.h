@@ -87,4 +87,10 @@ extern bool crisp_change_has(const CrispChange *change, const char *column);
 extern bool crisp_insert_takes(const CrispChanges *changes, const char *column);
 extern bool crisp_update_takes(const CrispChanges *changes, const char *column);
 
+/*
+ * The statements that can write a column, as text: "INSERT, UPDATE"; NULL where none can.  changes may be NULL.  The
+ * text is static.
+ */
+extern const char *crisp_written_by(const CrispChanges *changes, const char *column);
+
 #endif /* CRISP_RESOURCE_CHANGE_H */

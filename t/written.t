@@ -1,4 +1,4 @@
-# Rows that are written: what becomes of their values in JSON; which of
+# Rows that are written: which columns can be, by which statement; what becomes of their values in JSON; which of
 # the rows that a join finds twice is written; and what policies, check options and triggers see before anything is sent.
 
 use strict;
@@ -8,6 +8,7 @@ use CrispCluster;
 use CrispSandbox;
 use CrispSession;
 use CrispWrites;
+use FindBin;
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -56,6 +57,70 @@ sub foreign_table
 		"CREATE FOREIGN TABLE $name ($columns) SERVER support OPTIONS (resource '$resource')");
 	return;
 }
+
+# A value of a type, which only a column that can't be written makes wrong before any other.
+my %value = (
+	'text' => "'x'",
+	'bigint' => '1',
+	'boolean' => 'true',
+	'jsonb' => q('{}'),
+	'text[]' => q('{}'),
+	'double precision' => '1',
+	'timestamp with time zone' => 'now()'
+);
+
+subtest 'crisp_fdw_columns() says which columns can be written' => sub {
+	my @columns = map { decode_json($_) } split /\n/, $session->query(<<'END');
+SELECT row_to_json(c) FROM crisp_fdw_columns() c WHERE resource IN ('conversations', 'messages')
+END
+	my (@said, @so, @given);
+
+	foreach my $column (grep { $_->{column_name} ne 'website_id' } @columns)
+	{
+		my ($table, $name) = ("crisp.$column->{resource}", qq("$column->{column_name}"));
+		my @by;
+
+		$session->query(
+			"PREPARE p AS INSERT INTO $table ($name) VALUES ($value{$column->{data_type}})");
+		push @by, 'INSERT'
+		  unless $session->run('EXECUTE p')->{errors}->[0]->{sqlstate} =~ /^(?:0A000|55000)$/;
+		$session->query('DEALLOCATE p');
+		push @by, 'UPDATE' unless @{ $session->run("EXPLAIN UPDATE $table SET $name = $name")->{errors} };
+		push @said, "$table $name " . ($column->{written_by} // '');
+		push @so, "$table $name " . join(', ', @by);
+	}
+	cmp_ok(scalar @so, '>', 80, 'all columns were tried');
+	is_deeply(\@said, \@so, 'and it is so');
+	is_deeply([ written() ], [], 'nothing was written');
+	is(
+		$session->query(
+			"SELECT count(*) FROM crisp_fdw_columns() WHERE written_by IS NOT NULL AND resource NOT IN ('conversations', 'messages')"
+		),
+		0,
+		'no other resource can be written');
+
+	open(my $page, '<', "$FindBin::RealBin/../docs/writing.md") or die "docs/writing.md: $!\n";
+	my $section = '';
+	my %documented;
+	while (<$page>)
+	{
+		$section = $1 if /^## (.*)/;
+		next unless /^\| (`[^|]*) \| ([^|]*) \|/ && $2 ne 'nowhere';
+		push @{ $documented{$section} }, $1 =~ /`([a-z_]+)`/g;
+	}
+	close $page;
+	foreach my $case (
+		[ 'Send a message', 'messages', 'INSERT' ],
+		[ 'Change a conversation', 'conversations', 'UPDATE' ])
+	{
+		my ($heading, $resource, $by) = @{$case};
+		my @wanted = map { $_->{column_name} }
+		  grep { $_->{resource} eq $resource && ($_->{written_by} // '') =~ /$by/ } @columns;
+
+		is_deeply([ sort @{ $documented{$heading} } ], [ sort @wanted ], "docs/writing.md: $heading");
+	}
+	$sandbox->reset;
+};
 
 subtest 'two columns for one field' => sub {
 	my $detail = 'Column "%s" stands for the same at Crisp, and is the one to write.';

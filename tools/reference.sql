@@ -17,15 +17,21 @@ WITH resources AS (
 columns AS (
     SELECT *, row_number() OVER () AS place FROM crisp_fdw_columns()
 ),
+writes AS (
+    SELECT resource, string_agg(pg_temp.cell(column_name), ', ' ORDER BY place) FILTER (WHERE written_by ~ 'INSERT') AS inserted,
+           string_agg(pg_temp.cell(column_name), ', ' ORDER BY place) FILTER (WHERE written_by ~ 'UPDATE') AS updated
+      FROM columns WHERE written_by IS NOT NULL GROUP BY resource
+),
 lines AS (
     SELECT place, 0 AS column_place,
-           format(E'\n### %s\n\n%s. From `GET %s`%s%s%s.\n\n', resource,
+           format(E'\n### %s\n\n%s. From `GET %s`%s%s%s.%s%s\n\n', resource,
                   upper(left(description, 1)) || substr(description, 2), list_route,
                   ', with a token of tier `plugin` from `GET ' || plugin_route || '`',
                   ', columns marked ¹ from `GET ' || detail_route || '`',
-                  ', `count(*)` from `GET ' || count_route || '`')
+                  ', `count(*)` from `GET ' || count_route || '`',
+                  ' `INSERT` can give ' || inserted || '.', ' `UPDATE` can change ' || updated || '.')
            || E'| column | type | JSON path | meaning | asked of Crisp |\n|---|---|---|---|---|' AS line
-      FROM resources
+      FROM resources LEFT JOIN writes USING (resource)
     UNION ALL
     SELECT r.place, c.place,
            format('| %s%s%s | %s | %s | %s | %s |', pg_temp.cell(column_name),
