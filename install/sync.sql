@@ -226,9 +226,10 @@ END
 $$;
 
 -- Find out how many rows there are, for the estimates of crisp_sync_status: from ANALYZE, which costs some
--- requests, so only where a call won't get to the end anyway.
+-- requests, so only where a call won't get to the end anyway.  Returns whether they were made: what came of
+-- them is committed before the next window, which may well fail for want of requests.
 CREATE FUNCTION crisp_sync_expect(work crisp_sync_work, job crisp_sync_job)
-RETURNS void
+RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -238,9 +239,10 @@ DECLARE
     remaining bigint := @extschema@.crisp_sync_requests_left(work);
     expected real;
     may_analyze boolean;
+    analyzed boolean := false;
 BEGIN
     IF job.expected_rows IS NOT NULL OR NOT lower_inf(job.gaps[cardinality(job.gaps)]) THEN
-        RETURN;
+        RETURN false;
     END IF;
     SELECT c.reltuples, pg_has_role(c.relowner, 'USAGE') INTO expected, may_analyze
     FROM pg_class c WHERE c.oid = work.list;
@@ -248,10 +250,12 @@ BEGIN
        AND (remaining BETWEEN cost AND cost + window_cost OR (remaining IS NULL AND work.windows = 40)) THEN
         EXECUTE format('ANALYZE %s', work.list);
         SELECT c.reltuples INTO expected FROM pg_class c WHERE c.oid = work.list;
+        analyzed := expected > 0;
     END IF;
     IF expected > 0 THEN
         UPDATE @extschema@.crisp_sync_my_job j SET expected_rows = expected WHERE j.job_id = work.job_id;
     END IF;
+    RETURN analyzed;
 END
 $$;
 
@@ -272,7 +276,9 @@ BEGIN
         work := @extschema@.crisp_sync_closing(work);
         RETURN;
     END IF;
-    PERFORM @extschema@.crisp_sync_expect(work, job);
+    IF @extschema@.crisp_sync_expect(work, job) THEN
+        RETURN;
+    END IF;
     range := job.gaps[1];
     IF work.by_date THEN
         result := @extschema@.crisp_sync_window_by_date(work, job, range);

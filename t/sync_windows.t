@@ -79,6 +79,14 @@ sync(q('crisp.conversations', 'estimated', max_requests => 36, daily_quota => 10
 	cmp_ok(abs($days - $left / 10), '<', 0.01, "days left: $days");
 }
 
+# They are kept, too, where the requests that are left then are not enough for the next window.
+$session->query(q{CREATE FOREIGN TABLE public.list (session_id text NOT NULL, updated_at timestamptz NOT NULL)
+	SERVER support OPTIONS (resource 'conversations')});
+sync(q('crisp.messages', 'kept', parent => 'public.list', max_requests => 100));
+is(scalar(grep { $_->{query} eq 'per_page=50' } $sandbox->requests), 18, 'the list is sampled');
+cmp_ok(status('share_done', 'kept'), '>', 0, 'which is remembered');
+cmp_ok(status('requests_left', 'kept'), '>', $rows / 2, 'and tells what is left');
+
 # What is left of messages is counted in conversations; nothing is made up where that is not known.
 sync(q('crisp.messages', 'estimated_messages', max_requests => 15));
 is(status('share_done IS NULL AND requests_left IS NULL AND days_left IS NULL', 'estimated_messages'), 't', 'no estimate yet');
