@@ -93,9 +93,9 @@ LIMIT 6;
 \echo 7. A copy in PostgreSQL, to ask as often as you like
 \echo
 \set ECHO queries
-CREATE MATERIALIZED VIEW people AS SELECT * FROM crisp.people_profiles;
+CREATE MATERIALIZED VIEW profiles AS SELECT * FROM crisp.people_profiles;
 
-SELECT count(*) AS people, count(DISTINCT company_name) AS companies, max(created_at)::date AS newest FROM people;
+SELECT count(*) AS people, count(DISTINCT company_name) AS companies, max(created_at)::date AS newest FROM profiles;
 \set ECHO none
 \! "$CRISP_REQUESTS"
 
@@ -104,7 +104,7 @@ SELECT count(*) AS people, count(DISTINCT company_name) AS companies, max(create
 \set ECHO queries
 SELECT count(*) AS new_people
 FROM crisp.people_profiles
-WHERE created_at > (SELECT max(created_at) FROM people);
+WHERE created_at > (SELECT max(created_at) FROM profiles);
 \set ECHO none
 \! "$CRISP_REQUESTS"
 
