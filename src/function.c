@@ -131,11 +131,13 @@ crisp_fdw_resources(PG_FUNCTION_ARGS)
 }
 
 /*
- * Where a column's value comes from, for users.
+ * Where a column's value comes from, for users; NULL where it's never read.
  */
 static const char *
 found_in(const CrispColumn *column)
 {
+	if (column->flags & CRISP_SENT)
+		return NULL;
 	if (column->flags & (CRISP_ASKED | CRISP_WEBSITE))
 		return "request";
 	return (column->flags & CRISP_DETAIL) ? "details" : "list";

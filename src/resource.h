@@ -30,10 +30,10 @@ typedef enum CrispType
 #define CRISP_ASKED 0x04	  /* no field of Crisp: reads what the request asked for */
 #define CRISP_STRINGS 0x08	  /* shows strings only, and reads NULL for all else */
 #define CRISP_STRUCTURES 0x10 /* shows objects and arrays only */
-#define CRISP_SENT 0x40		  /* can be sent, and is not in what Crisp sends: reads NULL */
 #define CRISP_WEBSITE 0x20	  /* reads the website that was asked, whether Crisp sends it or not */
 #define CRISP_DETAIL 0x40	  /* elements of the list lack it: see detail_route */
 #define CRISP_INHERITED 0x80  /* stands in the parent's row, at the same path */
+#define CRISP_SENT 0x100	  /* can be sent, and is not in what Crisp sends: reads NULL */
 
 typedef struct CrispColumn
 {

@@ -151,6 +151,11 @@ is_copy('crisp.visitors', 'public.visitors', 'a visitor that has changed');
 is(scalar(written('public.visitors', 'session_id')), 1, 'and nobody else, is written');
 sync(q('crisp.campaigns', 'public.campaigns'));
 is_copy('crisp.campaigns', 'public.campaigns', 'campaigns');
+is($session->query(<<'END'), 'filter_status', 'with all that their list lacks, and without what is only asked for');
+SELECT string_agg(s.attname, ' ') FROM pg_attribute s
+WHERE s.attrelid = 'crisp.campaigns'::regclass AND s.attnum > 0
+	AND NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = 'public.campaigns'::regclass AND t.attname = s.attname)
+END
 
 #
 # What others see
