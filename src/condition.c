@@ -135,31 +135,27 @@ times_comparable(Oid column_type, Oid value_type)
 }
 
 /*
- * Whether values of a type are equal just when their texts are.
+ * Whether values of a column are equal, as that type, just when the texts are that Crisp has: its
+ * numbers, but not its texts, are written as PostgreSQL writes integers, and a website as
+ * PostgreSQL writes a UUID.
  */
 static bool
-equal_as_text(Oid type)
+equal_as_text(const CrispColumn *column, Oid type)
 {
 	switch (type)
 	{
 		case TEXTOID:
 		case VARCHAROID:
+			return true;
 		case INT2OID:
 		case INT4OID:
 		case INT8OID:
-			return true;
+			return column->type == CRISP_INTEGER;
+		case UUIDOID:
+			return (column->flags & CRISP_WEBSITE) != 0;
 		default:
 			return type_is_enum(type);
 	}
-}
-
-/*
- * The same for the values of one column: a website is written as PostgreSQL writes a UUID.
- */
-static bool
-column_equal_as_text(const CrispColumn *column, Oid type)
-{
-	return equal_as_text(type) || (type == UUIDOID && (column->flags & CRISP_WEBSITE));
 }
 
 /*
@@ -266,7 +262,7 @@ match_comparison(const MatchContext *context, Node *left, Oid op, Oid collation,
 		takes_operator(resource, column, CONDITION_CONTAINS_ALL))
 		return make_condition(context, column, CONDITION_CONTAINS_ALL, column_type, value_type);
 
-	if (!column_equal_as_text(column, column_type) || !column_equal_as_text(column, value_type))
+	if (!equal_as_text(column, column_type) || !equal_as_text(column, value_type))
 		return NIL;
 	if (strategy == BTEqualStrategyNumber && takes_operator(resource, column, CONDITION_EQUAL))
 		return make_condition(context, column, CONDITION_EQUAL, column_type, value_type);
@@ -325,14 +321,15 @@ match_any(const MatchContext *context, ScalarArrayOpExpr *op, Node **value)
 
 	*value = right;
 	column = match_column(context, left);
-	if (column != NULL && column_equal_as_text(column, left_type) &&
-		column_equal_as_text(column, getBaseType(element_type)) &&
+	if (column != NULL && equal_as_text(column, left_type) &&
+		equal_as_text(column, getBaseType(element_type)) &&
 		takes_operator(resource, column, CONDITION_ANY) && value_is_fixed(context, right))
 		return make_condition(context, column, CONDITION_ANY, left_type, element_type);
 
 	*value = left;
 	column = match_column(context, right);
-	if (column != NULL && equal_as_text(left_type) && equal_as_text(getBaseType(element_type)) &&
+	if (column != NULL && equal_as_text(column, left_type) &&
+		equal_as_text(column, getBaseType(element_type)) &&
 		takes_operator(resource, column, CONDITION_CONTAINS) && value_is_fixed(context, left))
 		return make_condition(context, column, CONDITION_CONTAINS, exprType(right), left_type);
 	return NIL;

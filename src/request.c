@@ -29,6 +29,9 @@
 /* A value too long for a URL stays with PostgreSQL, bytes. */
 #define MAX_VALUE_BYTES 1000
 
+/* The same for what the search filter demands, before it is escaped. */
+#define MAX_CRITERIA_BYTES 2000
+
 /* A condition, read from its integer List. */
 typedef struct Condition
 {
@@ -48,7 +51,7 @@ typedef struct RequestContext
 	Condition		   *conditions;
 	int					nconditions;
 	StringInfoData		query;
-	List			   *criteria; /* char *, what the search filter demands */
+	StringInfoData		criteria; /* JSON objects, what the search filter demands */
 	const CrispFilter  *finds;	  /* by which a value is searched for; or NULL */
 	CrispRequest	   *request;
 } RequestContext;
@@ -311,7 +314,7 @@ only_value(const Condition *condition)
 }
 
 /*
- * Add a criterion of the search filter: the column holds value.
+ * Add a criterion of the search filter, while there is room: the column holds value.
  */
 static void
 add_criterion(RequestContext *context, const char *criterion, const char *value)
@@ -326,7 +329,9 @@ add_criterion(RequestContext *context, const char *criterion, const char *value)
 	appendStringInfoString(&text, ",\"operator\":\"eq\",\"query\":[");
 	escape_json(&text, value);
 	appendStringInfoString(&text, "]}");
-	context->criteria = lappend(context->criteria, text.data);
+	if (context->criteria.len + text.len < MAX_CRITERIA_BYTES)
+		appendStringInfo(&context->criteria, "%s%s", context->criteria.len > 0 ? "," : "",
+						 text.data);
 }
 
 /*
@@ -468,17 +473,10 @@ static void
 add_search_filter(RequestContext *context)
 {
 	const CrispResource *resource = context->options->resource;
-	StringInfoData		 filter;
-	ListCell			*lc;
 
-	if (context->criteria == NIL)
+	if (context->criteria.len == 0)
 		return;
-
-	initStringInfo(&filter);
-	foreach(lc, context->criteria)
-		appendStringInfo(&filter, "%s%s", filter.len > 0 ? "," : "[", (char *) lfirst(lc));
-	appendStringInfoChar(&filter, ']');
-	add_param(context, resource->search_filter_param, filter.data);
+	add_param(context, resource->search_filter_param, psprintf("[%s]", context->criteria.data));
 	appendStringInfo(&context->query, "&%s", resource->search_filter_query);
 }
 
@@ -635,6 +633,7 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 	context.request->dates = (TimeRange) TIME_RANGE_ALL;
 	context.request->times = (TimeRange) TIME_RANGE_ALL;
 	initStringInfo(&context.query);
+	initStringInfo(&context.criteria);
 
 	if (!read_conditions(&context, conditions, values) || !set_dates(&context))
 		return NULL;
