@@ -111,6 +111,30 @@ json_path_append_key(StringInfo path, const char *key)
 }
 
 /*
+ * json_path_normalize -- leave out the quotes that a path doesn't need
+ */
+char *
+json_path_normalize(const char *text)
+{
+	const char	  *at = text;
+	const char	  *error = NULL;
+	StringInfoData path;
+	StringInfoData key;
+
+	initStringInfo(&path);
+	initStringInfo(&key);
+	do
+	{
+		resetStringInfo(&key);
+		at = read_key(at, &key, &error);
+		if (at == NULL)
+			return pstrdup(text);
+		json_path_append_key(&path, key.data);
+	} while (*at++ == '.');
+	return at[-1] == '\0' ? path.data + 1 : pstrdup(text);
+}
+
+/*
  * json_path_get -- follow a path
  */
 const JsonNode *

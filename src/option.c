@@ -27,6 +27,7 @@
 
 #include "compat.h"
 #include "credential.h"
+#include "jsonpath.h"
 #include "option.h"
 #include "option_check.h"
 #include "url.h"
@@ -666,7 +667,7 @@ option_daily_quota(const CrispOptions *options)
 }
 
 /*
- * A column's json_path option, or NULL.
+ * A column's json_path option, normalized, or NULL.
  */
 static const char *
 json_path_of_column(Oid relid, AttrNumber attnum)
@@ -678,7 +679,7 @@ json_path_of_column(Oid relid, AttrNumber attnum)
 		DefElem *def = lfirst_node(DefElem, lc);
 
 		if (strcmp(def->defname, "json_path") == 0)
-			return defGetString(def);
+			return json_path_normalize(defGetString(def));
 	}
 	return NULL;
 }

@@ -128,6 +128,16 @@ is( costs(
 		'the e-mail of an id'),
 	$email,
 	'the e-mail of an id is that of the profile');
+
+# A path is the same with quotes that it doesn't need.
+sql(<<'END');
+CREATE FOREIGN TABLE quoted (id text OPTIONS (json_path '"people_id"'), mail text OPTIONS (json_path '"email"'))
+	SERVER support OPTIONS (resource 'people_data');
+END
+is( costs(2, "SELECT mail FROM quoted WHERE id = '$person'", 'an e-mail address by a path in quotes'),
+	$email, 'an e-mail address by a path in quotes');
+is( costs(2, "SELECT id FROM quoted WHERE mail = '$email'", 'a search by a path in quotes'),
+	$person, 'a search by a path in quotes');
 is(costs(2, "SELECT count(*) FROM crisp.people_data WHERE people_id IN ('$person', '$other', '$other')", 'two ids'),
 	2, 'two ids: rows');
 is(sql("SELECT data ->> (SELECT min(k) FROM jsonb_object_keys(data) k) IS NOT NULL FROM crisp.people_data WHERE people_id = '$person'"),
