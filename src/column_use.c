@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "column_use.h"
 
@@ -88,14 +89,28 @@ column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey)
 	return 0;
 }
 
-bool
-column_use_is_descending(PathKey *pathkey)
+/*
+ * Whether a pathkey wants the largest values first.
+ */
+static bool
+is_descending(const PathKey *pathkey)
 {
 #if PG_VERSION_NUM >= 180000
 	return pathkey->pk_cmptype == COMPARE_GT;
 #else
 	return pathkey->pk_strategy == BTGreaterStrategyNumber;
 #endif
+}
+
+bool
+column_use_is_latest_first(Oid relid, AttrNumber attnum, PathKey *pathkey)
+{
+	Oid type = getBaseType(get_atttype(relid, attnum));
+
+	/* ORDER BY ... USING may name an operator that sorts by something else. */
+	return is_descending(pathkey) &&
+		   pathkey->pk_opfamily == lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf &&
+		   (type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || type == INT8OID);
 }
 
 /*
@@ -137,12 +152,4 @@ column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum)
 								 attnum))
 			return true;
 	return false;
-}
-
-bool
-column_use_sorts_as_time(Oid relid, AttrNumber attnum)
-{
-	Oid type = getBaseType(get_atttype(relid, attnum));
-
-	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || type == INT8OID;
 }

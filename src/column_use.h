@@ -20,20 +20,19 @@
 extern List *column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses,
 							 AttrNumber sort_column);
 
-/*
- * The attribute number of the relation's own column that a pathkey sorts by,
- * or 0; and whether it wants the largest values first.
- */
+/* The attribute number of the relation's own column that a pathkey sorts by, or 0. */
 extern AttrNumber column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey);
-extern bool		  column_use_is_descending(PathKey *pathkey);
+
+/*
+ * Whether a pathkey that sorts by a column wants the latest of the times first that the column shows,
+ * whose values are passed by value.
+ */
+extern bool column_use_is_latest_first(Oid relid, AttrNumber attnum, PathKey *pathkey);
 
 /*
  * Whether a column holds no NULL in the rows that are wanted: it's declared
  * so, or a condition demands it.
  */
 extern bool column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum);
-
-/* Whether values of a column sort as the times do that they stand for, and are passed by value. */
-extern bool column_use_sorts_as_time(Oid relid, AttrNumber attnum);
 
 #endif /* CRISP_COLUMN_USE_H */

@@ -79,7 +79,7 @@ cursor_create(const CrispRequest *request)
 	cursor->stops = time_range_lower(request->times, &cursor->stop_before);
 
 	/* What is before the epoch can't be said. */
-	if (time_range_upper(request->times, &upper) && upper >= 0 && upper < PG_INT64_MAX)
+	if (time_range_upper(request->times, &upper) && upper >= 0)
 	{
 		cursor->bounded = true;
 		cursor->before = upper + 1;

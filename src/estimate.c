@@ -210,18 +210,15 @@ bounded_share(PlannerInfo *root, RelOptInfo *rel, const CrispResource *resource,
 
 WalkEstimate
 estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
-			  const Conditions *conditions, double nkeys, double parent_rows, bool inherits)
+			  const Conditions *conditions, double nkeys, bool inherits)
 {
 	const CrispResource *resource = options->resource;
-	double				 below = resource->parent->typical_rows;
+	double				 parent_rows = Max(rel->tuples / resource->parent->typical_rows, 1);
+	double				 below = rel->tuples / parent_rows;
 	WalkEstimate		 result = {0};
 	bool				 by_argument;
 	double				 share = 1;
 	double				 lists;
-
-	if (parent_rows <= 0)
-		parent_rows = Max(rel->tuples / below, 1);
-	below = rel->tuples / parent_rows;
 
 	result.parents = named_parents(root, resource, conditions, &by_argument);
 	result.named = result.parents >= 0;

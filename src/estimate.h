@@ -40,11 +40,9 @@ typedef struct WalkEstimate
 
 /*
  * Estimate that for conditions on the relation.  nkeys is how many keys are looked
- * up below each row of the parent, 0 for the whole list; parent_rows is how many rows the
- * parent has, 0 where that isn't known; inherits as in request_create_child().
+ * up below each row of the parent, 0 for the whole list; inherits as in request_create_child().
  */
 extern WalkEstimate estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
-								  const Conditions *conditions, double nkeys, double parent_rows,
-								  bool inherits);
+								  const Conditions *conditions, double nkeys, bool inherits);
 
 #endif /* CRISP_ESTIMATE_H */

@@ -131,6 +131,8 @@ fetch(Newest *newest, TupleTableSlot *slot, bool *in_order, bool *matches)
 		*in_order = false;
 	econtext->ecxt_scantuple = slot;
 	*matches = ExecQual(newest->node->ss.ps.qual, econtext);
+	if (!*matches)
+		InstrCountFiltered1(newest->node, 1);
 	return true;
 }
 

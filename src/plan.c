@@ -141,9 +141,10 @@ plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 {
 	ScanPlan		   *plan = baserel->fdw_private;
 	const CrispOptions *options = plan->options;
-	Cost startup_cost = draft->first * options->startup_cost + baserel->baserestrictcost.startup +
+	double				first = Min(draft->first, draft->requests);
+	Cost startup_cost = first * options->startup_cost + baserel->baserestrictcost.startup +
 						draft->penalty;
-	Cost total_cost = startup_cost + (draft->requests - draft->first) * options->startup_cost +
+	Cost total_cost = startup_cost + (draft->requests - first) * options->startup_cost +
 					  draft->received * (options->tuple_cost + cpu_tuple_cost +
 										 baserel->baserestrictcost.per_tuple);
 	Relids required_outer = draft->param_info ? draft->param_info->ppi_req_outer
@@ -397,11 +398,14 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 		return;
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
 	attnum = column_use_pathkey(baserel, pathkey);
-	if (attnum <= 0 || !column_use_is_descending(pathkey))
+	if (attnum <= 0 || !column_use_is_latest_first(plan->relid, attnum, pathkey))
 		return;
 	column = condition_catalog_column(options, plan->relid, attnum);
 	order = column ? crisp_resource_order(options->resource, column->path) : NULL;
-	if (order == NULL || !column_use_sorts_as_time(plan->relid, attnum))
+
+	/* Conditions are checked on rows that are gathered, and then by the executor as well. */
+	if (order == NULL || contain_volatile_functions(
+							 (Node *) extract_actual_clauses(baserel->baserestrictinfo, false)))
 		return;
 
 	/* Crisp puts rows without the column last. */

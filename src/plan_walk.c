@@ -17,28 +17,6 @@
 #include "plan_walk.h"
 
 /*
- * How many rows the parent of the relation's resource has, by another relation of the query that shows it; 0
- * where there is none.
- */
-static double
-rows_of_parent(PlannerInfo *root, RelOptInfo *baserel)
-{
-	const ScanPlan *plan = baserel->fdw_private;
-
-	for (int i = 1; i < root->simple_rel_array_size; i++)
-	{
-		const RelOptInfo *rel = root->simple_rel_array[i];
-		const ScanPlan	 *other = rel ? rel->fdw_private : NULL;
-
-		if (other != NULL && rel->fdwroutine == baserel->fdwroutine && rel->tuples > 0 &&
-			other->options->resource == plan->options->resource->parent->resource &&
-			other->options->server_id == plan->options->server_id)
-			return rel->tuples;
-	}
-	return 0;
-}
-
-/*
  * Whether the query uses columns that the parent's rows hand down to those of the relation,
  * besides the argument.
  */
@@ -70,19 +48,18 @@ estimate_walk_for(PlannerInfo *root, RelOptInfo *baserel, const Conditions *cond
 				  int *key_condition)
 {
 	const ScanPlan *plan = baserel->fdw_private;
-	double			parent_rows = rows_of_parent(root, baserel);
 	bool			inherits = uses_inherited(baserel);
 	double			nkeys = 0;
 	WalkEstimate	keys;
 	WalkEstimate	lists;
 
 	*key_condition = plan_lookup_condition(root, plan->options, conditions, &nkeys);
-	keys = estimate_walk(root, baserel, plan->options, conditions, nkeys, parent_rows, inherits);
+	keys = estimate_walk(root, baserel, plan->options, conditions, nkeys, inherits);
 	if (*key_condition < 0 || keys.named)
 		return keys;
 
 	/* Below each row of the parent, several keys may cost more than the list does. */
-	lists = estimate_walk(root, baserel, plan->options, conditions, 0, parent_rows, inherits);
+	lists = estimate_walk(root, baserel, plan->options, conditions, 0, inherits);
 	if (keys.requests <= lists.requests)
 		return keys;
 	*key_condition = -1;
@@ -120,7 +97,7 @@ walk_pathkeys(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditio
 	attnum = column_use_pathkey(baserel, pathkey);
 	column = attnum > 0 ? condition_catalog_column(plan->options, plan->relid, attnum) : NULL;
 	if (column == NULL || strcmp(column->path, resource->cursor->path) != 0 ||
-		!column_use_is_descending(pathkey) || !column_use_sorts_as_time(plan->relid, attnum))
+		!column_use_is_latest_first(plan->relid, attnum, pathkey))
 		return NIL;
 
 	/* Rows without a time come last. */
@@ -141,7 +118,6 @@ plan_offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
 	draft->received = walk.received;
 	draft->requests = walk.requests;
 	draft->first = Min(walk.parent_requests, 1) + 1;
-	draft->first = Min(draft->first, draft->requests);
 	if (walk.named)
 		draft->rows = Min(draft->rows, walk.received);
 	if (key_condition < 0)

@@ -18,7 +18,7 @@
 
 #include "timerange.h"
 
-/* What ISO 8601 can say with a year of four digits. */
+/* What ISO 8601 can say with a year of four digits; later times mean nothing to Crisp. */
 #define ISO_MIN_MS INT64CONST(-62135596800000) /* 0001-01-01T00:00:00.000Z */
 #define ISO_MAX_MS INT64CONST(253402300799999) /* 9999-12-31T23:59:59.999Z */
 
@@ -160,7 +160,7 @@ bool
 time_range_upper(TimeRange range, int64 *unix_ms)
 {
 	*unix_ms = upper_ms(range);
-	return range.upper != PG_INT64_MAX;
+	return *unix_ms <= ISO_MAX_MS;
 }
 
 /*

@@ -39,7 +39,10 @@ extern bool time_range_is_empty(TimeRange range);
 /* A time in Unix milliseconds, as the ends of ranges have it. */
 extern int64 time_range_from_unix_ms(int64 unix_ms);
 
-/* Whether a range has a lower bound; if so, *unix_ms gets it, rounded down.  An upper one is rounded up. */
+/*
+ * Whether a range has a lower bound, and an upper one before the end of the year 9999; if so, *unix_ms gets
+ * it, rounded down, or up.
+ */
 extern bool time_range_lower(TimeRange range, int64 *unix_ms);
 extern bool time_range_upper(TimeRange range, int64 *unix_ms);
 

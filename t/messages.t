@@ -330,6 +330,14 @@ foreach my $case (
 		cmp_ok($asked, '<=', $bound + 1, "timestamp $operator place $place: where it begins");
 	}
 }
+foreach my $end ('infinity', '200000-01-01')
+{
+	my ($printed, @requests) = requests_of(
+		"SELECT fingerprint FROM crisp.messages WHERE session_id = '$long' AND \"timestamp\" < '$end' ORDER BY 1");
+
+	is($printed, fingerprints(@{ $messages{$long} }), "timestamp < '$end': rows");
+	is(parameters($requests[0])->{timestamp_before}, undef, "timestamp < '$end' is no bound");
+}
 foreach my $newest (3, 70)
 {
 	my $since = $conversations[$newest]->{updated_at};
