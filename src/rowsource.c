@@ -9,8 +9,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "rowsource.h"
@@ -65,9 +63,7 @@ row_source_begin(const CrispOptions *options, Relation relation, List *columns,
 
 		if (search != NULL && source.path != NULL && strcmp(source.path, search->path) == 0)
 		{
-			Oid type = getBaseType(attribute->atttypid);
-
-			if (search_column != NULL && (type == TEXTOID || type == VARCHAROID))
+			if (search_column != NULL)
 				*search_column = attribute->attnum;
 		}
 		else

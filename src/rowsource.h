@@ -25,7 +25,7 @@ extern FlattenSource row_source_column(const CrispOptions *options, Oid relid,
 
 /*
  * Prepare the conversion of rows for the columns whose attribute numbers are
- * in columns (an integer List).  A text
+ * in columns (an integer List).  A
  * column that reads what full-text search was asked for is left out, and
  * *search_column gets its number, which may be NULL; it's 0 where there is none.
  * Palloc'd in CurrentMemoryContext.  Raises what flatten_begin() raises.

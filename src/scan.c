@@ -10,23 +10,17 @@
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <math.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "storage/fd.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/ruleutils.h"
 #include "utils/tuplestore.h"
 
-#include "condition.h"
 #include "detail.h"
 #include "flatten.h"
 #include "list.h"
@@ -38,6 +32,7 @@
 #include "rescan.h"
 #include "rowsource.h"
 #include "scan.h"
+#include "scan_request.h"
 #include "walk.h"
 #include "writes.h"
 
@@ -47,10 +42,10 @@ typedef struct CrispScan
 	CrispOptions *options;
 	Flattener	 *flattener;
 	AttrNumber	  search_column; /* reads what was searched for; 0 for none */
+	Datum		  search_value;	 /* that, if the request searches */
 
 	List *method;		/* SCAN_PRIVATE_METHOD */
-	List *conditions;	/* SCAN_PRIVATE_CONDITIONS */
-	List *value_states; /* ExprStates of their values */
+	List *value_states; /* ExprStates of the conditions' values */
 
 	/* Of the request that is running; at most one of list, lookup and walk is set. */
 	MemoryContext request_context;
@@ -79,6 +74,14 @@ typedef struct CrispScan
 	Tuplestorestate *store;
 	TupleTableSlot	*store_slot; /* for a row of it */
 	bool			 reads_first;
+
+	/*
+	 * All rows of the list that stands in for lookups where keys can't be looked
+	 * up, kept where that may happen again; otherwise NULL.
+	 */
+	Tuplestorestate *whole;
+	char			*whole_target; /* of the list's first page; NULL before it was read */
+	bool			 reads_whole;  /* the request is served from there */
 } CrispScan;
 
 static int
@@ -151,7 +154,6 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	/* Options are read now, not at planning: a cached plan must see what has changed. */
 	scan->options = option_of_table(RelationGetRelid(relation));
 	scan->method = list_nth(plan->fdw_private, SCAN_PRIVATE_METHOD);
-	scan->conditions = list_nth(plan->fdw_private, SCAN_PRIVATE_CONDITIONS);
 	scan->value_states = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 	{
@@ -173,14 +175,19 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 		scan->cache = answer_cache_create((Size) work_mem * 1024);
 	else
 		scan->reads_first = statement_writes(node->ss.ps.state, RelationGetRelid(relation));
-	if (scan->reads_first || (scan->cache == NULL && rescan_is_possible(node, eflags)))
+	if (scan->reads_first || rescan_is_possible(node, eflags))
 	{
-		if (method_field(scan, METHOD_KIND) == SCAN_WALK)
-			scan->cache = answer_cache_create((Size) work_mem * 1024);
-		scan->store = tuplestore_begin_heap(false, false, work_mem);
-		tuplestore_set_eflags(scan->store, EXEC_FLAG_REWIND);
+		Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
+
+		tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
 		scan->store_slot = ExecInitExtraTupleSlot(node->ss.ps.state, RelationGetDescr(relation),
 												  &TTSOpsMinimalTuple);
+		if (scan->cache != NULL)
+			scan->whole = store;
+		else
+			scan->store = store;
+		if (method_field(scan, METHOD_KIND) == SCAN_WALK)
+			scan->cache = answer_cache_create((Size) work_mem * 1024);
 	}
 	if (scan->cache == NULL)
 		begin_details(node, list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS));
@@ -206,103 +213,18 @@ crisp_scan_detail_target(ForeignScanState *node)
 							  crisp_resource_detail_route(options->resource, options->tier), NULL);
 }
 
-/*
- * Whether an expression holds a value that only a running plan knows.
- */
-static bool
-needs_execution(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
-		return true;
-	return expression_tree_walker(node, needs_execution, context);
-}
-
-/*
- * Evaluate the values of the scan's conditions.  With a deparse context, those
- * that only a running plan knows are left as text.
- */
-static ConditionValue *
-evaluate_values(ForeignScanState *node, List *deparse_context)
-{
-	CrispScan	   *scan = node->fdw_state;
-	ForeignScan	   *plan = (ForeignScan *) node->ss.ps.plan;
-	ConditionValue *values = palloc0(sizeof(ConditionValue) *
-									 Max(list_length(scan->value_states), 1));
-	ListCell	   *lc_state;
-	ListCell	   *lc_expr;
-	int				i = 0;
-
-	forboth(lc_state, scan->value_states, lc_expr, plan->fdw_exprs)
-	{
-		ConditionValue *value = &values[i++];
-
-		value->known = deparse_context == NIL || !needs_execution(lfirst(lc_expr), NULL);
-		if (value->known)
-			value->value = ExecEvalExpr((ExprState *) lfirst(lc_state), node->ss.ps.ps_ExprContext,
-										&value->isnull);
-		else
-			value->text = deparse_expression(lfirst(lc_expr), deparse_context, false, false);
-	}
-	return values;
-}
-
-/*
- * The page size for a list of which the query wants so many rows: as few
- * pages as possible, and those no larger than needed.  Several pages of an
- * exact scan are full, since each begins with rows of the one before.
- */
-static int
-page_size(const CrispOptions *options, int rows)
-{
-	int pages;
-
-	if (rows <= 0 || (options->exact_scan && rows > options->per_page))
-		return options->per_page;
-	pages = (rows + options->per_page - 1) / options->per_page;
-	return Max(CRISP_MIN_PER_PAGE, (rows + pages - 1) / pages);
-}
-
 CrispRequest *
 crisp_scan_request(ForeignScanState *node, List *deparse_context)
 {
-	CrispScan		 *scan = node->fdw_state;
-	int				  kind = method_field(scan, METHOD_KIND);
-	int				  order = method_field(scan, METHOD_ORDER);
-	bool			  by_date = kind == SCAN_LIST && scan->options->exact_scan;
-	const CrispOrder *asked = order >= 0 && !by_date ? &scan->options->resource->orders[order]
-													 : NULL;
+	const CrispScan *scan = node->fdw_state;
 
-	/* The newest rows end at a bound, too, but for the sake of a proved order alone. */
-	bool			stops = kind == SCAN_LIST || (asked != NULL && asked->opposite != NULL);
-	ConditionValue *values = evaluate_values(node, deparse_context);
-	int				lookup = method_field(scan, METHOD_CONDITION);
-	CrispRequest   *request;
-
-	if (kind == SCAN_WALK)
-		request = request_create_child(scan->options, scan->conditions, values, lookup,
-									   method_field(scan, METHOD_INHERITS) != 0);
-	else
-		request = request_create(scan->options, scan->conditions, values,
-								 kind == SCAN_LOOKUP ? lookup : -1, asked, stops);
-
-	if (request != NULL)
-	{
-		int rows = method_field(scan, METHOD_PAGE_ROWS);
-
-		request->rows_wanted = rows;
-		request->per_page = page_size(scan->options, rows);
-		request->pages_wanted = (rows + request->per_page - 1) / request->per_page;
-		if (kind == SCAN_LIST)
-			request->pages_expected = method_field(scan, METHOD_REQUESTS);
-	}
-	return request;
+	return scan_request_create(node, scan->options, scan->value_states, deparse_context);
 }
 
 static bool fetch_from_list(ForeignScanState *node, TupleTableSlot *slot);
 static bool row_at_hand(ForeignScanState *node);
 static void restart_list(ForeignScanState *node);
+static void read_whole(ForeignScanState *node);
 
 /*
  * Ask for the list in no order.  Where its newest rows were wanted, all of it
@@ -321,6 +243,20 @@ give_up_order(CrispScan *scan)
 }
 
 /*
+ * What was searched for, as the type of the column that reads it.
+ */
+static Datum
+make_search_value(const ForeignScanState *node, AttrNumber attnum, const char *search)
+{
+	TupleDesc tupdesc = RelationGetDescr(node->ss.ss_currentRelation);
+	Oid		  input;
+	Oid		  parameter;
+
+	getTypeInputInfo(TupleDescAttr(tupdesc, attnum - 1)->atttypid, &input, &parameter);
+	return OidInputFunctionCall(input, pstrdup(search), parameter, -1);
+}
+
+/*
  * Evaluate what is asked for, and get ready to ask.
  */
 static void
@@ -334,12 +270,16 @@ start_request(ForeignScanState *node)
 	scan->started = true;
 	if (request != NULL)
 		scan->asked = *request;
+	if (request != NULL && request->search != NULL && scan->search_column > 0)
+		scan->search_value = make_search_value(node, scan->search_column, request->search);
 	if (request == NULL)
 		scan->at_end = true;
 	else if (method_field(scan, METHOD_KIND) == SCAN_WALK)
 		scan->walk = walk_begin(request, scan->cache);
 	else if (request->lookup != NULL)
 		scan->lookup = lookup_begin(request, scan->cache);
+	else if (scan->whole != NULL)
+		read_whole(node);
 	else
 	{
 		bool trusted = request->order != NULL && (newest || request->stops) &&
@@ -406,6 +346,7 @@ drop_request(CrispScan *scan)
 	scan->request = NULL;
 	scan->started = false;
 	scan->at_end = false;
+	scan->reads_whole = false;
 	MemoryContextReset(scan->request_context);
 	if (scan->store != NULL)
 		tuplestore_clear(scan->store);
@@ -428,7 +369,7 @@ store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot)
 				slot->tts_isnull);
 	if (scan->search_column > 0 && scan->request->search != NULL)
 	{
-		slot->tts_values[scan->search_column - 1] = CStringGetTextDatum(scan->request->search);
+		slot->tts_values[scan->search_column - 1] = scan->search_value;
 		slot->tts_isnull[scan->search_column - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);
@@ -488,6 +429,53 @@ restart_list(ForeignScanState *node)
 }
 
 /*
+ * Read the whole list, or go back to its first row where that was done for an earlier pass.
+ */
+static void
+read_whole(ForeignScanState *node)
+{
+	CrispScan	   *scan = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	char		   *target = request_list_target(scan->request, 1);
+
+	if (scan->whole_target == NULL || strcmp(scan->whole_target, target) != 0)
+	{
+		MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
+														  ALLOCSET_DEFAULT_SIZES);
+
+		tuplestore_clear(scan->whole);
+		if (scan->whole_target != NULL)
+			pfree(scan->whole_target);
+		scan->whole_target = NULL;
+		scan->list = list_reader_begin(scan->request);
+		MemoryContextSwitchTo(row_context);
+		while (fetch_from_list(node, slot))
+		{
+			tuplestore_puttupleslot(scan->whole, slot);
+			ExecClearTuple(slot);
+			MemoryContextReset(row_context);
+		}
+		MemoryContextSwitchTo(scan->request_context);
+		MemoryContextDelete(row_context);
+		scan->whole_target = MemoryContextStrdup(node->ss.ps.state->es_query_cxt, target);
+	}
+	tuplestore_rescan(scan->whole);
+	scan->reads_whole = true;
+}
+
+/*
+ * Fill slot with the next row that is kept; returns false at the end.
+ */
+static bool
+fetch_kept(CrispScan *scan, Tuplestorestate *store, TupleTableSlot *slot)
+{
+	if (!tuplestore_gettupleslot(store, true, false, scan->store_slot))
+		return false;
+	ExecCopySlot(slot, scan->store_slot);
+	return true;
+}
+
+/*
  * Fill slot with the next row of the scan; returns false at the end.
  */
 static bool
@@ -503,6 +491,8 @@ fetch_row(ForeignScanState *node, TupleTableSlot *slot)
 
 	if (scan->newest != NULL)
 		found = newest_next(scan->newest, slot);
+	else if (scan->reads_whole)
+		found = fetch_kept(scan, scan->whole, slot);
 	else
 		found = fetch_from_list(node, slot);
 	scan->at_end = !found;
@@ -572,12 +562,11 @@ crisp_iterate_scan(ForeignScanState *node)
 		check_parameters(node);
 	if (scan->reads_first && !scan->started)
 		read_first(node);
-	if (scan->store != NULL && !tuplestore_ateof(scan->store))
-	{
-		/* Rows that an earlier pass over the same request has fetched. */
-		if (tuplestore_gettupleslot(scan->store, true, false, scan->store_slot))
-			return ExecCopySlot(slot, scan->store_slot);
-	}
+
+	/* Rows that an earlier pass over the same request has fetched. */
+	if (scan->store != NULL && !tuplestore_ateof(scan->store) &&
+		fetch_kept(scan, scan->store, slot))
+		return slot;
 
 #if PG_VERSION_NUM >= 140000
 	scan->pending = node->ss.ps.async_capable && !crisp_scan_is_ready(node);
@@ -597,7 +586,7 @@ crisp_scan_is_ready(ForeignScanState *node)
 
 	if (!scan->started)
 		start_request(node);
-	if (scan->at_end || scan->newest != NULL)
+	if (scan->at_end || scan->newest != NULL || scan->reads_whole)
 		return true;
 	if (scan->details != NULL)
 		return details_is_ready(scan->details);
@@ -685,6 +674,8 @@ crisp_end_scan(ForeignScanState *node)
 	drop_request(scan);
 	if (scan->store != NULL)
 		tuplestore_end(scan->store);
+	if (scan->whole != NULL)
+		tuplestore_end(scan->whole);
 }
 
 ScanCounts

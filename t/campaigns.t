@@ -111,6 +111,35 @@ foreach my $found ('', JSON::PP->new->utf8->encode($other))
 	$sandbox->reset;
 }
 
+# Columns of types of the user's choice.
+{
+	sql(<<'END');
+CREATE TYPE status AS ENUM ('not_configured', 'ready', 'paused', 'sending', 'done');
+CREATE FOREIGN TABLE typed_campaigns (campaign_id text, filter_status status, type text)
+	SERVER support OPTIONS (resource 'campaigns');
+CREATE FOREIGN TABLE numbered_campaigns (campaign_id text, tag bigint)
+	SERVER support OPTIONS (resource 'campaigns');
+END
+	my $done = sql(q(SELECT campaign_id FROM crisp.campaigns WHERE filter_status = 'done' ORDER BY 1));
+
+	isnt($done, '', 'campaigns that are done');
+	is(sql(q(SELECT campaign_id FROM typed_campaigns WHERE filter_status = 'done' ORDER BY 1)),
+		$done, 'a status of an enumerated type');
+	is(sql(q(SELECT DISTINCT filter_status FROM typed_campaigns WHERE filter_status = 'done' AND type = 'one_shot')),
+		'done', '... reads what was asked for');
+
+	# Texts that differ are the same number.
+	$sandbox->data([
+			map {
+				{ op => 'patch', resource => 'campaigns', key => $campaigns[$_]->{campaign_id},
+				  set => { tag => ('7', '007', '8')[ $_ % 3 ] } }
+			} 0 .. $#campaigns ]);
+	is(sql('SELECT count(*) FROM numbered_campaigns WHERE tag = 7'),
+		30, 'a text that is read as a number is not compared as text');
+	is(sql(q(SELECT count(*) FROM crisp.campaigns WHERE tag = '7')), 15, 'but one that is read as text is');
+	$sandbox->reset;
+}
+
 # A search that takes names for something else costs rows nothing.
 {
 	$sandbox->control({ honour_filters => JSON::PP::false });

@@ -94,6 +94,17 @@ END
 		qr/Crisp Request: none.*\n *Expected Requests: 0$/m,
 		'EXPLAIN: nothing to ask');
 
+	my ($startup, $total) =
+	  plan_of("SELECT * FROM $conversations WHERE session_id = ANY ('{}')", options => 'COSTS') =~
+	  /cost=([0-9.]+)\.\.([0-9.]+)/;
+	cmp_ok($total, '>=', $startup, 'EXPLAIN: the costs of no keys');
+
+	# What a newest scan drops counts, too.
+	like(
+		sql("EXPLAIN (ANALYZE, COSTS OFF) SELECT session_id FROM $conversations WHERE meta_nickname = 'nobody' ORDER BY updated_at DESC LIMIT 5"),
+		qr/^ *Rows Removed by Filter: @{[ count('conversations', 'true') ]}$/m,
+		'EXPLAIN ANALYZE: rows that the newest are looked for in');
+
 	my $json = decode_json(plan_of($select, options => 'FORMAT JSON, VERBOSE'))->[0]->{Plan};
 	is($json->{'Crisp Request'}, $request, 'JSON: request');
 	like($json->{'Filter'},         qr/meta_nickname/, 'JSON: filter');
@@ -111,6 +122,21 @@ END
 	like($xml, qr{<Crisp-Request>\Q@{[ $request =~ s/&/&amp;/gr ]}\E</Crisp-Request>},
 		'XML: request');
 	like($xml, qr{<Expected-Requests>[1-9][0-9]*</Expected-Requests>}, 'XML: expected requests');
+
+	# Parameters that have no values.
+  SKIP:
+	{
+		skip 'EXPLAIN (GENERIC_PLAN) came with PostgreSQL 16', 2
+		  if sql('SHOW server_version_num') < 160000;
+		like(
+			plan_of("SELECT * FROM $conversations WHERE updated_at > \$1 AND state = 'resolved'", options => 'GENERIC_PLAN'),
+			qr/^ *Crisp Request: \Q$base\E&filter_date_start=\{\$1\}&filter_resolved=1$/m,
+			'GENERIC_PLAN: a bound');
+		like(
+			plan_of("SELECT * FROM $conversations WHERE session_id = \$1", options => 'GENERIC_PLAN'),
+			qr{^ *Crisp Request: GET website/$website/conversation/\{key\}$}m,
+			'GENERIC_PLAN: a key');
+	}
 
 	# ANALYZE tells what it was.
 	my $rows = count('conversations', "updated_at >= $l AND $resolved");

@@ -394,6 +394,24 @@ check(
 	'an e-mail address that is none',
 	$all_people, "SELECT people_id FROM $people WHERE email = '" . $keyed{people_id}->[1] . "'",
 	none => 1);
+{
+	my ($id, $email) = split /\|/, sql('SELECT people_id, email FROM copy.people_profiles WHERE email IS NOT NULL LIMIT 1');
+
+	# In a join, the list that has to be read for these is read once, whatever comes between them.
+	sql("CREATE TABLE mails AS SELECT n, CASE n % 3 WHEN 0 THEN '$email' WHEN 1 THEN '' ELSE 'nobody ' || n END AS email "
+		  . 'FROM generate_series(1, 30) n; ANALYZE mails');
+	check(
+		'a join by what may be no e-mail address',
+		$all_people + 1,
+		"SELECT n, people_id FROM mails LEFT JOIN $people USING (email)",
+		before => 'SET enable_memoize = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off');
+	$sandbox->data([ { op => 'patch', resource => 'people', key => $id, set => { email => 'nobody 5' } } ]);
+	is( sql("SELECT n, people_id FROM mails JOIN $people USING (email)"),
+		"5|$id", 'and finds the profile whose e-mail address is none');
+	is( sql("SELECT n, people_id FROM mails JOIN $people USING (email) WHERE people_id = '$id' LIMIT 1"),
+		"5|$id", '... as does a limit');
+	$sandbox->reset;
+}
 
 #
 # Filters.
@@ -505,6 +523,12 @@ foreach my $condition (
 	check('either of two segments',
 		$all_people, "SELECT people_id FROM $people WHERE segments && ARRAY['vip', '$other']");
 }
+check(
+	'more segments than a URL has room for',
+	1,
+	"SELECT people_id FROM $people WHERE segments @> (SELECT array_agg('segment ' || n) FROM generate_series(1, 3000) n)",
+	none  => 1,
+	asked => qr/search_filter=.{2000,8000}$/);
 check(
 	'a segment with quotes',
 	1, q(SELECT people_id FROM crisp.people_profiles WHERE segments @> ARRAY['"}],\\ü']),
@@ -652,6 +676,44 @@ foreach my $mode ('force_custom_plan', 'force_generic_plan')
 	  "SET plan_cache_mode = $mode; PREPARE p AS SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT 7";
 
 	check("ORDER BY … LIMIT, $mode", 1, "$prepare; EXECUTE p", ordered => 1);
+}
+
+# A limit that is none: what programs write that want all rows.
+foreach my $limit (2_147_483_647, 2_147_483_600, '9223372036854775807')
+{
+	my %with = (asked => qr/\?per_page=50\b/);
+
+	check("LIMIT $limit", $all, "SELECT session_id FROM $conversations LIMIT $limit", %with);
+	check("ORDER BY updated_at DESC LIMIT $limit",
+		$all, "SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT $limit", ordered => 1, %with);
+}
+
+# An operator that sorts times by something else than time.
+sql(<<'END');
+CREATE FUNCTION minute_of(timestamptz) RETURNS int IMMUTABLE LANGUAGE sql AS $$SELECT extract(minute FROM $1 AT TIME ZONE 'UTC')::int$$;
+CREATE FUNCTION minute_lt(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT minute_of($1) < minute_of($2)';
+CREATE FUNCTION minute_gt(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT minute_of($1) > minute_of($2)';
+CREATE FUNCTION minute_eq(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT minute_of($1) = minute_of($2)';
+CREATE FUNCTION minute_cmp(timestamptz, timestamptz) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT minute_of($1) - minute_of($2)';
+CREATE OPERATOR <~ (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = minute_lt, COMMUTATOR = >~);
+CREATE OPERATOR >~ (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = minute_gt, COMMUTATOR = <~);
+CREATE OPERATOR =~ (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = minute_eq, COMMUTATOR = =~);
+CREATE OPERATOR CLASS by_minute FOR TYPE timestamptz USING btree AS
+	OPERATOR 1 <~, OPERATOR 3 =~, OPERATOR 5 >~, FUNCTION 1 minute_cmp(timestamptz, timestamptz);
+END
+check(
+	'ORDER BY … USING an operator of another order',
+	$all, "SELECT minute_of(updated_at) FROM $conversations ORDER BY updated_at USING >~ LIMIT 300",
+	ordered => 1);
+
+# A volatile condition is checked once for each row.
+{
+	my ($printed, @requests) = requests_of(
+		"CREATE TEMP SEQUENCE rows_seen; SELECT count(*) FROM (SELECT updated_at FROM $conversations "
+		  . "WHERE nextval('rows_seen') > 0 ORDER BY updated_at DESC LIMIT 5) s; SELECT last_value FROM rows_seen");
+
+	is($printed, "5\n" . count('conversations', 'true'), 'a volatile condition is checked once for each row');
+	is(scalar @requests, $all, '... of the whole list');
 }
 
 # Profiles: the order is proved once a session.

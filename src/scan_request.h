@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan_request.h
+ *		What a scan asks for: its plan, with the values that are known now.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_SCAN_REQUEST_H
+#define CRISP_SCAN_REQUEST_H
+
+#include "nodes/execnodes.h"
+
+#include "request.h"
+
+/*
+ * The request that a scan makes, given the ExprStates of its conditions' values; NULL when no row can
+ * match.  With a deparse context, for EXPLAIN, values that only a running plan knows are left as
+ * text.  Palloc'd in CurrentMemoryContext.  Raises what evaluating the values and request_create() raise.
+ */
+extern CrispRequest *scan_request_create(ForeignScanState *node, const CrispOptions *options,
+										 const List *value_states, List *deparse_context);
+
+#endif /* CRISP_SCAN_REQUEST_H */
