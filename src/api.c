@@ -7,10 +7,9 @@
  * Crisp's envelope {"error": …, "reason": …, "data": …}, or another attempt, or
  * an error.
  *
- * Calls are under way together, and nobody waits for more than one of them at a
- * time.  All that are not settled are kept in a list, so that whoever waits
- * also looks after the others: what failed there is asked for again when its
- * time has come, and not only when somebody gets to want it.
+ * Calls are under way together, and nobody waits for more than one of them at a time.  All that
+ * are not settled are kept in a list, so that whoever waits also looks after the others: what
+ * failed there is asked for again when its time has come, and not only when somebody gets to want it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -589,6 +588,7 @@ read_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiError *error)
 
 	answer->data = json_node_member(call->envelope, "data");
 	answer->more = response->status == STATUS_MORE;
+	answer->date = response->date;
 	return true;
 }
 

@@ -19,6 +19,7 @@ typedef struct ApiAnswer
 {
 	int				status; /* of HTTP; set where a lookup finds nothing */
 	bool			more;	/* 206: more pages follow; 200: this was the last */
+	int64			date;	/* by Crisp's clock, Unix seconds; 0 where that isn't told */
 	const JsonNode *data;	/* the envelope's data; NULL for a JSON null */
 } ApiAnswer;
 

@@ -416,6 +416,12 @@ exact_page(const ExactReader *reader)
 	return reader->pager ? pager_page(reader->pager) : NULL;
 }
 
+int64
+exact_page_date(const ExactReader *reader)
+{
+	return reader->pager ? pager_page_date(reader->pager) : 0;
+}
+
 bool
 exact_at_hand(const ExactReader *reader)
 {

@@ -44,6 +44,7 @@ extern const JsonNode *exact_next(ExactReader *reader);
 
 /* As the pager's functions of these names. */
 extern const JsonNode *exact_page(const ExactReader *reader);
+extern int64		   exact_page_date(const ExactReader *reader);
 extern bool			   exact_at_hand(const ExactReader *reader);
 extern PagerCounts	   exact_counts(const ExactReader *reader);
 

@@ -42,6 +42,7 @@ struct HttpTransfer
 	struct curl_slist *headers;
 	char			  *content_type;
 	char			  *retry_after;
+	char			  *date;
 	char			  *location;
 	char			  *body;
 
@@ -86,9 +87,11 @@ release_headers(HttpTransfer *transfer)
 {
 	free(transfer->content_type);
 	free(transfer->retry_after);
+	free(transfer->date);
 	free(transfer->location);
 	transfer->content_type = NULL;
 	transfer->retry_after = NULL;
+	transfer->date = NULL;
 	transfer->location = NULL;
 }
 
@@ -221,6 +224,7 @@ receive_header(char *line, size_t size, size_t count, void *arg)
 
 	if (keep_header(line, length, "Content-Type", &transfer->content_type) &&
 		keep_header(line, length, "Retry-After", &transfer->retry_after) &&
+		keep_header(line, length, "Date", &transfer->date) &&
 		keep_header(line, length, "Location", &transfer->location))
 		return length;
 
@@ -461,6 +465,7 @@ finish_transfer(CURL *easy, CURLcode result)
 	response->content_type = transfer->content_type != NULL ? transfer->content_type : "";
 	response->retry_after = transfer->retry_after;
 	response->retry_after_s = Max(retry_after, 0);
+	response->date = transfer->date ? Max(curl_getdate(transfer->date, NULL), 0) : 0;
 	response->location = transfer->location;
 	response->body = transfer->body != NULL ? transfer->body : "";
 	response->body_length = transfer->body_length;

@@ -62,11 +62,12 @@ typedef struct HttpResponse
 	const char *content_type;  /* never NULL */
 	const char *retry_after;   /* as it came; NULL when absent */
 	int64		retry_after_s; /* what it says, seconds from now; 0 when absent or not understood */
-	const char *location;	   /* of a redirect (never followed), NULL when absent */
-	const char *body;		   /* ends in a NUL that body_length doesn't count; empty
+	int64		date;	  /* by the server's clock, Unix seconds; 0 when absent or not understood */
+	const char *location; /* of a redirect (never followed), NULL when absent */
+	const char *body;	  /* ends in a NUL that body_length doesn't count; empty
 								* unless HTTP_ANSWERED */
-	size_t		body_length;   /* in bytes */
-	int64		wire_bytes;	   /* received, headers included, before decompression */
+	size_t		body_length; /* in bytes */
+	int64		wire_bytes;	 /* received, headers included, before decompression */
 } HttpResponse;
 
 typedef struct HttpPool		HttpPool;

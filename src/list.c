@@ -29,6 +29,13 @@
 #include "order.h"
 #include "timerange.h"
 
+/*
+ * A change may be seen some time after the moment that it bears: a row that was updated just before the first page
+ * was answered, and isn't on it, may come to the front later, behind newer ones.  So the first look goes back by so
+ * many milliseconds more, but not beyond half of the first page, which leaves room on a page for what has changed.
+ */
+#define LATE_MS 10000
+
 struct ListReader
 {
 	const CrispRequest *request;
@@ -46,10 +53,13 @@ struct ListReader
 	int64			   pages_before; /* of counts, when the list or the look began */
 	bool			   has_first;	 /* the first page since has come */
 	int64			   since;		 /* of the look; PG_INT64_MIN for the list itself */
-	int64			   next_since; /* of the next look: no change since this step began is older */
-	int64			   latest;	   /* of all rows so far */
+	int64			   next_since; /* of the next look: no change since this step began is older, */
+	int64			   next_start; /* but the look had better begin there */
+	int64			   latest;	   /* of all rows so far, but for those of the future */
+	int64			   clock;	   /* Crisp's, on the first page; PG_INT64_MAX if it isn't told */
 	int64			   last_time;  /* of the row before, in this step */
 	bool			   sorted;	   /* all rows so far came newest change first */
+	bool			   brought;	   /* there were rows in this step */
 
 	/* A last look that was asked for ahead of need; no pager where there is none. */
 	CrispRequest *look;
@@ -143,8 +153,9 @@ list_reader_begin(const CrispRequest *request)
 	reader->column = change_column(request);
 	if (reader->column != NULL)
 		reader->column_path = json_path_parse(reader->column->path, &error);
-	reader->since = reader->next_since = reader->latest = PG_INT64_MIN;
+	reader->since = reader->next_since = reader->next_start = reader->latest = PG_INT64_MIN;
 	reader->last_time = PG_INT64_MAX;
+	reader->clock = PG_INT64_MAX;
 	reader->sorted = true;
 	if (crisp_resource_key(request->options->resource) != NULL)
 		reader->seen = seen_create((Size) work_mem * 1024);
@@ -160,22 +171,58 @@ list_reader_begin(const CrispRequest *request)
  */
 
 /*
+ * Take the time of a row for that of a change, unless Crisp's clock has yet to come to it: what will change
+ * would be earlier.
+ */
+static void
+note_time(ListReader *reader, int64 time)
+{
+	if (time <= reader->clock)
+		reader->latest = Max(reader->latest, time);
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+	int64 left = *(const int64 *) a;
+	int64 right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/*
  * Look at the times of a step's first page.  What changes after that was answered changes no
- * earlier than any row that came with it or before it.
+ * earlier than any row that came with it or before it; see above for by how much that may be wrong.
  */
 static void
 note_first_page(ListReader *reader)
 {
-	const JsonNode *page = reader->exact ? exact_page(reader->exact) : pager_page(reader->pager);
-	PageTimes		times;
+	const JsonNode *page = list_reader_page(reader);
+	size_t			nrows = json_node_length(page);
+	size_t			ntimes = 0;
+	int64		   *times;
+	int64			date;
 
 	if (reader->column == NULL || reader->has_first || page == NULL)
 		return;
+	date = reader->exact ? exact_page_date(reader->exact) : pager_page_date(reader->pager);
 	reader->has_first = true;
-	times = order_page_times(page, reader->column->path);
-	if (times.count > 0)
-		reader->latest = Max(reader->latest, times.latest);
-	reader->next_since = reader->latest;
+	reader->clock = date > 0 ? (date + 1) * 1000 - 1 : PG_INT64_MAX;
+	times = palloc(sizeof(int64) * Max(nrows, 1));
+	for (size_t i = 0; i < nrows; i++)
+		if (order_row_time(json_node_element(page, i), reader->column_path, &times[ntimes]))
+			note_time(reader, times[ntimes++]);
+	if (ntimes > 0 && reader->latest == PG_INT64_MIN)
+		reader->latest = reader->clock;
+	reader->next_since = reader->next_start = reader->latest;
+	if (ntimes > 0 && reader->since == PG_INT64_MIN)
+	{
+		qsort(times, ntimes, sizeof(int64), compare_times);
+		reader->next_start = reader->latest - LATE_MS;
+		if (times[ntimes / 2] <= reader->latest)
+			reader->next_start = Max(reader->next_start, times[ntimes / 2]);
+	}
+	pfree(times);
 }
 
 /*
@@ -200,6 +247,7 @@ note_row(ListReader *reader, const JsonNode *row)
 {
 	int64 time;
 
+	reader->brought = true;
 	if (reader->request->query_without != NULL && !reader->found)
 		reader->found = has_value(reader->request, row);
 	if (reader->column == NULL || !order_row_time(row, reader->column_path, &time))
@@ -207,20 +255,22 @@ note_row(ListReader *reader, const JsonNode *row)
 	if (time > reader->last_time)
 		reader->sorted = false;
 	reader->last_time = time;
-	reader->latest = Max(reader->latest, time);
+	note_time(reader, time);
 }
 
 /*
  * Whether a last look has a use, after so many pages of the list, or of a look at it.  What fits a
- * page has not moved while it was read.
+ * page has not moved while it was read.  A look of more pages is followed by another unless it has brought nothing,
+ * and shown no later change.
  */
 static bool
 look_is_due(const ListReader *reader, int64 pages)
 {
 	const CrispRequest *request = reader->request;
 
-	return pages > 1 && reader->next_since > reader->since &&
-		   (request->stops || time_range_from_unix_ms(reader->next_since) <= request->dates.upper);
+	return pages > 1 && reader->next_since != PG_INT64_MIN &&
+		   (reader->next_since > reader->since || reader->brought) &&
+		   (request->stops || time_range_from_unix_ms(reader->next_start) <= request->dates.upper);
 }
 
 /*
@@ -240,16 +290,16 @@ make_look(const ListReader *reader)
 	look->pages_expected = 1;
 	if (request->stops)
 	{
-		look->stop_before = Max(reader->next_since, request->stop_before);
+		look->stop_before = Max(reader->next_start, request->stop_before);
 		return look;
 	}
-	look->dates.lower = Max(time_range_from_unix_ms(reader->next_since), request->dates.lower);
+	look->dates.lower = Max(time_range_from_unix_ms(reader->next_start), request->dates.lower);
 	if (reader->sorted && reader->exact == NULL)
 	{
 		/* Bounds go out a millisecond wider than they are. */
 		look->stops = true;
 		look->stop_column = reader->column;
-		look->stop_before = reader->next_since - 1;
+		look->stop_before = reader->next_start - 1;
 	}
 	return look;
 }
@@ -316,6 +366,7 @@ begin_last_look(ListReader *reader)
 	reader->since = reader->next_since;
 	reader->pages_before = reader->counts.pages;
 	reader->has_first = false;
+	reader->brought = false;
 	reader->last_time = PG_INT64_MAX;
 	reader->page_checked = 0;
 	reader->step = look;
@@ -379,6 +430,14 @@ list_reader_next(ListReader *reader)
 		begin_next_step(reader);
 	}
 	return NULL;
+}
+
+const JsonNode *
+list_reader_page(const ListReader *reader)
+{
+	if (reader->exact != NULL)
+		return exact_page(reader->exact);
+	return reader->pager ? pager_page(reader->pager) : NULL;
 }
 
 bool

@@ -36,11 +36,12 @@ extern CrispRequest list_reader_first_request(const CrispRequest *request);
 extern const JsonNode *list_reader_next(ListReader *reader);
 
 /* As the pager's functions of these names. */
-extern bool		   list_reader_at_hand(const ListReader *reader);
-extern bool		   list_reader_is_ready(ListReader *reader);
-extern bool		   list_reader_is_settled(const ListReader *reader);
-extern pgsocket	   list_reader_socket(const ListReader *reader);
-extern PagerCounts list_reader_counts(const ListReader *reader);
+extern const JsonNode *list_reader_page(const ListReader *reader);
+extern bool			   list_reader_at_hand(const ListReader *reader);
+extern bool			   list_reader_is_ready(ListReader *reader);
+extern bool			   list_reader_is_settled(const ListReader *reader);
+extern pgsocket		   list_reader_socket(const ListReader *reader);
+extern PagerCounts	   list_reader_counts(const ListReader *reader);
 
 /* Release everything; aborts what is under way. */
 extern void list_reader_end(ListReader *reader);

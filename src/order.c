@@ -163,3 +163,10 @@ order_disprove(const CrispRequest *request)
 {
 	fact_remember(request->options, request->order->query, false);
 }
+
+void
+order_check_page(const CrispRequest *request, const JsonNode *rows)
+{
+	if (!order_page_times(rows, request->order->path).falling)
+		order_disprove(request);
+}

@@ -27,6 +27,13 @@ extern bool order_is_disproved(const CrispRequest *request);
 /* Note that a row out of order was seen: the order is trusted no more in this session. */
 extern void order_disprove(const CrispRequest *request);
 
+/*
+ * After a row that was out of order: the same if rows is a page that is itself not in the request's order.
+ * From page to page, a list that moves may well get out of order: what was put in front of it since
+ * is later than what came before.
+ */
+extern void order_check_page(const CrispRequest *request, const JsonNode *rows);
+
 /* The times of a page's rows, of those that have one. */
 typedef struct PageTimes
 {

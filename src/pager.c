@@ -43,6 +43,7 @@ struct Pager
 	size_t			nrows;
 	size_t			next_row;
 	int				page_number;	 /* of rows; 0 before the first */
+	int64			page_date;		 /* see pager_page_date() */
 	size_t			largest_page;	 /* most rows seen on one page */
 	bool			last_page;		 /* nothing follows the page at hand */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
@@ -193,6 +194,7 @@ take_page(Pager *pager)
 	MemoryContextSwitchTo(old_context);
 
 	pager->rows = answer.data;
+	pager->page_date = answer.date;
 	pager->nrows = one_row ? 1 : json_node_length(answer.data);
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
@@ -293,9 +295,8 @@ is_past_stop(const Pager *pager, const JsonNode *row)
 }
 
 /*
- * A row that is out of order disproves the order: then all of the list is read.  To be
- * called for new rows only: those that have been returned before come again when others were
- * put in front of them, and have nothing to do with the order.
+ * After a row that is out of order, all of the list is read.  To be called for new rows only: those that have been
+ * returned before come again when others were put in front of them, and have nothing to do with the order.
  */
 static void
 check_order(Pager *pager, const JsonNode *row)
@@ -307,7 +308,7 @@ check_order(Pager *pager, const JsonNode *row)
 	if (pager->has_last_time && time > pager->last_time)
 	{
 		if (pager->request->order != NULL)
-			order_disprove(pager->request);
+			order_check_page(pager->request, pager->rows);
 		pager->stops = false;
 	}
 	pager->has_last_time = true;
@@ -383,6 +384,12 @@ int
 pager_page_number(const Pager *pager)
 {
 	return pager->page_number;
+}
+
+int64
+pager_page_date(const Pager *pager)
+{
+	return pager->page_date;
 }
 
 bool

@@ -46,6 +46,9 @@ extern bool			   pager_on_last_page(const Pager *pager);
 extern const JsonNode *pager_page(const Pager *pager);
 extern int			   pager_page_number(const Pager *pager);
 
+/* When Crisp answered with it, by its own clock: Unix seconds; 0 where that isn't told. */
+extern int64 pager_page_date(const Pager *pager);
+
 /* Whether the page at hand has rows left, so that pager_next() is likely to need no request. */
 extern bool pager_at_hand(const Pager *pager);
 

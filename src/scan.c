@@ -409,7 +409,7 @@ row_at_hand(ForeignScanState *node)
 }
 
 /*
- * The list does not keep the order that it was asked for: read it from the
+ * The list does not come in the order that it was asked for: read it from the
  * start, page by full page.
  */
 static void
@@ -418,7 +418,7 @@ restart_list(ForeignScanState *node)
 	CrispScan	 *scan = node->fdw_state;
 	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
 
-	order_disprove(scan->request);
+	order_check_page(scan->request, list_reader_page(scan->list));
 	scan->pager_counts = sum_pager_counts(scan);
 	list_reader_end(scan->list);
 	give_up_order(scan);
