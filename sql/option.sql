@@ -20,6 +20,8 @@ CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'ftp://api.cr
 CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://');
 CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://me:secret@api.crisp.chat/v1');
 CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://api.crisp.chat/v1?x=1');
+CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://api.crisp.chat/v1?');
+CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://api.crisp.chat/v1#');
 -- plain http is for loopback addresses
 CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'http://api.crisp.chat/v1');
 CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'http://127.0.0.1.example.com/v1');

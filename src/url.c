@@ -64,8 +64,6 @@ check_parts(CURLU *url, bool *plain_remote)
 		problem = "It has no host.";
 	else if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
 		problem = "Credentials belong in the user mapping.";
-	else if (has_part(url, CURLUPART_QUERY) || has_part(url, CURLUPART_FRAGMENT))
-		problem = "It must not have a query or a fragment.";
 	else
 		*plain_remote = strcmp(scheme, "http") == 0 && !url_host_is_loopback(host);
 
@@ -86,6 +84,8 @@ url_check_base(const char *text, bool *plain_remote)
 
 	if (strstr(text, "://") == NULL || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK)
 		problem = "A URL like https://api.crisp.chat/v1 is expected.";
+	else if (strpbrk(text, "?#") != NULL)
+		problem = "It must not have a query or a fragment.";
 	else
 		problem = check_parts(url, plain_remote);
 
