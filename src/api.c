@@ -351,6 +351,7 @@ try_again(ApiCall *call, RetryChance chance)
 	http_end(call->transfer);
 	call->transfer = NULL;
 	call->parsed = false;
+	call->envelope = NULL;
 	call->state = CALL_DELAYED;
 	call->due = http_clock() + delay;
 	call->holds_back = retry_after_s > 0;
@@ -687,7 +688,7 @@ api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
 		const HttpResponse *response = http_response(call->transfer);
 
 		conclude_failure(call, &failure->error);
-		failure->absent = response->outcome == HTTP_ANSWERED && response->status == 404 &&
+		failure->absent = response->status == 404 &&
 						  api_error_is_absence(response, call->envelope);
 		call->may_have_acted |= is_success(call);
 	}

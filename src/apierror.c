@@ -315,7 +315,7 @@ api_error_is_absence(const HttpResponse *response, const JsonNode *envelope)
 {
 	const char *reason;
 
-	if (response->status != 404 && response->status != 400)
+	if (response->outcome != HTTP_ANSWERED || (response->status != 404 && response->status != 400))
 		return false;
 	reason = string_member(envelope, "reason");
 	return reason != NULL && strstr(reason, "website") == NULL;

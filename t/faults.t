@@ -226,6 +226,15 @@ is( $session->query(
 	0,
 	'a lookup that finds nothing');
 is($sandbox->count, 1, '... is not tried again');
+
+# That there is nothing has to be said by a whole answer: the reason of an earlier one does not count.
+answer_with('*/conversation/session*', { times => 1, status => 503 },
+	'*/conversation/session*', { status => 404, cut_after => 10 });
+$session->fails(
+	"SELECT session_id FROM crisp.conversations WHERE session_id = '$key'",
+	{ sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "support"' },
+	'a 404 that breaks off, after another refusal');
+is($sandbox->count, $ATTEMPTS, '... is tried again');
 answer_with('*/people/stats', { times => 2, status => 500 });
 is($session->query('SELECT count(*) FROM crisp.people_profiles'), 60, 'a count is tried again');
 is($sandbox->count, 3, '... twice');
