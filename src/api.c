@@ -202,7 +202,7 @@ send_request(ApiCall *call)
 				.connect_timeout_ms = options->connect_timeout_ms,
 				.timeout_ms = options->request_timeout_ms,
 				.low_speed_limit = options->low_speed_limit,
-				.low_speed_time_s = (options->low_speed_time_ms + 999) / 1000,
+				.low_speed_time_ms = options->low_speed_time_ms,
 				.max_response_bytes = options->max_response_bytes,
 	};
 
@@ -688,8 +688,7 @@ api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
 		const HttpResponse *response = http_response(call->transfer);
 
 		conclude_failure(call, &failure->error);
-		failure->absent = response->status == 404 &&
-						  api_error_is_absence(response, call->envelope);
+		failure->absent = response->status == 404 && api_error_is_absence(response, call->envelope);
 		call->may_have_acted |= is_success(call);
 	}
 	failure->may_have_acted = call->may_have_acted;

@@ -76,6 +76,9 @@ struct HttpPool
 	int64	   alarm_at; /* when it's set for, milliseconds of http_clock(); 0 when it isn't */
 	CURLM	  *multi;
 	int		   watch_errno; /* why watching a socket or timer failed, or 0 */
+	int64	   looked_at;	/* when somebody last looked after it, by http_clock() */
+	int64	   attended_ms; /* what connection_clock() says */
+	bool	   awaited;		/* somebody waits for epoll_fd by other means than ours */
 };
 
 /* What keeps a pool for a memory context. */
@@ -366,6 +369,7 @@ pool_open(Oid server_id, Oid user_mapping_id, uint64 credentials)
 	pool->epoll_fd = -1;
 	pool->timer_fd = -1;
 	pool->alarm_fd = -1;
+	pool->looked_at = http_clock();
 
 	if (!reserve_descriptors(pool, POOL_DESCRIPTORS) || !open_descriptors(pool))
 	{
@@ -452,12 +456,6 @@ http_pool_close(Oid server_id)
 	return found;
 }
 
-pgsocket
-http_pool_socket(const HttpPool *pool)
-{
-	return pool->epoll_fd;
-}
-
 int64
 http_clock(void)
 {
@@ -465,6 +463,33 @@ http_clock(void)
 
 	(void) clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * Somebody looks after the pool, and has done so since the last time if attended.
+ */
+static void
+look_after(HttpPool *pool, bool attended)
+{
+	int64 now = http_clock();
+
+	if (attended)
+		pool->attended_ms += now - pool->looked_at;
+	pool->looked_at = now;
+}
+
+int64
+connection_clock(const HttpPool *pool)
+{
+	return pool->attended_ms;
+}
+
+pgsocket
+http_pool_socket(HttpPool *pool)
+{
+	look_after(pool, false);
+	pool->awaited = true;
+	return pool->epoll_fd;
 }
 
 void
@@ -597,6 +622,8 @@ connection_run(HttpPool *pool, ConnectionFinished finished)
 	int				   nevents;
 	int				   remaining;
 
+	look_after(pool, pool->awaited);
+	pool->awaited = false;
 	nevents = epoll_wait(pool->epoll_fd, events, lengthof(events), 0);
 	if (nevents < 0 && errno != EINTR)
 		pool->watch_errno = errno;
@@ -614,6 +641,7 @@ connection_run(HttpPool *pool, ConnectionFinished finished)
 
 	if (result != CURLM_OK || pool->watch_errno != 0)
 		pool_fail(pool, result);
+	look_after(pool, true);
 	return nevents > 0;
 }
 
@@ -639,9 +667,12 @@ wait_event(bool idle)
 void
 connection_wait(HttpPool *pool, bool idle)
 {
-	int events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
-								   pool->epoll_fd, -1, wait_event(idle));
+	int events;
 
+	look_after(pool, false);
+	events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
+							   pool->epoll_fd, -1, wait_event(idle));
+	look_after(pool, true);
 	if (events & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 }

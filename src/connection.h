@@ -45,6 +45,13 @@ extern void connection_detach(HttpPool *pool, CURL *easy);
 extern bool connection_run(HttpPool *pool, ConnectionFinished finished);
 
 /*
+ * For how many milliseconds somebody has looked after the pool, up to now.  This clock stands still
+ * while rows that have come are made use of, or the client takes its time to ask for more: what
+ * a server has sent meanwhile waits to be received, and isn't late.
+ */
+extern int64 connection_clock(const HttpPool *pool);
+
+/*
  * Wait until there is something for connection_run() to do, or the latch of
  * the process was set; it's reset then, and the caller has to check for
  * interrupts.  idle as for http_wait().

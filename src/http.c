@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -34,9 +35,19 @@ struct HttpTransfer
 	MemoryContextCallback callback;
 	MemoryContext		  context;
 	HttpPool			 *pool;
+	dlist_node			  node; /* in transfers, while attached */
 	CURL				 *easy; /* NULL once the transfer has ended */
-	bool				  attached;
-	bool				  complete;
+
+	/* When to give up, by connection_clock(). */
+	int64  started_at;
+	int	   timeout_ms;
+	int	   low_speed_limit;
+	int	   low_speed_time_ms;
+	int64  fast_until;	/* up to here, the body came fast enough ... */
+	size_t fast_length; /* ... and this much of it */
+
+	bool attached;
+	bool complete;
 
 	/* all from malloc() */
 	struct curl_slist *headers;
@@ -58,6 +69,9 @@ struct HttpTransfer
 StaticAssertDecl(sizeof(((HttpResponse *) NULL)->message) >= CURL_ERROR_SIZE,
 				 "libcurl writes its error message into HttpResponse");
 
+/* The transfers of this process that are under way, whatever their pool. */
+static dlist_head transfers = DLIST_STATIC_INIT(transfers);
+
 /* Give the handle back to libcurl, which forgets the credentials with it. */
 static void
 release_handle(HttpTransfer *transfer)
@@ -66,7 +80,10 @@ release_handle(HttpTransfer *transfer)
 		return;
 
 	if (transfer->attached)
+	{
+		dlist_delete(&transfer->node);
 		connection_detach(transfer->pool, transfer->easy);
+	}
 	curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
 	transfer->easy = NULL;
@@ -283,6 +300,10 @@ http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 
 	transfer->context = context;
 	transfer->pool = pool;
+	transfer->started_at = transfer->fast_until = connection_clock(pool);
+	transfer->timeout_ms = request->timeout_ms;
+	transfer->low_speed_limit = request->low_speed_limit;
+	transfer->low_speed_time_ms = request->low_speed_time_ms;
 	connection_hold(pool);
 	transfer->callback.func = release_transfer;
 	transfer->callback.arg = transfer;
@@ -295,6 +316,7 @@ http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not prepare an HTTP request: %s",
 														   curl_easy_strerror(result))));
 	connection_attach(pool, transfer->easy);
+	dlist_push_tail(&transfers, &transfer->node);
 	transfer->attached = true;
 
 	http_progress(pool);
@@ -473,11 +495,82 @@ finish_transfer(CURL *easy, CURLcode result)
 	transfer->complete = true;
 }
 
+/*
+ * The moment, by connection_clock(), at which a transfer is too slow if no more
+ * of its body has come until then.  Whenever enough has come since the last such
+ * moment was set, it's set anew.
+ */
+static int64
+slow_from(HttpTransfer *transfer, int64 clock)
+{
+	size_t came = transfer->body_length - transfer->fast_length;
+	int64  needed = (clock - transfer->fast_until) * transfer->low_speed_limit / 1000;
+	long   sent = 0;
+
+	if (transfer->low_speed_limit == 0 || transfer->low_speed_time_ms == 0)
+		return PG_INT64_MAX;
+
+	/* Before it's sent, connecting has a timeout of its own. */
+	(void) curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
+	if (sent == 0 || (came > 0 && (int64) came >= needed))
+	{
+		transfer->fast_until = clock;
+		transfer->fast_length = transfer->body_length;
+	}
+	return transfer->fast_until + transfer->low_speed_time_ms;
+}
+
+/*
+ * End a transfer if its time is over, or else be woken when it is.
+ *
+ * libcurl's own timeouts would end it before looking at what has come, however
+ * long nobody let it: a page that was asked for ahead of need would be asked for
+ * again.
+ */
+static void
+watch_time(HttpTransfer *transfer, int64 clock)
+{
+	HttpResponse *response = &transfer->response;
+	int64		  late_from = PG_INT64_MAX;
+	int64		  give_up;
+
+	if (transfer->timeout_ms > 0)
+		late_from = transfer->started_at + transfer->timeout_ms;
+	give_up = Min(late_from, slow_from(transfer, clock));
+	if (give_up == PG_INT64_MAX)
+		return;
+	if (give_up > clock)
+	{
+		http_wake_at(transfer->pool, http_clock() + give_up - clock);
+		return;
+	}
+
+	if (late_from <= clock)
+		snprintf(response->message, sizeof(response->message),
+				 "Operation timed out after " INT64_FORMAT " milliseconds with %zu bytes received",
+				 clock - transfer->started_at, transfer->body_length);
+	else
+		snprintf(response->message, sizeof(response->message),
+				 "Operation too slow. Less than %d bytes/sec transferred the last %d milliseconds",
+				 transfer->low_speed_limit, transfer->low_speed_time_ms);
+	finish_transfer(transfer->easy, CURLE_OPERATION_TIMEDOUT);
+}
+
 void
 http_progress(HttpPool *pool)
 {
+	dlist_mutable_iter iter;
+
 	while (connection_run(pool, finish_transfer))
 		CHECK_FOR_INTERRUPTS();
+
+	dlist_foreach_modify(iter, &transfers)
+	{
+		HttpTransfer *transfer = dlist_container(HttpTransfer, node, iter.cur);
+
+		if (transfer->pool == pool)
+			watch_time(transfer, connection_clock(pool));
+	}
 }
 
 bool

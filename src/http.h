@@ -31,6 +31,10 @@ typedef enum HttpOutcome
 	HTTP_FAILED			 /* anything else; see message */
 } HttpOutcome;
 
+/*
+ * timeout_ms and the low speed count the time in which somebody waits for the pool, and not that in
+ * which the rows of an earlier answer are being used: what has come meanwhile isn't late.
+ */
 typedef struct HttpRequest
 {
 	const char		  *method;	 /* "GET", "POST", ... */
@@ -44,8 +48,8 @@ typedef struct HttpRequest
 	bool			   repeatable;		   /* it may reach the server twice without harm */
 	int				   connect_timeout_ms; /* name, connection and TLS; 0 for 300 s */
 	int				   timeout_ms;		   /* for the whole transfer, 0 for none */
-	int				   low_speed_limit;	   /* bytes a second; slower than that ... */
-	int				   low_speed_time_s;   /* ... for so long is given up; 0 for never */
+	int				   low_speed_limit;	   /* bytes of the body a second; slower than that ... */
+	int				   low_speed_time_ms;  /* ... for so long is given up; 0 for never */
 	size_t			   max_response_bytes; /* of the decoded body, 0 for no limit */
 } HttpRequest;
 
@@ -101,9 +105,10 @@ extern bool http_pool_close(Oid server_id);
 /*
  * A descriptor that becomes readable when http_progress() has something to
  * do, be it for a socket or for a timer.  It belongs to the pool and stays the same
- * as long as the pool is valid; it's for waiting only.
+ * as long as the pool is valid; it's for waiting only, and asked for each time
+ * just before.
  */
-extern pgsocket http_pool_socket(const HttpPool *pool);
+extern pgsocket http_pool_socket(HttpPool *pool);
 
 /*
  * Start a request; returns at once.  The transfer and all that it holds

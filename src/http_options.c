@@ -100,12 +100,9 @@ set_connection_options(CURL *easy, const HttpRequest *request)
 {
 	CURLcode result = CURLE_OK;
 
-	/* Timeouts without SIGALRM, which is PostgreSQL's. */
+	/* Timeouts without SIGALRM, which is PostgreSQL's.  Once connected, time is http.c's matter. */
 	SET_OPTION(CURLOPT_NOSIGNAL, 1L);
 	SET_OPTION(CURLOPT_CONNECTTIMEOUT_MS, (long) request->connect_timeout_ms);
-	SET_OPTION(CURLOPT_TIMEOUT_MS, (long) request->timeout_ms);
-	SET_OPTION(CURLOPT_LOW_SPEED_LIMIT, (long) request->low_speed_limit);
-	SET_OPTION(CURLOPT_LOW_SPEED_TIME, (long) request->low_speed_time_s);
 	SET_OPTION(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET_OPTION(CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_SIZE);
 

@@ -10,6 +10,7 @@ use CrispSandbox;
 use CrispSession;
 use IO::Compress::Gzip ();
 use JSON::PP;
+use List::Util qw(uniq);
 use MIME::Base64 qw(encode_base64);
 use POSIX qw(setlocale strftime LC_TIME);
 use PostgreSQL::Test::Cluster;
@@ -295,6 +296,52 @@ with_options(
 				"a server that $name, with low_speed_time: all rows");
 			is(scalar(asked(2)), 2, '... after another request for that page');
 		}
+	});
+
+# Time that goes by while nobody asks for rows is not the server's: what it has sent meanwhile is there.
+with_options(
+	{
+		request_timeout => '2s',
+		low_speed_time => '2s',
+		low_speed_limit => '100kB',
+		max_retries => '0'
+	},
+	sub {
+		my $declare = 'BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM crisp.conversations';
+		my $first = 2 * $PER_PAGE + 1;
+		my $rest = $total - $first;
+		my $late = q{SELECT timed_out FROM crisp_fdw_usage WHERE scope = 'session'};
+		my $were_late = $session->query($late);
+
+		$sandbox->reset;
+		$session->query("$declare; FETCH $first FROM c");
+		cmp_ok($sandbox->count, '>', 3, 'a cursor: pages are asked for ahead of need');
+		$session->query('SELECT pg_sleep(3)');
+		is(scalar(my @later = split /\n/, $session->query('FETCH ALL FROM c')),
+			$rest, '... and are there after a break longer than request_timeout');
+		my @pages = map { $_->{path} =~ m{/conversations/(\d+)$} } $sandbox->requests;
+		is_deeply(\@pages, [ uniq @pages ], '... and not asked for again');
+		is($session->query($late), $were_late, '... nor late');
+		$session->query('ROLLBACK');
+
+		# Who is silent all the time is late, all the same: as seen from when somebody waits.
+		answer_with('*/conversations/4', { hang => JSON::PP::true });
+		$session->query("$declare; FETCH $first FROM c");
+		$session->query('SELECT pg_sleep(3)');
+		my $error = $session->run('FETCH ALL FROM c')->{errors}->[0];
+		is($error->{sqlstate}, 'HV00M', 'a page that never comes, after a break');
+		like(
+			$error->{detail},
+			qr{/conversations/4\?.* timed out after \d+ milliseconds},
+			'... was waited for');
+		$session->query('ROLLBACK');
+
+		# So it is for scans that are waited for together.
+		answer_with('*/conversations/2', { hang => JSON::PP::true });
+		$session->fails(
+			"SELECT count(session_id) FROM (SELECT session_id FROM crisp.conversations UNION ALL SELECT session_id FROM crisp.visitors) x",
+			{ sqlstate => 'HV00M', detail => qr{/conversations/2\?.* timed out after \d+ milliseconds} },
+			'a page that never comes, to one of two scans');
 	});
 
 # ---- A server that is not there, until it is
