@@ -12,7 +12,7 @@ use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 my $PER_PAGE = 20;
 
@@ -44,22 +44,8 @@ cmp_ok($total, '>', 4 * $PER_PAGE, 'there are some pages to wait for');
 # The sandbox, from now on, gives this answer where the path is like that.
 sub answer_with
 {
-	my ($path, $answer) = @_;
-
 	$sandbox->reset;
-	$sandbox->control({ answers => [ { match => { path => $path }, %{$answer} } ] });
-	return;
-}
-
-# Returns once the session's backend waits for the network.
-sub wait_until_waiting
-{
-	my ($waiting) = @_;
-	my $pid = $waiting->pid;
-
-	$node->poll_query_until('postgres',
-		"SELECT state = 'active' AND wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid"
-	) or die "the backend does not wait for the network\n";
+	$sandbox->answer_with(@_);
 	return;
 }
 
@@ -68,13 +54,9 @@ sub wait_until_requested
 {
 	my ($waiting, $number) = @_;
 
-	for (1 .. 600)
-	{
-		last if $sandbox->count >= $number;
-		sleep 0.05;
-	}
+	$sandbox->wait_for_requests($number);
 	is($sandbox->count, $number, 'the request is under way');
-	wait_until_waiting($waiting);
+	$waiting->wait_until_waiting;
 	return;
 }
 
@@ -175,7 +157,7 @@ CREATE FOREIGN TABLE odd (session_id text) SERVER odd OPTIONS (resource 'convers
 END
 	my $descriptors = $session->descriptors;
 	$session->send('SELECT * FROM odd');
-	wait_until_waiting($session);
+	$session->wait_until_waiting;
 	my $time = time;
 	$admin->query('SELECT pg_cancel_backend(' . $session->pid . ')');
 	is($session->wait->{errors}->[0]->{sqlstate}, '57014', "cancelled while waiting for $name");
@@ -214,7 +196,7 @@ SKIP:
 	$leaver->query(q{SET client_connection_check_interval = '100ms'});
 	answer_with('*/conversations/1', { hang => JSON::PP::true });
 	$leaver->send($count);
-	wait_until_waiting($leaver);
+	$leaver->wait_until_waiting;
 	$leaver->{run}->kill_kill(grace => 1);
 	ok( $node->poll_query_until(
 			'postgres', 'SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = ' . $leaver->pid),

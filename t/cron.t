@@ -33,16 +33,6 @@ sub requests
 	return join ' ', map { s{^GET .*?website/[^/]+/}{}r } $sandbox->targets;
 }
 
-# The sandbox answers requests for conversations so, from now on.
-sub answer_with
-{
-	my ($answer) = @_;
-
-	$sandbox->control(
-		{ answers => [ { match => { path => '*/conversations/*' }, %{$answer} } ] });
-	return;
-}
-
 #
 # The view.
 #
@@ -102,7 +92,7 @@ my $fresh = query($contents);
 
 $sandbox->data([ { op => 'touch', key => $second } ]);
 
-answer_with({ status => 401 });
+$sandbox->answer_with('*/conversations/*' => { status => 401 });
 $run = run_by_cron($node, $refresh);
 is($run->{status}, 'failed', 'credentials that are refused');
 like($run->{message}, qr/^ERROR: Crisp rejected the credentials, server "support"\n/, 'the error');
@@ -133,7 +123,7 @@ is(query($contents), $fresh, 'the view is as it was');
 # A refresh that waits for Crisp can be cancelled.
 #
 
-answer_with({ hang => JSON::PP::true });
+$sandbox->answer_with('*/conversations/*' => { hang => JSON::PP::true });
 $sandbox->clear;
 $run = start_by_cron($node, $refresh);
 for (1 .. 600)
@@ -209,7 +199,7 @@ is( requests(),
 is( query($contents),
 	query("SELECT string_agg(a::text, ',' ORDER BY session_id) FROM ($view) a"),
 	'the view is what Crisp has');
-answer_with({ status => 401 });
+$sandbox->answer_with('*/conversations/*' => { status => 401 });
 $run = run_by_cron($node, $refresh);
 is($run->{status}, 'failed', 'a refresh that fails there');
 like($run->{message}, qr/^ERROR:  Crisp rejected the credentials/, 'the error');

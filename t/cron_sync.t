@@ -58,16 +58,6 @@ sub is_equal
 	return;
 }
 
-# The sandbox answers requests for conversations so, from now on.
-sub answer_with
-{
-	my ($answer) = @_;
-
-	$sandbox->control(
-		{ answers => [ { match => { path => '*/conversations/*' }, %{$answer} } ] });
-	return;
-}
-
 #
 # The first run, and the next.
 #
@@ -103,7 +93,7 @@ is(query('SELECT rows_inserted, rows_updated FROM crisp_sync_run ORDER BY run_id
 #
 
 $sandbox->data([ { op => 'touch', index => 30 } ]);
-answer_with({ hang => JSON::PP::true });
+$sandbox->answer_with('*/conversations/*' => { hang => JSON::PP::true });
 $sandbox->clear;
 $run = start_by_cron($node, $call);
 for (1 .. 600)
@@ -140,7 +130,7 @@ is_equal('the copy has what the cancelled run missed');
 #
 
 $sandbox->data([ { op => 'touch', index => 40 } ]);
-answer_with({ status => 401 });
+$sandbox->answer_with('*/conversations/*' => { status => 401 });
 $run = run_by_cron($node, $call);
 is($run->{status}, 'failed', 'credentials that are refused');
 like($run->{message}, qr/^ERROR: Crisp rejected the credentials, server "support"\n/, 'the error');

@@ -97,18 +97,6 @@ sub misbehave
 	return;
 }
 
-# Returns once a session's backend waits: for the network, or in an Append node.
-sub wait_until_waiting
-{
-	my ($session) = @_;
-
-	$node->poll_query_until('postgres',
-			q{SELECT state = 'active' AND (wait_event_type = 'Extension' OR wait_event = 'AppendReady') FROM pg_stat_activity WHERE pid = }
-		  . $session->pid)
-	  or die "the backend does not wait\n";
-	return;
-}
-
 # What the kernel knows of a process; nothing when it's gone, or has ended and nobody has looked after it.
 sub process_state
 {
@@ -127,7 +115,7 @@ sub start_all
 	misbehave();
 	my %sessions = map { $_ => CrispSession->start($node) } sort keys %states;
 	$sessions{$_}->send($states{$_}) foreach sort keys %states;
-	wait_until_waiting($sessions{$_}) foreach sort keys %states;
+	$sessions{$_}->wait_until_waiting foreach sort keys %states;
 	return %sessions;
 }
 
@@ -168,7 +156,7 @@ foreach my $state (sort keys %states)
 		else
 		{
 			$session->send($states{$state});
-			wait_until_waiting($session);
+			$session->wait_until_waiting;
 			$time = time;
 			$admin->query("SELECT pg_${ending}_backend(" . $session->pid . ')');
 			$result = $session->wait;

@@ -40,10 +40,8 @@ cmp_ok($total, '>', 4 * $PER_PAGE, 'there are some pages to fail on');
 # The sandbox, from now on, gives this answer where the path is like that.
 sub answer_with
 {
-	my ($path, $answer) = @_;
-
 	$sandbox->reset;
-	$sandbox->control({ answers => [ { match => { path => $path }, %{$answer} } ] });
+	$sandbox->answer_with(@_);
 	return;
 }
 

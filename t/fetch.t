@@ -70,11 +70,7 @@ sub wait_for_requests
 {
 	my ($number) = @_;
 
-	for (1 .. 600)
-	{
-		last if $sandbox->count >= $number;
-		sleep 0.02;
-	}
+	$sandbox->wait_for_requests($number);
 	sleep 0.1;
 	return $sandbox->requests;
 }

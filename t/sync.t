@@ -9,7 +9,6 @@ use CrispSync;
 use JSON::PP;
 use POSIX qw(ceil);
 use Test::More;
-use Time::HiRes qw(sleep);
 
 my ($node, $sandbox) =
   start_crisp(conversations => 900, people => 330, visitors => 30, operators => 12);
@@ -184,21 +183,9 @@ sub hang_at
 	return;
 }
 
-sub wait_for_requests
-{
-	my ($number) = @_;
-
-	for (1 .. 6000)
-	{
-		return if $sandbox->count >= $number;
-		sleep 0.01;
-	}
-	die "the sync does not go on\n";
-}
-
 hang_at(12);
 $session->send(q(CALL crisp_sync('crisp.conversations', 'slow')));
-wait_for_requests(12);
+$sandbox->wait_for_requests(12);
 is( $other->query(q(SELECT state, pid, rows_fetched, rows_inserted = (SELECT count(*) FROM slow), requests >= 10, reaches_back_to > '2020-01-01' FROM crisp_sync_status WHERE target = 'slow'::regclass)),
 	'running|' . $session->pid . '|480|t|t|t',
 	'progress is seen from another session');

@@ -38,6 +38,9 @@ use warnings;
 
 use HTTP::Tiny;
 use JSON::PP;
+use Time::HiRes qw(sleep);
+
+my $LONGEST_WAIT = 60;    # seconds
 
 # Sandboxes that run, by process id, to be stopped at the end.
 my %running;
@@ -346,6 +349,47 @@ sub data
 
 	$self->ask('POST', '/_data', $operations);
 	return;
+}
+
+=pod
+
+=item $sandbox->answer_with(path => { what to do }, ...)
+
+Answer requests for these paths so from now on, and no others: see I<Faults> in F<sandbox/README.md>.
+
+=cut
+
+sub answer_with
+{
+	my ($self, @pairs) = @_;
+	my @answers;
+
+	while (my ($path, $answer) = splice @pairs, 0, 2)
+	{
+		push @answers, { match => { path => $path }, %{$answer} };
+	}
+	$self->control({ answers => \@answers });
+	return;
+}
+
+=pod
+
+=item $sandbox->wait_for_requests(number)
+
+Wait until so many were made, and die when they don't come.
+
+=cut
+
+sub wait_for_requests
+{
+	my ($self, $number) = @_;
+
+	for (1 .. $LONGEST_WAIT * 100)
+	{
+		return if $self->count >= $number;
+		sleep 0.01;
+	}
+	die $self->count . " requests came, not $number\n";
 }
 
 =pod

@@ -54,7 +54,7 @@ sub start
 {
 	my ($class, $node, %parameter) = @_;
 	my $connection = $node->connstr($parameter{dbname} // 'postgres');
-	my $self = bless { stdin => '', stdout => '', stderr => '', count => 0 }, $class;
+	my $self = bless { node => $node, stdin => '', stdout => '', stderr => '', count => 0 }, $class;
 
 	$connection .= " user=$parameter{user}" if defined $parameter{user};
 	$self->{timer} = IPC::Run::timeout($LONGEST_WAIT);
@@ -235,6 +235,25 @@ sub is_error
 			is($error->{$field}, $expected->{$field}, $field);
 		}
 	}
+	return;
+}
+
+=pod
+
+=item $session->wait_until_waiting
+
+Wait until the backend itself waits: for the network, or for the scans of an Append node.
+
+=cut
+
+sub wait_until_waiting
+{
+	my ($self) = @_;
+
+	$self->{node}->poll_query_until('postgres', <<"END") or die "the backend does not wait\n";
+SELECT state = 'active' AND (wait_event_type = 'Extension' OR wait_event = 'AppendReady')
+FROM pg_stat_activity WHERE pid = $self->{pid}
+END
 	return;
 }
 
