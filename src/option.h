@@ -66,7 +66,7 @@ typedef struct CrispOptions
 	double				 startup_cost;	/* of a request, in the planner's units */
 	double				 tuple_cost;	/* of a row received, likewise */
 	int					 analyze_pages; /* most requests that ANALYZE makes for a table */
-	ApiCounts			*counts;		/* never NULL; filled by api.c */
+	ApiCounts			*counts;		/* never NULL; filled by api_call.c */
 
 	/* From the user mapping, once option_add_credentials() was called. */
 	Oid			user_mapping_id;

@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <math.h>
 
+#include "datatype/timestamp.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -22,15 +23,6 @@
 #include "option.h"
 #include "option_check.h"
 #include "url.h"
-
-/* The longest timeout: a day. */
-#define MAX_TIMEOUT_MS (24 * 60 * 60 * 1000)
-
-#define MAX_ANALYZE_PAGES 10000
-#define MAX_MAX_RETRIES 100
-
-#define MIN_RESPONSE_BYTES 1024
-#define MAX_RESPONSE_BYTES (255 * 1024 * 1024) /* what json_parse() takes */
 
 pg_noreturn static void
 invalid_value(const char *name, const char *value, const char *detail)
@@ -106,38 +98,13 @@ option_check_uuid(const char *name, const char *value)
 					  "A UUID is expected, as in the address of the website's settings at Crisp.");
 }
 
-/*
- * Check an integer from first to last.
- */
-static void
-check_integer(const char *name, const char *value, int first, int last)
+void
+option_check_integer(const char *name, const char *value, int first, int last)
 {
 	int result;
 
 	if (!parse_int(value, &result, 0, NULL) || result < first || result > last)
 		invalid_value(name, value, psprintf("An integer from %d to %d is expected.", first, last));
-}
-
-void
-option_check_per_page(const char *name, const char *value)
-{
-	check_integer(name, value, CRISP_MIN_PER_PAGE, CRISP_MAX_PER_PAGE);
-}
-
-void
-option_check_analyze_pages(const char *name, const char *value)
-{
-	check_integer(name, value, 1, MAX_ANALYZE_PAGES);
-}
-
-void
-option_check_prefetch(const char *name, const char *value)
-{
-	int result;
-
-	if (!parse_int(value, &result, 0, NULL) || result < 1 || result > CRISP_MAX_PREFETCH)
-		invalid_value(name, value,
-					  psprintf("An integer from 1 to %d is expected.", CRISP_MAX_PREFETCH));
 }
 
 void
@@ -156,11 +123,8 @@ option_check_cost(const char *name, const char *value)
 		invalid_value(name, value, "A number that is not negative is expected.");
 }
 
-/*
- * Check a duration of at least so many milliseconds.
- */
-static void
-check_duration(const char *name, const char *value, int least)
+void
+option_check_duration(const char *name, const char *value, int first_ms, int last_ms)
 {
 	int			result;
 	const char *hint = NULL;
@@ -173,27 +137,14 @@ check_duration(const char *name, const char *value, int least)
 			 errdetail(
 				 "A duration is expected, such as 500ms, 30s or 2min; a bare number is milliseconds."),
 			 hint ? errhint("%s", _(hint)) : 0));
-	if (result < least || result > MAX_TIMEOUT_MS)
-		invalid_value(name, value, psprintf("A duration from %dms to 1d is expected.", least));
+	if (result < first_ms || result > last_ms)
+		invalid_value(name, value,
+					  psprintf("A duration from %dms to %dd is expected.", first_ms,
+							   last_ms / (SECS_PER_DAY * 1000)));
 }
 
 void
-option_check_timeout(const char *name, const char *value)
-{
-	check_duration(name, value, 1);
-}
-
-void
-option_check_budget(const char *name, const char *value)
-{
-	check_duration(name, value, 0);
-}
-
-/*
- * Check a number of bytes from first to last.
- */
-static void
-check_bytes(const char *name, const char *value, int first, int last)
+option_check_size(const char *name, const char *value, int first, int last)
 {
 	int			result;
 	const char *hint = NULL;
@@ -204,24 +155,6 @@ check_bytes(const char *name, const char *value, int first, int last)
 						errdetail("A size from %d to %d bytes is expected, such as 500kB or 64MB.",
 								  first, last),
 						hint ? errhint("%s", _(hint)) : 0));
-}
-
-void
-option_check_response_size(const char *name, const char *value)
-{
-	check_bytes(name, value, MIN_RESPONSE_BYTES, MAX_RESPONSE_BYTES);
-}
-
-void
-option_check_speed(const char *name, const char *value)
-{
-	check_bytes(name, value, 0, MAX_RESPONSE_BYTES);
-}
-
-void
-option_check_retries(const char *name, const char *value)
-{
-	check_integer(name, value, 0, MAX_MAX_RETRIES);
 }
 
 void
