@@ -9,6 +9,9 @@
  * of order, the whole list is read and sorted here, so that the result is
  * right whatever the API does.
  *
+ * Conditions of which the API isn't told decide how far that goes.  A scan that is run for many
+ * values of these goes through the rows that have come first.
+ *
  * Copyright (c) 2026, the crisp_fdw developers
  *
  *-------------------------------------------------------------------------
@@ -36,10 +39,13 @@ struct Newest
 	Oid				  sort_operator;
 	Oid				  collation;
 
-	bool			 trusted;
-	bool			 gathered;
-	bool			 at_end; /* of the list */
-	Tuplestorestate *rows;	 /* in order, as they came */
+	bool trusted;
+	bool gathered;
+	bool at_end;   /* of this pass over the list */
+	bool list_end; /* no other row comes from the source */
+	Tuplestorestate
+		*all; /* all rows that have come, for other passes; NULL where none may follow */
+	Tuplestorestate *rows;	 /* those that satisfy the conditions, in order, as they came */
 	Tuplesortstate	*sorted; /* what follows those; NULL where nothing does yet */
 	TupleTableSlot	*minimal_slot;
 
@@ -71,7 +77,7 @@ prepare_comparison(Newest *newest, TupleDesc tupdesc)
 }
 
 Newest *
-newest_begin(ForeignScanState *node, const NewestSource *source, bool trusted)
+newest_begin(ForeignScanState *node, const NewestSource *source, bool trusted, bool keeps_rows)
 {
 	TupleDesc	  tupdesc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw newest",
@@ -83,6 +89,11 @@ newest_begin(ForeignScanState *node, const NewestSource *source, bool trusted)
 	newest->node = node;
 	newest->source = *source;
 	newest->trusted = trusted;
+	if (keeps_rows)
+	{
+		newest->all = tuplestore_begin_heap(false, false, work_mem);
+		tuplestore_set_eflags(newest->all, EXEC_FLAG_REWIND);
+	}
 	newest->rows = tuplestore_begin_heap(false, false, work_mem);
 	newest->minimal_slot = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
 	prepare_comparison(newest, tupdesc);
@@ -110,6 +121,29 @@ is_in_order(Newest *newest, TupleTableSlot *slot)
 }
 
 /*
+ * Fetch the next row that has come already, or comes now; returns false at the end of the
+ * list.  *in_order becomes false when one that comes is out of order.
+ */
+static bool
+fetch_any(Newest *newest, TupleTableSlot *slot, bool *in_order)
+{
+	if (newest->all != NULL &&
+		tuplestore_gettupleslot(newest->all, true, false, newest->minimal_slot))
+	{
+		ExecCopySlot(slot, newest->minimal_slot);
+		return true;
+	}
+	newest->list_end = newest->list_end || !newest->source.fetch(newest->node, slot);
+	if (newest->list_end)
+		return false;
+	if (!is_in_order(newest, slot))
+		*in_order = false;
+	if (newest->all != NULL)
+		tuplestore_puttupleslot(newest->all, slot);
+	return true;
+}
+
+/*
  * Fetch the next row; returns false at the end of the list.  *in_order becomes
  * false when it is out of order, *matches tells whether it satisfies the
  * scan's conditions.
@@ -122,13 +156,11 @@ fetch(Newest *newest, TupleTableSlot *slot, bool *in_order, bool *matches)
 	/* As ExecScan() does between rows. */
 	ResetExprContext(econtext);
 	ExecClearTuple(slot);
-	if (!newest->source.fetch(newest->node, slot))
+	if (!fetch_any(newest, slot, in_order))
 	{
 		newest->at_end = true;
 		return false;
 	}
-	if (!is_in_order(newest, slot))
-		*in_order = false;
 	econtext->ecxt_scantuple = slot;
 	*matches = ExecQual(newest->node->ss.ps.qual, econtext);
 	if (!*matches)
@@ -196,10 +228,14 @@ gather(Newest *newest, TupleTableSlot *slot)
 	if (!in_order)
 	{
 		newest->source.restart(newest->node);
+		newest->trusted = false;
 		newest->at_end = false;
+		newest->list_end = false;
 		tuplestore_clear(newest->rows);
+		if (newest->all != NULL)
+			tuplestore_clear(newest->all);
 	}
-	if (!newest->trusted || !in_order)
+	if (!newest->trusted)
 		sort_rest(newest, slot, true);
 }
 
@@ -226,9 +262,23 @@ newest_next(Newest *newest, TupleTableSlot *slot)
 }
 
 void
+newest_again(Newest *newest)
+{
+	newest->gathered = false;
+	newest->at_end = false;
+	tuplestore_rescan(newest->all);
+	tuplestore_clear(newest->rows);
+	if (newest->sorted != NULL)
+		tuplesort_end(newest->sorted);
+	newest->sorted = NULL;
+}
+
+void
 newest_end(Newest *newest)
 {
 	ExecDropSingleTupleTableSlot(newest->minimal_slot);
+	if (newest->all != NULL)
+		tuplestore_end(newest->all);
 	tuplestore_end(newest->rows);
 	if (newest->sorted != NULL)
 		tuplesort_end(newest->sorted);

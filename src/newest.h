@@ -36,9 +36,11 @@ typedef struct NewestSource
 
 /*
  * Begin to give the rows of a scan in descending order.  trusted tells whether
- * the list's own order may be relied on.  In a child of CurrentMemoryContext.
+ * the list's own order may be relied on, keeps_rows whether newest_again() may be called.  In a child of
+ * CurrentMemoryContext.
  */
-extern Newest *newest_begin(ForeignScanState *node, const NewestSource *source, bool trusted);
+extern Newest *newest_begin(ForeignScanState *node, const NewestSource *source, bool trusted,
+							bool keeps_rows);
 
 /*
  * Fill slot with the next row; returns false at the end.  The first call fetches as many
@@ -47,6 +49,12 @@ extern Newest *newest_begin(ForeignScanState *node, const NewestSource *source, 
  * the rest of the list follows, in order.
  */
 extern bool newest_next(Newest *newest, TupleTableSlot *slot);
+
+/*
+ * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the rows that have
+ * come are not asked for again.
+ */
+extern void newest_again(Newest *newest);
 
 /* Release everything. */
 extern void newest_end(Newest *newest);

@@ -301,7 +301,7 @@ start_request(ForeignScanState *node)
 				.wanted = method_field(scan, METHOD_ROWS_WANTED),
 			};
 
-			scan->newest = newest_begin(node, &source, trusted);
+			scan->newest = newest_begin(node, &source, trusted, scan->store != NULL);
 		}
 	}
 	MemoryContextSwitchTo(old_context);
@@ -501,7 +501,8 @@ fetch_row(ForeignScanState *node, TupleTableSlot *slot)
 
 /*
  * After a rescan with other parameters: go on with what was fetched, if they
- * ask for the same.  The newest rows depend on conditions that Crisp isn't asked about, too.
+ * ask for the same.  Which of the newest rows are given depends on conditions that Crisp isn't
+ * asked about, too.
  */
 static void
 check_parameters(ForeignScanState *node)
@@ -510,7 +511,7 @@ check_parameters(ForeignScanState *node)
 	CrispRequest *request;
 
 	scan->parameters_changed = false;
-	if (scan->request != NULL && scan->newest == NULL)
+	if (scan->request != NULL && (scan->newest == NULL || !scan->reads_first))
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(
 			node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
@@ -519,6 +520,12 @@ check_parameters(ForeignScanState *node)
 		MemoryContextSwitchTo(old_context);
 		if (request != NULL && request_equal(request, &scan->asked))
 		{
+			if (scan->newest != NULL)
+			{
+				newest_again(scan->newest);
+				tuplestore_clear(scan->store);
+				scan->at_end = false;
+			}
 			tuplestore_rescan(scan->store);
 			return;
 		}

@@ -678,6 +678,38 @@ foreach my $mode ('force_custom_plan', 'force_generic_plan')
 	check("ORDER BY … LIMIT, $mode", 1, "$prepare; EXECUTE p", ordered => 1);
 }
 
+# The newest row for each of many values that Crisp can't be asked for: the list is gone through once, as far as it takes.
+sql("CREATE TABLE person AS (SELECT meta_email FROM copy.conversations WHERE meta_email IS NOT NULL ORDER BY updated_at DESC LIMIT 40 OFFSET 200) "
+	  . "UNION ALL VALUES ('nobody'), (NULL); ANALYZE person");
+my $deepest = sql(
+	'SELECT min(newest) FROM (SELECT max(updated_at) AS newest FROM copy.conversations JOIN person USING (meta_email) GROUP BY meta_email) s'
+);
+foreach my $case (
+	[ $all, "SELECT p.meta_email, s.* FROM person p, LATERAL (SELECT c.updated_at, c.state FROM $conversations c "
+		  . 'WHERE c.meta_email = p.meta_email ORDER BY c.updated_at DESC LIMIT 1) s' ],
+	[ $all, "SELECT p.meta_email, (SELECT max(c.updated_at) FROM $conversations c WHERE c.meta_email = p.meta_email) FROM person p" ],
+	[ $all, "SELECT p.meta_email, s.* FROM person p LEFT JOIN LATERAL (SELECT c.updated_at FROM $conversations c "
+		  . 'WHERE c.meta_email > p.meta_email ORDER BY c.updated_at DESC LIMIT 3 OFFSET 2) s ON true' ],
+	[ pages_of('conversations', "updated_at >= '$deepest'"),
+		"SELECT p.meta_email, s.* FROM person p, LATERAL (SELECT c.updated_at FROM $conversations c "
+		  . "WHERE c.meta_email = p.meta_email ORDER BY c.updated_at DESC LIMIT 1) s WHERE p.meta_email <> 'nobody'" ])
+{
+	my ($requests, $statement) = @{$case};
+
+	foreach my $honest (1, 0)
+	{
+		my $expected = local_of($statement);
+
+		run_statements($node, $sandbox);
+		$sandbox->control({ honour_order => $honest ? JSON::PP::true : JSON::PP::false, default_order => 'created' });
+		my ($printed, @requests) = requests_of($statement);
+		is(sorted($printed), sorted(sql($expected)), "the newest for each, order " . ($honest ? 'kept' : 'ignored') . ": $statement");
+		cmp_ok(scalar @requests, '<=', ($honest ? $requests : $all + 6), '... requests');
+	}
+	$sandbox->reset;
+}
+run_statements($node, $sandbox);
+
 # A limit that is none: what programs write that want all rows.
 foreach my $limit (2_147_483_647, 2_147_483_600, '9223372036854775807')
 {
