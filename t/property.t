@@ -17,7 +17,7 @@ use POSIX qw(ceil);
 use Test::More;
 
 my $seed    = $ENV{PROPERTY_SEED}    || (time ^ $$ << 12) % 1_000_000_000;
-my $queries = $ENV{PROPERTY_QUERIES} || 800;
+my $queries = $ENV{PROPERTY_QUERIES} || 700;
 
 srand $seed;
 diag("seed $seed: repeat with PROPERTY_SEED=$seed PROPERTY_QUERIES=$queries");
@@ -78,6 +78,9 @@ my %key = (
 	'crisp.operators'       => 'user_id');
 my @tables = sort keys %key;
 
+# Lists below rows of others.
+my @below = map { "crisp.$_" } qw(messages people_data people_events people_conversations);
+
 #
 # Copies, and the columns with values that occur in them.
 #
@@ -104,7 +107,7 @@ my $hot =
 my $sortable = qr/^(created_at|updated_at|waiting_since|changed|again)$/;
 
 my %columns;
-foreach my $table (@tables)
+foreach my $table (@tables, @below)
 {
 	my $copy   = copy_of($table);
 	my $schema = $copy =~ s/\..*//r;
@@ -117,8 +120,8 @@ foreach my $table (@tables)
 		"SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = '$table'::regclass "
 		  . "AND attnum > 0 AND attname <> 'search_query' ORDER BY attnum");
 	my $values = join ' UNION ALL ', map {
-		"SELECT '$_->[0]', (SELECT coalesce(json_agg(v), '[]') FROM (SELECT DISTINCT $_->[0]::text COLLATE \"C\" AS v "
-		  . "FROM $copy WHERE $_->[0] IS NOT NULL ORDER BY 1 LIMIT 500) d)"
+		"SELECT '$_->[0]', (SELECT coalesce(json_agg(v), '[]') FROM (SELECT DISTINCT \"$_->[0]\"::text COLLATE \"C\" AS v "
+		  . "FROM $copy WHERE \"$_->[0]\" IS NOT NULL ORDER BY 1 LIMIT 500) d)"
 	} @columns;
 	my %values = map { split /\|/, $_, 2 } split /\n/,
 	  $node->safe_psql('postgres', "SET TimeZone = 'UTC'; $values");
@@ -467,6 +470,14 @@ sub condition
 
 sub where { return chance(0.1) ? 'true' : condition($_[0], 2) }
 
+# The same of a table with another alias; often none at all.
+sub where_of
+{
+	my ($table, $alias) = @_;
+
+	return chance(0.4) ? 'true' : where($table) =~ s/\bt\./$alias./gr;
+}
+
 #
 # Queries.  A query names its tables as [table], so that one text serves both sides.
 #
@@ -616,6 +627,122 @@ sub composed_query
 		) };
 }
 
+# Two foreign tables: conversations c and profiles p.
+sub paired_query
+{
+	my ($c, $p) =
+	  map { pick('crisp', 'ms', 'odd') . ".$_" } 'conversations', 'people_profiles';
+	my ($ck, $pk) = map { $key{$_} } $c, $p;
+	my ($ct, $pt) = map { pick(grep { /$sortable/ } map { $_->{name} } @{ $columns{$_} }) } $c, $p;
+	my @equal = ('c.people_id::text = p.people_id::text');
+
+	push @equal, ('c.people_id = p.people_id') x 3 if ($c =~ /odd/) == ($p =~ /odd/);
+	push @equal, 'c.people_id::text = p.key' if $p =~ /odd/;
+	push @equal, ('c.meta_email = p.email', 'c.meta_email = p.email AND c.people_id = p.people_id')
+	  if "$c$p" !~ /odd/;
+	my @other = ("$equal[0] AND c.$ck > p.$pk", 'NOT ' . $equal[-1] . " AND c.$ck < p.$pk");
+	push @other, '(c.meta_email = p.email OR c.people_id = p.people_id)',
+	  'p.email = ANY (ARRAY[c.meta_email, c.meta_nickname, NULL])'
+	  if "$c$p" !~ /odd/;
+	push @other, "c.$ct > p.$pt" if ($c =~ /^ms/) == ($p =~ /^ms/);
+	my $equal = pick(@equal);
+	my $on    = chance(0.7) ? $equal : pick(@other);
+	my ($wc, $wp) = (where_of($c, 'c'), where_of($p, 'p'));
+	my ($fc, $fp) = ("FROM [$c] c", "FROM [$p] p");
+	my $some = "c.$ck AS ck, p.$pk AS pk, c.$ct AS ct, p.$pt AS pt";
+
+	return {
+		sql => weighted(
+			20, "SELECT $some $fc JOIN [$p] p ON $on WHERE $wc AND $wp",
+			10, "SELECT $some $fc LEFT JOIN [$p] p ON $on AND $wp WHERE $wc",
+			10, "SELECT $some $fc LEFT JOIN [$p] p ON $on WHERE $wc AND ($wp)",
+			5,  "SELECT $some $fp LEFT JOIN [$c] c ON $on AND $wc WHERE $wp",
+			5,  "SELECT $some FROM (SELECT * $fp WHERE $wp) p FULL JOIN (SELECT * $fc WHERE $wc) c ON $equal",
+			8,  "SELECT c.$ck $fc WHERE $wc AND EXISTS (SELECT $fp WHERE $on AND $wp)",
+			5,  "SELECT c.$ck $fc WHERE $wc AND NOT EXISTS (SELECT $fp WHERE $on AND $wp)",
+			5,  "SELECT c.$ck $fc WHERE $wc AND c.people_id::text IN (SELECT p.people_id::text $fp WHERE $wp)",
+			5,  "SELECT c.$ck $fc WHERE $wc OR c.people_id::text NOT IN (SELECT p.people_id::text $fp WHERE $wp)",
+			6,  "SELECT p.$pk, s.* $fp, LATERAL (SELECT c.$ct $fc WHERE $on AND $wc ORDER BY c.$ct DESC NULLS LAST LIMIT 2) s WHERE $wp",
+			6,  "SELECT p.$pk, s.* $fp LEFT JOIN LATERAL (SELECT count(*), max(c.$ct) $fc WHERE $on AND $wc) s ON true WHERE $wp",
+			6,  "SELECT p.$pk, (SELECT max(c.$ct) $fc WHERE $on AND $wc) $fp WHERE $wp",
+			6,  "SELECT ct FROM (SELECT $some $fc JOIN [$p] p ON $on WHERE $wc AND $wp) s ORDER BY 1 DESC NULLS LAST LIMIT 5",
+			6,  "SELECT c.$ck, u.n $fc JOIN probe u ON u.session_id = c.$ck LEFT JOIN [$p] p ON $on AND $wp WHERE $wc",
+			6,  "SELECT c.$ck FROM (SELECT * FROM [$c] t ORDER BY t.$ck LIMIT 30) c JOIN [$p] p ON $on WHERE $wc AND $wp",
+			5,  "SELECT c.$ck $fc WHERE $wc AND c.people_id::text = ANY ((SELECT array_agg(p.people_id::text) $fp WHERE $wp)::text[])"
+		) };
+}
+
+# A limit above all that can stand between it and a scan.
+sub limited_query
+{
+	my ($table) = @_;
+	my $t       = 't.' . pick(grep { /$sortable/ } map { $_->{name} } @{ $columns{$table} });
+	my $k       = "t.$key{$table}";
+	my ($w, $v) = (where_of($table, 't'), where($table));
+	my $n       = pick(1, 3, 10, 20, 21, 50);
+	my $from    = "FROM [$table] t WHERE $w";
+	my $newest  = "ORDER BY 1 DESC NULLS LAST LIMIT $n";
+	my $offset  = 'OFFSET ' . pick(0, 1, 25);
+
+	return {
+		sql => weighted(
+			10, "SELECT DISTINCT $t $from $newest $offset",
+			10, "SELECT $t AS x, count(*) $from GROUP BY 1 HAVING count(*) < 9 $newest",
+			10, "SELECT $k, row_number() OVER (ORDER BY $t DESC NULLS LAST, $k) $from ORDER BY 2 LIMIT $n",
+			5,  "SELECT $t, count(*) OVER () $from $newest",
+			10, "SELECT $t, generate_series(1, 3) $from ORDER BY 1 DESC NULLS LAST, 2 LIMIT $n",
+			10, "SELECT count(*), max(x) FROM (SELECT $t AS x $from $newest $offset) s",
+			10, "SELECT count(*) FROM (SELECT $k $from LIMIT $n $offset) s",
+			10, "SELECT x FROM (SELECT $t AS x $from UNION ALL SELECT $t FROM [$table] t WHERE $v) s $newest",
+			5,  "(SELECT $t $from $newest) UNION ALL (SELECT $t FROM [$table] t WHERE $v $newest)",
+			10, "SELECT $t $from AND $t >= (SELECT min(x) FROM (SELECT $t AS x FROM [$table] t WHERE $v $newest) s) $newest",
+			10, "SELECT n, s.x FROM probe p, LATERAL (SELECT $t AS x $from AND length($k) > p.n AND $k <> p.session_id $newest) s",
+			5,  "SELECT $t IS NULL, count(*) FILTER (WHERE $v), grouping($t) $from GROUP BY ROLLUP ($t)"
+		) };
+}
+
+# Lists below rows of others.
+sub below_query
+{
+	my ($session, undef, $fingerprint, $time) = @{ $columns{'crisp.messages'} };
+	my $some_time = sub { time_value($time) };
+	my $some_key  = sub { quote(chance(0.9) ? pick(@{ $session->{values} }) : 'absent') };
+	my $some_id   = sub { pick(@{ $fingerprint->{values} }) };
+	my $keys      = join ', ', map { $some_key->() } 1 .. 4;
+	my $named     = weighted(
+		4, sub { 'm.session_id = ' . arrive('text', $some_key->() . '::text') },
+		3, sub { "m.session_id IN ($keys, NULL)" },
+		2, sub { 'm.session_id = ANY (' . arrive('text[]', "ARRAY[$keys]") . '::text[])' })->();
+	my @where = map {
+		weighted(
+			40, sub { compared('m."timestamp"', $some_time->()) },
+			10, sub { 'm."timestamp" BETWEEN ' . $some_time->() . ' AND ' . $some_time->() },
+			20, sub { 'm.fingerprint IN (' . list_of($some_id) . ')' },
+			15, sub { q(m.type = 'text' OR m."from" <> 'user') },
+			15, sub { 'true' })->()
+	} 1, 2;
+	my $where  = '((' . join(chance(0.8) ? ') AND (' : ') OR (', @where) . '))';
+	my $newest = 'ORDER BY m."timestamp" DESC LIMIT ' . pick(1, 5, 20, 45);
+	my $of     = "FROM [crisp.messages] m WHERE m.session_id = c.session_id AND $where";
+	my $few    = "FROM [crisp.conversations] c WHERE c.session_id IN ($keys)";
+
+	return {
+		sql => weighted(
+			30, qq(SELECT m.fingerprint, m.session_id, m."timestamp" FROM [crisp.messages] m WHERE $named AND $where),
+			15, qq(SELECT m."timestamp" FROM [crisp.messages] m WHERE $named AND $where $newest),
+			2,  "SELECT m.fingerprint FROM [crisp.messages] m WHERE $where",
+			10, "SELECT c.state, s.fingerprint FROM [crisp.conversations] c, LATERAL (SELECT * $of) s WHERE c.session_id IN ($keys)",
+			8,  "SELECT c.session_id $few AND EXISTS (SELECT $of)",
+			8,  "SELECT c.session_id, (SELECT count(*) $of) $few",
+			8,  qq(SELECT p.n, m.fingerprint FROM probe p JOIN [crisp.messages] m ON m.session_id = p.session_id AND m."timestamp" > p.seen - interval '30 days' WHERE $where),
+			5,  'SELECT p.n, d.data FROM probe p JOIN [crisp.people_data] d ON d.people_id = p.people_id',
+			5,  'SELECT p.n, d.data, d.people_id FROM probe p LEFT JOIN [crisp.people_data] d ON d.email = p.email',
+			5,  'SELECT p.n, e.text FROM probe p LEFT JOIN [crisp.people_events] e ON e.people_id = p.people_id AND e."timestamp" > ' . $some_time->(),
+			5,  'SELECT c.session_id, e.people_id FROM [crisp.people_conversations] e JOIN [crisp.conversations] c USING (session_id) WHERE e.people_id IN (SELECT people_id FROM probe) AND '
+			  . where_of('crisp.conversations', 'c')
+		) };
+}
+
 sub query
 {
 	my $table = weighted(
@@ -628,8 +755,8 @@ sub query
 	  $table =~ /visitors|operators/
 	  ? \&plain_query
 	  : weighted(
-		30, \&plain_query,     32, \&ordered_query, 16, \&joined_query,
-		10, \&aggregate_query, 12, \&composed_query);
+		25, \&plain_query,     25, \&ordered_query,  12, \&joined_query, 10, \&aggregate_query,
+		12, \&composed_query,  10, \&paired_query,   8,  \&limited_query, 6,  \&below_query);
 
 	@parameters = ();
 	my $query = $kind->($table);
@@ -767,7 +894,7 @@ foreach my $setting (@settings)
 note("$with_rows of $number queries have rows; requests: ",
 	join ', ', map { "$_ $asked{$_}" } sort keys %asked);
 cmp_ok($with_rows, '>', $number / 3, 'many queries have rows');
-if ($number >= 800)
+if ($number >= 700)
 {
 	cmp_ok($asked{$_} // 0, '>', 0, "some ask for $_")
 	  foreach qw(lookup filter_date_start filter_date_end
