@@ -300,6 +300,10 @@ collection_tree(const Collection *collection, uint32_t id)
 void
 collection_delete(Collection *collection, uint32_t id)
 {
+	int64_t updated_at = collection_sort_value(collection, id, SORT_UPDATED);
+
+	if (updated_at > collection->newest_gone)
+		collection->newest_gone = updated_at;
 	enlist(collection, id, false);
 	collection->rows[id].flags |= ROW_DELETED;
 }

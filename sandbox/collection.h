@@ -112,8 +112,9 @@ struct Collection
 	Row					 *rows;
 	size_t				  row_count; /* deleted ones included */
 	size_t				  row_capacity;
-	size_t				  generated; /* rows that exist without any change */
-	uint64_t			  version;	 /* grows with each change */
+	size_t				  generated;   /* rows that exist without any change */
+	uint64_t			  version;	   /* grows with each change */
+	int64_t				  newest_gone; /* the latest update of all rows that were deleted; or 0 */
 
 	/* Per sort key: all rows, and those that are not empty. */
 	RowIndex		 indexes[SORT_KEY_COUNT][2];

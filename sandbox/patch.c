@@ -91,5 +91,7 @@ next_moment(const Collection *collection)
 {
 	int64_t newest = collection_newest(collection, SORT_UPDATED);
 
-	return newest == NO_TIME ? collection->website->dataset->options->now : newest + 1;
+	if (newest == NO_TIME)
+		return collection->website->dataset->options->now;
+	return (newest > collection->newest_gone ? newest : collection->newest_gone) + 1;
 }

@@ -21,7 +21,7 @@ extern const char *patch_row(Collection *collection, uint32_t id, json_object *s
  */
 extern void touch_row(Collection *collection, uint32_t id, int64_t updated_at);
 
-/* A moment that is later than any in the list: by one millisecond than the newest update. */
+/* A moment that is later than any in the list: by one millisecond than the newest update, of a row that is gone or not. */
 extern int64_t next_moment(const Collection *collection);
 
 #endif /* SANDBOX_PATCH_H */

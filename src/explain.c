@@ -139,6 +139,16 @@ explain_conditions(ForeignScanState *node, List *deparse_context, ExplainState *
 }
 
 /*
+ * How a list is read, if that's not the default.
+ */
+static void
+explain_scan_mode(const CrispRequest *request, ExplainState *es)
+{
+	if (request->lookup == NULL && list_reader_is_exact(request))
+		ExplainPropertyText("Scan Mode", "exact", es);
+}
+
+/*
  * Where the scan ends before the list does.
  */
 static void
@@ -176,6 +186,8 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 	if (counts->api.retries > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyInteger("Retries", NULL, counts->api.retries, es);
 	ExplainPropertyInteger("Requests Past The End", NULL, counts->pager.past_end, es);
+	if (counts->pager.looks > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Requests For Last Looks", NULL, counts->pager.looks, es);
 	ExplainPropertyInteger("Pages", NULL, counts->pager.pages, es);
 	ExplainPropertyInteger("Rows Received", NULL, counts->pager.rows, es);
 	ExplainPropertyInteger("Doubles Dropped", NULL, counts->pager.doubles, es);
@@ -204,12 +216,13 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 			ExplainPropertyText("Crisp Request", request_text(request->parent), es);
 		ExplainPropertyText(request->parent ? "Crisp Request For Each Row" : "Crisp Request",
 							child_text(request), es);
+		if (request->parent != NULL)
+			explain_scan_mode(request->parent, es);
 	}
 	else
 	{
 		ExplainPropertyText("Crisp Request", request_text(request), es);
-		if (list_nth_int(method, METHOD_KIND) == SCAN_LIST && list_reader_is_exact(request))
-			ExplainPropertyText("Scan Mode", "exact", es);
+		explain_scan_mode(request, es);
 		explain_early_stop(method, request, es);
 		explain_details(node, es);
 	}

@@ -117,6 +117,8 @@ list_reader_counts(const ListReader *reader)
 		pager_add_counts(&sum, pager_counts(reader->pager));
 	if (reader->exact != NULL)
 		pager_add_counts(&sum, exact_counts(reader->exact));
+	if (reader->since != PG_INT64_MIN && (reader->pager != NULL || reader->exact != NULL))
+		sum.looks += sum.pages - reader->pages_before;
 	return sum;
 }
 

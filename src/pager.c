@@ -440,6 +440,7 @@ pager_add_counts(PagerCounts *sum, PagerCounts counts)
 	sum->rows += counts.rows;
 	sum->doubles += counts.doubles;
 	sum->past_end += counts.past_end;
+	sum->looks += counts.looks;
 	sum->parents += counts.parents;
 }
 

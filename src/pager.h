@@ -80,6 +80,7 @@ typedef struct PagerCounts
 	int64 rows;
 	int64 doubles;
 	int64 past_end; /* requests for pages that there were none of */
+	int64 looks;	/* of the pages, those of last looks */
 	int64 parents;	/* rows of another resource below which lists were asked for */
 } PagerCounts;
 

@@ -486,6 +486,10 @@ sub max_time
 	$session->query('SET crisp_fdw.scan_mode = exact');
 	like($session->query("EXPLAIN (COSTS OFF) SELECT * FROM $table{fast} WHERE updated_at > '2025-06-01'"),
 		qr/Crisp Request: GET \S+&order_date_updated=1\n\s*Scan Mode: exact/, 'setting: EXPLAIN of an exact scan');
+	my ($walk) = $session->query('EXPLAIN (COSTS OFF) SELECT * FROM crisp.messages');
+	like($walk, qr/&order_date_updated=1\n\s*Crisp Request For Each Row: .*\n\s*Scan Mode: exact/, 'setting: EXPLAIN of messages');
+	unlike($session->query("EXPLAIN (COSTS OFF) SELECT * FROM crisp.messages WHERE session_id = 'x'"),
+		qr/Scan Mode/, 'setting: ... of one conversation, whose list is not read');
 	my $profiles = table('people_profiles', 'large', prefetch => 1);
 	my $explain = "EXPLAIN (COSTS OFF) SELECT * FROM $profiles WHERE updated_at > '2026-01-14'";
 	my $plan = $session->query($explain);
