@@ -458,7 +458,7 @@ add_details(Sampler *sampler, HeapTuple row, const char *key, Flattener *lacking
 					  request_key_target(options, route,
 										 pg_server_to_any(key, (int) strlen(key), PG_UTF8)),
 					  CurrentMemoryContext),
-			API_OBJECT, &answer))
+			API_OBJECT, API_KEY_TOLD, &answer))
 		return NULL;
 
 	heap_deform_tuple(row, tupdesc, sampler->values, sampler->nulls);

@@ -117,18 +117,27 @@ api_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer)
 	release_call(call, count_rows(wanted, answer->data));
 }
 
+/*
+ * Whether a call has brought that there is nothing by the key that it was for.
+ */
+static bool
+says_absent(const ApiCall *call, ApiKey key)
+{
+	const HttpResponse *response = http_response(call->transfer);
+
+	return api_error_is_absence(response, call->envelope) &&
+		   (key == API_KEY_GIVEN || response->status == 404);
+}
+
 bool
-api_finish_lookup(ApiCall *call, ApiData wanted, ApiAnswer *answer)
+api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnswer *answer)
 {
 	bool found;
 
 	call_wait(call);
-	found = call->state == CALL_REFUSED ||
-			!api_error_is_absence(http_response(call->transfer), call->envelope);
+	found = call->state == CALL_REFUSED || !says_absent(call, key);
 	if (found)
 		take_answer(call, wanted, answer);
-	else
-		answer->status = http_response(call->transfer)->status;
 	release_call(call, found ? count_rows(wanted, answer->data) : 0);
 	return found;
 }
@@ -140,7 +149,7 @@ api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
 	memset(failure, 0, sizeof(*failure));
 	if (call->state == CALL_REFUSED)
 		describe_refusal(call, &failure->error);
-	else if (read_answer(call, call_is_get(call) ? API_ANYTHING : API_NOTHING, answer,
+	else if (read_answer(call, call_is_get(call) ? API_OBJECT : API_NOTHING, answer,
 						 &failure->error))
 	{
 		release_call(call, call_is_get(call) ? 1 : 0);
@@ -148,10 +157,8 @@ api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
 	}
 	else
 	{
-		const HttpResponse *response = http_response(call->transfer);
-
 		conclude_failure(call, &failure->error);
-		failure->absent = response->status == 404 && api_error_is_absence(response, call->envelope);
+		failure->absent = says_absent(call, API_KEY_TOLD);
 		call->may_have_acted |= call_is_success(call);
 	}
 	failure->may_have_acted = call->may_have_acted;

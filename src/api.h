@@ -17,10 +17,9 @@
 /* What a successful answer says. */
 typedef struct ApiAnswer
 {
-	int				status; /* of HTTP; set where a lookup finds nothing */
-	bool			more;	/* 206: more pages follow; 200: this was the last */
-	int64			date;	/* by Crisp's clock, Unix seconds; 0 where that isn't told */
-	const JsonNode *data;	/* the envelope's data; NULL for a JSON null */
+	bool			more; /* 206: more pages follow; 200: this was the last */
+	int64			date; /* by Crisp's clock, Unix seconds; 0 where that isn't told */
+	const JsonNode *data; /* the envelope's data; NULL for a JSON null */
 } ApiAnswer;
 
 /* A request that changes something. */
@@ -108,11 +107,18 @@ extern pgsocket api_socket(const ApiCall *call);
  */
 extern void api_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer);
 
+/* Where the key comes from by which something is asked for. */
+typedef enum ApiKey
+{
+	API_KEY_GIVEN, /* from a user: Crisp may refuse it as none, which is no error */
+	API_KEY_TOLD   /* from Crisp: it may be gone, but is one */
+} ApiKey;
+
 /*
- * The same for a call that asks for one thing by its key.  Returns false when Crisp
- * has none, or says that the key can't be one.
+ * The same for a call that asks for something by a key.  Returns false when Crisp has nothing there
+ * (404), or says that a key which was given can't be one (400).
  */
-extern bool api_finish_lookup(ApiCall *call, ApiData wanted, ApiAnswer *answer);
+extern bool api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnswer *answer);
 
 /*
  * Start a change, as api_start() does a GET; what change points to must live as long as owner.

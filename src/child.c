@@ -22,7 +22,6 @@
 #include "utils/memutils.h"
 
 #include "child.h"
-#include "compat.h"
 #include "cursor.h"
 #include "jsonpath.h"
 #include "lastpage.h"
@@ -154,16 +153,6 @@ child_socket(const ChildReader *child)
  *----------
  */
 
-pg_noreturn static void
-raise_unexpected(const ChildReader *child, const char *problem)
-{
-	ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
-					errmsg("unexpected answer from Crisp, server \"%s\"",
-						   child->request->options->server_name),
-					errdetail("GET %s: %s", child->target, problem),
-					errhint("Check the server's option base_url.")));
-}
-
 /*
  * Whether what is asked for is a row, and not a list of them.
  */
@@ -171,6 +160,19 @@ static bool
 is_one_row(const ChildReader *child)
 {
 	return child->request->lookup != NULL || child->request->options->resource->one_row;
+}
+
+/*
+ * Where the keys come from that are asked for.  A list that has begun may go, but its argument doesn't become one
+ * that can be none.
+ */
+static ApiKey
+key_source(const ChildReader *child)
+{
+	const CrispRequest *request = child->request;
+
+	return request->lookup == NULL && (child->has_begun || request->parent != NULL) ? API_KEY_TOLD
+																					: API_KEY_GIVEN;
 }
 
 /*
@@ -191,12 +193,7 @@ get_answer(ChildReader *child, ApiAnswer *answer)
 
 	(void) window_receive(child->window);
 	child->answer_context = window_answer(child->window, is_one_row(child) ? API_OBJECT : API_LIST,
-										  answer, &found);
-
-	/* A list that has begun may go, but it doesn't become a wrong thing to ask for. */
-	if (!found && answer->status != 404 && child->has_begun)
-		raise_unexpected(child, psprintf("Crisp refuses, with status %d, to go on with a list.",
-										 answer->status));
+										  key_source(child), answer, &found);
 	if (child->cache != NULL)
 		answer_cache_add(child->cache, child->cache_key, answer, found);
 	return found;

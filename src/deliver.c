@@ -269,13 +269,7 @@ deliverer_read_back(Deliverer *deliverer, const ChangeKeys *keys)
 	ApiCall			  *call = api_start(table->options, target, CurrentMemoryContext);
 
 	if (api_try_finish(call, &answer, &failure))
-	{
-		if (json_node_kind(answer.data) == JSON_NODE_OBJECT)
-			return answer.data;
-		failure.error.code = ERRCODE_PROTOCOL_VIOLATION;
-		failure.error.message = "unexpected answer from Crisp";
-		failure.error.detail = psprintf("The answer to GET %s is no object.", target);
-	}
+		return answer.data;
 
 	ereport(WARNING, (errcode(failure.error.code),
 					  errmsg("the %s was %s, but could not be read back, server \"%s\"",

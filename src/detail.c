@@ -297,7 +297,7 @@ take_oldest(Details *details, TupleTableSlot *slot)
 	details->oldest = (details->oldest + 1) % CRISP_MAX_PREFETCH;
 	details->count--;
 	(void) window_receive(details->window);
-	context = window_answer(details->window, API_OBJECT, &answer, &found);
+	context = window_answer(details->window, API_OBJECT, API_KEY_TOLD, &answer, &found);
 	if (!found)
 	{
 		MemoryContextDelete(context);

@@ -79,7 +79,7 @@ take_answer(Lookup *lookup, const char *target)
 	bool	  found;
 
 	(void) window_receive(lookup->window);
-	lookup->row_context = window_answer(lookup->window, API_OBJECT, &answer, &found);
+	lookup->row_context = window_answer(lookup->window, API_OBJECT, API_KEY_GIVEN, &answer, &found);
 	answer_cache_add(lookup->cache, target, &answer, found);
 	return answer.data;
 }

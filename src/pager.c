@@ -188,8 +188,8 @@ take_page(Pager *pager)
 	pager->nrows = 0;
 	pager->next_row = 0;
 
-	pager->page_context = window_answer(pager->window, one_row ? API_OBJECT : API_LIST, &answer,
-										NULL);
+	pager->page_context = window_answer(pager->window, one_row ? API_OBJECT : API_LIST,
+										API_KEY_GIVEN, &answer, NULL);
 	pager->counts.pages++;
 	MemoryContextSwitchTo(old_context);
 

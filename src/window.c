@@ -156,14 +156,14 @@ window_receive(Window *window)
 }
 
 MemoryContext
-window_answer(Window *window, ApiData wanted, ApiAnswer *answer, bool *found)
+window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer, bool *found)
 {
 	Flight		  flight = window->received;
 	MemoryContext old_context = MemoryContextSwitchTo(flight.context);
 
 	window->received.context = NULL;
 	if (found != NULL)
-		*found = api_finish_lookup(flight.call, wanted, answer);
+		*found = api_finish_lookup(flight.call, wanted, key, answer);
 	else
 		api_finish(flight.call, wanted, answer);
 	MemoryContextSwitchTo(old_context);

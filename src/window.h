@@ -69,11 +69,12 @@ extern bool window_receive(Window *window);
 /*
  * The answer that window_receive() has waited for.  Returns the memory
  * context that holds it, a child of CurrentMemoryContext, which the caller
- * deletes.  With found not NULL, the request is a lookup: *found tells
+ * deletes.  With found not NULL, the request is a lookup by a key: *found tells
  * whether it found anything.
  * Raises what api_finish() raises.
  */
-extern MemoryContext window_answer(Window *window, ApiData wanted, ApiAnswer *answer, bool *found);
+extern MemoryContext window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer,
+								   bool *found);
 
 /* Abort all requests that are under way; returns how many there were. */
 extern int window_drop(Window *window);

@@ -417,6 +417,22 @@ like(
 	error('SELECT message FROM crisp.campaigns'),
 	qr/08P01: unexpected answer from Crisp, server "support"/,
 	'details that are no object');
+foreach my $statement ('SELECT message FROM crisp.campaigns', 'ANALYZE crisp.campaigns')
+{
+	$sandbox->control({
+		answers => [
+			{
+				match => { path => '*/campaign/*' },
+				status => 400,
+				body => '{"error":true,"reason":"invalid_data","data":{}}'
+			}
+		]
+	});
+	like(
+		error($statement),
+		qr/HV000: Crisp refused the request, server "support"/,
+		"details that Crisp says can be none: $statement");
+}
 $sandbox->control({
 	answers => [ { match => { path => "*/campaign/$id" }, status => 403 } ]
 });

@@ -165,8 +165,18 @@ $sandbox->control(
 	});
 like(
 	error_of("SELECT count(*) FROM crisp.messages WHERE session_id = '$long'"),
-	qr/ERROR:  08P01: unexpected answer from Crisp, server "support"\nDETAIL:  GET .*Crisp refuses, with status 400/,
+	qr/ERROR:  HV000: Crisp refused the request, server "support"\nDETAIL:  GET .*timestamp_before=\d+ answered HTTP 400/,
 	'a list that cannot be gone on with');
+
+# A key that a user gives may be none; one that Crisp has told is one.
+answer_with("*/conversation/$conversations[5]/messages",
+	{ status => 400, body => '{"error":true,"reason":"invalid_data","data":{}}' });
+is(sql("SELECT count(*) FROM crisp.messages WHERE session_id = '$conversations[5]'"),
+	0, 'what Crisp says can be no key');
+like(
+	error_of('SELECT count(*) FROM crisp.messages'),
+	qr/ERROR:  HV000: Crisp refused the request, server "support"\nDETAIL:  GET .*$conversations[5]\/messages answered HTTP 400/,
+	'unless it has told the key itself');
 answer_with("*/conversation/$conversations[5]/messages", { body => '{"error":false,"reason":"","data":{}}' });
 like(
 	error_of('SELECT count(*) FROM crisp.messages'),
