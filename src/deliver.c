@@ -178,28 +178,29 @@ bool
 deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer)
 {
 	ApiFailure failure;
-	bool	   success;
+	bool	   done;
 
 	deliverer->call = NULL;
 	deliverer->request = request;
 	deliverer->call = api_start_change(deliverer->table->options, &request->api,
 									   CurrentMemoryContext);
-	success = api_try_finish(deliverer->call, answer, &failure);
+	done = api_try_finish(deliverer->call, answer, &failure);
 	deliverer->request = NULL;
 	deliverer->call = NULL;
 
-	if (success)
+	if (!done && (!failure.absent || deliverer->operation == CMD_INSERT))
+		raise_failure(deliverer, request, &failure);
+
+	/* What is gone after an attempt that may have removed it was removed by that. */
+	done = done || (deliverer->operation == CMD_DELETE && failure.may_have_acted);
+	if (done)
 	{
 		/* Requests of the same row count once. */
 		if (deliverer->partial == NULL)
 			kept_count();
 		deliverer->partial = request;
 	}
-	else if (!failure.absent || deliverer->operation == CMD_INSERT)
-		raise_failure(deliverer, request, &failure);
-
-	/* What is gone after an attempt that may have removed it was removed by that. */
-	return success || (deliverer->operation == CMD_DELETE && failure.may_have_acted);
+	return done;
 }
 
 /*

@@ -429,7 +429,12 @@ subtest 'DELETE' => sub {
 	is($session->query("$delete RETURNING 1"), '', 'a message that is gone is not counted');
 	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '3', ADD retry_delay '1ms')));
 	$sandbox->control({ answers => [ { match => { method => 'DELETE', nth => 1 }, status => 503 } ] });
-	is($session->query("$delete RETURNING 1"), '1', 'one that the first attempt removed is');
+	my $result = $session->run("BEGIN;\n$delete RETURNING 1;\nROLLBACK");
+	is($result->{output}, '1', 'one that the first attempt removed is');
+	is(
+		$result->{notices}->[0]->{message},
+		'what was written to Crisp cannot be rolled back: 1 row',
+		'and a rollback warns of it, too');
 	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '0', DROP retry_delay)));
 	$sandbox->reset;
 };
