@@ -78,8 +78,9 @@ endif
 
 include $(PGXS)
 
-# For make installcheck; the tests in sql/ and specs/ also want the base URL of
-# a running sandbox, in CRISP_SANDBOX_URL.
+# For make installcheck.  The tests in sql/ and specs/ also want the base URL of
+# a running sandbox, in CRISP_SANDBOX_URL, with the data that tools/run-tests.sh
+# gives it (regress_data); those in t/ start sandboxes of their own.
 installcheck: export PGOPTIONS += -c crisp.url=$(CRISP_SANDBOX_URL)
 PROVE_FLAGS += -I $(tree)/t/lib
 export CRISP_SANDBOX ?= $(tree)/sandbox/crisp-sandbox
