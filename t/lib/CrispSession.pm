@@ -40,6 +40,9 @@ use Test::More;
 
 my $LONGEST_WAIT = 120;    # seconds
 
+# What an error may have.
+my %has_field = map { $_ => 1 } qw(severity sqlstate message detail hint context location query line);
+
 =pod
 
 =head1 METHODS
@@ -226,6 +229,7 @@ sub is_error
 
 	foreach my $field (sort keys %{$expected})
 	{
+		die "errors have no $field\n" unless $has_field{$field};
 		if (ref $expected->{$field} eq 'Regexp')
 		{
 			like($error->{$field} // '', $expected->{$field}, $field);
