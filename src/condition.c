@@ -456,10 +456,8 @@ describe_filters(StringInfo text, const CrispResource *resource, const CrispColu
 		switch (filter->test)
 		{
 			case CRISP_EQUALS:
-			case CRISP_SEARCHES:
-				add_ability(text, "=", filter->param);
-				break;
 			case CRISP_FINDS:
+			case CRISP_SEARCHES:
 				add_ability(text, "=", filter->param);
 				break;
 			case CRISP_IS:

@@ -209,8 +209,7 @@ is_sendable(const char *value)
  */
 
 /*
- * Narrow a range by all conditions on columns that have that parameter for
- * that end of the range; or, without a parameter, on that column.
+ * Narrow a range by all conditions on a column whose values are known.
  */
 static void
 narrow_range(const RequestContext *context, const CrispColumn *column, TimeRange *range)
