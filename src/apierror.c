@@ -77,7 +77,9 @@ excerpt(const CrispOptions *options, const char *text)
 	result = pnstrdup(text, length);
 	for (unsigned char *c = (unsigned char *) result; *c != '\0'; c++)
 	{
-		if (*c < ' ' || *c == 127)
+		if (as_is && c[0] == 0xC2 && c[1] < 0xA0) /* U+0080 to U+009F */
+			c[0] = c[1] = ' ';
+		else if (*c < ' ' || *c == 127)
 			*c = ' ';
 		else if (*c > 127 && !as_is)
 			*c = '?';

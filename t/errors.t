@@ -332,6 +332,17 @@ answer_fails(
 		detail => "GET $target answered HTTP 403, reason \"not allowed\": one two three."
 	});
 answer_fails(
+	'a message with a control sequence of eight bits',
+	{
+		status => 403,
+		body => '{"error":true,"reason":"no","data":{"message":"one\u009b31mtwo \u00e9"}}'
+	},
+	{
+		sqlstate => '42501',
+		detail =>
+		  "GET $target answered HTTP 403, reason \"no\": one  31mtwo \xC3\xA9."
+	});
+answer_fails(
 	'a long message',
 	{
 		status => 403,
