@@ -211,11 +211,11 @@ foreach my $text (sort keys %refused)
 	{
 		serve(substr $whole, 0, $length);
 		my $error = $session->run('SELECT data FROM t')->{errors}->[0];
-		my $place = $length + 1;
+		my $problem = $length ? 'It is not JSON: unexpected end at byte ' . ($length + 1) : 'It is empty';
 
 		if (   $error
 			&& $error->{sqlstate} eq '08P01'
-			&& $error->{detail} =~ /It is not JSON: unexpected end at byte $place\./)
+			&& $error->{detail} =~ /: $problem\./)
 		{
 			$refused++;
 		}
