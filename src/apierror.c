@@ -315,10 +315,15 @@ api_error_in_data(const JsonNode *envelope, ApiData wanted)
 bool
 api_error_is_absence(const HttpResponse *response, const JsonNode *envelope)
 {
-	const char *reason;
+	const char *reason = string_member(envelope, "reason");
+	const char *message = string_member(json_node_member(envelope, "data"), "message");
 
-	if (response->outcome != HTTP_ANSWERED || (response->status != 404 && response->status != 400))
+	if (response->outcome != HTTP_ANSWERED || reason == NULL)
 		return false;
-	reason = string_member(envelope, "reason");
-	return reason != NULL && strstr(reason, "website") == NULL;
+	if (response->status == 400)
+		return strncmp(reason, "invalid_", strlen("invalid_")) == 0;
+
+	/* Of a wrong base_url, Crisp says "not_found", "the route does not exist" [seen]. */
+	return response->status == 404 && strstr(reason, "website") == NULL &&
+		   strstr(reason, "route") == NULL && (message == NULL || strstr(message, "route") == NULL);
 }

@@ -81,8 +81,8 @@ extern bool api_error_is_admitted(const JsonNode *envelope);
 extern const char *api_error_in_data(const JsonNode *envelope, ApiData wanted);
 
 /*
- * Whether an answer to a lookup came that says that nothing has the key, and not that
- * the website is unknown.  envelope is the parsed body, NULL when it isn't JSON.
+ * Whether an answer to a lookup came that says that nothing has the key, or that nothing can have
+ * it, and not that the website or the route is unknown.  envelope is the parsed body, NULL when it isn't JSON.
  */
 extern bool api_error_is_absence(const HttpResponse *response, const JsonNode *envelope);
 

@@ -217,6 +217,31 @@ $session->fails(
 	},
 	'a website that does not exist');
 
+# Nor is it taken for a row that does not exist.
+my $lookup = q{SELECT session_id FROM crisp.conversations WHERE session_id = 'session_00000000-0000-4000-8000-000000000000'};
+is($session->query($lookup), '', 'a conversation that does not exist');
+foreach my $case (
+	[ 404, 'website_not_found', 'no such website' ],
+	[ 404, 'route_not_found', 'there is no such route' ],
+	[ 404, 'not_found', 'the route does not exist' ],
+	[ 400, 'too_old', 'this version has gone' ])
+{
+	my ($status, $reason, $message) = @{$case};
+
+	answer_with('*/conversation/*',
+		{ status => $status, body => envelope(error => JSON::PP::true, reason => $reason, data => { message => $message }) });
+	$session->fails(
+		$lookup,
+		{
+			sqlstate => $status == 404 ? 'HV00R' : 'HV000',
+			detail => qr/ answered HTTP $status, reason "$reason": $message\.$/
+		},
+		"a lookup that gets $status: $message");
+}
+answer_with('*/conversation/*',
+	{ status => 400, body => envelope(error => JSON::PP::true, reason => 'invalid_session', data => {}) });
+is($session->query($lookup), '', 'a key that cannot be one');
+
 # ---- Statuses
 
 my %QUOTA = (
