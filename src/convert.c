@@ -20,6 +20,7 @@
 #include "common/int.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -344,6 +345,7 @@ convert_array(Conversion *conversion, const JsonNode *value, ConversionProgress 
 	nulls = palloc(n * sizeof(bool));
 	for (size_t i = 0; i < n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		progress->element = (int64) i;
 		elements[i] = conversion_run(conversion->element, json_node_element(value, i), progress,
 									 &nulls[i]);

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
@@ -54,6 +55,7 @@ push_container(JsonbParseState **state, const JsonNode *container)
 		JsonNodeKind kind = json_node_kind(inside);
 		JsonbValue	 value;
 
+		CHECK_FOR_INTERRUPTS();
 		if (is_object)
 		{
 			size_t		length;

@@ -24,6 +24,9 @@
 /* Bytes of text for which room for one node is made at first; Crisp's lists have 23. */
 #define BYTES_PER_NODE 20
 
+/* Every so many nodes, less than a millisecond's work, it's asked whether to go on. */
+#define NODES_BETWEEN_CHECKS 1024
+
 /* What the next token may be. */
 typedef enum Expected
 {
@@ -243,7 +246,6 @@ add_value(Parser *parser, JsonTokenType token)
 				set_problem(parser, "nesting too deep");
 				return false;
 			}
-			CHECK_FOR_INTERRUPTS();
 			(void) add_node(parser,
 							token == JSON_TOKEN_OBJECT_START ? JSON_NODE_OBJECT : JSON_NODE_ARRAY);
 			parser->open[parser->depth++] = (uint32) parser->n_nodes - 1;
@@ -284,6 +286,8 @@ add_node(Parser *parser, JsonNodeKind kind)
 {
 	JsonNode *node;
 
+	if (parser->n_nodes % NODES_BETWEEN_CHECKS == 0)
+		CHECK_FOR_INTERRUPTS();
 	if (parser->n_nodes == parser->capacity)
 	{
 		parser->capacity *= 2;
