@@ -265,8 +265,7 @@ END
 	  "DELETE FROM crisp.messages USING generate_series(1, 2) i WHERE session_id = '$id' AND content = 'x' RETURNING fingerprint";
 	writes($sql, $fingerprint, ["DELETE $id/message/$fingerprint"], 'DELETE');
 
-	# More keys than fit the memory, and the same again.
-	$session->query("SET work_mem = '64kB'");
+	# Doubles that are far from each other.
 	my @ids = map { $_->{session_id} } $sandbox->rows('conversations');
 	$sandbox->clear;
 	is(
@@ -279,7 +278,6 @@ END
 		[ sort map { $_->[1] } written() ],
 		[ sort map { "$_/state" } @ids ],
 		'are changed once each');
-	$session->query('RESET work_mem');
 	$sandbox->reset;
 };
 
