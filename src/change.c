@@ -307,7 +307,7 @@ key_value(const ChangeKeys *keys, const char *catalog_name)
 }
 
 /*
- * Append a key to a URL.  Names of one or two dots would lead elsewhere.
+ * Append a key to a URL.
  */
 static void
 append_key(StringInfo target, const ChangeTable *table, const ChangeKeys *keys, const char *name)
@@ -316,7 +316,7 @@ append_key(StringInfo target, const ChangeTable *table, const ChangeKeys *keys, 
 
 	if (value == NULL)
 		value_missing(table, name, psprintf("It names the %s at Crisp.", table->changes->noun));
-	if (value[0] == '\0' || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+	if (!url_can_be_segment(value))
 		value_wrong(table, name, value, "An identifier of Crisp is expected.");
 	url_append_segment(target, pg_server_to_any(value, (int) strlen(value), PG_UTF8));
 }

@@ -23,9 +23,9 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "compat.h"
 #include "detail.h"
 #include "jsonpath.h"
+#include "url.h"
 #include "window.h"
 
 struct Details
@@ -205,15 +205,6 @@ details_begin(Details *details, ListReader *list, int wanted)
 	MemoryContextSwitchTo(old_context);
 }
 
-pg_noreturn static void
-raise_unexpected(const Details *details, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_PROTOCOL_VIOLATION),
-			 errmsg("unexpected answer from Crisp, server \"%s\"", details->options->server_name),
-			 errdetail("%s", detail), errhint("Check the server's option base_url.")));
-}
-
 /*
  * Ask for the details of an element of the list.
  */
@@ -223,10 +214,13 @@ ask(Details *details, const JsonNode *element)
 	const CrispOptions *options = details->options;
 	const char		   *key = json_node_string(json_path_get(element, details->key), NULL);
 
-	if (key == NULL || key[0] == '\0' || strcmp(key, ".") == 0 || strcmp(key, "..") == 0)
-		raise_unexpected(details, psprintf("An element of the list of \"%s\" has no %s.",
-										   options->resource->name,
-										   crisp_resource_key(options->resource)->path));
+	if (key == NULL || !url_can_be_segment(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
+				 errdetail("An element of the list of \"%s\" has no %s.", options->resource->name,
+						   crisp_resource_key(options->resource)->path),
+				 errhint("Check the server's option base_url.")));
 	window_start(details->window,
 				 request_key_target(
 					 options, crisp_resource_detail_route(options->resource, options->tier), key));

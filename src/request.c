@@ -494,9 +494,8 @@ is_lookup_key(const CrispLookup *lookup, const char *key, bool *absent)
 	if (lookup->key_holds != NULL)
 		return strstr(key, lookup->key_holds) != NULL && strlen(key) <= MAX_VALUE_BYTES;
 
-	/* These would not be segments of a path, and identify nothing. */
-	*absent = key[0] == '\0' || strcmp(key, ".") == 0 || strcmp(key, "..") == 0 ||
-			  strlen(key) > MAX_VALUE_BYTES;
+	/* Others identify nothing. */
+	*absent = !url_can_be_segment(key) || strlen(key) > MAX_VALUE_BYTES;
 	return !*absent;
 }
 

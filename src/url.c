@@ -108,6 +108,12 @@ append_escaped(StringInfo url, const char *text, const char *plain)
 	}
 }
 
+bool
+url_can_be_segment(const char *text)
+{
+	return text[0] != '\0' && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
 void
 url_append_segment(StringInfo url, const char *text)
 {

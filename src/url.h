@@ -25,6 +25,9 @@ extern const char *url_check_base(const char *text, bool *plain_remote);
 /* Whether a host, as libcurl gives it (IPv6 in brackets), can only be this machine. */
 extern bool url_host_is_loopback(const char *host);
 
+/* Whether a text can be a segment of a path: an empty one, and one or two dots, would lead elsewhere. */
+extern bool url_can_be_segment(const char *text);
+
 /*
  * Append text (UTF-8) to a URL as one path segment or as the value of a query
  * parameter, percent-encoded where it must be.

@@ -22,6 +22,7 @@
 #include "jsonpath.h"
 #include "list.h"
 #include "lookup.h"
+#include "url.h"
 #include "walk.h"
 
 struct Walk
@@ -197,9 +198,9 @@ take_parent(Walk *walk)
 		return;
 	}
 
-	/* A row without its key has nothing that could be asked for. */
+	/* A row without a key has nothing that could be asked for. */
 	argument = json_node_string(json_path_get(row, walk->argument_path), NULL);
-	if (argument != NULL && is_wanted(walk, row))
+	if (argument != NULL && url_can_be_segment(argument) && is_wanted(walk, row))
 		open_child(walk, argument, row);
 }
 

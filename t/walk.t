@@ -140,6 +140,16 @@ sub answer_with
 	return;
 }
 
+foreach my $key ('', '..')
+{
+	answer_with('*/conversations/*',
+		{ replace => [ { from => qq("session_id":"$conversations[5]"), to => qq("session_id":"$key") } ] });
+	$sandbox->clear;
+	is(sql('SELECT count(*) FROM crisp.messages'), $total - $count{ $conversations[5] }, "a conversation without a key: '$key'");
+	is_deeply(
+		[ grep { m{/conversation/(?:\.\.)?/} } map { $_->{path} } $sandbox->requests ],
+		[], 'asks for nothing below it');
+}
 answer_with("*/conversation/$conversations[5]/messages", { status => 500 });
 like(
 	error_of('SELECT count(*) FROM crisp.messages'),
