@@ -357,6 +357,36 @@ progress(HttpPool *pool)
  *----------
  */
 
+/*
+ * What an earlier statement might not ask for, this one may: a cursor's next page.
+ */
+static void
+admit(ApiCall *call)
+{
+	if (call->state == CALL_REFUSED && may_request())
+	{
+		call->state = CALL_DELAYED;
+		(void) start_when_due(call);
+	}
+}
+
+/*
+ * The same for all calls of a scan, which go before any that it starts now: it will want them first.
+ */
+static void
+admit_earlier(const CrispOptions *options)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &calls)
+	{
+		ApiCall *call = dlist_container(ApiCall, node, iter.cur);
+
+		if (call->options == options)
+			admit(call);
+	}
+}
+
 ApiCall *
 api_start_change(const CrispOptions *options, const ApiChange *change, MemoryContext owner)
 {
@@ -373,6 +403,7 @@ api_start_change(const CrispOptions *options, const ApiChange *change, MemoryCon
 	call->state = CALL_DELAYED;
 	call->started_at = call->due = http_clock();
 
+	admit_earlier(options);
 	dlist_push_tail(&calls, &call->node);
 	call->callback.func = forget_call;
 	call->callback.arg = call;
@@ -422,9 +453,7 @@ get_on(ApiCall *call)
 		count_wait(call, waited_since);
 	waited_for = NULL;
 
-	/* What an earlier statement might not ask for, this one may: a cursor's next page. */
-	if (call->state == CALL_REFUSED && may_request())
-		call->state = CALL_DELAYED;
+	admit(call);
 	if (call->state == CALL_DELAYED || call->state == CALL_SENT)
 		progress(call->pool);
 	return api_is_settled(call);

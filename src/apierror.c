@@ -231,6 +231,8 @@ api_error_of_status(ApiError *error, const CrispOptions *options, const char *me
 	appendStringInfo(&detail, "%s %s answered HTTP %d", method, target, response->status);
 	if (reason != NULL)
 		appendStringInfo(&detail, ", reason \"%s\"", excerpt(options, reason));
+	else if (response->status / 100 == 2)
+		appendStringInfoString(&detail, ", \"error\" other than false");
 	if (message != NULL)
 		appendStringInfo(&detail, ": %s", excerpt(options, message));
 	if (response->retry_after != NULL)

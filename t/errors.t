@@ -336,6 +336,10 @@ answer_fails(
 		detail => "GET $target answered HTTP 200, reason \"not_allowed\"."
 	});
 answer_fails(
+	'a refusal with status 200 that gives no reason',
+	{ status => 200, body => '{"error":true,"data":[]}' },
+	{ sqlstate => 'HV000', detail => "GET $target answered HTTP 200, \"error\" other than false." });
+answer_fails(
 	'a refusal with status 206, and a list',
 	{ status => 206, body => '{"error":true,"reason":"degraded","data":[]}' },
 	{ sqlstate => 'HV000', detail => "GET $target answered HTTP 206, reason \"degraded\"." });

@@ -615,6 +615,24 @@ for my $fetch (1 .. 3)
 }
 $session->query('COMMIT');
 
+# What it might not ask for ahead of need goes before what lies further ahead.
+$sandbox->reset;
+$session->query(<<'END');
+SET crisp_fdw.max_requests = 2;
+BEGIN;
+DECLARE part CURSOR FOR SELECT session_id FROM crisp.conversations;
+END
+for my $fetch (1 .. 3)
+{
+	is(scalar(my @fetched = split /\n/, $session->query('FETCH 40 FROM part')),
+		40, "fetch $fetch from a cursor, with two requests for two pages");
+	is_deeply(
+		[ map { $_->{path} =~ m{/(\d+)$} } $sandbox->requests ],
+		[ 1 .. 2 * $fetch ],
+		'... which are asked for in turn');
+}
+$session->query('COMMIT');
+
 $session->query('SET crisp_fdw.max_requests = 2');
 answer_with('*/conversations/1', { status => 503 });
 $session->fails(

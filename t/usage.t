@@ -328,6 +328,11 @@ is( $session->query(
 	"elsewhere|1\npostgres|11",
 	'databases are told apart');
 $elsewhere->quit;
+$session->query('DROP DATABASE elsewhere');
+is( $session->query(
+		q{SELECT count(*), min(requests) FROM crisp_fdw_usage WHERE scope = 'cluster' AND database IS NULL}),
+	'1|1',
+	'what was spent in a database outlives it, too');
 
 # The table is of fixed size: who has not been there for the longest time makes room.
 $session->query(<<"END");
