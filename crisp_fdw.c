@@ -28,6 +28,7 @@
 #include "src/modify.h"
 #include "src/modify_plan.h"
 #include "src/plan.h"
+#include "src/readahead.h"
 #include "src/scan.h"
 #include "src/usage_shmem.h"
 
@@ -63,6 +64,7 @@ _PG_init(void)
 	EmitWarningsOnPlaceholders("crisp_fdw");
 #endif
 	usage_shmem_init();
+	read_ahead_init();
 }
 
 /*

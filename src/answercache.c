@@ -71,6 +71,12 @@ answer_cache_create(Size memory_limit)
 	return cache;
 }
 
+bool
+answer_cache_has_room(const AnswerCache *cache)
+{
+	return cache->used < cache->limit / 2;
+}
+
 /*
  * Keep an answer whose data has that text, NULL for none.
  */

@@ -31,6 +31,9 @@ extern AnswerCache *answer_cache_create(Size memory_limit);
 extern void answer_cache_add(AnswerCache *cache, const char *target, const ApiAnswer *answer,
 							 bool found);
 
+/* Whether another answer of some size will be kept. */
+extern bool answer_cache_has_room(const AnswerCache *cache);
+
 /* Whether the answer to a request for target was kept. */
 extern bool answer_cache_has(const AnswerCache *cache, const char *target);
 

@@ -19,6 +19,7 @@ struct Lookup
 {
 	const CrispRequest *request;
 	AnswerCache		   *cache;
+	Ahead			   *ahead;
 	MemoryContext		context;  /* of the lookup */
 	Window			   *window;	  /* the keys that are under way */
 	bool			   *is_asked; /* for each key before next_ask: it was asked for, not cached */
@@ -29,7 +30,7 @@ struct Lookup
 };
 
 Lookup *
-lookup_begin(const CrispRequest *request, AnswerCache *cache)
+lookup_begin(const CrispRequest *request, AnswerCache *cache, Ahead *ahead)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw lookup",
 												  ALLOCSET_SMALL_SIZES);
@@ -39,12 +40,24 @@ lookup_begin(const CrispRequest *request, AnswerCache *cache)
 
 	lookup->request = request;
 	lookup->cache = cache;
+	lookup->ahead = ahead;
 	lookup->context = context;
 	lookup->window = window_create(request->options);
 	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
 	lookup->path = json_path_parse(request->lookup->path, &error);
 	MemoryContextSwitchTo(old_context);
 	return lookup;
+}
+
+/*
+ * Whether a key was asked for ahead.  Of several, each is asked for here: those that come ahead of others
+ * might not be in the cache any more when it's their turn.
+ */
+static bool
+is_ahead(const Lookup *lookup, const char *target)
+{
+	return lookup->ahead != NULL && list_length(lookup->request->keys) == 1 &&
+		   ahead_has(lookup->ahead, target);
 }
 
 /*
@@ -60,7 +73,7 @@ ask_ahead(Lookup *lookup)
 	while (lookup->next_ask < list_length(request->keys) && window_has_room(lookup->window))
 	{
 		char *target = request_lookup_target(request, list_nth(request->keys, lookup->next_ask));
-		bool  is_asked = !answer_cache_has(lookup->cache, target);
+		bool  is_asked = !answer_cache_has(lookup->cache, target) && !is_ahead(lookup, target);
 
 		lookup->is_asked[lookup->next_ask++] = is_asked;
 		if (is_asked)
@@ -85,13 +98,19 @@ take_answer(Lookup *lookup, const char *target)
 }
 
 /*
- * The row for a key that is in the cache; NULL when there is none.
+ * The row for a key that was asked for earlier; NULL when there is none.
  */
 static const JsonNode *
-take_cached(Lookup *lookup, const char *target)
+take_earlier(Lookup *lookup, const char *target)
 {
 	ApiAnswer answer = {0};
+	bool	  found;
 
+	if (is_ahead(lookup, target))
+	{
+		lookup->row_context = ahead_take(lookup->ahead, target, &answer, &found);
+		return answer.data;
+	}
 	lookup->row_context = AllocSetContextCreate(lookup->context, "crisp_fdw row",
 												ALLOCSET_DEFAULT_SIZES);
 	(void) answer_cache_get(lookup->cache, target, lookup->row_context, &answer);
@@ -130,7 +149,7 @@ lookup_next(Lookup *lookup)
 			MemoryContextDelete(lookup->row_context);
 		lookup->row_context = NULL;
 		lookup->next_key++;
-		row = lookup->is_asked[index] ? take_answer(lookup, target) : take_cached(lookup, target);
+		row = lookup->is_asked[index] ? take_answer(lookup, target) : take_earlier(lookup, target);
 		pfree(target);
 		if (row != NULL && !has_key(lookup, row, key))
 			row = NULL;

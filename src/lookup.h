@@ -10,16 +10,17 @@
 #ifndef CRISP_LOOKUP_H
 #define CRISP_LOOKUP_H
 
-#include "answercache.h"
+#include "ahead.h"
 #include "request.h"
 
 typedef struct Lookup Lookup;
 
 /*
- * Begin to look up the keys of a request.  Makes no request yet.  The lookup
- * lives in a child of CurrentMemoryContext; request and cache must live as long.
+ * Begin to look up the keys of a request.  Makes no request yet.  What was asked for ahead, with the same
+ * cache, is not asked for again; ahead may be NULL.  The lookup lives in a child of CurrentMemoryContext; the
+ * arguments must live as long.
  */
-extern Lookup *lookup_begin(const CrispRequest *request, AnswerCache *cache);
+extern Lookup *lookup_begin(const CrispRequest *request, AnswerCache *cache, Ahead *ahead);
 
 /*
  * The next row that was found: a JSON object that stays valid until the next

@@ -139,6 +139,7 @@ draft_path(ScanMethod kind)
 void
 plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 {
+	static int			last_id = 0;
 	ScanPlan		   *plan = baserel->fdw_private;
 	const CrispOptions *options = plan->options;
 	double				first = Min(draft->first, draft->requests);
@@ -153,6 +154,7 @@ plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 
 	draft->method[METHOD_REQUESTS] = (int) Min(
 		draft->method[METHOD_KIND] == SCAN_NEWEST ? draft->first : draft->requests, INT_MAX);
+	draft->method[METHOD_ID] = last_id = (last_id + 1) & PG_INT32_MAX;
 	for (int i = 0; i < METHOD_FIELDS; i++)
 		fdw_private = lappend_int(fdw_private, draft->method[i]);
 

@@ -44,6 +44,7 @@ enum ScanMethodField
 	METHOD_PAGE_ROWS,	/* the same, of rows that Crisp sends, to size pages by */
 	METHOD_REQUESTS,	/* expected */
 	METHOD_INHERITS,	/* SCAN_WALK: the query uses columns that the parent's rows hand down */
+	METHOD_ID,			/* SCAN_LOOKUP: tells the scan from others of the same statement */
 	METHOD_FIELDS
 };
 

@@ -64,6 +64,7 @@ typedef struct CrispScan
 	int					  descriptor; /* for waiting; -1 for none */
 	MemoryContextCallback descriptor_callback;
 
+	Ahead		*ahead;		   /* lookups that somebody else has begun; NULL without lookups */
 	AnswerCache *cache;		   /* of all lookups and walks of the scan; NULL for a list */
 	PagerCounts	 pager_counts; /* of earlier requests */
 
@@ -172,7 +173,11 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	scan->request_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw request",
 												  ALLOCSET_SMALL_SIZES);
 	if (method_field(scan, METHOD_KIND) == SCAN_LOOKUP)
+	{
 		scan->cache = answer_cache_create((Size) work_mem * 1024);
+		scan->ahead = ahead_create(scan->options, scan->cache, node->ss.ps.state,
+								   method_field(scan, METHOD_ID));
+	}
 	else
 		scan->reads_first = statement_writes(node->ss.ps.state, RelationGetRelid(relation));
 	if (scan->reads_first || rescan_is_possible(node, eflags))
@@ -277,7 +282,7 @@ start_request(ForeignScanState *node)
 	else if (method_field(scan, METHOD_KIND) == SCAN_WALK)
 		scan->walk = walk_begin(request, scan->cache);
 	else if (request->lookup != NULL)
-		scan->lookup = lookup_begin(request, scan->cache);
+		scan->lookup = lookup_begin(request, scan->cache, scan->ahead);
 	else if (scan->whole != NULL)
 		read_whole(node);
 	else
@@ -679,6 +684,8 @@ crisp_end_scan(ForeignScanState *node)
 	if (scan == NULL || scan->request_context == NULL)
 		return;
 	drop_request(scan);
+	if (scan->ahead != NULL)
+		ahead_end(scan->ahead);
 	if (scan->store != NULL)
 		tuplestore_end(scan->store);
 	if (scan->whole != NULL)

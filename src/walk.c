@@ -74,7 +74,7 @@ walk_begin(const CrispRequest *request, AnswerCache *cache)
 	{
 		if (cache == NULL)
 			cache = answer_cache_create(0);
-		walk->lookup = lookup_begin(parent, cache);
+		walk->lookup = lookup_begin(parent, cache, NULL);
 	}
 	else if (parent != NULL)
 		walk->list = list_reader_begin(parent);

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * ahead.c
+ *		Single rows that are asked for before a scan comes to their keys.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "utils/memutils.h"
+
+#include "ahead.h"
+#include "request.h"
+#include "window.h"
+
+struct Ahead
+{
+	dlist_node			  node;
+	const EState		 *estate;
+	int					  id;
+	const CrispOptions	 *options;
+	AnswerCache			 *cache;
+	MemoryContext		  context;
+	MemoryContextCallback callback;
+	Window				 *window;
+	int					  oldest; /* index in targets, a ring: what the window's requests are for */
+	char				 *targets[CRISP_MAX_PREFETCH];
+};
+
+/* Those of all scans that are running. */
+static dlist_head all = DLIST_STATIC_INIT(all);
+
+static void
+forget(void *arg)
+{
+	dlist_delete(&((Ahead *) arg)->node);
+}
+
+Ahead *
+ahead_create(const CrispOptions *options, AnswerCache *cache, const EState *estate, int id)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw ahead",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	Ahead		 *ahead = palloc0(sizeof(Ahead));
+
+	ahead->estate = estate;
+	ahead->id = id;
+	ahead->options = options;
+	ahead->cache = cache;
+	ahead->context = context;
+	ahead->window = window_create(options);
+	MemoryContextSwitchTo(old_context);
+
+	dlist_push_head(&all, &ahead->node);
+	ahead->callback.func = forget;
+	ahead->callback.arg = ahead;
+	MemoryContextRegisterResetCallback(context, &ahead->callback);
+	return ahead;
+}
+
+Ahead *
+ahead_find(const EState *estate, int id)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &all)
+	{
+		Ahead *ahead = dlist_container(Ahead, node, iter.cur);
+
+		if (ahead->estate == estate && ahead->id == id)
+			return ahead;
+	}
+	return NULL;
+}
+
+static char **
+nth_target(Ahead *ahead, int n)
+{
+	return &ahead->targets[(ahead->oldest + n) % CRISP_MAX_PREFETCH];
+}
+
+/*
+ * Take the oldest answer.
+ */
+static MemoryContext
+take_oldest(Ahead *ahead, ApiAnswer *answer, bool *found)
+{
+	char		**target = nth_target(ahead, 0);
+	MemoryContext result;
+
+	(void) window_receive(ahead->window);
+	result = window_answer(ahead->window, API_OBJECT, answer, found);
+	answer_cache_add(ahead->cache, *target, answer, *found);
+	pfree(*target);
+	ahead->oldest = (ahead->oldest + 1) % CRISP_MAX_PREFETCH;
+	return result;
+}
+
+bool
+ahead_has_room(Ahead *ahead, bool make_room)
+{
+	if (!answer_cache_has_room(ahead->cache))
+		return false;
+	window_open(ahead->window);
+	if (make_room && !window_has_room(ahead->window) && window_count(ahead->window) > 0)
+	{
+		ApiAnswer answer = {0};
+		bool	  found;
+
+		MemoryContextDelete(take_oldest(ahead, &answer, &found));
+		window_open(ahead->window);
+	}
+	return window_has_room(ahead->window);
+}
+
+bool
+ahead_has(const Ahead *ahead, const char *target)
+{
+	for (int i = 0; i < window_count(ahead->window); i++)
+		if (strcmp(ahead->targets[(ahead->oldest + i) % CRISP_MAX_PREFETCH], target) == 0)
+			return true;
+	return false;
+}
+
+void
+ahead_ask(Ahead *ahead, List *condition, Datum key)
+{
+	ConditionValue value = {.known = true, .value = key};
+	CrispRequest  *request = request_create(ahead->options, list_make1(condition), &value, 0, NULL,
+											false);
+	char		  *target;
+	MemoryContext  old_context;
+
+	/* A key that can't be looked up is left to the scan. */
+	if (request == NULL || request->lookup == NULL || list_length(request->keys) != 1)
+		return;
+	target = request_lookup_target(request, linitial(request->keys));
+	if (answer_cache_has(ahead->cache, target) || ahead_has(ahead, target))
+		return;
+	old_context = MemoryContextSwitchTo(ahead->context);
+	*nth_target(ahead, window_count(ahead->window)) = pstrdup(target);
+	window_start(ahead->window, target);
+	MemoryContextSwitchTo(old_context);
+}
+
+MemoryContext
+ahead_take(Ahead *ahead, const char *target, ApiAnswer *answer, bool *found)
+{
+	Assert(ahead_has(ahead, target));
+	while (strcmp(*nth_target(ahead, 0), target) != 0)
+		MemoryContextDelete(take_oldest(ahead, answer, found));
+	return take_oldest(ahead, answer, found);
+}
+
+void
+ahead_end(Ahead *ahead)
+{
+	MemoryContextDelete(ahead->context);
+}
