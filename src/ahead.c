@@ -93,7 +93,7 @@ take_oldest(Ahead *ahead, ApiAnswer *answer, bool *found)
 	MemoryContext result;
 
 	(void) window_receive(ahead->window);
-	result = window_answer(ahead->window, API_OBJECT, answer, found);
+	result = window_answer(ahead->window, API_OBJECT, API_KEY_GIVEN, answer, found);
 	answer_cache_add(ahead->cache, *target, answer, *found);
 	pfree(*target);
 	ahead->oldest = (ahead->oldest + 1) % CRISP_MAX_PREFETCH;
