@@ -30,7 +30,7 @@ tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
 from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))))
 
 # The extension's script, in the order in which its parts need each other.
-script_parts = $(patsubst %,$(tree)/install/%.sql,fdw sync_state sync_target sync_plan sync_window sync sync_status)
+script_parts = $(patsubst %,$(tree)/install/%.sql,fdw sync_state sync_target sync_plan sync_window sync_job sync_estimate sync sync_status)
 
 OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*.c))
 

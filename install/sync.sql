@@ -2,191 +2,9 @@
 -- crisp_sync: runs
 --
 
--- Note what a step has brought, for the job and for the run.
-CREATE FUNCTION crisp_sync_note(INOUT work crisp_sync_work, batch crisp_sync_batch)
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    work.windows := work.windows + 1;
-    work.fetched := work.fetched + coalesce(batch.fetched, 0);
-    work.inserted := work.inserted + coalesce(batch.inserted, 0);
-    work.updated := work.updated + coalesce(batch.updated, 0);
-    work.deleted := work.deleted + coalesce(batch.deleted, 0);
-    UPDATE @extschema@.crisp_sync_my_job j
-    SET rows_fetched = j.rows_fetched + coalesce(batch.fetched, 0),
-        rows_inserted = j.rows_inserted + coalesce(batch.inserted, 0),
-        rows_updated = j.rows_updated + coalesce(batch.updated, 0),
-        rows_deleted = j.rows_deleted + coalesce(batch.deleted, 0)
-    WHERE j.job_id = work.job_id;
-    PERFORM @extschema@.crisp_sync_note_run(work, NULL);
-END
-$$;
-
--- Bring the line of the run, and the requests of the job, up to date.
-CREATE FUNCTION crisp_sync_note_run(work crisp_sync_work, outcome text)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    spent bigint := @extschema@.crisp_sync_requests() - work.first_request;
-BEGIN
-    UPDATE @extschema@.crisp_sync_my_job j
-    SET requests = j.requests + spent - l.requests,
-        last_success = CASE WHEN crisp_sync_note_run.outcome IN ('finished', 'partial') THEN clock_timestamp() ELSE j.last_success END
-    FROM @extschema@.crisp_sync_my_log l
-    WHERE j.job_id = work.job_id AND l.run_id = work.run_id;
-    UPDATE @extschema@.crisp_sync_my_log l
-    SET requests = spent, windows = work.windows, rows_fetched = work.fetched, rows_inserted = work.inserted,
-        rows_updated = work.updated, rows_deleted = work.deleted, progress_at = clock_timestamp(),
-        outcome = crisp_sync_note_run.outcome,
-        ended_at = CASE WHEN crisp_sync_note_run.outcome IS NOT NULL THEN clock_timestamp() END
-    WHERE l.run_id = work.run_id;
-END
-$$;
-
--- Forget what a job has fetched.
-CREATE FUNCTION crisp_sync_forget_state(job bigint)
-RETURNS void
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $$
-UPDATE @extschema@.crisp_sync_my_job j
-SET sync_field = NULL, watermark = NULL, gaps = '{}', reaches_to = '-infinity', pass_condition = NULL, pass_reference = NULL,
-    pass_rows = 0, full_since = NULL, by_date = false, span = NULL, expected_rows = NULL
-WHERE j.job_id = job
-$$;
-
--- Find the job of a run, or make it.
-CREATE FUNCTION crisp_sync_find_job(work crisp_sync_work, resource text)
-RETURNS crisp_sync_job
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    job @extschema@.crisp_sync_job;
-    field text := @extschema@.crisp_sync_path(work.list, work.sync_field);
-    is_empty boolean;
-BEGIN
-    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target FOR UPDATE;
-    IF NOT FOUND THEN
-        INSERT INTO @extschema@.crisp_sync_my_job (source, target, resource)
-        VALUES (work.source, work.target, crisp_sync_find_job.resource)
-        RETURNING * INTO job;
-    ELSIF job.sync_field <> field THEN
-        RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', work.source, work.target, job.sync_field, field
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                HINT = format('SELECT crisp_sync_reset(%L, %L) forgets that, and the next run fetches all again.', work.source, work.target);
-    ELSE
-        -- Somebody has emptied the copy, so what is known of it isn't true any more.
-        EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', work.target) INTO is_empty;
-        IF is_empty AND job.watermark IS NOT NULL AND job.rows_fetched > 0 THEN
-            RAISE NOTICE 'table "%" is empty, so all is fetched again', work.target;
-            PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
-            SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
-        END IF;
-    END IF;
-    job.sync_field := field;
-    RETURN job;
-END
-$$;
-
--- What a run is to fetch by its sync_field, besides what is left of earlier ones; NULL for nothing.
-CREATE FUNCTION crisp_sync_wanted(work crisp_sync_work, INOUT job crisp_sync_job, OUT wanted tstzrange)
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    is_new boolean := job.watermark IS NULL AND job.gaps = '{}';
-    since timestamptz := greatest(date_trunc('milliseconds', job.watermark - work.overlap), job.reaches_to);
-    -- The range of an earlier call with that reference is not yet done.
-    continues boolean := coalesce(job.gaps <> '{}' AND job.pass_condition = work.condition AND
-        CASE work.condition WHEN 'newer' THEN job.pass_reference <= work.reference ELSE job.pass_reference >= work.reference END, false);
-BEGIN
-    wanted := tstzrange(nullif(since, '-infinity'), NULL, '(]');
-    IF work.mode = 'full' AND job.full_since IS NULL THEN
-        job.full_since := clock_timestamp();
-        job.reaches_to := '-infinity';
-        job.pass_condition := NULL;
-        job.pass_reference := NULL;
-        job.pass_rows := 0;
-        job.gaps := CASE WHEN work.dates_field IS NOT NULL THEN ARRAY[tstzrange(NULL, NULL)] ELSE '{}' END;
-    END IF;
-    IF work.reference IS NULL THEN
-        RETURN;
-    END IF;
-
-    IF work.condition = 'older' THEN
-        wanted := CASE WHEN NOT continues
-                       THEN tstzrange(NULL, date_trunc('milliseconds', work.reference - interval '1 microsecond'), '(]') END;
-        job.watermark := coalesce(job.watermark, least(work.reference, work.started_at));
-        IF work.reference >= job.reaches_to THEN
-            job.reaches_to := '-infinity';
-        END IF;
-    ELSE
-        IF NOT continues THEN
-            wanted := tstzrange(date_trunc('milliseconds', work.reference), NULL, '(]');
-        END IF;
-        job.reaches_to := CASE WHEN is_new THEN work.reference ELSE least(job.reaches_to, work.reference) END;
-    END IF;
-    IF NOT continues THEN
-        job.pass_condition := work.condition;
-        job.pass_reference := work.reference;
-    END IF;
-END
-$$;
-
--- Begin a run: find its job, and lay down what is to be fetched.
-CREATE FUNCTION crisp_sync_open(INOUT work crisp_sync_work, deleted text, daily_quota integer)
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    catalog record := @extschema@.crisp_sync_source(work.source);
-    job @extschema@.crisp_sync_job;
-    wanted tstzrange;
-    result record;
-BEGIN
-    IF work.reference IS NOT NULL AND work.sync_field IS NULL THEN
-        RAISE EXCEPTION 'a sync of % takes no reference', catalog.resource
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = 'They have no times: each run reads all of them.';
-    END IF;
-    job := @extschema@.crisp_sync_find_job(work, catalog.resource);
-    result := @extschema@.crisp_sync_wanted(work, job);
-    job := result.job;
-    wanted := result.wanted;
-    work.by_date := job.by_date;
-    work.span := job.span;
-
-    IF work.dates_field IS NULL THEN
-        work.changes := CASE WHEN job.full_since IS NULL AND work.sync_field IS NOT NULL THEN wanted ELSE tstzrange(NULL, NULL) END;
-    ELSIF work.sync_field = work.dates_field THEN
-        job.gaps := @extschema@.crisp_sync_merge(job.gaps || wanted);
-    ELSIF job.watermark IS NULL AND work.reference IS NULL THEN
-        job.gaps := @extschema@.crisp_sync_merge(job.gaps || tstzrange(NULL, NULL));
-    ELSIF job.gaps = '{}' OR job.pass_condition IS DISTINCT FROM 'all' THEN
-        work.changes := wanted;
-    END IF;     -- else changes take more than a call may ask for, and come after all was read again
-
-    INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
-    VALUES (job.job_id, work.mode, work.started_at)
-    RETURNING job_id, run_id INTO work.job_id, work.run_id;
-    UPDATE @extschema@.crisp_sync_my_job j
-    SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode,
-        daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),
-        rows_per_request = CASE WHEN work.argument IS NULL THEN greatest(1, work.per_page - 1) ELSE 1 END,
-        deleted = CASE WHEN work.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted ELSE job.deleted END,
-        full_since = job.full_since, reaches_to = job.reaches_to, pass_condition = job.pass_condition,
-        pass_reference = job.pass_reference, pass_rows = job.pass_rows, gaps = job.gaps, watermark = job.watermark,
-        last_run_id = work.run_id
-    WHERE j.job_id = work.job_id;
-END
-$$;
-
 -- Changes by a time that windows don't go by, or a list without dates: one statement, and another until one
 -- has brought nothing new, since rows may slip from page to page meanwhile, or change after they were read.
--- The newest date was then known before the last of them began.
+-- The newest date was then known before the last of them began.  Where the list can be read exactly, once will do.
 CREATE FUNCTION crisp_sync_changes(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -199,7 +17,7 @@ DECLARE
     at_once boolean;
     condition text := 'true';
 BEGIN
-    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
+    job := @extschema@.crisp_sync_this_job(work);
     IF work.changes IS NOT NULL THEN
         IF work.sync_field IS NOT NULL THEN
             condition := @extschema@.crisp_sync_within(work.list, work.sync_field, lower(work.changes), upper(work.changes));
@@ -210,14 +28,12 @@ BEGIN
             at_once := @extschema@.crisp_sync_requests() - first_request <= 1;
             newest := greatest(newest, batch.newest_change);
             work := @extschema@.crisp_sync_note(work, batch);
-            EXIT WHEN at_once OR batch.inserted + batch.updated = 0;
+            EXIT WHEN at_once OR work.exact_changes OR batch.inserted + batch.updated = 0;
         END LOOP;
-        IF newest IS NOT NULL AND upper_inf(work.changes)
-           AND (job.watermark IS NULL OR lower_inf(work.changes) OR lower(work.changes) <= job.watermark) THEN
-            job.watermark := greatest(job.watermark, least(newest, work.started_at));
-        END IF;
+        job.watermark := coalesce(@extschema@.crisp_sync_advance(work, job, work.changes, newest), lower(work.changes));
         UPDATE @extschema@.crisp_sync_my_job j
-        SET watermark = coalesce(job.watermark, lower(work.changes))
+        SET watermark = job.watermark, settled = coalesce(work.settling, j.settled),
+            watermark_at = CASE WHEN j.watermark IS DISTINCT FROM job.watermark THEN clock_timestamp() ELSE j.watermark_at END
         WHERE j.job_id = work.job_id;
     END IF;
     work.changes := NULL;
@@ -225,37 +41,22 @@ BEGIN
 END
 $$;
 
--- Find out how many rows there are, for the estimates of crisp_sync_status: from ANALYZE, which costs some
--- requests, so only where a call won't get to the end anyway.  Returns whether they were made: what came of
--- them is committed before the next window, which may well fail for want of requests.
-CREATE FUNCTION crisp_sync_expect(work crisp_sync_work, job crisp_sync_job)
-RETURNS boolean
+-- The newest sync_field of the list, for a pass over all of it that goes by other dates: whatever changed until then
+-- comes with that pass.  NULL where it can't be had for the few requests that it takes when Crisp sorts by it.
+CREATE FUNCTION crisp_sync_newest(work crisp_sync_work)
+RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    cost CONSTANT integer := 20;
-    window_cost CONSTANT integer := CASE WHEN work.argument IS NULL THEN 10 ELSE 60 END;
-    remaining bigint := @extschema@.crisp_sync_requests_left(work);
-    expected real;
-    may_analyze boolean;
-    analyzed boolean := false;
+    newest timestamptz;
 BEGIN
-    IF job.expected_rows IS NOT NULL OR NOT lower_inf(job.gaps[cardinality(job.gaps)]) THEN
-        RETURN false;
-    END IF;
-    SELECT c.reltuples, pg_has_role(c.relowner, 'USAGE') INTO expected, may_analyze
-    FROM pg_class c WHERE c.oid = work.list;
-    IF expected <= 0 AND may_analyze AND work.windows > 0
-       AND (remaining BETWEEN cost AND cost + window_cost OR (remaining IS NULL AND work.windows = 40)) THEN
-        EXECUTE format('ANALYZE %s', work.list);
-        SELECT c.reltuples INTO expected FROM pg_class c WHERE c.oid = work.list;
-        analyzed := expected > 0;
-    END IF;
-    IF expected > 0 THEN
-        UPDATE @extschema@.crisp_sync_my_job j SET expected_rows = expected WHERE j.job_id = work.job_id;
-    END IF;
-    RETURN analyzed;
+    PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, @extschema@.crisp_sync_requests() + 3)::text, true);
+    EXECUTE format('SELECT %s FROM %s s WHERE s.%I IS NOT NULL ORDER BY s.%I DESC LIMIT 1',
+                   @extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), work.list, work.sync_field, work.sync_field) INTO newest;
+    RETURN newest;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
 END
 $$;
 
@@ -270,14 +71,16 @@ DECLARE
     result record;
     batch @extschema@.crisp_sync_batch;
     newest timestamptz;
+    newest_change timestamptz;
 BEGIN
-    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
+    job := @extschema@.crisp_sync_this_job(work);
     IF job.gaps = '{}' THEN
         work := @extschema@.crisp_sync_closing(work);
         RETURN;
     END IF;
-    IF @extschema@.crisp_sync_expect(work, job) THEN
-        RETURN;
+    IF job.watermark IS NULL AND job.pass_condition = 'all' THEN
+        newest_change := @extschema@.crisp_sync_newest(work);
+        PERFORM @extschema@.crisp_sync_settings(work);
     END IF;
     range := job.gaps[1];
     IF work.by_date THEN
@@ -291,22 +94,28 @@ BEGIN
 
     -- The watermark is what was newest at Crisp when the first row was read, by the clock that's behind: a row
     -- that changed since may have been read before that.  What fits a page was read at once, and 20 rows do.
-    newest := CASE WHEN work.sync_field <> work.dates_field THEN batch.page_change
+    newest := CASE WHEN work.sync_field <> work.dates_field THEN coalesce(newest_change, batch.page_change)
                    WHEN work.by_date AND NOT work.unbounded THEN batch.newest
                    ELSE batch.first_date END;
     IF work.top AND newest IS NOT NULL THEN
         work.top := false;
-        IF job.watermark IS NULL OR (work.sync_field = work.dates_field AND (lower_inf(range) OR lower(range) <= job.watermark)) THEN
-            job.watermark := greatest(job.watermark, least(newest, work.started_at));
+        IF job.watermark IS NULL OR work.sync_field = work.dates_field THEN
+            job.watermark := @extschema@.crisp_sync_advance(work, job, range, newest);
         END IF;
+    END IF;
+    IF batch.listed >= work.window_rows THEN
+        work.window_rows := CASE WHEN work.window_rows < work.per_page THEN work.window_rows * 2 END;
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
     SET gaps = @extschema@.crisp_sync_merge(j.gaps[2:] || result.remaining), watermark = job.watermark,
-        span = work.span, pass_rows = j.pass_rows + batch.listed
+        watermark_at = CASE WHEN j.watermark IS DISTINCT FROM job.watermark THEN clock_timestamp() ELSE j.watermark_at END,
+        span = work.span, window_rows = work.window_rows, pass_rows = j.pass_rows + batch.listed
     WHERE j.job_id = work.job_id
     RETURNING * INTO job;
     IF job.gaps = '{}' AND job.full_since IS NULL THEN
         work := @extschema@.crisp_sync_closing(work);
+    ELSE
+        work := @extschema@.crisp_sync_estimate(work, job);
     END IF;
 END
 $$;
@@ -322,10 +131,10 @@ DECLARE
     batch @extschema@.crisp_sync_batch;
     since timestamptz;
 BEGIN
-    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
+    job := @extschema@.crisp_sync_this_job(work);
     IF job.full_since IS NOT NULL THEN
         IF work.sync_field = work.dates_field THEN
-            since := date_trunc('milliseconds', job.watermark - work.overlap);
+            since := greatest(date_trunc('milliseconds', job.watermark - work.overlap), job.settled);
             LOOP
                 batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, since, NULL),
                                                       NULL, since, NULL, job);
@@ -397,6 +206,7 @@ BEGIN
     IF limited OR failure.code = 'CS001' THEN
         IF work.by_date AND work.phase = 'history' AND (work.span > shortest OR work.span IS NULL) THEN
             work.span := greatest(shortest, coalesce(work.span, interval '4 days') / 4);
+            work.adapted := true;
             UPDATE @extschema@.crisp_sync_my_job j SET span = work.span WHERE j.job_id = work.job_id;
             IF coalesce(@extschema@.crisp_sync_requests_left(work), 1) > 0 THEN
                 RETURN;
@@ -406,22 +216,35 @@ BEGIN
             -- One statement is too much for a call, so windows have to do.
             RAISE NOTICE 'what has changed in "%" takes more than % requests', work.list, work.last_request - work.first_request
                 USING DETAIL = 'The next calls read all of it again, part by part.', HINT = 'Raise max_requests to read changes alone.';
+            work.adapted := true;
             UPDATE @extschema@.crisp_sync_my_job j
-            SET gaps = ARRAY[tstzrange(NULL, NULL)], watermark = NULL, pass_condition = 'all', pass_reference = NULL, pass_rows = 0
+            SET gaps = ARRAY[tstzrange(NULL, NULL)], watermark = NULL, settled = coalesce(work.settling, j.settled),
+                pass_condition = 'all', pass_reference = NULL, pass_rows = 0
             WHERE j.job_id = work.job_id;
+        ELSIF work.phase = 'history' AND work.argument IS NOT NULL AND NOT work.by_date THEN
+            -- Some rows of the parent take many requests each: the next window is to have fewer of them.
+            work.window_rows := greatest(1, coalesce(work.window_rows,
+                least(work.per_page, (work.last_request - work.first_request - work.probes - 1) * 2 / 3)) / 2);
+            work.adapted := work.first_window_rows IS NULL OR work.window_rows < work.first_window_rows;
+            UPDATE @extschema@.crisp_sync_my_job j SET window_rows = work.window_rows WHERE j.job_id = work.job_id;
         END IF;
         work.phase := 'exhausted';
+    ELSIF failure.code = 'HV000' AND failure.message LIKE 'cannot read "%" exactly%' AND work.phase = 'changes' AND work.exact_changes THEN
+        work.exact_changes := false;
     ELSIF failure.code = 'HV000' AND failure.message LIKE 'cannot read "%" exactly%' AND NOT work.by_date THEN
         RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', work.list
             USING DETAIL = 'It is read by spans of time instead, which takes more requests.',
                 HINT = 'What was read in that order before is read again.';
         work.by_date := true;
+        work.adapted := true;
         UPDATE @extschema@.crisp_sync_my_job j
         SET by_date = true, gaps = ARRAY[tstzrange(CASE WHEN isfinite(j.reaches_to) THEN j.reaches_to END, NULL, '(]')]
         WHERE j.job_id = work.job_id;
     ELSE
+        -- Nothing is kept of a job that is out of reach by now.
         INSERT INTO @extschema@.crisp_sync_my_error (run_id, sqlstate, message, detail, hint)
-        VALUES (work.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''));
+        SELECT l.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, '')
+        FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = work.run_id;
         PERFORM @extschema@.crisp_sync_note_run(work, 'failed');
         work.phase := 'failed';
     END IF;
@@ -447,6 +270,18 @@ BEGIN
 END
 $$;
 
+-- Whether a run that has made its requests has come no further with what there was to do, so that the next one won't, either.
+CREATE FUNCTION crisp_sync_is_stalled(work crisp_sync_work, job crisp_sync_job)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT work.phase <> 'end' AND NOT work.adapted
+   AND CASE WHEN work.found_gaps = '{}' THEN work.windows = 0
+            ELSE NOT EXISTS (SELECT FROM unnest(work.found_gaps) f (range)
+                             WHERE NOT EXISTS (SELECT FROM unnest(job.gaps) g (range) WHERE g.range @> f.range)) END
+$$;
+
 -- End a run, and tell what it has done.
 CREATE FUNCTION crisp_sync_finish(work crisp_sync_work)
 RETURNS void
@@ -457,7 +292,13 @@ DECLARE
     job @extschema@.crisp_sync_job;
 BEGIN
     PERFORM @extschema@.crisp_sync_note_run(work, CASE WHEN work.phase = 'end' THEN 'finished' ELSE 'partial' END);
-    SELECT * INTO job FROM @extschema@.crisp_sync_job j WHERE j.job_id = work.job_id;
+    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id;
+    IF @extschema@.crisp_sync_is_stalled(work, job) THEN
+        UPDATE @extschema@.crisp_sync_my_job j SET stalled = true WHERE j.job_id = work.job_id;
+        RAISE WARNING 'the sync of "%" into "%" gets no further with a limit of %', work.source, work.target,
+            work.last_request - work.first_request
+            USING DETAIL = 'What comes next takes more requests.', HINT = 'Raise max_requests.';
+    END IF;
     RAISE NOTICE '"%": rows fetched: %, new: %, changed: %, gone: %; requests: %', work.source, work.fetched, work.inserted,
         work.updated, work.deleted,
         @extschema@.crisp_sync_requests() - work.first_request || CASE WHEN work.phase = 'end' THEN '' ELSE '; the rest next time' END;
@@ -497,11 +338,12 @@ BEGIN
     IF NOT @extschema@.crisp_sync_lock(work.source, work.target) THEN
         RAISE NOTICE 'the sync of "%" into "%" is running already, in process %', work.source, work.target,
             @extschema@.crisp_sync_pid(work.source, work.target);
+        COMMIT;     -- of settings, too
         RETURN;
     END IF;
     work.started_at := date_trunc('milliseconds', clock_timestamp());
     work.first_request := @extschema@.crisp_sync_requests();
-    work.last_request := least(work.first_request + max_requests,
+    work.last_request := least(work.first_request + max_requests, CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
                                nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0));
     work := @extschema@.crisp_sync_open(work, deleted, daily_quota);
     COMMIT;

@@ -28,6 +28,13 @@ CREATE TYPE crisp_sync_work AS (
     top boolean,                -- nothing has been seen yet that could become the watermark
     changes tstzrange,          -- of sync_field, where that isn't what windows go by; NULL for none
     by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
+    exact_changes boolean,      -- changes come by dates, so that none is lost and one statement does
+    settling timestamptz,       -- what is settled when changes have been read; NULL for nothing
+    found_gaps tstzrange[],     -- what earlier runs had left
+    adapted boolean,            -- the next run has another way to go on, after a failure of this one
+    probes integer,             -- requests that are kept for the estimate of what is left
+    window_rows integer,        -- rows of the parent that a window asks for at most; NULL: as many as usual
+    first_window_rows integer,  -- when the run began
     span interval,              -- such a span; NULL for all that is new
     unbounded boolean,          -- the list isn't limited to the dates that were asked for: read it as a whole
     windows bigint,
@@ -246,6 +253,7 @@ DECLARE
     catalog record;
     made record;
 BEGIN
+    DELETE FROM @extschema@.crisp_sync_orphan;
     catalog := @extschema@.crisp_sync_source(source);
     work.source := source;
     work.keys := catalog.keys;
@@ -289,6 +297,9 @@ BEGIN
     work.phase := 'changes';
     work.top := true;
     work.by_date := false;
+    work.adapted := false;
+    work.exact_changes := false;
+    work.probes := 0;
     work.unbounded := false;
     work.windows := 0;
     work.fetched := 0;

@@ -15,6 +15,9 @@ CREATE TABLE crisp_sync_job (
     dates_field text,
     mode text NOT NULL DEFAULT 'incremental',
     watermark timestamptz,
+    watermark_at timestamptz,
+    settled timestamptz,
+    overlap interval,
     gaps tstzrange[] NOT NULL DEFAULT '{}',
     reaches_to timestamptz NOT NULL DEFAULT '-infinity',
     pass_condition text,
@@ -24,6 +27,9 @@ CREATE TABLE crisp_sync_job (
     deleted text,
     by_date boolean NOT NULL DEFAULT false,
     span interval,
+    window_rows integer,
+    pages_found integer,
+    pages_missing integer,
     expected_rows bigint,
     rows_per_request integer NOT NULL DEFAULT 49,
     daily_quota integer,
@@ -32,6 +38,7 @@ CREATE TABLE crisp_sync_job (
     rows_updated bigint NOT NULL DEFAULT 0,
     rows_deleted bigint NOT NULL DEFAULT 0,
     requests bigint NOT NULL DEFAULT 0,
+    stalled boolean NOT NULL DEFAULT false,
     last_run_id bigint,
     last_success timestamptz,
     UNIQUE (source, target)
@@ -41,6 +48,9 @@ COMMENT ON TABLE crisp_sync_job IS 'the jobs of crisp_sync(), and what each of t
 COMMENT ON COLUMN crisp_sync_job.sync_field IS 'column of the source by which changes are found; NULL: there is none, and each run reads all';
 COMMENT ON COLUMN crisp_sync_job.dates_field IS 'column of the source that the gaps are about; NULL: the source is not read in windows';
 COMMENT ON COLUMN crisp_sync_job.watermark IS 'all changes up to here, by sync_field, are in the target or in the gaps';
+COMMENT ON COLUMN crisp_sync_job.watermark_at IS 'by our clock: when Crisp was first seen to have got that far';
+COMMENT ON COLUMN crisp_sync_job.settled IS 'all rows with a date up to here are in the target or in the gaps, also those that came into the index late';
+COMMENT ON COLUMN crisp_sync_job.overlap IS 'how far the last run looked back, which is what settled goes by';
 COMMENT ON COLUMN crisp_sync_job.gaps IS 'what is still to be fetched, by dates_field: lower bounds excluded, upper bounds included; newest first';
 COMMENT ON COLUMN crisp_sync_job.reaches_to IS 'how far back the target is to reach';
 COMMENT ON COLUMN crisp_sync_job.pass_condition IS 'condition of the call whose range is still in the gaps; all: changes took more than one may ask for';
@@ -49,6 +59,10 @@ COMMENT ON COLUMN crisp_sync_job.full_since IS 'start of a full load that is not
 COMMENT ON COLUMN crisp_sync_job.deleted IS 'what it does with rows that are gone: delete or mark';
 COMMENT ON COLUMN crisp_sync_job.by_date IS 'Crisp did not keep the order that it was asked for, so the source is read by spans of time';
 COMMENT ON COLUMN crisp_sync_job.span IS 'such a span that fits a page, as a rule';
+COMMENT ON COLUMN crisp_sync_job.window_rows IS 'rows of the parent that a window may ask for, since more took too many requests; NULL: as usual';
+COMMENT ON COLUMN crisp_sync_job.pages_found IS 'the list has a page of this number ...';
+COMMENT ON COLUMN crisp_sync_job.pages_missing IS '... and none of this one';
+COMMENT ON COLUMN crisp_sync_job.stalled IS 'the last run has not come further: its requests did not suffice';
 COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
 
 CREATE TABLE crisp_sync_log (
@@ -110,15 +124,32 @@ SELECT * FROM crisp_sync_log l
 WHERE EXISTS (SELECT FROM crisp_sync_job j WHERE j.job_id = l.job_id AND crisp_sync_may_write(j.target))
 WITH CASCADED CHECK OPTION;
 
-CREATE VIEW crisp_sync_my_error AS
+-- A barrier, or else a function in the WHERE of a query may see rows that the view doesn't show.
+CREATE VIEW crisp_sync_my_error WITH (security_barrier) AS
 SELECT * FROM crisp_sync_error e
 WHERE EXISTS (SELECT FROM crisp_sync_log l JOIN crisp_sync_job j ON j.job_id = l.job_id
               WHERE l.run_id = e.run_id AND crisp_sync_may_write(j.target))
 WITH CASCADED CHECK OPTION;
 
+-- Jobs whose source or target was dropped.  Anybody may clear them away.
+CREATE VIEW crisp_sync_orphan AS
+SELECT job_id, source, target FROM crisp_sync_job j
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.source)
+   OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.target);
+
 -- Whoever may dump the database must be able to read what is dumped.
 GRANT SELECT ON crisp_sync_job, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
-GRANT SELECT, INSERT, UPDATE, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error TO PUBLIC;
+-- Numbers are given out by the sequences alone: one that is made up would be in the way of others.
+GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_orphan TO PUBLIC;
+GRANT INSERT (source, target, resource),
+      UPDATE (sync_field, dates_field, mode, watermark, watermark_at, settled, overlap, gaps, reaches_to, pass_condition, pass_reference,
+              pass_rows, full_since, deleted, by_date, span, window_rows, pages_found, pages_missing, expected_rows, rows_per_request,
+              daily_quota, rows_fetched, rows_inserted, rows_updated, rows_deleted, requests, stalled, last_run_id, last_success)
+ON crisp_sync_my_job TO PUBLIC;
+GRANT INSERT (job_id, mode, started_at),
+      UPDATE (ended_at, outcome, requests, windows, rows_fetched, rows_inserted, rows_updated, rows_deleted, progress_at)
+ON crisp_sync_my_log TO PUBLIC;
+GRANT INSERT ON crisp_sync_my_error TO PUBLIC;
 GRANT USAGE ON crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
 
 -- What PL/pgSQL can't do by itself.
@@ -157,6 +188,16 @@ RETURNS boolean
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
+CREATE FUNCTION crisp_sync_count(list regclass)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_page(list regclass, page_number integer, OUT rows integer, OUT is_last boolean)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
 CREATE FUNCTION crisp_sync_requests()
 RETURNS bigint
 AS 'MODULE_PATHNAME'
@@ -164,6 +205,8 @@ LANGUAGE C STRICT VOLATILE;
 
 COMMENT ON FUNCTION crisp_sync_source(regclass) IS 'what the catalog says of the source of a sync, in names of its columns';
 COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS 'take the lock of a job, until it is given back, a transaction fails, or the session ends';
+COMMENT ON FUNCTION crisp_sync_count(regclass) IS 'how many rows a list has, for one request; NULL where Crisp does not count them';
+COMMENT ON FUNCTION crisp_sync_page(regclass, integer) IS 'how many rows a page of a list has, and whether the list ends with it, for one request';
 COMMENT ON FUNCTION crisp_sync_requests() IS 'requests that the statement at hand has made';
 
 -- The session that runs a job, as its lock tells; NULL when none does.

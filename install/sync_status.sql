@@ -18,16 +18,17 @@ LEFT JOIN LATERAL crisp_sync_pid(j.source, j.target) p (pid) ON l.outcome IS NUL
 CREATE VIEW crisp_sync_status AS
 SELECT j.source, j.target, j.mode, j.sync_field, j.watermark,
        CASE WHEN r.state = 'running' THEN 'running'
+            WHEN j.stalled THEN 'stalled'
             WHEN j.gaps <> '{}' OR j.full_since IS NOT NULL THEN 'unfinished'
             ELSE 'up to date' END AS state,
        r.pid,
        CASE WHEN j.gaps = '{}' THEN j.reaches_to ELSE upper(j.gaps[1]) END AS reaches_back_to,
-       CASE WHEN j.gaps = '{}' THEN 1
-            WHEN j.expected_rows > 0 AND j.pass_reference IS NULL THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
-       CASE WHEN j.gaps = '{}' THEN 0
-            ELSE e.requests_left END AS requests_left,
-       CASE WHEN j.gaps = '{}' THEN 0
-            ELSE round(e.requests_left / j.daily_quota, 2) END AS days_left,
+       CASE WHEN j.gaps = '{}' AND NOT j.stalled THEN 1
+            WHEN j.gaps <> '{}' AND j.expected_rows > 0 AND j.pass_reference IS NULL THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
+       CASE WHEN j.gaps <> '{}' THEN e.requests_left
+            WHEN NOT j.stalled THEN 0 END AS requests_left,
+       CASE WHEN j.gaps <> '{}' THEN round(e.requests_left / j.daily_quota, 2)
+            WHEN NOT j.stalled THEN 0 END AS days_left,
        j.rows_fetched, j.rows_inserted, j.rows_updated, j.rows_deleted, j.requests,
        j.last_success, f.ended_at AS last_error_at, f.error AS last_error,
        j.gaps, j.full_since
@@ -37,7 +38,7 @@ JOIN pg_catalog.pg_class tc ON tc.oid = j.target
 LEFT JOIN crisp_sync_run r ON r.run_id = j.last_run_id
 LEFT JOIN LATERAL (
     SELECT ceil(greatest(j.expected_rows - j.pass_rows, 1)::numeric / j.rows_per_request) AS requests_left
-    WHERE j.expected_rows IS NOT NULL) e ON true
+    WHERE j.expected_rows IS NOT NULL AND j.pass_reference IS NULL) e ON true
 LEFT JOIN LATERAL (
     SELECT l.ended_at, e.message AS error
     FROM crisp_sync_log l LEFT JOIN crisp_sync_my_error e ON e.run_id = l.run_id

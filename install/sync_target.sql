@@ -96,8 +96,17 @@ BEGIN
         RAISE EXCEPTION 'permission denied to sync into "%"', target
             USING ERRCODE = 'insufficient_privilege',
                 HINT = 'It takes the rights to SELECT, INSERT, UPDATE and DELETE.';
+    ELSIF row_security_active(target) THEN
+        RAISE EXCEPTION 'cannot sync into "%": it has row-level security, which holds for "%"', target, current_user
+            USING ERRCODE = 'insufficient_privilege',
+                DETAIL = 'Rows that it hides could be neither changed nor deleted.',
+                HINT = 'Call crisp_sync as the owner of the table, or as a role with BYPASSRLS.';
     END IF;
 
+    IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys) AND NOT c.insertable) THEN
+        RAISE EXCEPTION 'cannot sync into "%": its key (%) is generated', target, @extschema@.crisp_sync_list(keys)
+            USING ERRCODE = 'invalid_table_definition', DETAIL = 'It must hold the key that rows have at Crisp.';
+    END IF;
     missing := ARRAY(SELECT k.key FROM unnest(keys) k (key)
                      WHERE k.key NOT IN (SELECT c.name FROM @extschema@.crisp_sync_columns(target) c));
     IF cardinality(missing) = 0 AND EXISTS (

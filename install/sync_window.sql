@@ -57,7 +57,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM set_config('crisp_fdw.max_requests', coalesce(work.last_request, 0)::text, true);
-    PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date OR work.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
+    PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date OR (work.phase = 'changes' AND NOT work.exact_changes)
+                                                   THEN 'fast' ELSE 'exact' END, true);
+    -- What a timestamp or a text holds of a time must not depend on who calls.
+    PERFORM set_config('TimeZone', 'UTC', true);
+    PERFORM set_config('DateStyle', 'ISO', true);
     -- A long list costs the planner so much that each window would be compiled, which takes longer than to run it.
     PERFORM set_config('jit', 'off', true);
 END
@@ -117,7 +121,7 @@ DECLARE
     changes text := CASE WHEN work.argument IS NULL THEN @extschema@.crisp_sync_time(work.source, work.sync_field, 'f.') END;
     present text := (SELECT string_agg(format('f.%I IS NOT NULL', k.name), ' AND ') FROM unnest(work.keys) k (name));
     gone text := CASE WHEN parents IS NOT NULL THEN format(
-        CASE WHEN deleted = 'mark' THEN 'UPDATE %1$s t SET _deleted_at = $3 WHERE t._deleted_at IS NULL AND' ELSE 'DELETE FROM %1$s t WHERE' END
+        CASE WHEN deleted = 'mark' THEN 'UPDATE ONLY %1$s t SET _deleted_at = $3 WHERE t._deleted_at IS NULL AND' ELSE 'DELETE FROM ONLY %1$s t WHERE' END
         || ' t.%2$I = ANY ($4) AND NOT EXISTS (SELECT FROM fetched f WHERE %3$s) RETURNING 1',
         work.target, work.argument,
         (SELECT string_agg(format('f.%1$I = t.%1$I', k.name), ' AND ') FROM unnest(work.keys) k (name))) END;
@@ -160,7 +164,9 @@ BEGIN
 END
 $$;
 
--- Fetch what lies below rows of the parent, and drop what is no longer there.
+-- Fetch what lies below rows of the parent, and drop what is no longer there.  Where there is one row more than the
+-- limit, it tells how far the others reach: nothing below them need be fetched again.  In the batch, oldest is its
+-- date then, and otherwise NULL.
 CREATE FUNCTION crisp_sync_store_children(
     work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, full_since timestamptz, deleted text)
 RETURNS crisp_sync_batch
@@ -181,10 +187,16 @@ BEGIN
         $sql$,
         work.list_key, coalesce(@extschema@.crisp_sync_time(work.list, work.dates_field, 's.'), 'NULL::timestamptz'),
         coalesce(@extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), 'NULL::timestamptz'),
-        work.list, condition, coalesce(row_limit::text, 'ALL'))
+        work.list, condition, coalesce((row_limit + 1)::text, 'ALL'))
     INTO parents, listed.listed, listed.oldest, listed.newest, listed.newest_change, listed.first_date, listed.page_change, listed.in_order
     USING lower, upper;
 
+    IF listed.listed > row_limit THEN
+        parents := parents[1:row_limit];
+        listed.listed := row_limit;
+    ELSE
+        listed.oldest := NULL;
+    END IF;
     IF listed.listed > 0 THEN
         batch := @extschema@.crisp_sync_store(work, format('s.%I = ANY ($4)', work.argument), NULL, lower, upper, parents,
                                               full_since, deleted);
@@ -213,8 +225,8 @@ DECLARE
                        THEN format(' AND t.%I IS NOT NULL', work.dates_field) ELSE '' END;
 BEGIN
     EXECUTE format(
-        CASE WHEN deleted = 'mark' THEN 'UPDATE %s t SET _deleted_at = clock_timestamp() WHERE t._deleted_at IS NULL AND'
-        ELSE 'DELETE FROM %s t WHERE' END || ' (t._synced_at < $1) IS NOT FALSE%s', work.target, dated)
+        CASE WHEN deleted = 'mark' THEN 'UPDATE ONLY %s t SET _deleted_at = clock_timestamp() WHERE t._deleted_at IS NULL AND'
+        ELSE 'DELETE FROM ONLY %s t WHERE' END || ' (t._synced_at < $1) IS NOT FALSE%s', work.target, dated)
     USING full_since;
     GET DIAGNOSTICS count = ROW_COUNT;
     RETURN count;
@@ -237,18 +249,18 @@ END
 $$;
 
 -- Rows of the list that a window asks for: those of some full pages of the source, each of which may repeat a
--- row or two of the one before, and at whose end there may be a last look; or a page of the parent, with a
--- request for each of its rows.
+-- row or two of the one before, and at whose end there may be a last look; or up to a page of the parent, each row
+-- of which takes a request, and some take more.  What the estimate will take is left over.
 CREATE FUNCTION crisp_sync_window_rows(work crisp_sync_work)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    remaining bigint := coalesce(@extschema@.crisp_sync_requests_left(work), 1000000);
+    remaining bigint := coalesce(@extschema@.crisp_sync_requests_left(work) - work.probes, 1000000);
 BEGIN
     IF work.argument IS NOT NULL THEN
-        RETURN greatest(1, least(work.per_page, remaining - 1));
+        RETURN greatest(1, least(work.per_page - 1, (remaining - 1) * 2 / 3, work.window_rows));
     END IF;
     RETURN (work.per_page - 2) * greatest(1, least(5, remaining - 1));
 END
@@ -268,7 +280,7 @@ BEGIN
     LOOP
         batch := @extschema@.crisp_sync_fetch(work, condition, row_limit, lower(range), upper(range), job);
         -- All of the range, in whatever order: a last look brings newer rows after older ones.
-        IF batch.listed < row_limit THEN
+        IF batch.listed < row_limit OR batch.oldest IS NULL THEN
             remaining := 'empty';
             RETURN;
         END IF;

@@ -76,10 +76,11 @@ waiting_release(WaitingList *waiting)
 	{
 		Exchange *next = exchange->next;
 
+		/* Woken by the main loop: libmicrohttpd sees a connection that it resumes while it runs only in its next run. */
 		if (exchange->wake_ms == NEVER)
 		{
 			exchange->abandoned = true;
-			exchange_wake(exchange);
+			exchange->wake_ms = 0;
 		}
 		exchange = next;
 	}

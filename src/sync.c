@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
@@ -29,14 +30,18 @@
 #include "utils/rel.h"
 
 #include "api.h"
+#include "count.h"
 #include "import.h"
 #include "option.h"
+#include "pager.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_source);
 PG_FUNCTION_INFO_V1(crisp_sync_lock);
 PG_FUNCTION_INFO_V1(crisp_sync_unlock);
 PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
 PG_FUNCTION_INFO_V1(crisp_sync_requests);
+PG_FUNCTION_INFO_V1(crisp_sync_count);
+PG_FUNCTION_INFO_V1(crisp_sync_page);
 
 /*
  * Locks of jobs are advisory locks of a class of their own: those that users take have the classes
@@ -183,6 +188,16 @@ has_times(const CrispResource *resource)
 	return false;
 }
 
+static void
+check_crisp_table(Oid relid)
+{
+	if (!is_crisp_table(relid))
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" is not a foreign table of crisp_fdw", get_rel_name(relid)),
+						errhint("The source of a sync is a table as IMPORT FOREIGN SCHEMA makes "
+								"them.")));
+}
+
 /*
  * crisp_sync_source(source): what the catalog says of a foreign table, in names of its columns.
  * The mapping of the current user must be complete.
@@ -201,11 +216,7 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (!is_crisp_table(relid))
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is not a foreign table of crisp_fdw", get_rel_name(relid)),
-						errhint("The source of a sync is a table as IMPORT FOREIGN SCHEMA makes "
-								"them.")));
+	check_crisp_table(relid);
 
 	options = option_of_table(relid);
 	option_add_credentials(options, GetUserId());
@@ -322,4 +333,70 @@ Datum
 crisp_sync_requests(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(api_statement_requests());
+}
+
+/*----------
+ * How long a list is
+ *----------
+ */
+
+/*
+ * The options of a list that the current user may read, with this user's credentials.
+ */
+static CrispOptions *
+options_of_list(Oid relid)
+{
+	CrispOptions *options;
+	AclResult	  access;
+
+	check_crisp_table(relid);
+	access = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
+	if (access != ACLCHECK_OK)
+		aclcheck_error(access, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
+	options = option_of_table(relid);
+	if (options->resource->parent != NULL)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" is not a list of its own", get_rel_name(relid))));
+	option_add_credentials(options, GetUserId());
+	return options;
+}
+
+/*
+ * crisp_sync_count(list): how many rows it has, for one request; NULL where Crisp doesn't count them.
+ */
+Datum
+crisp_sync_count(PG_FUNCTION_ARGS)
+{
+	const CrispOptions *options = options_of_list(PG_GETARG_OID(0));
+	int64				rows;
+
+	if (options->resource->count == NULL || !count_ask(options, &rows))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(rows);
+}
+
+/*
+ * crisp_sync_page(list, page_number): how many rows that page has, 0 beyond the end of the list, and
+ * whether the list is known to end with it, if not before.  Makes one request.
+ */
+Datum
+crisp_sync_page(PG_FUNCTION_ARGS)
+{
+	const CrispOptions *options = options_of_list(PG_GETARG_OID(0));
+	int32				number = PG_GETARG_INT32(1);
+	Pager			   *pager;
+	TupleDesc			tupdesc;
+	Datum				values[2];
+	bool				nulls[2] = {false};
+
+	if (number < 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("page_number must be at least 1")));
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	pager = pager_begin(request_create(options, NIL, NULL, -1, NULL, false), NULL);
+	values[0] = Int32GetDatum((int32) pager_go_to(pager, number));
+	values[1] = BoolGetDatum(pager_on_last_page(pager));
+	pager_end(pager);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
 }

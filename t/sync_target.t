@@ -82,6 +82,31 @@ is($session->query('SELECT count(*) FROM odd o JOIN crisp.odd c USING ("select",
 	$session->query('SELECT count("t") FROM crisp.odd'), 'odd names and types');
 is($session->query('SELECT count(*) FROM crisp_sync_run WHERE target = \'odd\'::regclass AND rows_updated = 0'), 2, 'whose rows are written once');
 
+# What a time becomes in another type doesn't depend on who calls.
+$session->query('CREATE TABLE times (session_id text PRIMARY KEY, created_at timestamp, updated_at text)');
+foreach my $caller ("SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'German'", "SET TimeZone = 'America/New_York'; SET DateStyle = 'SQL, MDY'")
+{
+	$session->query($caller);
+	$run = sync(q('crisp.conversations', 'times', mode => 'incremental'));
+	$session->query(q(SELECT crisp_sync_reset('crisp.conversations', 'times'); RESET TimeZone; RESET DateStyle));
+	is($session->query(q(SELECT count(*) FROM times t JOIN crisp.conversations c USING (session_id)
+		WHERE t.created_at = c.created_at AT TIME ZONE 'UTC' AND t.updated_at ~ '^\d{4}-\d\d-\d\d .*\+00$' AND t.updated_at::timestamptz = c.updated_at)),
+		$session->query('SELECT count(*) FROM crisp.conversations'), "times as UTC: $caller");
+}
+like($run->{notices}, qr/ new: 0, changed: 0,/, 'so that another caller changes nothing');
+
+# Tables that inherit from a target are none of it.
+$session->query('CREATE TABLE parent (user_id text PRIMARY KEY, email text, _synced_at timestamptz); CREATE TABLE child () INHERITS (parent); INSERT INTO child VALUES (\'mine\')');
+sync(q('crisp.operators', 'parent', mode => 'full'));
+is($session->query('SELECT (SELECT count(*) FROM ONLY parent) || \'/\' || (SELECT count(*) FROM child)'), '6/1', 'rows of a table that inherits from the target stay');
+$session->query('DELETE FROM ONLY parent');
+sync(q('crisp.operators', 'parent'));
+is($session->query('SELECT count(*) FROM ONLY parent'), 6, 'and don\'t make up for its own');
+
+# As many requests as a number can say, in the second call of a statement.
+$session->query(q(DO $$ BEGIN CALL crisp_sync('crisp.operators', 'most', max_requests => 2147483647); CALL crisp_sync('crisp.operators', 'most', max_requests => 2147483647); END $$));
+is(last_run('state'), 'finished', 'the largest max_requests');
+
 #
 # Tables that can't be a target
 #
@@ -118,6 +143,8 @@ foreach my $name (qw(keyless partly deferred other_key))
 			hint => "ALTER TABLE public.$name ADD UNIQUE (session_id);" },
 		"$name has no unique key");
 }
+$session->query('CREATE TABLE made (id text, session_id text GENERATED ALWAYS AS (id) STORED UNIQUE, state text)');
+sync_fails(q('crisp.conversations', 'made'), { sqlstate => '42P16', message => 'cannot sync into "public.made": its key (session_id) is generated' }, 'a key that is generated');
 $session->query('ALTER TABLE public.keyless ADD UNIQUE (session_id)');
 sync(q('crisp.conversations', 'keyless'));
 is_copy('crisp.conversations', 'keyless', 'with the key that was asked for, it can be one');
@@ -259,6 +286,38 @@ $sandbox->control({ answers => [] });
 my $last_error = q(SELECT last_error IS NOT NULL, last_error_at IS NOT NULL FROM crisp_sync_status WHERE target::oid = (SELECT oid FROM pg_class WHERE relname = 'conversations' AND relnamespace = 'ann'::regnamespace));
 is($as{ann}->query($last_error), 't|t', 'its owner sees what went wrong');
 is($as{bob}->query($last_error), 'f|t', 'others see that something did');
+
+# A function in a query sees no error that its caller may not see.
+$session->query('GRANT CREATE ON SCHEMA public TO bob');
+$as{bob}->query(q(CREATE FUNCTION peek(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'seen: %', $1; RETURN true; END $$));
+foreach my $query ('SELECT * FROM crisp_sync_my_error WHERE peek(message)', 'SELECT * FROM crisp_sync_run WHERE peek(error)', 'SELECT * FROM crisp_sync_status WHERE peek(last_error)')
+{
+	is_deeply([ grep { !/NULL/ } map { $_->{message} } grep { $_->{message} =~ /^seen/ } @{ $as{bob}->run($query)->{notices} } ], [], $query);
+}
+
+# Numbers of jobs and runs come from their sequences, so that nobody can take one that is to come.
+$as{bob}->query('CREATE TABLE bobs (user_id text PRIMARY KEY)');
+$as{bob}->query(q(INSERT INTO crisp_sync_my_job (source, target, resource) VALUES ('crisp.operators', 'bobs', 'operators')));
+$as{bob}->fails($_, { sqlstate => '42501' }, $_)
+  foreach q(INSERT INTO crisp_sync_my_job (job_id, source, target, resource) VALUES (1000000, 1, 'bobs', 'x')), 'UPDATE crisp_sync_my_job SET job_id = 1000000',
+  q(INSERT INTO crisp_sync_my_log (run_id, job_id, mode, started_at) SELECT 1000000, job_id, 'full', now() FROM crisp_sync_my_job), 'UPDATE crisp_sync_my_log SET run_id = 1000000',
+  'UPDATE crisp_sync_my_job SET target = 1';
+is($as{bob}->query('WITH d AS (DELETE FROM crisp_sync_orphan RETURNING 1) SELECT count(*) FROM d'), 0, 'nor clear away what is in use');
+
+# Rows that the caller doesn't see could be neither changed nor deleted.
+$session->query(<<'END');
+CREATE TABLE secured (user_id text PRIMARY KEY, email text);
+ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+CREATE POLICY insert_only ON secured FOR INSERT TO writer WITH CHECK (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON secured TO writer;
+GRANT SELECT ON crisp.operators TO writer;
+END
+sync_with($as{writer}, $sandbox);
+sync_fails(q('crisp.operators', 'secured'),
+	{ sqlstate => '42501', message => 'cannot sync into "public.secured": it has row-level security, which holds for "writer"', hint => qr/BYPASSRLS/ }, 'row-level security');
+sync_with($session, $sandbox);
+sync(q('crisp.operators', 'secured'));
+is_copy('crisp.operators', 'secured', 'row-level security that does not hold for the caller');
 
 # What is in the way of the names that the procedure uses doesn't matter.
 $session->query(<<'END');
