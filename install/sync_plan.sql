@@ -266,6 +266,10 @@ BEGIN
             USING ERRCODE = 'undefined_column', DETAIL = 'Without it, a row that changes could not be found again.';
     END IF;
     work.argument := catalog.argument[1];
+    IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(source) c WHERE c.name = work.argument AND c.type !~ '^(text|character varying)') THEN
+        RAISE EXCEPTION 'column "%" of "%" is not of type text', work.argument, source
+            USING ERRCODE = 'datatype_mismatch', DETAIL = 'Crisp is asked for its rows by that.';
+    END IF;
     work.sync_field := sync_field;
     work := @extschema@.crisp_sync_find_list(work, catalog.resource, catalog.parent, parent);
 

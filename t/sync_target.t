@@ -189,6 +189,9 @@ sync_fails(q('elsewhere', 'copy'), { message => qr/elsewhere|other_fdw/ }, 'a ta
 sync_fails(q('crisp.no_key', 'copy'), { sqlstate => '42703', message => 'table "crisp.no_key" lacks its key' }, 'without the key');
 sync_fails(q('crisp.no_times', 'copy'),
 	{ sqlstate => '42703', message => 'sync_field "updated_at" is not a column of "crisp.no_times" that holds a time' }, 'without a time');
+$session->query('CREATE FOREIGN TABLE crisp.by_uuid (people_id uuid, data jsonb) SERVER support OPTIONS (resource \'people_data\')');
+sync_fails(q('crisp.by_uuid', 'copy'),
+	{ sqlstate => '42804', message => 'column "people_id" of "crisp.by_uuid" is not of type text' }, 'by a key that Crisp can\'t be asked for');
 is($session->query(q(SELECT to_regclass('copy') IS NULL)), 't', 'and nothing is created');
 
 #
