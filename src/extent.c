@@ -50,7 +50,7 @@ struct Extent
 	size_t				page_rows;
 };
 
-/* The latest first. */
+/* The latest last. */
 static dlist_head seen_lists = DLIST_STATIC_INIT(seen_lists);
 static int		  nseen_lists = 0;
 

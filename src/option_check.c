@@ -98,12 +98,17 @@ option_check_uuid(const char *name, const char *value)
 					  "A UUID is expected, as in the address of the website's settings at Crisp.");
 }
 
+/*
+ * In decimal digits: parse_int() alone would round 4.5, and take 010 for 8.
+ */
 void
 option_check_integer(const char *name, const char *value, int first, int last)
 {
-	int result;
+	int	 result;
+	bool decimal = strspn(value, "0123456789") == strlen(value) &&
+				   (value[0] != '0' || value[1] == '\0');
 
-	if (!parse_int(value, &result, 0, NULL) || result < first || result > last)
+	if (!decimal || !parse_int(value, &result, 0, NULL) || result < first || result > last)
 		invalid_value(name, value, psprintf("An integer from %d to %d is expected.", first, last));
 }
 
