@@ -42,6 +42,7 @@ my %tables = (
 	backoff => [ 24, '*', { status => 503 } ],
 	quota   => [ 25, '*', { status => 429, headers => { 'Retry-After' => '3000' } } ],
 	later   => [ 26, '3', { hang => JSON::PP::true } ],
+	looked  => [ 27 ],
 	good    => [ 50 ]);
 my %states = (
 	'a silent server'                    => 'SELECT session_id FROM silent',
@@ -57,7 +58,16 @@ my %states = (
 	'several scans of an Append'         => 'SELECT session_id FROM silent UNION ALL SELECT session_id FROM backoff UNION ALL SELECT session_id FROM drip',
 	'a page, in a function that catches' => 'SELECT patient()',
 	'a cursor'                           => 'BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM silent; FETCH 1 FROM c',
-	'a TLS handshake'                    => 'SELECT session_id FROM tls');
+	'a TLS handshake'                    => 'SELECT session_id FROM tls',
+	'a last look'                        => 'SELECT count(session_id) FROM looked',
+	'messages of a conversation'         => 'SELECT count(content) FROM crisp.messages',
+	'data of a profile'                  => 'SELECT count(data) FROM crisp.people_data',
+	'a page that ANALYZE wants'          => 'ANALYZE silent',
+	'keys that IMPORT wants'             => q{IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO imported OPTIONS (custom_data 'columns')},
+	'an answer to INSERT'                => q{INSERT INTO sent VALUES ('session_x', 'text', 'operator', 'chat', 'hello')},
+	'a retry of UPDATE'                  => q{UPDATE changed SET state = 'pending' WHERE session_id = 'session_x'},
+	'a check'                            => q{SELECT status FROM crisp_fdw_check('support')},
+	'a page that crisp_sync() wants'     => q{CALL crisp_sync('silent', 'copied')});
 
 $states{'a connection'} = 'SELECT session_id FROM tcp' if $full->fill;
 
@@ -68,6 +78,9 @@ foreach my $table (sort keys %tables)
 	);
 }
 $admin->query(<<"END");
+CREATE FOREIGN TABLE sent (session_id text, type text, "from" text, origin text, content text) SERVER support OPTIONS (resource 'messages', updatable 'true');
+CREATE FOREIGN TABLE changed (session_id text, state text) SERVER support OPTIONS (resource 'conversations', updatable 'true');
+CREATE SCHEMA imported;
 CREATE FOREIGN TABLE exact (session_id text) SERVER support OPTIONS (resource 'conversations', per_page '21', scan_mode 'exact');
 CREATE SERVER tls FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://127.0.0.1:@{[ $silent->port ]}/v1', website_id '$website', connect_timeout '600s');
 CREATE USER MAPPING FOR CURRENT_USER SERVER tls OPTIONS (identifier 'x', key 'x');
@@ -79,6 +92,9 @@ CREATE FUNCTION patient() RETURNS text LANGUAGE plpgsql AS
 	'BEGIN PERFORM session_id FROM silent; EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE; END';
 END
 my $total = $admin->query('SELECT count(session_id) FROM good');
+
+# The conversation that is changed.
+my $changed = encode_json({ error => JSON::PP::false, reason => 'resolved', data => { session_id => 'session_x', state => 'resolved' } });
 
 # From now on the sandbox answers as it's told above.
 sub misbehave
@@ -92,8 +108,14 @@ sub misbehave
 							%{$answer} }
 					} grep { $_->[1] } values %tables
 				),
+				{ match => { method => 'PATCH' }, status => 503 },
+				{ match => { path => '*/conversation/session_x' }, status => 200, body => $changed },
+				(   map { { match => { path => '*/conversations/*', query => $_ }, hang => JSON::PP::true } }
+					  'filter_date_start' ),
 				map { { match => { path => $_ }, hang => JSON::PP::true } } '*/conversation/session_hangs',
-				'*/people/stats' ] });
+				'*/people/stats',
+				'*/messages', '*/message', '*/people/data/*', '*/conversations/suggest/data/*',
+				"website/$website" ] });
 	return;
 }
 
