@@ -35,8 +35,8 @@ struct HttpTransfer
 	MemoryContextCallback callback;
 	MemoryContext		  context;
 	HttpPool			 *pool;
-	dlist_node			  node; /* in transfers, while attached */
 	CURL				 *easy; /* NULL once the transfer has ended */
+	dlist_node			  node; /* in transfers, until then */
 
 	/* When to give up, by connection_clock(). */
 	int64  started_at;
@@ -45,6 +45,11 @@ struct HttpTransfer
 	int	   low_speed_time_ms;
 	int64  fast_until;	/* up to here, the body came fast enough ... */
 	size_t fast_length; /* ... and this much of it */
+
+	/* Its connection, by the same clock. */
+	int64 connects_since;
+	int	  connect_timeout_ms;
+	bool  unattended; /* it took too long, while nobody waited for it */
 
 	bool attached;
 	bool complete;
@@ -72,6 +77,23 @@ StaticAssertDecl(sizeof(((HttpResponse *) NULL)->message) >= CURL_ERROR_SIZE,
 /* The transfers of this process that are under way, whatever their pool. */
 static dlist_head transfers = DLIST_STATIC_INIT(transfers);
 
+/* Have libcurl begin with the transfer. */
+static void
+attach(HttpTransfer *transfer)
+{
+	transfer->connects_since = connection_clock(transfer->pool);
+	connection_attach(transfer->pool, transfer->easy);
+	transfer->attached = true;
+}
+
+static void
+detach(HttpTransfer *transfer)
+{
+	if (transfer->attached)
+		connection_detach(transfer->pool, transfer->easy);
+	transfer->attached = false;
+}
+
 /* Give the handle back to libcurl, which forgets the credentials with it. */
 static void
 release_handle(HttpTransfer *transfer)
@@ -79,11 +101,8 @@ release_handle(HttpTransfer *transfer)
 	if (transfer->easy == NULL)
 		return;
 
-	if (transfer->attached)
-	{
-		dlist_delete(&transfer->node);
-		connection_detach(transfer->pool, transfer->easy);
-	}
+	detach(transfer);
+	dlist_delete(&transfer->node);
 	curl_easy_cleanup(transfer->easy);
 	curl_slist_free_all(transfer->headers);
 	transfer->easy = NULL;
@@ -284,6 +303,7 @@ open_handle(HttpTransfer *transfer, const HttpRequest *request)
 	transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL)
 		return CURLE_OUT_OF_MEMORY;
+	dlist_push_tail(&transfers, &transfer->node);
 
 	result = http_set_options(transfer->easy, request, &transfer->headers);
 	if (result == CURLE_OK)
@@ -304,6 +324,7 @@ http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 	transfer->timeout_ms = request->timeout_ms;
 	transfer->low_speed_limit = request->low_speed_limit;
 	transfer->low_speed_time_ms = request->low_speed_time_ms;
+	transfer->connect_timeout_ms = request->connect_timeout_ms;
 	connection_hold(pool);
 	transfer->callback.func = release_transfer;
 	transfer->callback.arg = transfer;
@@ -315,24 +336,30 @@ http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 	if (result != CURLE_OK)
 		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not prepare an HTTP request: %s",
 														   curl_easy_strerror(result))));
-	connection_attach(pool, transfer->easy);
-	dlist_push_tail(&transfers, &transfer->node);
-	transfer->attached = true;
+	attach(transfer);
 
 	http_progress(pool);
 	return transfer;
+}
+
+/* Whether any of the request was sent. */
+static bool
+is_sent(CURL *easy)
+{
+	long sent = 0;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
+	return sent > 0;
 }
 
 /* Whether a timeout came before the request could be sent, and why. */
 static HttpOutcome
 timeout_outcome(CURL *easy)
 {
-	long	   sent = 0;
 	curl_off_t resolved = 0;
 
-	(void) curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent);
 	(void) curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-	if (sent > 0)
+	if (is_sent(easy))
 		return HTTP_TIMED_OUT;
 	return resolved > 0 ? HTTP_CANNOT_CONNECT : HTTP_CANNOT_RESOLVE;
 }
@@ -458,19 +485,14 @@ set_outcome(HttpTransfer *transfer, CURLcode result)
 
 /* A transfer has come to its end: keep the answer, let go of the rest. */
 static void
-finish_transfer(CURL *easy, CURLcode result)
+conclude(HttpTransfer *transfer, CURLcode result)
 {
-	HttpTransfer *transfer;
-	HttpResponse *response;
-	char		 *private_data = NULL;
+	CURL		 *easy = transfer->easy;
+	HttpResponse *response = &transfer->response;
 	long		  status = 0;
 	long		  head_bytes = 0;
 	curl_off_t	  body_bytes = 0;
 	curl_off_t	  retry_after = 0;
-
-	(void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private_data);
-	transfer = (HttpTransfer *) private_data;
-	response = &transfer->response;
 
 	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	(void) curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &head_bytes);
@@ -496,6 +518,37 @@ finish_transfer(CURL *easy, CURLcode result)
 }
 
 /*
+ * libcurl has ended a transfer; a ConnectionFinished.  That a connection took too long counts only if it
+ * was waited for, since libcurl gives it up before it looks at what came of it.  Half of the time
+ * will do: both clocks leave out a little.
+ */
+static void
+finish_transfer(CURL *easy, CURLcode result)
+{
+	char		 *private_data = NULL;
+	HttpTransfer *transfer;
+
+	(void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private_data);
+	transfer = (HttpTransfer *) private_data;
+	if (result == CURLE_OPERATION_TIMEDOUT && !is_sent(easy) &&
+		connection_clock(transfer->pool) - transfer->connects_since <
+			transfer->connect_timeout_ms / 2)
+		transfer->unattended = true;
+	else
+		conclude(transfer, result);
+}
+
+/* Make a connection anew that nobody has waited for. */
+static void
+connect_again(HttpTransfer *transfer)
+{
+	detach(transfer);
+	transfer->response.message[0] = '\0';
+	attach(transfer);
+	transfer->unattended = false;
+}
+
+/*
  * The moment, by connection_clock(), at which a transfer is too slow if no more
  * of its body has come until then.  Whenever enough has come since the last such
  * moment was set, it's set anew.
@@ -505,14 +558,12 @@ slow_from(HttpTransfer *transfer, int64 clock)
 {
 	size_t came = transfer->body_length - transfer->fast_length;
 	int64  needed = (clock - transfer->fast_until) * transfer->low_speed_limit / 1000;
-	long   sent = 0;
 
 	if (transfer->low_speed_limit == 0 || transfer->low_speed_time_ms == 0)
 		return PG_INT64_MAX;
 
 	/* Before it's sent, connecting has a timeout of its own. */
-	(void) curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
-	if (sent == 0 || (came > 0 && (int64) came >= needed))
+	if (!is_sent(transfer->easy) || (came > 0 && (int64) came >= needed))
 	{
 		transfer->fast_until = clock;
 		transfer->fast_length = transfer->body_length;
@@ -553,16 +604,30 @@ watch_time(HttpTransfer *transfer, int64 clock)
 		snprintf(response->message, sizeof(response->message),
 				 "Operation too slow. Less than %d bytes/sec transferred the last %d milliseconds",
 				 transfer->low_speed_limit, transfer->low_speed_time_ms);
-	finish_transfer(transfer->easy, CURLE_OPERATION_TIMEDOUT);
+	conclude(transfer, CURLE_OPERATION_TIMEDOUT);
 }
 
 void
 http_progress(HttpPool *pool)
 {
 	dlist_mutable_iter iter;
+	bool			   again = true;
 
-	while (connection_run(pool, finish_transfer))
+	while (again)
+	{
+		again = connection_run(pool, finish_transfer);
+		dlist_foreach_modify(iter, &transfers)
+		{
+			HttpTransfer *transfer = dlist_container(HttpTransfer, node, iter.cur);
+
+			if (transfer->pool == pool && transfer->unattended)
+			{
+				connect_again(transfer);
+				again = true;
+			}
+		}
 		CHECK_FOR_INTERRUPTS();
+	}
 
 	dlist_foreach_modify(iter, &transfers)
 	{
