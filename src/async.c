@@ -25,6 +25,7 @@
 #include "storage/waiteventset.h"
 #endif
 
+#include "http.h"
 #include "plan.h"
 #include "scan.h"
 
@@ -61,20 +62,25 @@ void
 crisp_async_configure_wait(AsyncRequest *areq)
 {
 	ForeignScanState *node = castNode(ForeignScanState, areq->requestee);
+	AppendState		 *append = castNode(AppendState, areq->requestor);
 
 	Assert(areq->callback_pending);
+
+	/* As long as it has rows of other scans to give, it just looks. */
+	http_append_waits(append->as_syncdone);
 
 	/*
 	 * Nothing is received here: another scan of the same pool might have been
 	 * told to wait for it already, and would wait in vain.
 	 */
-	AddWaitEventToSet(((AppendState *) areq->requestor)->as_eventset, WL_SOCKET_READABLE,
-					  crisp_scan_descriptor(node), NULL, areq);
+	AddWaitEventToSet(append->as_eventset, WL_SOCKET_READABLE, crisp_scan_descriptor(node), NULL,
+					  areq);
 }
 
 void
 crisp_async_notify(AsyncRequest *areq)
 {
+	http_append_waits(false);
 	produce_row(areq);
 }
 

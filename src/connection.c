@@ -91,6 +91,9 @@ typedef struct PoolHold
 /* The pools of this process that are not dropped. */
 static dlist_head pools = DLIST_STATIC_INIT(pools);
 
+/* Whether an Append node waits for the pools whose descriptors it asks for. */
+static bool append_waits = false;
+
 /* The process that pools and libcurl's global state belong to. */
 static pid_t pools_pid = 0;
 
@@ -147,6 +150,9 @@ void
 connection_release(HttpPool *pool)
 {
 	Assert(pool->holders > 0);
+
+	/* Who has given up waiting doesn't say so. */
+	pool->awaited = false;
 	if (--pool->holders == 0 && pool->dropped)
 		pool_close(pool);
 }
@@ -414,10 +420,7 @@ find_pool(Oid server_id, Oid user_mapping_id, uint64 credentials)
 	return result;
 }
 
-/*
- * The pool of a user mapping; see http.h.  There are few of them, so a list
- * does; one is looked for once a call.
- */
+/* The pool of a user mapping; see http.h.  There are few of them, so a list does. */
 HttpPool *
 http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials, MemoryContext owner)
 {
@@ -465,9 +468,7 @@ http_clock(void)
 	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/*
- * Somebody looks after the pool, and has done so since the last time if attended.
- */
+/* Somebody looks after the pool, and has done so since the last time if attended. */
 static void
 look_after(HttpPool *pool, bool attended)
 {
@@ -488,8 +489,26 @@ pgsocket
 http_pool_socket(HttpPool *pool)
 {
 	look_after(pool, false);
-	pool->awaited = true;
+	pool->awaited = append_waits;
 	return pool->epoll_fd;
+}
+
+void
+http_append_waits(bool waits)
+{
+	dlist_iter iter;
+
+	append_waits = waits;
+	if (waits)
+		return;
+	dlist_foreach(iter, &pools)
+	{
+		HttpPool *pool = dlist_container(HttpPool, node, iter.cur);
+
+		if (pool->awaited)
+			look_after(pool, true);
+		pool->awaited = false;
+	}
 }
 
 void

@@ -111,6 +111,12 @@ extern bool http_pool_close(Oid server_id);
 extern pgsocket http_pool_socket(HttpPool *pool);
 
 /*
+ * An Append node is about to wait for the descriptors that it asks for next, or just looks whether
+ * they are readable, or has waited (false): that time counts as spent in http_wait().  Raises no error.
+ */
+extern void http_append_waits(bool waits);
+
+/*
  * Start a request; returns at once.  The transfer and all that it holds
  * belong to owner, whose reset or deletion aborts and releases it.  What
  * request points to is copied.

@@ -62,14 +62,16 @@ foreach my $option ('request_timeout', 'low_speed_time', 'connect_timeout')
 {
 	set_option($option, "${TIMEOUT}s");
 	$sandbox->reset;
-	$sandbox->control({ latency_ms => 300 });
+	$sandbox->control(
+		{ answers => [ { match => { path => '*/conversations/2' }, times => 1, delay_ms => 2000 } ] });
 	$session->query('SELECT crisp_fdw_disconnect(srvname) FROM pg_foreign_server');
+
+	# The first pages of both, and the second page that isn't the first to be asked for.
 	$session->query("BEGIN; DECLARE c CURSOR FOR $union");
 	my $first = split /\n/, $session->query("FETCH @{[ 2 * $PER_PAGE + 1 ]} FROM c");
-	cmp_ok(scalar(grep { !defined $_->{done_ms} } $sandbox->requests),
-		'>', 0, "$option: pages are under way");
+	my @second = grep { $_->{path} =~ m{/conversations/2$} } $sandbox->requests;
+	is(scalar(grep { !defined $_->{done_ms} } @second), 1, "$option: a page is under way");
 	sleep $PAUSE;
-	$sandbox->control({ latency_ms => 0 });
 	is($first + (split /\n/, $session->query('FETCH ALL FROM c; COMMIT')), $rows, "$option: all rows after a pause");
 	is($sandbox->count, $asked, "$option: no page is asked for again");
 	set_option($option, '600s');
@@ -102,6 +104,20 @@ foreach my $option ('request_timeout', 'low_speed_time')
 }
 $sandbox->reset;
 is(scalar(split /\n/, $session->query($union)), $rows, 'the next statement');
+
+# ---- What an Append has waited for is over with it
+
+set_option('request_timeout', "${TIMEOUT}s");
+$sandbox->control(
+	{ answers => [ { match => { path => '*/conversations/*' }, hang => JSON::PP::true } ] });
+is( $session->run("SET statement_timeout = '200ms'; $union")->{errors}->[0]->{sqlstate},
+	'57014', 'a statement that is cancelled while an Append waits');
+$session->query('RESET statement_timeout');
+$sandbox->reset;
+sleep $PAUSE;
+$sandbox->control({ latency_ms => 20 });
+is(scalar(split /\n/, $session->query($union)), $rows, '... later, an answer is not late');
+set_option('request_timeout', '600s');
 
 # ---- A connection that comes about while nobody looks
 
