@@ -219,7 +219,7 @@ find_option(const char *name, const OptionPlace *place)
 static void
 set_value(CrispOptions *options, const OptionDef *option, const char *value)
 {
-	char *member = (char *) options + option->offset;
+	void *member = (char *) options + option->offset;
 
 	if (option->set != NULL)
 	{
@@ -232,19 +232,19 @@ set_value(CrispOptions *options, const OptionDef *option, const char *value)
 	switch (option->kind)
 	{
 		case OPTION_INTEGER:
-			(void) parse_int(value, (int *) member, 0, NULL);
+			(void) parse_int(value, member, 0, NULL);
 			break;
 		case OPTION_DURATION:
-			(void) parse_int(value, (int *) member, GUC_UNIT_MS, NULL);
+			(void) parse_int(value, member, GUC_UNIT_MS, NULL);
 			break;
 		case OPTION_SIZE:
-			(void) parse_int(value, (int *) member, GUC_UNIT_BYTE, NULL);
+			(void) parse_int(value, member, GUC_UNIT_BYTE, NULL);
 			break;
 		case OPTION_COST:
-			(void) parse_real(value, (double *) member, 0, NULL);
+			(void) parse_real(value, member, 0, NULL);
 			break;
 		case OPTION_BOOLEAN:
-			(void) parse_bool(value, (bool *) member);
+			(void) parse_bool(value, member);
 			break;
 		case OPTION_TEXT:
 			*(const char **) member = value;
