@@ -53,6 +53,7 @@ my %states = (
 	'one page while others have come'    => 'SELECT count(session_id) FROM later',
 	'a page of an exact scan'            => 'SELECT session_id FROM exact',
 	'a lookup'                           => q{SELECT state FROM good WHERE session_id = 'session_hangs'},
+	'a lookup of a join'                 => 'SELECT count(state) FROM wanted JOIN good USING (session_id)',
 	'the number of rows'                 => 'SELECT count(*) FROM crisp.people_profiles',
 	'the newest rows'                    => 'SELECT session_id FROM silent ORDER BY updated_at DESC LIMIT 21',
 	'several scans of an Append'         => 'SELECT session_id FROM silent UNION ALL SELECT session_id FROM backoff UNION ALL SELECT session_id FROM drip',
@@ -81,6 +82,8 @@ $admin->query(<<"END");
 CREATE FOREIGN TABLE sent (session_id text, type text, "from" text, origin text, content text) SERVER support OPTIONS (resource 'messages', updatable 'true');
 CREATE FOREIGN TABLE changed (session_id text, state text) SERVER support OPTIONS (resource 'conversations', updatable 'true');
 CREATE SCHEMA imported;
+CREATE TABLE wanted AS SELECT text 'session_hangs' AS session_id;
+ANALYZE wanted;
 CREATE FOREIGN TABLE exact (session_id text) SERVER support OPTIONS (resource 'conversations', per_page '21', scan_mode 'exact');
 CREATE SERVER tls FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://127.0.0.1:@{[ $silent->port ]}/v1', website_id '$website', connect_timeout '600s');
 CREATE USER MAPPING FOR CURRENT_USER SERVER tls OPTIONS (identifier 'x', key 'x');
