@@ -26,6 +26,7 @@
 #include "aggregate.h"
 #include "count.h"
 #include "scan.h"
+#include "scan_request.h"
 
 /* 13 has no names for them. */
 #ifndef F_COUNT_

@@ -59,10 +59,10 @@ static set_join_pathlist_hook_type previous_hook = NULL;
 static Plan *make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist,
 					   List *clauses, List *custom_plans);
 static Node *create_state(CustomScan *plan);
-static void	 begin(CustomScanState *node, EState *estate, int eflags);
-static TupleTableSlot *next_row(CustomScanState *node);
-static void			   end(CustomScanState *node);
-static void			   rescan(CustomScanState *node);
+static void	 begin(CustomScanState *css, EState *estate, int eflags);
+static TupleTableSlot *next_row(CustomScanState *css);
+static void			   end(CustomScanState *css);
+static void			   rescan(CustomScanState *css);
 
 static const CustomPathMethods path_methods = {.CustomName = "CrispReadAhead",
 											   .PlanCustomPath = make_plan};

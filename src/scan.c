@@ -96,19 +96,6 @@ method_field(const CrispScan *scan, int field)
  *----------
  */
 
-Oid
-crisp_mapping_user(ForeignScanState *node, Index rti)
-{
-	Oid user_id;
-
-#if PG_VERSION_NUM >= 160000
-	user_id = ((ForeignScan *) node->ss.ps.plan)->checkAsUser;
-#else
-	user_id = exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser;
-#endif
-	return OidIsValid(user_id) ? user_id : GetUserId();
-}
-
 static void store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot);
 
 /*

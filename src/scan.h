@@ -25,12 +25,6 @@ extern void			   crisp_rescan(ForeignScanState *node);
 extern void			   crisp_end_scan(ForeignScanState *node);
 
 /*
- * The role whose user mapping counts for a scan of the relation with that
- * range table index: the one that the executor checks permissions as, which for a view is its owner.
- */
-extern Oid crisp_mapping_user(ForeignScanState *node, Index rti);
-
-/*
  * The request that a scan would make, or makes: NULL when no row can match.
  * For EXPLAIN: values that only a running plan knows are left as text, deparsed in that context.
  * Palloc'd in CurrentMemoryContext.

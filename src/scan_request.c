@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_request.c
- *		What a scan asks for: its plan, with the values that are known now.
+ *		What a scan asks for, and for whom: its plan, with the values that are known now.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/ruleutils.h"
 
@@ -110,4 +111,17 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 			request->pages_expected = list_nth_int(method, METHOD_REQUESTS);
 	}
 	return request;
+}
+
+Oid
+crisp_mapping_user(ForeignScanState *node, Index rti)
+{
+	Oid user_id;
+
+#if PG_VERSION_NUM >= 160000
+	user_id = ((ForeignScan *) node->ss.ps.plan)->checkAsUser;
+#else
+	user_id = exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser;
+#endif
+	return OidIsValid(user_id) ? user_id : GetUserId();
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_request.h
- *		What a scan asks for: its plan, with the values that are known now.
+ *		What a scan asks for, and for whom: its plan, with the values that are known now.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -21,5 +21,11 @@
  */
 extern CrispRequest *scan_request_create(ForeignScanState *node, const CrispOptions *options,
 										 const List *value_states, List *deparse_context);
+
+/*
+ * The role whose user mapping counts for a scan of the relation with that
+ * range table index: the one that the executor checks permissions as, which for a view is its owner.
+ */
+extern Oid crisp_mapping_user(ForeignScanState *node, Index rti);
 
 #endif /* CRISP_SCAN_REQUEST_H */
