@@ -112,7 +112,8 @@ AS $$
 DECLARE
     name CONSTANT text := relation;
 BEGIN
-    IF to_regclass(name) IS DISTINCT FROM relation THEN
+    -- What was dropped has its number for a name, and is found by that from PostgreSQL 16 on.
+    IF name = relation::oid::text OR to_regclass(name) IS DISTINCT FROM relation THEN
         RAISE EXCEPTION 'the % of the sync was dropped while it ran', what USING ERRCODE = 'undefined_table';
     END IF;
     EXECUTE format('SELECT FROM %s LIMIT 0', name);
