@@ -7,6 +7,8 @@ start_sandbox()
 {
 	local out=$WORK/run/sandbox.out _
 
+	# Not what an earlier one has said.
+	: >"$out"
 	"$WORK/gcc/sandbox/crisp-sandbox" --port 0 --exit-with-parent "$@" \
 		>"$out" 2>"$WORK/log/sandbox.log" &
 	sandbox_pid=$!
