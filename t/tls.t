@@ -115,6 +115,7 @@ is(scalar(grep { $_->{status} >= 400 } @reopened), 0, '... of which no request f
 $session->query("BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM crisp.conversations");
 is(scalar(split /\n/, $session->query('FETCH 200 FROM c')), 200, 'HTTP/2: the first pages');
 $front->leave;
+my $leaving = $front;
 $front = CrispFront->start($sandbox, $ca, port => $port);
 is(scalar(split /\n/, $session->query('FETCH ALL FROM c; COMMIT')),
 	@rows - 200, '... and the others, after the server was replaced by another');

@@ -26,6 +26,7 @@ package CrispFront;
 use strict;
 use warnings;
 
+use IO::Socket::INET ();
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -163,9 +164,13 @@ The base URL of the API, and the port.
 What was asked since the last call: hashes of C<protocol> (h2, http/1.1), C<connection> (the same for
 requests that came over the same one), C<status> and C<line> (of the request).
 
-=item $front->stop, ->leave
+=item $front->stop
 
-End it, and all of its connections: at once, or after what it has been asked was answered.
+End it, and all of its connections.
+
+=item $front->leave
+
+Take no more connections, and no more requests on those that there are.
 
 =back
 
@@ -201,11 +206,13 @@ sub stop
 sub leave
 {
 	my ($self) = @_;
-	my $process = delete $self->{process};
 
-	$process->signal('QUIT');
-	$process->finish;
-	return;
+	$self->{process}->signal('QUIT');
+	for (my $end = time + $LONGEST_WAIT; time < $end; select(undef, undef, undef, 0.05))
+	{
+		return unless IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port});
+	}
+	die "nghttpx goes on listening\n";
 }
 
 sub DESTROY
