@@ -873,14 +873,18 @@ foreach my $setting (@settings)
 	# What a session has learnt of Crisp holds for one setting.
 	my $session = CrispSession->start($node);
 	$session->run('SET client_min_messages = warning');
-	foreach (1 .. ceil($queries / @settings))
+	foreach my $prefetch (1, 5)
 	{
-		my ($wrong, $rows, $text) = run_query($session, query());
+		$node->safe_psql('postgres', "ALTER SERVER support OPTIONS (SET prefetch '$prefetch')");
+		foreach (1 .. ceil($queries / @settings / 2))
+		{
+			my ($wrong, $rows, $text) = run_query($session, query());
 
-		$number++;
-		$with_rows++ if $rows;
-		ok(!$wrong, "query $number, $name")
-		  or diag("$wrong\nsetting: $name\nseed: $seed\n", encode_utf8($text), "\n");
+			$number++;
+			$with_rows++ if $rows;
+			ok(!$wrong, "query $number, $name, prefetch $prefetch")
+			  or diag("$wrong\nsetting: $name, prefetch $prefetch\nseed: $seed\n", encode_utf8($text), "\n");
+		}
 	}
 	$session->quit;
 	foreach my $target ($sandbox->targets)
