@@ -7,7 +7,7 @@
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 # PostgreSQL releases that the extension is made for.
-pg_oldest=13
+pg_oldest=15
 pg_newest=18
 
 say()
@@ -27,7 +27,8 @@ pg_usable()
 {
 	local major
 
-	[ -x "$1" ] && [ -x "$("$1" --bindir)/postgres" ] && [ -f "$("$1" --pgxs)" ] || return 1
+	[ -x "$1" ] && [ -x "$("$1" --bindir)/postgres" ] && [ -f "$("$1" --pgxs)" ] &&
+		[ -f "$("$1" --includedir-server)/postgres.h" ] || return 1
 	major=$("$1" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
 	[ "$major" -ge $pg_oldest ] && [ "$major" -le $pg_newest ]
 }
