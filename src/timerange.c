@@ -11,7 +11,6 @@
 
 #include "access/stratnum.h"
 #include "catalog/pg_type.h"
-#include "common/int.h"
 #include "pgtime.h"
 #include "utils/date.h"
 #include "utils/timestamp.h"
@@ -24,19 +23,6 @@
 
 #define UNIX_TO_POSTGRES_MS \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
-
-/*
- * Sums that stop at the extremes, which stand for no bound.
- */
-static int64
-saturating_add(int64 a, int64 b)
-{
-	int64 sum;
-
-	if (pg_add_s64_overflow(a, b, &sum))
-		return b > 0 ? PG_INT64_MAX : PG_INT64_MIN;
-	return sum;
-}
 
 /*
  * Unix milliseconds as microseconds since 2000.
@@ -93,7 +79,7 @@ value_instants(Oid column_type, Oid value_type, Datum value)
 
 	instants.upper = instants.lower;
 	if (column_type == DATEOID)
-		instants.upper = saturating_add(instants.lower, USECS_PER_DAY - 1);
+		instants.upper = time_shift(instants.lower, USECS_PER_DAY - 1);
 	return instants;
 }
 
@@ -108,7 +94,7 @@ time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_typ
 	switch (strategy)
 	{
 		case BTLessStrategyNumber:
-			range->upper = Min(range->upper, saturating_add(instants.lower, -step));
+			range->upper = Min(range->upper, time_shift(instants.lower, -step));
 			break;
 		case BTLessEqualStrategyNumber:
 			range->upper = Min(range->upper, instants.upper);
@@ -121,7 +107,7 @@ time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_typ
 			range->lower = Max(range->lower, instants.lower);
 			break;
 		case BTGreaterStrategyNumber:
-			range->lower = Max(range->lower, saturating_add(instants.upper, step));
+			range->lower = Max(range->lower, time_shift(instants.upper, step));
 			break;
 		default:
 			elog(ERROR, "unexpected strategy %d of a pushed-down condition", strategy);

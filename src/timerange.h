@@ -10,6 +10,8 @@
 #ifndef CRISP_TIMERANGE_H
 #define CRISP_TIMERANGE_H
 
+#include "common/int.h"
+
 /*
  * A closed interval of times, in PostgreSQL's microseconds since 2000-01-01
  * UTC.  The extremes of int64 stand for no bound, as they do for timestamptz.
@@ -24,6 +26,21 @@ typedef struct TimeRange
 	{                              \
 		PG_INT64_MIN, PG_INT64_MAX \
 	}
+
+/*
+ * Move a time, whatever its unit, by so much; negative is towards the past.  Stops at the extremes of
+ * int64, which stand for no bound.  Times come from servers and from users: whoever adds to one, or
+ * subtracts from it, does so by this.  Raises nothing.
+ */
+static inline int64
+time_shift(int64 time, int64 by)
+{
+	int64 sum;
+
+	if (pg_add_s64_overflow(time, by, &sum))
+		return by > 0 ? PG_INT64_MAX : PG_INT64_MIN;
+	return sum;
+}
 
 /*
  * Narrow a range by "column OP value": strategy is that of the operator in a
