@@ -374,7 +374,7 @@ BEGIN
     END LOOP;
     PERFORM @extschema@.crisp_sync_finish(work);
     COMMIT;
-    PERFORM @extschema@.crisp_sync_unlock();
+    PERFORM @extschema@.crisp_sync_unlock(work.source, work.target);
 END
 $$;
 
@@ -388,7 +388,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT @extschema@.crisp_sync_lock(source, target) THEN
+    IF NOT @extschema@.crisp_sync_lock_briefly(source, target) THEN
         RAISE EXCEPTION 'the sync of "%" into "%" is running, in process %', source, target, @extschema@.crisp_sync_pid(source, target)
             USING ERRCODE = 'object_in_use';
     END IF;
@@ -402,7 +402,6 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no sync of "%" into "%"', source, target USING ERRCODE = 'undefined_object';
     END IF;
-    PERFORM @extschema@.crisp_sync_unlock();
 END
 $$;
 

@@ -178,7 +178,12 @@ RETURNS boolean
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
-CREATE FUNCTION crisp_sync_unlock()
+CREATE FUNCTION crisp_sync_lock_briefly(source oid, target oid)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_unlock(source oid, target oid)
 RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
@@ -205,6 +210,7 @@ LANGUAGE C STRICT VOLATILE;
 
 COMMENT ON FUNCTION crisp_sync_source(regclass) IS 'what the catalog says of the source of a sync, in names of its columns';
 COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS 'take the lock of a job, until it is given back, a transaction fails, or the session ends';
+COMMENT ON FUNCTION crisp_sync_lock_briefly(oid, oid) IS 'take the lock of a job until the transaction ends';
 COMMENT ON FUNCTION crisp_sync_count(regclass) IS 'how many rows a list has, for one request; NULL where Crisp does not count them';
 COMMENT ON FUNCTION crisp_sync_page(regclass, integer) IS 'how many rows a page of a list has, and whether the list ends with it, for one request';
 COMMENT ON FUNCTION crisp_sync_requests() IS 'requests that the statement at hand has made';
@@ -216,7 +222,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT l.pid FROM pg_locks l
-WHERE l.locktype = 'advisory' AND l.objsubid = 17235 AND l.granted
+WHERE l.locktype = 'object' AND l.objsubid = 17235 AND l.granted
   AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
   AND l.classid = source::oid AND l.objid = target::oid
 $$;

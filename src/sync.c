@@ -1,9 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * sync.c
- *		What crisp_sync() can't do in PL/pgSQL: to look into the catalog, to
- *		hold a lock across transactions that goes with an error, and to know
- *		how it was called and what it has spent.
+ *		What crisp_sync() can't do in PL/pgSQL: to look into the catalog, and to
+ *		know how it was called and what it has spent.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -22,7 +21,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
-#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -36,18 +34,10 @@
 #include "pager.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_source);
-PG_FUNCTION_INFO_V1(crisp_sync_lock);
-PG_FUNCTION_INFO_V1(crisp_sync_unlock);
 PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
 PG_FUNCTION_INFO_V1(crisp_sync_requests);
 PG_FUNCTION_INFO_V1(crisp_sync_count);
 PG_FUNCTION_INFO_V1(crisp_sync_page);
-
-/*
- * Locks of jobs are advisory locks of a class of their own: those that users take have the classes
- * 1 and 2.  pg_locks shows it as objsubid, source and target as classid and objid.
- */
-#define SYNC_LOCK_CLASS 17235
 
 /* Result columns of crisp_sync_source(). */
 enum
@@ -68,10 +58,6 @@ enum
 	SOURCE_DAILY_QUOTA,
 	SOURCE_COUNT
 };
-
-/* The job that this session runs. */
-static bool	   locked = false;
-static LOCKTAG lock_tag;
 
 /*----------
  * The catalog
@@ -245,71 +231,6 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	relation_close(relation, AccessShareLock);
 
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
-}
-
-/*----------
- * The lock of a job
- *----------
- */
-
-static void
-release_lock(void)
-{
-	if (locked)
-		(void) LockRelease(&lock_tag, ExclusiveLock, true);
-	locked = false;
-}
-
-/*
- * A session's lock outlives transactions, and also one that fails: so it's
- * given back here then.
- */
-static void
-release_at_abort(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_ABORT)
-		release_lock();
-}
-
-/*
- * crisp_sync_lock(source, target): take the lock of a job, until crisp_sync_unlock(), a transaction
- * that fails, or the end of the session.  Returns false when another session has it, or this one
- * has one already.
- */
-Datum
-crisp_sync_lock(PG_FUNCTION_ARGS)
-{
-	static bool		  registered = false;
-	Oid				  target = PG_GETARG_OID(1);
-	AclResult		  access = pg_class_aclcheck(target, GetUserId(), ACL_UPDATE);
-	LOCKTAG			  tag;
-	LockAcquireResult result;
-
-	if (access != ACLCHECK_OK)
-		aclcheck_error(access, OBJECT_TABLE, get_rel_name(target));
-	if (!registered)
-		RegisterXactCallback(release_at_abort, NULL);
-	registered = true;
-	if (locked)
-		PG_RETURN_BOOL(false);
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, PG_GETARG_OID(0), target, SYNC_LOCK_CLASS);
-	result = LockAcquire(&tag, ExclusiveLock, true, true);
-	if (result == LOCKACQUIRE_NOT_AVAIL)
-		PG_RETURN_BOOL(false);
-	lock_tag = tag;
-	locked = true;
-	PG_RETURN_BOOL(true);
-}
-
-/*
- * crisp_sync_unlock(): give it back.
- */
-Datum
-crisp_sync_unlock(PG_FUNCTION_ARGS)
-{
-	release_lock();
-	PG_RETURN_VOID();
 }
 
 /*----------
