@@ -232,7 +232,7 @@ test("search_type filter takes conditions, joined by search_operator", async () 
   const [a, b] = one(all, (row) => row.meta?.segments?.length > 1).meta.segments;
   const has = (row, segment) => row.meta?.segments?.includes(segment) ?? false;
   const condition = (segment, operator = "eq") => ({
-    model: "people",
+    model: "conversation",
     criterion: "segments",
     operator,
     query: [segment],

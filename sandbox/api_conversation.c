@@ -28,9 +28,37 @@ read_order(const Request *request, const Settings *settings, ListRequest *list, 
 		bool wanted = false;
 
 		parameter_flag(request, orders[i].name, &wanted, error);
-		if (wanted && settings->honour_order)
-			list->sort = orders[i].sort;
+		if (!wanted || !settings->honour_order)
+			continue;
+		list->shuffled = false;
+		list->sort = orders[i].sort;
+		if (list->sort == SORT_WAITING)
+		{
+			list->ascending = settings->waiting_order == WAITING_LONGEST_FIRST;
+			list->waiting = settings->waiting_order_filters;
+		}
 	}
+}
+
+/* Which inbox, or inboxes, the list is of. */
+static void
+read_inbox(const Request *request, const Settings *settings, ListRequest *list, const char **error)
+{
+	const char *inbox = NULL;
+
+	if (settings_have_filters(settings))
+		parameter_text(request, "filter_inbox_id", &inbox);
+	if (inbox != NULL && strcmp(inbox, "all") == 0)
+	{
+		if (settings->inbox_all == INBOX_ALL_KNOWN)
+			return;
+		if (settings->inbox_all == INBOX_ALL_REFUSED)
+			*error = "there is no such inbox";
+		if (settings->inbox_all == INBOX_ALL_IGNORED)
+			inbox = NULL;
+	}
+	list->inbox = inbox;
+	list->main_inbox = inbox == NULL && settings->main_inbox_alone;
 }
 
 static void
@@ -45,33 +73,47 @@ read_filters(const Request *request, const Settings *settings, ListRequest *list
 	parameter_flag(request, "filter_mention", &filters.mention, error);
 	parameter_flag(request, "filter_unassigned", &filters.unassigned, error);
 	parameter_text(request, "filter_assigned", &filters.assigned);
-	parameter_text(request, "filter_inbox_id", &filters.inbox);
-	if (settings->honour_filters)
+	if (settings_have_filters(settings))
 		*list = filters;
+	read_inbox(request, settings, list, error);
+}
+
+/* Heeds what the settings say of segments in a filter. */
+static void
+read_segments_filter(const Settings *settings, Search *search, const char **error)
+{
+	if (search == NULL || !search_has_segments(search))
+		return;
+	if (settings->segments_filter == SEGMENTS_REFUSED)
+		*error = "segments cannot be filtered by";
+	if (settings->segments_filter == SEGMENTS_IGNORED)
+		search_ignore_segments(search);
 }
 
 static void
-read_search(const Request *request, ListRequest *list, const char **error)
+read_search(const Request *request, const Settings *settings, ListRequest *list, const char **error)
 {
-	const char *query = request_parameter(request, "search_query");
-	const char *type = request_parameter(request, "search_type");
-	bool		any = listing_read_operator(request, error);
-	const char *wrong = NULL;
+	static const char *const models[] = {"conversation", "session", NULL};
+	const char				*query = request_parameter(request, "search_query");
+	const char				*type = request_parameter(request, "search_type");
+	bool					 any = listing_read_operator(request, error);
+	const char				*wrong = NULL;
 
 	if (type == NULL)
 		type = "text";
 	if (strcmp(type, "text") != 0 && strcmp(type, "segment") != 0 && strcmp(type, "filter") != 0)
 		*error = "search_type must be text, segment or filter";
-	if (query == NULL || *query == '\0' || *error != NULL)
+	if (query == NULL || *query == '\0' || *error != NULL || !settings->honour_search)
 		return;
 	if (strcmp(type, "text") == 0)
 		list->search = search_for_text(query);
 	else if (strcmp(type, "segment") == 0)
 		list->search = search_for_segment(query);
 	else
-		list->search = search_for_filter(query, any, &wrong);
+		list->search = search_for_filter(query, any, models, settings->filter_values, &wrong);
 	if (wrong != NULL)
 		*error = wrong;
+	read_segments_filter(settings, list->search, error);
 }
 
 void
@@ -82,14 +124,14 @@ list_conversations(Call *call)
 	ListRequest		list = {.per_page = DEFAULT_PER_PAGE, .bounded = SORT_UPDATED};
 	const char	   *error = NULL;
 
-	list.sort = listing_default_order(settings, conversations);
+	listing_default_order(settings, conversations, &list);
 	parameter_page(call->arguments[0], &list.page, &error);
 	parameter_per_page(call->request, &list.per_page, &error);
 	parameter_flag(call->request, "include_empty", &list.include_empty, &error);
 	read_order(call->request, settings, &list, &error);
 	read_filters(call->request, settings, &list, &error);
 	listing_read_bounds(call->request, settings, &list, &error);
-	read_search(call->request, &list, &error);
+	read_search(call->request, settings, &list, &error);
 	if (error != NULL)
 		reply_error(call->reply, 400, "invalid_data", error);
 	else
@@ -166,6 +208,40 @@ patch_state(Call *call)
 	json_object_put(body);
 }
 
+/* Whether a body that assigns nobody is one that unassigns. */
+static bool
+may_unassign(const Settings *settings, json_object *assigned)
+{
+	bool has_user_id = json_object_object_get_ex(assigned, "user_id", NULL);
+
+	switch ((UnassignBody) settings->unassign_body)
+	{
+		case UNASSIGN_EITHER:
+			return true;
+		case UNASSIGN_USER_ID:
+			return has_user_id;
+		case UNASSIGN_ASSIGNED:
+			return assigned == NULL;
+		case UNASSIGN_NEITHER:
+			break;
+	}
+	return false;
+}
+
+/* Whether the body of a change of routing is one that Crisp takes. */
+static bool
+is_routing(const Call *call, json_object *body)
+{
+	const char	*user_id = json_path_string(body, "assigned.user_id");
+	json_object *assigned;
+
+	if (!json_object_object_get_ex(body, "assigned", &assigned))
+		return false;
+	if (user_id != NULL)
+		return operator_exists(call->website, user_id);
+	return may_unassign(&call->sandbox->settings, assigned);
+}
+
 void
 patch_routing(Call *call)
 {
@@ -173,8 +249,7 @@ patch_routing(Call *call)
 	const char	*user_id = json_path_string(body, "assigned.user_id");
 	uint32_t	 id = find_conversation(call);
 
-	if (id != NO_ROW && (!json_object_object_get_ex(body, "assigned", NULL) ||
-						 (user_id != NULL && !operator_exists(call->website, user_id))))
+	if (id != NO_ROW && !is_routing(call, body))
 		reply_error(call->reply, 400, "invalid_data",
 					"assigned must hold the user_id of an operator, or null");
 	else if (id != NO_ROW)

@@ -2,8 +2,8 @@
  * api_message.c
  *		Routes of messages.
  *
- * A page has 20 messages, oldest first within it; the first page holds the
- * newest ones.
+ * A page has 20 messages, or as many as the settings say, oldest first within
+ * it; the first page holds the newest ones.
  */
 #include <string.h>
 
@@ -12,8 +12,6 @@
 #include "parameters.h"
 #include "patch.h"
 #include "route.h"
-
-#define PAGE_SIZE 20
 
 /* The conversation that the path names; NO_ROW when the reply is an error already. */
 static uint32_t
@@ -36,11 +34,11 @@ typedef struct MessagePage
 } MessagePage;
 
 static MessagePage
-page_before(size_t first, size_t total)
+page_before(size_t first, size_t total, size_t size)
 {
 	size_t left = total - first;
 
-	return (MessagePage){first, left < PAGE_SIZE ? left : PAGE_SIZE, left > PAGE_SIZE};
+	return (MessagePage){first, left < size ? left : size, left > size};
 }
 
 static MessagePage
@@ -48,6 +46,7 @@ choose_page(const Call *call, const Collection *messages, const RowIndex *index,
 {
 	const Request *request = call->request;
 	int64_t		   inclusive = call->sandbox->settings.messages_inclusive;
+	size_t		   size = call->sandbox->settings.messages_per_page;
 	int64_t		   time = 0;
 	bool		   before = false;
 	bool		   after = false;
@@ -61,20 +60,20 @@ choose_page(const Call *call, const Collection *messages, const RowIndex *index,
 		*error = "only one of timestamp_before, timestamp_after, timestamp_around";
 	if (before)
 		return page_before(collection_rank(messages, index, SORT_CREATED, time - 1 + inclusive),
-						   index->count);
+						   index->count, size);
 	if (!after && !around)
-		return page_before(0, index->count);
+		return page_before(0, index->count, size);
 
 	/* So many are newer than the time. */
 	place = collection_rank(messages, index, SORT_CREATED, after ? time - inclusive : time);
 	if (after)
 	{
-		size_t count = place < PAGE_SIZE ? place : PAGE_SIZE;
+		size_t count = place < size ? place : size;
 
 		return (MessagePage){place - count, count, place > count};
 	}
-	place = place > PAGE_SIZE / 2 ? place - PAGE_SIZE / 2 : 0;
-	return page_before(place, index->count);
+	place = place > size / 2 ? place - size / 2 : 0;
+	return page_before(place, index->count, size);
 }
 
 void
@@ -96,9 +95,10 @@ list_messages(Call *call)
 		reply_error(call->reply, 400, "invalid_data", error);
 	else
 	{
-		unsigned   status = listing_status(&call->sandbox->settings, page.count, PAGE_SIZE,
-										   page.more);
-		JsonWriter writer = reply_begin(call->reply, status, "listed");
+		const Settings *settings = &call->sandbox->settings;
+		unsigned		status = listing_status(settings, page.count, settings->messages_per_page,
+												page.more);
+		JsonWriter		writer = reply_begin(call->reply, status, "listed");
 
 		jw_begin(&writer, '[');
 		for (size_t i = page.count; i-- > 0;)
@@ -108,6 +108,29 @@ list_messages(Call *call)
 		call->reply->rows = (int64_t) page.count;
 	}
 	collection_free(&scratch);
+}
+
+/*
+ * The message that is meant by a fingerprint, or NO_ROW.  Several may have it: the newest is meant,
+ * or the oldest, as the settings say.
+ */
+static uint32_t
+find_message(const Call *call, const Collection *messages, const char *fingerprint)
+{
+	const RowIndex *index = collection_index(messages, SORT_CREATED, true);
+	bool			oldest = call->sandbox->settings.oldest_message;
+
+	for (size_t i = 0; i < index->count; i++)
+	{
+		uint32_t id = index->ids[oldest ? index->count - 1 - i : i];
+		Buffer	 key = {0};
+		bool	 found = collection_key(messages, id, &key) && strcmp(key.data, fingerprint) == 0;
+
+		buffer_free(&key);
+		if (found)
+			return id;
+	}
+	return NO_ROW;
 }
 
 void
@@ -121,7 +144,7 @@ get_message(Call *call)
 	if (conversation == NO_ROW)
 		return;
 	messages = website_messages(call->website, conversation, &scratch);
-	id = collection_find(messages, call->arguments[1]);
+	id = find_message(call, messages, call->arguments[1]);
 	if (id == NO_ROW)
 		reply_error(call->reply, 404, "not_found", "This message does not exist");
 	else
@@ -184,6 +207,25 @@ stored_message(json_object *body, const char *session_id, const char *website_id
 	return message;
 }
 
+/* A fingerprint that no message of the list has. */
+static int64_t
+free_fingerprint(const Collection *messages, int64_t timestamp)
+{
+	int64_t fingerprint = message_fingerprint(timestamp, (uint32_t) messages->row_count);
+	bool	taken = true;
+
+	while (taken)
+	{
+		Buffer key = {0};
+
+		buffer_printf(&key, "%lld", (long long) fingerprint);
+		taken = collection_find(messages, key.data) != NO_ROW;
+		buffer_free(&key);
+		fingerprint += taken;
+	}
+	return fingerprint;
+}
+
 /* Adds the message to the list, and returns the fingerprint that it got. */
 static int64_t
 add_message(Collection *messages, json_object *body, json_object *message, int64_t now)
@@ -193,22 +235,13 @@ add_message(Collection *messages, json_object *body, json_object *message, int64
 	int64_t		 newest = collection_newest(messages, SORT_CREATED);
 	int64_t		 timestamp = newest != NO_TIME && newest >= now ? newest + 1 : now;
 	int64_t		 fingerprint;
-	Buffer		 key = {0};
 	size_t		 len;
 	const char	*text;
 
 	if (json_object_is_type(time, json_type_int))
 		timestamp = json_object_get_int64(time);
-	fingerprint = message_fingerprint(timestamp, (uint32_t) messages->row_count);
-	if (json_object_is_type(asked, json_type_int))
-		fingerprint = json_object_get_int64(asked);
-	buffer_printf(&key, "%lld", (long long) fingerprint);
-	while (collection_find(messages, key.data) != NO_ROW)
-	{
-		key.len = 0;
-		buffer_printf(&key, "%lld", (long long) ++fingerprint);
-	}
-	buffer_free(&key);
+	fingerprint = json_object_is_type(asked, json_type_int) ? json_object_get_int64(asked)
+															: free_fingerprint(messages, timestamp);
 	json_object_object_add(message, "fingerprint", json_object_new_int64(fingerprint));
 	json_object_object_add(message, "timestamp", json_object_new_int64(timestamp));
 	text = json_text(message, &len);
@@ -282,7 +315,7 @@ open_message(Call *call, Collection **messages)
 		return NO_ROW;
 	call->sandbox->dataset.dirty = true;
 	*messages = website_messages(call->website, conversation, NULL);
-	id = collection_find(*messages, call->arguments[1]);
+	id = find_message(call, *messages, call->arguments[1]);
 	if (id == NO_ROW)
 		reply_error(call->reply, 404, "not_found", "This message does not exist");
 	return id;

@@ -9,7 +9,21 @@
 #include "people.h"
 #include "route.h"
 
-#define LIST_PAGE_SIZE 20 /* of lists whose page size the API page does not tell */
+/* Whether profiles can be searched by this: what Crisp's own search offers, and no date. */
+static bool
+is_search_field(const char *name)
+{
+	static const char *const fields[] = {
+		"email",	"nickname", "gender",	  "phone",	   "address", "website",
+		"timezone", "locales",	"segments",	  "notepad",   "score",	  "employment.name",
+		"name",		"domain",	"legal_name", "people_id",
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (strcmp(fields[i], name) == 0)
+			return true;
+	return false;
+}
 
 static void
 read_sort(const Request *request, const Settings *settings, ListRequest *list, const char **error)
@@ -28,11 +42,14 @@ read_sort(const Request *request, const Settings *settings, ListRequest *list, c
 
 	if (order != NULL && strcmp(order, "ascending") != 0 && strcmp(order, "descending") != 0)
 		*error = "sort_order must be ascending or descending";
-	if (!settings->honour_sort)
+	if (settings->honour_sort == IGNORED)
 		return;
 	list->ascending = order != NULL && strcmp(order, "ascending") == 0;
 	if (field == NULL || *field == '\0')
 		return;
+	if (settings->honour_sort == REFUSED && !is_search_field(field))
+		*error = "sort_field must be a search field";
+	list->shuffled = false;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		if (strcmp(fields[i].name, field) == 0)
 		{
@@ -43,15 +60,18 @@ read_sort(const Request *request, const Settings *settings, ListRequest *list, c
 }
 
 static void
-read_search(const Request *request, ListRequest *list, const char **error)
+read_search(const Request *request, const Settings *settings, ListRequest *list, const char **error)
 {
-	const char *filter = request_parameter(request, "search_filter");
-	const char *text = request_parameter(request, "search_text");
-	bool		any = listing_read_operator(request, error);
-	const char *wrong = NULL;
+	static const char *const models[] = {"people", NULL};
+	const char				*filter = request_parameter(request, "search_filter");
+	const char				*text = request_parameter(request, "search_text");
+	bool					 any = listing_read_operator(request, error);
+	const char				*wrong = NULL;
 
+	if (!settings->honour_search)
+		return;
 	if (filter != NULL && *filter != '\0')
-		list->search = search_for_filter(filter, any, &wrong);
+		list->search = search_for_filter(filter, any, models, settings->filter_values, &wrong);
 	if (wrong != NULL)
 		*error = wrong;
 	else if (text != NULL && *text != '\0')
@@ -67,12 +87,12 @@ list_people(Call *call)
 			.per_page = DEFAULT_PER_PAGE, .bounded = SORT_CREATED, .include_empty = true};
 	const char *error = NULL;
 
-	list.sort = listing_default_order(settings, people);
+	listing_default_order(settings, people, &list);
 	parameter_page(call->arguments[0], &list.page, &error);
 	parameter_per_page(call->request, &list.per_page, &error);
 	read_sort(call->request, settings, &list, &error);
 	listing_read_bounds(call->request, settings, &list, &error);
-	read_search(call->request, &list, &error);
+	read_search(call->request, settings, &list, &error);
 	if (error != NULL)
 		reply_error(call->reply, 400, "invalid_data", error);
 	else
@@ -146,22 +166,38 @@ is_conversation_of(const Row *conversation, uint32_t profile, const char *people
 	return conversation->person == profile;
 }
 
+/* Which of a profile's conversations are asked for. */
+static void
+read_conversation_filters(const Call *call, ListRequest *list, const char **error)
+{
+	ListRequest asked = *list;
+
+	parameter_flag(call->request, "filter_unread", &asked.unread, error);
+	parameter_flag(call->request, "filter_resolved", &asked.resolved, error);
+	parameter_flag(call->request, "filter_not_resolved", &asked.not_resolved, error);
+	if (settings_have_filters(&call->sandbox->settings))
+		*list = asked;
+}
+
 void
 list_people_conversations(Call *call)
 {
+	const Settings	 *settings = &call->sandbox->settings;
 	const Collection *conversations = &call->website->lists[RESOURCE_CONVERSATIONS];
 	const RowIndex	 *index = collection_index(conversations, SORT_UPDATED, true);
 	uint32_t		  profile = find_profile(call);
+	uint32_t		  per_page = settings->list_per_page;
+	ListRequest		  list = {0};
 	Buffer			  key = {0};
 	Buffer			  rows = {0};
 	JsonWriter		  writer = {&rows, false, false};
 	const char		 *error = NULL;
-	uint64_t		  page;
 	uint64_t		  found = 0;
 
 	if (profile == NO_ROW)
 		return;
-	parameter_page(call->arguments[1], &page, &error);
+	parameter_page(call->arguments[1], &list.page, &error);
+	read_conversation_filters(call, &list, &error);
 	if (error != NULL)
 	{
 		reply_error(call->reply, 400, "invalid_data", error);
@@ -175,16 +211,17 @@ list_people_conversations(Call *call)
 	{
 		Buffer session = {0};
 
-		if (!is_conversation_of(&conversations->rows[index->ids[i]], profile, key.data))
+		if (!is_conversation_of(&conversations->rows[index->ids[i]], profile, key.data) ||
+			!listing_passes(conversations, &list, index->ids[i]))
 			continue;
-		if (found++ / LIST_PAGE_SIZE != page - 1)
+		if (found++ / per_page != list.page - 1)
 			continue;
 		if (collection_key(conversations, index->ids[i], &session))
 			jw_string(&writer, session.data);
 		buffer_free(&session);
 	}
 	jw_end(&writer, ']');
-	reply_rows(call->reply, &call->sandbox->settings, &rows, found, page, LIST_PAGE_SIZE);
+	reply_rows(call->reply, settings, &rows, found, list.page, per_page);
 	buffer_free(&key);
 }
 
@@ -209,8 +246,9 @@ list_people_events(Call *call)
 	count = people_event_count(call->website, profile);
 	jw_begin(&writer, '[');
 	for (uint32_t i = 0; i < count; i++)
-		if (i / LIST_PAGE_SIZE == page - 1)
+		if (i / call->sandbox->settings.list_per_page == page - 1)
 			people_write_event(call->website, profile, i, &writer);
 	jw_end(&writer, ']');
-	reply_rows(call->reply, &call->sandbox->settings, &rows, count, page, LIST_PAGE_SIZE);
+	reply_rows(call->reply, &call->sandbox->settings, &rows, count, page,
+			   call->sandbox->settings.list_per_page);
 }

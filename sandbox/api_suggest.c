@@ -13,8 +13,6 @@
 #include "route.h"
 #include "search.h"
 
-#define PAGE_SIZE 20
-
 typedef struct Tally
 {
 	char	*name;
@@ -141,7 +139,7 @@ suggest(Call *call, Resource resource, bool segments)
 	jw_begin(&writer, '[');
 	for (size_t i = 0; i < list.count; i++)
 	{
-		if (i / PAGE_SIZE == page - 1)
+		if (i / call->sandbox->settings.list_per_page == page - 1)
 		{
 			jw_begin(&writer, '{');
 			jw_put_string(&writer, segments ? "segment" : "key", list.items[i].name);
@@ -151,7 +149,8 @@ suggest(Call *call, Resource resource, bool segments)
 		free(list.items[i].name);
 	}
 	jw_end(&writer, ']');
-	reply_rows(call->reply, &call->sandbox->settings, &rows, list.count, page, PAGE_SIZE);
+	reply_rows(call->reply, &call->sandbox->settings, &rows, list.count, page,
+			   call->sandbox->settings.list_per_page);
 	free(list.items);
 }
 

@@ -10,8 +10,6 @@
 #include "parameters.h"
 #include "route.h"
 
-#define PAGE_SIZE 20 /* where the API page tells none */
-
 /* A list without parameters of its own, in pages of "per_page". */
 static void
 list_plainly(Call *call, Resource resource, uint32_t per_page)
@@ -21,7 +19,7 @@ list_plainly(Call *call, Resource resource, uint32_t per_page)
 	ListRequest		  list = {.per_page = per_page, .include_empty = true};
 	const char		 *error = NULL;
 
-	list.sort = listing_default_order(settings, collection);
+	listing_default_order(settings, collection, &list);
 	parameter_page(call->arguments[0], &list.page, &error);
 	if (error != NULL)
 		reply_error(call->reply, 400, "invalid_data", error);
@@ -82,7 +80,7 @@ list_operators(Call *call)
 void
 list_inboxes(Call *call)
 {
-	list_plainly(call, RESOURCE_INBOXES, PAGE_SIZE);
+	list_plainly(call, RESOURCE_INBOXES, call->sandbox->settings.list_per_page);
 }
 
 /* What the list of campaigns was asked for. */
@@ -137,7 +135,9 @@ list_campaigns(Call *call)
 {
 	const Settings	 *settings = &call->sandbox->settings;
 	const Collection *campaigns = &call->website->lists[RESOURCE_CAMPAIGNS];
+	uint32_t		  per_page = settings->list_per_page;
 	const RowIndex	 *index;
+	ListRequest		  list = {0};
 	CampaignFilter	  filter = {0};
 	const char		 *error = NULL;
 	uint64_t		  page;
@@ -147,24 +147,27 @@ list_campaigns(Call *call)
 
 	parameter_page(call->arguments[0], &page, &error);
 	read_campaign_filter(call->request, &filter, &error);
+	if (!settings_have_filters(settings))
+		filter = (CampaignFilter){0};
 	if (error != NULL)
 	{
 		reply_error(call->reply, 400, "invalid_data", error);
 		return;
 	}
-	index = collection_index(campaigns, listing_default_order(settings, campaigns), true);
+	listing_default_order(settings, campaigns, &list);
+	index = collection_index(campaigns, list.sort, true);
 	jw_begin(&writer, '[');
 	for (size_t i = 0; i < index->count; i++)
 	{
 		json_object *tree = collection_tree(campaigns, index->ids[i]);
-		bool		 passes = !settings->honour_filters || campaign_passes(&filter, tree);
+		bool		 passes = campaign_passes(&filter, tree);
 
 		json_object_put(tree);
-		if (passes && found++ / PAGE_SIZE == page - 1)
+		if (passes && found++ / per_page == page - 1)
 			collection_write(campaigns, index->ids[i], &writer);
 	}
 	jw_end(&writer, ']');
-	reply_rows(call->reply, settings, &rows, found, page, PAGE_SIZE);
+	reply_rows(call->reply, settings, &rows, found, page, per_page);
 }
 
 void
@@ -267,11 +270,12 @@ list_plugin_websites(Call *call)
 
 		if (!website->has_plugin || (only_configured && !configured))
 			continue;
-		if (found++ / PAGE_SIZE == page - 1)
+		if (found++ / call->sandbox->settings.list_per_page == page - 1)
 			write_plugin_website(website, configured, include_plan, &writer);
 	}
 	jw_end(&writer, ']');
-	reply_rows(call->reply, &call->sandbox->settings, &rows, found, page, PAGE_SIZE);
+	reply_rows(call->reply, &call->sandbox->settings, &rows, found, page,
+			   call->sandbox->settings.list_per_page);
 }
 
 void

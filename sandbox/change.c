@@ -70,9 +70,7 @@ tell_key(Target *target, uint32_t id)
 static const RowIndex *
 default_index(const Target *target)
 {
-	SortKey order = listing_default_order(&target->sandbox->settings, target->list);
-
-	return collection_index(target->list, order, false);
+	return collection_index(target->list, listing_true_order(target->list), false);
 }
 
 /* The row that "key" or "index" names. */
@@ -133,7 +131,8 @@ run_insert(Target *target)
 	if (!json_object_is_type(row, json_type_object))
 		return "row must be an object";
 	key = json_path_get(row, target->list->type->key_path);
-	if (key != NULL && collection_find(target->list, json_object_get_string(key)) != NO_ROW)
+	if (key != NULL && target->list->type != &message_type &&
+		collection_find(target->list, json_object_get_string(key)) != NO_ROW)
 		return "there is a row with this key already";
 	text = json_text(row, &len);
 	id = collection_set_text(target->list, NO_ROW, text, len, false);

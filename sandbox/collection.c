@@ -13,11 +13,30 @@
 
 #include "json_path.h"
 
+/*
+ * Pending with unread messages comes first, then pending, unresolved with unread, unresolved,
+ * resolved, the rest; within each the newest update.
+ */
+static int64_t
+state_value(const Row *row)
+{
+	const int64_t limit = INT64_C(1) << 50;
+	int64_t		  updated = row->times[SORT_UPDATED];
+	int64_t class = 2 * (STATE_NONE - row->state);
+
+	if (row->state < STATE_RESOLVED && (row->flags & ROW_UNREAD))
+		class ++;
+	updated = updated < -limit ? -limit : updated > limit ? limit : updated;
+	return class * 4 * limit + updated;
+}
+
 int64_t
 collection_sort_value(const Collection *collection, uint32_t id, SortKey sort)
 {
 	if (sort == SORT_STORED)
 		return -(int64_t) id;
+	if (sort == SORT_STATE)
+		return state_value(&collection->rows[id]);
 	return collection->rows[id].times[sort];
 }
 

@@ -26,6 +26,7 @@ typedef enum SortKey
 	SORT_WAITING,
 	SORT_ACTIVE,
 	SORT_STORED, /* as generated, unrelated to any time */
+	SORT_STATE,	 /* as the inbox shows conversations: see state_value() */
 	SORT_KEY_COUNT
 } SortKey;
 

@@ -128,10 +128,19 @@ find_rows(Sandbox *sandbox, const Request *request, Collection **list, Collectio
 	return NULL;
 }
 
+static bool
+wants(const Request *request, const char *name)
+{
+	const char *value = request_parameter(request, name);
+
+	return value != NULL && strcmp(value, "1") == 0;
+}
+
 static void
 get_rows(Sandbox *sandbox, const Request *request, Reply *reply)
 {
-	const char	   *empty = request_parameter(request, "include_empty");
+	bool			plain = wants(request, "plain");
+	ListRequest		asked = {0};
 	Collection		scratch = {0};
 	Collection	   *list;
 	const char	   *error = find_rows(sandbox, request, &list, &scratch);
@@ -142,12 +151,19 @@ get_rows(Sandbox *sandbox, const Request *request, Reply *reply)
 		control_error(reply, 400, error);
 		return;
 	}
-	index = collection_index(list, listing_default_order(&sandbox->settings, list),
-							 empty != NULL && strcmp(empty, "1") == 0);
+	asked.sort = listing_true_order(list);
+	if (plain)
+	{
+		listing_default_order(&sandbox->settings, list, &asked);
+		asked.main_inbox = list->type == &conversation_type && sandbox->settings.main_inbox_alone;
+	}
+	index = collection_index(list, asked.sort, wants(request, "include_empty"));
 	for (size_t i = 0; i < index->count; i++)
 	{
 		JsonWriter writer = {&reply->body, false, false};
 
+		if (!listing_passes(list, &asked, index->ids[i]))
+			continue;
 		collection_write(list, index->ids[i], &writer);
 		buffer_putc(&reply->body, '\n');
 	}
@@ -162,232 +178,6 @@ post_reset(Sandbox *sandbox, const Request *request, Reply *reply)
 	buffer_puts(&reply->body, "{}");
 }
 
-/* One setting: its name in JSON, and how its value is checked and kept. */
-typedef struct Setting
-{
-	const char *name;
-	const char *(*set)(Sandbox *sandbox, json_object *value);
-	void (*get)(const Sandbox *sandbox, JsonWriter *writer);
-} Setting;
-
-static const char *
-set_number(json_object *value, int64_t low, int64_t high, uint32_t *target, const char *error)
-{
-	if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < low ||
-		json_object_get_int64(value) > high)
-		return error;
-	*target = (uint32_t) json_object_get_int64(value);
-	return NULL;
-}
-
-static const char *
-set_flag(json_object *value, bool *target, const char *error)
-{
-	if (!json_object_is_type(value, json_type_boolean))
-		return error;
-	*target = json_object_get_boolean(value);
-	return NULL;
-}
-
-/* The place of a string among "names", which ends with NULL; -1 if it is none of them. */
-static int
-word_place(json_object *value, const char *const *names)
-{
-	if (!json_object_is_type(value, json_type_string))
-		return -1;
-	for (int i = 0; names[i] != NULL; i++)
-		if (strcmp(json_object_get_string(value), names[i]) == 0)
-			return i;
-	return -1;
-}
-
-static const char *const bound_names[] = {"inclusive", "exclusive", NULL};
-static const char *const order_names[] = {"updated", "created", "none", NULL};
-
-static const char *
-set_latency(Sandbox *sandbox, json_object *value)
-{
-	return set_number(value, 0, 3600000, &sandbox->settings.latency_ms,
-					  "latency_ms must be from 0 to 3600000");
-}
-
-static const char *
-set_date_bounds(Sandbox *sandbox, json_object *value)
-{
-	int place = word_place(value, bound_names);
-
-	if (place < 0)
-		return "date_bounds must be inclusive or exclusive";
-	sandbox->settings.bounds_exclusive = place == 1;
-	return NULL;
-}
-
-static const char *
-set_honour_order(Sandbox *sandbox, json_object *value)
-{
-	return set_flag(value, &sandbox->settings.honour_order, "honour_order must be true or false");
-}
-
-static const char *
-set_honour_sort(Sandbox *sandbox, json_object *value)
-{
-	return set_flag(value, &sandbox->settings.honour_sort, "honour_sort must be true or false");
-}
-
-static const char *
-set_honour_filters(Sandbox *sandbox, json_object *value)
-{
-	return set_flag(value, &sandbox->settings.honour_filters,
-					"honour_filters must be true or false");
-}
-
-static const char *
-set_default_order(Sandbox *sandbox, json_object *value)
-{
-	int place = word_place(value, order_names);
-
-	if (place < 0)
-		return "default_order must be updated, created or none";
-	sandbox->settings.default_order = (DefaultOrder) place;
-	return NULL;
-}
-
-static const char *
-set_message_bounds(Sandbox *sandbox, json_object *value)
-{
-	int place = word_place(value, bound_names);
-
-	if (place < 0)
-		return "message_bounds must be inclusive or exclusive";
-	sandbox->settings.messages_inclusive = place == 0;
-	return NULL;
-}
-
-static const char *
-set_full_last_page(Sandbox *sandbox, json_object *value)
-{
-	static const char error[] = "full_last_page must be 200 or 206";
-
-	if (json_object_get_int64(value) != 200 && json_object_get_int64(value) != 206)
-		return error;
-	return set_number(value, 200, 206, &sandbox->settings.full_last_page, error);
-}
-
-static const char *
-set_visitors_limited(Sandbox *sandbox, json_object *value)
-{
-	return set_flag(value, &sandbox->settings.visitors_limited,
-					"visitors_limited must be true or false");
-}
-
-static const char *
-set_gzip(Sandbox *sandbox, json_object *value)
-{
-	return set_flag(value, &sandbox->settings.gzip, "gzip must be true or false");
-}
-
-static const char *
-set_visitors_per_page(Sandbox *sandbox, json_object *value)
-{
-	return set_number(value, 1, 10000, &sandbox->settings.visitors_per_page,
-					  "visitors_per_page must be from 1 to 10000");
-}
-
-static const char *
-set_answers(Sandbox *sandbox, json_object *value)
-{
-	return faults_set(&sandbox->faults, value);
-}
-
-static void
-show_latency(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_int(writer, sandbox->settings.latency_ms);
-}
-
-static void
-show_date_bounds(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_string(writer, bound_names[sandbox->settings.bounds_exclusive]);
-}
-
-static void
-show_honour_order(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_bool(writer, sandbox->settings.honour_order);
-}
-
-static void
-show_honour_sort(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_bool(writer, sandbox->settings.honour_sort);
-}
-
-static void
-show_honour_filters(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_bool(writer, sandbox->settings.honour_filters);
-}
-
-static void
-show_default_order(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_string(writer, order_names[sandbox->settings.default_order]);
-}
-
-static void
-show_message_bounds(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_string(writer, bound_names[!sandbox->settings.messages_inclusive]);
-}
-
-static void
-show_full_last_page(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_int(writer, sandbox->settings.full_last_page);
-}
-
-static void
-show_visitors_limited(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_bool(writer, sandbox->settings.visitors_limited);
-}
-
-static void
-show_gzip(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_bool(writer, sandbox->settings.gzip);
-}
-
-static void
-show_visitors_per_page(const Sandbox *sandbox, JsonWriter *writer)
-{
-	jw_int(writer, sandbox->settings.visitors_per_page);
-}
-
-static void
-show_answers(const Sandbox *sandbox, JsonWriter *writer)
-{
-	faults_write(&sandbox->faults, writer);
-}
-
-static const Setting settings[] = {
-	{"latency_ms", set_latency, show_latency},
-	{"date_bounds", set_date_bounds, show_date_bounds},
-	{"honour_order", set_honour_order, show_honour_order},
-	{"honour_sort", set_honour_sort, show_honour_sort},
-	{"honour_filters", set_honour_filters, show_honour_filters},
-	{"default_order", set_default_order, show_default_order},
-	{"message_bounds", set_message_bounds, show_message_bounds},
-	{"full_last_page", set_full_last_page, show_full_last_page},
-	{"visitors_limited", set_visitors_limited, show_visitors_limited},
-	{"visitors_per_page", set_visitors_per_page, show_visitors_per_page},
-	{"gzip", set_gzip, show_gzip},
-	{"answers", set_answers, show_answers},
-};
-
-#define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
-
 static void
 get_control(Sandbox *sandbox, const Request *request, Reply *reply)
 {
@@ -395,28 +185,36 @@ get_control(Sandbox *sandbox, const Request *request, Reply *reply)
 
 	(void) request;
 	jw_begin(&writer, '{');
-	for (size_t i = 0; i < SETTING_COUNT; i++)
-	{
-		jw_key(&writer, settings[i].name);
-		settings[i].get(sandbox, &writer);
-	}
+	settings_write(&sandbox->settings, &writer);
+	jw_key(&writer, "answers");
+	faults_write(&sandbox->faults, &writer);
 	jw_end(&writer, '}');
 }
 
-static const char *
-apply_setting(Sandbox *sandbox, const char *name, json_object *value)
+/* Applies a member of POST /_control; appends what is wrong, if anything. */
+static void
+apply_member(Sandbox *sandbox, const char *name, json_object *value, Buffer *message)
 {
-	for (size_t i = 0; i < SETTING_COUNT; i++)
-		if (strcmp(settings[i].name, name) == 0)
-			return settings[i].set(sandbox, value);
-	return "unknown member";
+	Buffer error = {0};
+
+	if (strcmp(name, "answers") == 0)
+	{
+		const char *wrong = faults_set(&sandbox->faults, value);
+
+		if (wrong != NULL)
+			buffer_puts(&error, wrong);
+	}
+	else
+		settings_set(&sandbox->settings, name, value, &error);
+	if (error.len > 0)
+		buffer_printf(message, "%s: %s", name, error.data);
+	buffer_free(&error);
 }
 
 static void
 post_control(Sandbox *sandbox, const Request *request, Reply *reply)
 {
 	json_object *body = json_parse(request->body.data, request->body.len);
-	const char	*error = NULL;
 	Buffer		 message = {0};
 
 	if (!json_object_is_type(body, json_type_object))
@@ -425,11 +223,11 @@ post_control(Sandbox *sandbox, const Request *request, Reply *reply)
 	{
 		json_object_object_foreach(body, name, value)
 		{
-			if (error == NULL && (error = apply_setting(sandbox, name, value)) != NULL)
-				buffer_printf(&message, "%s: %s", name, error);
+			if (message.len == 0)
+				apply_member(sandbox, name, value, &message);
 		}
 	}
-	sandbox->settings.version++;
+	sandbox_follow_settings(sandbox);
 	json_object_put(body);
 	if (message.len > 0)
 		control_error(reply, 400, message.data);

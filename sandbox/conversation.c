@@ -22,7 +22,8 @@ enum
 	STREAM_FACTS,
 	STREAM_TEXT,
 	STREAM_DATA,
-	STREAM_BULK
+	STREAM_BULK,
+	STREAM_UNTIDY
 };
 
 static const char *const state_names[] = {"pending", "unresolved", "resolved"};
@@ -63,6 +64,21 @@ generate_state(Random *random)
 	return draw < 97 ? STATE_PENDING : STATE_NONE;
 }
 
+/*
+ * Gives some of those without an inbox to the AI agent's, and lets hardly any conversation that is
+ * resolved wait.
+ */
+static void
+make_untidy(const Collection *collection, Row *row)
+{
+	Random random = random_stream(collection->seed, STREAM_UNTIDY, row->number);
+
+	if (row->inbox < 0 && random_permille(&random, 200))
+		row->inbox = AGENT_INBOX;
+	if (row->state == STATE_RESOLVED && !random_permille(&random, 40))
+		row->times[SORT_WAITING] = NO_TIME;
+}
+
 static void
 conversation_generate(const Collection *collection, Row *row)
 {
@@ -88,6 +104,8 @@ conversation_generate(const Collection *collection, Row *row)
 		row->flags |= ROW_UNREAD;
 	if (random_permille(&random, 50) && operator_choose(website, &random) >= 0)
 		row->flags |= ROW_MENTION;
+	if (website->dataset->untidy)
+		make_untidy(collection, row);
 }
 
 static void
@@ -234,7 +252,8 @@ write_last_message(const Collection *collection, const Row *row, JsonWriter *wri
 	jw_put_string(writer, "excerpt", excerpt);
 	if (optional(writer, random, "fingerprint"))
 		jw_put_int(writer, "fingerprint",
-				   message_fingerprint(original_update(collection, row->number), count - 1));
+				   message_generated_fingerprint(collection->website, row->number, count - 1,
+												 original_update(collection, row->number)));
 	jw_end(writer, '}');
 }
 

@@ -72,9 +72,10 @@ init_website(Website *website, const Dataset *dataset, uint32_t number)
 }
 
 void
-dataset_init(Dataset *dataset, const Options *options)
+dataset_init(Dataset *dataset, const Options *options, bool untidy)
 {
 	memset(dataset, 0, sizeof(*dataset));
+	dataset->untidy = untidy;
 	dataset->options = options;
 	make_token(&dataset->plugin_token, 1);
 	make_token(&dataset->user_token, 2);

@@ -58,7 +58,8 @@ typedef struct Dataset
 	char		   user_id[UUID_SIZE];
 	Website		  *websites;
 	size_t		   website_count;
-	bool		   dirty; /* something was changed since it was built */
+	bool		   untidy; /* with what is ugly in Crisp's data */
+	bool		   dirty;  /* something was changed since it was built */
 } Dataset;
 
 extern const ResourceType conversation_type;
@@ -69,8 +70,11 @@ extern const ResourceType campaign_type;
 extern const ResourceType inbox_type;
 extern const ResourceType message_type;
 
+/* The number of an inbox that the list of inboxes doesn't have: the AI agent's. */
+#define AGENT_INBOX INT16_MAX
+
 /* Builds everything; the options must live as long as the data. */
-extern void dataset_init(Dataset *dataset, const Options *options);
+extern void dataset_init(Dataset *dataset, const Options *options, bool untidy);
 extern void dataset_free(Dataset *dataset);
 
 /* The website with this id, or NULL. */

@@ -161,6 +161,27 @@ has_header(const Delivery *delivery, const char *name)
 	return false;
 }
 
+/* Refuses a request once the quota is spent, and takes one of it before. */
+static bool
+refuse_over_quota(Sandbox *sandbox, Reply *reply)
+{
+	Settings *settings = &sandbox->settings;
+
+	if (settings->quota == NO_QUOTA)
+		return false;
+	if (settings->quota > 0)
+	{
+		settings->quota--;
+		return false;
+	}
+	reply_error(reply, settings->quota_status,
+				settings->quota_status == 423 || settings->quota_status == 422
+					? "quota_limit_exceeded"
+					: "rate_limited",
+				NULL);
+	return true;
+}
+
 void
 exchange_answer(Exchange *exchange)
 {
@@ -183,7 +204,7 @@ exchange_answer(Exchange *exchange)
 	}
 	fault = faults_choose(&sandbox->faults, request);
 	changes_before(sandbox, request);
-	if (fault_acts(fault))
+	if (fault_acts(fault) && !refuse_over_quota(sandbox, &reply))
 		route_request(sandbox, request, &reply);
 	changes_after(sandbox);
 	fault_apply(fault, &reply, delivery);

@@ -33,7 +33,10 @@ inbox_generate(const Collection *collection, Row *row)
 static void
 inbox_key(const Collection *collection, uint32_t number, char key[KEY_SIZE])
 {
-	random_uuid(collection->seed, number, key);
+	if (number == AGENT_INBOX)
+		snprintf(key, KEY_SIZE, "_internal:agent");
+	else
+		random_uuid(collection->seed, number, key);
 }
 
 static void

@@ -25,15 +25,40 @@ listing_forget(ListingCache *cache)
 }
 
 SortKey
-listing_default_order(const Settings *settings, const Collection *collection)
+listing_true_order(const Collection *collection)
 {
 	if (collection->type == &message_type)
 		return SORT_CREATED;
 	if (collection->type->updated_path == NULL || collection->type == &inbox_type)
 		return SORT_STORED;
-	if (settings->default_order == ORDER_UPDATED)
-		return SORT_UPDATED;
-	return settings->default_order == ORDER_CREATED ? SORT_CREATED : SORT_STORED;
+	return SORT_UPDATED;
+}
+
+void
+listing_default_order(const Settings *settings, const Collection *collection, ListRequest *list)
+{
+	list->sort = listing_true_order(collection);
+	if (list->sort != SORT_UPDATED)
+		return;
+	switch ((DefaultOrder) settings->default_order)
+	{
+		case ORDER_STATE:
+			if (collection->type == &conversation_type)
+				list->sort = SORT_STATE;
+			break;
+		case ORDER_UPDATED:
+			break;
+		case ORDER_CREATED:
+			list->sort = SORT_CREATED;
+			break;
+		case ORDER_INSERTION:
+		case ORDER_NONE:
+			list->sort = SORT_STORED;
+			break;
+		case ORDER_RANDOM:
+			list->shuffled = true;
+			break;
+	}
 }
 
 /* Whether a member of the row that refers to another row, by number or own text, is "id". */
@@ -52,8 +77,8 @@ refers_to(const Collection *collection, const char *own, Resource resource, int1
 	return strcmp(key, id) == 0;
 }
 
-static bool
-passes(const Collection *collection, const ListRequest *request, uint32_t id)
+bool
+listing_passes(const Collection *collection, const ListRequest *request, uint32_t id)
 {
 	const Row	  *row = &collection->rows[id];
 	const RowText *own = row->own;
@@ -63,7 +88,9 @@ passes(const Collection *collection, const ListRequest *request, uint32_t id)
 		(request->mention && !(row->flags & ROW_MENTION)) ||
 		(request->resolved && row->state != STATE_RESOLVED) ||
 		(request->not_resolved && row->state == STATE_RESOLVED) ||
-		(request->unassigned && assigned))
+		(request->unassigned && assigned) ||
+		(request->waiting && row->times[SORT_WAITING] == NO_TIME) ||
+		(request->main_inbox && (own != NULL ? own->inbox_id != NULL : row->inbox >= 0)))
 		return false;
 	if (request->assigned != NULL &&
 		!refers_to(collection, own != NULL ? own->assigned_id : NULL, RESOURCE_OPERATORS,
@@ -80,8 +107,8 @@ static bool
 has_filters(const ListRequest *request)
 {
 	return request->unread || request->resolved || request->not_resolved || request->mention ||
-		   request->unassigned || request->assigned != NULL || request->inbox != NULL ||
-		   request->search != NULL;
+		   request->unassigned || request->waiting || request->main_inbox ||
+		   request->assigned != NULL || request->inbox != NULL || request->search != NULL;
 }
 
 /* The part of an index within the bounds. */
@@ -193,11 +220,28 @@ collect(ListingCache *cache, const Collection *collection, const ListRequest *re
 	entry->ids = xmalloc(part->count * sizeof(*entry->ids));
 	entry->count = 0;
 	for (size_t i = 0; i < part->count; i++)
-		if (passes(collection, request, part->ids[i]))
+		if (listing_passes(collection, request, part->ids[i]))
 			entry->ids[entry->count++] = part->ids[i];
 	if (!sorted)
 		sort_ids(collection, request, entry->ids, entry->count);
 	return entry;
+}
+
+/* The selected rows in an order that no other request gets; the caller frees them. */
+static uint32_t *
+shuffle(ListingCache *cache, const Collection *collection, const Selection *selection)
+{
+	uint32_t *ids = xmalloc((selection->count + 1) * sizeof(*ids));
+	Random	  random = random_stream(collection->seed, ++cache->shuffles, 0);
+
+	for (size_t i = 0; i < selection->count; i++)
+	{
+		size_t other = random_below(&random, (uint32_t) i + 1);
+
+		ids[i] = ids[other];
+		ids[other] = selection_at(selection, i);
+	}
+	return ids;
 }
 
 static const CachedSelection *
@@ -252,6 +296,16 @@ listing_status(const Settings *settings, size_t rows, uint32_t per_page, bool mo
 	return rows == per_page ? settings->full_last_page : 200;
 }
 
+/* Answers a page past the end with 404, where the settings say so; the first page is none. */
+static bool
+refuse_page(Reply *reply, const Settings *settings, uint64_t page, uint64_t first, uint64_t total)
+{
+	if (!settings->past_end || page == 1 || first < total)
+		return false;
+	reply_error(reply, 404, "not_found", "This page does not exist");
+	return true;
+}
+
 void
 listing_reply(Reply *reply, const Settings *settings, const Collection *collection,
 			  const Selection *selection, uint64_t page, uint32_t per_page)
@@ -261,6 +315,8 @@ listing_reply(Reply *reply, const Settings *settings, const Collection *collecti
 	size_t	   rows;
 	JsonWriter writer;
 
+	if (refuse_page(reply, settings, page, first, selection->count))
+		return;
 	if (first > selection->count)
 		first = selection->count;
 	if (last > selection->count)
@@ -282,10 +338,17 @@ listing_answer(ListingCache *cache, const Settings *settings, const Collection *
 {
 	Buffer	  key = {0};
 	Selection selection;
+	uint32_t *shuffled = NULL;
 
 	buffer_printf(&key, "%llu %s", (unsigned long long) settings->version, query);
 	selection = listing_select(cache, collection, request, key.data);
+	if (request->shuffled)
+	{
+		shuffled = shuffle(cache, collection, &selection);
+		selection = (Selection){shuffled, selection.count, false};
+	}
 	listing_reply(reply, settings, collection, &selection, request->page, request->per_page);
+	free(shuffled);
 	buffer_free(&key);
 }
 
@@ -298,6 +361,11 @@ reply_rows(Reply *reply, const Settings *settings, Buffer *rows, uint64_t total,
 	uint64_t   shown = left < per_page ? left : per_page;
 	JsonWriter writer;
 
+	if (refuse_page(reply, settings, page, before, total))
+	{
+		buffer_free(rows);
+		return;
+	}
 	writer = reply_begin(reply, listing_status(settings, (size_t) shown, per_page, left > per_page),
 						 "listed");
 	jw_raw(&writer, rows->data, rows->len);
@@ -317,10 +385,12 @@ listing_read_bounds(const Request *request, const Settings *settings, ListReques
 	list->end = INT64_MAX;
 	parameter_date(request, "filter_date_start", &list->start, &has_start, error);
 	parameter_date(request, "filter_date_end", &list->end, &has_end, error);
-	list->has_bounds = (has_start || has_end) && settings->honour_filters;
-	if (settings->bounds_exclusive && has_start)
+	list->has_bounds = (has_start || has_end) && settings_have_dates(settings);
+	if (has_start && list->start < INT64_MAX &&
+		(settings->date_bounds == BOUNDS_EXCLUSIVE || settings->date_bounds == BOUNDS_END))
 		list->start++;
-	if (settings->bounds_exclusive && has_end)
+	if (has_end && list->end > INT64_MIN &&
+		(settings->date_bounds == BOUNDS_EXCLUSIVE || settings->date_bounds == BOUNDS_START))
 		list->end--;
 }
 

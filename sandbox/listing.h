@@ -20,7 +20,8 @@ typedef struct ListRequest
 	SortKey		sort;
 	const char *sort_path; /* sort by this member instead; or NULL */
 	bool		ascending;
-	SortKey		bounded; /* which time the bounds are about */
+	bool		shuffled; /* in an order of its own, whatever "sort" says */
+	SortKey		bounded;  /* which time the bounds are about */
 	bool		has_bounds;
 	int64_t		start; /* epoch ms; both ends belong to it */
 	int64_t		end;
@@ -29,9 +30,11 @@ typedef struct ListRequest
 	bool		not_resolved;
 	bool		mention;
 	bool		unassigned;
-	const char *assigned; /* user_id, or NULL */
-	const char *inbox;	  /* inbox_id, or NULL */
-	Search	   *search;	  /* or NULL */
+	bool		waiting;	/* those that wait alone */
+	bool		main_inbox; /* those without an inbox alone */
+	const char *assigned;	/* user_id, or NULL */
+	const char *inbox;		/* inbox_id, or NULL */
+	Search	   *search;		/* or NULL */
 } ListRequest;
 
 /* Row ids in the order of the list; a part of an index, or of the cache. */
@@ -60,7 +63,8 @@ typedef struct CachedSelection
 typedef struct ListingCache
 {
 	CachedSelection entries[LISTING_CACHE_SIZE];
-	uint32_t		next; /* which to give up for a new one */
+	uint32_t		next;	  /* which to give up for a new one */
+	uint64_t		shuffles; /* so many lists were shuffled */
 } ListingCache;
 
 extern void listing_forget(ListingCache *cache);
@@ -72,12 +76,15 @@ extern void listing_forget(ListingCache *cache);
 extern Selection listing_select(ListingCache *cache, const Collection *collection,
 								const ListRequest *request, const char *key);
 
+/* Whether a row is what the filters of the request ask for. */
+extern bool listing_passes(const Collection *collection, const ListRequest *request, uint32_t id);
+
 /* The id at a place of the selection, which must be below its count. */
 extern uint32_t selection_at(const Selection *selection, size_t place);
 
 /*
  * Answers with one page: 206 when more follow, else 200, or what the settings say for
- * a last page that is full.
+ * a last page that is full, and for one past the end.
  */
 extern void listing_reply(Reply *reply, const Settings *settings, const Collection *collection,
 						  const Selection *selection, uint64_t page, uint32_t per_page);
@@ -106,7 +113,11 @@ extern bool listing_read_operator(const Request *request, const char **error);
 /* The status of a page of "rows" rows that more rows follow, or not. */
 extern unsigned listing_status(const Settings *settings, size_t rows, uint32_t per_page, bool more);
 
-/* The order of a list that was not asked for any. */
-extern SortKey listing_default_order(const Settings *settings, const Collection *collection);
+/* Gives the list the order of one that was not asked for any. */
+extern void listing_default_order(const Settings *settings, const Collection *collection,
+								  ListRequest *list);
+
+/* The order in which rows are told and counted for those who steer: newest update first. */
+extern SortKey listing_true_order(const Collection *collection);
 
 #endif /* SANDBOX_LISTING_H */

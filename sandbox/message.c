@@ -12,6 +12,8 @@
 #include "people.h"
 #include "writing.h"
 
+#define UNTIDY_GROUP 4 /* one of so many conversations has fingerprints that repeat */
+
 enum
 {
 	STREAM_COUNT = 16, /* apart from the streams of conversations, whose seed is the same */
@@ -71,6 +73,23 @@ message_fingerprint(int64_t timestamp, uint32_t number)
 	return timestamp * 100 + number % 100;
 }
 
+int64_t
+message_generated_fingerprint(const Website *website, uint32_t conversation, uint32_t number,
+							  int64_t timestamp)
+{
+	const int64_t of_trigger = -1078189900;
+
+	if (website->dataset->untidy && conversation % UNTIDY_GROUP == 1)
+	{
+		/* In pairs, some of which share a millisecond. */
+		uint32_t pair = (number + 1) / 2 % 3;
+
+		if (pair > 0)
+			return pair == 1 ? of_trigger : 0;
+	}
+	return message_fingerprint(timestamp, number);
+}
+
 /* The conversation's row as it was generated, whatever happened to it since. */
 static Row
 original_conversation(const Collection *collection)
@@ -112,7 +131,8 @@ static void
 message_key(const Collection *collection, uint32_t number, char key[KEY_SIZE])
 {
 	snprintf(key, KEY_SIZE, "%lld",
-			 (long long) message_fingerprint(timestamp_of(collection, number), number));
+			 (long long) message_generated_fingerprint(collection->website, collection->owner,
+													   number, timestamp_of(collection, number)));
 }
 
 static void
@@ -400,7 +420,9 @@ message_write(const Collection *collection, const Row *row, JsonWriter *writer)
 	write_content(&facts, writer, &random);
 	write_previews(writer, &random);
 	write_marks(collection, &facts, writer, &random);
-	jw_put_int(writer, "fingerprint", message_fingerprint(row->times[SORT_CREATED], row->number));
+	jw_put_int(writer, "fingerprint",
+			   message_generated_fingerprint(collection->website, collection->owner, row->number,
+											 row->times[SORT_CREATED]));
 	jw_put_int(writer, "timestamp", row->times[SORT_CREATED]);
 	write_user(collection, &conversation, &facts, writer, &random);
 	write_extras(&facts, writer, &random);

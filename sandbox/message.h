@@ -17,4 +17,11 @@ extern const char *message_excerpt(const Collection *conversations, uint32_t con
 /* A fingerprint: up to 15 digits, unlike for all messages of one conversation. */
 extern int64_t message_fingerprint(int64_t timestamp, uint32_t number);
 
+/*
+ * The fingerprint of a generated message.  In data that is untidy some conversations have several
+ * with the same: negative ones of a trigger, and zeros of an integration.
+ */
+extern int64_t message_generated_fingerprint(const Website *website, uint32_t conversation,
+											 uint32_t number, int64_t timestamp);
+
 #endif /* SANDBOX_MESSAGE_H */

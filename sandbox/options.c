@@ -28,6 +28,7 @@ enum
 	OPT_CAMPAIGNS,
 	OPT_WEBSITES,
 	OPT_LATENCY,
+	OPT_DATA,
 	OPT_NOW,
 	OPT_NO_LOG,
 	OPT_EXIT_WITH_PARENT,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
 	{"campaigns", required_argument, NULL, OPT_CAMPAIGNS},
 	{"websites", required_argument, NULL, OPT_WEBSITES},
 	{"latency-ms", required_argument, NULL, OPT_LATENCY},
+	{"data", required_argument, NULL, OPT_DATA},
 	{"now", required_argument, NULL, OPT_NOW},
 	{"no-log", no_argument, NULL, OPT_NO_LOG},
 	{"exit-with-parent", no_argument, NULL, OPT_EXIT_WITH_PARENT},
@@ -67,6 +69,7 @@ print_help(void)
 		 "  --campaigns N       campaigns of the first website (default 25)\n"
 		 "  --websites N        websites; further ones have a tenth of the rows (default 3)\n"
 		 "  --latency-ms N      delay of each answer (default 0)\n"
+		 "  --data ugly|tidy    with or without what is ugly in Crisp's data (default tidy)\n"
 		 "  --now MS|current    the data's present, in epoch milliseconds, or the clock's\n"
 		 "                      (default 1768478400000, that is 2026-01-15T12:00:00Z)\n"
 		 "  --no-log            do not keep the requests for GET /_log\n"
@@ -105,6 +108,17 @@ parse_now(const char *text)
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static bool
+parse_data(const char *text)
+{
+	if (strcmp(text, "ugly") == 0)
+		return true;
+	if (strcmp(text, "tidy") == 0)
+		return false;
+	fprintf(stderr, "crisp-sandbox: --data takes ugly or tidy, not \"%s\"\n", text);
+	exit(2);
+}
+
 static void
 set_option(Options *options, int option, const char *name, const char *value)
 {
@@ -136,6 +150,9 @@ set_option(Options *options, int option, const char *name, const char *value)
 			break;
 		case OPT_LATENCY:
 			options->latency_ms = (uint32_t) parse_number(name, value, 0, 3600000);
+			break;
+		case OPT_DATA:
+			options->untidy = parse_data(value);
 			break;
 		case OPT_NOW:
 			options->now = parse_now(value);

@@ -19,8 +19,9 @@ typedef struct Options
 	uint32_t campaigns;
 	uint32_t websites;
 	uint32_t latency_ms;
-	int64_t	 now; /* epoch milliseconds that the data ends at */
-	bool	 log; /* keep the requests */
+	bool	 untidy; /* --data ugly */
+	int64_t	 now;	 /* epoch milliseconds that the data ends at */
+	bool	 log;	 /* keep the requests */
 	bool	 exit_with_parent;
 } Options;
 

@@ -228,7 +228,7 @@ write_texts(JsonWriter *writer, Random *random, const char *key, const char *con
 }
 
 static void
-write_company(JsonWriter *writer, Random *random, const Locale *locale)
+write_company(JsonWriter *writer, Random *random, const Locale *locale, bool has_null)
 {
 	static const char *const phones[] = {"+33 2 40 00 00 00", "+1-555-0100", NULL};
 	static const char *const emails[] = {"contact@example.com", "hello@example.org", NULL};
@@ -237,7 +237,11 @@ write_company(JsonWriter *writer, Random *random, const Locale *locale)
 	char					 text[96];
 
 	if (!random_permille(random, 450))
+	{
+		if (has_null)
+			jw_put_null(writer, "company");
 		return;
+	}
 	jw_key(writer, "company");
 	jw_begin(writer, '{');
 	optional_string(writer, random, "name", name);
@@ -290,7 +294,8 @@ people_write(const Collection *collection, const Row *row, JsonWriter *writer)
 		jw_put_null(writer, "email");
 	if (optional(writer, &random, "person"))
 		write_person(writer, &random, &identity);
-	write_company(writer, &random, identity.locale);
+	write_company(writer, &random, identity.locale,
+				  collection->website->dataset->untidy && row->number % 3 == 0);
 	if (row->segments != 0)
 		write_segments(writer, row->segments);
 	else if (random_permille(&random, 500))

@@ -5,27 +5,33 @@
 #include "sandbox.h"
 
 static void
-default_settings(Sandbox *sandbox)
+start_settings(Sandbox *sandbox)
 {
-	uint64_t version = sandbox->settings.version;
+	settings_start(&sandbox->settings, sandbox->options.latency_ms, sandbox->options.untidy);
+}
 
-	sandbox->settings = (Settings){
-		.latency_ms = sandbox->options.latency_ms,
-		.honour_order = true,
-		.honour_sort = true,
-		.honour_filters = true,
-		.full_last_page = 200,
-		.visitors_per_page = 20,
-		.version = version + 1,
-	};
+/* Makes the data anew, as the settings have it. */
+static void
+build_data(Sandbox *sandbox)
+{
+	listing_forget(&sandbox->cache);
+	dataset_free(&sandbox->dataset);
+	dataset_init(&sandbox->dataset, &sandbox->options, sandbox->settings.untidy);
+}
+
+void
+sandbox_follow_settings(Sandbox *sandbox)
+{
+	if (sandbox->dataset.untidy != sandbox->settings.untidy)
+		build_data(sandbox);
 }
 
 void
 sandbox_init(Sandbox *sandbox)
 {
-	default_settings(sandbox);
+	start_settings(sandbox);
 	request_log_start(&sandbox->log, sandbox->options.log);
-	dataset_init(&sandbox->dataset, &sandbox->options);
+	build_data(sandbox);
 }
 
 void
@@ -46,10 +52,9 @@ sandbox_reset(Sandbox *sandbox)
 	faults_clear(&sandbox->faults);
 	request_log_clear(&sandbox->log);
 	request_log_start(&sandbox->log, sandbox->options.log);
-	default_settings(sandbox);
+	start_settings(sandbox);
 	if (sandbox->dataset.dirty)
-	{
-		dataset_free(&sandbox->dataset);
-		dataset_init(&sandbox->dataset, &sandbox->options);
-	}
+		build_data(sandbox);
+	else
+		sandbox_follow_settings(sandbox);
 }

@@ -31,4 +31,7 @@ extern void sandbox_free(Sandbox *sandbox);
 /* Brings log, faults, settings and data back to what they were at the start. */
 extern void sandbox_reset(Sandbox *sandbox);
 
+/* Makes the data anew where a setting wants other data; changes to it are lost then. */
+extern void sandbox_follow_settings(Sandbox *sandbox);
+
 #endif /* SANDBOX_SANDBOX_H */

@@ -40,12 +40,14 @@ typedef struct Condition
 
 struct Search
 {
-	char	  *text;
-	char	  *segment;
-	Condition *conditions;
-	size_t	   condition_count;
-	bool	   any;
-	Search	  *next; /* which must match too */
+	char		*text;
+	char		*segment;
+	Condition	*conditions;
+	size_t		 condition_count;
+	bool		 any;
+	bool		 without_segments; /* conditions on segments hold */
+	FilterValues values;
+	Search		*next; /* which must match too */
 };
 
 Search *
@@ -66,8 +68,17 @@ search_for_segment(const char *segment)
 	return search;
 }
 
+static bool
+is_model(const char *model, const char *const *models)
+{
+	while (model != NULL && *models != NULL)
+		if (strcmp(model, *models++) == 0)
+			return true;
+	return false;
+}
+
 static const char *
-parse_condition(json_object *item, Condition *condition)
+parse_condition(json_object *item, const char *const *models, Condition *condition)
 {
 	const char	*criterion = json_path_string(item, "criterion");
 	const char	*operator= json_path_string(item, "operator");
@@ -75,6 +86,8 @@ parse_condition(json_object *item, Condition *condition)
 
 	if (json_path_string(item, "model") == NULL || criterion == NULL || operator== NULL)
 		return "each filter needs model, criterion and operator";
+	if (!is_model(json_path_string(item, "model"), models))
+		return "unknown model in a filter";
 	if (!json_object_is_type(values, json_type_array))
 		return "each filter needs an array as its query";
 	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
@@ -89,7 +102,8 @@ parse_condition(json_object *item, Condition *condition)
 }
 
 Search *
-search_for_filter(const char *json, bool any, const char **error)
+search_for_filter(const char *json, bool any, const char *const *models, FilterValues values,
+				  const char **error)
 {
 	json_object *tree = json_parse(json, strlen(json));
 	Search		*search = xcalloc(1, sizeof(*search));
@@ -100,10 +114,12 @@ search_for_filter(const char *json, bool any, const char **error)
 		*error = "the filter is not a JSON array";
 	count = *error == NULL ? json_object_array_length(tree) : 0;
 	search->any = any;
+	search->values = values;
 	search->conditions = xcalloc(count, sizeof(Condition));
 	for (size_t i = 0; i < count && *error == NULL; i++)
 	{
-		*error = parse_condition(json_object_array_get_idx(tree, i), &search->conditions[i]);
+		*error = parse_condition(json_object_array_get_idx(tree, i), models,
+								 &search->conditions[i]);
 		if (*error == NULL)
 			search->condition_count++;
 	}
@@ -202,29 +218,20 @@ compare_one(Operator operator, json_object * value, json_object *asked)
 	return false;
 }
 
-/* Whether any of the asked values fits the row's value, or any element of it. */
+/* Whether the asked value fits the row's value, or any element of it. */
 static bool
-fits_any(Operator operator, json_object * value, json_object *asked)
+fits(Operator operator, json_object * value, json_object *asked)
 {
-	for (size_t i = 0; i < json_object_array_length(asked); i++)
+	if (value == NULL)
+		return false;
+	if (!json_object_is_type(value, json_type_array))
+		return compare_one(operator, value, asked);
+	for (size_t i = 0; i < json_object_array_length(value); i++)
 	{
-		json_object *one = json_object_array_get_idx(asked, i);
+		json_object *element = json_object_array_get_idx(value, i);
 
-		if (one == NULL || value == NULL)
-			continue;
-		if (!json_object_is_type(value, json_type_array))
-		{
-			if (compare_one(operator, value, one))
-				return true;
-			continue;
-		}
-		for (size_t j = 0; j < json_object_array_length(value); j++)
-		{
-			json_object *element = json_object_array_get_idx(value, j);
-
-			if (element != NULL && compare_one(operator, element, one))
-				return true;
-		}
+		if (element != NULL && compare_one(operator, element, asked))
+			return true;
 	}
 	return false;
 }
@@ -283,33 +290,67 @@ holds_text(json_object *tree, const char *text)
 	return false;
 }
 
+static bool
+condition_names_segments(const Condition *condition)
+{
+	return strcmp(condition->criterion, "segments") == 0 ||
+		   strcmp(condition->criterion, "meta.segments") == 0;
+}
+
 /* Segments of generated rows are in the row itself: no text is needed for them. */
 static bool
 condition_is_segment(const Condition *condition)
 {
-	return condition->operator<=
-		OPERATOR_NEQ &&(strcmp(condition->criterion, "segments") == 0 ||
-						strcmp(condition->criterion, "meta.segments") == 0);
+	return condition->operator<= OPERATOR_NEQ && condition_names_segments(condition);
+}
+
+/* Whether the row has one of the asked values, or all, or the first, as the search takes them. */
+static bool
+condition_fits(const Search *search, const Condition *condition, const Row *row, json_object *tree)
+{
+	size_t count = json_object_array_length(condition->values);
+	bool   by_segment = condition_is_segment(condition);
+	bool   found = false;
+
+	if (search->values == VALUES_FIRST && count > 1)
+		count = 1;
+	for (size_t i = 0; i < count; i++)
+	{
+		json_object *asked = json_object_array_get_idx(condition->values, i);
+
+		if (asked == NULL)
+			found = false;
+		else if (by_segment)
+			found = is_in_segment(row, tree, json_object_get_string(asked));
+		else
+			found = fits(condition->operator, search_value(tree, condition->criterion), asked);
+		if (found != (search->values == VALUES_ALL))
+			break;
+	}
+	return found;
 }
 
 static bool
-condition_holds(const Condition *condition, const Row *row, json_object *tree)
+condition_holds(const Search *search, const Condition *condition, const Row *row, json_object *tree)
 {
-	bool fits = false;
+	if (search->without_segments && condition_names_segments(condition))
+		return true;
+	return condition_fits(search, condition, row, tree) != (condition->operator== OPERATOR_NEQ);
+}
 
-	if (condition_is_segment(condition))
-	{
-		for (size_t i = 0; i < json_object_array_length(condition->values) && !fits; i++)
-		{
-			json_object *name = json_object_array_get_idx(condition->values, i);
+bool
+search_has_segments(const Search *search)
+{
+	for (size_t i = 0; i < search->condition_count; i++)
+		if (condition_names_segments(&search->conditions[i]))
+			return true;
+	return false;
+}
 
-			fits = name != NULL && is_in_segment(row, tree, json_object_get_string(name));
-		}
-	}
-	else
-		fits = fits_any(condition->operator, search_value(tree, condition->criterion),
-						condition->values);
-	return condition->operator== OPERATOR_NEQ ? !fits : fits;
+void
+search_ignore_segments(Search *search)
+{
+	search->without_segments = true;
 }
 
 static bool
@@ -331,7 +372,7 @@ matches_one(const Search *search, const Row *row, json_object *tree)
 	if (search->segment != NULL)
 		return is_in_segment(row, tree, search->segment);
 	for (size_t i = 0; i < search->condition_count; i++)
-		if (condition_holds(&search->conditions[i], row, tree) == search->any)
+		if (condition_holds(search, &search->conditions[i], row, tree) == search->any)
 			return search->any;
 	return !search->any || search->condition_count == 0;
 }

@@ -6,6 +6,7 @@
 #define SANDBOX_SEARCH_H
 
 #include "collection.h"
+#include "settings.h"
 
 typedef struct Search Search;
 
@@ -17,9 +18,15 @@ extern Search *search_for_segment(const char *segment);
 
 /*
  * Rows that fulfil a JSON array of {model, criterion, operator, query[]}, all
- * or any of them.  NULL, and what is wrong in "error", for a malformed one.
+ * or any of them.  The model must be one of "models", which ends with NULL; "values" says what
+ * several values mean.  NULL, and what is wrong in "error", for a malformed one.
  */
-extern Search *search_for_filter(const char *json, bool any, const char **error);
+extern Search *search_for_filter(const char *json, bool any, const char *const *models,
+								 FilterValues values, const char **error);
+
+/* Whether one of the conditions is on segments; makes all such ones hold. */
+extern bool search_has_segments(const Search *search);
+extern void search_ignore_segments(Search *search);
 
 /* A search for both; either may be NULL. */
 extern Search *search_and(Search *first, Search *second);

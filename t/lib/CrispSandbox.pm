@@ -394,10 +394,11 @@ sub wait_for_requests
 
 =pod
 
-=item $sandbox->rows(resource, [website_id])
+=item $sandbox->rows(resource, [website_id], [parameter => value, ...])
 
-The current rows of a list, as the API would give them: decoded.  C<raw_rows>
-gives their JSON text, for what no decoder accepts.
+The current rows of a list, as the API would give them: decoded, all of them whatever the settings.
+The parameters are those of C<GET /_rows>, such as session_id, include_empty and plain.
+C<raw_rows> gives their JSON text, for what no decoder accepts.
 
 =cut
 
@@ -410,10 +411,12 @@ sub rows
 
 sub raw_rows
 {
-	my ($self, $resource, $website_id) = @_;
+	my ($self, $resource, $website_id, %more) = @_;
 
 	$website_id //= $self->website_id;
-	return split /\n/, $self->ask('GET', "/_rows?resource=$resource&website_id=$website_id");
+	return split /\n/,
+	  $self->ask('GET',
+		join '&', "/_rows?resource=$resource", "website_id=$website_id", map { "$_=$more{$_}" } sort keys %more);
 }
 
 =pod
