@@ -46,7 +46,7 @@ typedef struct CrispRequest
 	const char *finds_value;
 	const char *query_without;
 
-	const CrispOrder  *order;		/* asked for; NULL for none */
+	const CrispOrder  *order; /* that is relied on; NULL for none: then it's the list's own */
 	const CrispColumn *stop_column; /* the order's column: the list is of no use ... */
 	int64			   stop_before; /* ... from where it's below this, Unix milliseconds; */
 	bool			   stops;		/* if this is set */

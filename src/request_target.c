@@ -89,6 +89,7 @@ request_list_target(const CrispRequest *request, int page_number)
 {
 	const CrispOptions	*options = request->options;
 	const CrispResource *resource = options->resource;
+	const CrispOrder	*order = request->order ? request->order : resource->list_order;
 	StringInfoData		 target;
 
 	initStringInfo(&target);
@@ -100,8 +101,8 @@ request_list_target(const CrispRequest *request, int page_number)
 		append_query(&target, psprintf("%s=1", resource->include_empty_param));
 	append_dates(&target, request);
 	append_query(&target, request->query);
-	if (request->order != NULL)
-		append_query(&target, request->order->query);
+	if (order != NULL)
+		append_query(&target, order->query);
 	return target.data;
 }
 

@@ -76,7 +76,7 @@ typedef struct CrispLookup
 } CrispLookup;
 
 /*
- * An order, newest first, that the API gives a list on demand.  Where it is
+ * An order by a time that the API gives a list on demand.  Where it is
  * documented, rows are taken as ordered until one is not.  Where it isn't,
  * opposite asks for the reverse, so that the two can be compared.
  */
@@ -85,6 +85,8 @@ typedef struct CrispOrder
 	const char *path;
 	const char *query;	  /* query parameters, as they are sent */
 	const char *opposite; /* NULL: the order is documented */
+	bool		rising;	  /* the earliest come first, as far as is known; else the latest */
+	bool		filters;  /* it leaves out rows that lack the column */
 } CrispOrder;
 
 /* A route that says how many rows a list has. */
@@ -181,11 +183,22 @@ typedef struct CrispResource
 	const CrispCount  *count;
 
 	/*
+	 * The order in which the list is read where nothing asks for another: in the server's own,
+	 * a row that changes may move back, past rows that then move over the edge of a page, to where
+	 * nobody looks any more.  A documented one, which leaves out nothing, by a column that no row lacks;
+	 * NULL where there is none.
+	 */
+	const CrispOrder *list_order;
+
+	/*
 	 * The column that the API's date parameters are about, and whether it
 	 * changes whenever the row does; NULL where there are none.
 	 */
 	const char *dates_path;
 	bool		dates_follow_changes;
+
+	/* The time column that tells when a row was made, which no change alters; NULL where there is none. */
+	const char *created_path;
 
 	/* Where CRISP_CONTAINS goes: a JSON array of criteria for that model, all of which must hold. */
 	const char *search_filter_param;
@@ -221,10 +234,7 @@ extern const CrispColumn *crisp_column_by_path(const CrispResource *resource, co
 /* The column that is the resource's key; NULL when it has none. */
 extern const CrispColumn *crisp_resource_key(const CrispResource *resource);
 
-/*
- * What the API can do for the column at that path; each NULL when it can't.
- * The order is the one that comes newest first.
- */
+/* What the API can do for the column at that path; each NULL when it can't. */
 extern const CrispLookup *crisp_resource_lookup(const CrispResource *resource, const char *path);
 extern const CrispOrder	 *crisp_resource_order(const CrispResource *resource, const char *path);
 

@@ -87,6 +87,7 @@ const CrispResource crisp_campaigns = {
 	.filters = campaign_filters,
 	.lookups = campaign_lookups,
 	.orders = crisp_no_orders,
+	.created_path = "created_at",
 	.columns = campaign_columns,
 	.ncolumns = lengthof(campaign_columns),
 };

@@ -114,10 +114,11 @@ static const CrispLookup conversation_lookups[] = {
 	{NULL},
 };
 
+/* Who waits longest comes first, and who doesn't wait isn't in the list. */
 static const CrispOrder conversation_orders[] = {
 	{"updated_at", "order_date_updated=1"},
 	{"created_at", "order_date_created=1"},
-	{"waiting_since", "order_date_waiting=1"},
+	{"waiting_since", "order_date_waiting=1", .rising = true, .filters = true},
 	{NULL},
 };
 
@@ -152,9 +153,11 @@ const CrispResource crisp_conversations = {
 	.filters = conversation_filters,
 	.lookups = conversation_lookups,
 	.orders = conversation_orders,
+	.list_order = &conversation_orders[0],
 	.custom_data = &conversation_data,
 	.dates_path = "updated_at",
 	.dates_follow_changes = true,
+	.created_path = "created_at",
 	.changes = &crisp_conversation_changes,
 	.columns = conversation_columns,
 	.ncolumns = lengthof(conversation_columns),

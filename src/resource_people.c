@@ -125,6 +125,7 @@ const CrispResource crisp_people_profiles = {
 	.lookups = people_profile_lookups,
 	.orders = people_profile_orders,
 	.dates_path = "created_at",
+	.created_path = "created_at",
 	.count = &people_profile_count,
 	.search_filter_param = "search_filter",
 	.search_filter_model = "people",

@@ -596,20 +596,21 @@ check('another time column', "created_at < $E", undef, undef, some => 1);
 
 # EXPLAIN.
 my $all    = "GET website/$website/conversations/1?per_page=50";
+my $order  = '&order_date_updated=1';
 my $select = 'SELECT session_id FROM crisp.conversations';
 my $newest = '(SELECT max(updated_at) FROM copy.conversations)';
 my $from   = sql(iso("$E - $ms"));
 my $to     = sql(iso("$E + $ms"));
 
-is(planned_request($select), $all, 'EXPLAIN: no bound');
+is(planned_request($select), "$all$order", 'EXPLAIN: no bound');
 is( planned_request("$select WHERE updated_at > $E"),
-	"$all&filter_date_start=$from",
+	"$all&filter_date_start=$from$order",
 	'EXPLAIN: a constant');
 is( planned_request("$select WHERE updated_at = $E"),
-	"$all&filter_date_start=$from&filter_date_end=$to",
+	"$all&filter_date_start=$from&filter_date_end=$to$order",
 	'EXPLAIN: equality');
 is( planned_request("$select WHERE updated_at > now() - (now() - $E)"),
-	"$all&filter_date_start=$from",
+	"$all&filter_date_start=$from$order",
 	'EXPLAIN: now()');
 is( planned_request("SELECT people_id FROM crisp.people_profiles WHERE created_at > $E"),
 	"GET website/$website/people/profiles/1?per_page=50&filter_date_start=$from",
@@ -622,11 +623,11 @@ is( planned_request('SELECT session_id FROM crisp.visitors'),
 	'EXPLAIN: visitors');
 like(
 	planned_request("$select WHERE updated_at > $newest"),
-	qr/^\Q$all\E&filter_date_start=\{\S.*\}$/,
+	qr/^\Q$all\E&filter_date_start=\{\S.*\}\Q$order\E$/,
 	'EXPLAIN: a value that only execution knows');
 like(
 	planned_request("$select WHERE updated_at > $newest AND updated_at <= $E"),
-	qr/^\Q$all&filter_date_end=$to\E&filter_date_start=\{\S.*\}$/,
+	qr/^\Q$all&filter_date_end=$to\E&filter_date_start=\{\S.*\}\Q$order\E$/,
 	'EXPLAIN: one value of two is known');
 like(planned_request("$select WHERE updated_at > $L AND updated_at < $E"),
 	qr/^none\b/, 'EXPLAIN: a contradiction');
@@ -637,7 +638,7 @@ foreach my $mode ('force_custom_plan', 'force_generic_plan')
 	  "SET plan_cache_mode = $mode; PREPARE p(timestamptz) AS $select WHERE updated_at > \$1; ";
 
 	is( planned_request("EXECUTE p($E)", before => $before),
-		"$all&filter_date_start=$from",
+		"$all&filter_date_start=$from$order",
 		"EXPLAIN EXECUTE: $mode");
 
 	# A plan for this value alone has no scan.
@@ -648,10 +649,10 @@ foreach my $mode ('force_custom_plan', 'force_generic_plan')
 {
 	my $plan = decode_json(plan_of("$select WHERE updated_at > $E", options => 'FORMAT JSON'));
 
-	is($plan->[0]->{Plan}->{'Crisp Request'}, "$all&filter_date_start=$from", 'EXPLAIN: JSON');
+	is($plan->[0]->{Plan}->{'Crisp Request'}, "$all&filter_date_start=$from$order", 'EXPLAIN: JSON');
 	like(
 		plan_of("$select WHERE updated_at > $E", options => 'FORMAT YAML'),
-		qr/Crisp Request: "\Q$all&filter_date_start=$from\E"/,
+		qr/Crisp Request: "\Q$all&filter_date_start=$from$order\E"/,
 		'EXPLAIN: YAML');
 	like(
 		plan_of("$select WHERE updated_at > $E", options => 'VERBOSE'),

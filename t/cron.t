@@ -73,7 +73,7 @@ my $run = run_by_cron($node, $refresh);
 is($run->{status}, 'succeeded', 'pg_cron refreshes the view');
 is($run->{message}, 'REFRESH MATERIALIZED VIEW', 'what it reports');
 is( requests(),
-	'conversations/1?per_page=50 operators/list conversations/2?per_page=50 conversations/3?per_page=50',
+	'conversations/1?per_page=50&order_date_updated=1 operators/list conversations/2?per_page=50&order_date_updated=1 conversations/3?per_page=50&order_date_updated=1',
 	'a refresh asks for the whole list');
 is(query("SELECT state FROM assigned WHERE session_id = '$first'"), 'resolved', 'the change');
 is(query("SELECT count(*) FROM assigned WHERE session_id = '$gone'"), 0, 'the row that is gone');
@@ -131,7 +131,7 @@ for (1 .. 600)
 	last if $sandbox->count;
 	sleep 0.05;
 }
-is(requests(), 'conversations/1?per_page=50', 'a refresh waits for Crisp');
+is(requests(), 'conversations/1?per_page=50&order_date_updated=1', 'a refresh waits for Crisp');
 is(query("SELECT backend_type FROM pg_stat_activity WHERE pid = $run->{pid}"),
 	'pg_cron', 'in a background worker');
 is(query("SELECT pg_cancel_backend($run->{pid})"), 't', 'it is cancelled');
@@ -194,7 +194,7 @@ $sandbox->clear;
 $run = run_by_cron($node, $refresh);
 is($run->{status}, 'succeeded', 'a refresh in a session of its own');
 is( requests(),
-	'conversations/1?per_page=50 operators/list conversations/2?per_page=50 conversations/3?per_page=50',
+	'conversations/1?per_page=50&order_date_updated=1 operators/list conversations/2?per_page=50&order_date_updated=1 conversations/3?per_page=50&order_date_updated=1',
 	'asks for the whole list');
 is( query($contents),
 	query("SELECT string_agg(a::text, ',' ORDER BY session_id) FROM ($view) a"),

@@ -50,7 +50,7 @@ is_deeply(
 	[
 		"GET /v1/website/$website/conversations/suggest/data/1",
 		"GET /v1/website/$website/conversations/suggest/data/2",
-		"GET /v1/website/$website/conversations/1?per_page=50"
+		"GET /v1/website/$website/conversations/1?per_page=50&order_date_updated=1"
 	],
 	'custom_data columns: which keys there are, and a page of values');
 

@@ -80,7 +80,7 @@ sql("SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT 3");
 check(
 	'after disproof', $all,
 	"SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT 3",
-	asked   => qr/\?per_page=50$/,
+	asked   => qr/\?per_page=50&order_date_updated=1$/,
 	ordered => 1);
 check(
 	'another order is judged by itself',

@@ -44,7 +44,7 @@ END
 	my $start     = sql(
 		qq(SELECT to_char(($l - interval '1 ms') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
 	);
-	my $request = "$base&filter_date_start=$start&filter_resolved=1";
+	my $request = "$base&filter_date_start=$start&filter_resolved=1&order_date_updated=1";
 	my $plan    = plan_of($select, options => 'VERBOSE');
 
 	like(
@@ -77,7 +77,7 @@ END
 		'EXPLAIN: keys that are not known yet');
 	like(
 		plan_of("SELECT * FROM $conversations WHERE updated_at > (SELECT late FROM bound)"),
-		qr/Crisp Request: \Q$base\E&filter_date_start=\{.+\}$/m,
+		qr/Crisp Request: \Q$base\E&filter_date_start=\{.+\}&order_date_updated=1$/m,
 		'EXPLAIN: a value that is not known yet');
 	like(
 		plan_of("SELECT * FROM $conversations ORDER BY updated_at DESC LIMIT 5"),
@@ -130,7 +130,7 @@ END
 		  if sql('SHOW server_version_num') < 160000;
 		like(
 			plan_of("SELECT * FROM $conversations WHERE updated_at > \$1 AND state = 'resolved'", options => 'GENERIC_PLAN'),
-			qr/^ *Crisp Request: \Q$base\E&filter_date_start=\{\$1\}&filter_resolved=1$/m,
+			qr/^ *Crisp Request: \Q$base\E&filter_date_start=\{\$1\}&filter_resolved=1&order_date_updated=1$/m,
 			'GENERIC_PLAN: a bound');
 		like(
 			plan_of("SELECT * FROM $conversations WHERE session_id = \$1", options => 'GENERIC_PLAN'),

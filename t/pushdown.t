@@ -485,7 +485,7 @@ foreach my $condition (
 	check(
 		"local: $condition", $all, "SELECT session_id FROM $conversations WHERE $condition",
 		none  => 1,
-		asked => qr/conversations\/\d+\?per_page=50$/);
+		asked => qr/conversations\/\d+\?per_page=50(?:&order_date_updated=1)?$/);
 }
 
 foreach my $condition (

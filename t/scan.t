@@ -204,6 +204,7 @@ foreach my $resource (@resources)
 	compare_rows("crisp.$resource", $resource, \@elements, 0, $resource);
 	my @requests = $sandbox->requests;
 	my $per_page = $resource =~ /conversations|people/ ? 'per_page=50' : '';
+	$per_page .= '&order_date_updated=1' if $resource eq 'conversations';
 	my $pages =
 		$resource eq 'operators' ? 1
 	  : $resource eq 'visitors'  ? undef
@@ -329,10 +330,10 @@ CREATE FOREIGN TABLE with_empty (session_id text) SERVER support OPTIONS (resour
 CREATE FOREIGN TABLE without_empty (session_id text) SERVER support OPTIONS (resource 'conversations', include_empty 'off');
 END
 costs(pages($conversations, 20), 'SELECT * FROM small', 'per_page of a table');
-is(queries(), join(' ', ('per_page=20') x pages($conversations, 20)), 'per_page of a table');
+is(queries(), join(' ', ('per_page=20&order_date_updated=1') x pages($conversations, 20)), 'per_page of a table');
 is(costs(pages($total), 'SELECT count(*) FROM with_empty', 'include_empty of a table'),
 	$total, 'include_empty: rows');
-is_deeply(parameters($_), { per_page => 50, include_empty => 1 }, 'include_empty: request')
+is_deeply(parameters($_), { per_page => 50, include_empty => 1, order_date_updated => 1 }, 'include_empty: request')
   foreach $sandbox->requests;
 is( sql('SELECT count(*) FROM with_empty e WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = e.session_id)'
 	),
@@ -342,7 +343,7 @@ is( sql('SELECT count(*) FROM with_empty e WHERE NOT EXISTS (SELECT FROM crisp.c
 sql(q(ALTER SERVER support OPTIONS (ADD per_page '25', ADD include_empty 'true')));
 is(costs(pages($total, 25), 'SELECT count(*) FROM crisp.conversations', 'options of the server'),
 	$total, 'options of the server: rows');
-is_deeply(parameters($_), { per_page => 25, include_empty => 1 }, 'options of the server: request')
+is_deeply(parameters($_), { per_page => 25, include_empty => 1, order_date_updated => 1 }, 'options of the server: request')
   foreach $sandbox->requests;
 is(costs(pages($total, 20), 'SELECT count(*) FROM small', "a table's option comes first"),
 	$total, 'rows');
@@ -352,7 +353,7 @@ is( costs(
 		"a table's option comes first"),
 	$conversations,
 	'rows');
-is_deeply(parameters($_), { per_page => 25 }, 'no include_empty in the request')
+is_deeply(parameters($_), { per_page => 25, order_date_updated => 1 }, 'no include_empty in the request')
   foreach $sandbox->requests;
 costs(ceil(161 / 25), 'SELECT FROM crisp.people_profiles', 'people have no empty ones');
 is_deeply(parameters($_), { per_page => 25 }, 'people are not asked for them')

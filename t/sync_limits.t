@@ -27,7 +27,7 @@ sub let_overlap_pass
 # Pages of a list beyond those that it has, and beyond those that come in order: what the estimate has asked for.
 sub probes
 {
-	return scalar grep { !/order_date|filter_date|page=|sort_/ } grep { m{/conversations/\d+\?per_page=50$} } $sandbox->targets;
+	return scalar grep { m{/conversations/(?!1\?)\d+\?per_page=50&order_date_updated=1$} } $sandbox->targets;
 }
 
 #

@@ -83,7 +83,7 @@ sync(q('crisp.conversations', 'estimated', max_requests => 26, daily_quota => 10
 $session->query(q{CREATE FOREIGN TABLE public.list (session_id text NOT NULL, updated_at timestamptz NOT NULL)
 	SERVER support OPTIONS (resource 'conversations')});
 sync(q('crisp.messages', 'kept', parent => 'public.list', max_requests => 100));
-cmp_ok(scalar(grep { $_->{query} eq 'per_page=50' } $sandbox->requests), '>', 3, 'pages of the list are asked for');
+cmp_ok(scalar(grep { $_->{query} eq 'per_page=50&order_date_updated=1' } $sandbox->requests), '>', 3, 'pages of the list are asked for');
 cmp_ok(status('share_done', 'kept'), '>', 0, 'which is remembered');
 cmp_ok(status('requests_left', 'kept'), '>', $rows / 2, 'and tells what is left');
 

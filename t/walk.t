@@ -313,7 +313,7 @@ is( sql("SELECT count(*), count(DISTINCT fingerprint), count(text), min(length(s
 	is(scalar @requests, 0, 'EXPLAIN asks for nothing');
 	like(
 		$printed,
-		qr{Crisp Request: GET website/$website/conversations/1\?per_page=50&filter_date_start=2026-01-09T23:59:59.999Z\n.*Crisp Request For Each Row: GET website/$website/conversation/\{session_id\}/messages\?timestamp_before=\d+},
+		qr{Crisp Request: GET website/$website/conversations/1\?per_page=50&filter_date_start=2026-01-09T23:59:59.999Z&order_date_updated=1\n.*Crisp Request For Each Row: GET website/$website/conversation/\{session_id\}/messages\?timestamp_before=\d+},
 		'EXPLAIN shows what is asked');
 	like(
 		sql("EXPLAIN (ANALYZE, TIMING OFF) SELECT * FROM crisp.messages"),
