@@ -42,7 +42,7 @@ struct ChildReader
 	bool  is_cached;
 
 	/* What comes next. */
-	int		next;	/* page from 1, or index of the key to look up */
+	int		next;	/* page from 1 */
 	Cursor *cursor; /* NULL where pages have numbers */
 	bool	has_begun;
 	bool	looks_again; /* all pages were read, and now those that may have changed since */
@@ -80,8 +80,8 @@ child_begin(const CrispRequest *request, const char *argument, const char *base,
 	if (key != NULL)
 		child->key = json_path_parse(key->path, &error);
 	child->window = window_create(request->options);
-	child->next = request->lookup ? 0 : 1;
-	if (request->lookup == NULL && request->options->resource->cursor != NULL)
+	child->next = 1;
+	if (request->options->resource->cursor != NULL)
 		child->cursor = cursor_create(request);
 	MemoryContextSwitchTo(old_context);
 	return child;
@@ -102,9 +102,6 @@ next_target(const ChildReader *child)
 	char			   *query = NULL;
 	char			   *target;
 
-	if (request->lookup != NULL)
-		return request_child_lookup_target(request, child->argument,
-										   list_nth(request->keys, child->next));
 	if (child->cursor != NULL)
 		query = cursor_query(child->cursor);
 	target = request_child_target(request, child->argument, child->next, query);
@@ -154,12 +151,12 @@ child_socket(const ChildReader *child)
  */
 
 /*
- * Whether what is asked for is a row, and not a list of them.
+ * Whether what is asked for is a row, and no list of them.
  */
 static bool
 is_one_row(const ChildReader *child)
 {
-	return child->request->lookup != NULL || child->request->options->resource->one_row;
+	return child->request->options->resource->one_row;
 }
 
 /*
@@ -169,10 +166,7 @@ is_one_row(const ChildReader *child)
 static ApiKey
 key_source(const ChildReader *child)
 {
-	const CrispRequest *request = child->request;
-
-	return request->lookup == NULL && (child->has_begun || request->parent != NULL) ? API_KEY_TOLD
-																					: API_KEY_GIVEN;
+	return child->has_begun || child->request->parent != NULL ? API_KEY_TOLD : API_KEY_GIVEN;
 }
 
 /*
@@ -353,30 +347,12 @@ take_page(ChildReader *child, const ApiAnswer *answer)
 }
 
 /*
- * Whether a row has the key that it was looked up by.
- */
-static bool
-has_key(const ChildReader *child, const JsonNode *row)
-{
-	const JsonNode *value = json_path_get(row, child->key);
-	const char	   *text = json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL)
-																	 : NULL;
-	size_t			length;
-
-	if (text == NULL)
-		text = json_text(value, &length);
-	return strcmp(text, list_nth(child->request->keys, child->next)) == 0;
-}
-
-/*
  * Take the one row that an answer is.
  */
 static void
 take_single(ChildReader *child, const ApiAnswer *answer)
 {
 	child->counts.rows++;
-	if (child->request->lookup != NULL && !has_key(child, answer->data))
-		return;
 	child->rows = palloc(sizeof(JsonNode *));
 	child->rows[child->nrows++] = answer->data;
 }
@@ -384,10 +360,9 @@ take_single(ChildReader *child, const ApiAnswer *answer)
 void
 child_take(ChildReader *child)
 {
-	const CrispRequest *request = child->request;
-	MemoryContext		old_context = MemoryContextSwitchTo(child->context);
-	ApiAnswer			answer = {0};
-	bool				found;
+	MemoryContext old_context = MemoryContextSwitchTo(child->context);
+	ApiAnswer	  answer = {0};
+	bool		  found;
 
 	if (child->answer_context != NULL)
 		MemoryContextDelete(child->answer_context);
@@ -404,14 +379,13 @@ child_take(ChildReader *child)
 	{
 		if (found)
 			take_single(child, &answer);
-		child->next++;
-		child->at_end = request->lookup == NULL || child->next >= list_length(request->keys);
+		child->at_end = true;
 	}
 	else if (found)
 		take_page(child, &answer);
 	else
 		child->at_end = true;
-	child->has_begun = request->lookup == NULL;
+	child->has_begun = true;
 	pfree(child->target);
 	pfree(child->cache_key);
 	child->target = NULL;

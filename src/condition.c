@@ -497,10 +497,7 @@ condition_describe(const CrispResource *resource, const CrispColumn *column)
 		add_ability(&text, "=, IN, = ANY, join",
 					psprintf("one request of %s a value", resource->parent->resource->name));
 	if (crisp_resource_lookup(resource, column->path) != NULL)
-		add_ability(&text, "=, IN, = ANY, join",
-					resource->parent
-						? psprintf("one request a value and %s", resource->parent->path)
-						: "one request a value");
+		add_ability(&text, "=, IN, = ANY, join", "one request a value");
 	if (column->flags & CRISP_WEBSITE)
 		add_ability(&text, "=, IN, = ANY", "nothing for another website");
 	describe_filters(&text, resource, column);

@@ -5,11 +5,14 @@
  *
  * The next page is asked for by the oldest time on the page at hand plus a
  * millisecond, so that rows which share that time come again together with those that
- * the page had no room for; the former are dropped by their keys.  Where a
+ * the page had no room for; the former are dropped (edge.c).  Where a
  * page holds nothing but rows of the one millisecond that it was asked for, asking
  * again would bring the same.  Then those at the other end of that millisecond are
  * asked for: if they meet the others, all are there; if they don't, the API has no way to get at
  * those between, which is an error.
+ *
+ * That they meet is told by rows that both have.  Where some are the same as others in
+ * that millisecond, it can't be told: they may be others just like them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -21,15 +24,10 @@
 
 #include "compat.h"
 #include "cursor.h"
+#include "edge.h"
+#include "jsonpath.h"
 #include "lastpage.h"
 #include "order.h"
-
-/* The key of a row that may come again. */
-typedef struct EdgeKey
-{
-	int64 time; /* PG_INT64_MIN where the row has none */
-	char *text;
-} EdgeKey;
 
 struct Cursor
 {
@@ -37,7 +35,6 @@ struct Cursor
 	MemoryContext		context;
 	const char		   *time_path; /* text */
 	const JsonPath	   *time;
-	const JsonPath	   *key;
 
 	bool  at_end;
 	bool  moved;   /* a page was read, and the next one is asked for by it */
@@ -46,26 +43,29 @@ struct Cursor
 	bool  turned;  /* or rather of what is newer than this, from the other end of a millisecond: */
 	int64 after;
 	int64 moment; /* the one that was turned to last; PG_INT64_MAX before the first */
+	List *front;  /* char *, of its rows from this end, as they came */
 
 	bool  stops; /* what is older than this is of no use */
 	int64 stop_before;
 
-	List *edge; /* EdgeKey *, of rows that the next page may bring again */
+	Edge *edge; /* rows that the next page may bring again */
 };
 
-/* A new row on a page. */
-typedef struct PageRow
+/* A page that was taken. */
+typedef struct Page
 {
-	const JsonNode *node;
-	int64			time; /* PG_INT64_MIN where it has none */
-	size_t			place;
-} PageRow;
+	const char *target;	 /* for messages */
+	bool		is_last; /* none follows, as far as the server can be believed */
+	PageTimes	times;
+	size_t		nelements; /* objects and others */
+	size_t		nrows;	   /* objects ... */
+	PageRow	   *rows;	   /* ... newest first */
+} Page;
 
 Cursor *
 cursor_create(const CrispRequest *request)
 {
 	const CrispResource *resource = request->options->resource;
-	const CrispColumn	*key = crisp_resource_key(resource);
 	Cursor				*cursor = palloc0(sizeof(Cursor));
 	const char			*error;
 	int64				 upper;
@@ -75,7 +75,7 @@ cursor_create(const CrispRequest *request)
 	cursor->moment = PG_INT64_MAX;
 	cursor->time_path = resource->cursor->path;
 	cursor->time = json_path_parse(resource->cursor->path, &error);
-	cursor->key = key ? json_path_parse(key->path, &error) : NULL;
+	cursor->edge = edge_create(resource);
 	cursor->stops = time_range_lower(request->times, &cursor->stop_before);
 
 	/* What is before the epoch can't be said. */
@@ -106,83 +106,6 @@ cursor_query(const Cursor *cursor)
 }
 
 /*----------
- * Rows that come again
- *----------
- */
-
-/*
- * The text of a row's key, or NULL.
- */
-static const char *
-key_text(const Cursor *cursor, const JsonNode *row)
-{
-	const JsonNode *key = cursor->key ? json_path_get(row, cursor->key) : NULL;
-	size_t			length;
-
-	return key == NULL ? NULL : json_text(key, &length);
-}
-
-/*
- * Whether a row is among those that may come again.
- */
-static bool
-is_on_edge(const Cursor *cursor, const JsonNode *row)
-{
-	const char *text = key_text(cursor, row);
-	ListCell   *lc;
-
-	if (text == NULL)
-		return false;
-	foreach(lc, cursor->edge)
-		if (strcmp(((EdgeKey *) lfirst(lc))->text, text) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Forget the rows that are too new to come again.
- */
-static void
-trim_edge(Cursor *cursor, int64 newest)
-{
-	ListCell *lc;
-
-	foreach(lc, cursor->edge)
-	{
-		EdgeKey *key = lfirst(lc);
-
-		if (key->time <= newest)
-			continue;
-		cursor->edge = foreach_delete_current(cursor->edge, lc);
-		pfree(key->text);
-		pfree(key);
-	}
-}
-
-/*
- * Remember the new rows that may come again: those that aren't newer than that.
- */
-static void
-extend_edge(Cursor *cursor, const PageRow *rows, size_t nrows, int64 newest)
-{
-	for (size_t i = 0; i < nrows; i++)
-	{
-		const char	 *text = key_text(cursor, rows[i].node);
-		MemoryContext old_context;
-		EdgeKey		 *key;
-
-		if (text == NULL || rows[i].time > newest)
-			continue;
-		old_context = MemoryContextSwitchTo(cursor->context);
-		key = palloc(sizeof(EdgeKey));
-		key->time = rows[i].time;
-		key->text = pstrdup(text);
-		cursor->edge = lappend(cursor->edge, key);
-		MemoryContextSwitchTo(old_context);
-	}
-}
-
-/*----------
  * Pages
  *----------
  */
@@ -199,131 +122,186 @@ compare_rows(const void *a, const void *b)
 }
 
 /*
- * The rows of a page that were not on an earlier one, newest first; *nrows gets how many.
+ * Look at a page: its rows, and which of them were on an earlier one.
  */
-static PageRow *
-new_rows(const Cursor *cursor, const JsonNode *page, size_t *nrows)
+static Page
+read_page(Cursor *cursor, const JsonNode *elements, bool more, const char *target)
 {
-	size_t	 nelements = json_node_length(page);
-	PageRow *rows = palloc(sizeof(PageRow) * Max(nelements, 1));
+	Page page = {.target = target,
+				 .nelements = json_node_length(elements),
+				 .times = order_page_times(elements, cursor->time_path)};
 
-	*nrows = 0;
-	for (size_t i = 0; i < nelements; i++)
+	page.is_last = page_is_last(cursor->request->options, page.nelements, CRISP_MIN_PER_PAGE, more);
+	page.rows = palloc(sizeof(PageRow) * Max(page.nelements, 1));
+	for (size_t i = 0; i < page.nelements; i++)
 	{
-		PageRow *row = &rows[*nrows];
+		PageRow *row = &page.rows[page.nrows];
 
-		row->node = json_node_element(page, i);
+		row->node = json_node_element(elements, i);
 		row->place = i;
-		if (json_node_kind(row->node) != JSON_NODE_OBJECT || is_on_edge(cursor, row->node))
+		if (json_node_kind(row->node) != JSON_NODE_OBJECT)
 			continue;
 		if (!order_row_time(row->node, cursor->time, &row->time))
 			row->time = PG_INT64_MIN;
-		(*nrows)++;
+		page.nrows++;
 	}
-	qsort(rows, *nrows, sizeof(PageRow), compare_rows);
-	return rows;
+	qsort(page.rows, page.nrows, sizeof(PageRow), compare_rows);
+	edge_find_known(cursor->edge, page.rows, page.nrows);
+	return page;
 }
 
 pg_noreturn static void
-raise_unreadable(const Cursor *cursor, const char *target, const char *detail)
+raise_unreadable(const Cursor *cursor, const Page *page, const char *detail)
 {
 	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
 					errmsg("cannot read all rows of a list of \"%s\", server \"%s\"",
 						   cursor->request->options->resource->name,
 						   cursor->request->options->server_name),
-					errdetail("GET %s: %s", target, detail)));
+					errdetail("GET %s: %s", page->target, detail)));
 }
 
 /*
  * Raise an error where a page has rows that are newer than what was asked for.
  */
 static void
-check_times(const Cursor *cursor, PageTimes times, const char *target)
+check_times(const Cursor *cursor, const Page *page)
 {
-	if (cursor->bounded && times.count > 0 && times.latest > cursor->before)
-		raise_unreadable(cursor, target, "Rows are newer than those that were asked for.");
+	if (cursor->bounded && page->times.count > 0 && page->times.latest > cursor->before)
+		raise_unreadable(cursor, page, "Rows are newer than those that were asked for.");
+}
+
+/*----------
+ * A millisecond of more rows than a page
+ *----------
+ */
+
+/*
+ * The texts of a page's rows of the moment that was turned to, as they came.
+ */
+static List *
+moment_texts(const Cursor *cursor, const Page *page)
+{
+	List *texts = NIL;
+
+	for (size_t i = 0; i < page->nrows; i++)
+		if (page->rows[i].time == cursor->moment)
+			texts = lappend(texts, edge_row_text(cursor->edge, page->rows[i].node));
+	return texts;
 }
 
 /*
- * After a page: where the next one begins, given the page's times.  Should the
- * API count the moment that was asked for as older than itself, rows of that
- * moment show it, and there is no need to step over it.
+ * Ask for the rows of a millisecond from its other end.
  */
 static void
-move_on(Cursor *cursor, PageTimes times, const char *target)
+turn_to(Cursor *cursor, int64 moment, const Page *page)
 {
-	if (times.count == 0)
-		raise_unreadable(cursor, target, "Pages follow, but no row has a time.");
-	check_times(cursor, times, target);
-	if (!cursor->bounded || times.earliest + 1 < cursor->before)
-		cursor->before = times.earliest + 1;
-	else if (times.earliest < cursor->before && times.latest == cursor->before)
-		cursor->before = times.earliest;
-	else if (times.earliest == cursor->moment)
-		cursor->before--;
-	else
-	{
-		cursor->turned = true;
-		cursor->moment = times.earliest;
-		cursor->after = cursor->moment - 1;
-	}
-	cursor->bounded = true;
-	cursor->moved = true;
+	MemoryContext old_context;
+	List		 *texts;
+	ListCell	 *lc;
+
+	cursor->turned = true;
+	cursor->moment = moment;
+	cursor->after = moment - 1;
+	texts = moment_texts(cursor, page);
+	old_context = MemoryContextSwitchTo(cursor->context);
+	list_free_deep(cursor->front);
+	cursor->front = NIL;
+	foreach(lc, texts)
+		cursor->front = lappend(cursor->front, pstrdup(lfirst(lc)));
+	MemoryContextSwitchTo(old_context);
+}
+
+static int
+compare_texts(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
 }
 
 /*
- * After a page from the other end of a millisecond: whether it meets what is
- * known of that already.  Leaves of rows those of that millisecond.  *older
- * tells whether the page has rows from before it.
+ * Whether all texts differ from each other.
  */
 static bool
-meets_known_rows(Cursor *cursor, const JsonNode *page, PageRow *rows, size_t *nrows, bool *older)
+all_differ(const List *texts)
 {
-	int64  moment = cursor->moment;
-	size_t nelements = json_node_length(page);
-	size_t kept = 0;
-	bool   known = false;
-	bool   newer = false;
+	List	   *sorted = list_copy(texts);
+	const char *previous = NULL;
+	ListCell   *lc;
 
-	*older = false;
-	for (size_t i = 0; i < nelements; i++)
+	list_sort(sorted, compare_texts);
+	foreach(lc, sorted)
 	{
-		const JsonNode *row = json_node_element(page, i);
-		int64			time;
-
-		if (!order_row_time(row, cursor->time, &time))
-			continue;
-		newer = newer || time > moment;
-		*older = *older || time < moment;
-		known = known || (time == moment && is_on_edge(cursor, row));
+		if (previous != NULL && strcmp(previous, lfirst(lc)) == 0)
+			return false;
+		previous = lfirst(lc);
 	}
-	for (size_t i = 0; i < *nrows; i++)
-		if (rows[i].time == moment)
-			rows[kept++] = rows[i];
-	*nrows = kept;
-	return known || newer;
+	return true;
 }
 
 /*
- * Take a page from the other end of a millisecond.  Should the API count the
- * moment that was asked for as newer than itself, the millisecond is asked for
- * once more, without the one before.
+ * Whether the last of one list are the first of another, as many as that may be, and no row of both is the same as
+ * another.
+ */
+static bool
+runs_on(const List *first, const List *second)
+{
+	const char *start = linitial(second);
+	List	   *together = list_copy(second);
+
+	for (int i = 0; i < list_length(first); i++)
+	{
+		if (strcmp(list_nth(first, i), start) == 0)
+		{
+			for (int j = 1; i + j < list_length(first); j++)
+				if (j >= list_length(second) ||
+					strcmp(list_nth(first, i + j), list_nth(second, j)) != 0)
+					return false;
+			return all_differ(together);
+		}
+		together = lappend(together, list_nth(first, i));
+	}
+	return false;
+}
+
+/*
+ * Whether a page from the other end of a millisecond, with these texts, meets the one from this end.  A page may
+ * have its rows in either order.
+ */
+static bool
+ends_meet(const Cursor *cursor, const List *texts)
+{
+	return texts != NIL && cursor->front != NIL &&
+		   (runs_on(texts, cursor->front) || runs_on(cursor->front, texts));
+}
+
+/*
+ * Take a page from the other end of a millisecond.  All of that is known if the page goes on behind it, or meets what
+ * has come from this end.  Should the API count the moment that was asked for as newer than itself, the millisecond is
+ * asked for once more, without the one before.
  */
 static void
-take_turned_page(Cursor *cursor, const JsonNode *page, bool more, const char *target, PageRow *rows,
-				 size_t *nrows)
+take_turned_page(Cursor *cursor, Page *page)
 {
-	bool older;
-	bool all = meets_known_rows(cursor, page, rows, nrows, &older) || !more;
+	List  *texts = moment_texts(cursor, page);
+	bool   older = page->times.count > 0 && page->times.earliest < cursor->moment;
+	bool   newer = page->times.count > 0 && page->times.latest > cursor->moment;
+	bool   all = (newer || page->is_last) && list_length(texts) >= list_length(cursor->front);
+	size_t kept = 0;
 
-	extend_edge(cursor, rows, *nrows, cursor->before);
+	/* Those of other times come with other pages, or have come. */
+	for (size_t i = 0; i < page->nrows; i++)
+		if (page->rows[i].time == cursor->moment)
+			page->rows[kept++] = page->rows[i];
+	page->nrows = kept;
+
+	edge_remember(cursor->edge, page->rows, page->nrows, cursor->before);
+	all = all || ends_meet(cursor, texts);
 	if (!all && older && cursor->after < cursor->moment)
 	{
 		cursor->after = cursor->moment;
 		return;
 	}
 	if (!all)
-		raise_unreadable(cursor, target,
+		raise_unreadable(cursor, page,
 						 "More rows share one millisecond than the list shows from either end.");
 
 	/* Now to what is older than that millisecond. */
@@ -331,31 +309,61 @@ take_turned_page(Cursor *cursor, const JsonNode *page, bool more, const char *ta
 	cursor->before = cursor->moment;
 }
 
+/*----------
+ * From page to page
+ *----------
+ */
+
+/*
+ * After a page: where the next one begins.  Should the API count the moment that was asked for as older than itself,
+ * rows of that moment show it, and there is no need to step over it.
+ */
+static void
+move_on(Cursor *cursor, const Page *page)
+{
+	int64 earliest = page->times.earliest;
+
+	if (page->times.count == 0)
+		raise_unreadable(cursor, page, "Pages follow, but no row has a time.");
+	check_times(cursor, page);
+	if (earliest <= PG_INT64_MIN + 1 || earliest >= PG_INT64_MAX - 1)
+		raise_unreadable(cursor, page, "Rows have times that can't be asked for.");
+	if (!cursor->bounded || earliest + 1 < cursor->before)
+		cursor->before = earliest + 1;
+	else if (earliest < cursor->before && page->times.latest == cursor->before)
+		cursor->before = earliest;
+	else if (earliest == cursor->moment)
+		cursor->before--;
+	else
+		turn_to(cursor, earliest, page);
+	cursor->bounded = true;
+	cursor->moved = true;
+}
+
 size_t
-cursor_take_page(Cursor *cursor, const JsonNode *page, bool more, const char *target,
+cursor_take_page(Cursor *cursor, const JsonNode *elements, bool more, const char *target,
 				 const JsonNode **rows)
 {
-	PageTimes times = order_page_times(page, cursor->time_path);
-	size_t	  nrows;
-	PageRow	 *page_rows = new_rows(cursor, page, &nrows);
+	Page   page = read_page(cursor, elements, more, target);
+	size_t nrows = 0;
 
 	/* The first page may begin where it likes: whoever asked checks that. */
 	if (cursor->moved && !cursor->turned)
-		check_times(cursor, times, target);
+		check_times(cursor, &page);
 	if (cursor->turned)
-		take_turned_page(cursor, page, more, target, page_rows, &nrows);
-	else if (page_is_last(cursor->request->options, json_node_length(page), CRISP_MIN_PER_PAGE,
-						  more) ||
-			 (cursor->stops && times.count > 0 && times.earliest < cursor->stop_before))
+		take_turned_page(cursor, &page);
+	else if (page.is_last ||
+			 (cursor->stops && page.times.count > 0 && page.times.earliest < cursor->stop_before))
 		cursor->at_end = true;
 	else
 	{
-		move_on(cursor, times, target);
-		trim_edge(cursor, cursor->before);
-		extend_edge(cursor, page_rows, nrows, cursor->before);
+		move_on(cursor, &page);
+		edge_forget(cursor->edge, cursor->before);
+		edge_remember(cursor->edge, page.rows, page.nrows, cursor->before);
 	}
-	for (size_t i = 0; i < nrows; i++)
-		rows[i] = page_rows[i].node;
-	pfree(page_rows);
+	for (size_t i = 0; i < page.nrows; i++)
+		if (!page.rows[i].known)
+			rows[nrows++] = page.rows[i].node;
+	pfree(page.rows);
 	return nrows;
 }

@@ -25,14 +25,14 @@ extern Cursor *cursor_create(const CrispRequest *request);
 extern char *cursor_query(const Cursor *cursor);
 
 /*
- * Take the page that was asked for, a JSON array; more tells whether the
+ * Take the page that was asked for, elements, a JSON array; more tells whether the
  * answer said that others follow.  Puts those of its rows that were not on an earlier page into
  * rows, which has room for all, newest first; returns how many that are.
  * target is for messages.
  * Raises HV000 when the list can't be read as a whole.
  */
-extern size_t cursor_take_page(Cursor *cursor, const JsonNode *page, bool more, const char *target,
-							   const JsonNode **rows);
+extern size_t cursor_take_page(Cursor *cursor, const JsonNode *elements, bool more,
+							   const char *target, const JsonNode **rows);
 
 /* Whether no page follows that is of any use. */
 extern bool cursor_at_end(const Cursor *cursor);

@@ -210,7 +210,7 @@ bounded_share(PlannerInfo *root, RelOptInfo *rel, const CrispResource *resource,
 
 WalkEstimate
 estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
-			  const Conditions *conditions, double nkeys, bool inherits)
+			  const Conditions *conditions, bool inherits)
 {
 	const CrispResource *resource = options->resource;
 	double				 parent_rows = Max(rel->tuples / resource->parent->typical_rows, 1);
@@ -231,8 +231,8 @@ estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 		result.parent_requests = ceil(result.parents / options->per_page);
 	}
 
-	lists = nkeys > 0 ? nkeys : Max(ceil(below / CRISP_MIN_PER_PAGE), 1);
+	lists = Max(ceil(below / CRISP_MIN_PER_PAGE), 1);
 	result.requests = Max(result.parent_requests + result.parents * lists, 1);
-	result.received = clamp_row_est(result.parents * (nkeys > 0 ? nkeys : below));
+	result.received = clamp_row_est(result.parents * below);
 	return result;
 }

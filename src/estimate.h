@@ -39,10 +39,9 @@ typedef struct WalkEstimate
 } WalkEstimate;
 
 /*
- * Estimate that for conditions on the relation.  nkeys is how many keys are looked
- * up below each row of the parent, 0 for the whole list; inherits as in request_create_child().
+ * Estimate that for conditions on the relation; inherits as in request_create_child().
  */
 extern WalkEstimate estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
-								  const Conditions *conditions, double nkeys, bool inherits);
+								  const Conditions *conditions, bool inherits);
 
 #endif /* CRISP_ESTIMATE_H */

@@ -57,7 +57,6 @@ child_text(const CrispRequest *request)
 	initStringInfo(&text);
 	foreach(lc, arguments)
 	{
-		const char *key = request->keys ? linitial(request->keys) : NULL;
 		const char *argument = lfirst(lc);
 
 		if (foreach_current_index(lc) == KEYS_SHOWN)
@@ -66,11 +65,7 @@ child_text(const CrispRequest *request)
 			break;
 		}
 		appendStringInfo(&text, "%sGET %s", text.len > 0 ? ", " : "",
-						 request->lookup
-							 ? request_child_lookup_target(request, argument, key)
-							 : request_child_target(request, argument, 1, first_query(request)));
-		if (list_length(request->keys) > 1)
-			appendStringInfo(&text, ", ... (%d keys)", list_length(request->keys));
+						 request_child_target(request, argument, 1, first_query(request)));
 	}
 	return text.data;
 }

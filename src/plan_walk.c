@@ -40,38 +40,21 @@ uses_inherited(RelOptInfo *baserel)
 }
 
 /*
- * Estimate a walk with conditions; *key_condition gets the index of the condition with the keys, -1
- * for none.
+ * Estimate a walk with conditions.
  */
 static WalkEstimate
-estimate_walk_for(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions,
-				  int *key_condition)
+estimate_walk_for(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions)
 {
 	const ScanPlan *plan = baserel->fdw_private;
-	bool			inherits = uses_inherited(baserel);
-	double			nkeys = 0;
-	WalkEstimate	keys;
-	WalkEstimate	lists;
 
-	*key_condition = plan_lookup_condition(root, plan->options, conditions, &nkeys);
-	keys = estimate_walk(root, baserel, plan->options, conditions, nkeys, inherits);
-	if (*key_condition < 0 || keys.named)
-		return keys;
-
-	/* Below each row of the parent, several keys may cost more than the list does. */
-	lists = estimate_walk(root, baserel, plan->options, conditions, 0, inherits);
-	if (keys.requests <= lists.requests)
-		return keys;
-	*key_condition = -1;
-	return lists;
+	return estimate_walk(root, baserel, plan->options, conditions, uses_inherited(baserel));
 }
 
 void
 plan_limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel)
 {
 	const ScanPlan *plan = baserel->fdw_private;
-	int				key_condition;
-	WalkEstimate	walk = estimate_walk_for(root, baserel, plan->conditions, &key_condition);
+	WalkEstimate	walk = estimate_walk_for(root, baserel, plan->conditions);
 
 	if (walk.named)
 		baserel->rows = Min(baserel->rows, walk.received);
@@ -110,17 +93,14 @@ void
 plan_offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
 				const Conditions *conditions)
 {
-	int			 key_condition;
-	WalkEstimate walk = estimate_walk_for(root, baserel, conditions, &key_condition);
+	WalkEstimate walk = estimate_walk_for(root, baserel, conditions);
 
-	draft->method[METHOD_CONDITION] = key_condition;
 	draft->method[METHOD_INHERITS] = uses_inherited(baserel);
 	draft->received = walk.received;
 	draft->requests = walk.requests;
 	draft->first = Min(walk.parent_requests, 1) + 1;
 	if (walk.named)
 		draft->rows = Min(draft->rows, walk.received);
-	if (key_condition < 0)
-		draft->pathkeys = walk_pathkeys(root, baserel, conditions);
+	draft->pathkeys = walk_pathkeys(root, baserel, conditions);
 	plan_offer_path(root, baserel, draft);
 }

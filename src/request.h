@@ -91,8 +91,7 @@ extern CrispRequest *request_create(const CrispOptions *options, List *condition
  * inherits tells whether those are needed for what they hand down, even where the conditions name them.
  */
 extern CrispRequest *request_create_child(const CrispOptions *options, List *conditions,
-										  const ConditionValue *values, int lookup_condition,
-										  bool inherits);
+										  const ConditionValue *values, bool inherits);
 
 /* Whether two requests of one scan ask for the same. */
 extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
@@ -108,13 +107,10 @@ extern char *request_key_target(const CrispOptions *options, const char *route, 
 
 /*
  * The target of a list below the parent's row with that argument (UTF-8), or of no row in particular where
- * that is NULL: its page (1-based), with query (may be NULL) added; or a single row below it.
- * Palloc'd.
+ * that is NULL: its page (1-based), with query (may be NULL) added.  Palloc'd.
  */
 extern char *request_child_target(const CrispRequest *request, const char *argument,
 								  int page_number, const char *query);
-extern char *request_child_lookup_target(const CrispRequest *request, const char *argument,
-										 const char *key);
 
 /* A route of the options' resource, or one of the server's where they have none, with its website filled in; palloc'd. */
 extern char *request_route_target(const CrispOptions *options, const char *route);

@@ -133,12 +133,11 @@ arguments_are_sure(const CrispParent *parent, List *arguments)
 
 CrispRequest *
 request_create_child(const CrispOptions *options, List *conditions, const ConditionValue *values,
-					 int lookup_condition, bool inherits)
+					 bool inherits)
 {
 	const CrispParent *parent = options->resource->parent;
 	ParentConditions   wanted = parent_conditions(options->resource, conditions, values);
-	CrispRequest	  *request = request_create(options, conditions, values, lookup_condition, NULL,
-												false);
+	CrispRequest	  *request = request_create(options, conditions, values, -1, NULL, false);
 	CrispRequest	  *parent_request = request_create(parent_options(options), wanted.conditions,
 													   wanted.values, wanted.lookup, NULL, false);
 

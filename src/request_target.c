@@ -137,16 +137,6 @@ request_child_target(const CrispRequest *request, const char *argument, int page
 }
 
 char *
-request_child_lookup_target(const CrispRequest *request, const char *argument, const char *key)
-{
-	StringInfoData target;
-
-	initStringInfo(&target);
-	append_route(&target, request->lookup->route, request->options, argument, 0, key);
-	return target.data;
-}
-
-char *
 request_route_target(const CrispOptions *options, const char *route)
 {
 	return request_key_target(options, route, NULL);

@@ -102,6 +102,15 @@ crisp_resource_key(const CrispResource *resource)
 	return NULL;
 }
 
+const CrispColumn *
+crisp_resource_name(const CrispResource *resource)
+{
+	for (int i = 0; i < resource->ncolumns; i++)
+		if (resource->columns[i].flags & CRISP_NAME)
+			return &resource->columns[i];
+	return NULL;
+}
+
 /*
  * Whether tokens of a tier have a list of their own.
  */

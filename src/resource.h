@@ -34,6 +34,8 @@ typedef enum CrispType
 #define CRISP_DETAIL 0x40	  /* elements of the list lack it: see detail_route */
 #define CRISP_INHERITED 0x80  /* stands in the parent's row, at the same path */
 #define CRISP_SENT 0x100	  /* can be sent, and is not in what Crisp sends: reads NULL */
+#define CRISP_NAME 0x200	  /* names the row in routes, and yet several may have it: no key */
+#define CRISP_CHANGES 0x400	  /* of a list with a cursor: may become another while the row stays */
 
 typedef struct CrispColumn
 {
@@ -67,7 +69,7 @@ typedef struct CrispFilter
 	double			share;	  /* of a list that it leaves, as a rule */
 } CrispFilter;
 
-/* A route that gives the one row with a value, {key}, in a column. */
+/* A route that gives the one row with a value, {key}, in a column; of resources without a parent. */
 typedef struct CrispLookup
 {
 	const char *path;
@@ -125,6 +127,8 @@ typedef struct CrispCursor
 	const char *path;		  /* of the time */
 	const char *before_param; /* query parameters: Unix milliseconds, not included */
 	const char *after_param;
+	const char *content_path; /* of what a row says: a string of which changes only where ... */
+	const char *edited_path;  /* ... this flag is true */
 } CrispCursor;
 
 /* Data with keys of the website's own. */
@@ -233,6 +237,12 @@ extern const CrispColumn *crisp_column_by_path(const CrispResource *resource, co
 
 /* The column that is the resource's key; NULL when it has none. */
 extern const CrispColumn *crisp_resource_key(const CrispResource *resource);
+
+/*
+ * The column by whose value routes name the resource's rows although it's no key: several rows below
+ * one of the parent may have the same; NULL when it has none.
+ */
+extern const CrispColumn *crisp_resource_name(const CrispResource *resource);
 
 /* What the API can do for the column at that path; each NULL when it can't. */
 extern const CrispLookup *crisp_resource_lookup(const CrispResource *resource, const char *path);

@@ -94,7 +94,7 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 	CrispRequest   *request;
 
 	if (kind == SCAN_WALK)
-		request = request_create_child(options, conditions, values, lookup,
+		request = request_create_child(options, conditions, values,
 									   list_nth_int(method, METHOD_INHERITS) != 0);
 	else
 		request = request_create(options, conditions, values, kind == SCAN_LOOKUP ? lookup : -1,

@@ -112,7 +112,7 @@ columns_that(Relation relation, const CrispOptions *options, ColumnTest test, bo
 static bool
 is_key(const CrispResource *resource, const CrispColumn *column)
 {
-	return (column->flags & CRISP_KEY) != 0 ||
+	return (column->flags & (CRISP_KEY | CRISP_NAME)) != 0 ||
 		   (resource->parent != NULL && strcmp(column->path, resource->parent->path) == 0);
 }
 
@@ -154,7 +154,7 @@ key_length(const CrispResource *resource)
 {
 	int length = 0;
 
-	if (crisp_resource_key(resource) == NULL)
+	if (crisp_resource_key(resource) == NULL && crisp_resource_name(resource) == NULL)
 		return 0;
 	for (int i = 0; i < resource->ncolumns; i++)
 		if (is_key(resource, &resource->columns[i]))

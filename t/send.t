@@ -348,7 +348,7 @@ subtest 'UPDATE' => sub {
 		'typo|t', [ { content => 'typo' } ], 'the content');
 	is_deeply(
 		[ map { "$_->{method} " . ($_->{path} =~ s{.*/conversation/}{}r) } $sandbox->requests ],
-		[ "GET $id/message/$fingerprint", "PATCH $id/message/$fingerprint" ],
+		[ "GET $id/messages", "PATCH $id/message/$fingerprint" ],
 		'one request to find the message, one to change it');
 	is((messages($id))[0]->{content}, 'typo', 'Crisp has the new content');
 	ok((messages($id))[0]->{edited}, 'and knows that it was edited');
