@@ -200,10 +200,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     shortest CONSTANT interval := '2 milliseconds';
-    -- By our own setting; a quota at Crisp that is spent has the same code.
-    limited boolean := failure.code = '53400' AND failure.message LIKE 'statement needs more than % requests to Crisp%';
 BEGIN
-    IF limited OR failure.code = 'CS001' THEN
+    IF failure.code IN ('CS001', 'CS002') THEN
         IF work.by_date AND work.phase = 'history' AND (work.span > shortest OR work.span IS NULL) THEN
             work.span := greatest(shortest, coalesce(work.span, interval '4 days') / 4);
             work.adapted := true;
@@ -229,9 +227,9 @@ BEGIN
             UPDATE @extschema@.crisp_sync_my_job j SET window_rows = work.window_rows WHERE j.job_id = work.job_id;
         END IF;
         work.phase := 'exhausted';
-    ELSIF failure.code = 'HV000' AND failure.message LIKE 'cannot read "%" exactly%' AND work.phase = 'changes' AND work.exact_changes THEN
+    ELSIF failure.code = 'CS003' AND work.phase = 'changes' AND work.exact_changes THEN
         work.exact_changes := false;
-    ELSIF failure.code = 'HV000' AND failure.message LIKE 'cannot read "%" exactly%' AND NOT work.by_date THEN
+    ELSIF failure.code = 'CS003' AND NOT work.by_date THEN
         RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', work.list
             USING DETAIL = 'It is read by spans of time instead, which takes more requests.',
                 HINT = 'What was read in that order before is read again.';

@@ -285,7 +285,7 @@ BEGIN
             RETURN;
         END IF;
         IF NOT batch.in_order THEN
-            RAISE EXCEPTION 'cannot read "%" exactly', work.list USING ERRCODE = 'fdw_error';
+            RAISE EXCEPTION 'cannot read "%" exactly', work.list USING ERRCODE = 'CS003';
         END IF;
         remaining := tstzrange(lower(range), batch.oldest, '(]');
         EXIT WHEN upper_inf(range) OR batch.oldest < upper(range);

@@ -49,6 +49,7 @@ read_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiError *error)
 		return false;
 	}
 
+	call_keep_answer(call);
 	answer->data = json_node_member(call->envelope, "data");
 	answer->more = response->status == STATUS_MORE;
 	answer->date = response->date;

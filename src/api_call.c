@@ -218,25 +218,53 @@ start_when_due(ApiCall *call)
 }
 
 /*
- * The parsed body of a settled call's answer, in the answer's own context.  The body
+ * Let go of what was parsed of an attempt's answer.
+ */
+static void
+drop_answer(ApiCall *call)
+{
+	MemoryContext answer = call->answer;
+
+	call->parsed = false;
+	call->answer = NULL;
+	call->envelope = NULL;
+	call->problem = NULL;
+	if (answer != NULL)
+		MemoryContextDelete(answer);
+}
+
+/*
+ * Parse the body of a settled call's answer, in a context of its own.  The body
  * stays with it, since that is what the nodes point into.
  */
 static void
 parse_answer(ApiCall *call)
 {
 	const HttpResponse *response = http_response(call->transfer);
-	MemoryContext		old_context = MemoryContextSwitchTo(call->context);
+	MemoryContext		old_context;
 	char			   *problem;
 
+	/* There may be a part of it, where an error has ended this before. */
+	drop_answer(call);
+	call->answer = AllocSetContextCreate(call->context, "crisp_fdw answer",
+										 ALLOCSET_START_SMALL_SIZES);
+	old_context = MemoryContextSwitchTo(call->answer);
+	call->outcome = json_parse_in_place(
+		call->answer, unconstify(char *, response->body), response->body_length,
+		JSON_NODE_BYTES(call->options->max_response_bytes), &call->envelope, &problem);
+	if (call->outcome == JSON_PARSED)
+		http_keep_body(call->transfer, call->answer);
+	call->problem = problem;
 	call->parsed = true;
-	call->problem = NULL;
-	call->envelope = NULL;
-	if (json_parse_in_place(call->owner, unconstify(char *, response->body), response->body_length,
-							&call->envelope, &problem))
-		http_keep_body(call->transfer, call->owner);
-	else
-		call->problem = psprintf("It is not JSON: %s.", problem);
 	MemoryContextSwitchTo(old_context);
+}
+
+void
+call_keep_answer(ApiCall *call)
+{
+	if (call->answer != NULL)
+		MemoryContextSetParent(call->answer, call->owner);
+	call->answer = NULL;
 }
 
 void
@@ -254,8 +282,11 @@ call_describe_failure(ApiCall *call, ApiError *error)
 	}
 	if (!call->parsed)
 		parse_answer(call);
-	if (call_is_success(call) && call->problem != NULL)
-		api_error_of_body(error, options, method, target, response, call->problem);
+	if (call_is_success(call) && call->outcome == JSON_TOO_LARGE)
+		api_error_of_size(error, options, method, target, call->problem);
+	else if (call_is_success(call) && call->problem != NULL)
+		api_error_of_body(error, options, method, target, response,
+						  psprintf("It is not JSON: %s.", call->problem));
 	else if (!call_is_success(call) && response->status / 100 == 2)
 		api_error_of_body(error, options, method, target, response,
 						  "200 or 206 was to be expected.");
@@ -293,13 +324,13 @@ try_again(ApiCall *call, RetryChance chance)
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(scratch);
 
+	/* The answer to an attempt that is over is no more use: none shall pile up. */
+	drop_answer(call);
 	http_end(call->transfer);
 	call->transfer = NULL;
-	call->parsed = false;
-	call->envelope = NULL;
 	call->state = CALL_DELAYED;
 	call->due = http_clock() + delay;
-	call->holds_back = retry_after_s > 0;
+	call->holds_back = retry_after_s > 0 || chance == RETRY_LATER;
 	http_wake_at(call->pool, call->due);
 	return true;
 }
@@ -409,9 +440,9 @@ api_start_change(const CrispOptions *options, const ApiChange *change, MemoryCon
 	call->callback.arg = call;
 	MemoryContextRegisterResetCallback(context, &call->callback);
 
-	/* Sending has let other calls receive, too: no one would wake those who wait for them. */
-	if (start_when_due(call))
-		progress(call->pool);
+	/* Sending lets other calls receive, too: no one would wake those who wait for them. */
+	(void) start_when_due(call);
+	progress(call->pool);
 	return call;
 }
 
@@ -468,17 +499,13 @@ get_on(ApiCall *call)
 bool
 api_is_ready(ApiCall *call)
 {
-	const HttpResponse *response;
-
 	if (!get_on(call) || call->state == CALL_REFUSED)
 		return call->state == CALL_REFUSED;
 
-	response = http_response(call->transfer);
-	if (response->outcome == HTTP_ANSWERED && !call->parsed)
+	if (http_response(call->transfer)->outcome == HTTP_ANSWERED && !call->parsed)
 	{
 		parse_answer(call);
-		if (call_is_success(call) && call->problem != NULL && call->request.repeatable &&
-			json_is_beginning(response->body, response->body_length))
+		if (call_is_success(call) && call->outcome == JSON_CUT && call->request.repeatable)
 			return !try_again(call, RETRY_ONCE);
 	}
 	return true;

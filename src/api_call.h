@@ -51,8 +51,10 @@ struct ApiCall
 
 	/* Of a settled call, once its answer was parsed. */
 	bool			parsed;
-	const JsonNode *envelope;
-	const char	   *problem; /* why there is no envelope, or NULL */
+	MemoryContext	answer;	  /* of the envelope, and of the body that it points into; or NULL */
+	JsonOutcome		outcome;  /* of parsing */
+	const JsonNode *envelope; /* NULL where the body isn't JSON, or is a null */
+	const char	   *problem;  /* why there is no envelope, or NULL */
 };
 
 extern bool call_is_get(const ApiCall *call);
@@ -65,6 +67,12 @@ extern void call_wait(ApiCall *call);
 
 /* Count how a call's latest attempt has ended, once. */
 extern void call_count_outcome(ApiCall *call, UsageOutcome outcome);
+
+/*
+ * Let the answer of a settled call, with all that was taken from it, live as long as the call's owner, instead of
+ * the call.
+ */
+extern void call_keep_answer(ApiCall *call);
 
 /* Say in words what is wrong with what a settled call has got.  Palloc'd in CurrentMemoryContext. */
 extern void call_describe_failure(ApiCall *call, ApiError *error);

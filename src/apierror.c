@@ -18,6 +18,7 @@
 #include "mb/pg_wchar.h"
 
 #include "apierror.h"
+#include "sqlstate.h"
 
 /* How much of an unexpected body is shown, bytes. */
 #define EXCERPT_BYTES 120
@@ -156,6 +157,16 @@ timeout_hint(const CrispOptions *options)
 		options->request_timeout_ms, options->low_speed_time_ms, options->low_speed_limit);
 }
 
+/*
+ * Which option has limited the size of an answer.
+ */
+static const char *
+size_hint(const CrispOptions *options)
+{
+	return psprintf("The server's option max_response_size allows %d bytes.",
+					options->max_response_bytes);
+}
+
 void
 api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *method,
 					  const char *target, const HttpResponse *response)
@@ -174,8 +185,7 @@ api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *
 	if (response->outcome == HTTP_TIMED_OUT)
 		error->hint = timeout_hint(options);
 	else if (response->outcome == HTTP_TOO_LARGE)
-		error->hint = psprintf("The server's option max_response_size allows %d bytes.",
-							   options->max_response_bytes);
+		error->hint = size_hint(options);
 }
 
 /*
@@ -204,9 +214,16 @@ static const StatusMeaning status_meanings[] = {
 	 "Check that the token in the user mapping has the scopes it needs, that it covers the website, and its tier."},
 	{404, 404, USAGE_REFUSED, ERRCODE_FDW_TABLE_NOT_FOUND, "Crisp does not know what was asked for",
 	 "Check option website_id on the server and on the foreign table, and the server's option base_url."},
+	{408, 408, USAGE_TIMED_OUT, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
+	 "Crisp did not wait for the request", "Try again."},
 	{420, 420, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 	 "Crisp's rate limit or request quota is reached",
 	 "Wait before trying again; quotas are reset daily."},
+	{422, 422, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	 "Crisp's rate limit or request quota is reached",
+	 "Wait before trying again; quotas are reset daily. If it stays like this, Crisp may not take what was sent: see its reason."},
+	{423, 423, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+	 "Crisp's request quota is spent", "Wait before trying again; quotas are reset daily."},
 	{429, 429, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 	 "Crisp's rate limit or request quota is reached",
 	 "Wait before trying again; quotas are reset daily."},
@@ -267,9 +284,21 @@ api_error_of_body(ApiError *error, const CrispOptions *options, const char *meth
 }
 
 void
+api_error_of_size(ApiError *error, const CrispOptions *options, const char *method,
+				  const char *target, const char *problem)
+{
+	error->outcome = USAGE_UNUSABLE;
+	error->code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	error->message = "answer of Crisp is too large";
+	error->detail = psprintf("%s %s/%s: %s.", method, options->base_url, target, problem);
+	error->hint = psprintf("%s Values may take twice as much, once they are told apart.",
+						   size_hint(options));
+}
+
+void
 api_error_of_limit(ApiError *error, const char *method, const char *target, int attempt, int limit)
 {
-	error->code = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+	error->code = ERRCODE_CRISP_REQUEST_LIMIT;
 	error->message = psprintf("statement needs more than %d request%s to Crisp", limit,
 							  limit == 1 ? "" : "s");
 	error->detail = psprintf("The next one would be %s %s, attempt %d.", method, target, attempt);

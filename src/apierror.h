@@ -60,6 +60,10 @@ extern void api_error_of_body(ApiError *error, const CrispOptions *options, cons
 							  const char *target, const HttpResponse *response,
 							  const char *problem);
 
+/* A body that is more than an answer may be once it's parsed; problem is a fragment of a sentence. */
+extern void api_error_of_size(ApiError *error, const CrispOptions *options, const char *method,
+							  const char *target, const char *problem);
+
 /* The statement may make no more requests than limit, and the next would be this. */
 extern void api_error_of_limit(ApiError *error, const char *method, const char *target, int attempt,
 							   int limit);

@@ -61,6 +61,7 @@ typedef struct Check
 	instr_time	  asked_at; /* when the latest request was made ... */
 	int64		  bytes;	/* ... and what had been received of earlier ones */
 	bool		  outside;	/* the token does not open the server's website */
+	const char	 *taken;	/* what of an answer is being taken, or could not be; or NULL */
 	Datum		  values[CHECK_COUNT];
 	bool		  nulls[CHECK_COUNT];
 } Check;
@@ -95,10 +96,19 @@ set_member(Check *check, int column, const JsonNode *data, const char *path)
 	ConversionProgress progress = {.element = -1};
 	const char		  *error;
 
+	check->taken = path;
 	if (path != NULL)
-		check->values[column] = conversion_run(conversion_create(TEXTOID, -1),
-											   json_path_get(data, json_path_parse(path, &error)),
-											   &progress, &check->nulls[column]);
+	{
+		bool  isnull;
+		Datum value = conversion_run(conversion_create(TEXTOID, -1),
+									 json_path_get(data, json_path_parse(path, &error)), &progress,
+									 &isnull);
+
+		/* Both together, and only now: it may not be text that the database can hold. */
+		check->values[column] = value;
+		check->nulls[column] = isnull;
+	}
+	check->taken = NULL;
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -189,12 +199,14 @@ check_website(Check *check)
 static void
 check_membership(Check *check)
 {
-	CrispOptions   *options = check->options;
+	CrispOptions   *options = palloc(sizeof(CrispOptions));
 	const char	   *error;
 	const JsonPath *path;
 	Pager		   *pager;
 	const JsonNode *row;
 
+	/* Of another resource; whatever may end this, the check's own options stay as they are. */
+	*options = *check->options;
 	options->resource = crisp_account_of_tier(options->tier)->websites;
 	path = json_path_parse(crisp_resource_key(options->resource)->path, &error);
 	pager = pager_begin(request_create(options, NIL, NULL, -1, NULL, false), NULL);
@@ -294,6 +306,11 @@ run_check(Check *check)
 	{
 		set_text(check, CHECK_DETAIL, problem->detail);
 		set_text(check, CHECK_HINT, problem->hint);
+		if (check->taken != NULL)
+			set_text(check, CHECK_DETAIL,
+					 psprintf("Crisp has taken the credentials. What it gives for \"%s\" is not "
+							  "a text that this database can hold.",
+							  check->taken));
 	}
 	if (check->outside)
 	{

@@ -170,12 +170,14 @@ conversion_run(Conversion *conversion, const JsonNode *value, ConversionProgress
 	Datum datum = (Datum) 0;
 
 	progress->value = value;
-	*isnull = (value == NULL);
 	if (value != NULL)
 		datum = convert_value(conversion, value, progress);
 	if (OidIsValid(conversion->domain))
-		domain_check(datum, *isnull, conversion->domain, &conversion->domain_cache,
+		domain_check(datum, value == NULL, conversion->domain, &conversion->domain_cache,
 					 conversion->context);
+
+	/* Not before: who catches an error must not find a value that isn't NULL, and isn't there. */
+	*isnull = value == NULL;
 	return datum;
 }
 

@@ -35,7 +35,7 @@ extern Conversion *conversion_create(Oid type, int32 typmod);
 /*
  * Convert a value; NULL stands for a missing one and for JSON null, and gives
  * NULL.  The result is palloc'd in CurrentMemoryContext and holds no pointer
- * into the value.
+ * into the value.  *isnull is set when there is a result, and not where an error is raised.
  *
  * Raises the type's own error when the value doesn't fit, and the domain's,
  * also for NULL; 22008 (datetime_field_overflow) for epoch milliseconds that

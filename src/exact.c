@@ -23,6 +23,7 @@
 #include "exact.h"
 #include "fact.h"
 #include "order.h"
+#include "sqlstate.h"
 #include "timerange.h"
 
 /* A closed interval of Unix milliseconds; the extremes of int64 stand for no bound. */
@@ -156,7 +157,7 @@ next_of_group(ExactReader *reader, int64 rows, bool is_last)
 pg_noreturn static void
 raise_no_dates(const ExactReader *reader)
 {
-	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
+	ereport(ERROR, (errcode(ERRCODE_CRISP_NOT_EXACT),
 					errmsg("cannot read \"%s\" exactly, server \"%s\"",
 						   reader->request->options->resource->name,
 						   reader->request->options->server_name),

@@ -25,6 +25,7 @@
 
 #include "connection.h"
 #include "http.h"
+#include "http_head.h"
 #include "http_options.h"
 
 /* A body's first allocation; it doubles from there. */
@@ -55,18 +56,15 @@ struct HttpTransfer
 	bool complete;
 
 	/* all from malloc() */
-	struct curl_slist *headers;
-	char			  *content_type;
-	char			  *retry_after;
-	char			  *date;
-	char			  *location;
+	struct curl_slist *headers; /* of the request */
+	HttpHead		   head;
 	char			  *body;
 
 	size_t		 body_length;
 	size_t		 body_capacity;
 	size_t		 body_limit;
-	bool		 head_complete;
-	bool		 too_large;
+	bool		 body_too_large;
+	bool		 head_too_large;
 	bool		 out_of_memory;
 	HttpResponse response;
 };
@@ -118,19 +116,6 @@ release_body(HttpTransfer *transfer)
 	transfer->body_capacity = 0;
 }
 
-static void
-release_headers(HttpTransfer *transfer)
-{
-	free(transfer->content_type);
-	free(transfer->retry_after);
-	free(transfer->date);
-	free(transfer->location);
-	transfer->content_type = NULL;
-	transfer->retry_after = NULL;
-	transfer->date = NULL;
-	transfer->location = NULL;
-}
-
 /* The reset callback of the transfer's context. */
 static void
 release_transfer(void *arg)
@@ -139,7 +124,7 @@ release_transfer(void *arg)
 
 	release_handle(transfer);
 	release_body(transfer);
-	release_headers(transfer);
+	http_head_release(&transfer->head);
 	connection_release(transfer->pool);
 }
 
@@ -151,17 +136,6 @@ trim_period(char *text)
 
 	if (length > 0 && text[length - 1] == '.')
 		text[length - 1] = '\0';
-}
-
-/* Make text from the network fit for any encoding, and for one line. */
-static void
-make_printable(char *text)
-{
-	for (; *text != '\0'; text++)
-	{
-		if (*text < ' ' || *text > '~')
-			*text = '?';
-	}
 }
 
 /* Make room in the body for so many bytes more and a NUL. */
@@ -177,6 +151,7 @@ enlarge_body(HttpTransfer *transfer, size_t length)
 
 	while (capacity < needed)
 		capacity *= 2;
+	capacity = Min(capacity, transfer->body_limit + 1);
 	body = realloc(transfer->body, capacity);
 	if (body == NULL)
 		return false;
@@ -194,7 +169,7 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 
 	if (length > transfer->body_limit - transfer->body_length)
 	{
-		transfer->too_large = true;
+		transfer->body_too_large = true;
 		return 0;
 	}
 	if (!enlarge_body(transfer, length))
@@ -208,64 +183,26 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	return length;
 }
 
-/*
- * If line, which need not end in NUL, is the named header, put a copy of its
- * value into *value.  Returns false for lack of memory.
- */
-static bool
-keep_header(const char *line, size_t length, const char *name, char **value)
-{
-	size_t		name_length = strlen(name);
-	const char *start = line + name_length + 1;
-	const char *end = line + length;
-	char	   *copy;
-
-	if (length <= name_length || line[name_length] != ':' ||
-		pg_strncasecmp(line, name, name_length) != 0)
-		return true;
-
-	while (start < end && (*start == ' ' || *start == '\t'))
-		start++;
-	while (start < end && strchr(" \t\r\n", end[-1]) != NULL)
-		end--;
-
-	copy = strndup(start, end - start);
-	if (copy == NULL)
-		return false;
-	make_printable(copy);
-	free(*value);
-	*value = copy;
-	return true;
-}
-
-/* libcurl has received a line of the answer's head. */
+/* libcurl has received a line of the answer's head, or of the trailers behind its body. */
 static size_t
 receive_header(char *line, size_t size, size_t count, void *arg)
 {
 	HttpTransfer *transfer = arg;
 	size_t		  length = size * count;
 
-	if (length == 0)
-		return 0;
-
-	/* A status line: what came before belongs to an interim answer (1xx). */
-	if (length >= 5 && memcmp(line, "HTTP/", 5) == 0)
+	switch (http_head_take(&transfer->head, line, length))
 	{
-		release_headers(transfer);
-		transfer->head_complete = false;
-		return length;
+		case HTTP_HEAD_TAKEN:
+			return length;
+		case HTTP_HEAD_TOO_LARGE:
+			transfer->head_too_large = true;
+			break;
+		case HTTP_HEAD_NO_MEMORY:
+			transfer->out_of_memory = true;
+			break;
 	}
-	if (line[0] == '\r' || line[0] == '\n')
-		transfer->head_complete = true;
-
-	if (keep_header(line, length, "Content-Type", &transfer->content_type) &&
-		keep_header(line, length, "Retry-After", &transfer->retry_after) &&
-		keep_header(line, length, "Date", &transfer->date) &&
-		keep_header(line, length, "Location", &transfer->location))
-		return length;
-
-	transfer->out_of_memory = true;
-	return 0;
+	/* Anything but length ends the transfer. */
+	return length + 1;
 }
 
 /* Where the answer goes. */
@@ -337,8 +274,6 @@ http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 		ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("could not prepare an HTTP request: %s",
 														   curl_easy_strerror(result))));
 	attach(transfer);
-
-	http_progress(pool);
 	return transfer;
 }
 
@@ -429,6 +364,9 @@ transfer_outcome(CURL *easy, CURLcode result)
 		case CURLE_UNSUPPORTED_PROTOCOL:
 		case CURLE_WEIRD_SERVER_REPLY:
 		case CURLE_BAD_CONTENT_ENCODING:
+#if LIBCURL_VERSION_NUM >= 0x080600
+		case CURLE_TOO_LARGE: /* what is around the body */
+#endif
 			return HTTP_GARBLED;
 
 		case CURLE_FILESIZE_EXCEEDED:
@@ -455,17 +393,22 @@ set_outcome(HttpTransfer *transfer, CURLcode result)
 	(void) curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
 
 	response->outcome = transfer_outcome(transfer->easy, result);
-	if (transfer->too_large)
+	if (transfer->body_too_large)
 	{
 		response->outcome = HTTP_TOO_LARGE;
 		message = "Maximum file size exceeded";
+	}
+	else if (transfer->head_too_large)
+	{
+		response->outcome = HTTP_GARBLED;
+		message = "Too large response headers";
 	}
 	else if (transfer->out_of_memory)
 	{
 		response->outcome = HTTP_FAILED;
 		message = "Out of memory";
 	}
-	else if (result == CURLE_OK && transfer->head_complete)
+	else if (result == CURLE_OK && transfer->head.complete)
 		message = "";
 	else if (result == CURLE_OK)
 	{
@@ -479,7 +422,7 @@ set_outcome(HttpTransfer *transfer, CURLcode result)
 		message = curl_easy_strerror(result);
 	if (message != NULL)
 		snprintf(response->message, sizeof(response->message), "%s", message);
-	make_printable(response->message);
+	http_make_printable(response->message);
 	trim_period(response->message);
 }
 
@@ -492,12 +435,10 @@ conclude(HttpTransfer *transfer, CURLcode result)
 	long		  status = 0;
 	long		  head_bytes = 0;
 	curl_off_t	  body_bytes = 0;
-	curl_off_t	  retry_after = 0;
 
 	(void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	(void) curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &head_bytes);
 	(void) curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &body_bytes);
-	(void) curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after);
 	set_outcome(transfer, result);
 	release_handle(transfer);
 
@@ -506,11 +447,11 @@ conclude(HttpTransfer *transfer, CURLcode result)
 		release_body(transfer);
 
 	response->status = (int) status;
-	response->content_type = transfer->content_type != NULL ? transfer->content_type : "";
-	response->retry_after = transfer->retry_after;
-	response->retry_after_s = Max(retry_after, 0);
-	response->date = transfer->date ? Max(curl_getdate(transfer->date, NULL), 0) : 0;
-	response->location = transfer->location;
+	response->content_type = transfer->head.content_type ? transfer->head.content_type : "";
+	response->retry_after = transfer->head.retry_after;
+	response->retry_after_s = http_head_retry_after(&transfer->head);
+	response->date = http_head_date(&transfer->head);
+	response->location = transfer->head.location;
 	response->body = transfer->body != NULL ? transfer->body : "";
 	response->body_length = transfer->body_length;
 	response->wire_bytes = (int64) head_bytes + body_bytes;

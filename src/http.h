@@ -26,9 +26,9 @@ typedef enum HttpOutcome
 	HTTP_TLS_UNTRUSTED,	 /* certificate, or our own set-up of TLS; nothing was sent */
 	HTTP_TIMED_OUT,		 /* connected, but no whole answer within timeout_ms, or too slow */
 	HTTP_BROKEN,		 /* the connection ended before the answer did */
-	HTTP_GARBLED,		 /* no HTTP, or the body isn't in the encoding that its head names */
-	HTTP_TOO_LARGE,		 /* the body grew over max_response_bytes */
-	HTTP_FAILED			 /* anything else; see message */
+	HTTP_GARBLED, /* no HTTP, a head without end, or the body isn't in the encoding that it names */
+	HTTP_TOO_LARGE, /* the body grew over max_response_bytes */
+	HTTP_FAILED		/* anything else; see message */
 } HttpOutcome;
 
 /*
@@ -65,7 +65,7 @@ typedef struct HttpResponse
 	int			status;		   /* 0 when none came */
 	const char *content_type;  /* never NULL */
 	const char *retry_after;   /* as it came; NULL when absent */
-	int64		retry_after_s; /* what it says, seconds from now; 0 when absent or not understood */
+	int64		retry_after_s; /* what it says, as http_head_retry_after() */
 	int64		date;	  /* by the server's clock, Unix seconds; 0 when absent or not understood */
 	const char *location; /* of a redirect (never followed), NULL when absent */
 	const char *body;	  /* ends in a NUL that body_length doesn't count; empty
@@ -117,7 +117,7 @@ extern pgsocket http_pool_socket(HttpPool *pool);
 extern void http_append_waits(bool waits);
 
 /*
- * Start a request; returns at once.  The transfer and all that it holds
+ * Start a request; returns at once, and http_progress() sends it.  The transfer and all that it holds
  * belong to owner, whose reset or deletion aborts and releases it.  What
  * request points to is copied.
  *
@@ -125,8 +125,7 @@ extern void http_append_waits(bool waits);
  * out to be dead.  Everything else goes over a connection of its own, and so
  * is sent at most once.
  *
- * Raises HV001 for lack of memory, 53000 for lack of descriptors, and what
- * http_progress() raises.
+ * Raises HV001 for lack of memory, HV000 where libcurl won't, and 53000 for lack of descriptors.
  */
 extern HttpTransfer *http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner);
 

@@ -36,6 +36,22 @@ typedef enum JsonNodeKind
 	JSON_NODE_OBJECT
 } JsonNodeKind;
 
+/* What came of parsing. */
+typedef enum JsonOutcome
+{
+	JSON_PARSED,
+	JSON_INVALID,
+	JSON_CUT,	   /* more bytes might have made it JSON: it was cut, or nothing at all */
+	JSON_TOO_LARGE /* it has more values than it may have, or is too long as a text */
+} JsonOutcome;
+
+/*
+ * How much memory nodes may take, in bytes, where the text they are of comes from a server that
+ * may send so many bytes.  Crisp's own answers take some one and a half times as much as their text;
+ * one that is all brackets and commas would take sixteen times as much.
+ */
+#define JSON_NODE_BYTES(text_bytes) Max(2 * (size_t) (text_bytes), (size_t) 256 * 1024)
+
 /*
  * Parse text (length bytes, UTF-8, need not end in NUL) as one JSON value.
  * White space may surround it; anything else after it is an error, and so is
@@ -59,18 +75,15 @@ extern bool json_parse(MemoryContext owner, const char *text, size_t length, con
 
 /*
  * The same without copying the text: the nodes point into it, so it must live
- * as long as owner.  It is left as it is unless json_parse_in_place() returns true.  From
+ * as long as owner.  It is left as it is unless the result is JSON_PARSED.  From
  * then on it belongs to the nodes, which change it when they are asked for
  * their values; text[length] must be writable, too.
+ *
+ * The nodes take no more than max_bytes of memory; no node is left of what is refused.  *node and *error are NULL
+ * where there is none.
  */
-extern bool json_parse_in_place(MemoryContext owner, char *text, size_t length,
-								const JsonNode **node, char **error);
-
-/*
- * Whether a text that json_parse() refused may be the beginning of one that it
- * takes: JSON that was cut, or nothing at all.  Raises what json_parse() raises.
- */
-extern bool json_is_beginning(const char *text, size_t length);
+extern JsonOutcome json_parse_in_place(MemoryContext owner, char *text, size_t length,
+									   size_t max_bytes, const JsonNode **node, char **error);
 
 extern JsonNodeKind json_node_kind(const JsonNode *node);
 

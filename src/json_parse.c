@@ -45,50 +45,53 @@ typedef struct Parser
 	JsonNode	   *nodes;
 	size_t			n_nodes;
 	size_t			capacity;
+	size_t			max_nodes;
 	char		   *key; /* of the value to come */
 	uint32			key_length;
 	uint32			open[JSON_MAX_DEPTH]; /* arrays and objects around it, by their nodes */
 	int				depth;
 	Expected		expected;
-	const char	   *problem;	/* NULL while there is none */
+	JsonOutcome		outcome;
+	const char	   *problem;	/* why it isn't JSON_PARSED; NULL while it is */
 	size_t			problem_at; /* byte of the text, from 0 */
-	bool			cut;		/* the problem is that the text has ended */
 } Parser;
 
-static void		 run_parser(Parser *parser, MemoryContext owner, char *text, size_t length);
+static void		 run_parser(Parser *parser, MemoryContext owner, char *text, size_t length,
+							size_t max_nodes);
 static bool		 accept_token(Parser *parser);
 static bool		 add_value(Parser *parser, JsonTokenType token);
 static JsonNode *add_node(Parser *parser, JsonNodeKind kind);
 static bool		 close_container(Parser *parser, JsonNodeKind kind);
-static void		 set_problem(Parser *parser, const char *problem);
+static void		 set_problem(Parser *parser, JsonOutcome outcome, const char *problem);
 static bool		 is_cut_token(const char *token, const char *end);
 
 /*
  * json_parse_in_place -- parse a text that the nodes will point into
  */
-bool
-json_parse_in_place(MemoryContext owner, char *text, size_t length, const JsonNode **node,
-					char **error)
+JsonOutcome
+json_parse_in_place(MemoryContext owner, char *text, size_t length, size_t max_bytes,
+					const JsonNode **node, char **error)
 {
 	Parser parser;
 
 	*node = NULL;
+	*error = NULL;
 	if (length > JSON_MAX_LENGTH)
 	{
 		*error = psprintf("%zu bytes are too long for one text", length);
-		return false;
+		return JSON_TOO_LARGE;
 	}
 
-	run_parser(&parser, owner, text, length);
-	if (parser.problem != NULL)
+	run_parser(&parser, owner, text, length, max_bytes / sizeof(JsonNode));
+	if (parser.outcome != JSON_PARSED)
 	{
 		*error = psprintf("%s at byte %zu", parser.problem, parser.problem_at + 1);
 		pfree(parser.nodes);
-		return false;
+		return parser.outcome;
 	}
 	if (parser.nodes[0].kind != JSON_NODE_NULL)
 		*node = parser.nodes;
-	return true;
+	return JSON_PARSED;
 }
 
 /*
@@ -107,25 +110,10 @@ json_parse(MemoryContext owner, const char *text, size_t length, const JsonNode 
 		memcpy(copy, text, length);
 		copy[length] = '\0';
 	}
-	parsed = json_parse_in_place(owner, copy, length, node, error);
+	parsed = json_parse_in_place(owner, copy, length, SIZE_MAX, node, error) == JSON_PARSED;
 	if (!parsed && copy != NULL)
 		pfree(copy);
 	return parsed;
-}
-
-/*
- * json_is_beginning -- might more bytes have made a text JSON?
- */
-bool
-json_is_beginning(const char *text, size_t length)
-{
-	Parser parser;
-
-	if (length > JSON_MAX_LENGTH)
-		return false;
-	run_parser(&parser, CurrentMemoryContext, unconstify(char *, text), length);
-	pfree(parser.nodes);
-	return parser.problem != NULL && parser.cut;
 }
 
 /*
@@ -134,18 +122,19 @@ json_is_beginning(const char *text, size_t length)
  * Only reads the text.
  */
 static void
-run_parser(Parser *parser, MemoryContext owner, char *text, size_t length)
+run_parser(Parser *parser, MemoryContext owner, char *text, size_t length, size_t max_nodes)
 {
 	parser->lexer = json_lexer_create(text, length);
 	parser->n_nodes = 0;
-	parser->capacity = length / BYTES_PER_NODE + 8;
+	parser->max_nodes = max_nodes;
+	parser->capacity = Min(length / BYTES_PER_NODE + 8, max_nodes);
 	parser->nodes = MemoryContextAllocHuge(owner, parser->capacity * sizeof(JsonNode));
 	parser->key = NULL;
 	parser->key_length = 0;
 	parser->depth = 0;
 	parser->expected = EXPECT_VALUE;
+	parser->outcome = JSON_PARSED;
 	parser->problem = NULL;
-	parser->cut = false;
 
 	do
 	{
@@ -153,20 +142,21 @@ run_parser(Parser *parser, MemoryContext owner, char *text, size_t length)
 
 		if (lexed != JSON_SUCCESS)
 		{
-			parser->cut = lexed == JSON_INVALID_TOKEN &&
-						  parser->lexer->token_terminator >= text + length &&
-						  is_cut_token(parser->lexer->token_start, text + length);
-			set_problem(parser, parser->cut ? "unexpected end" : "invalid token");
+			bool cut = lexed == JSON_INVALID_TOKEN &&
+					   parser->lexer->token_terminator >= text + length &&
+					   is_cut_token(parser->lexer->token_start, text + length);
+
+			set_problem(parser, cut ? JSON_CUT : JSON_INVALID,
+						cut ? "unexpected end" : "invalid token");
 		}
 		else if (parser->lexer->token_type == JSON_TOKEN_END)
 		{
 			if (parser->expected == EXPECT_NOTHING)
 				break;
-			parser->cut = true;
-			set_problem(parser, "unexpected end");
+			set_problem(parser, JSON_CUT, "unexpected end");
 		}
 		else if (!accept_token(parser) && parser->problem == NULL)
-			set_problem(parser, "unexpected token");
+			set_problem(parser, JSON_INVALID, "unexpected token");
 	} while (parser->problem == NULL);
 
 	pfree(parser->lexer);
@@ -243,11 +233,12 @@ add_value(Parser *parser, JsonTokenType token)
 		case JSON_TOKEN_ARRAY_START:
 			if (parser->depth == JSON_MAX_DEPTH)
 			{
-				set_problem(parser, "nesting too deep");
+				set_problem(parser, JSON_INVALID, "nesting too deep");
 				return false;
 			}
-			(void) add_node(parser,
-							token == JSON_TOKEN_OBJECT_START ? JSON_NODE_OBJECT : JSON_NODE_ARRAY);
+			if (add_node(parser, token == JSON_TOKEN_OBJECT_START ? JSON_NODE_OBJECT
+																  : JSON_NODE_ARRAY) == NULL)
+				return false;
 			parser->open[parser->depth++] = (uint32) parser->n_nodes - 1;
 			parser->expected = token == JSON_TOKEN_OBJECT_START ? EXPECT_KEY_OR_END
 																: EXPECT_ELEMENT_OR_END;
@@ -272,6 +263,8 @@ add_value(Parser *parser, JsonTokenType token)
 			return false;
 	}
 	node = add_node(parser, kind);
+	if (node == NULL)
+		return false;
 	node->value.text = text;
 	node->length = length;
 	parser->expected = parser->depth > 0 ? EXPECT_COMMA_OR_END : EXPECT_NOTHING;
@@ -279,7 +272,8 @@ add_value(Parser *parser, JsonTokenType token)
 }
 
 /*
- * add_node -- a node for the value at hand, with nothing inside yet
+ * add_node -- a node for the value at hand, with nothing inside yet; NULL if
+ * there may be no more
  */
 static JsonNode *
 add_node(Parser *parser, JsonNodeKind kind)
@@ -288,9 +282,14 @@ add_node(Parser *parser, JsonNodeKind kind)
 
 	if (parser->n_nodes % NODES_BETWEEN_CHECKS == 0)
 		CHECK_FOR_INTERRUPTS();
+	if (parser->n_nodes == parser->max_nodes)
+	{
+		set_problem(parser, JSON_TOO_LARGE, "too many values");
+		return NULL;
+	}
 	if (parser->n_nodes == parser->capacity)
 	{
-		parser->capacity *= 2;
+		parser->capacity = Min(parser->capacity * 2, parser->max_nodes);
 		parser->nodes = repalloc_huge(parser->nodes, parser->capacity * sizeof(JsonNode));
 	}
 	node = &parser->nodes[parser->n_nodes++];
@@ -326,13 +325,14 @@ close_container(Parser *parser, JsonNodeKind kind)
  * The lexer has none at the end of the text.
  */
 static void
-set_problem(Parser *parser, const char *problem)
+set_problem(Parser *parser, JsonOutcome outcome, const char *problem)
 {
 	const JsonLexContext *lexer = parser->lexer;
 	const char			 *token = lexer->token_start;
 
-	if (parser->cut)
+	if (outcome == JSON_CUT)
 		token = lexer->input + lexer->input_length;
+	parser->outcome = outcome;
 	parser->problem = problem;
 	parser->problem_at = token - lexer->input;
 }

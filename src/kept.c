@@ -44,6 +44,13 @@ end_transaction(XactEvent event, void *arg)
 	Level *ended = levels;
 	int64  rows = 0;
 
+	if (event == XACT_EVENT_PRE_PREPARE && levels != NULL)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot PREPARE a transaction that has written to crisp_fdw foreign tables"),
+			 errdetail("Crisp has made the changes, and a later ROLLBACK PREPARED could not "
+					   "tell that it keeps them.")));
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE ||
 		event == XACT_EVENT_PARALLEL_PRE_COMMIT)
 		return;

@@ -5,7 +5,8 @@
  *
  * Exponential backoff with full jitter: before the n-th retry, any time up to
  * retry_delay * 2^(n-1) is as likely as any other.  Who has been turned away
- * together with others does not come back together with them.
+ * together with others does not come back together with them.  Where Crisp was asked too often, and doesn't
+ * say when to come back, it takes longer.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -22,16 +23,35 @@
 /* Doubling ends here, however many retries there are. */
 #define LONGEST_DELAY_MS 30000
 
+/* How many times as long as after another failure it's waited for a quota, as users of the API do. */
+#define LATER_FACTOR 5
+
 /*
- * The chance that a status gives.  420 and 429 say that nothing was done
- * [doc], while after any 5xx something may have been.
+ * Whether a status says that Crisp was asked too often, or the quota is spent: 420 and 429 [doc], 422 and
+ * 423 [seen].  Nothing was done then.
  */
+static bool
+is_asked_too_often(int status)
+{
+	return status == 420 || status == 422 || status == 423 || status == 429;
+}
+
+/*
+ * Whether a status says that the server couldn't, or didn't wait for all of the request.  Something may have
+ * been done all the same.
+ */
+static bool
+is_failure_of_server(int status)
+{
+	return status == 408 || (status >= 500 && status <= 599);
+}
+
 static RetryChance
 status_chance(int status, bool repeatable)
 {
-	if (status == 420 || status == 429)
-		return RETRY_OFTEN;
-	return status >= 500 && status <= 599 && repeatable ? RETRY_OFTEN : RETRY_NEVER;
+	if (is_asked_too_often(status))
+		return RETRY_LATER;
+	return is_failure_of_server(status) && repeatable ? RETRY_OFTEN : RETRY_NEVER;
 }
 
 RetryChance
@@ -64,7 +84,7 @@ retry_chance(const HttpResponse *response, bool repeatable)
 
 /*
  * What has arrived, and did not come back with a refusal, may have been acted on.  Statuses
- * from 300 to 499 are refusals; a success whose body is not to be used is none.
+ * from 300 to 499 are refusals, but for 408; a success whose body is not to be used is none.
  */
 bool
 retry_may_have_acted(const HttpResponse *response)
@@ -78,7 +98,8 @@ retry_may_have_acted(const HttpResponse *response)
 			return false;
 
 		case HTTP_ANSWERED:
-			return response->status < 300 || response->status > 499;
+			return response->status < 300 || response->status > 499 ||
+				   is_failure_of_server(response->status);
 
 		case HTTP_TIMED_OUT:
 		case HTTP_BROKEN:
@@ -103,16 +124,31 @@ retry_jitter(int64 longest_ms)
 }
 
 /*
- * The longest wait before a retry, the first being number 1.
+ * The longest wait before a retry, the first being number 1, where the first one is so long.
  */
 static int64
-longest_delay(const CrispOptions *options, int retry)
+longest_delay(int64 first_ms, int retry)
 {
-	int64 delay = options->retry_delay_ms;
+	int64 delay = first_ms;
 
 	while (--retry > 0 && delay < LONGEST_DELAY_MS)
 		delay *= 2;
-	return Max(Min(delay, LONGEST_DELAY_MS), options->retry_delay_ms);
+	return Max(Min(delay, LONGEST_DELAY_MS), first_ms);
+}
+
+/*
+ * How long to wait where the server doesn't say.  Who asked too often waits for at least half of the longest
+ * time: to come back at once would spend a request on another refusal.
+ */
+static int64
+own_delay(const CrispOptions *options, int retry, RetryChance chance)
+{
+	int64 longest;
+
+	if (chance != RETRY_LATER)
+		return retry_jitter(longest_delay(options->retry_delay_ms, retry));
+	longest = longest_delay((int64) options->retry_delay_ms * LATER_FACTOR, retry);
+	return longest / 2 + retry_jitter(longest / 2);
 }
 
 int64
@@ -131,7 +167,7 @@ retry_delay(const CrispOptions *options, RetryState *state, RetryChance chance, 
 	if (retry_after_s > 0)
 		delay = retry_after_s * 1000 + retry_jitter(options->retry_delay_ms);
 	else
-		delay = retry_jitter(longest_delay(options, state->attempts));
+		delay = own_delay(options, state->attempts, chance);
 	delay = Min(delay, left);
 
 	if (chance == RETRY_ONCE)

@@ -18,7 +18,8 @@ typedef enum RetryChance
 {
 	RETRY_NEVER, /* the next would fail in the same way */
 	RETRY_ONCE,	 /* most likely so, but it costs little to see */
-	RETRY_OFTEN	 /* it may pass */
+	RETRY_OFTEN, /* it may pass */
+	RETRY_LATER	 /* it passes with time alone: Crisp was asked too often */
 } RetryChance;
 
 /* The attempts of one request so far.  Zeroed at its start. */

@@ -19,7 +19,7 @@
 typedef enum UsageOutcome
 {
 	USAGE_ANSWERED,		/* with what was asked for, or that there is none */
-	USAGE_RATE_LIMITED, /* 420, 429 */
+	USAGE_RATE_LIMITED, /* 420, 422, 423, 429 */
 	USAGE_REFUSED,		/* any other answer but 5xx: credentials, plan, redirect, ... */
 	USAGE_SERVER_ERROR, /* 5xx */
 	USAGE_UNREACHABLE,	/* no connection, or none that is secure */

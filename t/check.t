@@ -8,6 +8,7 @@ use CrispListener;
 use CrispSandbox;
 use CrispSession;
 use JSON::PP;
+use MIME::Base64 qw(encode_base64);
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
@@ -412,6 +413,64 @@ my $descriptors = $session->descriptors;
 $session->query("DO \$\$ BEGIN FOR i IN 1 .. 100 LOOP PERFORM crisp_fdw_check('support'); END LOOP; END \$\$");
 is($session->descriptors, $descriptors, 'a hundred problems leave no descriptor behind');
 $sandbox->reset;
+
+#
+# What Crisp sends may be no text that the database can hold.  One session goes through all of them.
+#
+my %encodings = (
+	UTF8 => { bad => [ '\u0000', 'Acme\u0000', '\xff', '\xed\xa0\x80' ], good => [ "caf\xc3\xa9", "\xe2\x98\x95", '' ] },
+	LATIN1 => { bad => [ '\u0000', "\xe2\x98\x95", '\u2615', "\xc3" ], good => [ "caf\xc3\xa9", '' ] },
+	EUC_JP => { bad => [ '\u0000', "\xe2\x98\x95", "\xf0\x9f\x98\x80" ], good => [ "\xe6\xbc\xa2", '' ] });
+
+foreach my $encoding (sort keys %encodings)
+{
+	my $database = lc $encoding;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database ENCODING '$encoding' LOCALE 'C' TEMPLATE template0");
+	$node->safe_psql($database, <<"END");
+CREATE EXTENSION crisp_fdw;
+CREATE SERVER support FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '@{[ $sandbox->url ]}', website_id '$website');
+CREATE USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (@{[ credential_options($sandbox, 'website') ]});
+CREATE SERVER plugin FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '@{[ $sandbox->url ]}', website_id '$website');
+CREATE USER MAPPING FOR CURRENT_USER SERVER plugin OPTIONS (@{[ credential_options($sandbox, 'plugin') ]});
+CREATE SERVER owner FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '@{[ $sandbox->url ]}', website_id '$website');
+CREATE USER MAPPING FOR CURRENT_USER SERVER owner OPTIONS (@{[ credential_options($sandbox, 'user') ]});
+END
+	my $other = CrispSession->start($node, dbname => $database);
+
+	# Any member of any answer that is shown.
+	foreach my $case (
+		[ support => "website/$website", 'name' ],
+		[ support => "website/$website", 'domain' ],
+		[ plugin => 'plugin/connect/account', 'plugin_id' ],
+		[ owner => 'user/account', 'email' ])
+	{
+		my ($server, $path, $member) = @{$case};
+
+		foreach my $kind (qw(bad good))
+		{
+			foreach my $text (@{ $encodings{$encoding}->{$kind} })
+			{
+				my $raw = $text =~ s/\\x(..)/chr hex $1/ger;
+				my $printable = $raw =~ s/([^ -~])/sprintf '<%02x>', ord $1/ger;
+
+				$sandbox->control({
+					answers => [ {
+						match => { path => $path },
+						body_base64 => encode_base64(qq({"error":false,"reason":"resolved","data":{"$member":"$raw"}}), '') } ] });
+				my $row = $other->query(
+					"SELECT status, detail IS NOT NULL, num_nulls(website_name, website_domain, account_id, account_name) < 4 FROM crisp_fdw_check('$server')");
+				$kind eq 'good'
+				  ? is($row, 'ok|f|t', "$encoding: $member '$printable'")
+				  : like($row, qr/^(character|invalid byte sequence|unsupported Unicode escape).*\|t\|/,
+					"$encoding: $member '$printable' is told of");
+			}
+		}
+		$sandbox->reset;
+		is($other->query("SELECT status FROM crisp_fdw_check('$server')"), 'ok', "$encoding: and then all is well");
+	}
+	$other->quit;
+}
 
 # A statement that is cancelled is, and so is one that takes too long.
 $sandbox->control({ answers => [ { match => { path => '*' }, hang => JSON::PP::true } ] });

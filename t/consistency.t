@@ -733,7 +733,7 @@ foreach my $case (
 		}
 		my $error = $session->fails(
 			"CREATE TABLE taken AS SELECT * FROM $exact",
-			{   sqlstate => 'HV000',
+			{   sqlstate => 'CS003',
 				message  => 'cannot read "conversations" exactly, server "support"',
 				detail   => 'Crisp does not keep to the dates (updated_at) that it was asked for.',
 				hint     => 'Set scan_mode to fast.' },
@@ -905,7 +905,7 @@ foreach my $count (0, 1, 2, 49)
 	$sandbox->control({ honour_filters => $false });
 	CrispSession->start($node)->fails(
 		"SELECT people_id FROM $exact",
-		{   sqlstate => 'HV000',
+		{   sqlstate => 'CS003',
 			message  => qr/^cannot read "people_profiles" exactly/,
 			detail   => 'Crisp does not keep to the dates (created_at) that it was asked for.' },
 		'profiles in no order and without dates');

@@ -287,6 +287,37 @@ answer_fails(
 	},
 	{ %QUOTA, detail => "GET $target answered HTTP 420, reason \"quota_limit_exceeded\"." });
 answer_fails(
+	'status 423',
+	{
+		status => 423,
+		body => envelope(error => JSON::PP::true, reason => 'quota_limit_exceeded', data => {})
+	},
+	{
+		%QUOTA,
+		message => 'Crisp\'s request quota is spent, server "support"',
+		detail => "GET $target answered HTTP 423, reason \"quota_limit_exceeded\"."
+	});
+answer_fails(
+	'status 422',
+	{
+		status => 422,
+		body => envelope(error => JSON::PP::true, reason => 'invalid_data', data => { message => 'No such thing' })
+	},
+	{
+		%QUOTA,
+		detail => "GET $target answered HTTP 422, reason \"invalid_data\": No such thing.",
+		hint => qr/^Wait before trying again; .* Crisp may not take what was sent: see its reason\. Requests/
+	});
+answer_fails(
+	'status 408',
+	{ status => 408, body => '' },
+	{
+		sqlstate => 'HV00M',
+		message => 'Crisp did not wait for the request, server "support"',
+		detail => "GET $target answered HTTP 408.",
+		hint => 'Try again.'
+	});
+answer_fails(
 	'status 500 with HTML',
 	{ status => 500, headers => { 'Content-Type' => 'text/html' }, body => '<h1>Oh no</h1>' },
 	{ %DOWN, detail => "GET $target answered HTTP 500." });

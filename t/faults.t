@@ -131,10 +131,9 @@ my $packed_page = gzip(qq({"error":false,"reason":"listed","data":[{"session_id"
 # Name, answer, SQLSTATE when it does not pass, attempts made then.
 my @passing = (
 	(   map { [ "status $_", { status => $_ }, 'HV00M', $ATTEMPTS ] }
-		  (500, 501, 502, 503, 504, 520)
+		  (408, 500, 501, 502, 503, 504, 520)
 	),
-	[ 'status 420', { status => 420 }, '53400', $ATTEMPTS ],
-	[ 'status 429', { status => 429 }, '53400', $ATTEMPTS ],
+	(map { [ "status $_", { status => $_ }, '53400', $ATTEMPTS ] } (420, 422, 423, 429)),
 	[   'status 502 with HTML',
 		{ status => 502, headers => { 'Content-Type' => 'text/html' }, body => '<h1>Oh no</h1>' },
 		'HV00M', $ATTEMPTS ],
@@ -391,7 +390,7 @@ sub time_of_retry
 	return $second->{at_ms} - $first->{at_ms};
 }
 
-foreach my $status (429, 420, 503)
+foreach my $status (429, 423, 422, 420, 503)
 {
 	answer_with('*/conversations/3',
 		{ times => 1, status => $status, headers => { 'Retry-After' => '1' } });
@@ -410,7 +409,28 @@ answer_with('*/conversations/3',
 is($session->query($all), $rows, 'Retry-After as a date: all rows');
 cmp_ok(time_of_retry(3), '>=', 1000, '... which is obeyed');
 
-foreach my $now ('0', 'soon', '-5', http_date(time - 3600), '', '99999999999999999999')
+# A date is by the clock of the server.
+my $slow_clock = time - 86_400;
+answer_with(
+	'*/conversations/3',
+	{
+		times => 1,
+		status => 429,
+		headers => { Date => http_date($slow_clock), 'Retry-After' => http_date($slow_clock + 1) }
+	});
+is($session->query($all), $rows, 'Retry-After as a date by a clock that is slow: all rows');
+cmp_ok(time_of_retry(3), '>=', 1000, '... which is obeyed');
+
+foreach my $soon ('0.1', '1.0', '00001')
+{
+	answer_with('*/conversations/3',
+		{ times => 1, status => 429, headers => { 'Retry-After' => $soon } });
+	is($session->query($all), $rows, "Retry-After: $soon: all rows");
+	cmp_ok(time_of_retry(3), '>=', 1000, '... which is obeyed');
+	cmp_ok(time_of_retry(3), '<', 5000, '... as one second');
+}
+
+foreach my $now ('0', '0.0', 'soon', '-5', '-99999999999999999999', '1e9', '60 seconds', '0x10', '.', http_date(time - 3600), 'Mon, 01 Jan 0001 00:00:00 GMT', '')
 {
 	answer_with('*/conversations/3',
 		{ times => 1, status => 429, headers => { 'Retry-After' => $now } });
@@ -418,8 +438,12 @@ foreach my $now ('0', 'soon', '-5', http_date(time - 3600), '', '999999999999999
 	cmp_ok(time_of_retry(3), '<', 1000, '... at once');
 }
 
-foreach my $far ('3600', '9999999999', http_date(time + 86_400))
+foreach my $far (
+	'3600', '9999999999', '3600.5', '9223372036854775807', '9223372036854775808',
+	'99999999999999999999', '9' x 1000, http_date(time + 86_400), 'Fri, 31 Dec 9999 23:59:59 GMT')
 {
+	my $told = length $far > 120 ? substr($far, 0, 120) . '...' : $far;
+
 	foreach my $status (429, 420)
 	{
 		answer_with('*/conversations/1',
@@ -429,7 +453,7 @@ foreach my $far ('3600', '9999999999', http_date(time + 86_400))
 			{
 				sqlstate => '53400',
 				message => 'Crisp\'s rate limit or request quota is reached, server "support"',
-				detail => qr/ answered HTTP $status, reason "rate_limited", Retry-After: \Q$far\E\.$/,
+				detail => qr/ answered HTTP $status, reason "rate_limited", Retry-After: \Q$told\E\.$/,
 				hint =>
 				  'Wait before trying again; quotas are reset daily. Requests made by this statement: 1.'
 			},
@@ -437,6 +461,45 @@ foreach my $far ('3600', '9999999999', http_date(time + 86_400))
 		is($sandbox->count, 1, '... fails at once');
 	}
 }
+foreach my $case (
+	[ 423, qr/^Crisp's request quota is spent, server "support"$/ ],
+	[ 422, qr/^Crisp's rate limit or request quota is reached, server "support"$/ ])
+{
+	my ($status, $message) = @{$case};
+
+	answer_with('*/conversations/1',
+		{ status => $status, headers => { 'Retry-After' => '3600' } });
+	$session->fails(
+		$count,
+		{
+			sqlstate => '53400',
+			message => $message,
+			hint => qr/^Wait before trying again; quotas are reset daily\..* Requests made by this statement: 1\.$/
+		},
+		"$status with Retry-After: 3600");
+	is($sandbox->count, 1, '... fails at once');
+}
+
+# Without it, who asked too often waits for longer than after another failure, and so does all that is not yet under way.
+foreach my $status (420, 422, 423, 429)
+{
+	with_options(
+		{ retry_delay => '300ms', prefetch => '2' },
+		sub {
+			answer_with('*/conversations/2', { times => 1, status => $status });
+			is($session->query($all), $rows, "$status without Retry-After: all rows");
+			my $waited = time_of_retry(2);
+			cmp_ok($waited, '>=', 750, '... after a wait that no other failure has');
+			cmp_ok($waited, '<', 5000, '... but not for ever');
+			my ($turned_away) = asked(2);
+			is_deeply(
+				[   grep { $_ > $turned_away->{at_ms} + 200 && $_ < $turned_away->{at_ms} + 700 }
+					map { $_->{at_ms} } $sandbox->requests ],
+				[],
+				'... and meanwhile, nothing else is asked for');
+		});
+}
+
 answer_with('*/conversations/3', { status => 429 });
 $session->fails(
 	$count,
@@ -548,7 +611,7 @@ with_options(
 # ---- crisp_fdw.max_requests
 
 my %SPENT = (
-	sqlstate => '53400',
+	sqlstate => 'CS002',
 	hint => 'Ask for less, or raise the setting crisp_fdw.max_requests.');
 
 $sandbox->reset;
@@ -587,19 +650,19 @@ BEGIN
 	SELECT string_agg(user_id, '') IS NOT NULL INTO first FROM crisp.operators;
 	BEGIN
 		SELECT count(*) INTO second FROM crisp.conversations;
-	EXCEPTION WHEN configuration_limit_exceeded THEN
+	EXCEPTION WHEN SQLSTATE 'CS002' THEN
 		second := SQLSTATE;
 	END;
 	BEGIN
 		SELECT string_agg(user_id, '') INTO third FROM crisp.operators;
-	EXCEPTION WHEN configuration_limit_exceeded THEN
+	EXCEPTION WHEN SQLSTATE 'CS002' THEN
 		third := SQLSTATE;
 	END;
 END $$ LANGUAGE plpgsql;
 END
 $sandbox->reset;
 is($session->query('SELECT * FROM in_turn()'),
-	'true|53400|53400', 'all that a function does counts for the statement that calls it');
+	'true|CS002|CS002', 'all that a function does counts for the statement that calls it');
 is($sandbox->count, 5, '... so many requests');
 
 $sandbox->reset;

@@ -505,7 +505,7 @@ subtest 'failures' => sub {
 	$session->fails(
 		$sql,
 		{
-			sqlstate => '53400',
+			sqlstate => 'CS002',
 			message => 'statement needs more than 8 requests to Crisp, server "support"',
 			detail => qr{^The next one would be PATCH website/\S+, attempt 1\.\nThe conversation was not changed\.$},
 			context => qr/before that, 2 conversations were changed/

@@ -15,7 +15,7 @@ use Test::More;
 
 my $sandbox =
   CrispSandbox->start(conversations => 60, people => 20, visitors => 2, operators => 4);
-my $node = start_node();
+my $node = start_node('max_prepared_transactions = 2');
 my $website_id = $sandbox->website_id;
 
 connect_crisp($node, $sandbox, options => "per_page '20', max_retries '0', updatable 'true'");
@@ -580,6 +580,8 @@ subtest 'at most once' => sub {
 		[ 'an answer that is cut', { cut_after => 10 }, 'HV00M', 1 ],
 		[ 'no answer in time', { hang => JSON::PP::true }, 'HV00M', 1 ],
 		[ 'status 500', { status => 500 }, 'HV00M', 1 ],
+		[ 'status 408', { status => 408 }, 'HV00M', 1 ],
+		[ 'status 408, not acted on', { status => 408, act => JSON::PP::false }, 'HV00M', 0 ],
 		[ 'status 503, not acted on', { status => 503, act => JSON::PP::false }, 'HV00M', 0 ],
 		[ 'status 502, and no JSON', { status => 502, body => '<html>' }, 'HV00M', 1 ],
 		[ 'a success that is no JSON', { body => '<html>hello</html>' }, '08P01', 1 ],
@@ -598,7 +600,7 @@ subtest 'at most once' => sub {
 			$arrived, "$name: and Crisp has it $arrived times");
 	}
 
-	foreach my $status (420, 429)
+	foreach my $status (420, 422, 423, 429)
 	{
 		$sandbox->reset;
 		$sandbox->control({
@@ -688,7 +690,7 @@ subtest 'one of several fails' => sub {
 	$session->fails(
 		"$insert SELECT '$id', 'text', i::text FROM generate_series(1, 5) i",
 		{
-			sqlstate => '53400',
+			sqlstate => 'CS002',
 			message => 'statement needs more than 2 requests to Crisp, server "support"',
 			detail => qr{^The next one would be POST .*, attempt 1\.\nThe message was not sent\.$},
 			context => qr/before that, 2 messages were sent/
@@ -754,6 +756,46 @@ END
 	$plan = $session->query("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $insert VALUES ('$id', 'text', 'x'), ('$id', 'text', 'y')");
 	like($plan, qr{message\n\s+Requests: 2\n}, 'ANALYZE sends, and counts');
 	is(scalar(written()), 2, 'two messages');
+	$sandbox->reset;
+};
+
+subtest 'two phases' => sub {
+	my $fingerprint = $session->query("$insert VALUES ('$id', 'text', 'a') RETURNING fingerprint");
+	my $message = "session_id = '$id' AND fingerprint = $fingerprint";
+	my $write = "$insert VALUES ('$other', 'text', 'b')";
+
+	$session->query("CREATE TABLE kept (x int)");
+	foreach my $writes (
+		$write,
+		"UPDATE crisp.messages SET content = 'c' WHERE $message",
+		"SAVEPOINT s; $write; RELEASE s",
+		"SAVEPOINT s; $write; ROLLBACK TO s; $write",
+		"DO \$\$ BEGIN BEGIN $write; EXCEPTION WHEN division_by_zero THEN NULL; END; END \$\$",
+		"DELETE FROM crisp.messages WHERE $message")
+	{
+		my $result = $session->run("BEGIN;\nINSERT INTO kept VALUES (1);\n$writes;\nPREPARE TRANSACTION 'one';");
+
+		is($result->{errors}->[0]->{sqlstate}, '0A000', "$writes: cannot be prepared");
+		is($result->{errors}->[0]->{message},
+			'cannot PREPARE a transaction that has written to crisp_fdw foreign tables', '... as the error says');
+		like($result->{notices}->[-1]->{message}, qr/^what was written to Crisp cannot be rolled back: 1 row$/, '... and what Crisp keeps');
+		$session->query('ROLLBACK');
+	}
+	is($session->query('SELECT count(*) FROM kept'), 0, 'nothing of it is kept here');
+	is($session->query('SELECT count(*) FROM pg_prepared_xacts'), 0, 'and nothing prepared');
+
+	# What only reads, or has not reached Crisp, may be prepared.
+	foreach my $reads (
+		'SELECT count(*) > 0 FROM crisp.conversations',
+		"DELETE FROM crisp.messages WHERE session_id = '$id' AND fingerprint = 1",
+		"UPDATE crisp.messages SET content = 'c' WHERE session_id = '$id' AND content = 'no such' AND fingerprint = 2")
+	{
+		$session->query("BEGIN; INSERT INTO kept VALUES (2); $reads; PREPARE TRANSACTION 'two'");
+		is($session->query("SELECT count(*) FROM pg_prepared_xacts"), 1, "$reads: can be prepared");
+		$session->query("COMMIT PREPARED 'two'");
+	}
+	is($session->query('SELECT sum(x) FROM kept'), 6, 'and committed');
+	$session->query('DROP TABLE kept');
 	$sandbox->reset;
 };
 

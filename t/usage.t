@@ -112,6 +112,9 @@ is_deeply(
 my %endings = (
 	'status 429' => [ { status => 429 }, 'rate_limited', 2 ],
 	'status 420' => [ { status => 420 }, 'rate_limited', 2 ],
+	'status 422' => [ { status => 422 }, 'rate_limited', 2 ],
+	'status 423' => [ { status => 423, body => '{"error":true,"reason":"quota_limit_exceeded","data":{}}' }, 'rate_limited', 2 ],
+	'status 408' => [ { status => 408 }, 'timed_out', 2 ],
 	'status 401' => [ { status => 401 }, 'refused', 1 ],
 	'status 402' => [ { status => 402 }, 'refused', 1 ],
 	'status 404' => [ { status => 404 }, 'refused', 1 ],
