@@ -27,6 +27,15 @@
 
 #include "condition.h"
 
+/* A plain column of the relation, and its own type, whatever a clause takes it for. */
+typedef struct MatchedColumn
+{
+	const CrispColumn *column; /* NULL: it's none of the catalog's */
+	Oid				   type;   /* base type; of an array, of its elements */
+	int32			   typmod;
+	bool			   is_array;
+} MatchedColumn;
+
 /* What the clauses of one relation are matched with. */
 typedef struct MatchContext
 {
@@ -99,7 +108,12 @@ takes_operator(const CrispResource *resource, const CrispColumn *column, Conditi
 			return has_filter(resource, column, CRISP_IS_NULL);
 		case CONDITION_CONTAINS:
 		case CONDITION_CONTAINS_ALL:
+		case CONDITION_OVERLAPS:
 			return has_filter(resource, column, CRISP_CONTAINS);
+		case CONDITION_LACKS:
+		case CONDITION_LACKS_ONE:
+		case CONDITION_LACKS_ALL:
+			return has_filter(resource, column, CRISP_LACKS);
 		default:
 			return false;
 	}
@@ -193,22 +207,43 @@ condition_catalog_column(const CrispOptions *options, Oid relid, AttrNumber attn
 }
 
 /*
- * The catalog column that a node refers to as a plain column of the relation, or NULL.
+ * Set the type of a column: that of its domain, with the modifier that the domain, or one below
+ * it, has.
  */
-static const CrispColumn *
+static void
+set_column_type(MatchedColumn *matched, const Var *var)
+{
+	Oid type;
+	Oid element;
+
+	matched->typmod = var->vartypmod;
+	type = getBaseTypeAndTypmod(var->vartype, &matched->typmod);
+	element = get_element_type(type);
+	matched->is_array = OidIsValid(element);
+	matched->type = matched->is_array ? getBaseTypeAndTypmod(element, &matched->typmod) : type;
+}
+
+/*
+ * The catalog column that a node refers to as a plain column of the relation.
+ */
+static MatchedColumn
 match_column(const MatchContext *context, Node *node)
 {
-	Var *var;
+	MatchedColumn matched = {NULL};
+	Var			 *var;
 
 	while (node != NULL && IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
 	if (node == NULL || !IsA(node, Var))
-		return NULL;
+		return matched;
 
 	var = (Var *) node;
 	if ((Index) var->varno != context->rel->relid || var->varattno <= 0 || var->varlevelsup != 0)
-		return NULL;
-	return condition_catalog_column(context->options, context->relid, var->varattno);
+		return matched;
+	matched.column = condition_catalog_column(context->options, context->relid, var->varattno);
+	if (matched.column != NULL)
+		set_column_type(&matched, var);
+	return matched;
 }
 
 /*
@@ -229,11 +264,11 @@ value_is_fixed(const MatchContext *context, Node *value)
 }
 
 static List *
-make_condition(const MatchContext *context, const CrispColumn *column, ConditionOperator op,
-			   Oid column_type, Oid value_type)
+make_condition(const MatchContext *context, const MatchedColumn *matched, ConditionOperator op,
+			   Oid value_type)
 {
-	return list_make4_int((int) (column - context->options->resource->columns), (int) op,
-						  (int) column_type, (int) value_type);
+	return list_make5_int((int) (matched->column - context->options->resource->columns), (int) op,
+						  (int) matched->type, (int) value_type, matched->typmod);
 }
 
 /*
@@ -243,8 +278,9 @@ static List *
 match_comparison(const MatchContext *context, Node *left, Oid op, Oid collation, Node *right)
 {
 	const CrispResource *resource = context->options->resource;
-	const CrispColumn	*column = match_column(context, left);
-	Oid					 column_type = getBaseType(exprType(left));
+	MatchedColumn		 matched = match_column(context, left);
+	const CrispColumn	*column = matched.column;
+	Oid					 left_type = getBaseType(exprType(left));
 	Oid					 value_type = getBaseType(exprType(right));
 	int					 strategy;
 	Oid					 negator;
@@ -252,25 +288,33 @@ match_comparison(const MatchContext *context, Node *left, Oid op, Oid collation,
 	if (column == NULL || !value_is_fixed(context, right))
 		return NIL;
 
-	strategy = btree_strategy(op, column_type);
-	if (strategy != 0 && takes_range(resource, column) && times_comparable(column_type, value_type))
-		return make_condition(context, column, strategy, column_type, value_type);
+	strategy = btree_strategy(op, left_type);
+	if (strategy != 0 && left_type == matched.type && takes_range(resource, column) &&
+		times_comparable(left_type, value_type))
+		return make_condition(context, &matched, strategy, value_type);
 
-	if (!collation_is_exact(collation))
+	if (!collation_is_exact(collation) || !equal_as_text(column, matched.type))
 		return NIL;
-	if (op == OID_ARRAY_CONTAINS_OP && column_type == TEXTARRAYOID &&
-		takes_operator(resource, column, CONDITION_CONTAINS_ALL))
-		return make_condition(context, column, CONDITION_CONTAINS_ALL, column_type, value_type);
+	if (matched.is_array)
+	{
+		ConditionOperator holds = op == OID_ARRAY_CONTAINS_OP ? CONDITION_CONTAINS_ALL
+															  : CONDITION_OVERLAPS;
 
-	if (!equal_as_text(column, column_type) || !equal_as_text(column, value_type))
+		if ((op != OID_ARRAY_CONTAINS_OP && op != OID_ARRAY_OVERLAP_OP) ||
+			left_type != TEXTARRAYOID || !takes_operator(resource, column, holds))
+			return NIL;
+		return make_condition(context, &matched, holds, value_type);
+	}
+
+	if (!equal_as_text(column, left_type) || !equal_as_text(column, value_type))
 		return NIL;
 	if (strategy == BTEqualStrategyNumber && takes_operator(resource, column, CONDITION_EQUAL))
-		return make_condition(context, column, CONDITION_EQUAL, column_type, value_type);
+		return make_condition(context, &matched, CONDITION_EQUAL, value_type);
 
 	negator = strategy == 0 ? get_negator(op) : InvalidOid;
-	if (OidIsValid(negator) && btree_strategy(negator, column_type) == BTEqualStrategyNumber &&
+	if (OidIsValid(negator) && btree_strategy(negator, left_type) == BTEqualStrategyNumber &&
 		takes_operator(resource, column, CONDITION_NOT_EQUAL))
-		return make_condition(context, column, CONDITION_NOT_EQUAL, column_type, value_type);
+		return make_condition(context, &matched, CONDITION_NOT_EQUAL, value_type);
 	return NIL;
 }
 
@@ -303,7 +347,7 @@ match_operator(const MatchContext *context, OpExpr *op, Node **value)
 }
 
 /*
- * Match "column = ANY (array)" and "value = ANY (column)".
+ * Match "column = ANY (array)", "value = ANY (column)" and "value <> ALL (column)".
  */
 static List *
 match_any(const MatchContext *context, ScalarArrayOpExpr *op, Node **value)
@@ -313,26 +357,71 @@ match_any(const MatchContext *context, ScalarArrayOpExpr *op, Node **value)
 	Node				*right = lsecond(op->args);
 	Oid					 left_type = getBaseType(exprType(left));
 	Oid					 element_type = get_base_element_type(exprType(right));
-	const CrispColumn	*column;
+	Oid					 equals = op->useOr ? op->opno : get_negator(op->opno);
+	ConditionOperator	 holds = op->useOr ? CONDITION_CONTAINS : CONDITION_LACKS;
+	MatchedColumn		 matched;
 
-	if (!op->useOr || !collation_is_exact(op->inputcollid) || !OidIsValid(element_type) ||
-		btree_strategy(op->opno, left_type) != BTEqualStrategyNumber)
+	if (!collation_is_exact(op->inputcollid) || !OidIsValid(element_type) || !OidIsValid(equals) ||
+		btree_strategy(equals, left_type) != BTEqualStrategyNumber)
 		return NIL;
 
 	*value = right;
-	column = match_column(context, left);
-	if (column != NULL && equal_as_text(column, left_type) &&
-		equal_as_text(column, getBaseType(element_type)) &&
-		takes_operator(resource, column, CONDITION_ANY) && value_is_fixed(context, right))
-		return make_condition(context, column, CONDITION_ANY, left_type, element_type);
+	matched = match_column(context, left);
+	if (op->useOr && matched.column != NULL && equal_as_text(matched.column, matched.type) &&
+		equal_as_text(matched.column, left_type) &&
+		equal_as_text(matched.column, getBaseType(element_type)) &&
+		takes_operator(resource, matched.column, CONDITION_ANY) && value_is_fixed(context, right))
+		return make_condition(context, &matched, CONDITION_ANY, element_type);
 
 	*value = left;
-	column = match_column(context, right);
-	if (column != NULL && equal_as_text(column, left_type) &&
-		equal_as_text(column, getBaseType(element_type)) &&
-		takes_operator(resource, column, CONDITION_CONTAINS) && value_is_fixed(context, left))
-		return make_condition(context, column, CONDITION_CONTAINS, exprType(right), left_type);
+	matched = match_column(context, right);
+	if (matched.column != NULL && matched.is_array && equal_as_text(matched.column, matched.type) &&
+		equal_as_text(matched.column, left_type) &&
+		equal_as_text(matched.column, getBaseType(element_type)) &&
+		takes_operator(resource, matched.column, holds) && value_is_fixed(context, left))
+		return make_condition(context, &matched, holds, left_type);
 	return NIL;
+}
+
+/*
+ * Match "column IS NULL".
+ */
+static List *
+match_null(const MatchContext *context, const NullTest *test, Node **value)
+{
+	MatchedColumn matched = match_column(context, (Node *) test->arg);
+
+	*value = (Node *) makeNullConst(TEXTOID, -1, InvalidOid);
+	if (test->nulltesttype == IS_NULL && matched.column != NULL &&
+		takes_operator(context->options->resource, matched.column, CONDITION_IS_NULL))
+		return make_condition(context, &matched, CONDITION_IS_NULL, TEXTOID);
+	return NIL;
+}
+
+/*
+ * Match "NOT column @> array", which has no operator of its own.
+ */
+static List *
+match_not(const MatchContext *context, Node *clause, Node **value)
+{
+	OpExpr		 *op = (OpExpr *) clause;
+	MatchedColumn matched;
+
+	if (!IsA(clause, OpExpr) || !collation_is_exact(op->inputcollid) ||
+		(op->opno != OID_ARRAY_CONTAINS_OP && op->opno != OID_ARRAY_OVERLAP_OP))
+		return NIL;
+	matched = match_column(context, linitial(op->args));
+	*value = lsecond(op->args);
+	if (matched.column == NULL || !matched.is_array ||
+		getBaseType(exprType(linitial(op->args))) != TEXTARRAYOID ||
+		!equal_as_text(matched.column, matched.type) ||
+		!takes_operator(context->options->resource, matched.column, CONDITION_LACKS_ONE) ||
+		!value_is_fixed(context, *value))
+		return NIL;
+	return make_condition(context, &matched,
+						  op->opno == OID_ARRAY_CONTAINS_OP ? CONDITION_LACKS_ONE
+															: CONDITION_LACKS_ALL,
+						  getBaseType(exprType(*value)));
 }
 
 /*
@@ -345,16 +434,10 @@ match_clause(const MatchContext *context, Expr *clause, Node **value)
 		return match_operator(context, (OpExpr *) clause, value);
 	if (IsA(clause, ScalarArrayOpExpr))
 		return match_any(context, (ScalarArrayOpExpr *) clause, value);
-	if (IsA(clause, NullTest) && ((NullTest *) clause)->nulltesttype == IS_NULL)
-	{
-		Node			  *column_node = (Node *) ((NullTest *) clause)->arg;
-		const CrispColumn *column = match_column(context, column_node);
-
-		*value = (Node *) makeNullConst(TEXTOID, -1, InvalidOid);
-		if (column != NULL && takes_operator(context->options->resource, column, CONDITION_IS_NULL))
-			return make_condition(context, column, CONDITION_IS_NULL, exprType(column_node),
-								  TEXTOID);
-	}
+	if (IsA(clause, NullTest))
+		return match_null(context, (NullTest *) clause, value);
+	if (is_notclause(clause))
+		return match_not(context, (Node *) get_notclausearg(clause), value);
 	return NIL;
 }
 
@@ -470,7 +553,10 @@ describe_filters(StringInfo text, const CrispResource *resource, const CrispColu
 				add_ability(text, "IS NULL", filter->param);
 				break;
 			case CRISP_CONTAINS:
-				add_ability(text, "@>, = ANY", resource->search_filter_param);
+				add_ability(text, "@>, = ANY", resource->search_filter->param);
+				break;
+			case CRISP_LACKS:
+				add_ability(text, "NOT @>, <> ALL", resource->search_filter->param);
 				break;
 		}
 	}

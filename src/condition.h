@@ -29,10 +29,14 @@ typedef enum ConditionOperator
 	CONDITION_GREATER_EQUAL = BTGreaterEqualStrategyNumber,
 	CONDITION_GREATER = BTGreaterStrategyNumber,
 	CONDITION_NOT_EQUAL,
-	CONDITION_ANY,		   /* column = ANY (value), an array */
-	CONDITION_IS_NULL,	   /* no value */
-	CONDITION_CONTAINS,	   /* column, an array, holds value */
-	CONDITION_CONTAINS_ALL /* ... holds all of value, an array */
+	CONDITION_ANY,			/* column = ANY (value), an array */
+	CONDITION_IS_NULL,		/* no value */
+	CONDITION_CONTAINS,		/* column, an array, holds value */
+	CONDITION_CONTAINS_ALL, /* ... holds all of value, an array */
+	CONDITION_OVERLAPS,		/* ... holds any of value, an array */
+	CONDITION_LACKS,		/* ... does not hold value, and is not NULL */
+	CONDITION_LACKS_ONE,	/* ... does not hold all of value, an array, and is not NULL */
+	CONDITION_LACKS_ALL		/* ... holds none of value, an array, and is not NULL */
 } ConditionOperator;
 
 /* The form of a condition: an integer List. */
@@ -40,8 +44,9 @@ enum ConditionField
 {
 	CONDITION_COLUMN,	   /* index of the column in the catalog's resource */
 	CONDITION_OPERATOR,	   /* ConditionOperator */
-	CONDITION_COLUMN_TYPE, /* base type of the foreign table's column */
-	CONDITION_VALUE_TYPE   /* base type of the value; with ANY, of its elements */
+	CONDITION_COLUMN_TYPE, /* base type of the foreign table's column; of an array, of its elements */
+	CONDITION_VALUE_TYPE, /* base type of the value; with ANY, of its elements */
+	CONDITION_TYPMOD	  /* modifier of the column's type, be it a domain's; -1 for none */
 };
 
 /* Conditions that the API helps to answer, beside PostgreSQL, which checks them all again. */

@@ -70,7 +70,9 @@ filter_fits(const CrispFilter *filter, int op, Node *value)
 		case CRISP_SEARCHES:
 			return equals;
 		case CRISP_CONTAINS:
-			return op == CONDITION_CONTAINS || op == CONDITION_CONTAINS_ALL;
+			return op >= CONDITION_CONTAINS && op <= CONDITION_OVERLAPS;
+		case CRISP_LACKS:
+			return op >= CONDITION_LACKS;
 	}
 	return false;
 }

@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "criteria.h"
 #include "exact.h"
 #include "list.h"
 #include "order.h"
@@ -228,15 +229,19 @@ note_first_page(ListReader *reader)
 }
 
 /*
- * Whether a row has the value that was searched for.
+ * Whether a row has the value that was searched for, or proves that Crisp keeps to criteria.
  */
 static bool
 has_value(const CrispRequest *request, const JsonNode *row)
 {
 	const char *error;
-	JsonPath   *path = json_path_parse(request->finds_path, &error);
-	const char *value = json_node_string(json_path_get(row, path), NULL);
+	JsonPath   *path;
+	const char *value;
 
+	if (request->criteria != NULL)
+		return criteria_are_proved_by(request, row);
+	path = json_path_parse(request->finds_path, &error);
+	value = json_node_string(json_path_get(row, path), NULL);
 	return value != NULL && strcmp(value, request->finds_value) == 0;
 }
 
@@ -385,24 +390,37 @@ begin_last_look(ListReader *reader)
 
 /*
  * After a search for a value: read the list without it, unless it found the value.  How Crisp makes words of a text
- * isn't known, but a search that finds one of the rows that have the same text finds all of them.
+ * isn't known, but a search that finds one of the rows that have the same text finds all of them.  The same
+ * where criteria weren't kept to.
  */
 static bool
 begin_without_search(ListReader *reader)
 {
 	CrispRequest *without;
 
-	if (reader->request->query_without == NULL || reader->found)
+	if (reader->request->query_without == NULL ||
+		(reader->request->criteria != NULL ? criteria_were_kept(reader->request, reader->found)
+										   : reader->found))
 		return false;
 
 	without = MemoryContextAlloc(reader->context, sizeof(CrispRequest));
 	*without = *reader->request;
 	without->query = without->query_without;
 	without->query_without = NULL;
+	without->criteria = NULL;
 	drop_look(reader);
 	end_step(reader);
 	reader->request = without;
 	reader->step = without;
+
+	/* It's another list, of which nothing has come yet. */
+	reader->since = reader->next_since = reader->next_start = PG_INT64_MIN;
+	reader->pages_before = reader->counts.pages;
+	reader->has_first = false;
+	reader->brought = false;
+	reader->sorted = true;
+	reader->last_time = PG_INT64_MAX;
+	reader->page_checked = 0;
 	begin_step(reader);
 	return true;
 }

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "api.h"
+#include "criteria.h"
 #include "extent.h"
 #include "jsonpath.h"
 #include "lastpage.h"
@@ -179,7 +180,9 @@ take_page(Pager *pager)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
 	bool		  one_row = is_one_row(pager);
-	ApiAnswer	  answer;
+	bool		  can_be_refused = pager->request->criteria != NULL && pager->page_number == 1;
+	bool		  found = true;
+	ApiAnswer	  answer = {0};
 
 	if (pager->page_context != NULL)
 		MemoryContextDelete(pager->page_context);
@@ -189,9 +192,15 @@ take_page(Pager *pager)
 	pager->next_row = 0;
 
 	pager->page_context = window_answer(pager->window, one_row ? API_OBJECT : API_LIST,
-										API_KEY_GIVEN, &answer, NULL);
+										API_KEY_GIVEN, &answer, can_be_refused ? &found : NULL);
 	pager->counts.pages++;
 	MemoryContextSwitchTo(old_context);
+	if (!found)
+	{
+		criteria_refused(pager->request);
+		pager->last_page = true;
+		return;
+	}
 
 	pager->rows = answer.data;
 	pager->page_date = answer.date;

@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 
 #include "condition.h"
+#include "criteria.h"
 #include "request.h"
 #include "search.h"
 #include "timerange.h"
@@ -29,15 +30,13 @@
 /* A value too long for a URL stays with PostgreSQL, bytes. */
 #define MAX_VALUE_BYTES 1000
 
-/* The same for what the search filter demands, before it is escaped. */
-#define MAX_CRITERIA_BYTES 2000
-
 /* A condition, read from its integer List. */
 typedef struct Condition
 {
 	const CrispColumn	 *column;
 	ConditionOperator	  op;
 	Oid					  column_type;
+	int32				  typmod; /* of that */
 	Oid					  value_type;
 	const ConditionValue *value;
 	List *
@@ -53,6 +52,7 @@ typedef struct RequestContext
 	StringInfoData		query;
 	StringInfoData		criteria; /* JSON objects, what the search filter demands */
 	const CrispFilter  *finds;	  /* by which a value is searched for; or NULL */
+	bool				newest;	  /* the scan may end before its list does, in an order */
 	CrispRequest	   *request;
 } RequestContext;
 
@@ -123,8 +123,10 @@ read_texts(Condition *condition)
 
 	if (condition->op == CONDITION_IS_NULL)
 		return true;
+
+	/* What is compared with an empty array doesn't matter. */
 	if (condition->value->isnull)
-		return false;
+		return condition->op == CONDITION_LACKS;
 	if (is_time_condition(condition))
 		return true;
 
@@ -133,9 +135,22 @@ read_texts(Condition *condition)
 		case CONDITION_ANY:
 			condition->texts = array_texts(condition->value_type, value, &has_null);
 			return condition->texts != NIL;
+		case CONDITION_OVERLAPS:
+			condition->texts = array_texts(TEXTOID, value, &has_null);
+			return condition->texts != NIL;
 		case CONDITION_CONTAINS_ALL:
 			condition->texts = array_texts(TEXTOID, value, &has_null);
 			return !has_null;
+		case CONDITION_LACKS_ALL:
+			condition->texts = array_texts(TEXTOID, value, &has_null);
+			return true;
+		case CONDITION_LACKS_ONE:
+			condition->texts = array_texts(TEXTOID, value, &has_null);
+			if (has_null) /* no array holds that */
+				condition->texts = NIL;
+			else if (condition->texts == NIL) /* all of them do */
+				return false;
+			return true;
 		default:
 			condition->texts = list_make1(value_text(condition->value_type, value));
 			return true;
@@ -198,9 +213,46 @@ add_unknown(RequestContext *context, const char *name, const Condition *conditio
  * is right, or as something else.
  */
 static bool
-is_sendable(const char *value)
+fits_url(const char *value)
 {
 	return value[0] != '\0' && strlen(value) <= MAX_VALUE_BYTES;
+}
+
+/*
+ * Whether a text is the JSON text of anything but a string.
+ */
+static bool
+is_json_text(const char *text)
+{
+	const JsonNode *value;
+	const char	   *utf8;
+	char		   *problem;
+
+	if (text[0] == '\0' || strchr("{[-0123456789tf", text[0]) == NULL)
+		return false;
+	utf8 = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+	return json_parse(CurrentMemoryContext, utf8, strlen(utf8), &value, &problem);
+}
+
+/*
+ * Whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks at the end.
+ */
+static bool
+may_be_cut(const Condition *condition, const char *text)
+{
+	return condition->column_type == VARCHAROID && condition->typmod >= (int32) VARHDRSZ &&
+		   pg_mbstrlen(text) >= condition->typmod - (int32) VARHDRSZ;
+}
+
+/*
+ * Whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows it, and fits a URL.  Of
+ * what should be a string and isn't, columns show the JSON text.
+ */
+static bool
+is_sendable(const Condition *condition, const char *value)
+{
+	return fits_url(value) && !may_be_cut(condition, value) &&
+		   (condition->column->type == CRISP_INTEGER || !is_json_text(value));
 }
 
 /*----------
@@ -219,7 +271,7 @@ narrow_range(const RequestContext *context, const CrispColumn *column, TimeRange
 		const Condition *condition = &context->conditions[i];
 
 		if (condition->column == column && is_time_condition(condition) && condition->value->known)
-			time_range_narrow(range, (int) condition->op, condition->column_type,
+			time_range_narrow(range, (int) condition->op, condition->column_type, condition->typmod,
 							  condition->value_type, condition->value->value);
 	}
 }
@@ -288,6 +340,8 @@ implies_constant(const Condition *condition, const char *constant, bool is)
 
 	if (condition->op == CONDITION_NOT_EQUAL)
 		return !is && strcmp(linitial(condition->texts), constant) == 0;
+	if (is && may_be_cut(condition, constant))
+		return false;
 	foreach(lc, condition->texts)
 		if ((strcmp(lfirst(lc), constant) == 0) != is)
 			return false;
@@ -313,24 +367,44 @@ only_value(const Condition *condition)
 }
 
 /*
- * Add a criterion of the search filter, while there is room: the column holds value.
+ * Add criteria of the search filter: the column holds what the condition says, or lacks it.  Of a value that a row holds
+ * several criteria say more than what it lacks, which PostgreSQL sees.
  */
 static void
-add_criterion(RequestContext *context, const char *criterion, const char *value)
+add_criteria(RequestContext *context, const CrispFilter *filter, const Condition *condition)
 {
-	StringInfoData text;
+	CrispRequest			*request = context->request;
+	const CrispSearchFilter *search = context->options->resource->search_filter;
+	bool					 holds = filter->test == CRISP_CONTAINS;
+	ConditionOperator		 any = holds ? CONDITION_OVERLAPS : CONDITION_LACKS_ONE;
+	ListCell				*lc;
 
-	initStringInfo(&text);
-	appendStringInfoString(&text, "{\"model\":");
-	escape_json(&text, context->options->resource->search_filter_model);
-	appendStringInfoString(&text, ",\"criterion\":");
-	escape_json(&text, criterion);
-	appendStringInfoString(&text, ",\"operator\":\"eq\",\"query\":[");
-	escape_json(&text, value);
-	appendStringInfoString(&text, "]}");
-	if (context->criteria.len + text.len < MAX_CRITERIA_BYTES)
-		appendStringInfo(&context->criteria, "%s%s", context->criteria.len > 0 ? "," : "",
-						 text.data);
+	if ((condition->op < CONDITION_LACKS) != holds || (!holds && request->criteria_value != NULL) ||
+		!criteria_can_be_asked(context->options, holds, !holds && context->newest))
+		return;
+	foreach(lc, condition->texts)
+	{
+		const char *value = lfirst(lc);
+
+		/* Several values of which any will do make no criterion. */
+		if (condition->op == any && strcmp(value, linitial(condition->texts)) != 0)
+			return;
+	}
+	foreach(lc, condition->texts)
+	{
+		const char *value = lfirst(lc);
+
+		if (!is_sendable(condition, value))
+			continue;
+		criteria_add(&context->criteria, search, filter->param, holds, value);
+		request->criteria = search;
+		request->criteria_path = filter->path;
+		request->criteria_field = filter->param;
+		if (holds && request->criteria_value == NULL)
+			request->criteria_value = pg_server_to_any(value, (int) strlen(value), PG_UTF8);
+		if (condition->op == any)
+			break;
+	}
 }
 
 /*
@@ -368,7 +442,6 @@ static void
 apply_filter(RequestContext *context, const CrispFilter *filter, const Condition *condition)
 {
 	const char *value;
-	ListCell   *lc;
 
 	switch (filter->test)
 	{
@@ -379,12 +452,12 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 			break;
 		case CRISP_EQUALS:
 			value = only_value(condition);
-			if (value != NULL && is_sendable(value))
+			if (value != NULL && is_sendable(condition, value))
 				add_param(context, filter->param, value);
 			break;
 		case CRISP_FINDS:
 			value = only_value(condition);
-			if (value != NULL && is_sendable(value) && context->finds == NULL)
+			if (value != NULL && is_sendable(condition, value) && context->finds == NULL)
 			{
 				context->finds = filter;
 				context->request->finds_path = filter->path;
@@ -393,13 +466,12 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 			}
 			break;
 		case CRISP_SEARCHES:
-			if (is_sendable(context->request->search))
+			if (fits_url(context->request->search))
 				add_param(context, filter->param, context->request->search);
 			break;
 		case CRISP_CONTAINS:
-			foreach(lc, condition->texts)
-				if (is_sendable(lfirst(lc)))
-					add_criterion(context, filter->param, lfirst(lc));
+		case CRISP_LACKS:
+			add_criteria(context, filter, condition);
 			break;
 		case CRISP_IS_NULL:
 			break;
@@ -433,8 +505,9 @@ apply_unknown_filter(RequestContext *context, const CrispFilter *filter, const C
 		if (condition->op == CONDITION_EQUAL)
 			add_unknown(context, filter->param, condition);
 	}
-	else if (filter->test == CRISP_CONTAINS)
-		add_unknown(context, context->options->resource->search_filter_param, condition);
+	else if ((filter->test == CRISP_CONTAINS && condition->op < CONDITION_LACKS) ||
+			 (filter->test == CRISP_LACKS && condition->op >= CONDITION_LACKS))
+		add_unknown(context, context->options->resource->search_filter->param, condition);
 }
 
 /*
@@ -465,18 +538,40 @@ add_filters(RequestContext *context)
 	}
 }
 
+char *
+request_criteria_query(const CrispSearchFilter *filter, const char *criteria)
+{
+	StringInfoData query;
+	char		  *array = psprintf("[%s]", criteria);
+
+	initStringInfo(&query);
+	if (filter->before != NULL)
+		appendStringInfo(&query, "%s&", filter->before);
+	appendStringInfo(&query, "%s=", filter->param);
+	url_append_value(&query, pg_server_to_any(array, (int) strlen(array), PG_UTF8));
+	if (filter->after != NULL)
+		appendStringInfo(&query, "&%s", filter->after);
+	return query.data;
+}
+
 /*
- * Add the search filter, if the conditions demand anything of it.
+ * Add the search filter, if the conditions demand anything of it, and its parameter isn't in use.
  */
 static void
 add_search_filter(RequestContext *context)
 {
-	const CrispResource *resource = context->options->resource;
+	CrispRequest *request = context->request;
 
-	if (context->criteria.len == 0)
+	if (request->criteria == NULL)
 		return;
-	add_param(context, resource->search_filter_param, psprintf("[%s]", context->criteria.data));
-	appendStringInfo(&context->query, "&%s", resource->search_filter_query);
+	if (context->criteria.len == 0 || has_param(context, request->criteria->param))
+	{
+		request->criteria = NULL;
+		return;
+	}
+	request->query_without = pstrdup(context->query.data);
+	appendStringInfo(&context->query, "%s%s", context->query.len > 0 ? "&" : "",
+					 request_criteria_query(request->criteria, context->criteria.data));
 }
 
 /*----------
@@ -592,6 +687,7 @@ read_conditions(RequestContext *context, List *conditions, const ConditionValue 
 		condition->op = (ConditionOperator) list_nth_int(fields, CONDITION_OPERATOR);
 		condition->column_type = (Oid) list_nth_int(fields, CONDITION_COLUMN_TYPE);
 		condition->value_type = (Oid) list_nth_int(fields, CONDITION_VALUE_TYPE);
+		condition->typmod = list_nth_int(fields, CONDITION_TYPMOD);
 		condition->value = &values[context->nconditions++];
 		if (!condition->value->known)
 			continue;
@@ -622,7 +718,7 @@ CrispRequest *
 request_create(const CrispOptions *options, List *conditions, const ConditionValue *values,
 			   int lookup_condition, const CrispOrder *order, bool early_stop)
 {
-	RequestContext context = {.options = options};
+	RequestContext context = {.options = options, .newest = order != NULL && !early_stop};
 
 	context.request = palloc0(sizeof(CrispRequest));
 	context.request->options = options;

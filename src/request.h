@@ -46,7 +46,16 @@ typedef struct CrispRequest
 	const char *finds_value;
 	const char *query_without;
 
-	const CrispOrder  *order; /* that is relied on; NULL for none: then it's the list's own */
+	/*
+	 * Where query has criteria of a search filter: that, the JSON path and Crisp's name of the field that they are
+	 * about, and a value (UTF-8) that it is to hold, NULL if it's only to lack some.  query_without is without them.
+	 */
+	const CrispSearchFilter *criteria;
+	const char				*criteria_path;
+	const char				*criteria_field;
+	const char				*criteria_value;
+
+	const CrispOrder  *order;		/* that is relied on; NULL for none: then it's the list's own */
 	const CrispColumn *stop_column; /* the order's column: the list is of no use ... */
 	int64			   stop_before; /* ... from where it's below this, Unix milliseconds; */
 	bool			   stops;		/* if this is set */
@@ -95,6 +104,9 @@ extern CrispRequest *request_create_child(const CrispOptions *options, List *con
 
 /* Whether two requests of one scan ask for the same. */
 extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
+
+/* Criteria (JSON objects, separated by commas) as query parameters; palloc'd. */
+extern char *request_criteria_query(const CrispSearchFilter *filter, const char *criteria);
 
 /* The target of the list's page (1-based), relative to the base URL; palloc'd. */
 extern char *request_list_target(const CrispRequest *request, int page_number);

@@ -103,9 +103,10 @@ parent_conditions(const CrispResource *resource, List *conditions, const Conditi
 		}
 		result.values[count] = values[foreach_current_index(lc)];
 		result.conditions = lappend(
-			result.conditions, list_make4_int((int) (parent - resource->parent->resource->columns),
+			result.conditions, list_make5_int((int) (parent - resource->parent->resource->columns),
 											  (int) op, list_nth_int(fields, CONDITION_COLUMN_TYPE),
-											  list_nth_int(fields, CONDITION_VALUE_TYPE)));
+											  list_nth_int(fields, CONDITION_VALUE_TYPE),
+											  list_nth_int(fields, CONDITION_TYPMOD)));
 	}
 	return result;
 }

@@ -57,6 +57,7 @@ typedef enum CrispFilterTest
 	CRISP_IS_NOT,	/* column <> constant: a flag */
 	CRISP_IS_NULL,	/* column IS NULL: a flag */
 	CRISP_CONTAINS, /* column holds the value: a criterion of the search filter */
+	CRISP_LACKS,	/* column, an array, does not hold the value: likewise */
 	CRISP_SEARCHES	/* column = value: full-text search, and the column reads what was asked for */
 } CrispFilterTest;
 
@@ -68,6 +69,18 @@ typedef struct CrispFilter
 	const char	   *constant; /* for CRISP_IS and CRISP_IS_NOT, as text */
 	double			share;	  /* of a list that it leaves, as a rule */
 } CrispFilter;
+
+/*
+ * Where criteria go: a parameter that takes a JSON array of them, all of which must hold.
+ */
+typedef struct CrispSearchFilter
+{
+	const char *param;
+	const char *model;	   /* that criteria are about */
+	const char *before;	   /* query parameters that go before it, or NULL */
+	const char *after;	   /* ... and after it */
+	bool		is_shared; /* full-text search has the same parameter */
+} CrispSearchFilter;
 
 /* A route that gives the one row with a value, {key}, in a column; of resources without a parent. */
 typedef struct CrispLookup
@@ -204,10 +217,7 @@ typedef struct CrispResource
 	/* The time column that tells when a row was made, which no change alters; NULL where there is none. */
 	const char *created_path;
 
-	/* Where CRISP_CONTAINS goes: a JSON array of criteria for that model, all of which must hold. */
-	const char *search_filter_param;
-	const char *search_filter_model;
-	const char *search_filter_query; /* sent along */
+	const CrispSearchFilter *search_filter; /* for CRISP_CONTAINS and CRISP_LACKS; or NULL */
 
 	const CrispChanges *changes; /* NULL: nothing can be written */
 

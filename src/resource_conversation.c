@@ -105,8 +105,18 @@ static const CrispFilter conversation_filters[] = {
 	{"assigned.user_id", CRISP_EQUALS, "filter_assigned", NULL, 0.1},
 	{"assigned.user_id", CRISP_IS_NULL, "filter_unassigned", NULL, 0.3},
 	{"inbox_id", CRISP_EQUALS, "filter_inbox_id", NULL, 0.3},
+	{"meta.segments", CRISP_CONTAINS, "meta.segments", NULL, 0.1},
+	{"meta.segments", CRISP_LACKS, "meta.segments", NULL, 0.9},
 	{"search_query", CRISP_SEARCHES, "search_query", NULL, 0.01},
 	{NULL},
+};
+
+static const CrispSearchFilter conversation_search_filter = {
+	.param = "search_query",
+	.model = "conversation",
+	.before = "search_type=filter",
+	.after = "search_operator=and",
+	.is_shared = true,
 };
 
 static const CrispLookup conversation_lookups[] = {
@@ -154,6 +164,7 @@ const CrispResource crisp_conversations = {
 	.lookups = conversation_lookups,
 	.orders = conversation_orders,
 	.list_order = &conversation_orders[0],
+	.search_filter = &conversation_search_filter,
 	.custom_data = &conversation_data,
 	.dates_path = "updated_at",
 	.dates_follow_changes = true,

@@ -113,6 +113,12 @@ static const CrispOrder people_profile_orders[] = {
 	{NULL},
 };
 
+static const CrispSearchFilter people_search_filter = {
+	.param = "search_filter",
+	.model = "people",
+	.after = "search_operator=and",
+};
+
 static const CrispCount people_profile_count = {"website/{website_id}/people/stats", "total"};
 
 const CrispResource crisp_people_profiles = {
@@ -127,9 +133,7 @@ const CrispResource crisp_people_profiles = {
 	.dates_path = "created_at",
 	.created_path = "created_at",
 	.count = &people_profile_count,
-	.search_filter_param = "search_filter",
-	.search_filter_model = "people",
-	.search_filter_query = "search_operator=and",
+	.search_filter = &people_search_filter,
 	.columns = people_profile_columns,
 	.ncolumns = lengthof(people_profile_columns),
 };

@@ -83,10 +83,28 @@ value_instants(Oid column_type, Oid value_type, Datum value)
 	return instants;
 }
 
+/*
+ * By how much a time that a column shows may be away from the one that was rounded to it, microseconds: half a unit of
+ * its last digit.
+ */
+static int64
+rounding(Oid column_type, int32 column_typmod)
+{
+	int64 unit = 1;
+
+	if ((column_type != TIMESTAMPTZOID && column_type != TIMESTAMPOID) || column_typmod < 0)
+		return 0;
+	for (int32 digits = column_typmod; digits < MAX_TIMESTAMP_PRECISION; digits++)
+		unit *= 10;
+	return unit / 2;
+}
+
 void
-time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_type, Datum value)
+time_range_narrow(TimeRange *range, int strategy, Oid column_type, int32 column_typmod,
+				  Oid value_type, Datum value)
 {
 	TimeRange instants = value_instants(column_type, value_type, value);
+	int64	  by = rounding(column_type, column_typmod);
 
 	/* The finest step of the column's type, between a value and the next one that differs. */
 	int64 step = column_type == INT8OID ? 1000 : 1;
@@ -94,20 +112,20 @@ time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_typ
 	switch (strategy)
 	{
 		case BTLessStrategyNumber:
-			range->upper = Min(range->upper, time_shift(instants.lower, -step));
+			range->upper = Min(range->upper, time_shift(instants.lower, by - step));
 			break;
 		case BTLessEqualStrategyNumber:
-			range->upper = Min(range->upper, instants.upper);
+			range->upper = Min(range->upper, time_shift(instants.upper, by));
 			break;
 		case BTEqualStrategyNumber:
-			range->lower = Max(range->lower, instants.lower);
-			range->upper = Min(range->upper, instants.upper);
+			range->lower = Max(range->lower, time_shift(instants.lower, -by));
+			range->upper = Min(range->upper, time_shift(instants.upper, by));
 			break;
 		case BTGreaterEqualStrategyNumber:
-			range->lower = Max(range->lower, instants.lower);
+			range->lower = Max(range->lower, time_shift(instants.lower, -by));
 			break;
 		case BTGreaterStrategyNumber:
-			range->lower = Max(range->lower, time_shift(instants.upper, step));
+			range->lower = Max(range->lower, time_shift(instants.upper, step - by));
 			break;
 		default:
 			elog(ERROR, "unexpected strategy %d of a pushed-down condition", strategy);

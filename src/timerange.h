@@ -46,9 +46,11 @@ time_shift(int64 time, int64 by)
  * Narrow a range by "column OP value": strategy is that of the operator in a
  * btree family, and the types are those between which condition.c finds a
  * comparison: timestamptz, timestamp and date (in UTC where the column has that type), or Unix milliseconds.
+ * The range is of times as Crisp has them, of which a column with a modifier (column_typmod, -1 for none) shows
+ * rounded ones.
  */
-extern void time_range_narrow(TimeRange *range, int strategy, Oid column_type, Oid value_type,
-							  Datum value);
+extern void time_range_narrow(TimeRange *range, int strategy, Oid column_type, int32 column_typmod,
+							  Oid value_type, Datum value);
 
 /* Whether a range holds no time at all. */
 extern bool time_range_is_empty(TimeRange range);
