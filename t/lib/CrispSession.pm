@@ -263,10 +263,10 @@ END
 
 =pod
 
-=item $session->descriptors, $session->memory
+=item $session->descriptors, $session->memory, $session->peak_memory
 
 How many sockets, pipes, epoll descriptors and temporary files the backend has open,
-and how much memory it has resident, in bytes.  The files of tables don't count: a
+and how much memory it has resident, in bytes, or has had at most since it was started.  The files of tables don't count: a
 backend keeps them open as it likes.
 
 =cut
@@ -281,12 +281,17 @@ sub descriptors
 	  map { readlink("$directory/$_") // '' } readdir $handle;
 }
 
-sub memory
+sub memory { return $_[0]->status_of('VmRSS') }
+
+sub peak_memory { return $_[0]->status_of('VmHWM') }
+
+# What the kernel says of the backend, in bytes.
+sub status_of
 {
-	my ($self) = @_;
+	my ($self, $name) = @_;
 
 	open(my $status, '<', "/proc/$self->{pid}/status") or die "cannot look at the backend: $!\n";
-	my ($kilobytes) = map { /^VmRSS:\s+(\d+) kB/ } <$status>;
+	my ($kilobytes) = map { /^$name:\s+(\d+) kB/ } <$status>;
 	close $status;
 	return $kilobytes * 1024;
 }
