@@ -130,6 +130,18 @@ says_absent(const ApiCall *call, ApiKey key)
 		   (key == API_KEY_GIVEN || response->status == 404);
 }
 
+/*
+ * Whether a call has brought that what it sent may be what Crisp doesn't take.
+ */
+static bool
+says_unfit(const ApiCall *call)
+{
+	const HttpResponse *response = http_response(call->transfer);
+
+	return response->outcome == HTTP_ANSWERED &&
+		   (response->status == 400 || response->status == 422);
+}
+
 bool
 api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnswer *answer)
 {
@@ -160,6 +172,7 @@ api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
 	{
 		conclude_failure(call, &failure->error);
 		failure->absent = says_absent(call, API_KEY_TOLD);
+		failure->unfit = says_unfit(call);
 		call->may_have_acted |= call_is_success(call);
 	}
 	failure->may_have_acted = call->may_have_acted;

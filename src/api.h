@@ -38,6 +38,7 @@ typedef struct ApiFailure
 	ApiError error;
 	bool	 may_have_acted; /* Crisp may have made the change all the same */
 	bool	 absent; /* what was to be changed does not exist, and not for lack of a website */
+	bool	 unfit;	 /* Crisp may not have taken what was sent: 400, or 422 to the end */
 } ApiFailure;
 
 typedef struct ApiCall ApiCall;

@@ -37,6 +37,7 @@ typedef struct Draft
 	ChangeRequest *request;
 	BodyMember	  *members;
 	int			   nmembers;
+	int			   doubtful_member; /* of request->doubtful */
 } Draft;
 
 /*----------
@@ -275,6 +276,11 @@ add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
 					 change_column_name(table, field->column), table->name),
 				 errdetail("Both would be \"%s\" at Crisp.", field->body_path)));
 
+	if (replaces && field->null_path != NULL && strcmp(json, "null") == 0)
+	{
+		draft->request->doubtful = field;
+		draft->doubtful_member = draft->nmembers;
+	}
 	draft->members[draft->nmembers].path = field->body_path;
 	draft->members[draft->nmembers++].json = json;
 	change_know(draft->request, column->path, json);
@@ -377,6 +383,12 @@ end_request(const Draft *draft, const ChangeTable *table, const CrispChange *cha
 	request->api.target = change_target(table, change->route, &request->keys);
 	if (change->fields != NULL)
 		request->api.body = body_create(draft->members, draft->nmembers, &request->api.body_length);
+	if (request->doubtful != NULL)
+	{
+		draft->members[draft->doubtful_member].path = request->doubtful->null_path;
+		request->other_body = body_create(draft->members, draft->nmembers,
+										  &request->other_body_length);
+	}
 	return request;
 }
 

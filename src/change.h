@@ -54,7 +54,12 @@ typedef struct ChangeKeys
 
 typedef struct ChangeRequest
 {
-	ApiChange	api;
+	ApiChange api;
+	const CrispField
+			   *doubtful;	/* a field that is null in the body, and of which it's open where Crisp
+								 * takes a null; NULL: none */
+	const char *other_body; /* the same with that null where it may have to be instead */
+	size_t		other_body_length;
 	ChangeKeys	keys;	/* the row */
 	int			nknown; /* what is known of the row once it's there: paths of the list's elements */
 	BodyMember *known;

@@ -15,6 +15,7 @@
 
 #include "compat.h"
 #include "deliver.h"
+#include "fact.h"
 #include "jsonpath.h"
 #include "kept.h"
 
@@ -174,19 +175,85 @@ raise_failure(Deliverer *deliverer, const ChangeRequest *request, ApiFailure *fa
 	api_error_raise(error, table->options);
 }
 
+/*
+ * Send a request, whose body is either of its two, and wait for the answer.
+ */
+static bool
+send_body(Deliverer *deliverer, const ChangeRequest *request, bool other, ApiAnswer *answer,
+		  ApiFailure *failure)
+{
+	ApiChange change = request->api;
+	bool	  done;
+
+	if (other)
+	{
+		change.body = request->other_body;
+		change.body_length = request->other_body_length;
+	}
+	deliverer->call = NULL;
+	deliverer->request = request;
+	deliverer->call = api_start_change(deliverer->table->options, &change, CurrentMemoryContext);
+	done = api_try_finish(deliverer->call, answer, failure);
+	deliverer->request = NULL;
+	deliverer->call = NULL;
+	return done;
+}
+
+/*
+ * Make an error of two: Crisp takes a null neither here nor there.
+ */
+static void
+describe_untaken_null(const Deliverer *deliverer, const ChangeRequest *request,
+					  const ApiError *first, bool first_is_other, ApiError *second)
+{
+	const CrispField *field = request->doubtful;
+
+	second->code = ERRCODE_FDW_ERROR;
+	second->message = psprintf("Crisp does not take a NULL for column \"%s\"",
+							   change_column_name(deliverer->table, field->column));
+	second->detail = psprintf("With a null for \"%s\": %s\nWith a null for \"%s\": %s",
+							  first_is_other ? field->null_path : field->body_path, first->detail,
+							  first_is_other ? field->body_path : field->null_path, second->detail);
+	second->hint = "Write another value, or make this change in Crisp itself.";
+}
+
+/*
+ * Send a request with a null of which it's open where Crisp takes it: both ways if need be, which does no harm, and
+ * what has worked is tried first for the rest of the session.
+ */
+static bool
+send_doubtful(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer,
+			  ApiFailure *failure)
+{
+	const CrispOptions *options = deliverer->table->options;
+	char			   *fact = psprintf("takes null for %s", request->doubtful->null_path);
+	bool				other = fact_recall(options, fact) == FACT_TRUE;
+	ApiFailure			first;
+
+	if (send_body(deliverer, request, other, answer, failure))
+		return true;
+	if (!failure->unfit)
+		return false;
+
+	first = *failure;
+	if (send_body(deliverer, request, !other, answer, failure))
+	{
+		fact_remember(options, fact, !other);
+		return true;
+	}
+	failure->may_have_acted |= first.may_have_acted;
+	/* A quota that is spent by now is another matter. */
+	if (failure->unfit && failure->error.outcome != USAGE_RATE_LIMITED)
+		describe_untaken_null(deliverer, request, &first.error, other, &failure->error);
+	return false;
+}
+
 bool
 deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer)
 {
 	ApiFailure failure;
-	bool	   done;
-
-	deliverer->call = NULL;
-	deliverer->request = request;
-	deliverer->call = api_start_change(deliverer->table->options, &request->api,
-									   CurrentMemoryContext);
-	done = api_try_finish(deliverer->call, answer, &failure);
-	deliverer->request = NULL;
-	deliverer->call = NULL;
+	bool done = request->doubtful != NULL ? send_doubtful(deliverer, request, answer, &failure)
+										  : send_body(deliverer, request, false, answer, &failure);
 
 	if (!done && (!failure.absent || deliverer->operation == CMD_INSERT))
 		raise_failure(deliverer, request, &failure);

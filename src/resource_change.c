@@ -29,9 +29,9 @@ static const CrispField state_fields[] = {
 	{NULL},
 };
 
-/* A null for user_id unassigns. */
+/* To unassign, a null for either of two members is sent by clients [seen]; which Crisp takes is open. */
 static const CrispField routing_fields[] = {
-	{"assigned_user_id", "assigned.user_id"},
+	{"assigned_user_id", "assigned.user_id", .null_path = "assigned"},
 	{NULL},
 };
 

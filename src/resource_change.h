@@ -29,6 +29,8 @@ typedef struct CrispField
 	const char *const *words;	/* the only values that Crisp takes; NULL: any */
 	const char		  *when;	/* the field applies only when this column ... */
 	const char *const *matches; /* ... has one of these values; NULL: always */
+	const char *null_path;		/* where a null says the same, should Crisp take none at body_path;
+								   * NULL: nowhere */
 } CrispField;
 
 /* A request that changes a row. */

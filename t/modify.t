@@ -545,4 +545,96 @@ subtest 'what was spent' => sub {
 	$sandbox->reset;
 };
 
+subtest 'unassigning, whichever body Crisp takes' => sub {
+	my ($whole, $part) = ({ assigned => undef }, { assigned => { user_id => undef } });
+	my @three = (grep { !$_->{assigned}->{user_id} } @listed)[ 0 .. 2 ];
+	my $ids = join ', ', map { "'$_->{session_id}'" } @three;
+	my $sql = "UPDATE crisp.conversations SET assigned_user_id = NULL WHERE session_id IN ($ids)";
+	my $false = JSON::PP::false;
+
+	foreach my $case (
+		[ either => [ ($part) x 3 ], [ ($part) x 3 ] ],
+		[ user_id => [ ($part) x 3 ], [ ($part) x 3 ] ],
+		# Once it's known, nobody asks again.
+		[ assigned => [ $part, ($whole) x 3 ], [ ($whole) x 3 ] ],
+		[ neither => [ $part, $whole ], [ $part, $whole ] ])
+	{
+		my ($setting, @expected) = @{$case};
+		my $own = CrispSession->start($node);
+
+		watch_writes($own, $sandbox);
+		$sandbox->reset;
+		foreach my $bodies (@expected)
+		{
+			$sandbox->data([ map { +{ op => 'patch', resource => 'conversations', key => $_->{session_id}, set => { 'assigned.user_id' => $operators[0] } } } @three ]);
+			$sandbox->control({ unassign_body => $setting });
+			$sandbox->clear;
+			if ($setting eq 'neither')
+			{
+				$own->fails(
+					$sql,
+					{
+						sqlstate => 'HV000',
+						message => 'Crisp does not take a NULL for column "assigned_user_id", server "support"',
+						detail =>
+						  qr/^With a null for "assigned\.user_id": PATCH \S+ answered HTTP 400, .*\nWith a null for "assigned": PATCH \S+ answered HTTP 400, .*\nThe conversation was not changed\.$/,
+						hint => 'Write another value, or make this change in Crisp itself.'
+					},
+					'neither body: an error that says so');
+				is(row($three[0]->{session_id})->{assigned}->{user_id}, $operators[0], 'it is as it was');
+			}
+			else
+			{
+				$own->query($sql);
+				is_deeply([ map { row($_->{session_id})->{assigned}->{user_id} } @three ],
+					[ (undef) x 3 ], "$setting: nobody is in charge any more");
+			}
+			is_deeply([ map { $_->[2] } written() ], $bodies, "$setting: what was sent") or diag(explain([ written() ]));
+		}
+
+		# What is learnt is forgotten where it's no longer true.
+		if ($setting eq 'assigned')
+		{
+			$sandbox->control({ unassign_body => 'user_id' });
+			$sandbox->clear;
+			$own->query($sql);
+			is_deeply([ map { $_->[2] } written() ], [ $whole, ($part) x 3 ], 'a Crisp that has changed');
+		}
+
+		# Others' errors are none of that.
+		foreach my $status (403, 404, 423, 500)
+		{
+			$sandbox->control({ answers => [ { match => { method => 'PATCH' }, status => $status, act => $false } ] });
+			$sandbox->clear;
+			my $result = $own->run("$sql RETURNING 1");
+			is($result->{output}, '', "$setting: HTTP $status changes nothing");
+			is(scalar(written()), $status == 404 ? 3 : 1, '... and no other body is tried');
+			unlike($result->{errors}->[0]->{message} // '', qr/NULL/, '... nor does the error speak of it');
+		}
+		$own->quit;
+	}
+
+	# A quota may be spent between the two.
+	my $own = CrispSession->start($node);
+	watch_writes($own, $sandbox);
+	$sandbox->reset;
+	$sandbox->control({
+		unassign_body => 'assigned',
+		answers => [ { match => { method => 'PATCH', nth => 2 }, status => 422, act => $false } ]
+	});
+	$own->fails($sql, { sqlstate => '53400' }, 'HTTP 400, and then 422');
+	$own->query($sql);
+	is(row($three[0]->{session_id})->{assigned}->{user_id}, undef, 'the next statement does it');
+
+	# 422 is what a server may say of data that it doesn't take.
+	$sandbox->reset;
+	$sandbox->control({ answers => [ { match => { method => 'PATCH', nth => 1 }, status => 422, act => $false } ] });
+	$sandbox->clear;
+	$own->query($sql);
+	is_deeply([ map { $_->[2] } written() ], [ $whole, ($part) x 3 ], 'HTTP 422 has the other body tried');
+	$own->quit;
+	watch_writes($session, $sandbox);
+	$sandbox->reset;
+};
+
 done_testing();
