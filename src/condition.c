@@ -272,6 +272,20 @@ make_condition(const MatchContext *context, const MatchedColumn *matched, Condit
 }
 
 /*
+ * Whether a column names the inbox whose list is read, and the value comes from another relation.  A list of
+ * another inbox may have what the table's own list has not: it must not depend on the plan
+ * which of them is read.
+ */
+static bool
+picks_inbox(const MatchContext *context, const CrispColumn *column, Node *value)
+{
+	const CrispInbox *inbox = context->options->resource->inbox;
+
+	return inbox != NULL && strcmp(inbox->path, column->path) == 0 && contain_var_clause(value) &&
+		   (context->options->inbox == NULL || strcmp(context->options->inbox, inbox->all) != 0);
+}
+
+/*
  * Match "column OP value"; returns the condition, or NIL.
  */
 static List *
@@ -285,7 +299,7 @@ match_comparison(const MatchContext *context, Node *left, Oid op, Oid collation,
 	int					 strategy;
 	Oid					 negator;
 
-	if (column == NULL || !value_is_fixed(context, right))
+	if (column == NULL || !value_is_fixed(context, right) || picks_inbox(context, column, right))
 		return NIL;
 
 	strategy = btree_strategy(op, left_type);
@@ -370,7 +384,8 @@ match_any(const MatchContext *context, ScalarArrayOpExpr *op, Node **value)
 	if (op->useOr && matched.column != NULL && equal_as_text(matched.column, matched.type) &&
 		equal_as_text(matched.column, left_type) &&
 		equal_as_text(matched.column, getBaseType(element_type)) &&
-		takes_operator(resource, matched.column, CONDITION_ANY) && value_is_fixed(context, right))
+		takes_operator(resource, matched.column, CONDITION_ANY) && value_is_fixed(context, right) &&
+		!picks_inbox(context, matched.column, right))
 		return make_condition(context, &matched, CONDITION_ANY, element_type);
 
 	*value = left;

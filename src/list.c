@@ -26,6 +26,7 @@
 
 #include "criteria.h"
 #include "exact.h"
+#include "inbox.h"
 #include "list.h"
 #include "order.h"
 #include "timerange.h"
@@ -445,9 +446,11 @@ list_reader_next(ListReader *reader)
 			note_row(reader, row);
 			if (reader->pager != NULL && reader->column != NULL)
 				look_ahead(reader);
-			return row;
+			if (inbox_admits(reader->request, row))
+				return row;
 		}
-		begin_next_step(reader);
+		else
+			begin_next_step(reader);
 	}
 	return NULL;
 }

@@ -11,6 +11,7 @@
 
 #include "utils/memutils.h"
 
+#include "inbox.h"
 #include "jsonpath.h"
 #include "lookup.h"
 #include "window.h"
@@ -151,7 +152,7 @@ lookup_next(Lookup *lookup)
 		lookup->next_key++;
 		row = lookup->is_asked[index] ? take_answer(lookup, target) : take_earlier(lookup, target);
 		pfree(target);
-		if (row != NULL && !has_key(lookup, row, key))
+		if (row != NULL && (!has_key(lookup, row, key) || !inbox_admits(request, row)))
 			row = NULL;
 	}
 	MemoryContextSwitchTo(old_context);

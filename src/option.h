@@ -58,6 +58,7 @@ typedef struct CrispOptions
 	int			retry_delay_ms;		/* longest wait before the first retry; then it doubles */
 	int			retry_budget_ms;	/* longest wait before all retries of a request together */
 	bool		include_empty;
+	const char *inbox;					/* whose rows are listed; NULL for the plain list */
 	int			prefetch;				/* requests under way together, at most */
 	bool		exact_scan;				/* scan_mode exact, by option or setting */
 	bool		updatable;				/* rows may be written, if the resource can be */

@@ -24,6 +24,9 @@
 #include "option_check.h"
 #include "url.h"
 
+/* The longest identifier of an inbox; Crisp's have some 40 bytes. */
+#define MAX_INBOX_BYTES 255
+
 pg_noreturn static void
 invalid_value(const char *name, const char *value, const char *detail)
 {
@@ -117,6 +120,19 @@ option_check_scan_mode(const char *name, const char *value)
 {
 	if (strcmp(value, "fast") != 0 && strcmp(value, "exact") != 0)
 		invalid_value(name, value, "Scan modes are: fast, exact.");
+}
+
+void
+option_check_inbox(const char *name, const char *value)
+{
+	bool valid = value[0] != '\0' && strlen(value) <= MAX_INBOX_BYTES;
+
+	for (const char *c = value; *c != '\0'; c++)
+		valid = valid && (unsigned char) *c > ' ' && *c != 0x7F;
+	if (!valid)
+		invalid_value(name, value, "The identifier of an inbox is expected, or all.");
+	if (pg_strcasecmp(value, "all") == 0 && strcmp(value, "all") != 0)
+		invalid_value(name, value, "For all inboxes, write it in lower case: all.");
 }
 
 void

@@ -23,6 +23,7 @@ extern void option_check_scan_mode(const char *name, const char *value);
 extern void option_check_integer(const char *name, const char *value, int first, int last);
 extern void option_check_duration(const char *name, const char *value, int first_ms, int last_ms);
 extern void option_check_size(const char *name, const char *value, int first, int last); /* bytes */
+extern void option_check_inbox(const char *name, const char *value);
 extern void option_check_cost(const char *name, const char *value);
 extern void option_check_tier(const char *name, const char *value);
 extern void option_check_credential(const char *name, const char *value);

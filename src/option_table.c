@@ -159,6 +159,7 @@ static const OptionDef option_defs[] = {
 	 "60s"},
 
 	{"include_empty", ON_SERVER | ON_TABLE, OPTION_BOOLEAN, AT(include_empty)},
+	{"inbox", ON_SERVER | ON_TABLE, OPTION_TEXT, AT(inbox), .check = option_check_inbox},
 	{"prefetch", ON_SERVER | ON_TABLE, OPTION_INTEGER, AT(prefetch), 1, CRISP_MAX_PREFETCH, "4"},
 	{"scan_mode", ON_SERVER | ON_TABLE, OPTION_TEXT, .check = option_check_scan_mode,
 	 .set = set_scan_mode},
@@ -407,6 +408,8 @@ check_table_options(List *options)
 		const char *name = lfirst_node(DefElem, lc)->defname;
 
 		if ((strcmp(name, "include_empty") == 0 && resource->include_empty_param == NULL) ||
+			(strcmp(name, "inbox") == 0 && resource->inbox == NULL &&
+			 (resource->parent == NULL || resource->parent->resource->inbox == NULL)) ||
 			(strcmp(name, "per_page") == 0 && resource->per_page_param == NULL) ||
 			(strcmp(name, "updatable") == 0 && resource->changes == NULL))
 			ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),

@@ -19,6 +19,7 @@
 #include "api.h"
 #include "criteria.h"
 #include "extent.h"
+#include "inbox.h"
 #include "jsonpath.h"
 #include "lastpage.h"
 #include "order.h"
@@ -180,7 +181,9 @@ take_page(Pager *pager)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
 	bool		  one_row = is_one_row(pager);
-	bool		  can_be_refused = pager->request->criteria != NULL && pager->page_number == 1;
+	bool		  is_first = pager->page_number == 1;
+	bool		  of_all = is_first && inbox_is_all(pager->request);
+	bool		  can_be_refused = of_all || (is_first && pager->request->criteria != NULL);
 	bool		  found = true;
 	ApiAnswer	  answer = {0};
 
@@ -195,12 +198,14 @@ take_page(Pager *pager)
 										API_KEY_GIVEN, &answer, can_be_refused ? &found : NULL);
 	pager->counts.pages++;
 	MemoryContextSwitchTo(old_context);
-	if (!found)
+	if (!found && pager->request->criteria != NULL)
 	{
 		criteria_refused(pager->request);
 		pager->last_page = true;
 		return;
 	}
+	if (of_all)
+		inbox_check_first_page(pager->request, found, json_node_length(answer.data));
 
 	pager->rows = answer.data;
 	pager->page_date = answer.date;

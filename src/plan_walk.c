@@ -13,6 +13,7 @@
 
 #include "column_use.h"
 #include "estimate.h"
+#include "inbox.h"
 #include "plan_path.h"
 #include "plan_walk.h"
 
@@ -27,6 +28,9 @@ uses_inherited(RelOptInfo *baserel)
 	List		   *clauses = extract_actual_clauses(baserel->baserestrictinfo, false);
 	ListCell	   *lc;
 
+	/* Which inbox a row lies in is in the parent's row, too. */
+	if (inbox_is_single(plan->options, plan->options->resource->parent->resource))
+		return true;
 	foreach(lc, column_use_list(baserel, plan->relid, clauses, 0))
 	{
 		const CrispColumn *column = condition_catalog_column(plan->options, plan->relid,

@@ -181,6 +181,10 @@ has_param(const RequestContext *context, const char *name)
 static void
 begin_param(RequestContext *context, const char *name)
 {
+	const CrispInbox *inbox = context->options->resource->inbox;
+
+	if (inbox != NULL && strcmp(name, inbox->param) == 0)
+		context->request->names_inbox = true;
 	appendStringInfo(&context->query, "%s%s=", context->query.len > 0 ? "&" : "", name);
 }
 

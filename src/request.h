@@ -46,6 +46,8 @@ typedef struct CrispRequest
 	const char *finds_value;
 	const char *query_without;
 
+	bool names_inbox; /* query does, so that option inbox is not asked for */
+
 	/*
 	 * Where query has criteria of a search filter: that, the JSON path and Crisp's name of the field that they are
 	 * about, and a value (UTF-8) that it is to hold, NULL if it's only to lack some.  query_without is without them.

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "condition.h"
+#include "inbox.h"
 #include "request.h"
 
 /* Conditions on the parent in the making. */
@@ -145,7 +146,8 @@ request_create_child(const CrispOptions *options, List *conditions, const Condit
 	if (request == NULL || parent_request == NULL)
 		return NULL;
 	if (parent_request->lookup != NULL && strcmp(parent_request->lookup->path, parent->path) == 0 &&
-		!inherits && arguments_are_sure(parent, parent_request->keys))
+		!inherits && !inbox_is_single(options, parent->resource) &&
+		arguments_are_sure(parent, parent_request->keys))
 	{
 		request->has_arguments = true;
 		request->arguments = parent_request->keys;

@@ -49,11 +49,12 @@ parents_equal(const CrispRequest *a, const CrispRequest *b)
 bool
 request_equal(const CrispRequest *a, const CrispRequest *b)
 {
-	if (a->lookup != b->lookup || a->has_arguments != b->has_arguments ||
-		a->times.lower != b->times.lower || a->times.upper != b->times.upper ||
-		a->dates.lower != b->dates.lower || a->dates.upper != b->dates.upper ||
-		a->stops != b->stops || (a->stops && a->stop_before != b->stop_before) ||
-		!texts_equal(a->query, b->query) || !texts_equal(a->search, b->search))
+	if (a->lookup != b->lookup || a->names_inbox != b->names_inbox ||
+		a->has_arguments != b->has_arguments || a->times.lower != b->times.lower ||
+		a->times.upper != b->times.upper || a->dates.lower != b->dates.lower ||
+		a->dates.upper != b->dates.upper || a->stops != b->stops ||
+		(a->stops && a->stop_before != b->stop_before) || !texts_equal(a->query, b->query) ||
+		!texts_equal(a->search, b->search))
 		return false;
 	return lists_equal(a->keys, b->keys) && lists_equal(a->arguments, b->arguments) &&
 		   parents_equal(a->parent, b->parent);

@@ -10,7 +10,9 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 
+#include "inbox.h"
 #include "request.h"
 #include "timerange.h"
 #include "url.h"
@@ -65,6 +67,23 @@ append_query(StringInfo target, const char *query)
 }
 
 /*
+ * Append the parameter for the inbox that the table is of.
+ */
+static void
+append_inbox(StringInfo target, const CrispRequest *request)
+{
+	const char	  *inbox = inbox_of_request(request);
+	StringInfoData query;
+
+	if (inbox == NULL)
+		return;
+	initStringInfo(&query);
+	appendStringInfo(&query, "%s=", request->options->resource->inbox->param);
+	url_append_value(&query, pg_server_to_any(inbox, (int) strlen(inbox), PG_UTF8));
+	append_query(target, query.data);
+}
+
+/*
  * Append the parameters for a request's dates.
  */
 static void
@@ -99,6 +118,7 @@ request_list_target(const CrispRequest *request, int page_number)
 		append_query(&target, psprintf("%s=%d", resource->per_page_param, request->per_page));
 	if (resource->include_empty_param != NULL && options->include_empty)
 		append_query(&target, psprintf("%s=1", resource->include_empty_param));
+	append_inbox(&target, request);
 	append_dates(&target, request);
 	append_query(&target, request->query);
 	if (order != NULL)

@@ -151,6 +151,14 @@ typedef struct CrispCustomData
 	const struct CrispResource *keys; /* the list of keys in use, which is not imported */
 } CrispCustomData;
 
+/* Rows that lie in inboxes, of which a list may show some alone. */
+typedef struct CrispInbox
+{
+	const char *path;  /* of the column that tells the inbox; a member of the row */
+	const char *param; /* query parameter that names one */
+	const char *all;   /* what it takes for all of them, where Crisp knows that */
+} CrispInbox;
+
 /* What can be written: see resource_change.h. */
 typedef struct CrispChanges CrispChanges;
 
@@ -217,6 +225,7 @@ typedef struct CrispResource
 	/* The time column that tells when a row was made, which no change alters; NULL where there is none. */
 	const char *created_path;
 
+	const CrispInbox		*inbox;			/* NULL: option inbox has no meaning */
 	const CrispSearchFilter *search_filter; /* for CRISP_CONTAINS and CRISP_LACKS; or NULL */
 
 	const CrispChanges *changes; /* NULL: nothing can be written */

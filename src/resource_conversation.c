@@ -111,6 +111,8 @@ static const CrispFilter conversation_filters[] = {
 	{NULL},
 };
 
+static const CrispInbox conversation_inbox = {"inbox_id", "filter_inbox_id", "all"};
+
 static const CrispSearchFilter conversation_search_filter = {
 	.param = "search_query",
 	.model = "conversation",
@@ -164,6 +166,7 @@ const CrispResource crisp_conversations = {
 	.lookups = conversation_lookups,
 	.orders = conversation_orders,
 	.list_order = &conversation_orders[0],
+	.inbox = &conversation_inbox,
 	.search_filter = &conversation_search_filter,
 	.custom_data = &conversation_data,
 	.dates_path = "updated_at",
