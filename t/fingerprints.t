@@ -1,0 +1,245 @@
+# Messages whose fingerprints repeat: senders choose them, so that several messages of a conversation
+# have the same.  Whatever the size of pages and whatever repeats at their edges, each message comes
+# once, or an error says that not all can be had.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSandbox;
+use CrispSession;
+use JSON::PP;
+use List::Util qw(max shuffle);
+use Test::More;
+
+my $seed = $ENV{PROPERTY_SEED} || time % 100_000;
+note("seed $seed");
+srand $seed;
+
+my ($node, $sandbox) = start_crisp(conversations => 6, people => 5);
+my $website = $sandbox->website_id;
+my $session = CrispSession->start($node);
+my $exact   = JSON::PP->new->canonical->allow_nonref->allow_bignum;
+my ($id, $other, @rest) = map { $_->{session_id} } $sandbox->rows('conversations', undef, include_empty => 1);
+my $base    = 1_700_000_000_000;
+
+$session->query("SET TimeZone = 'UTC'; CREATE TABLE named (session_id text); INSERT INTO named VALUES ('$id'), ('$other')");
+
+sub pick { return $_[ rand @_ ] }
+
+sub message
+{
+	my ($session_id, %message) = @_;
+
+	return {
+		session_id => $session_id,
+		website_id => $website,
+		type       => 'text',
+		from       => 'user',
+		origin     => 'chat',
+		read       => '',
+		%message
+	};
+}
+
+# Let a conversation have these messages.
+sub fill
+{
+	my ($session_id, @messages) = @_;
+
+	$sandbox->data(
+		[
+			{ op => 'clear', resource => 'messages', session_id => $session_id },
+			map {
+				{ op => 'insert', resource => 'messages', session_id => $session_id, row => $_ }
+			} @messages
+		]);
+	return;
+}
+
+# Messages whose fingerprints are few; $contents is how many contents they have, 0 for one of its own each.
+sub random_messages
+{
+	my ($session_id, $count, $moments, $contents) = @_;
+	my @fingerprints = (0, -1_078_189_900, -5, 7, 176_952_205_247_870, 9_007_199_254_740_993);
+
+	return map {
+		message(
+			$session_id,
+			fingerprint => pick(@fingerprints),
+			timestamp   => $base + int rand $moments,
+			content     => $contents ? 'text ' . int rand $contents : "text $_")
+	} 1 .. $count;
+}
+
+# What a query gives of each message, and what of it the sandbox has.
+my $columns =
+  q(session_id || ' ' || fingerprint || ' ' || (extract(epoch FROM "timestamp") * 1000)::bigint || ' ' || content);
+
+sub line { my ($row) = @_; return join ' ', @{$row}{qw(session_id fingerprint timestamp content)} }
+
+sub truth
+{
+	my (@sessions) = @_;
+
+	return map {
+		map { $exact->decode($_) }
+		  grep { length } split /\n/, $sandbox->ask('GET', "/_rows?resource=messages&session_id=$_")
+	} @sessions;
+}
+
+# Whether what these messages are can be told from pages of that size: by the time alone one gets at a
+# page of each millisecond from either end.
+sub can_be_told
+{
+	my ($size, @messages) = @_;
+	my %moments;
+
+	push @{ $moments{"$_->{session_id} $_->{timestamp}"} }, line($_) foreach @messages;
+	foreach my $lines (values %moments)
+	{
+		my %count;
+
+		$count{$_}++ foreach @{$lines};
+		return 0 if @{$lines} > $size || (@{$lines} == $size && max(values %count) > 1);
+	}
+	return 1;
+}
+
+# One test: the rows of a query, or the error that they can't be had, where they can't.
+sub finds
+{
+	my ($sql, $size, $read, $wanted, $name) = @_;
+	my $result = $session->run($sql);
+	my $error = $result->{errors}->[0];
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	if ($error && !can_be_told($size, @{$read}))
+	{
+		is("$error->{sqlstate} $error->{message}", 'HV000 cannot read all rows of a list of "messages", server "support"', "$name: an error");
+		return;
+	}
+	is($error ? $error->{message} . $error->{detail} : join("\n", sort split /\n/, $result->{output}),
+		join("\n", sort map { line($_) } @{$wanted}), "$name: rows")
+	  or diag("seed $seed\n$sql");
+	return;
+}
+
+#
+# Conversations that stay as they are.
+#
+my %told;
+
+foreach my $size (1, 2, 3, 20)
+{
+	foreach my $bounds ('exclusive', 'inclusive')
+	{
+		foreach my $round (1 .. 4)
+		{
+			my $full = pick(200, 206);
+			my $name = "$size a page, $bounds, $full, round $round";
+
+			$sandbox->control(
+				{ messages_per_page => $size, message_bounds => $bounds, full_last_page => $full });
+			foreach my $session_id ($id, $other)
+			{
+				my ($count, $moments) =
+				  $round % 2
+				  ? (3 * $size + int rand 2 * $size, 20 + 6 * $size)
+				  : (int rand pick(3, 12, 4 * $size + 2), 1 + int rand pick(2, 6));
+
+				# In pages of one, messages that are the same in all can't be told from one message.
+				fill($session_id,
+					random_messages($session_id, $count, $moments, $size == 1 ? 0 : pick(0, 1, 2)));
+			}
+			fill($_, random_messages($_, 2, 1000, 0)) foreach @rest;
+
+			my @mine = truth($id);
+			my @both = (@mine, truth($other));
+			my @all  = (@both, truth(@rest));
+			my $messages = 'crisp.messages';
+			my $moment = $base + int rand 4;
+			my $some = @mine ? pick(@mine)->{fingerprint} : 1;
+
+			$told{$size} += can_be_told($size, @mine) && @mine > $size;
+			finds("SELECT $columns FROM $messages WHERE session_id = '$id'", $size, \@mine, \@mine, "$name, one conversation");
+			finds("SELECT $columns FROM $messages WHERE session_id IN ('$id', '$other')", $size, \@both, \@both, "$name, two");
+			finds("SELECT $columns FROM named JOIN $messages USING (session_id)", $size, \@both, \@both, "$name, a join");
+			finds("SELECT $columns FROM $messages", $size, \@all, \@all, "$name, all");
+			finds("SELECT $columns FROM $messages WHERE session_id = '$id' AND fingerprint = $some",
+				$size, \@mine, [ grep { $_->{fingerprint} == $some } @mine ], "$name, a fingerprint");
+			finds("SELECT $columns FROM $messages WHERE fingerprint IN ($some, 0)",
+				$size, \@all, [ grep { $_->{fingerprint} == $some || $_->{fingerprint} == 0 } @all ], "$name, fingerprints");
+			finds("PREPARE p(text, bigint) AS SELECT $columns FROM $messages WHERE session_id = \$1 AND fingerprint = \$2; EXECUTE p('$id', $some); DEALLOCATE p",
+				$size, \@mine, [ grep { $_->{fingerprint} == $some } @mine ], "$name, parameters");
+			finds("SELECT $columns FROM $messages WHERE session_id = '$id' AND \"timestamp\" <= to_timestamp($moment / 1000.0)",
+				$size, \@mine, [ grep { $_->{timestamp} <= $moment } @mine ], "$name, up to a moment");
+			finds("SELECT $columns FROM $messages WHERE session_id = '$id' AND \"timestamp\" = to_timestamp($moment / 1000.0)",
+				$size, \@mine, [ grep { $_->{timestamp} == $moment } @mine ], "$name, a moment");
+			finds("SELECT $columns FROM (VALUES (1), (2)) v (n), LATERAL (SELECT * FROM $messages WHERE session_id = '$id' AND n > 0 OFFSET 0) m",
+				$size, \@mine, [ @mine, @mine ], "$name, a rescan");
+
+			my $limit = 1 + int rand(@mine + 2);
+			my $result = $session->run("SELECT string_agg((extract(epoch FROM \"timestamp\") * 1000)::bigint::text, ' ') FROM (SELECT \"timestamp\" FROM $messages WHERE session_id = '$id' ORDER BY \"timestamp\" DESC LIMIT $limit) m");
+			my @newest = reverse sort map { $_->{timestamp} } @mine;
+			is($result->{output}, join(' ', splice @newest, 0, $limit), "$name, the newest $limit")
+			  unless @{ $result->{errors} } && !can_be_told($size, @mine);
+		}
+	}
+}
+cmp_ok($told{$_}, '>', 0, "$_ a page: some conversations of several pages can be told") foreach sort keys %told;
+
+#
+# Messages that come, go and change while a conversation is read.  Each says something else, so that it
+# can be told whether it came.
+#
+foreach my $round (1 .. 60)
+{
+	my $size  = pick(2, 3, 4, 20);
+	my $count = 2 * $size + int rand 3 * $size;
+	my $new   = 0;
+
+	$sandbox->control({ messages_per_page => $size, message_bounds => pick('exclusive', 'inclusive'), full_last_page => 200 });
+	fill($id, random_messages($id, $count, 1 + $count / $size * 2, 0));
+
+	my @before = truth($id);
+	next unless can_be_told($size - 1, @before);
+	$sandbox->clear;
+	$sandbox->data(
+		[
+			map {
+				{
+					resource   => 'messages',
+					session_id => $id,
+					%{
+						pick(
+							{ op => 'delete', index => int rand $count / 2 },
+							{ op => 'patch', index => int rand $count / 2, set => { read => 'chat', stamped => JSON::PP::true } },
+							{ op => 'patch', index => int rand $count / 2, set => { content => 'new ' . ++$new, edited => JSON::PP::true } },
+							{ op => 'insert', row => message($id, fingerprint => 0, content => 'new ' . ++$new, timestamp => $base + int rand 4) })
+					},
+					at_request => { path => "*/conversation/$id/messages", nth => 2 + int rand 4, when => 'before' }
+				}
+			} 1 .. 3
+		]);
+	my $result = $session->run("SELECT $columns FROM crisp.messages WHERE session_id = '$id'");
+	$sandbox->ask('GET', '/_log');
+	my %came;
+	my %stayed = map { line($_) => 1 } truth($id);
+	my @wanted = grep { $stayed{$_} } map { line($_) } @before;
+
+	$came{$_}++ foreach split /\n/, $result->{output};
+	if (@{ $result->{errors} })
+	{
+		is($result->{errors}->[0]->{sqlstate}, 'HV000', "while it changes, round $round: an error")
+		  unless can_be_told($size, truth($id));
+		ok(!can_be_told($size - 1, @before), "while it changes, round $round: no error without a reason");
+		next;
+	}
+	is_deeply([ grep { ($came{$_} // 0) != 1 } @wanted ], [], "while it changes, round $round: all that stayed, once")
+	  or diag("seed $seed");
+	is_deeply([ grep { $came{$_} > 1 } keys %came ], [], "while it changes, round $round: nothing twice");
+}
+$sandbox->reset;
+
+done_testing();
