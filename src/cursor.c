@@ -12,7 +12,7 @@
  * those between, which is an error.
  *
  * That they meet is told by rows that both have.  Where some are the same as others in
- * that millisecond, it can't be told: they may be others just like them.
+ * that millisecond, or are named as others may be, it can't be told: they may be others just like them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -29,6 +29,13 @@
 #include "lastpage.h"
 #include "order.h"
 
+/* Rows of a page that share a moment, in the page's order. */
+typedef struct MomentRows
+{
+	List *texts; /* char *; see edge_row_text() */
+	List *names; /* char *; see edge_row_name() */
+} MomentRows;
+
 struct Cursor
 {
 	const CrispRequest *request;
@@ -42,8 +49,8 @@ struct Cursor
 	int64 before;  /* ... of what is older than this, Unix milliseconds; */
 	bool  turned;  /* or rather of what is newer than this, from the other end of a millisecond: */
 	int64 after;
-	int64 moment; /* the one that was turned to last; PG_INT64_MAX before the first */
-	List *front;  /* char *, of its rows from this end, as they came */
+	int64 moment;	  /* the one that was turned to last; PG_INT64_MAX before the first */
+	MomentRows front; /* its rows from this end */
 
 	bool  stops; /* what is older than this is of no use */
 	int64 stop_before;
@@ -176,17 +183,34 @@ check_times(const Cursor *cursor, const Page *page)
  */
 
 /*
- * The texts of a page's rows of the moment that was turned to, as they came.
+ * A page's rows of the moment that was turned to, as they came.
  */
-static List *
-moment_texts(const Cursor *cursor, const Page *page)
+static MomentRows
+moment_rows(const Cursor *cursor, const Page *page)
 {
-	List *texts = NIL;
+	MomentRows result = {NIL, NIL};
 
 	for (size_t i = 0; i < page->nrows; i++)
-		if (page->rows[i].time == cursor->moment)
-			texts = lappend(texts, edge_row_text(cursor->edge, page->rows[i].node));
-	return texts;
+	{
+		const JsonNode *row = page->rows[i].node;
+
+		if (page->rows[i].time != cursor->moment)
+			continue;
+		result.texts = lappend(result.texts, edge_row_text(cursor->edge, row));
+		result.names = lappend(result.names, edge_row_name(cursor->edge, row));
+	}
+	return result;
+}
+
+static List *
+copy_texts(const List *texts)
+{
+	List	 *result = NIL;
+	ListCell *lc;
+
+	foreach(lc, texts)
+		result = lappend(result, pstrdup(lfirst(lc)));
+	return result;
 }
 
 /*
@@ -196,18 +220,17 @@ static void
 turn_to(Cursor *cursor, int64 moment, const Page *page)
 {
 	MemoryContext old_context;
-	List		 *texts;
-	ListCell	 *lc;
+	MomentRows	  rows;
 
 	cursor->turned = true;
 	cursor->moment = moment;
 	cursor->after = moment - 1;
-	texts = moment_texts(cursor, page);
+	rows = moment_rows(cursor, page);
 	old_context = MemoryContextSwitchTo(cursor->context);
-	list_free_deep(cursor->front);
-	cursor->front = NIL;
-	foreach(lc, texts)
-		cursor->front = lappend(cursor->front, pstrdup(lfirst(lc)));
+	list_free_deep(cursor->front.texts);
+	list_free_deep(cursor->front.names);
+	cursor->front.texts = copy_texts(rows.texts);
+	cursor->front.names = copy_texts(rows.names);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -238,39 +261,69 @@ all_differ(const List *texts)
 }
 
 /*
- * Whether the last of one list are the first of another, as many as that may be, and no row of both is the same as
- * another.
+ * Where the last rows of a page begin that are the first of another, as many as there are; -1 where no rows are.
  */
-static bool
-runs_on(const List *first, const List *second)
+static int
+find_overlap(const List *first, const List *second)
 {
-	const char *start = linitial(second);
-	List	   *together = list_copy(second);
-
 	for (int i = 0; i < list_length(first); i++)
 	{
-		if (strcmp(list_nth(first, i), start) == 0)
-		{
-			for (int j = 1; i + j < list_length(first); j++)
-				if (j >= list_length(second) ||
-					strcmp(list_nth(first, i + j), list_nth(second, j)) != 0)
-					return false;
-			return all_differ(together);
-		}
-		together = lappend(together, list_nth(first, i));
+		int j = 0;
+
+		while (i + j < list_length(first) && j < list_length(second) &&
+			   strcmp(list_nth(first, i + j), list_nth(second, j)) == 0)
+			j++;
+		if (i + j == list_length(first))
+			return i;
 	}
-	return false;
+	return -1;
 }
 
 /*
- * Whether a page from the other end of a millisecond, with these texts, meets the one from this end.  A page may
- * have its rows in either order.
+ * Whether a name is one that a sender is likely to give to one row alone: Crisp's own are positive numbers.
  */
 static bool
-ends_meet(const Cursor *cursor, const List *texts)
+is_own_name(const char *name)
 {
-	return texts != NIL && cursor->front != NIL &&
-		   (runs_on(texts, cursor->front) || runs_on(cursor->front, texts));
+	return name[0] >= '1' && name[0] <= '9';
+}
+
+/*
+ * Whether pages overlap, the last rows of one being the first of the other: then there is nothing between them.  Rows
+ * that are the same as others prove nothing, nor do those whose senders use a name again.
+ */
+static bool
+runs_on(const MomentRows *first, const MomentRows *second)
+{
+	int	  start = find_overlap(first->texts, second->texts);
+	List *texts = list_copy(first->texts);
+	List *names = list_copy(first->names);
+	int	  shared = list_length(first->texts) - start;
+
+	if (start < 0)
+		return false;
+	for (int i = shared; i < list_length(second->texts); i++)
+	{
+		texts = lappend(texts, list_nth(second->texts, i));
+		names = lappend(names, list_nth(second->names, i));
+	}
+	if (list_length(texts) == shared)
+		return all_differ(texts);
+	for (int i = 0; i < shared; i++)
+		if (!is_own_name(list_nth(second->names, i)))
+			return false;
+	return all_differ(names);
+}
+
+/*
+ * Whether a page from the other end of a millisecond meets the one from this end.  A page may have its rows in
+ * either order.
+ */
+static bool
+ends_meet(const MomentRows *front, const MomentRows *back)
+{
+	return front->texts != NIL && back->texts != NIL &&
+		   (runs_on(back, front) || runs_on(front, back));
 }
 
 /*
@@ -281,10 +334,11 @@ ends_meet(const Cursor *cursor, const List *texts)
 static void
 take_turned_page(Cursor *cursor, Page *page)
 {
-	List  *texts = moment_texts(cursor, page);
-	bool   older = page->times.count > 0 && page->times.earliest < cursor->moment;
-	bool   newer = page->times.count > 0 && page->times.latest > cursor->moment;
-	bool   all = (newer || page->is_last) && list_length(texts) >= list_length(cursor->front);
+	MomentRows back = moment_rows(cursor, page);
+	bool	   older = page->times.count > 0 && page->times.earliest < cursor->moment;
+	bool	   newer = page->times.count > 0 && page->times.latest > cursor->moment;
+	bool	   all = (newer || page->is_last) &&
+			   list_length(back.texts) >= list_length(cursor->front.texts);
 	size_t kept = 0;
 
 	/* Those of other times come with other pages, or have come. */
@@ -294,7 +348,7 @@ take_turned_page(Cursor *cursor, Page *page)
 	page->nrows = kept;
 
 	edge_remember(cursor->edge, page->rows, page->nrows, cursor->before);
-	all = all || ends_meet(cursor, texts);
+	all = all || ends_meet(&cursor->front, &back);
 	if (!all && older && cursor->after < cursor->moment)
 	{
 		cursor->after = cursor->moment;

@@ -27,7 +27,7 @@
 typedef struct EdgeRow
 {
 	int64	 time;
-	char	*name;	  /* JSON of the columns that never change */
+	char	*fixed;	  /* JSON of the columns that never change */
 	char	*content; /* JSON of what the row says */
 	char	*whole;	  /* its JSON */
 	bool	 alters;  /* of a row of a page: its content may be another one than it was */
@@ -38,7 +38,8 @@ typedef struct EdgeRow
 struct Edge
 {
 	MemoryContext context;
-	List		 *name_paths; /* JsonPath *, of the columns that never change */
+	List		 *fixed_paths; /* JsonPath *, of the columns that never change */
+	JsonPath	 *name_path;
 	JsonPath	 *content_path;
 	JsonPath	 *edited_path;
 	List		 *rows; /* EdgeRow *, remembered */
@@ -56,10 +57,11 @@ edge_create(const CrispResource *resource)
 	edge->context = CurrentMemoryContext;
 	edge->content_path = json_path_parse(resource->cursor->content_path, &error);
 	edge->edited_path = json_path_parse(resource->cursor->edited_path, &error);
+	edge->name_path = json_path_parse(crisp_resource_name(resource)->path, &error);
 	for (int i = 0; i < resource->ncolumns; i++)
 		if ((resource->columns[i].flags & not_told) == 0)
-			edge->name_paths = lappend(edge->name_paths,
-									   json_path_parse(resource->columns[i].path, &error));
+			edge->fixed_paths = lappend(edge->fixed_paths,
+										json_path_parse(resource->columns[i].path, &error));
 	return edge;
 }
 
@@ -81,13 +83,13 @@ copy_json(const JsonNode *node)
  * The columns of a row that never change.
  */
 static char *
-name_text(const Edge *edge, const JsonNode *row)
+fixed_text(const Edge *edge, const JsonNode *row)
 {
 	StringInfoData text;
 	ListCell	  *lc;
 
 	initStringInfo(&text);
-	foreach(lc, edge->name_paths)
+	foreach(lc, edge->fixed_paths)
 	{
 		size_t		length;
 		const char *value = json_text(json_path_get(row, lfirst(lc)), &length);
@@ -104,7 +106,13 @@ edge_row_text(const Edge *edge, const JsonNode *row)
 	size_t		length;
 	const char *content = json_text(json_path_get(row, edge->content_path), &length);
 
-	return psprintf("%s%s", name_text(edge, row), content);
+	return psprintf("%s%s", fixed_text(edge, row), content);
+}
+
+char *
+edge_row_name(const Edge *edge, const JsonNode *row)
+{
+	return copy_json(json_path_get(row, edge->name_path));
 }
 
 /*
@@ -117,7 +125,7 @@ describe_row(const Edge *edge, PageRow *row)
 	EdgeRow		   *result = palloc0(sizeof(EdgeRow));
 
 	result->time = row->time;
-	result->name = name_text(edge, row->node);
+	result->fixed = fixed_text(edge, row->node);
 	result->content = copy_json(content);
 	result->whole = copy_json(row->node);
 	result->alters = json_node_kind(content) != JSON_NODE_STRING ||
@@ -136,13 +144,13 @@ typedef enum Likeness
 {
 	LIKE_WHOLE,
 	LIKE_CONTENT,
-	LIKE_NAME
+	LIKE_FIXED
 } Likeness;
 
 static int
 compare_texts(const EdgeRow *a, const EdgeRow *b, Likeness likeness)
 {
-	int result = strcmp(a->name, b->name);
+	int result = strcmp(a->fixed, b->fixed);
 
 	if (result == 0 && likeness == LIKE_WHOLE)
 		result = strcmp(a->whole, b->whole);
@@ -164,9 +172,9 @@ compare_by_content(const ListCell *a, const ListCell *b)
 }
 
 static int
-compare_by_name(const ListCell *a, const ListCell *b)
+compare_by_fixed(const ListCell *a, const ListCell *b)
 {
-	return compare_texts(lfirst(a), lfirst(b), LIKE_NAME);
+	return compare_texts(lfirst(a), lfirst(b), LIKE_FIXED);
 }
 
 /*
@@ -212,7 +220,7 @@ pair_rows(Edge *edge, List *rows, Likeness likeness)
 	static int (*const comparisons[])(const ListCell *, const ListCell *) = {
 		[LIKE_WHOLE] = compare_by_whole,
 		[LIKE_CONTENT] = compare_by_content,
-		[LIKE_NAME] = compare_by_name,
+		[LIKE_FIXED] = compare_by_fixed,
 	};
 	int		 place = 0;
 	int		 remembered_place = 0;
@@ -221,7 +229,7 @@ pair_rows(Edge *edge, List *rows, Likeness likeness)
 
 	list_sort(edge->rows, comparisons[likeness]);
 	list_sort(rows, comparisons[likeness]);
-	while ((row = next_left(rows, &place, likeness == LIKE_NAME)) != NULL &&
+	while ((row = next_left(rows, &place, likeness == LIKE_FIXED)) != NULL &&
 		   (remembered = next_left(edge->rows, &remembered_place, false)) != NULL)
 	{
 		int order = compare_texts(remembered, row, likeness);
@@ -253,7 +261,7 @@ edge_find_known(Edge *edge, PageRow *rows, size_t nrows)
 		((EdgeRow *) lfirst(lc))->found = false;
 	pair_rows(edge, candidates, LIKE_WHOLE);
 	pair_rows(edge, candidates, LIKE_CONTENT);
-	pair_rows(edge, candidates, LIKE_NAME);
+	pair_rows(edge, candidates, LIKE_FIXED);
 }
 
 /*----------
@@ -294,7 +302,7 @@ edge_remember(Edge *edge, const PageRow *rows, size_t nrows, int64 newest)
 		old_context = MemoryContextSwitchTo(edge->context);
 		remembered = palloc0(sizeof(EdgeRow));
 		remembered->time = row.time;
-		remembered->name = pstrdup(described->name);
+		remembered->fixed = pstrdup(described->fixed);
 		remembered->content = pstrdup(described->content);
 		remembered->whole = pstrdup(described->whole);
 		edge->rows = lappend(edge->rows, remembered);
@@ -315,7 +323,7 @@ edge_forget(Edge *edge, int64 newest)
 		if (row->time <= newest)
 			continue;
 		edge->rows = foreach_delete_current(edge->rows, lc);
-		pfree(row->name);
+		pfree(row->fixed);
 		pfree(row->content);
 		pfree(row->whole);
 		pfree(row);

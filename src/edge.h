@@ -46,4 +46,7 @@ extern void edge_forget(Edge *edge, int64 newest);
  */
 extern char *edge_row_text(const Edge *edge, const JsonNode *row);
 
+/* What its sender calls a row (see CRISP_NAME), as JSON; palloc'd. */
+extern char *edge_row_name(const Edge *edge, const JsonNode *row);
+
 #endif /* CRISP_EDGE_H */

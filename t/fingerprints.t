@@ -57,18 +57,23 @@ sub fill
 	return;
 }
 
-# Messages whose fingerprints are few; $contents is how many contents they have, 0 for one of its own each.
+# Messages whose fingerprints are few; $contents is how many contents they have, 0 for one of its own each, as have
+# those of a millisecond of more than $size messages.
 sub random_messages
 {
-	my ($session_id, $count, $moments, $contents) = @_;
+	my ($session_id, $count, $moments, $contents, $size) = @_;
 	my @fingerprints = (0, -1_078_189_900, -5, 7, 176_952_205_247_870, 9_007_199_254_740_993);
 
+	my @times = map { $base + int rand $moments } 1 .. $count;
+	my %crowd;
+
+	$crowd{$_}++ foreach @times;
 	return map {
 		message(
 			$session_id,
 			fingerprint => pick(@fingerprints),
-			timestamp   => $base + int rand $moments,
-			content     => $contents ? 'text ' . int rand $contents : "text $_")
+			timestamp   => $times[ $_ - 1 ],
+			content     => $contents && $crowd{ $times[ $_ - 1 ] } <= $size ? 'text ' . int rand $contents : "text $_")
 	} 1 .. $count;
 }
 
@@ -148,9 +153,8 @@ foreach my $size (1, 2, 3, 20)
 				  ? (3 * $size + int rand 2 * $size, 20 + 6 * $size)
 				  : (int rand pick(3, 12, 4 * $size + 2), 1 + int rand pick(2, 6));
 
-				# In pages of one, messages that are the same in all can't be told from one message.
 				fill($session_id,
-					random_messages($session_id, $count, $moments, $size == 1 ? 0 : pick(0, 1, 2)));
+					random_messages($session_id, $count, $moments, pick(0, 1, 2), $size));
 			}
 			fill($_, random_messages($_, 2, 1000, 0)) foreach @rest;
 
@@ -188,6 +192,50 @@ foreach my $size (1, 2, 3, 20)
 	}
 }
 cmp_ok($told{$_}, '>', 0, "$_ a page: some conversations of several pages can be told") foreach sort keys %told;
+
+#
+# Messages that are the same in everything.
+#
+foreach my $case (
+	[ 'two',                       3, 1, [ 0, 2 ] ],
+	[ 'between others',            3, 1, [ 1, 1 ], [ 2, 2 ], [ 3, 1 ] ],
+	[ 'at an edge',                3, 1, [ 1, 2 ], [ 2, 2 ], [ 3, 2 ], [ 4, 1 ] ],
+	[ 'in each millisecond',       4, 1, map { [ $_, 3 ] } 1 .. 9 ],
+	[ 'in all of a page',          20, 1, [ 1, 5 ], [ 2, 19 ], [ 3, 5 ] ],
+	[ 'as many as a page has',     3, 0, [ 1, 1 ], [ 2, 3 ], [ 3, 1 ] ],
+	[ 'one more than a page has',  3, 0, [ 1, 1 ], [ 2, 4 ], [ 3, 1 ] ],
+	[ 'many more',                 3, 0, [ 1, 1 ], [ 2, 40 ], [ 3, 1 ] ])
+{
+	my ($name, $size, $told, @groups) = @{$case};
+
+	foreach my $bounds ('exclusive', 'inclusive')
+	{
+		$sandbox->control({ messages_per_page => $size, message_bounds => $bounds, full_last_page => 200 });
+		fill($id, map { (message($id, fingerprint => -1_078_189_900, content => 'Hello', timestamp => $base + $_->[0])) x $_->[1] } @groups);
+		my @mine = truth($id);
+
+		is(can_be_told($size, @mine), $told, "the same, $name: whether they can be told");
+		finds("SELECT $columns FROM crisp.messages WHERE session_id = '$id'", $size, \@mine, \@mine, "the same, $name, $bounds");
+		is($session->query("SELECT count(*) FROM crisp.messages WHERE session_id = '$id' AND fingerprint = -1078189900"), scalar @mine, "the same, $name, $bounds: count")
+		  if $told;
+	}
+}
+
+# Whether two pages overlap isn't told by a message that may have a twin.
+$sandbox->control({ messages_per_page => 3, message_bounds => 'exclusive' });
+foreach my $case (
+	[ 'with fingerprints of their own', [ 11 .. 15 ], 5 ],
+	[ 'that end where others begin that are the same', [ 11, 12, 0, 0, 13, 14 ], undef ],
+	[ 'of which two have a fingerprint', [ 0, 11, 12, 13, 0 ], undef ])
+{
+	my ($name, $fingerprints, $count) = @{$case};
+	my $number = 0;
+
+	fill($id, map { message($id, fingerprint => $_, content => 'Hello', timestamp => $base) } @{$fingerprints});
+	my $result = $session->run("SELECT count(*) FROM crisp.messages WHERE session_id = '$id'");
+	is($result->{output}, $count // '', "more than a page of one millisecond, $name");
+	is(scalar @{ $result->{errors} }, defined $count ? 0 : 1, "more than a page of one millisecond, $name: errors");
+}
 
 #
 # Messages that come, go and change while a conversation is read.  Each says something else, so that it
