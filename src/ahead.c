@@ -42,7 +42,7 @@ forget(void *arg)
 Ahead *
 ahead_create(const CrispOptions *options, AnswerCache *cache, const EState *estate, int id)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw ahead",
+	MemoryContext context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw ahead",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	Ahead		 *ahead = palloc0(sizeof(Ahead));
@@ -152,7 +152,12 @@ ahead_take(Ahead *ahead, const char *target, ApiAnswer *answer, bool *found)
 {
 	Assert(ahead_has(ahead, target));
 	while (strcmp(*nth_target(ahead, 0), target) != 0)
-		MemoryContextDelete(take_oldest(ahead, answer, found));
+	{
+		ApiAnswer other;
+		bool	  found_other;
+
+		MemoryContextDelete(take_oldest(ahead, &other, &found_other));
+	}
 	return take_oldest(ahead, answer, found);
 }
 

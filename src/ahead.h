@@ -21,7 +21,7 @@
 typedef struct Ahead Ahead;
 
 /*
- * Without requests, in a child of CurrentMemoryContext.  options must hold credentials and live
+ * Without requests, in a child of the statement's memory.  options must hold credentials and live
  * as long, as must cache.  Others find it by the statement and the scan's id in its plan.
  */
 extern Ahead *ahead_create(const CrispOptions *options, AnswerCache *cache, const EState *estate,
@@ -49,7 +49,7 @@ extern bool ahead_has(const Ahead *ahead, const char *target);
 /*
  * Wait for the answer for target, which must be on its way, and put it into the cache.  Returns
  * the memory context that holds it, a child of CurrentMemoryContext; *found tells whether there is
- * anything.  Raises what api_finish() raises.
+ * anything, without which *answer is all zeros.  Raises what api_finish() raises.
  */
 extern MemoryContext ahead_take(Ahead *ahead, const char *target, ApiAnswer *answer, bool *found);
 

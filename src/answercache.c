@@ -50,9 +50,9 @@ compare_targets(const void *a, const void *b, Size size)
 }
 
 AnswerCache *
-answer_cache_create(Size memory_limit)
+answer_cache_create(MemoryContext parent, Size memory_limit)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw answers",
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw answers",
 												  ALLOCSET_DEFAULT_SIZES);
 	AnswerCache	 *cache = MemoryContextAllocZero(context, sizeof(AnswerCache));
 	HASHCTL		  control = {
@@ -139,6 +139,7 @@ answer_cache_get(const AnswerCache *cache, const char *target, MemoryContext own
 	char			 *problem;
 
 	Assert(entry != NULL);
+	*answer = (ApiAnswer){0};
 	if (entry->text == NULL)
 		return false;
 	answer->more = entry->more;

@@ -19,10 +19,10 @@
 typedef struct AnswerCache AnswerCache;
 
 /*
- * An empty cache, in a child of CurrentMemoryContext.  It keeps about
+ * An empty cache, in a child of parent.  It keeps about
  * memory_limit bytes at most, and forgets nothing: what comes later isn't kept.
  */
-extern AnswerCache *answer_cache_create(Size memory_limit);
+extern AnswerCache *answer_cache_create(MemoryContext parent, Size memory_limit);
 
 /*
  * Keep the answer to a request for target, while there is room; with found
@@ -39,7 +39,7 @@ extern bool answer_cache_has(const AnswerCache *cache, const char *target);
 
 /*
  * Get an answer that was kept; its tree belongs to owner.  Returns what found
- * was; without an answer, *answer is left alone.
+ * was; without an answer, *answer is all zeros.
  */
 extern bool answer_cache_get(const AnswerCache *cache, const char *target, MemoryContext owner,
 							 ApiAnswer *answer);

@@ -38,12 +38,15 @@ append_object(StringInfo json, const BodyMember *members, int nmembers, int firs
 	appendStringInfoChar(json, '{');
 	for (int i = first; i < nmembers; i++)
 	{
-		const char *key = members[i].path + depth;
-		size_t		length = strcspn(key, ".");
+		const char *key;
+		size_t		length;
 		bool		written = false;
 
+		/* A path that isn't of this object may be shorter than what leads to it. */
 		if (strncmp(members[i].path, members[first].path, depth) != 0)
 			continue;
+		key = members[i].path + depth;
+		length = strcspn(key, ".");
 		for (int earlier = first; earlier < i && !written; earlier++)
 			written = same_key(&members[i], &members[earlier], depth, length);
 		if (written)

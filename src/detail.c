@@ -168,10 +168,11 @@ Details *
 details_create(ForeignScanState *node, const CrispOptions *options, List *columns,
 			   Flattener *flattener, DetailConvert convert, bool keeps_rows)
 {
-	Details	   *details = palloc0(sizeof(Details));
-	EState	   *estate = node->ss.ps.state;
-	TupleDesc	tupdesc = RelationGetDescr(node->ss.ss_currentRelation);
-	const char *error;
+	EState		 *estate = node->ss.ps.state;
+	MemoryContext old_context = MemoryContextSwitchTo(estate->es_query_cxt);
+	Details		 *details = palloc0(sizeof(Details));
+	TupleDesc	  tupdesc = RelationGetDescr(node->ss.ss_currentRelation);
+	const char	 *error;
 
 	details->node = node;
 	details->options = options;
@@ -183,12 +184,13 @@ details_create(ForeignScanState *node, const CrispOptions *options, List *column
 		early_conditions((ForeignScan *) node->ss.ps.plan, columns, keeps_rows),
 		(PlanState *) node);
 	details->econtext = CreateExprContext(estate);
-	details->element_slot = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsVirtual);
+	details->element_slot = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsHeapTuple);
 	details->tuple_slot = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsMinimalTuple);
 	details->values = palloc(sizeof(Datum) * tupdesc->natts);
 	details->nulls = palloc(sizeof(bool) * tupdesc->natts);
-	details->context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw details",
+	details->context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw details",
 											 ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(old_context);
 	return details;
 }
 
@@ -332,6 +334,13 @@ details_next(Details *details, TupleTableSlot *slot)
 		if (take_oldest(details, slot))
 			return true;
 	}
+}
+
+void
+details_keep_latest(Details *details)
+{
+	ExecClearTuple(details->tuple_slot);
+	details->current = NULL;
 }
 
 bool

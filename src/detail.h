@@ -42,7 +42,7 @@ typedef void (*DetailConvert)(ForeignScanState *node, const JsonNode *row, Tuple
 /*
  * Prepare a scan's details for these columns, which flattener converts.
  * convert is for elements of the list.  keeps_rows tells that the scan may be run again, with
- * other parameters, from the rows that it has had.  Lives in CurrentMemoryContext.
+ * other parameters, from the rows that it has had.  Lives in the statement's memory.
  */
 extern Details *details_create(ForeignScanState *node, const CrispOptions *options, List *columns,
 							   Flattener *flattener, DetailConvert convert, bool keeps_rows);
@@ -61,6 +61,9 @@ extern void details_begin(Details *details, ListReader *list, int wanted);
  * isn't an object.
  */
 extern bool details_next(Details *details, TupleTableSlot *slot);
+
+/* Let what the latest row refers to live until details_end(), although other rows follow. */
+extern void details_keep_latest(Details *details);
 
 /* As the list's functions of these names. */
 extern bool		details_is_ready(Details *details);

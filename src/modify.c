@@ -24,6 +24,7 @@
 #include "deliver.h"
 #include "modify.h"
 #include "modify_plan.h"
+#include "open_scans.h"
 #include "returned.h"
 #include "seen.h"
 
@@ -90,7 +91,7 @@ begin(EState *estate, ResultRelInfo *rinfo, CmdType operation)
 	option_add_credentials(modify->options, mapping_user(rinfo, estate));
 	modify->table = change_table_create(modify->options, relation);
 	modify->deliverer = deliverer_create(modify->table, operation);
-	modify->row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
+	modify->row_context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw row",
 												ALLOCSET_DEFAULT_SIZES);
 	return modify;
 }
@@ -269,6 +270,7 @@ insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int ns
 		MemoryContextSwitchTo(old_context);
 	}
 
+	open_scans_read(modify->options);
 	deliverer_enter(modify->deliverer);
 	MemoryContextReset(modify->row_context);
 	old_context = MemoryContextSwitchTo(modify->row_context);
@@ -447,6 +449,7 @@ crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	ChangeKeys	  keys;
 	bool		  done;
 
+	open_scans_read(modify->options);
 	deliverer_enter(modify->deliverer);
 	MemoryContextReset(modify->row_context);
 	old_context = MemoryContextSwitchTo(modify->row_context);
@@ -471,6 +474,7 @@ crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	ApiAnswer	  answer;
 	bool		  done;
 
+	open_scans_read(modify->options);
 	deliverer_enter(modify->deliverer);
 	MemoryContextReset(modify->row_context);
 	old_context = MemoryContextSwitchTo(modify->row_context);

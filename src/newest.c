@@ -23,12 +23,13 @@
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/sortsupport.h"
 #include "utils/tuplesort.h"
-#include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
 #include "newest.h"
+#include "row_store.h"
 
 struct Newest
 {
@@ -39,15 +40,17 @@ struct Newest
 	Oid				  sort_operator;
 	Oid				  collation;
 
-	bool trusted;
-	bool gathered;
-	bool at_end;   /* of this pass over the list */
-	bool list_end; /* no other row comes from the source */
-	Tuplestorestate
-		*all; /* all rows that have come, for other passes; NULL where none may follow */
-	Tuplestorestate *rows;	 /* those that satisfy the conditions, in order, as they came */
-	Tuplesortstate	*sorted; /* what follows those; NULL where nothing does yet */
-	TupleTableSlot	*minimal_slot;
+	bool			trusted;
+	bool			gathered;
+	bool			at_end;	  /* of this pass over the list */
+	bool			list_end; /* no other row comes from the source */
+	RowStore	   *all; /* all rows that have come, for other passes; NULL where none may follow */
+	RowStore	   *rows;		 /* those that satisfy the conditions, in order, as they came */
+	Tuplesortstate *sorted;		 /* what follows those; NULL where nothing does yet */
+	TupleTableSlot *sorted_slot; /* for a row of it; empty between calls */
+
+	/* A row is looked at in memory of its own: the scan's may be that of a row which somebody still uses. */
+	ExprContext *econtext;
 
 	/* The sort column of the row before. */
 	bool  has_previous;
@@ -77,10 +80,11 @@ prepare_comparison(Newest *newest, TupleDesc tupdesc)
 }
 
 Newest *
-newest_begin(ForeignScanState *node, const NewestSource *source, bool trusted, bool keeps_rows)
+newest_begin(MemoryContext parent, ForeignScanState *node, const NewestSource *source, bool trusted,
+			 bool keeps_rows)
 {
 	TupleDesc	  tupdesc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw newest",
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw newest",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	Newest		 *newest = palloc0(sizeof(Newest));
@@ -90,12 +94,10 @@ newest_begin(ForeignScanState *node, const NewestSource *source, bool trusted, b
 	newest->source = *source;
 	newest->trusted = trusted;
 	if (keeps_rows)
-	{
-		newest->all = tuplestore_begin_heap(false, false, work_mem);
-		tuplestore_set_eflags(newest->all, EXEC_FLAG_REWIND);
-	}
-	newest->rows = tuplestore_begin_heap(false, false, work_mem);
-	newest->minimal_slot = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
+		newest->all = row_store_create(context, tupdesc);
+	newest->rows = row_store_create(context, tupdesc);
+	newest->sorted_slot = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
+	newest->econtext = CreateExprContext(node->ss.ps.state);
 	prepare_comparison(newest, tupdesc);
 	MemoryContextSwitchTo(old_context);
 	return newest;
@@ -127,36 +129,37 @@ is_in_order(Newest *newest, TupleTableSlot *slot)
 static bool
 fetch_any(Newest *newest, TupleTableSlot *slot, bool *in_order)
 {
-	if (newest->all != NULL &&
-		tuplestore_gettupleslot(newest->all, true, false, newest->minimal_slot))
-	{
-		ExecCopySlot(slot, newest->minimal_slot);
+	if (newest->all != NULL && row_store_get(newest->all, slot))
 		return true;
-	}
 	newest->list_end = newest->list_end || !newest->source.fetch(newest->node, slot);
 	if (newest->list_end)
 		return false;
 	if (!is_in_order(newest, slot))
 		*in_order = false;
 	if (newest->all != NULL)
-		tuplestore_puttupleslot(newest->all, slot);
+		row_store_put(newest->all, slot);
 	return true;
 }
 
 /*
  * Fetch the next row; returns false at the end of the list.  *in_order becomes
  * false when it is out of order, *matches tells whether it satisfies the
- * scan's conditions.
+ * scan's conditions.  What the slot refers to stays until the next call.
  */
 static bool
 fetch(Newest *newest, TupleTableSlot *slot, bool *in_order, bool *matches)
 {
-	ExprContext *econtext = newest->node->ss.ps.ps_ExprContext;
+	ExprContext	 *econtext = newest->econtext;
+	MemoryContext old_context;
+	bool		  found;
 
 	/* As ExecScan() does between rows. */
-	ResetExprContext(econtext);
 	ExecClearTuple(slot);
-	if (!fetch_any(newest, slot, in_order))
+	ResetExprContext(econtext);
+	old_context = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	found = fetch_any(newest, slot, in_order);
+	MemoryContextSwitchTo(old_context);
+	if (!found)
 	{
 		newest->at_end = true;
 		return false;
@@ -186,9 +189,8 @@ sort_rest(Newest *newest, TupleTableSlot *slot, bool with_gathered)
 
 	if (with_gathered)
 	{
-		while (tuplestore_gettupleslot(newest->rows, true, false, newest->minimal_slot))
-			tuplesort_puttupleslot(newest->sorted, newest->minimal_slot);
-		ExecClearTuple(newest->minimal_slot);
+		while (row_store_get(newest->rows, slot))
+			tuplesort_puttupleslot(newest->sorted, slot);
 	}
 	while (!newest->at_end && fetch(newest, slot, &in_order, &matches))
 	{
@@ -221,7 +223,7 @@ gather(Newest *newest, TupleTableSlot *slot)
 	{
 		if (!matches)
 			continue;
-		tuplestore_puttupleslot(newest->rows, slot);
+		row_store_put(newest->rows, slot);
 		count++;
 	}
 	newest->gathered = true;
@@ -231,12 +233,27 @@ gather(Newest *newest, TupleTableSlot *slot)
 		newest->trusted = false;
 		newest->at_end = false;
 		newest->list_end = false;
-		tuplestore_clear(newest->rows);
+		row_store_clear(newest->rows);
 		if (newest->all != NULL)
-			tuplestore_clear(newest->all);
+			row_store_clear(newest->all);
 	}
 	if (!newest->trusted)
 		sort_rest(newest, slot, true);
+}
+
+/*
+ * Fill slot with a copy of the next row that was sorted; returns false at the end.
+ */
+static bool
+get_sorted(Newest *newest, TupleTableSlot *slot)
+{
+	/* The sort owns the row, until it's asked for another. */
+	if (!tuplesort_gettupleslot(newest->sorted, true, false, newest->sorted_slot, NULL))
+		return false;
+	ExecCopySlot(slot, newest->sorted_slot);
+	slot->tts_tableOid = RelationGetRelid(newest->node->ss.ss_currentRelation);
+	ExecClearTuple(newest->sorted_slot);
+	return true;
 }
 
 bool
@@ -246,19 +263,13 @@ newest_next(Newest *newest, TupleTableSlot *slot)
 		gather(newest, slot);
 	if (newest->sorted == NULL)
 	{
-		if (tuplestore_gettupleslot(newest->rows, true, false, newest->minimal_slot))
-		{
-			ExecCopySlot(slot, newest->minimal_slot);
+		if (row_store_get(newest->rows, slot))
 			return true;
-		}
 		if (newest->at_end)
 			return false;
 		sort_rest(newest, slot, false);
 	}
-	if (!tuplesort_gettupleslot(newest->sorted, true, false, newest->minimal_slot, NULL))
-		return false;
-	ExecCopySlot(slot, newest->minimal_slot);
-	return true;
+	return get_sorted(newest, slot);
 }
 
 void
@@ -266,8 +277,8 @@ newest_again(Newest *newest)
 {
 	newest->gathered = false;
 	newest->at_end = false;
-	tuplestore_rescan(newest->all);
-	tuplestore_clear(newest->rows);
+	row_store_rewind(newest->all);
+	row_store_clear(newest->rows);
 	if (newest->sorted != NULL)
 		tuplesort_end(newest->sorted);
 	newest->sorted = NULL;
@@ -276,10 +287,11 @@ newest_again(Newest *newest)
 void
 newest_end(Newest *newest)
 {
-	ExecDropSingleTupleTableSlot(newest->minimal_slot);
+	FreeExprContext(newest->econtext, true);
+	ExecDropSingleTupleTableSlot(newest->sorted_slot);
 	if (newest->all != NULL)
-		tuplestore_end(newest->all);
-	tuplestore_end(newest->rows);
+		row_store_end(newest->all);
+	row_store_end(newest->rows);
 	if (newest->sorted != NULL)
 		tuplesort_end(newest->sorted);
 	MemoryContextDelete(newest->context);

@@ -14,7 +14,9 @@
 
 typedef struct Newest Newest;
 
-/* Fills the slot with the next row of the list; returns false at its end. */
+/*
+ * Fills the slot with the next row of the list, in CurrentMemoryContext; returns false at its end.
+ */
 typedef bool (*NewestFetch)(ForeignScanState *node, TupleTableSlot *slot);
 
 /* Whether the next row has come already, so that it costs no request. */
@@ -37,13 +39,13 @@ typedef struct NewestSource
 /*
  * Begin to give the rows of a scan in descending order.  trusted tells whether
  * the list's own order may be relied on, keeps_rows whether newest_again() may be called.  In a child of
- * CurrentMemoryContext.
+ * parent.
  */
-extern Newest *newest_begin(ForeignScanState *node, const NewestSource *source, bool trusted,
-							bool keeps_rows);
+extern Newest *newest_begin(MemoryContext parent, ForeignScanState *node,
+							const NewestSource *source, bool trusted, bool keeps_rows);
 
 /*
- * Fill slot with the next row; returns false at the end.  The first call fetches as many
+ * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches as many
  * rows as are wanted, or, where the order proves wrong, all of the list,
  * which is then sorted here.  Should more rows be asked for than were wanted,
  * the rest of the list follows, in order.

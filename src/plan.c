@@ -381,6 +381,18 @@ page_rows(const ScanPlan *plan, double wanted)
 }
 
 /*
+ * The same, where a scan can tell by itself which of its rows count: conditions must not mind being checked once more.
+ */
+static int
+count_wanted(RelOptInfo *baserel, double wanted)
+{
+	Node *conditions = (Node *) extract_actual_clauses(baserel->baserestrictinfo, false);
+
+	return contain_volatile_functions(conditions) || contain_subplans(conditions) ? 0
+																				  : (int) wanted;
+}
+
+/*
  * Offer the newest rows in the order that the query wants, if Crisp has it.
  */
 static void
@@ -444,7 +456,10 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	draft.rows = baserel->rows;
 	draft.received = plan->received;
 	if (root->query_pathkeys == NIL)
+	{
 		draft.method[METHOD_PAGE_ROWS] = page_rows(plan, wanted);
+		draft.method[METHOD_ROWS_WANTED] = count_wanted(baserel, wanted);
+	}
 	if (plan->options->resource->parent != NULL)
 	{
 		draft.method[METHOD_KIND] = SCAN_WALK;

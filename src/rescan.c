@@ -12,6 +12,7 @@
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
 
+#include "plan_tree.h"
 #include "rescan.h"
 
 /*
@@ -21,30 +22,24 @@
 static bool
 find_plan(const Plan *tree, const Plan *plan, bool *repeats)
 {
-	List	 *children = NIL;
+	List	 *children;
 	ListCell *lc;
+	bool	  found = tree == plan;
 
-	if (tree == NULL)
-		return false;
-	if (tree == plan || find_plan(outerPlan(tree), plan, repeats))
-		return true;
-	if (find_plan(innerPlan(tree), plan, repeats))
-	{
-		if (IsA(tree, NestLoop))
-			*repeats = true;
-		return true;
-	}
-
-	if (IsA(tree, Append))
-		children = ((const Append *) tree)->appendplans;
-	else if (IsA(tree, MergeAppend))
-		children = ((const MergeAppend *) tree)->mergeplans;
-	else if (IsA(tree, SubqueryScan))
-		return find_plan(((const SubqueryScan *) tree)->subplan, plan, repeats);
+	if (tree == NULL || found)
+		return found;
+	children = plan_tree_children(tree);
 	foreach(lc, children)
-		if (find_plan(lfirst(lc), plan, repeats))
-			return true;
-	return false;
+	{
+		if (!find_plan(lfirst(lc), plan, repeats))
+			continue;
+		if (IsA(tree, NestLoop) && lfirst(lc) == innerPlan(tree))
+			*repeats = true;
+		found = true;
+		break;
+	}
+	list_free(children);
+	return found;
 }
 
 bool

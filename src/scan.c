@@ -19,22 +19,22 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/tuplestore.h"
 
 #include "detail.h"
 #include "flatten.h"
 #include "list.h"
 #include "lookup.h"
 #include "newest.h"
+#include "open_scans.h"
 #include "order.h"
 #include "partition.h"
 #include "plan.h"
 #include "rescan.h"
+#include "row_store.h"
 #include "rowsource.h"
 #include "scan.h"
 #include "scan_request.h"
 #include "walk.h"
-#include "writes.h"
 
 /* A running scan, in ForeignScanState.fdw_state; lives in the query's memory. */
 typedef struct CrispScan
@@ -68,21 +68,25 @@ typedef struct CrispScan
 	AnswerCache *cache;		   /* of all lookups and walks of the scan; NULL for a list */
 	PagerCounts	 pager_counts; /* of earlier requests */
 
-	/*
-	 * What a rescan that asks for the same is served from, kept where one may
-	 * come, or where all is to be read before the first row is given; otherwise NULL.
-	 */
-	Tuplestorestate *store;
-	TupleTableSlot	*store_slot; /* for a row of it */
-	bool			 reads_first;
+	/* What a rescan that asks for the same is served from, kept where one may come; otherwise NULL. */
+	RowStore *store;
 
 	/*
 	 * All rows of the list that stands in for lookups where keys can't be looked
 	 * up, kept where that may happen again; otherwise NULL.
 	 */
-	Tuplestorestate *whole;
-	char			*whole_target; /* of the list's first page; NULL before it was read */
-	bool			 reads_whole;  /* the request is served from there */
+	RowStore *whole;
+	char	 *whole_target; /* of the list's first page; NULL before it was read */
+	bool	  reads_whole;	/* the request is served from there */
+
+	/* For when the session changes what the scan reads. */
+	OpenScan		open;
+	bool			busy;	 /* within a call of the executor's */
+	bool			cut_off; /* its rest could not be read: there's no going on */
+	RowStore	   *rest; /* rows that were read first, unless they are in store; NULL for none */
+	TupleTableSlot *rest_slot; /* for one of these */
+	int64 matched; /* rows of the request that satisfy its conditions, where a LIMIT counts */
+	ExprContext *econtext; /* for finding that out */
 } CrispScan;
 
 static int
@@ -97,6 +101,16 @@ method_field(const CrispScan *scan, int field)
  */
 
 static void store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot);
+static void read_rest(ForeignScanState *node);
+
+/*
+ * What rows of the scan look like; unlike the relation's own, nobody counts who refers to it.
+ */
+static TupleDesc
+row_desc(const ForeignScanState *node)
+{
+	return node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+}
 
 /*
  * Give the scan's descriptor back.
@@ -132,9 +146,10 @@ begin_details(ForeignScanState *node, List *columns)
 void
 crisp_begin_scan(ForeignScanState *node, int eflags)
 {
-	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
-	Relation	 relation = node->ss.ss_currentRelation;
-	CrispScan	*scan = palloc0(sizeof(CrispScan));
+	ForeignScan	 *plan = (ForeignScan *) node->ss.ps.plan;
+	Relation	  relation = node->ss.ss_currentRelation;
+	MemoryContext context = node->ss.ps.state->es_query_cxt;
+	CrispScan	 *scan = MemoryContextAllocZero(context, sizeof(CrispScan));
 
 	node->fdw_state = scan;
 	scan->descriptor = -1;
@@ -153,34 +168,31 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	partition_check(node, scan->options);
 	scan->descriptor_callback.func = close_descriptor;
 	scan->descriptor_callback.arg = scan;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &scan->descriptor_callback);
+	MemoryContextRegisterResetCallback(context, &scan->descriptor_callback);
 	scan->flattener = row_source_begin(scan->options, relation,
 									   list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS),
 									   &scan->search_column);
-	scan->request_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw request",
+	scan->request_context = AllocSetContextCreate(context, "crisp_fdw request",
 												  ALLOCSET_SMALL_SIZES);
 	if (method_field(scan, METHOD_KIND) == SCAN_LOOKUP)
 	{
-		scan->cache = answer_cache_create((Size) work_mem * 1024);
+		scan->cache = answer_cache_create(context, (Size) work_mem * 1024);
 		scan->ahead = ahead_create(scan->options, scan->cache, node->ss.ps.state,
 								   method_field(scan, METHOD_ID));
 	}
-	else
-		scan->reads_first = statement_writes(node->ss.ps.state, RelationGetRelid(relation));
-	if (scan->reads_first || rescan_is_possible(node, eflags))
+	if (rescan_is_possible(node, eflags))
 	{
-		Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
+		RowStore *store = row_store_create(context, row_desc(node));
 
-		tuplestore_set_eflags(store, EXEC_FLAG_REWIND);
-		scan->store_slot = ExecInitExtraTupleSlot(node->ss.ps.state, RelationGetDescr(relation),
-												  &TTSOpsMinimalTuple);
 		if (scan->cache != NULL)
 			scan->whole = store;
 		else
 			scan->store = store;
 		if (method_field(scan, METHOD_KIND) == SCAN_WALK)
-			scan->cache = answer_cache_create((Size) work_mem * 1024);
+			scan->cache = answer_cache_create(context, (Size) work_mem * 1024);
 	}
+	scan->open = (OpenScan){.node = node, .options = scan->options, .read_rest = read_rest};
+	open_scans_add(&scan->open);
 	if (scan->cache == NULL)
 		begin_details(node, list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS));
 }
@@ -293,7 +305,8 @@ start_request(ForeignScanState *node)
 				.wanted = method_field(scan, METHOD_ROWS_WANTED),
 			};
 
-			scan->newest = newest_begin(node, &source, trusted, scan->store != NULL);
+			scan->newest = newest_begin(scan->request_context, node, &source, trusted,
+										scan->store != NULL);
 		}
 	}
 	MemoryContextSwitchTo(old_context);
@@ -339,15 +352,45 @@ drop_request(CrispScan *scan)
 	scan->started = false;
 	scan->at_end = false;
 	scan->reads_whole = false;
+	scan->cut_off = false;
+	scan->matched = 0;
 	MemoryContextReset(scan->request_context);
 	if (scan->store != NULL)
-		tuplestore_clear(scan->store);
+		row_store_clear(scan->store);
+	if (scan->rest != NULL)
+		row_store_clear(scan->rest);
 }
 
 /*----------
  * Rows
  *----------
  */
+
+/*
+ * Add what a tuple has besides its columns.
+ */
+static void
+finish_row(const ForeignScanState *node, TupleTableSlot *slot)
+{
+	const ForeignScan *plan = (const ForeignScan *) node->ss.ps.plan;
+	Oid				   relid = RelationGetRelid(node->ss.ss_currentRelation);
+	HeapTuple		   tuple;
+
+	/* Only a heap tuple has xmin and its like, which are what they are in other foreign tables. */
+	if (plan->fsSystemCol)
+	{
+		tuple = ExecCopySlotHeapTuple(slot);
+		HeapTupleHeaderSetXmax(tuple->t_data, InvalidTransactionId);
+		HeapTupleHeaderSetXmin(tuple->t_data, InvalidTransactionId);
+		HeapTupleHeaderSetCmin(tuple->t_data, InvalidTransactionId);
+		ItemPointerSetInvalid(&tuple->t_self);
+		tuple->t_tableOid = relid;
+		ExecStoreHeapTuple(tuple, slot, false);
+	}
+
+	/* The executor sets it later, but conditions are also checked before. */
+	slot->tts_tableOid = relid;
+}
 
 /*
  * Turn a row of Crisp's into a tuple; a DetailConvert.
@@ -365,9 +408,7 @@ store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot)
 		slot->tts_isnull[scan->search_column - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);
-
-	/* The executor sets it later, but conditions are also checked before. */
-	slot->tts_tableOid = RelationGetRelid(node->ss.ss_currentRelation);
+	finish_row(node, slot);
 }
 
 /*
@@ -381,7 +422,12 @@ fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 	const JsonNode *row;
 
 	if (scan->details != NULL)
-		return details_next(scan->details, slot);
+	{
+		if (!details_next(scan->details, slot))
+			return false;
+		finish_row(node, slot);
+		return true;
+	}
 	if (scan->walk != NULL)
 		row = walk_next(scan->walk);
 	else
@@ -432,10 +478,10 @@ read_whole(ForeignScanState *node)
 
 	if (scan->whole_target == NULL || strcmp(scan->whole_target, target) != 0)
 	{
-		MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
+		MemoryContext row_context = AllocSetContextCreate(scan->request_context, "crisp_fdw row",
 														  ALLOCSET_DEFAULT_SIZES);
 
-		tuplestore_clear(scan->whole);
+		row_store_clear(scan->whole);
 		if (scan->whole_target != NULL)
 			pfree(scan->whole_target);
 		scan->whole_target = NULL;
@@ -443,7 +489,7 @@ read_whole(ForeignScanState *node)
 		MemoryContextSwitchTo(row_context);
 		while (fetch_from_list(node, slot))
 		{
-			tuplestore_puttupleslot(scan->whole, slot);
+			row_store_put(scan->whole, slot);
 			ExecClearTuple(slot);
 			MemoryContextReset(row_context);
 		}
@@ -451,20 +497,28 @@ read_whole(ForeignScanState *node)
 		MemoryContextDelete(row_context);
 		scan->whole_target = MemoryContextStrdup(node->ss.ps.state->es_query_cxt, target);
 	}
-	tuplestore_rescan(scan->whole);
+	row_store_rewind(scan->whole);
 	scan->reads_whole = true;
 }
 
 /*
- * Fill slot with the next row that is kept; returns false at the end.
+ * Whether a row satisfies the scan's conditions, which are known to have no say in anything else.
  */
 static bool
-fetch_kept(CrispScan *scan, Tuplestorestate *store, TupleTableSlot *slot)
+satisfies_conditions(ForeignScanState *node, TupleTableSlot *slot)
 {
-	if (!tuplestore_gettupleslot(store, true, false, scan->store_slot))
-		return false;
-	ExecCopySlot(slot, scan->store_slot);
-	return true;
+	CrispScan *scan = node->fdw_state;
+	bool	   result;
+
+	/* The newest rows are gathered by them. */
+	if (scan->newest != NULL || node->ss.ps.qual == NULL)
+		return true;
+	if (scan->econtext == NULL)
+		scan->econtext = CreateExprContext(node->ss.ps.state);
+	scan->econtext->ecxt_scantuple = slot;
+	result = ExecQual(node->ss.ps.qual, scan->econtext);
+	ResetExprContext(scan->econtext);
+	return result;
 }
 
 /*
@@ -484,10 +538,12 @@ fetch_row(ForeignScanState *node, TupleTableSlot *slot)
 	if (scan->newest != NULL)
 		found = newest_next(scan->newest, slot);
 	else if (scan->reads_whole)
-		found = fetch_kept(scan, scan->whole, slot);
+		found = row_store_get(scan->whole, slot);
 	else
 		found = fetch_from_list(node, slot);
 	scan->at_end = !found;
+	if (found && method_field(scan, METHOD_ROWS_WANTED) > 0 && satisfies_conditions(node, slot))
+		scan->matched++;
 	return found;
 }
 
@@ -503,7 +559,7 @@ check_parameters(ForeignScanState *node)
 	CrispRequest *request;
 
 	scan->parameters_changed = false;
-	if (scan->request != NULL && (scan->newest == NULL || !scan->reads_first))
+	if (scan->request != NULL && !scan->cut_off)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(
 			node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
@@ -515,10 +571,10 @@ check_parameters(ForeignScanState *node)
 			if (scan->newest != NULL)
 			{
 				newest_again(scan->newest);
-				tuplestore_clear(scan->store);
+				row_store_clear(scan->store);
 				scan->at_end = false;
 			}
-			tuplestore_rescan(scan->store);
+			row_store_rewind(scan->store);
 			return;
 		}
 	}
@@ -526,28 +582,103 @@ check_parameters(ForeignScanState *node)
 }
 
 /*
- * Read the rows of the scan before any of them is given, or as many as a LIMIT wants.  What the
- * statement writes for the first of them would move the list.
+ * Fill slot with the next row that was fetched before, by an earlier pass over the same request or ahead of
+ * a change; returns false where there is none.
+ */
+static bool
+fetch_kept(CrispScan *scan, TupleTableSlot *slot)
+{
+	return (scan->store != NULL && row_store_get(scan->store, slot)) ||
+		   (scan->rest != NULL && row_store_get(scan->rest, slot));
+}
+
+/*
+ * Fetch the rows that are still to come, as many as the statement may want, and keep them.
  */
 static void
-read_first(ForeignScanState *node)
+keep_rest(ForeignScanState *node, RowStore *store, MemoryContext row_context)
 {
-	CrispScan	   *scan = node->fdw_state;
-	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	int				wanted = method_field(scan, METHOD_PAGE_ROWS);
-	MemoryContext	row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
-														ALLOCSET_DEFAULT_SIZES);
-	MemoryContext	old_context = MemoryContextSwitchTo(row_context);
+	CrispScan	 *scan = node->fdw_state;
+	int			  wanted = method_field(scan, METHOD_ROWS_WANTED);
+	int64		  position = row_store_position(store);
+	MemoryContext old_context = MemoryContextSwitchTo(row_context);
 
-	for (int i = 0; (wanted <= 0 || i < wanted) && fetch_row(node, slot); i++)
+	while ((wanted <= 0 || scan->matched < wanted) && fetch_row(node, scan->rest_slot))
 	{
-		tuplestore_puttupleslot(scan->store, slot);
-		ExecClearTuple(slot);
+		row_store_put(store, scan->rest_slot);
+		ExecClearTuple(scan->rest_slot);
 		MemoryContextReset(row_context);
 	}
 	MemoryContextSwitchTo(old_context);
+	row_store_seek(store, position);
+}
+
+/*
+ * An OpenScan's.  Somebody may still use the latest row, so neither its slot nor its memory is touched.
+ */
+static void
+read_rest(ForeignScanState *node)
+{
+	CrispScan	 *scan = node->fdw_state;
+	MemoryContext context = node->ss.ps.state->es_query_cxt;
+	MemoryContext old_context;
+	MemoryContext row_context;
+
+	if (!scan->started || scan->at_end || scan->busy || scan->cut_off || scan->reads_whole)
+		return;
+
+	old_context = MemoryContextSwitchTo(context);
+	if (scan->rest_slot == NULL)
+		scan->rest_slot = ExecInitExtraTupleSlot(node->ss.ps.state, row_desc(node),
+												 &TTSOpsHeapTuple);
+	if (scan->store == NULL && scan->rest == NULL)
+		scan->rest = row_store_create(context, row_desc(node));
+	row_context = AllocSetContextCreate(context, "crisp_fdw row", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(old_context);
+	if (scan->details != NULL)
+		details_keep_latest(scan->details);
+
+	/* What raises here may be caught by who wanted to make the change, while the scan goes on. */
+	scan->cut_off = true;
+	keep_rest(node, scan->store ? scan->store : scan->rest, row_context);
+	scan->cut_off = false;
 	MemoryContextDelete(row_context);
-	tuplestore_rescan(scan->store);
+}
+
+pg_noreturn static void
+raise_cut_off(const ForeignScanState *node)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot read more rows of foreign table \"%s\"",
+					RelationGetRelationName(node->ss.ss_currentRelation)),
+			 errdetail("Its rows were to be read before a change was made, and that failed."),
+			 errhint("Run the query again.")));
+}
+
+/*
+ * Fill slot with the scan's next row; leaves it empty at the end, or where that has to be waited for.
+ */
+static void
+iterate(ForeignScanState *node, TupleTableSlot *slot)
+{
+	CrispScan *scan = node->fdw_state;
+
+	if (scan->parameters_changed)
+		check_parameters(node);
+	if (fetch_kept(scan, slot))
+		return;
+	if (scan->cut_off)
+		raise_cut_off(node);
+
+#if PG_VERSION_NUM >= 140000
+	scan->pending = node->ss.ps.async_capable && !crisp_scan_is_ready(node);
+	if (scan->pending)
+		return;
+#endif
+
+	if (fetch_row(node, slot) && scan->store != NULL)
+		row_store_put(scan->store, slot);
 }
 
 TupleTableSlot *
@@ -557,24 +688,10 @@ crisp_iterate_scan(ForeignScanState *node)
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 
 	ExecClearTuple(slot);
-	if (scan->parameters_changed)
-		check_parameters(node);
-	if (scan->reads_first && !scan->started)
-		read_first(node);
-
-	/* Rows that an earlier pass over the same request has fetched. */
-	if (scan->store != NULL && !tuplestore_ateof(scan->store) &&
-		fetch_kept(scan, scan->store, slot))
-		return slot;
-
-#if PG_VERSION_NUM >= 140000
-	scan->pending = node->ss.ps.async_capable && !crisp_scan_is_ready(node);
-	if (scan->pending)
-		return slot;
-#endif
-
-	if (fetch_row(node, slot) && scan->store != NULL)
-		tuplestore_puttupleslot(scan->store, slot);
+	scan->pending = false;
+	scan->busy = true;
+	iterate(node, slot);
+	scan->busy = false;
 	return slot;
 }
 
@@ -607,6 +724,10 @@ crisp_scan_is_pending(ForeignScanState *node)
 static bool
 is_settled(const CrispScan *scan)
 {
+	/* A change may have made it read its rows first. */
+	if (scan->at_end || scan->cut_off || (scan->rest != NULL && row_store_has_next(scan->rest)) ||
+		(scan->store != NULL && row_store_has_next(scan->store)))
+		return true;
 	if (scan->details != NULL)
 		return details_is_settled(scan->details);
 	if (scan->walk != NULL)
@@ -614,18 +735,23 @@ is_settled(const CrispScan *scan)
 	return scan->lookup ? lookup_is_settled(scan->lookup) : list_reader_is_settled(scan->list);
 }
 
+/*
+ * The descriptor of the pool that a scan waits for.
+ */
+static pgsocket
+own_socket(const CrispScan *scan)
+{
+	if (scan->walk != NULL)
+		return walk_socket(scan->walk);
+	if (scan->details != NULL)
+		return details_socket(scan->details);
+	return scan->lookup ? lookup_socket(scan->lookup) : list_reader_socket(scan->list);
+}
+
 pgsocket
 crisp_scan_descriptor(ForeignScanState *node)
 {
 	CrispScan *scan = node->fdw_state;
-	pgsocket   socket;
-
-	if (scan->walk != NULL)
-		socket = walk_socket(scan->walk);
-	else if (scan->details != NULL)
-		socket = details_socket(scan->details);
-	else
-		socket = scan->lookup ? lookup_socket(scan->lookup) : list_reader_socket(scan->list);
 
 	/* The pool may be another one than it was. */
 	close_descriptor(scan);
@@ -639,7 +765,7 @@ crisp_scan_descriptor(ForeignScanState *node)
 	if (is_settled(scan))
 		scan->descriptor = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
 	else
-		scan->descriptor = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+		scan->descriptor = fcntl(own_socket(scan), F_DUPFD_CLOEXEC, 0);
 	if (scan->descriptor < 0)
 	{
 		ReleaseExternalFD();
@@ -659,7 +785,7 @@ crisp_rescan(ForeignScanState *node)
 	else if (node->ss.ps.chgParam != NULL)
 		scan->parameters_changed = true;
 	else if (!scan->parameters_changed)
-		tuplestore_rescan(scan->store);
+		row_store_rewind(scan->store);
 }
 
 void
@@ -674,9 +800,12 @@ crisp_end_scan(ForeignScanState *node)
 	if (scan->ahead != NULL)
 		ahead_end(scan->ahead);
 	if (scan->store != NULL)
-		tuplestore_end(scan->store);
+		row_store_end(scan->store);
 	if (scan->whole != NULL)
-		tuplestore_end(scan->whole);
+		row_store_end(scan->whole);
+	if (scan->rest != NULL)
+		row_store_end(scan->rest);
+	scan->store = scan->whole = scan->rest = NULL;
 }
 
 ScanCounts

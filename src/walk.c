@@ -73,7 +73,7 @@ walk_begin(const CrispRequest *request, AnswerCache *cache)
 	if (parent != NULL && parent->lookup != NULL)
 	{
 		if (cache == NULL)
-			cache = answer_cache_create(0);
+			cache = answer_cache_create(context, 0);
 		walk->lookup = lookup_begin(parent, cache, NULL);
 	}
 	else if (parent != NULL)

@@ -162,6 +162,7 @@ window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer, boo
 	MemoryContext old_context = MemoryContextSwitchTo(flight.context);
 
 	window->received.context = NULL;
+	*answer = (ApiAnswer){0};
 	if (found != NULL)
 		*found = api_finish_lookup(flight.call, wanted, key, answer);
 	else

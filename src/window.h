@@ -70,7 +70,7 @@ extern bool window_receive(Window *window);
  * The answer that window_receive() has waited for.  Returns the memory
  * context that holds it, a child of CurrentMemoryContext, which the caller
  * deletes.  With found not NULL, the request is a lookup by a key: *found tells
- * whether it found anything.
+ * whether it found anything; if not, *answer is all zeros.
  * Raises what api_finish() raises.
  */
 extern MemoryContext window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer,

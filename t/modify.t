@@ -501,17 +501,17 @@ subtest 'failures' => sub {
 	$session->query("\\set QUIET on");
 
 	$sql = five();
-	$session->query('SET crisp_fdw.max_requests = 8');
+	$session->query('SET crisp_fdw.max_requests = 10');
 	$session->fails(
 		$sql,
 		{
 			sqlstate => 'CS002',
-			message => 'statement needs more than 8 requests to Crisp, server "support"',
+			message => 'statement needs more than 10 requests to Crisp, server "support"',
 			detail => qr{^The next one would be PATCH website/\S+, attempt 1\.\nThe conversation was not changed\.$},
 			context => qr/before that, 2 conversations were changed/
 		},
 		'the limit of requests');
-	is($sandbox->count, 8, 'not one more');
+	is($sandbox->count, 10, 'not one more');
 	$session->query('RESET crisp_fdw.max_requests');
 	$sandbox->reset;
 };

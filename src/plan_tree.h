@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_tree.h
+ *		The nodes below a node of a plan.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_PLAN_TREE_H
+#define CRISP_PLAN_TREE_H
+
+#include "nodes/plannodes.h"
+
+/*
+ * The plans that a node gets its rows from, those of initplans and subplans not among them: a list that is
+ * palloc'd.  What a custom scan has of others is among them; what other nodes hide isn't.
+ */
+extern List *plan_tree_children(const Plan *plan);
+
+/* Whether a node is a plan's root, or below it. */
+extern bool plan_tree_has(const Plan *tree, const Plan *plan);
+
+#endif /* CRISP_PLAN_TREE_H */
