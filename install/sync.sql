@@ -143,7 +143,9 @@ BEGIN
             END LOOP;
         END IF;
         batch := NULL;
-        batch.deleted := @extschema@.crisp_sync_remove(work, job.full_since, job.deleted);
+        -- Rows without the date by which it goes through the source can't be seen, and stay.
+        batch.deleted := @extschema@.crisp_sync_remove(work.source, work.target, array_remove(work.columns, '_synced_at'), work.keys, work.argument,
+            CASE WHEN work.argument IS NULL AND work.dates_field = ANY (work.columns) THEN work.dates_field END, job.deleted = 'mark');
         work := @extschema@.crisp_sync_note(work, batch);
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
@@ -172,27 +174,15 @@ CREATE TYPE crisp_sync_failure AS (
     code text,
     message text,
     detail text,
-    hint text
+    hint text,
+    context text                -- of errors of values, and those that triggers raise; NULL for others
 );
 
 -- Raise it again, as it was.
-CREATE FUNCTION crisp_sync_raise(failure crisp_sync_failure)
+CREATE FUNCTION crisp_sync_throw(code text, message text, detail text, hint text, context text)
 RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF failure.detail <> '' AND failure.hint <> '' THEN
-        RAISE EXCEPTION USING ERRCODE = failure.code, MESSAGE = failure.message, DETAIL = failure.detail, HINT = failure.hint;
-    ELSIF failure.detail <> '' THEN
-        RAISE EXCEPTION USING ERRCODE = failure.code, MESSAGE = failure.message, DETAIL = failure.detail;
-    ELSIF failure.hint <> '' THEN
-        RAISE EXCEPTION USING ERRCODE = failure.code, MESSAGE = failure.message, HINT = failure.hint;
-    END IF;
-    RAISE EXCEPTION USING ERRCODE = failure.code, MESSAGE = failure.message;
-END
-$$;
-
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
 -- Judge why a step has failed: whether the run goes on in another way, ends for now, or has failed.
 CREATE FUNCTION crisp_sync_after_failure(INOUT work crisp_sync_work, failure crisp_sync_failure)
 LANGUAGE plpgsql
@@ -240,8 +230,8 @@ BEGIN
         WHERE j.job_id = work.job_id;
     ELSE
         -- Nothing is kept of a job that is out of reach by now.
-        INSERT INTO @extschema@.crisp_sync_my_error (run_id, sqlstate, message, detail, hint)
-        SELECT l.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, '')
+        INSERT INTO @extschema@.crisp_sync_my_error (run_id, sqlstate, message, detail, hint, context)
+        SELECT l.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''), failure.context
         FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = work.run_id;
         PERFORM @extschema@.crisp_sync_note_run(work, 'failed');
         work.phase := 'failed';
@@ -322,6 +312,7 @@ DECLARE
     -- By the caller's search_path; everything else is found by ours.
     target_table pg_catalog.regclass := pg_catalog.to_regclass(target);
     schema_name pg_catalog.text := pg_catalog.current_schema();
+    caller_path pg_catalog.text := pg_catalog.current_setting('search_path');
     failure @extschema@.crisp_sync_failure;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -332,7 +323,7 @@ BEGIN
                 HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
     END IF;
     PERFORM @extschema@.crisp_sync_check_call(mode, condition, reference, max_requests, overlap, deleted, daily_quota);
-    work := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, mode, sync_field, condition, reference, overlap, deleted, parent);
+    work := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field, condition, reference, overlap, deleted, parent);
     IF NOT @extschema@.crisp_sync_lock(work.source, work.target) THEN
         RAISE NOTICE 'the sync of "%" into "%" is running already, in process %', work.source, work.target,
             @extschema@.crisp_sync_pid(work.source, work.target);
@@ -355,6 +346,7 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
                 failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
+            failure.context := @extschema@.crisp_sync_context();
         END;
         IF failure.code IS NOT NULL THEN
             work := @extschema@.crisp_sync_after_failure(work, failure);
@@ -362,7 +354,7 @@ BEGIN
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             EXIT WHEN work.phase = 'exhausted';
             IF work.phase = 'failed' THEN
-                PERFORM @extschema@.crisp_sync_raise(failure);
+                PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint, failure.context);
             END IF;
         ELSE
             COMMIT;

@@ -133,7 +133,7 @@ BEGIN
             @extschema@.crisp_sync_hold(work.target, 'target');
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
     IF NOT FOUND THEN
-        PERFORM @extschema@.crisp_sync_check_target(work.target, work.keys);
+        PERFORM @extschema@.crisp_sync_check_target(work.target);
         RAISE EXCEPTION 'the sync of "%" into "%" was dropped while it ran', work.source, work.target USING ERRCODE = 'undefined_object';
     ELSIF work.inserted > 0 AND @extschema@.crisp_sync_is_empty(work.target) THEN
         RAISE EXCEPTION 'table "%" was emptied while it was filled', work.target
@@ -222,6 +222,14 @@ BEGIN
     END IF;
     job := @extschema@.crisp_sync_find_job(work, catalog.resource);
     work.found_gaps := job.gaps;
+    IF job.full_since IS NOT NULL AND NOT @extschema@.crisp_sync_is_full(work.source, work.target) THEN
+        -- What it has seen isn't known any more, as after a restore: it begins anew.
+        job.full_since := NULL;
+        deleted := job.deleted;
+        work.mode := 'full';
+        work.reference := NULL;
+        work.condition := 'newer';
+    END IF;
     was_full := job.full_since IS NOT NULL;
     IF work.reference IS NULL AND job.watermark_at + work.overlap <= work.started_at THEN
         settling := job.watermark;
@@ -260,6 +268,9 @@ BEGIN
     INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
     VALUES (job.job_id, work.mode, work.started_at)
     RETURNING job_id, run_id INTO work.job_id, work.run_id;
+    IF job.full_since IS NOT NULL AND NOT was_full THEN
+        PERFORM @extschema@.crisp_sync_begin_full(work.source, work.target);
+    END IF;
     UPDATE @extschema@.crisp_sync_my_job j
     SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode,
         daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),

@@ -12,6 +12,7 @@ CREATE TYPE crisp_sync_work AS (
     columns text[],             -- those that are copied
     guard text,                 -- the one that tells which of two versions of a row is the newer; or NULL
     argument text,              -- the one that names a row of the parent; or NULL
+    keys_repeat boolean,        -- several rows below a parent may have the same key
     list regclass,              -- the table that windows go over: the source, or the parent
     list_key text,              -- of the parent; or NULL
     sync_field text,            -- column of the list by which changes are found; or NULL
@@ -242,7 +243,7 @@ $$;
 
 -- Look at source and target, create the latter when it's absent, and say what a run is to do.
 CREATE FUNCTION crisp_sync_plan(
-    source regclass, target text, target_table regclass, schema_name text, mode text, sync_field text, condition text,
+    source regclass, target text, target_table regclass, schema_name text, caller_path text, mode text, sync_field text, condition text,
     reference timestamptz, overlap interval, deleted text, parent regclass)
 RETURNS crisp_sync_work
 LANGUAGE plpgsql
@@ -266,6 +267,7 @@ BEGIN
             USING ERRCODE = 'undefined_column', DETAIL = 'Without it, a row that changes could not be found again.';
     END IF;
     work.argument := catalog.argument[1];
+    work.keys_repeat := catalog.keys_repeat;
     IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(source) c WHERE c.name = work.argument AND c.type !~ '^(text|character varying)') THEN
         RAISE EXCEPTION 'column "%" of "%" is not of type text', work.argument, source
             USING ERRCODE = 'datatype_mismatch', DETAIL = 'Crisp is asked for its rows by that.';
@@ -274,22 +276,22 @@ BEGIN
     work := @extschema@.crisp_sync_find_list(work, catalog.resource, catalog.parent, parent);
 
     IF target_table IS NULL THEN
-        made := @extschema@.crisp_sync_create_target(source, target, schema_name, catalog.keys, catalog.asked, deleted = 'mark');
+        made := @extschema@.crisp_sync_create_target(source, target, schema_name, caller_path, catalog.keys, catalog.keys_repeat,
+                                                              catalog.asked, deleted = 'mark');
         target_table := made.created;
         -- What is known of a table that had its OID before is not true of it.
         DELETE FROM @extschema@.crisp_sync_my_job j
         WHERE made.is_new AND j.source = crisp_sync_plan.source AND j.target = target_table;
     END IF;
-    PERFORM @extschema@.crisp_sync_check_target(target_table, catalog.keys);
+    PERFORM @extschema@.crisp_sync_check_target(target_table);
+    PERFORM @extschema@.crisp_sync_check_keys(target_table, catalog.keys, work.argument, work.keys_repeat);
+    PERFORM @extschema@.crisp_sync_check_marks(target_table, deleted = 'mark' AND (mode = 'full' OR work.argument IS NOT NULL));
     IF mode = 'full' THEN
         PERFORM @extschema@.crisp_sync_check_shared(source, target_table);
-        PERFORM @extschema@.crisp_sync_check_columns(target_table, ARRAY['_synced_at']);
-    END IF;
-    IF deleted = 'mark' AND (mode = 'full' OR work.argument IS NOT NULL) THEN
-        PERFORM @extschema@.crisp_sync_check_columns(target_table, ARRAY['_deleted_at']);
     END IF;
     work.target := target_table;
     work.columns := @extschema@.crisp_sync_match_columns(source, target_table, catalog.asked);
+    PERFORM @extschema@.crisp_sync_check_types(source, target_table, work.columns);
     IF catalog.changed[1] = ANY (work.columns) THEN
         work.guard := catalog.changed[1];
     END IF;

@@ -91,10 +91,21 @@ CREATE TABLE crisp_sync_error (
     sqlstate text NOT NULL,
     message text NOT NULL,
     detail text,
-    hint text
+    hint text,
+    context text
 );
 
 COMMENT ON TABLE crisp_sync_error IS 'why runs of crisp_sync() have failed; crisp_sync_run shows it to those who may write to the target';
+
+-- The keys of what a full load has seen; an empty one says that it has begun.  Nobody but functions of the extension
+-- looks into it.  It isn't dumped: a load of which nothing is known begins anew.
+CREATE TABLE crisp_sync_seen (
+    job_id bigint NOT NULL REFERENCES crisp_sync_job ON DELETE CASCADE,
+    key text[] NOT NULL,
+    PRIMARY KEY (job_id, key)
+);
+
+COMMENT ON TABLE crisp_sync_seen IS 'the rows that full loads of crisp_sync() have seen, while these go on';
 
 -- pg_dump carries the state along, but not that of tables which were dropped.
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job',
@@ -167,6 +178,7 @@ CREATE FUNCTION crisp_sync_source(
     OUT has_times boolean,
     OUT parent text,
     OUT argument text[],
+    OUT keys_repeat boolean,
     OUT per_page integer,
     OUT daily_quota integer)
 RETURNS record
@@ -187,6 +199,36 @@ CREATE FUNCTION crisp_sync_unlock(source oid, target oid)
 RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_begin_full(source oid, target oid)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_end_full(source oid, target oid)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_is_full(source oid, target oid)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_sync_remove(source oid, target oid, columns text[], keys text[], argument text, dated text, mark boolean)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION crisp_sync_context()
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION crisp_sync_can_assign(from_type oid, to_type oid)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT STABLE;
 
 CREATE FUNCTION crisp_sync_may_commit()
 RETURNS boolean

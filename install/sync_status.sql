@@ -9,7 +9,7 @@ SELECT l.run_id, j.source, j.target, l.mode, l.started_at, l.ended_at,
             ELSE 'interrupted' END AS state,
        CASE WHEN l.outcome IS NULL AND l.run_id = j.last_run_id THEN p.pid END AS pid,
        l.requests, l.windows, l.rows_fetched, l.rows_inserted, l.rows_updated, l.rows_deleted, l.progress_at,
-       e.sqlstate, e.message AS error, e.detail AS error_detail
+       e.sqlstate, e.message AS error, e.detail AS error_detail, e.context AS error_context
 FROM crisp_sync_log l
 JOIN crisp_sync_job j ON j.job_id = l.job_id
 LEFT JOIN crisp_sync_my_error e ON e.run_id = l.run_id
@@ -40,7 +40,7 @@ LEFT JOIN LATERAL (
     SELECT ceil(greatest(j.expected_rows - j.pass_rows, 1)::numeric / j.rows_per_request) AS requests_left
     WHERE j.expected_rows IS NOT NULL AND j.pass_reference IS NULL) e ON true
 LEFT JOIN LATERAL (
-    SELECT l.ended_at, e.message AS error
+    SELECT l.ended_at, e.message || coalesce(E'\n' || e.context, '') AS error
     FROM crisp_sync_log l LEFT JOIN crisp_sync_my_error e ON e.run_id = l.run_id
     WHERE l.job_id = j.job_id AND l.outcome = 'failed'
     ORDER BY l.run_id DESC LIMIT 1) f ON true;

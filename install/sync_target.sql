@@ -33,9 +33,10 @@ ORDER BY a.attnum
 $$;
 
 -- Create a target: the columns of the source but for those that hold nothing of Crisp's, the key as
--- primary key, and when a row was written.  Another session may be doing the same: then is_new is false.
+-- primary key, or as an index where several rows may have the same, and when a row was written.  Another session may be
+-- doing the same: then is_new is false.  Event triggers find what the caller's search_path lets them find.
 CREATE FUNCTION crisp_sync_create_target(
-    source regclass, target text, schema_name text, keys text[], asked text[], mark boolean,
+    source regclass, target text, schema_name text, caller_path text, keys text[], keys_repeat boolean, asked text[], mark boolean,
     OUT created regclass, OUT is_new boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -45,6 +46,8 @@ DECLARE
     name text := parts[cardinality(parts)];
     schema text := coalesce(parts[cardinality(parts) - 1], schema_name);
     columns text;
+    statement text;
+    index text;
 BEGIN
     IF schema IS NULL THEN
         RAISE EXCEPTION 'no schema has been selected to create "%" in', name
@@ -56,11 +59,19 @@ BEGIN
 
     is_new := true;
     BEGIN
-        EXECUTE format('CREATE TABLE %I.%I (%s, _synced_at timestamp with time zone NOT NULL DEFAULT now()%s, PRIMARY KEY (%s))',
+        statement := format('CREATE TABLE %I.%I (%s, _synced_at timestamp with time zone NOT NULL DEFAULT pg_catalog.now()%s%s)',
             schema, name, columns, CASE WHEN mark THEN ', _deleted_at timestamp with time zone' ELSE '' END,
-            @extschema@.crisp_sync_list(keys));
+            CASE WHEN NOT keys_repeat THEN format(', PRIMARY KEY (%s)', @extschema@.crisp_sync_list(keys)) ELSE '' END);
+        index := CASE WHEN keys_repeat THEN format('CREATE INDEX ON %I.%I (%s)', schema, name, @extschema@.crisp_sync_list(keys)) END;
+        PERFORM set_config('search_path', caller_path, true);
+        EXECUTE statement;
+        IF index IS NOT NULL THEN
+            EXECUTE index;
+        END IF;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         RAISE NOTICE 'created table %.%', quote_ident(schema), quote_ident(name);
     EXCEPTION WHEN duplicate_table OR unique_violation THEN
+        -- The search_path is what it was before the block.
         is_new := false;
     END;
     created := to_regclass(format('%I.%I', schema, name));
@@ -68,7 +79,7 @@ END
 $$;
 
 -- Raise an error unless a relation can be a target.
-CREATE FUNCTION crisp_sync_check_target(target regclass, keys text[])
+CREATE FUNCTION crisp_sync_check_target(target regclass)
 RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -77,9 +88,10 @@ DECLARE
     what text;
     kind "char";
     persistence "char";
-    missing text[];
+    owner oid;
+    secured name;
 BEGIN
-    SELECT c.relkind, c.relpersistence INTO kind, persistence FROM pg_class c WHERE c.oid = target;
+    SELECT c.relkind, c.relpersistence, c.relowner INTO kind, persistence, owner FROM pg_class c WHERE c.oid = target;
     what := CASE kind
         WHEN 'r' THEN CASE WHEN persistence = 't' THEN 'a temporary table' END
         WHEN 'f' THEN 'a foreign table'
@@ -96,35 +108,92 @@ BEGIN
         RAISE EXCEPTION 'permission denied to sync into "%"', target
             USING ERRCODE = 'insufficient_privilege',
                 HINT = 'It takes the rights to SELECT, INSERT, UPDATE and DELETE.';
-    ELSIF row_security_active(target) THEN
-        RAISE EXCEPTION 'cannot sync into "%": it has row-level security, which holds for "%"', target, current_user
+    END IF;
+    -- Rows are written as the owner, who may have subjected himself to it.
+    secured := CASE WHEN row_security_active(target) THEN current_user
+                    WHEN EXISTS (SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+                                 WHERE c.oid = target AND c.relrowsecurity AND c.relforcerowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls)
+                    THEN pg_get_userbyid(owner) END;
+    IF secured IS NOT NULL THEN
+        RAISE EXCEPTION 'cannot sync into "%": it has row-level security, which holds for "%"', target, secured
             USING ERRCODE = 'insufficient_privilege',
                 DETAIL = 'Rows that it hides could be neither changed nor deleted.',
                 HINT = 'Call crisp_sync as the owner of the table, or as a role with BYPASSRLS.';
+    ELSIF EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = target AND r.ev_enabled <> 'D') THEN
+        RAISE EXCEPTION 'cannot sync into "%": it has rules', target
+            USING ERRCODE = 'wrong_object_type', DETAIL = 'They would change what is done to its rows.', HINT = 'Use triggers instead.';
     END IF;
+END
+$$;
 
+-- Raise an error unless rows of a target can be found again by their key, or by that of their parent where
+-- several may have the same key.
+CREATE FUNCTION crisp_sync_check_keys(target regclass, keys text[], argument text, keys_repeat boolean)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    needed text[] := CASE WHEN keys_repeat THEN ARRAY[argument] ELSE keys END;
+BEGIN
     IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys) AND NOT c.insertable) THEN
         RAISE EXCEPTION 'cannot sync into "%": its key (%) is generated', target, @extschema@.crisp_sync_list(keys)
             USING ERRCODE = 'invalid_table_definition', DETAIL = 'It must hold the key that rows have at Crisp.';
-    END IF;
-    missing := ARRAY(SELECT k.key FROM unnest(keys) k (key)
-                     WHERE k.key NOT IN (SELECT c.name FROM @extschema@.crisp_sync_columns(target) c));
-    IF cardinality(missing) = 0 AND EXISTS (
+    ELSIF needed <@ ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(target) c) AND EXISTS (
         SELECT FROM pg_index i
-        WHERE i.indrelid = target AND i.indisunique AND i.indisvalid AND i.indimmediate
-          AND i.indpred IS NULL AND i.indexprs IS NULL
-          AND ARRAY(SELECT a.attname::text
-                    FROM generate_series(0, i.indnkeyatts - 1) n
-                    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n]
-                    ORDER BY 1)
-            = ARRAY(SELECT k.key FROM unnest(keys) k (key) ORDER BY 1)) THEN
+        CROSS JOIN LATERAL (
+            SELECT array_agg(a.attname::text ORDER BY n) AS columns
+            FROM generate_series(0, i.indnkeyatts - 1) n LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n]) x
+        WHERE i.indrelid = target AND i.indisvalid AND i.indpred IS NULL
+          AND CASE WHEN keys_repeat THEN x.columns[1] = argument
+                   ELSE i.indisunique AND i.indimmediate AND i.indexprs IS NULL AND x.columns @> keys AND x.columns <@ keys END) THEN
         RETURN;
+    ELSIF keys_repeat THEN
+        RAISE EXCEPTION 'cannot sync into "%": it has no index on (%)', target, @extschema@.crisp_sync_list(needed)
+            USING ERRCODE = 'invalid_table_definition',
+                DETAIL = 'Rows are found again by that.',
+                HINT = format('CREATE INDEX ON %s (%s);', target, @extschema@.crisp_sync_list(keys));
     END IF;
     RAISE EXCEPTION 'cannot sync into "%": it has no unique key on (%)', target,
         @extschema@.crisp_sync_list(keys)
         USING ERRCODE = 'invalid_table_definition',
             DETAIL = 'Rows that change at Crisp are found again by that key.',
             HINT = format('ALTER TABLE %s ADD UNIQUE (%s);', target, @extschema@.crisp_sync_list(keys));
+END
+$$;
+
+-- Raise an error unless each copied column can take what the source has, and all that a row needs is there.
+CREATE FUNCTION crisp_sync_check_types(source regclass, target regclass, columns text[])
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    bad record;
+BEGIN
+    SELECT t.attname, format_type(t.atttypid, t.atttypmod) AS target_type, format_type(s.atttypid, s.atttypmod) AS source_type INTO bad
+    FROM unnest(columns) WITH ORDINALITY c (name, number)
+    JOIN pg_attribute s ON s.attrelid = source AND s.attname = c.name
+    JOIN pg_attribute t ON t.attrelid = target AND t.attname = c.name
+    WHERE NOT @extschema@.crisp_sync_can_assign(s.atttypid, t.atttypid)
+    ORDER BY c.number LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'cannot sync into "%": column "%" is of type %, and that of the source of type %', target, bad.attname,
+            bad.target_type, bad.source_type
+            USING ERRCODE = 'datatype_mismatch', HINT = 'Give both the same type.';
+    END IF;
+    -- A trigger may fill a column that has nothing else to fill it.
+    SELECT a.attname INTO bad FROM pg_attribute a
+    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+      AND a.attname <> ALL (columns) AND a.attname <> ALL (ARRAY['_synced_at', '_deleted_at'])
+      AND NOT EXISTS (SELECT FROM pg_type d WHERE d.oid = a.atttypid AND d.typdefault IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = target AND NOT g.tgisinternal AND g.tgtype::integer & 7 = 7)
+    ORDER BY a.attnum LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'cannot sync into "%": column "%" must not be NULL, and nothing fills it', target, bad.attname
+            USING ERRCODE = 'invalid_table_definition',
+                DETAIL = 'The source has no column of that name, and it has no default.';
+    END IF;
 END
 $$;
 
@@ -146,7 +215,7 @@ BEGIN
                FILTER (WHERE t.name IS NULL)
     INTO matched, missing, adding
     FROM (SELECT c.name, c.type, c.number FROM @extschema@.crisp_sync_columns(source) c
-          WHERE c.name <> ALL (asked)
+          WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
           UNION ALL SELECT '_synced_at', 'timestamp with time zone', 32767) s
     LEFT JOIN @extschema@.crisp_sync_columns(target) t ON t.name = s.name;
 
@@ -179,25 +248,37 @@ BEGIN
 END
 $$;
 
--- Raise an error unless the target has some columns for times.
-CREATE FUNCTION crisp_sync_check_columns(target regclass, wanted text[])
+-- Raise an error where a column that we fill ourselves can't be filled, or lacks although it's needed.
+CREATE FUNCTION crisp_sync_check_marks(target regclass, needs_mark boolean)
 RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    missing text[];
-    adding text;
+    a pg_attribute;
+    problem text;
 BEGIN
-    SELECT array_agg(w.name), string_agg(format('ADD COLUMN %I timestamp with time zone', w.name), ', ')
-    INTO missing, adding
-    FROM unnest(wanted) w (name)
-    WHERE w.name NOT IN (SELECT c.name FROM @extschema@.crisp_sync_columns(target) c);
-    IF missing IS NOT NULL THEN
-        RAISE EXCEPTION 'table "%" has no column %', target, @extschema@.crisp_sync_list(missing)
+    FOR a IN SELECT * FROM pg_attribute WHERE attrelid = target AND attname IN ('_synced_at', '_deleted_at') AND NOT attisdropped ORDER BY attname LOOP
+        problem := CASE
+            WHEN a.attgenerated <> '' THEN 'it is generated'
+            WHEN a.attidentity <> '' THEN 'it is an identity column'
+            WHEN NOT @extschema@.crisp_sync_can_assign('timestamptz'::regtype, a.atttypid)
+                THEN format('it is of type %s', format_type(a.atttypid, a.atttypmod))
+            WHEN a.attname = '_deleted_at' AND (a.attnotnull OR (SELECT t.typnotnull FROM pg_type t WHERE t.oid = a.atttypid))
+                THEN 'it must not be NULL, which says that a row is there' END;
+        IF problem IS NOT NULL THEN
+            RAISE EXCEPTION 'cannot sync into "%": its column % cannot hold a time: %', target, a.attname, problem
+                USING ERRCODE = 'invalid_table_definition',
+                    DETAIL = 'A sync writes to a column of that name ' ||
+                        CASE a.attname WHEN '_synced_at' THEN 'when a row was written.' ELSE 'when a row was found to be gone.' END,
+                    HINT = 'Give it type timestamp with time zone, or another name.';
+        END IF;
+    END LOOP;
+    IF needs_mark AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = '_deleted_at') THEN
+        RAISE EXCEPTION 'table "%" has no column _deleted_at', target
             USING ERRCODE = 'undefined_column',
                 DETAIL = 'It takes that to tell which rows are gone from Crisp.',
-                HINT = format('ALTER TABLE %s %s;', target, adding);
+                HINT = format('ALTER TABLE %s ADD COLUMN _deleted_at timestamp with time zone;', target);
     END IF;
 END
 $$;

@@ -18,6 +18,13 @@ CREATE TYPE crisp_sync_batch AS (
     keyless bigint              -- rows without a key, which can't be kept
 );
 
+CREATE FUNCTION crisp_sync_exchange(
+    source oid, target oid, query text, summary text, lower timestamptz, upper timestamptz, parents text[], columns text[], keys text[],
+    argument text, guard text, is_full boolean, mark boolean)
+RETURNS crisp_sync_batch
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
+
 -- Ranges of time without overlaps, newest first.
 CREATE FUNCTION crisp_sync_merge(ranges tstzrange[])
 RETURNS tstzrange[]
@@ -67,46 +74,8 @@ BEGIN
 END
 $$;
 
--- What the statement that stores rows does with one that is there already.
-CREATE FUNCTION crisp_sync_on_conflict(work crisp_sync_work)
-RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    has_deleted boolean := EXISTS (SELECT FROM @extschema@.crisp_sync_columns(work.target) c WHERE c.name = '_deleted_at');
-    copied text[] := array_remove(work.columns, '_synced_at');
-    assignments text;
-    differs text;
-BEGIN
-    SELECT string_agg(format('%1$I = excluded.%1$I', c.name), ', ') INTO assignments
-    FROM unnest(work.columns) c (name);
-    IF has_deleted THEN
-        assignments := assignments || ', _deleted_at = NULL';
-    END IF;
-
-    -- Compared as stored, which every type can be.
-    differs := format('record_image_ne(ROW(%s), ROW(%s))', @extschema@.crisp_sync_list(copied, 't.'),
-                      @extschema@.crisp_sync_list(copied, 'excluded.'));
-    IF has_deleted THEN
-        differs := format('(%s OR t._deleted_at IS NOT NULL)', differs);
-    END IF;
-    -- Crisp may answer from a cache, and another job may have brought what is newer.
-    IF work.guard IS NOT NULL THEN
-        differs := format('%1$s AND (t.%2$I <= excluded.%2$I) IS NOT FALSE', differs, work.guard);
-    END IF;
-    -- A full load marks all that it sees, and takes what it sees for true.
-    RETURN format('ON CONFLICT (%s) DO UPDATE SET %s WHERE ($5 IS NULL AND %s)%s',
-        @extschema@.crisp_sync_list(work.keys), assignments, differs,
-        CASE WHEN '_synced_at' = ANY (work.columns)
-             THEN format(' OR ($5 IS NOT NULL AND (t._synced_at IS NULL OR t._synced_at < $5 OR record_image_ne(ROW(%s), ROW(%s))))',
-                         @extschema@.crisp_sync_list(copied, 't.'), @extschema@.crisp_sync_list(copied, 'excluded.'))
-             ELSE '' END);
-END
-$$;
-
--- Fetch rows of the source, and store them.  Parameters: bounds $1 and $2, when it is $3, rows of the
--- parent $4, start of the full load $5.  What those parents had before, and no longer have, is dropped.
+-- Fetch rows of the source, and store them.  Parameters: bounds $1 and $2, rows of the parent $4.  What those
+-- parents had before, and no longer have, is dropped.
 CREATE FUNCTION crisp_sync_store(
     work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, parents text[], full_since timestamptz, deleted text)
 RETURNS crisp_sync_batch
@@ -119,44 +88,24 @@ DECLARE
     -- The source's own times; those of a parent have been looked at before.
     dates text := CASE WHEN work.argument IS NULL THEN @extschema@.crisp_sync_time(work.source, work.dates_field, 'f.') END;
     changes text := CASE WHEN work.argument IS NULL THEN @extschema@.crisp_sync_time(work.source, work.sync_field, 'f.') END;
-    present text := (SELECT string_agg(format('f.%I IS NOT NULL', k.name), ' AND ') FROM unnest(work.keys) k (name));
-    gone text := CASE WHEN parents IS NOT NULL THEN format(
-        CASE WHEN deleted = 'mark' THEN 'UPDATE ONLY %1$s t SET _deleted_at = $3 WHERE t._deleted_at IS NULL AND' ELSE 'DELETE FROM ONLY %1$s t WHERE' END
-        || ' t.%2$I = ANY ($4) AND NOT EXISTS (SELECT FROM fetched f WHERE %3$s) RETURNING 1',
-        work.target, work.argument,
-        (SELECT string_agg(format('f.%1$I = t.%1$I', k.name), ' AND ') FROM unnest(work.keys) k (name))) END;
-    now timestamptz := greatest(clock_timestamp(), full_since);
+    -- Of rows below a parent, several may have the same key, or none.
+    present text := (SELECT string_agg(format('f.%I IS NOT NULL', k.name), ' AND ')
+                     FROM unnest(CASE WHEN work.keys_repeat THEN ARRAY[work.argument] ELSE work.keys END) k (name));
+    fetched text := @extschema@.crisp_sync_list(ARRAY(
+        SELECT c.name FROM unnest(copied || work.keys || CASE WHEN dates IS NOT NULL THEN ARRAY[work.dates_field] END
+                                  || CASE WHEN changes IS NOT NULL THEN ARRAY[work.sync_field] END) WITH ORDINALITY c (name, number)
+        GROUP BY c.name ORDER BY min(c.number)), 's.');
 BEGIN
-    EXECUTE format($sql$
-        WITH fetched AS MATERIALIZED (
-            SELECT %1$s FROM %2$s s WHERE %3$s LIMIT %4$s
-        ), stored AS (
-            INSERT INTO %5$s AS t (%6$s%7$s)
-            SELECT %8$s%9$s FROM fetched f WHERE %10$s
-            %11$s
-            RETURNING t.xmax::text = '0' AS is_new
-        ), gone AS (
-            %14$s
-        )
-        SELECT count(*), count(*), (SELECT count(*) FROM stored st WHERE st.is_new), (SELECT count(*) FROM stored st WHERE NOT st.is_new),
-               (SELECT count(*) FROM gone), min(x.date), max(x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
-               max(x.change) FILTER (WHERE x.number <= 20),
-               coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present)
-        FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
-              FROM (SELECT %12$s AS date, %13$s AS change, %10$s AS present FROM fetched f) l) x
-        $sql$,
-        @extschema@.crisp_sync_list(ARRAY(
-            SELECT c.name FROM unnest(copied || work.keys || CASE WHEN dates IS NOT NULL THEN ARRAY[work.dates_field] END
-                                      || CASE WHEN changes IS NOT NULL THEN ARRAY[work.sync_field] END) WITH ORDINALITY c (name, number)
-            GROUP BY c.name ORDER BY min(c.number)), 's.'),
-        work.source, condition, coalesce(row_limit::text, 'ALL'), work.target,
-        @extschema@.crisp_sync_list(copied), CASE WHEN '_synced_at' = ANY (work.columns) THEN ', _synced_at' ELSE '' END,
-        @extschema@.crisp_sync_list(copied, 'f.'), CASE WHEN '_synced_at' = ANY (work.columns) THEN ', $3' ELSE '' END,
-        present, @extschema@.crisp_sync_on_conflict(work), coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'),
-        coalesce(gone, 'SELECT WHERE false'))
-    INTO batch
-    USING lower, upper, now, parents, full_since;
-
+    batch := @extschema@.crisp_sync_exchange(work.source, work.target,
+        format('SELECT %s FROM %s s WHERE %s LIMIT %s', fetched, work.source, condition, coalesce(row_limit::text, 'ALL')),
+        format($sql$
+            SELECT ROW(count(*), count(*), 0, 0, 0, min(x.date), max(x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
+                       max(x.change) FILTER (WHERE x.number <= 20),
+                       coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present))::@extschema@.crisp_sync_batch
+            FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
+                  FROM (SELECT %s AS date, %s AS change, %s AS present FROM fetched f) l) x
+            $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present),
+        lower, upper, parents, copied, work.keys, work.argument, work.guard, full_since IS NOT NULL, deleted = 'mark');
     IF batch.keyless > 0 THEN
         RAISE WARNING '% rows of "%" lack their key, and were left out', batch.keyless, work.source;
     END IF;
@@ -209,27 +158,6 @@ BEGIN
     batch.page_change := listed.page_change;
     batch.in_order := listed.in_order;
     RETURN batch;
-END
-$$;
-
--- Delete, or mark as deleted, the rows of the target that a full load has not seen.  Those without the date
--- by which it goes through the source are left alone.  Returns their number.
-CREATE FUNCTION crisp_sync_remove(work crisp_sync_work, full_since timestamptz, deleted text)
-RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    count bigint;
-    dated text := CASE WHEN work.argument IS NULL AND work.dates_field = ANY (work.columns)
-                       THEN format(' AND t.%I IS NOT NULL', work.dates_field) ELSE '' END;
-BEGIN
-    EXECUTE format(
-        CASE WHEN deleted = 'mark' THEN 'UPDATE ONLY %s t SET _deleted_at = clock_timestamp() WHERE t._deleted_at IS NULL AND'
-        ELSE 'DELETE FROM ONLY %s t WHERE' END || ' (t._synced_at < $1) IS NOT FALSE%s', work.target, dated)
-    USING full_since;
-    GET DIAGNOSTICS count = ROW_COUNT;
-    RETURN count;
 END
 $$;
 

@@ -54,6 +54,7 @@ enum
 	SOURCE_HAS_TIMES,
 	SOURCE_PARENT,
 	SOURCE_ARGUMENT,
+	SOURCE_KEYS_REPEAT,
 	SOURCE_PER_PAGE,
 	SOURCE_DAILY_QUOTA,
 	SOURCE_COUNT
@@ -224,6 +225,8 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	values[SOURCE_PARENT] = resource->parent ? CStringGetTextDatum(resource->parent->resource->name)
 											 : (Datum) 0;
 	values[SOURCE_ARGUMENT] = columns_that(relation, options, is_argument, false);
+	/* Who sends a message chooses its fingerprint. */
+	values[SOURCE_KEYS_REPEAT] = BoolGetDatum(resource->cursor != NULL);
 	values[SOURCE_PER_PAGE] = Int32GetDatum(resource->per_page_param ? options->per_page
 																	 : CRISP_MIN_PER_PAGE);
 	nulls[SOURCE_DAILY_QUOTA] = quota == 0;

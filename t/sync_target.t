@@ -163,7 +163,8 @@ END
 my $locks = q(SELECT count(*) FROM pg_locks WHERE objsubid = 17235);
 sync_fails(q('crisp.conversations', 'strict'), { sqlstate => '23503' }, 'when it commits');
 is($session->query($locks), 0, 'no lock is left behind');
-is(last_run('state'), 'interrupted', 'the run was cut off');
+is(last_run(q(state || ' ' || sqlstate)), 'failed 23503', 'and the run has that error');
+like(status('last_error', 'strict'), qr/violates foreign key constraint/, 'which the status shows');
 $session->query('INSERT INTO states SELECT DISTINCT state FROM crisp.conversations WHERE state IS NOT NULL');
 sync(q('crisp.conversations', 'strict'));
 is_copy('crisp.conversations', 'strict', 'when it would commit, it goes on');
