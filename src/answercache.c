@@ -86,24 +86,24 @@ add_entry(AnswerCache *cache, const char *target, const char *text, size_t lengt
 	Size		needed = strlen(target) + length + 2 + sizeof(CacheEntry);
 	CacheEntry *entry;
 	char	   *copy;
+	char	   *data = NULL;
 	bool		exists;
 
 	if (cache->used + needed > cache->limit)
 		return;
 
+	/* An entry without a text says that there is nothing, so it's made when the text is there. */
 	copy = MemoryContextStrdup(cache->context, target);
+	if (text != NULL)
+	{
+		data = MemoryContextAlloc(cache->context, length + 1);
+		memcpy(data, text, length + 1);
+	}
 	entry = hash_search(cache->entries, &copy, HASH_ENTER, &exists);
 	entry->target = copy;
 	entry->length = length;
-	entry->text = NULL;
+	entry->text = data;
 	entry->more = more;
-	if (text != NULL)
-	{
-		char *data = MemoryContextAlloc(cache->context, length + 1);
-
-		memcpy(data, text, length + 1);
-		entry->text = data;
-	}
 	cache->used += needed;
 }
 

@@ -309,7 +309,8 @@ static bool
 try_again(ApiCall *call, RetryChance chance)
 {
 	int64		  retry_after_s = http_response(call->transfer)->retry_after_s;
-	int64		  delay = retry_delay(call->options, &call->retries, chance, retry_after_s);
+	RetryState	  retries = call->retries;
+	int64		  delay = retry_delay(call->options, &retries, chance, retry_after_s);
 	MemoryContext scratch;
 	MemoryContext old_context;
 	ApiError	  error;
@@ -317,6 +318,7 @@ try_again(ApiCall *call, RetryChance chance)
 	if (delay < 0)
 		return false;
 
+	/* What may raise comes first: it may do so in a statement that has nothing to do with the call. */
 	scratch = AllocSetContextCreate(call->context, "crisp_fdw failure", ALLOCSET_SMALL_SIZES);
 	old_context = MemoryContextSwitchTo(scratch);
 	call_describe_failure(call, &error);
@@ -325,6 +327,7 @@ try_again(ApiCall *call, RetryChance chance)
 	MemoryContextDelete(scratch);
 
 	/* The answer to an attempt that is over is no more use: none shall pile up. */
+	call->retries = retries;
 	drop_answer(call);
 	http_end(call->transfer);
 	call->transfer = NULL;
@@ -342,14 +345,18 @@ static void
 judge_transfer(ApiCall *call)
 {
 	const HttpResponse *response = http_response(call->transfer);
+	int64				bytes = response->wire_bytes;
+	bool				again = false;
 
-	call->state = CALL_SETTLED;
-	call->options->counts->bytes += response->wire_bytes;
-	call->usage->counts.bytes += response->wire_bytes;
-	if (call_is_success(call))
-		return;
-	call->may_have_acted |= retry_may_have_acted(response);
-	(void) try_again(call, retry_chance(response, call->request.repeatable));
+	if (!call_is_success(call))
+	{
+		call->may_have_acted |= retry_may_have_acted(response);
+		again = try_again(call, retry_chance(response, call->request.repeatable));
+	}
+	if (!again)
+		call->state = CALL_SETTLED;
+	call->options->counts->bytes += bytes;
+	call->usage->counts.bytes += bytes;
 }
 
 /*

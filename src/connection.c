@@ -365,13 +365,17 @@ open_multi(HttpPool *pool)
 static HttpPool *
 pool_open(Oid server_id, Oid user_mapping_id, uint64 credentials)
 {
-	HttpPool *pool = MemoryContextAllocZero(TopMemoryContext, sizeof(HttpPool));
+	uint32	  server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
+	uint32	  mapping_hash;
+	HttpPool *pool;
 
+	mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user_mapping_id));
+	pool = MemoryContextAllocZero(TopMemoryContext, sizeof(HttpPool));
 	pool->server_id = server_id;
 	pool->user_mapping_id = user_mapping_id;
 	pool->credentials = credentials;
-	pool->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
-	pool->mapping_hash = GetSysCacheHashValue1(USERMAPPINGOID, ObjectIdGetDatum(user_mapping_id));
+	pool->server_hash = server_hash;
+	pool->mapping_hash = mapping_hash;
 	pool->epoll_fd = -1;
 	pool->timer_fd = -1;
 	pool->alarm_fd = -1;

@@ -252,8 +252,11 @@ bool
 deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer)
 {
 	ApiFailure failure;
-	bool done = request->doubtful != NULL ? send_doubtful(deliverer, request, answer, &failure)
-										  : send_body(deliverer, request, false, answer, &failure);
+	bool	   done;
+
+	kept_prepare();
+	done = request->doubtful != NULL ? send_doubtful(deliverer, request, answer, &failure)
+									 : send_body(deliverer, request, false, answer, &failure);
 
 	if (!done && (!failure.absent || deliverer->operation == CMD_INSERT))
 		raise_failure(deliverer, request, &failure);

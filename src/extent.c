@@ -174,12 +174,13 @@ extent_end(Extent *extent, int pages)
 	{
 		size_t size = strlen(name) + 1;
 
+		/* What may raise comes before anything is changed. */
+		list = MemoryContextAlloc(TopMemoryContext, offsetof(SeenList, name) + size);
+		memcpy(list->name, name, size);
 		if (nseen_lists == MAX_REMEMBERED)
 			pfree(dlist_container(SeenList, node, dlist_pop_head_node(&seen_lists)));
 		else
 			nseen_lists++;
-		list = MemoryContextAlloc(TopMemoryContext, offsetof(SeenList, name) + size);
-		memcpy(list->name, name, size);
 	}
 	list->pages = pages;
 	dlist_push_tail(&seen_lists, &list->node);

@@ -86,17 +86,19 @@ end_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId par
 }
 
 void
-kept_count(void)
+kept_prepare(void)
 {
-	static bool registered = false;
+	static bool knows_transactions = false;
+	static bool knows_subtransactions = false;
 	int			depth = GetCurrentTransactionNestLevel();
 
-	if (!registered)
-	{
+	if (!knows_transactions)
 		RegisterXactCallback(end_transaction, NULL);
+	knows_transactions = true;
+	if (!knows_subtransactions)
 		RegisterSubXactCallback(end_subtransaction, NULL);
-		registered = true;
-	}
+	knows_subtransactions = true;
+
 	if (levels == NULL || levels->depth < depth)
 	{
 		Level *level = MemoryContextAllocZero(TopTransactionContext, sizeof(Level));
@@ -105,5 +107,11 @@ kept_count(void)
 		level->outer = levels;
 		levels = level;
 	}
+}
+
+void
+kept_count(void)
+{
+	Assert(levels != NULL && levels->depth == GetCurrentTransactionNestLevel());
 	levels->rows++;
 }

@@ -11,8 +11,13 @@
 #define CRISP_KEPT_H
 
 /*
- * Count a row that was written to Crisp in the current (sub)transaction: should that be rolled
- * back, a warning says that Crisp keeps it.  Raises only for memory.
+ * Get ready to count, before a row is sent: once it is, nothing may fail.  Raises only for memory.
+ */
+extern void kept_prepare(void);
+
+/*
+ * Count a row that was written to Crisp in the current (sub)transaction, for which all is ready: should
+ * that be rolled back, a warning says that Crisp keeps it, and it can't be prepared.  Raises nothing.
  */
 extern void kept_count(void);
 

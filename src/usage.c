@@ -38,6 +38,9 @@ typedef struct SessionUsage
 
 static HTAB *servers = NULL;
 
+/* Whether the counts of the session are published at the end of each transaction. */
+static bool publishes_at_end = false;
+
 /* Publish at the end of a transaction, however it ends; nothing may fail any more then. */
 static void
 publish_at_end(XactEvent event, void *arg)
@@ -63,9 +66,12 @@ create_table(void)
 		.hcxt = TopMemoryContext,
 	};
 
-	servers = hash_create("crisp_fdw usage", 8, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	RegisterXactCallback(publish_at_end, NULL);
+	/* The table is there once all else is. */
+	if (!publishes_at_end)
+		RegisterXactCallback(publish_at_end, NULL);
+	publishes_at_end = true;
 	before_shmem_exit(publish_at_exit, (Datum) 0);
+	servers = hash_create("crisp_fdw usage", 8, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 Usage *
