@@ -166,7 +166,10 @@ is_one_row(const ChildReader *child)
 static ApiKey
 key_source(const ChildReader *child)
 {
-	return child->has_begun || child->request->parent != NULL ? API_KEY_TOLD : API_KEY_GIVEN;
+	/* Of a list with conditions, it may be these that Crisp refuses. */
+	return child->has_begun || child->request->parent != NULL || child->request->query[0] != '\0'
+			   ? API_KEY_TOLD
+			   : API_KEY_GIVEN;
 }
 
 /*

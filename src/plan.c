@@ -460,6 +460,12 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		draft.method[METHOD_PAGE_ROWS] = page_rows(plan, wanted);
 		draft.method[METHOD_ROWS_WANTED] = count_wanted(baserel, wanted);
 	}
+
+	/* Only a nested loop can ask Crisp to search for what another relation brings. */
+	if (!search_is_asked(plan->options, plan->conditions) &&
+		search_is_joined(root, baserel, plan->relid, plan->options))
+		draft.penalty = UNUSABLE_PATH_COST;
+
 	if (plan->options->resource->parent != NULL)
 	{
 		draft.method[METHOD_KIND] = SCAN_WALK;
@@ -468,10 +474,6 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		return;
 	}
 
-	/* Only a nested loop can ask Crisp to search for what another relation brings. */
-	if (!search_is_asked(plan->options, plan->conditions) &&
-		search_is_joined(root, baserel, plan->relid, plan->options))
-		draft.penalty = UNUSABLE_PATH_COST;
 	offer_list(root, baserel, &draft, plan->conditions);
 
 	key_condition = plan_lookup_condition(root, plan->options, plan->conditions, &nkeys);

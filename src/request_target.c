@@ -151,6 +151,7 @@ request_child_target(const CrispRequest *request, const char *argument, int page
 	initStringInfo(&target);
 	append_route(&target, request->options->resource->list_route, request->options, argument,
 				 page_number, NULL);
+	append_query(&target, request->query);
 	if (query != NULL)
 		append_query(&target, query);
 	return target.data;

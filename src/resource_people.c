@@ -89,6 +89,8 @@ static const CrispColumn people_conversation_columns[] = {
 	{"people_id", CRISP_TEXT, "profile that took part, see people_profiles", CRISP_REQUIRED | CRISP_INHERITED},
 	{"session_id", CRISP_TEXT, "identifier of the conversation, see conversations", CRISP_KEY | CRISP_REQUIRED},
 	CRISP_WEBSITE_COLUMN,
+	{"email", CRISP_TEXT, "e-mail address of the profile", CRISP_INHERITED},
+	{"filter_status", CRISP_TEXT, "unread, resolved or not_resolved: a condition filter_status = '…' asks Crisp for these conversations", CRISP_ASKED},
 };
 /* clang-format on */
 
@@ -158,6 +160,14 @@ static const CrispParent people_events_parent = {
 	.typical_rows = 5,
 };
 
+/* Whose unread messages are meant isn't documented, nor is the state in the list: so these are asked for by Crisp's words. */
+static const CrispFilter people_conversation_filters[] = {
+	{"filter_status", CRISP_IS, "filter_unread", "unread", 0.1},
+	{"filter_status", CRISP_IS, "filter_resolved", "resolved", 0.6},
+	{"filter_status", CRISP_IS, "filter_not_resolved", "not_resolved", 0.4},
+	{NULL},
+};
+
 static const CrispParent people_conversations_parent = {
 	.resource = &crisp_people_profiles,
 	.path = "people_id",
@@ -221,7 +231,7 @@ const CrispResource crisp_people_conversations = {
 	.typical_rows = 20000,
 	.scalar_path = "session_id",
 	.parent = &people_conversations_parent,
-	.filters = crisp_no_filters,
+	.filters = people_conversation_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
 	.columns = people_conversation_columns,

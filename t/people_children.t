@@ -218,6 +218,87 @@ is( costs(
 	scalar @{ $sessions{$busy}{elements} },
 	'conversations of one, and what they are: rows');
 
+# By e-mail address, by what Crisp is asked for, and with what the conversations are.
+{
+	my ($with_mail) =
+	  sort { @{ $sessions{ $b->{people_id} }{elements} } <=> @{ $sessions{ $a->{people_id} }{elements} } }
+	  grep { defined $_->{email} && $_->{email} =~ /^[a-z0-9.]+@/ } @people;
+	my ($id, $mail) = @{$with_mail}{qw(people_id email)};
+	my @own      = @{ $sessions{$id}{elements} };
+	my %row      = map { $_->{session_id} => $_ } $sandbox->rows('conversations');
+	my $from     = 'FROM crisp.people_conversations p';
+	my $join     = "$from JOIN crisp.conversations c USING (session_id) WHERE p.email = '$mail'";
+	my @resolved = grep { ($row{$_}->{state} // '') eq 'resolved' } @own;
+	my @other    = grep { ($row{$_}->{state} // '') ne 'resolved' } @own;
+	my @unread   = grep { ($row{$_}->{unread}->{operator} // 0) > 0 } @own;
+
+	cmp_ok(scalar @own, '>', 2, 'somebody with an address has conversations');
+	is(lines(split /\n/, costs(2, "SELECT session_id $from WHERE email = '$mail'", 'by e-mail')),
+		lines(@own), 'by e-mail: rows');
+	is(costs(2, "SELECT DISTINCT people_id || email $from WHERE email IN ('$mail')", 'e-mail IN'),
+		$id . $mail, 'e-mail IN: row');
+	is(costs(1, "SELECT count(*) $from WHERE email = 'nobody\@example.com'", 'an address that nobody has'),
+		0, 'an address that nobody has: rows');
+	is(costs(2, "SELECT DISTINCT email $from WHERE people_id = '$id'", 'the address of an id'),
+		$mail, 'the address of an id: row');
+	is( costs(
+			2, "SELECT count(*) FROM (VALUES ('$mail')) v (m) JOIN crisp.people_conversations ON email = m",
+			'joined by e-mail'),
+		scalar @own,
+		'joined by e-mail: rows');
+
+	foreach my $case (
+		[ 'resolved',     'filter_resolved',     '=',  @resolved ],
+		[ 'not_resolved', 'filter_not_resolved', '<>', @other ])
+	{
+		my ($status, $param, $operator, @expected) = @{$case};
+		my ($printed, @requests) = requests_of(
+			"SELECT session_id, filter_status $from WHERE people_id = '$id' AND filter_status = '$status'");
+
+		is(lines(split /\n/, $printed), lines(map { "$_|$status" } @expected), "$status: rows");
+		is_deeply([ map { $_->{query} } @requests ], ["$param=1"], "$status: request");
+		is( lines(
+				split /\n/,
+				costs(
+					2 + @expected,
+					"SELECT session_id $join AND p.filter_status = '$status' AND c.state $operator 'resolved'",
+					"$status, joined")),
+			lines(grep { defined $row{$_}->{state} } @expected),
+			"$status, joined: rows");
+	}
+	is(lines(split /\n/, sql("SELECT session_id $join AND c.unread_operator > 0")),
+		lines(@unread), 'unread, through a join');
+	is( lines(
+			split /\n/,
+			sql("SELECT session_id $join AND p.filter_status = 'unread' AND c.unread_operator > 0")),
+		lines(@unread),
+		'unread, asked of Crisp, through a join');
+	is(costs(0, "SELECT count(*) $from WHERE people_id = '$id' AND filter_status = NULL", 'no status'),
+		0, 'no status: rows');
+
+	my $code_of = sub {
+		$node->psql('postgres', "SELECT 1 $from WHERE people_id = '$id' AND $_[0]",
+			extra_params => [ '-v', 'VERBOSITY=sqlstate' ], stderr => \my $stderr);
+		return $stderr;
+	};
+	like($code_of->("filter_status = 'pending'"), qr/22023/, 'a status that Crisp doesn\'t know');
+	like($code_of->("filter_status IN ('unread', 'resolved')"), qr/0A000/, 'several statuses');
+
+	# A filter that is refused is no profile that there isn't.
+	$sandbox->control(
+		{
+			answers => [
+				{
+					match  => { query => 'filter_unread' },
+					status => 400,
+					body   => '{"error":true,"reason":"invalid_data","data":{}}'
+				}
+			]
+		});
+	like($code_of->("filter_status = 'unread'"), qr/HV000/, 'a refused filter is an error');
+	$sandbox->control({ answers => [] });
+}
+
 # A list whose pages move: no conversation comes twice.
 {
 	my @own = map { { %{$_}, people_id => $busy } } ($sandbox->rows('conversations'))[ 0 .. 59 ];
