@@ -54,14 +54,28 @@ struct ChildReader
 	size_t			 nrows;
 	size_t			 next_row;
 
+	Names	 *names;	 /* get to know the rows' names; or NULL */
+	NameList *name_list; /* of the rows so far; NULL without names, and after the end */
+
 	SeenKeys *seen; /* NULL until a second page is needed */
 	size_t	  largest_page;
 
 	PagerCounts counts;
 };
 
+/*
+ * Whether a request leaves out none of the rows below a parent's row that have names.
+ */
+static bool
+asks_for_all(const CrispRequest *request)
+{
+	return crisp_resource_name(request->options->resource) != NULL &&
+		   request->times.lower == PG_INT64_MIN && request->times.upper == PG_INT64_MAX;
+}
+
 ChildReader *
-child_begin(const CrispRequest *request, const char *argument, const char *base, AnswerCache *cache)
+child_begin(const CrispRequest *request, const char *argument, const char *base, AnswerCache *cache,
+			Names *names)
 {
 	const CrispColumn *key = crisp_resource_key(request->options->resource);
 	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw child",
@@ -83,6 +97,11 @@ child_begin(const CrispRequest *request, const char *argument, const char *base,
 	child->next = 1;
 	if (request->options->resource->cursor != NULL)
 		child->cursor = cursor_create(request);
+	if (names != NULL && asks_for_all(request))
+	{
+		child->names = names;
+		child->name_list = names_begin_list(request->options->resource);
+	}
 	MemoryContextSwitchTo(old_context);
 	return child;
 }
@@ -328,6 +347,24 @@ log_skipped(const ChildReader *child, const JsonNode *elements)
 }
 
 /*
+ * Note the names of the rows at hand, and in the end that these are all.
+ */
+static void
+note_names(ChildReader *child)
+{
+	if (child->name_list == NULL)
+		return;
+	for (size_t i = 0; i < child->nrows; i++)
+		names_add(child->name_list, child->rows[i]);
+	if (!child->at_end)
+		return;
+	names_keep_list(child->names, child->request->options->server_name,
+					request_child_target(child->request, child->argument, 1, NULL),
+					child->name_list);
+	child->name_list = NULL;
+}
+
+/*
  * Take a page of a list.
  */
 static void
@@ -343,6 +380,7 @@ take_page(ChildReader *child, const ApiAnswer *answer)
 		child->nrows = cursor_take_page(child->cursor, answer->data, answer->more, child->target,
 										child->rows);
 		child->at_end = cursor_at_end(child->cursor);
+		note_names(child);
 	}
 	else
 		take_numbered_page(child, answer);
@@ -435,5 +473,7 @@ child_end(ChildReader *child)
 {
 	if (child->seen != NULL)
 		seen_free(child->seen);
+	if (child->name_list != NULL)
+		names_drop_list(child->name_list);
 	MemoryContextDelete(child->context);
 }

@@ -11,6 +11,7 @@
 #define CRISP_CHILD_H
 
 #include "answercache.h"
+#include "names.h"
 #include "pager.h"
 #include "request.h"
 
@@ -19,11 +20,11 @@ typedef struct ChildReader ChildReader;
 /*
  * Begin to read what request asks for below the parent's row with that
  * argument (UTF-8).  base is the JSON text of an object with what elements inherit, the argument among it.
- * Both are copied.  cache may be NULL.  The reader lives in a child of
- * CurrentMemoryContext; request and cache must live as long.  Makes no request yet.
+ * Both are copied.  cache may be NULL, and so may names, which get to know the rows' names if all rows
+ * are read.  The reader lives in a child of CurrentMemoryContext; request, cache and names must live as long.  Makes no request yet.
  */
 extern ChildReader *child_begin(const CrispRequest *request, const char *argument, const char *base,
-								AnswerCache *cache);
+								AnswerCache *cache, Names *names);
 
 /* Whether the answer at hand has rows left; whether nothing more comes after them. */
 extern bool child_at_hand(const ChildReader *child);

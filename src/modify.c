@@ -24,6 +24,7 @@
 #include "deliver.h"
 #include "modify.h"
 #include "modify_plan.h"
+#include "namesake.h"
 #include "open_scans.h"
 #include "returned.h"
 #include "seen.h"
@@ -49,6 +50,7 @@ typedef struct CrispModify
 	Bitmapset  *updated;	/* attribute numbers that the UPDATE sets */
 	bool		triggers;	/* may change other columns */
 	SeenKeys   *reached;	/* the rows that were changed or removed */
+	Names	   *names;		/* of rows, where several may have the same; else NULL */
 } CrispModify;
 
 /*----------
@@ -132,6 +134,8 @@ crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_pr
 
 	modify = begin(mtstate->ps.state, rinfo, mtstate->operation);
 	modify->operation = mtstate->operation;
+	if (mtstate->operation != CMD_INSERT && crisp_resource_name(modify->options->resource) != NULL)
+		modify->names = names_of_statement(mtstate->ps.state);
 	if (mtstate->operation != CMD_INSERT)
 	{
 #if PG_VERSION_NUM >= 140000
@@ -429,6 +433,8 @@ update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTable
 	ListCell *lc;
 
 	check_options(modify, estate, rinfo, slot);
+	if (requests != NIL && modify->names != NULL)
+		namesake_check(modify->table, modify->names, keys, CMD_UPDATE);
 	foreach(lc, requests)
 	{
 		ApiAnswer answer;
@@ -464,6 +470,20 @@ crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	return done ? slot : NULL;
 }
 
+/*
+ * Remove a row.  Returns false when it is gone already.
+ */
+static bool
+remove_row(CrispModify *modify, const ChangeKeys *keys)
+{
+	ChangeRequest *request = change_remove(modify->table, keys);
+	ApiAnswer	   answer;
+
+	if (modify->names != NULL)
+		namesake_check(modify->table, modify->names, keys, CMD_DELETE);
+	return deliverer_send(modify->deliverer, request, &answer);
+}
+
 TupleTableSlot *
 crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -471,7 +491,6 @@ crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	MemoryContext old_context;
 	HeapTupleData old;
 	ChangeKeys	  keys;
-	ApiAnswer	  answer;
 	bool		  done;
 
 	open_scans_read(modify->options);
@@ -480,8 +499,7 @@ crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	old_context = MemoryContextSwitchTo(modify->row_context);
 
 	keys = row_keys(modify, plan_slot);
-	done = is_first_time(modify, &keys) &&
-		   deliverer_send(modify->deliverer, change_remove(modify->table, &keys), &answer);
+	done = is_first_time(modify, &keys) && remove_row(modify, &keys);
 	if (done)
 		deliverer_done(modify->deliverer, &keys);
 	MemoryContextSwitchTo(old_context);

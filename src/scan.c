@@ -261,6 +261,17 @@ make_search_value(const ForeignScanState *node, AttrNumber attnum, const char *s
 }
 
 /*
+ * What gets to know the names of the rows, if the statement may write some of them; else NULL.
+ */
+static Names *
+names_for(ForeignScanState *node)
+{
+	EState *estate = node->ss.ps.state;
+
+	return estate->es_plannedstmt->resultRelations ? names_of_statement(estate) : NULL;
+}
+
+/*
  * Evaluate what is asked for, and get ready to ask.
  */
 static void
@@ -279,7 +290,7 @@ start_request(ForeignScanState *node)
 	if (request == NULL)
 		scan->at_end = true;
 	else if (method_field(scan, METHOD_KIND) == SCAN_WALK)
-		scan->walk = walk_begin(request, scan->cache);
+		scan->walk = walk_begin(request, scan->cache, names_for(node));
 	else if (request->lookup != NULL)
 		scan->lookup = lookup_begin(request, scan->cache, scan->ahead);
 	else if (scan->whole != NULL)

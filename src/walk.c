@@ -29,6 +29,7 @@ struct Walk
 {
 	const CrispRequest *request;
 	AnswerCache		   *cache;
+	Names			   *names;
 	MemoryContext		context;
 	MemoryContext		scratch; /* reset after each use */
 
@@ -53,7 +54,7 @@ struct Walk
 };
 
 Walk *
-walk_begin(const CrispRequest *request, AnswerCache *cache)
+walk_begin(const CrispRequest *request, AnswerCache *cache, Names *names)
 {
 	MemoryContext		context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw walk",
 														ALLOCSET_DEFAULT_SIZES);
@@ -64,6 +65,7 @@ walk_begin(const CrispRequest *request, AnswerCache *cache)
 
 	walk->request = request;
 	walk->cache = cache;
+	walk->names = names;
 	walk->context = context;
 	walk->scratch = AllocSetContextCreate(context, "crisp_fdw scratch", ALLOCSET_SMALL_SIZES);
 	walk->room = 1;
@@ -140,7 +142,8 @@ open_child(Walk *walk, const char *argument, const JsonNode *parent)
 	const char	 *base = base_text(walk, argument, parent);
 
 	MemoryContextSwitchTo(old_context);
-	walk->children[walk->nchildren] = child_begin(walk->request, argument, base, walk->cache);
+	walk->children[walk->nchildren] = child_begin(walk->request, argument, base, walk->cache,
+												  walk->names);
 	walk->nchildren++;
 	walk->nparents++;
 	MemoryContextReset(walk->scratch);

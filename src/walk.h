@@ -11,6 +11,7 @@
 #define CRISP_WALK_H
 
 #include "answercache.h"
+#include "names.h"
 #include "pager.h"
 #include "request.h"
 
@@ -18,11 +19,12 @@ typedef struct Walk Walk;
 
 /*
  * Begin to read what a request of request_create_child() asks for: the lists below the rows that its
- * arguments name, or its parent brings.  cache keeps answers for another walk; it may be NULL.
- * The walk lives in a child of CurrentMemoryContext; request and cache must live as long.
+ * arguments name, or its parent brings.  cache keeps answers for another walk, names get to know those of
+ * the rows; both may be NULL.
+ * The walk lives in a child of CurrentMemoryContext; request, cache and names must live as long.
  * Makes no request yet.
  */
-extern Walk *walk_begin(const CrispRequest *request, AnswerCache *cache);
+extern Walk *walk_begin(const CrispRequest *request, AnswerCache *cache, Names *names);
 
 /*
  * The next row: an object that stays valid until the next call, or NULL at the
