@@ -290,4 +290,113 @@ foreach my $round (1 .. 60)
 }
 $sandbox->reset;
 
+#
+# Changes.  Crisp knows a message by its fingerprint alone: one of several is not changed.
+#
+$session->query("ALTER SERVER support OPTIONS (ADD updatable 'true', ADD max_retries '0')");
+
+sub methods
+{
+	return map { $_->{method} . ' ' . ($_->{path} =~ s{.*/conversation/}{}r) } $sandbox->requests;
+}
+
+sub written { return grep { !/^GET/ } methods() }
+
+my $pages = 0;
+
+# Two messages have fingerprint 0, three that of a trigger, each other one of its own; 25 in all.
+sub begin_changes
+{
+	my (%control) = @_;
+	my $number = 0;
+
+	$sandbox->reset;
+	$sandbox->control({ messages_per_page => 20, %control });
+	fill($id, map { message($id, fingerprint => $_, content => "text $number", timestamp => $base + 10 * $number++) }
+		  0, 11, 0, -1_078_189_900, 12, -1_078_189_900, 13, -1_078_189_900, 9_007_199_254_740_993, -5, 101 .. 115);
+	$session->query("SELECT count(*) FROM crisp.messages WHERE session_id = '$id'");
+	$sandbox->clear;
+	$session->query("SELECT count(*) FROM crisp.messages WHERE session_id = '$id'");
+	$pages = $sandbox->count;
+	$sandbox->clear;
+	return;
+}
+
+sub refuses
+{
+	my ($sql, $count, $fingerprint, $requests, $name) = @_;
+	my $result = $session->run($sql);
+	my $error = $result->{errors}->[0] // {};
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is($error->{sqlstate}, '21000', "$name: SQLSTATE");
+	like($error->{message} // '', qr/^cannot (?:update|delete) one of $count messages that have the same "fingerprint" in foreign table "\w+"$/, "$name: how many");
+	like($error->{detail} // '', qr/"session_id", which is $id, and "fingerprint", which is $fingerprint\. Nothing was sent for it\.$/, "$name: which");
+	is_deeply([ written() ], [], "$name: nothing was sent");
+	is($sandbox->count, $requests, "$name: requests");
+	$sandbox->clear;
+	return;
+}
+
+begin_changes();
+is($pages, 2, 'two pages');
+my $mine = "session_id = '$id'";
+
+foreach my $case (
+	[ "UPDATE crisp.messages SET content = 'x' WHERE $mine AND fingerprint = 0", 2, 0, 1, 'UPDATE' ],
+	[ "DELETE FROM crisp.messages WHERE $mine AND fingerprint = 0", 2, 0, 1, 'DELETE' ],
+	[ "DELETE FROM crisp.messages WHERE $mine AND fingerprint = -1078189900 RETURNING *", 3, -1_078_189_900, 1, 'a negative one' ],
+	[ "UPDATE crisp.messages SET content = 'x' WHERE $mine AND content = 'text 2'", 2, 0, 1, 'a condition that leaves one of them' ],
+	[ "UPDATE crisp.messages SET content = 'x' WHERE $mine AND \"timestamp\" <= to_timestamp(${base}::bigint / 1000.0)", 2, 0, 1.5, 'a time that leaves one of them' ],
+	[ "DELETE FROM crisp.messages WHERE $mine AND \"timestamp\" > to_timestamp(($base + 69) / 1000.0) AND fingerprint < -1000", 3, -1_078_189_900, 1.5, 'a time that bounds the pages' ],
+	[ "PREPARE w(text, bigint) AS DELETE FROM crisp.messages WHERE session_id = \$1 AND fingerprint = \$2; EXECUTE w('$id', 0)", 2, 0, 1, 'prepared' ],
+	[ "SET plan_cache_mode = force_generic_plan; EXECUTE w('$id', 0)", 2, 0, 1, 'prepared, a generic plan' ],
+	[ "DEALLOCATE w; RESET plan_cache_mode; UPDATE crisp.messages m SET content = 'x' FROM (VALUES ('$id', 'text 5')) v (s, c) WHERE m.session_id = v.s AND m.content = v.c", 3, -1_078_189_900, 1, 'a join' ],
+	[ "DELETE FROM crisp.messages m USING named WHERE m.session_id = named.session_id AND named.session_id = '$id' AND content = 'text 0'", 2, 0, 1, 'a join with a table' ],
+	[ "WITH w AS (DELETE FROM crisp.messages WHERE $mine AND fingerprint = 0 RETURNING 1) SELECT count(*) FROM w", 2, 0, 1, 'WITH' ])
+{
+	my ($sql, $count, $fingerprint, $times, $name) = @{$case};
+
+	refuses($sql, $count, $fingerprint, $times * $pages, $name);
+}
+
+# Others of the conversation can be changed, and cost no more than it takes to find them.
+foreach my $case ([ 11, 2 ], [ -5, 2 ], [ '9007199254740993', 2 ])
+{
+	my ($fingerprint, $requests) = @{$case};
+
+	$session->query("UPDATE crisp.messages SET content = 'new' WHERE $mine AND fingerprint = $fingerprint");
+	is_deeply([ methods() ], [ ("GET $id/messages") x $pages, "PATCH $id/message/$fingerprint" ], "UPDATE of $fingerprint");
+	is((grep { "$_->{fingerprint}" eq $fingerprint } truth($id))[0]->{content}, 'new', "UPDATE of $fingerprint: Crisp has it");
+	$sandbox->clear;
+}
+$session->query("DELETE FROM crisp.messages WHERE $mine AND fingerprint BETWEEN 101 AND 103");
+is_deeply([ methods() ], [ ("GET $id/messages") x $pages, map { "DELETE $id/message/$_" } 103, 102, 101 ], 'DELETE of some: the conversation is read once');
+$sandbox->clear;
+$session->query("DELETE FROM crisp.messages WHERE $mine AND \"timestamp\" >= to_timestamp(($base + 240) / 1000.0)");
+is_deeply([ methods() ], [ ("GET $id/messages") x 3, "DELETE $id/message/115" ], 'where a time bounds the pages, they are read once more');
+
+# Names that are no bigint, and tables that show them otherwise.
+begin_changes();
+$session->query(q(CREATE FOREIGN TABLE odd (session_id text, name text OPTIONS (json_path 'fingerprint'), words text OPTIONS (json_path 'content')) SERVER support OPTIONS (resource 'messages')));
+fill($id, map { message($id, %{$_}) } { fingerprint => 1.5, timestamp => $base, content => 'a' }, { fingerprint => 1.5, timestamp => $base + 1, content => 'b' },
+	{ fingerprint => 'own', timestamp => $base + 2, content => 'c' }, { fingerprint => 'own', timestamp => $base + 3, content => 'd' }, { fingerprint => 7, timestamp => $base + 4, content => 'e' });
+foreach my $case ([ 'a', '1.5' ], [ 'd', 'own' ])
+{
+	my ($content, $fingerprint) = @{$case};
+
+	my $result = $session->run("DELETE FROM odd WHERE session_id = '$id' AND words = '$content'");
+	is($result->{errors}->[0]->{sqlstate}, '21000', "a fingerprint that is $fingerprint");
+	like($result->{errors}->[0]->{message}, qr/one of 2 messages that have the same "name" in foreign table "odd"/, "a fingerprint that is $fingerprint: how many");
+}
+is_deeply([ written() ], [], 'nothing was sent');
+$session->query("DELETE FROM odd WHERE session_id = '$id' AND words = 'e'");
+is_deeply([ written() ], ["DELETE $id/message/7"], 'the one that is unlike others');
+
+# What is sent with a fingerprint has it.
+begin_changes();
+is($session->query("INSERT INTO crisp.messages (session_id, type, content, fingerprint) VALUES ('$id', 'text', 'again', 0) RETURNING fingerprint"), 0, 'INSERT of a fingerprint that others have');
+$sandbox->clear;
+refuses("DELETE FROM crisp.messages WHERE $mine AND content = 'again'", 3, 0, $pages, 'INSERT of a fingerprint that others have');
+
 done_testing();
