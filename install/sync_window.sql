@@ -20,7 +20,7 @@ CREATE TYPE crisp_sync_batch AS (
 
 CREATE FUNCTION crisp_sync_exchange(
     source oid, target oid, query text, summary text, lower timestamptz, upper timestamptz, parents text[], columns text[], keys text[],
-    argument text, guard text, is_full boolean, mark boolean)
+    argument text, guard text, is_full boolean, mark boolean, kept text)
 RETURNS crisp_sync_batch
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
@@ -105,7 +105,7 @@ BEGIN
             FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
                   FROM (SELECT %s AS date, %s AS change, %s AS present FROM fetched f) l) x
             $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present),
-        lower, upper, parents, copied, work.keys, work.argument, work.guard, full_since IS NOT NULL, deleted = 'mark');
+        lower, upper, parents, copied, work.keys, work.argument, work.guard, full_since IS NOT NULL, deleted = 'mark', NULL);
     IF batch.keyless > 0 THEN
         RAISE WARNING '% rows of "%" lack their key, and were left out', batch.keyless, work.source;
     END IF;

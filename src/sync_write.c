@@ -51,7 +51,8 @@ enum
 	EXCHANGE_ARGUMENT,
 	EXCHANGE_GUARD,
 	EXCHANGE_FULL,
-	EXCHANGE_MARK
+	EXCHANGE_MARK,
+	EXCHANGE_KEPT
 };
 
 /* What was written. */
@@ -457,7 +458,8 @@ seen_keys(const SyncTarget *target)
 	StringInfoData sql;
 
 	if (target->argument >= 0)
-		return sync_rows_run("SELECT DISTINCT ARRAY[format('%s', p.c1)] AS key FROM parents p", NULL);
+		return sync_rows_run("SELECT DISTINCT ARRAY[format('%s', p.c1)] AS key FROM parents p",
+							 NULL);
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT DISTINCT ARRAY[");
 	for (int i = 0; i < target->nkeys; i++)
@@ -556,6 +558,21 @@ with_counts(HeapTuple tuple, TupleDesc tupdesc, const Written *written)
 		}
 	}
 	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
+}
+
+/*
+ * keep_some -- those of the rows that satisfy a condition, for the others
+ */
+static SyncRows *
+keep_some(SyncRows *rows, const char *condition)
+{
+	SyncRows *kept;
+
+	sync_rows_show(rows, "fetched");
+	kept = sync_rows_run(psprintf("SELECT * FROM fetched f WHERE %s", condition), NULL);
+	sync_rows_hide("fetched");
+	sync_rows_free(rows);
+	return kept;
 }
 
 /*
@@ -665,6 +682,9 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	rows = sync_rows_run(text_argument(fcinfo, EXCHANGE_QUERY), &parameters);
 	summary = summarize(rows, text_argument(fcinfo, EXCHANGE_SUMMARY), &tupdesc, caller);
 
+	if (!PG_ARGISNULL(EXCHANGE_KEPT))
+		rows = keep_some(rows, text_argument(fcinfo, EXCHANGE_KEPT));
+
 	target = open_target(fcinfo);
 	seen = write_fetched(rows, target, values[3], has_parents, full, PG_GETARG_BOOL(EXCHANGE_MARK),
 						 &written);
@@ -685,10 +705,12 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 }
 
 /*
- * crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys, argument, guard, is_full,
- * mark): fetch rows by a query, and write them.  Parameters of the query are lower ($1), upper ($2) and the parents
+ * crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys, argument,
+ * guard, is_full, mark, kept): fetch rows by a query, and write them.  Parameters of the query are lower ($1), upper ($2) and the parents
  * ($4).  With parents, what these had before, and no longer have, goes, or is marked.  The summary is a query over the
  * rows, called fetched, for one value of the type that is returned; the counts of what was written are filled in.
+ *
+ * Rows that don't satisfy the condition kept are summarized, and not written.
  *
  * An error's CONTEXT says what happened here, and nothing of who called.
  */
