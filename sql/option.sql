@@ -7,7 +7,7 @@
 CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (host 'api.crisp.chat');
 CREATE USER MAPPING FOR CURRENT_USER SERVER sandbox2 OPTIONS (password 'x');
 CREATE FOREIGN TABLE bad (session_id text) SERVER sandbox2 OPTIONS (table_name 'conversations');
-CREATE FOREIGN TABLE bad (session_id text OPTIONS (column_name 'id')) SERVER sandbox2;
+CREATE FOREIGN TABLE bad (session_id text OPTIONS (colname 'id')) SERVER sandbox2;
 CREATE FOREIGN DATA WRAPPER bad VALIDATOR crisp_fdw_validator OPTIONS (debug 'true');
 -- An option in the wrong place is unknown there.
 CREATE SERVER bad FOREIGN DATA WRAPPER crisp_fdw OPTIONS (key 'x');

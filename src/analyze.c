@@ -34,6 +34,9 @@
 #include "pager.h"
 #include "rowsource.h"
 
+/* Requests for a table whose option isn't set: some thousand rows of a list of any length. */
+#define DEFAULT_ANALYZE_PAGES 20
+
 /* Rows of Crisp's to a block, were they stored here: about 1 kB each. */
 #define ROWS_PER_BLOCK 8
 
@@ -512,6 +515,18 @@ take_details(Sampler *sampler, List *columns)
  */
 
 /*
+ * How many requests ANALYZE may make for a table.  PostgreSQL analyzes partitions with the table
+ * that they belong to, also where ANALYZE names no table at all: so they have to be told to ask.
+ */
+static int
+requests_allowed(Relation relation, const CrispOptions *options)
+{
+	if (options->analyze_pages != CRISP_ANALYZE_PAGES_UNSET)
+		return options->analyze_pages;
+	return relation->rd_rel->relispartition ? 0 : DEFAULT_ANALYZE_PAGES;
+}
+
+/*
  * Prepare the conversion of all columns.
  */
 static void
@@ -552,7 +567,8 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 	lacking = detail_columns(options, RelationGetRelid(relation), row_source_all_columns(relation));
 
 	/* Half of the requests remain for details. */
-	allowed = options->analyze_pages;
+	allowed = requests_allowed(relation, options);
+	options->analyze_pages = allowed;
 	if (lacking != NIL)
 		options->analyze_pages = (allowed + 1) / 2;
 	sampler.pager = pager_begin(request_create(options, NIL, NULL, -1, NULL, false), NULL);
@@ -577,7 +593,7 @@ crisp_analyze_table(Relation relation, AcquireSampleRowsFunc *func, BlockNumber 
 	const CrispOptions *options = option_of_table(RelationGetRelid(relation));
 
 	/* Lists below rows of another resource have no pages that could be taken at even distances. */
-	if (options->resource->parent != NULL)
+	if (options->resource->parent != NULL || requests_allowed(relation, options) == 0)
 		return false;
 	*func = acquire_sample_rows;
 

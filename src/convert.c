@@ -56,6 +56,7 @@ struct Conversion
 {
 	MemoryContext  context;
 	ConversionKind kind;
+	InvalidText	   invalid_text;
 	Oid			   type; /* the base type */
 	int32		   typmod;
 	Oid			   typioparam;
@@ -73,7 +74,7 @@ static ConversionKind conversion_kind(Oid type, int32 typmod);
 static void			  add_element_conversion(Conversion *conversion);
 static Datum		  convert_value(Conversion *conversion, const JsonNode *value,
 									ConversionProgress *progress);
-static Datum		  convert_text(const JsonNode *value);
+static Datum		  convert_text(Conversion *conversion, const JsonNode *value);
 static Datum		  convert_integer(Conversion *conversion, const JsonNode *value);
 static Datum		  convert_float8(Conversion *conversion, const JsonNode *value);
 static Datum		  convert_time(Conversion *conversion, const JsonNode *value);
@@ -82,18 +83,19 @@ static Datum		  convert_array(Conversion *conversion, const JsonNode *value,
 static Datum		  convert_input(Conversion *conversion, const char *text);
 static Datum		  number_numeric(const JsonNode *value);
 static int64		  number_microseconds(const JsonNode *value, Oid type);
-static const char	 *value_text(const JsonNode *value, size_t *length);
+static const char	 *value_text(const JsonNode *value, size_t *length, InvalidText invalid);
 
 /*
  * conversion_create -- decide how values of a type are made
  */
 Conversion *
-conversion_create(Oid type, int32 typmod)
+conversion_create(Oid type, int32 typmod, InvalidText invalid_text)
 {
 	Conversion *conversion = palloc0(sizeof(Conversion));
 	Oid			input;
 
 	conversion->context = CurrentMemoryContext;
+	conversion->invalid_text = invalid_text;
 	conversion->typmod = typmod;
 	conversion->type = getBaseTypeAndTypmod(type, &conversion->typmod);
 	conversion->domain = conversion->type != type ? type : InvalidOid;
@@ -155,7 +157,8 @@ static void
 add_element_conversion(Conversion *conversion)
 {
 	conversion->element_type = get_element_type(conversion->type);
-	conversion->element = conversion_create(conversion->element_type, conversion->typmod);
+	conversion->element = conversion_create(conversion->element_type, conversion->typmod,
+											conversion->invalid_text);
 	get_typlenbyvalalign(conversion->element_type, &conversion->element_length,
 						 &conversion->element_by_value, &conversion->element_align);
 }
@@ -192,7 +195,7 @@ convert_value(Conversion *conversion, const JsonNode *value, ConversionProgress 
 	switch (conversion->kind)
 	{
 		case CONVERT_TEXT:
-			return convert_text(value);
+			return convert_text(conversion, value);
 		case CONVERT_INTEGER:
 			return convert_integer(conversion, value);
 		case CONVERT_FLOAT8:
@@ -207,11 +210,11 @@ convert_value(Conversion *conversion, const JsonNode *value, ConversionProgress 
 		{
 			const char *text = json_text(value, &length);
 
-			text = server_text(text, &length);
+			text = server_text(text, &length, conversion->invalid_text);
 			return PointerGetDatum(cstring_to_text_with_len(text, (int) length));
 		}
 		case CONVERT_JSONB:
-			return convert_jsonb(value);
+			return convert_jsonb(value, conversion->invalid_text);
 		case CONVERT_ARRAY:
 			if (json_node_kind(value) == JSON_NODE_ARRAY)
 				return convert_array(conversion, value, progress);
@@ -219,14 +222,14 @@ convert_value(Conversion *conversion, const JsonNode *value, ConversionProgress 
 		case CONVERT_INPUT:
 			break;
 	}
-	return convert_input(conversion, value_text(value, &length));
+	return convert_input(conversion, value_text(value, &length, conversion->invalid_text));
 }
 
 static Datum
-convert_text(const JsonNode *value)
+convert_text(Conversion *conversion, const JsonNode *value)
 {
 	size_t		length;
-	const char *text = value_text(value, &length);
+	const char *text = value_text(value, &length, conversion->invalid_text);
 
 	return PointerGetDatum(cstring_to_text_with_len(text, (int) length));
 }
@@ -255,7 +258,7 @@ convert_integer(Conversion *conversion, const JsonNode *value)
 			return Int16GetDatum((int16) number);
 	}
 
-	text = value_text(value, &length);
+	text = value_text(value, &length, conversion->invalid_text);
 	if (json_node_kind(value) == JSON_NODE_NUMBER && strpbrk(text, ".eE") != NULL)
 	{
 		Datum numeric = number_numeric(value);
@@ -292,7 +295,7 @@ convert_float8(Conversion *conversion, const JsonNode *value)
 		if (isfinite(real) && real != 0.0)
 			return Float8GetDatum(real);
 	}
-	return convert_input(conversion, value_text(value, &length));
+	return convert_input(conversion, value_text(value, &length, conversion->invalid_text));
 }
 
 /*
@@ -309,7 +312,7 @@ convert_time(Conversion *conversion, const JsonNode *value)
 	Datum  datum;
 
 	if (json_node_kind(value) != JSON_NODE_NUMBER)
-		return convert_input(conversion, value_text(value, &length));
+		return convert_input(conversion, value_text(value, &length, conversion->invalid_text));
 
 	microseconds = number_microseconds(value, conversion->type);
 	if (conversion->type == DATEOID)
@@ -375,7 +378,8 @@ number_numeric(const JsonNode *value)
 {
 	size_t length;
 
-	return DirectFunctionCall3(numeric_in, CStringGetDatum(value_text(value, &length)),
+	return DirectFunctionCall3(numeric_in,
+							   CStringGetDatum(value_text(value, &length, INVALID_TEXT_ERROR)),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
@@ -422,10 +426,10 @@ number_microseconds(const JsonNode *value, Oid type)
  * NUL and holds none before; it is palloc'd or owned by the value.
  */
 static const char *
-value_text(const JsonNode *value, size_t *length)
+value_text(const JsonNode *value, size_t *length, InvalidText invalid)
 {
 	const char *text = json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, length)
 																 : json_text(value, length);
 
-	return server_text(text, length);
+	return server_text(text, length, invalid);
 }

@@ -11,6 +11,7 @@
 #define CRISP_CONVERT_H
 
 #include "json.h"
+#include "servertext.h"
 
 typedef struct Conversion Conversion;
 
@@ -26,11 +27,12 @@ typedef struct ConversionProgress
 
 /*
  * Decide how values become a type, which may be a domain, and look up what
- * that takes.  The result, and what the type's functions keep between calls,
+ * that takes.  invalid_text says what becomes of text that the database can't keep.
+ * The result, and what the type's functions keep between calls,
  * is palloc'd in CurrentMemoryContext, which must outlive its use.
  * Raises what looking up types raises.
  */
-extern Conversion *conversion_create(Oid type, int32 typmod);
+extern Conversion *conversion_create(Oid type, int32 typmod, InvalidText invalid_text);
 
 /*
  * Convert a value; NULL stands for a missing one and for JSON null, and gives
@@ -39,9 +41,7 @@ extern Conversion *conversion_create(Oid type, int32 typmod);
  *
  * Raises the type's own error when the value doesn't fit, and the domain's,
  * also for NULL; 22008 (datetime_field_overflow) for epoch milliseconds that
- * are no timestamp; 22P05 (untranslatable_character) for text that holds a NUL
- * or that the database's encoding doesn't have; 22021
- * (character_not_in_repertoire) for text that isn't UTF-8.
+ * are no timestamp; what server_text() raises for text that the database can't keep.
  */
 extern Datum conversion_run(Conversion *conversion, const JsonNode *value,
 							ConversionProgress *progress, bool *isnull);

@@ -17,23 +17,24 @@
 #include "convert_jsonb.h"
 #include "servertext.h"
 
-static JsonbValue *push_container(JsonbParseState **state, const JsonNode *container);
-static void		   set_scalar(JsonbValue *value, const JsonNode *scalar);
-static void		   set_string(JsonbValue *value, const char *utf8, size_t length);
+static JsonbValue *push_container(JsonbParseState **state, const JsonNode *container,
+								  InvalidText invalid);
+static void		   set_scalar(JsonbValue *value, const JsonNode *scalar, InvalidText invalid);
+static void set_string(JsonbValue *value, const char *utf8, size_t length, InvalidText invalid);
 
 /*
  * convert_jsonb -- a value as jsonb
  */
 Datum
-convert_jsonb(const JsonNode *value)
+convert_jsonb(const JsonNode *value, InvalidText invalid)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue		 scalar;
 	JsonNodeKind	 kind = json_node_kind(value);
 
 	if (kind == JSON_NODE_OBJECT || kind == JSON_NODE_ARRAY)
-		return JsonbPGetDatum(JsonbValueToJsonb(push_container(&state, value)));
-	set_scalar(&scalar, value);
+		return JsonbPGetDatum(JsonbValueToJsonb(push_container(&state, value, invalid)));
+	set_scalar(&scalar, value, invalid);
 	return JsonbPGetDatum(JsonbValueToJsonb(&scalar));
 }
 
@@ -44,7 +45,7 @@ convert_jsonb(const JsonNode *value)
  * than the parser let it be.
  */
 static JsonbValue *
-push_container(JsonbParseState **state, const JsonNode *container)
+push_container(JsonbParseState **state, const JsonNode *container, InvalidText invalid)
 {
 	bool is_object = json_node_kind(container) == JSON_NODE_OBJECT;
 
@@ -61,14 +62,14 @@ push_container(JsonbParseState **state, const JsonNode *container)
 			size_t		length;
 			const char *key = json_node_key(inside, &length);
 
-			set_string(&value, key, length);
+			set_string(&value, key, length, invalid);
 			pushJsonbValue(state, WJB_KEY, &value);
 		}
 		if (kind == JSON_NODE_OBJECT || kind == JSON_NODE_ARRAY)
-			(void) push_container(state, inside);
+			(void) push_container(state, inside, invalid);
 		else
 		{
-			set_scalar(&value, inside);
+			set_scalar(&value, inside, invalid);
 			pushJsonbValue(state, is_object ? WJB_VALUE : WJB_ELEM, &value);
 		}
 	}
@@ -79,7 +80,7 @@ push_container(JsonbParseState **state, const JsonNode *container)
  * set_scalar -- a value with nothing inside
  */
 static void
-set_scalar(JsonbValue *value, const JsonNode *scalar)
+set_scalar(JsonbValue *value, const JsonNode *scalar, InvalidText invalid)
 {
 	size_t		length;
 	const char *text;
@@ -89,7 +90,7 @@ set_scalar(JsonbValue *value, const JsonNode *scalar)
 	{
 		case JSON_NODE_STRING:
 			text = json_node_string(scalar, &length);
-			set_string(value, text, length);
+			set_string(value, text, length, invalid);
 			break;
 		case JSON_NODE_NUMBER:
 			text = json_text(scalar, &length);
@@ -112,9 +113,9 @@ set_scalar(JsonbValue *value, const JsonNode *scalar)
  * set_string -- a string or a key
  */
 static void
-set_string(JsonbValue *value, const char *utf8, size_t length)
+set_string(JsonbValue *value, const char *utf8, size_t length, InvalidText invalid)
 {
-	const char *text = server_text(utf8, &length);
+	const char *text = server_text(utf8, &length, invalid);
 
 	if (length > JENTRY_OFFLENMASK)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),

@@ -11,15 +11,18 @@
 #define CRISP_CONVERT_JSONB_H
 
 #include "json.h"
+#include "servertext.h"
 
 /*
  * The value (not NULL) as jsonb, palloc'd in CurrentMemoryContext.  The same as what the
  * type's input function makes of its text, without the detour.
  *
- * Raises what server_text() raises for its strings and keys, 22003
+ * Strings and keys become text as server_text() makes it, with invalid.
+ *
+ * Raises what that raises, 22003
  * (numeric_value_out_of_range) for numbers beyond numeric, and 54000
  * (program_limit_exceeded) for what is larger than a jsonb may be.
  */
-extern Datum convert_jsonb(const JsonNode *value);
+extern Datum convert_jsonb(const JsonNode *value, InvalidText invalid);
 
 #endif /* CRISP_CONVERT_JSONB_H */

@@ -53,7 +53,9 @@ typedef struct FlattenConstant
 struct Flattener
 {
 	const char	  *relation_name;
-	const char	  *envelope; /* UTF-8, or NULL */
+	const char	  *envelope;				 /* UTF-8, or NULL */
+	JsonPath	  *names[FLATTEN_MAX_NAMES]; /* what names a row; NULL for none */
+	InvalidText	   invalid_text;
 	int			   natts;
 	int			   ncolumns;
 	FlattenColumn *columns;
@@ -76,6 +78,7 @@ static const JsonNode *column_value(const Flattener *flattener, const FlattenCol
 static const JsonNode *find_value(const Flattener *flattener, const FlattenColumn *column);
 static void			   flatten_error_context(void *arg);
 static void			   describe_path(const Flattener *flattener, char *path, size_t size);
+static void			   describe_row(const Flattener *flattener, char *row, size_t size);
 static void			   describe_value(const JsonNode *value, char *shown, size_t size);
 static void escape(const char *utf8, size_t length, size_t limit, char *result, size_t size);
 
@@ -83,13 +86,18 @@ static void escape(const char *utf8, size_t length, size_t limit, char *result, 
  * flatten_begin -- prepare the conversion of rows
  */
 Flattener *
-flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope,
-			  const FlattenSource *sources, int nsources)
+flatten_begin(TupleDesc tupdesc, const FlattenTable *table, const FlattenSource *sources,
+			  int nsources)
 {
-	Flattener *flattener = palloc0(sizeof(Flattener));
+	Flattener  *flattener = palloc0(sizeof(Flattener));
+	const char *error;
 
-	flattener->relation_name = pstrdup(relation_name);
-	flattener->envelope = envelope ? pstrdup(envelope) : NULL;
+	flattener->relation_name = pstrdup(table->name);
+	flattener->envelope = table->envelope ? pstrdup(table->envelope) : NULL;
+	flattener->invalid_text = table->invalid_text;
+	for (int i = 0; i < FLATTEN_MAX_NAMES; i++)
+		if (table->names[i] != NULL)
+			flattener->names[i] = json_path_parse(table->names[i], &error);
 	flattener->natts = tupdesc->natts;
 	flattener->paths = path_tree_create();
 	flattener->columns = palloc0(sizeof(FlattenColumn) * Max(nsources, 1));
@@ -112,13 +120,15 @@ flatten_begin(TupleDesc tupdesc, const char *relation_name, const char *envelope
 		if (sources[i].path != NULL)
 		{
 			column->path_text = pstrdup(sources[i].path);
-			column->base_path = parse_path(column, relation_name);
+			column->base_path = parse_path(column, table->name);
 			column->path = path_tree_add(flattener->paths, column->base_path);
 		}
 		else
-			column->name_utf8 = pg_server_to_any(column->name, (int) strlen(column->name), PG_UTF8);
+			column->name_utf8 = pstrdup(
+				pg_server_to_any(sources[i].name, (int) strlen(sources[i].name), PG_UTF8));
 		column->kinds = sources[i].kinds;
-		column->conversion = conversion_create(attribute->atttypid, attribute->atttypmod);
+		column->conversion = conversion_create(attribute->atttypid, attribute->atttypmod,
+											   table->invalid_text);
 		flattener->ncolumns++;
 	}
 	return flattener;
@@ -151,8 +161,9 @@ add_constant(Flattener *flattener, Form_pg_attribute attribute, const FlattenSou
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	constant->index = attribute->attnum - 1;
-	constant->value = conversion_run(conversion_create(attribute->atttypid, attribute->atttypmod),
-									 value, &flattener->progress, &constant->isnull);
+	constant->value = conversion_run(
+		conversion_create(attribute->atttypid, attribute->atttypmod, INVALID_TEXT_ERROR), value,
+		&flattener->progress, &constant->isnull);
 	error_context_stack = callback.previous;
 }
 
@@ -274,22 +285,24 @@ flatten_error_context(void *arg)
 	char				 path[MAX_NAME_SIZE * 4];
 	char				 index[32] = "";
 	char				 shown[SHOWN_SIZE];
+	char				 row[SHOWN_SIZE * FLATTEN_MAX_NAMES + sizeof(", row \"\"")];
 
+	describe_row(flattener, row, sizeof(row));
 	if (flattener->progress.element >= 0)
 		snprintf(index, sizeof(index), "[" INT64_FORMAT "]", flattener->progress.element);
 	if (column->path_text == NULL)
 		describe_path(flattener, path, sizeof(path));
 
 	if (flattener->progress.value == NULL)
-		errcontext("column \"%s\" of foreign table \"%s\", JSON path \"%s%s\", no value",
+		errcontext("column \"%s\" of foreign table \"%s\", JSON path \"%s%s\", no value%s",
 				   column->name, flattener->relation_name,
-				   column->path_text ? column->path_text : path, index);
+				   column->path_text ? column->path_text : path, index, row);
 	else
 	{
 		describe_value(flattener->progress.value, shown, sizeof(shown));
-		errcontext("column \"%s\" of foreign table \"%s\", JSON path \"%s%s\", value \"%s\"",
+		errcontext("column \"%s\" of foreign table \"%s\", JSON path \"%s%s\", value \"%s\"%s",
 				   column->name, flattener->relation_name,
-				   column->path_text ? column->path_text : path, index, shown);
+				   column->path_text ? column->path_text : path, index, shown, row);
 	}
 }
 
@@ -317,6 +330,34 @@ describe_path(const Flattener *flattener, char *path, size_t size)
 	}
 	snprintf(path, size, "%s%s", envelope, dot);
 	escape(spelled, strlen(spelled), sizeof(spelled), path + strlen(path), size - strlen(path));
+}
+
+/*
+ * describe_row -- which row it is: ', row "…"', or nothing where nothing names it
+ */
+static void
+describe_row(const Flattener *flattener, char *row, size_t size)
+{
+	bool found = false;
+
+	row[0] = '\0';
+	for (int i = 0; i < FLATTEN_MAX_NAMES && flattener->row != NULL; i++)
+	{
+		const JsonPath *path = flattener->names[i];
+		const JsonNode *value = path ? json_path_get(flattener->row, path) : NULL;
+		char			shown[SHOWN_SIZE];
+		size_t			length = strlen(row);
+
+		if (value == NULL && path != NULL && flattener->base != NULL)
+			value = json_path_get(flattener->base, path);
+		if (value == NULL)
+			continue;
+		describe_value(value, shown, sizeof(shown));
+		snprintf(row + length, size - length, "%s%s", found ? " " : ", row \"", shown);
+		found = true;
+	}
+	if (found)
+		strlcat(row, "\"", size);
 }
 
 /*

@@ -123,9 +123,12 @@ create_table_command(const CrispResource *resource, const char *server_name, Imp
 	{
 		const CrispColumn *column = &resource->columns[i];
 
-		appendStringInfo(&command, "%s\n  %s %s%s", i > 0 ? "," : "",
-						 quote_identifier(crisp_column_name(resource, column)),
-						 import_type_name(column->type, types),
+		const char *name = crisp_column_name(resource, column);
+
+		/* The option keeps the column what it is when somebody renames it. */
+		appendStringInfo(&command, "%s\n  %s %s OPTIONS (column_name %s)%s", i > 0 ? "," : "",
+						 quote_identifier(name), import_type_name(column->type, types),
+						 quote_literal_cstr(name),
 						 (column->flags & CRISP_REQUIRED) ? " NOT NULL" : "");
 	}
 	foreach(lc, custom_columns)
@@ -141,6 +144,25 @@ create_table_command(const CrispResource *resource, const char *server_name, Imp
 	return command.data;
 }
 
+/*
+ * Warn of tables that LIMIT TO or EXCEPT names, and Crisp doesn't have.
+ */
+static void
+warn_of_unknown(const ImportForeignSchemaStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach(lc, stmt->table_list)
+	{
+		const char *name = lfirst_node(RangeVar, lc)->relname;
+
+		if (crisp_resource_find(name) == NULL)
+			ereport(WARNING, (errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+							  errmsg("there is no Crisp resource \"%s\" to import", name),
+							  errhint("Crisp's resources are: %s", crisp_resource_names())));
+	}
+}
+
 List *
 crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id)
 {
@@ -154,6 +176,8 @@ crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id)
 						errmsg("schema \"%s\" is not present on foreign server \"%s\"",
 							   stmt->remote_schema, server->servername),
 						errhint("The only schema of a Crisp server is \"%s\".", REMOTE_SCHEMA)));
+
+	warn_of_unknown(stmt);
 
 	/* The server leaves out what LIMIT TO and EXCEPT exclude; this saves it the parsing. */
 	for (int i = 0; i < crisp_nresources; i++)

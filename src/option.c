@@ -218,10 +218,10 @@ option_daily_quota(const CrispOptions *options)
 }
 
 /*
- * A column's json_path option, normalized, or NULL.
+ * The value of a column's option, or NULL.
  */
 static const char *
-json_path_of_column(Oid relid, AttrNumber attnum)
+column_option(Oid relid, AttrNumber attnum, const char *option)
 {
 	ListCell *lc;
 
@@ -229,29 +229,47 @@ json_path_of_column(Oid relid, AttrNumber attnum)
 	{
 		DefElem *def = lfirst_node(DefElem, lc);
 
-		if (strcmp(def->defname, "json_path") == 0)
-			return json_path_normalize(defGetString(def));
+		if (strcmp(def->defname, option) == 0)
+			return defGetString(def);
 	}
 	return NULL;
 }
 
-const CrispColumn *
-option_named_column(const CrispOptions *options, Oid relid, AttrNumber attnum,
-					const char *column_name)
+/*
+ * A column's json_path option, normalized, or NULL.
+ */
+static const char *
+json_path_of_column(Oid relid, AttrNumber attnum)
 {
-	if (json_path_of_column(relid, attnum) != NULL)
-		return NULL;
-	return crisp_column_by_name(options->resource, column_name);
+	const char *path = column_option(relid, attnum, "json_path");
+
+	return path ? json_path_normalize(path) : NULL;
 }
 
 const char *
-option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *column_name)
+option_column_name(Oid relid, AttrNumber attnum, const char *attname)
+{
+	const char *name = column_option(relid, attnum, "column_name");
+
+	return name ? name : attname;
+}
+
+const CrispColumn *
+option_named_column(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *attname)
+{
+	if (json_path_of_column(relid, attnum) != NULL)
+		return NULL;
+	return crisp_column_by_name(options->resource, option_column_name(relid, attnum, attname));
+}
+
+const char *
+option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *attname)
 {
 	const char		  *path = json_path_of_column(relid, attnum);
 	const CrispColumn *column;
 
 	if (path != NULL)
 		return path;
-	column = crisp_column_by_name(options->resource, column_name);
+	column = crisp_column_by_name(options->resource, option_column_name(relid, attnum, attname));
 	return column ? column->path : NULL;
 }

@@ -13,10 +13,14 @@
 #include "access/attnum.h"
 
 #include "resource.h"
+#include "servertext.h"
 
 /* Crisp gives 20 to 50 rows a page. */
 #define CRISP_MIN_PER_PAGE 20
 #define CRISP_MAX_PER_PAGE 50
+
+/* The option analyze_pages where it's set nowhere. */
+#define CRISP_ANALYZE_PAGES_UNSET -1
 
 /* Most requests that may be under way together. */
 #define CRISP_MAX_PREFETCH 32
@@ -61,6 +65,7 @@ typedef struct CrispOptions
 	const char *inbox;					/* whose rows are listed; NULL for the plain list */
 	int			prefetch;				/* requests under way together, at most */
 	bool		exact_scan;				/* scan_mode exact, by option or setting */
+	InvalidText invalid_text;			/* what becomes of text that the database can't keep */
 	bool		updatable;				/* rows may be written, if the resource can be */
 	const CrispResource *resource;		/* NULL for a server */
 	const char			*table_name;	/* likewise */
@@ -123,18 +128,24 @@ extern void option_add_credentials(CrispOptions *options, Oid user_id);
 extern int option_daily_quota(const CrispOptions *options);
 
 /*
+ * The name that a column has at Crisp, by the flattening rule: its column_name option, else its
+ * name in the table, attname.  Palloc'd, or attname itself.
+ */
+extern const char *option_column_name(Oid relid, AttrNumber attnum, const char *attname);
+
+/*
  * The JSON path (text) that fills a column: its json_path option, else the
- * catalog's for its name.  NULL when it has neither, and the flattening rule
+ * catalog's for the name that it has at Crisp.  NULL when it has neither, and the flattening rule
  * finds it.  Palloc'd, or static.
  */
 extern const char *option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum,
-									const char *column_name);
+									const char *attname);
 
 /*
  * The catalog's column that a column stands for by its name; NULL where there is none of the
  * name, and where its json_path option says what it shows.
  */
 extern const CrispColumn *option_named_column(const CrispOptions *options, Oid relid,
-											  AttrNumber attnum, const char *column_name);
+											  AttrNumber attnum, const char *attname);
 
 #endif /* CRISP_OPTION_H */

@@ -136,6 +136,20 @@ option_check_inbox(const char *name, const char *value)
 }
 
 void
+option_check_column_name(const char *name, const char *value)
+{
+	if (value[0] == '\0')
+		invalid_value(name, value, "A name is expected.");
+}
+
+void
+option_check_invalid_text(const char *name, const char *value)
+{
+	if (strcmp(value, "error") != 0 && strcmp(value, "replace") != 0)
+		invalid_value(name, value, "Values are: error, replace.");
+}
+
+void
 option_check_cost(const char *name, const char *value)
 {
 	double cost;

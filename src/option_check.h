@@ -20,6 +20,8 @@ extern void option_check_bool(const char *name, const char *value);
 extern void option_check_allow_http(const char *name, const char *value);
 extern void option_check_uuid(const char *name, const char *value);
 extern void option_check_scan_mode(const char *name, const char *value);
+extern void option_check_column_name(const char *name, const char *value);
+extern void option_check_invalid_text(const char *name, const char *value);
 extern void option_check_integer(const char *name, const char *value, int first, int last);
 extern void option_check_duration(const char *name, const char *value, int first_ms, int last_ms);
 extern void option_check_size(const char *name, const char *value, int first, int last); /* bytes */

@@ -116,6 +116,13 @@ set_scan_mode(CrispOptions *options, const char *value)
 }
 
 static void
+set_invalid_text(CrispOptions *options, const char *value)
+{
+	options->invalid_text = strcmp(value, "replace") == 0 ? INVALID_TEXT_REPLACE
+														  : INVALID_TEXT_ERROR;
+}
+
+static void
 set_resource(CrispOptions *options, const char *value)
 {
 	options->resource = crisp_resource_find(value);
@@ -163,6 +170,8 @@ static const OptionDef option_defs[] = {
 	{"prefetch", ON_SERVER | ON_TABLE, OPTION_INTEGER, AT(prefetch), 1, CRISP_MAX_PREFETCH, "4"},
 	{"scan_mode", ON_SERVER | ON_TABLE, OPTION_TEXT, .check = option_check_scan_mode,
 	 .set = set_scan_mode},
+	{"invalid_text", ON_SERVER | ON_TABLE, OPTION_TEXT, .check = option_check_invalid_text,
+	 .set = set_invalid_text},
 	{"updatable", ON_SERVER | ON_TABLE, OPTION_BOOLEAN, AT(updatable)},
 
 	/*
@@ -172,15 +181,16 @@ static const OptionDef option_defs[] = {
 	{"startup_cost", ON_SERVER | ON_TABLE, OPTION_COST, AT(startup_cost), .preset = "100"},
 	{"tuple_cost", ON_SERVER | ON_TABLE, OPTION_COST, AT(tuple_cost), .preset = "0.05"},
 
-	/* Some thousand rows of a list of any length. */
-	{"analyze_pages", ON_SERVER | ON_TABLE, OPTION_INTEGER, AT(analyze_pages), 1, MAX_ANALYZE_PAGES,
-	 "20"},
+	/* The default is analyze.c's, since it depends on the table. */
+	{"analyze_pages", ON_SERVER | ON_TABLE, OPTION_INTEGER, AT(analyze_pages), 0, MAX_ANALYZE_PAGES,
+	 CppAsString2(CRISP_ANALYZE_PAGES_UNSET)},
 
 	{"identifier", ON_MAPPING, OPTION_TEXT, AT(identifier), .check = option_check_credential},
 	{"key", ON_MAPPING, OPTION_TEXT, AT(key), .check = option_check_credential},
 	{"credentials_file", ON_MAPPING, OPTION_TEXT, AT(credentials_file), .check = option_check_file},
 	{"tier", ON_MAPPING, OPTION_TEXT, AT(tier), .check = option_check_tier},
 
+	{"column_name", ON_COLUMN, OPTION_TEXT, .check = option_check_column_name},
 	{"json_path", ON_COLUMN, OPTION_TEXT, .check = option_check_json_path},
 };
 

@@ -33,6 +33,7 @@ fill_website(Relation relation, const CrispOptions *options, TupleTableSlot *slo
 	FlattenSource  *sources = palloc0(sizeof(FlattenSource) * Max(tupdesc->natts, 1));
 	int				nsources = 0;
 	Bitmapset	   *columns = NULL;
+	FlattenTable	table = {.name = RelationGetRelationName(relation)};
 	const JsonNode *no_row;
 	char		   *problem;
 
@@ -51,8 +52,8 @@ fill_website(Relation relation, const CrispOptions *options, TupleTableSlot *slo
 	}
 
 	(void) json_parse(CurrentMemoryContext, "{}", 2, &no_row, &problem);
-	flatten_row(flatten_begin(tupdesc, RelationGetRelationName(relation), NULL, sources, nsources),
-				no_row, NULL, slot->tts_values, slot->tts_isnull);
+	flatten_row(flatten_begin(tupdesc, &table, sources, nsources), no_row, NULL, slot->tts_values,
+				slot->tts_isnull);
 	ExecStoreVirtualTuple(slot);
 	return columns;
 }

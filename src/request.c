@@ -440,6 +440,23 @@ set_search(RequestContext *context)
 }
 
 /*
+ * Whether a value of the condition may be what a column shows instead of text that the database
+ * can't keep: then Crisp has something else, and can't be asked for it.
+ */
+static bool
+may_be_replaced(const CrispOptions *options, const Condition *condition)
+{
+	ListCell *lc;
+
+	if (options->invalid_text != INVALID_TEXT_REPLACE)
+		return false;
+	foreach(lc, condition->texts)
+		if (strstr(lfirst(lc), server_text_replacement()) != NULL)
+			return true;
+	return false;
+}
+
+/*
  * Apply one of the resource's filters to one condition on its column, whose value is known.
  */
 static void
@@ -447,6 +464,8 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 {
 	const char *value;
 
+	if (may_be_replaced(context->options, condition))
+		return;
 	switch (filter->test)
 	{
 		case CRISP_IS:
@@ -622,6 +641,8 @@ set_keys(RequestContext *context, const Condition *condition)
 		context->request->lookup = lookup;
 		return true;
 	}
+	if (may_be_replaced(context->options, condition))
+		return true;
 
 	list_sort(condition->texts, compare_keys);
 	foreach(lc, condition->texts)

@@ -34,6 +34,7 @@ row_source_column(const CrispOptions *options, Oid relid, const FormData_pg_attr
 	const CrispColumn *column;
 
 	source.path = option_json_path(options, relid, attribute->attnum, name);
+	source.name = option_column_name(relid, attribute->attnum, name);
 	source.kinds = shown_kinds(option_named_column(options, relid, attribute->attnum, name));
 
 	/* Partitions are told apart by their website, so it's never what an element says. */
@@ -41,6 +42,28 @@ row_source_column(const CrispOptions *options, Oid relid, const FormData_pg_attr
 	if (column != NULL && (column->flags & CRISP_WEBSITE) != 0)
 		source.text = options->website_id;
 	return source;
+}
+
+/*
+ * What the columns of a table have in common.
+ */
+static FlattenTable
+row_source_table(const CrispOptions *options, Relation relation)
+{
+	const CrispResource *resource = options->resource;
+	const CrispColumn	*argument = crisp_resource_argument(resource);
+	const CrispColumn	*key = crisp_resource_key(resource);
+	FlattenTable		 table = {.name = RelationGetRelationName(relation),
+								  .envelope = resource->envelope,
+								  .invalid_text = options->invalid_text};
+
+	if (key == NULL)
+		key = crisp_resource_name(resource);
+	if (argument != NULL)
+		table.names[0] = argument->path;
+	if (key != NULL && key != argument)
+		table.names[1] = key->path;
+	return table;
 }
 
 Flattener *
@@ -52,6 +75,7 @@ row_source_begin(const CrispOptions *options, Relation relation, List *columns,
 	TupleDesc		   tupdesc = RelationGetDescr(relation);
 	FlattenSource	  *sources = palloc(sizeof(FlattenSource) * Max(list_length(columns), 1));
 	int				   nsources = 0;
+	FlattenTable	   table = row_source_table(options, relation);
 	ListCell		  *lc;
 
 	if (search_column != NULL)
@@ -69,8 +93,7 @@ row_source_begin(const CrispOptions *options, Relation relation, List *columns,
 		else
 			sources[nsources++] = source;
 	}
-	return flatten_begin(tupdesc, RelationGetRelationName(relation), options->resource->envelope,
-						 sources, nsources);
+	return flatten_begin(tupdesc, &table, sources, nsources);
 }
 
 List *

@@ -116,7 +116,7 @@ sub analyze_pages
 # The option.
 #
 
-foreach my $value ('0', '-1', '10001', 'many', '', '20 pages')
+foreach my $value ('-1', '10001', 'many', '', '20 pages')
 {
 	foreach my $object ('SERVER support', 'FOREIGN TABLE crisp.conversations')
 	{
@@ -124,7 +124,7 @@ foreach my $value ('0', '-1', '10001', 'many', '', '20 pages')
 			"ALTER $object OPTIONS (ADD analyze_pages '$value')",
 			{   sqlstate => '22023',
 				message  => qq(invalid value for option "analyze_pages": "$value"),
-				detail   => 'An integer from 1 to 10000 is expected.' },
+				detail   => 'An integer from 0 to 10000 is expected.' },
 			"$object: analyze_pages '$value'");
 	}
 }

@@ -877,7 +877,7 @@ $session->fails(
 		sqlstate => '22P02',
 		message => 'invalid input syntax for type bigint: "gold"',
 		context =>
-		  'column "plan" of foreign table "customers", JSON path "meta.data.plan", value "gold"'
+		  'column "plan" of foreign table "customers", JSON path "meta.data.plan", value "gold", row "session_odd"'
 	},
 	'a value that does not fit its column');
 $session->fails(

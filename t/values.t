@@ -424,7 +424,7 @@ my @unfitting_elements = (
 		like($errors[$i], qr/^ERROR:  \Q$sqlstate: $message\E$/m, "$type of $json: message");
 		like(
 			$errors[$i],
-			qr/^CONTEXT:  (?:.*\n)*?column "w$i" of foreign table "unfitting", JSON path "meta\.data\.w$i\Q$index\E", value "\Q$value\E"$/m,
+			qr/^CONTEXT:  (?:.*\n)*?column "w$i" of foreign table "unfitting", JSON path "meta\.data\.w$i\Q$index\E", value "\Q$value\E", row "[^"]+"$/m,
 			"$type of $json: context");
 	}
 	foreach my $column ('missing', 'nowhere')
@@ -438,7 +438,7 @@ my @unfitting_elements = (
 			"$column: message");
 		like(
 			$error,
-			qr/column "$column" of foreign table "unfitting", JSON path "\Q$path\E", no value$/m,
+			qr/column "$column" of foreign table "unfitting", JSON path "\Q$path\E", no value, row "[^"]+"$/m,
 			"$column: context");
 	}
 
@@ -464,7 +464,7 @@ my @unfitting_elements = (
 	like($error, qr/^ERROR:  22P02: /m, 'a bad value on the second page');
 	like(
 		$error,
-		qr/column "meta_data_plan" of foreign table "plans", JSON path "meta\.data\.plan", value "gold"$/m,
+		qr/column "meta_data_plan" of foreign table "plans", JSON path "meta\.data\.plan", value "gold", row "[^"]+"$/m,
 		'names the path that the flattening rule found');
 	like($absent, qr/^ERROR:  42P01: /m, 'and no rows stay');
 	is(sql('SELECT sum(meta_data_plan) FROM (SELECT * FROM plans LIMIT 69) s'),
@@ -491,10 +491,10 @@ my @unfitting_elements = (
 		  . ") SERVER support OPTIONS (resource 'conversations')");
 	my %error;
 	@error{ sort keys %value } = errors_of('utf8', map { "SELECT $_ FROM long" } sort keys %value);
-	like($error{ascii},  qr/value "x{64}\.\.\."$/m,         'a long value is cut');
-	like($error{wide},   qr/value "${smile}{16}\.\.\."$/m,  'between characters');
-	like($error{odd},    qr/value "x${smile}{15}\.\.\."$/m, 'not inside of one');
-	like($error{object}, qr/value "\{"a":"y{58}\.\.\."$/m,  'an object as JSON');
+	like($error{ascii},  qr/value "x{64}\.\.\.", row "[^"]+"$/m,         'a long value is cut');
+	like($error{wide},   qr/value "${smile}{16}\.\.\.", row "[^"]+"$/m,  'between characters');
+	like($error{odd},    qr/value "x${smile}{15}\.\.\.", row "[^"]+"$/m, 'not inside of one');
+	like($error{object}, qr/value "\{"a":"y{58}\.\.\.", row "[^"]+"$/m,  'an object as JSON');
 }
 
 #
@@ -522,7 +522,7 @@ my @unfitting_elements = (
 		'bad bytes');
 	like(
 		$string,
-		qr/column "meta_data_bad" of foreign table "bytes", JSON path "meta\.data\.bad", value "a\\xff\\xc3b"$/m,
+		qr/column "meta_data_bad" of foreign table "bytes", JSON path "meta\.data\.bad", value "a\\xff\\xc3b", row "[^"]+"$/m,
 		'bad bytes: context');
 	like($overlong_string,
 		qr/^ERROR:  22021: invalid byte sequence for encoding "UTF8": 0xc0 0x80$/m,
@@ -574,7 +574,7 @@ my @unfitting_elements = (
 		'a character that LATIN1 lacks');
 	like(
 		$raw,
-		qr/column "meta_data_a" of foreign table "words", JSON path "meta\.data\.a", value "(\\x[[:xdigit:]]{2})+"$/m,
+		qr/column "meta_data_a" of foreign table "words", JSON path "meta\.data\.a", value "(\\x[[:xdigit:]]{2})+", row "[^"]+"$/m,
 		'its context');
 	like(
 		$escaped,
@@ -583,6 +583,63 @@ my @unfitting_elements = (
 	like($escaped,
 		qr/column "meta_data_b" of foreign table "words", JSON path "meta\.data\.b", value /m,
 		'its context');
+}
+
+#
+# Text that can't be kept, and is to be replaced.
+#
+{
+	my $bad = ["a\xffb\xc3", "caf\xc3\xa9 \xe6\xbc\xa2!", "\xed\xa0\x80", 'plain'];
+	my $row = '{"session_id":"session_%s","created_at":1600000000000,"updated_at":%d,'
+	  . '"assigned":{"user_id":"%s"},"topic":"n\u0000l","meta":{"segments":["x%s","ok"],"data":{"k%s":{"%s":"%s"}}}}';
+	my @rows = map { my $text = $_; \sprintf $row, 'r', $updated_at, ($text) x 5 } @{$bad};
+
+	${ $rows[$_] } =~ s/session_r/session_$_/ foreach 0 .. $#rows;
+	serve(@rows);
+	my $columns = 'session_id text, assigned_user_id varchar, topic text, segments text[] OPTIONS (json_path \'meta.segments\'), '
+	  . 'data jsonb OPTIONS (json_path \'meta.data\'), data_json json OPTIONS (json_path \'meta.data\')';
+
+	foreach my $database ('utf8', 'latin1')
+	{
+		my $mark = $database eq 'utf8' ? "\x{fffd}" : '?';
+		my $wide = $database eq 'utf8' ? "\x{6f22}" : '?';
+		my @shown = ("a${mark}b$mark", "caf\x{e9} $wide!", $mark x 3, 'plain');
+
+		sql("CREATE FOREIGN TABLE marked ($columns) SERVER support OPTIONS (resource 'conversations', invalid_text 'replace')",
+			$database);
+		is( sql(q{SELECT string_agg(assigned_user_id, '|' ORDER BY session_id) FROM marked}, $database),
+			join('|', @shown), "$database: text");
+		is(sql(q{SELECT DISTINCT topic FROM marked}, $database), "n${mark}l", "$database: a NUL");
+		is( sql(q{SELECT string_agg(segments::text, '|' ORDER BY session_id) FROM marked}, $database),
+			join('|', map { my $t = "x$_"; $t = qq("$t") if $t =~ / /; "{$t,ok}" } @shown),
+			"$database: elements of arrays");
+		is( sql(q{SELECT string_agg(data::text, '|' ORDER BY session_id) FROM marked}, $database),
+			join('|', map { qq({"k$_": {"$_": "$_"}}) } @shown), "$database: keys and strings of jsonb");
+		is( sql(q{SELECT string_agg(data_json::text, '|' ORDER BY session_id) FROM marked}, $database),
+			join('|', map { qq({"k$_":{"$_":"$_"}}) } @shown), "$database: json");
+
+		# What is shown isn't what Crisp has.
+		foreach my $i (0 .. $#shown)
+		{
+			is( sql("SELECT session_id FROM marked WHERE assigned_user_id = '$shown[$i]'", $database),
+				"session_$i", "$database: found by what is shown, $i");
+			is( sql("SELECT session_id FROM marked WHERE 'x$shown[$i]' = ANY (segments)", $database),
+				"session_$i", "$database: found by an element that is shown, $i");
+		}
+		sql('DROP FOREIGN TABLE marked', $database);
+	}
+
+	# A long text of which nothing can be kept is replaced in a time that grows with its length.
+	serve(\sprintf '{"session_id":"session_long","updated_at":1,"topic":"%s"}', "\xe6\xbc\xa2" x 1_000_000);
+	sql("CREATE FOREIGN TABLE marked (topic text) SERVER support OPTIONS (resource 'conversations', invalid_text 'replace')", 'latin1');
+	is(sql(q{SELECT length(topic), topic = repeat('?', 1000000) FROM marked}, 'latin1'), '1000000|t', 'a long text');
+	sql('DROP FOREIGN TABLE marked', 'latin1');
+
+	foreach my $value ('', 'Replace', 'ignore')
+	{
+		my ($error) = errors_of('utf8', "ALTER SERVER support OPTIONS (ADD invalid_text '$value')");
+		like($error, qr/^ERROR:  22023: invalid value for option "invalid_text": "$value"$/m, "invalid_text '$value'");
+	}
 }
 
 #
