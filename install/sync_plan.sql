@@ -230,13 +230,16 @@ BEGIN
         WHERE coalesce((SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'resource'), c.relname) = parent_resource
           AND (SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'website_id')
               IS NOT DISTINCT FROM
-              (SELECT o.option_value FROM pg_options_to_table(sf.ftoptions) o WHERE o.option_name = 'website_id'));
+              (SELECT o.option_value FROM pg_options_to_table(sf.ftoptions) o WHERE o.option_name = 'website_id')
+          AND (SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'inbox')
+              IS NOT DISTINCT FROM
+              (SELECT o.option_value FROM pg_options_to_table(sf.ftoptions) o WHERE o.option_name = 'inbox'));
     IF cardinality(found) = 1 THEN
         RETURN found[1];
     END IF;
     RAISE EXCEPTION 'cannot tell the table of % that belongs to "%"', parent_resource, source
         USING ERRCODE = 'undefined_table',
-            DETAIL = format('On its server, in its schema and for its website, there are %s of them.', cardinality(found)),
+            DETAIL = format('On its server, in its schema, for its website and inbox, there are %s of them.', cardinality(found)),
             HINT = 'Name it: parent => ''schema.table''';
 END
 $$;

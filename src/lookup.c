@@ -127,9 +127,13 @@ static bool
 has_key(const Lookup *lookup, const JsonNode *row, const char *key)
 {
 	const JsonNode *value = json_path_get(row, lookup->path);
+	size_t			length;
 
-	return json_node_kind(value) == JSON_NODE_STRING &&
-		   strcmp(json_node_string(value, NULL), key) == 0;
+	if (value == NULL)
+		return false;
+	if (json_node_kind(value) == JSON_NODE_STRING)
+		return strcmp(json_node_string(value, NULL), key) == 0;
+	return strcmp(json_text(value, &length), key) == 0;
 }
 
 const JsonNode *

@@ -103,6 +103,19 @@ foreach my $plain ('all', 'main')
 		'all messages');
 }
 
+# Copies hold what their sources do.
+{
+	my ($code, $out, $err) = $node->psql('postgres', q(
+		CALL crisp_sync('f.agent', 'copied', mode => 'full');
+		CALL crisp_sync('f.messages', 'said');
+		CALL crisp_sync('f.messages', 'said')));
+
+	is($code, 0, 'copies of one inbox') or diag($err);
+	is(sql('SELECT session_id FROM copied ORDER BY 1'), lines(@{ $inbox{$agent} }), 'a copy of one inbox');
+	is(sql('SELECT count(*), count(DISTINCT session_id) FROM said'),
+		sql('SELECT count(*), count(DISTINCT session_id) FROM f.messages'), 'a copy of its messages');
+}
+
 # A server that ignores the filter.
 $sandbox->control({ honour_filters => JSON::PP::false, plain_inbox => 'all' });
 afresh();

@@ -523,6 +523,43 @@ foreach my $condition (
 	check('either of two segments',
 		$all_people, "SELECT people_id FROM $people WHERE segments && ARRAY['vip', '$other']");
 }
+# Segments of conversations. What is proved once a session was, before.
+foreach my $case (
+	["meta_segments @> ARRAY['vip']"],
+	["'vip' = ANY (meta_segments)"],
+	["meta_segments && ARRAY['vip', NULL]"],
+	["ARRAY['vip'] <@ meta_segments"],
+	["meta_segments @> (SELECT ARRAY['vip', 'trial'])"],
+	["'vip' = ANY (meta_segments) AND state = 'resolved'"],
+	["meta_segments @> ARRAY['vip'] AND $range"],
+	["meta_segments @> ARRAY['vip'] AND NOT 'trial' = ANY (meta_segments)", "meta_segments @> ARRAY['vip']"],
+	[ "'vip' <> ALL (meta_segments)",              "('vip' = ANY (meta_segments)) IS NOT TRUE",         qr/neq/ ],
+	[ "NOT 'vip' = ANY (meta_segments)",           "('vip' = ANY (meta_segments)) IS NOT TRUE",         qr/neq/ ],
+	[ "NOT meta_segments @> ARRAY['vip']",         "('vip' = ANY (meta_segments)) IS NOT TRUE",         qr/neq/ ],
+	[ "NOT meta_segments && ARRAY['vip', 'lead']", "(meta_segments && ARRAY['vip', 'lead']) IS NOT TRUE", qr/neq.*neq/ ])
+{
+	my ($condition, $asked_for, $asked) = @{$case};
+
+	# Rows that tell no segments lack each of them, for the sandbox.
+	check(
+		$condition,
+		pages_of('conversations', $asked_for // $condition),
+		"SELECT session_id FROM $conversations WHERE $condition",
+		asked => $asked // qr/search_type=filter&search_query=%5B%7B[^&]+&search_operator=and/);
+}
+check(
+	'a segment that there is none of',
+	1,
+	"SELECT session_id FROM $conversations WHERE 'no such' = ANY (meta_segments)",
+	none => 1);
+check(
+	'the newest with a segment',
+	1,
+	"SELECT session_id FROM $conversations WHERE 'vip' = ANY (meta_segments) ORDER BY updated_at DESC LIMIT 20");
+check(
+	'either of two segments of conversations',
+	$all, "SELECT session_id FROM $conversations WHERE meta_segments && ARRAY['vip', 'trial']");
+
 check(
 	'more segments than a URL has room for',
 	1,
