@@ -15,6 +15,7 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -27,6 +28,7 @@
 #include "namesake.h"
 #include "open_scans.h"
 #include "returned.h"
+#include "scan.h"
 #include "seen.h"
 
 /* Rows that are checked together, before the first of them is sent. */
@@ -51,6 +53,8 @@ typedef struct CrispModify
 	bool		triggers;	/* may change other columns */
 	SeenKeys   *reached;	/* the rows that were changed or removed */
 	Names	   *names;		/* of rows, where several may have the same; else NULL */
+	ForeignScanState
+		*source; /* whose rows will all be changed, and weren't looked at yet; or NULL */
 } CrispModify;
 
 /*----------
@@ -122,6 +126,28 @@ find_old_row(CrispModify *modify, ResultRelInfo *rinfo, const Plan *subplan)
 	modify->reached = seen_create((Size) work_mem * 1024);
 }
 
+/*
+ * Prepare to tell rows that have the same name, if rows of the resource may.  Where the plan gives just what a scan finds, all of
+ * that can be looked at before the first row is sent.
+ */
+static void
+find_names(CrispModify *modify, ModifyTableState *mtstate, ResultRelInfo *rinfo, PlanState *subplan)
+{
+	const TriggerDesc *triggers = rinfo->ri_TrigDesc;
+
+	if (crisp_resource_name(modify->options->resource) == NULL)
+		return;
+	modify->names = names_of_statement(mtstate->ps.state);
+	if (IsA(subplan, ForeignScanState) &&
+		((ForeignScanState *) subplan)->ss.ss_currentRelation != NULL &&
+		RelationGetRelid(((ForeignScanState *) subplan)->ss.ss_currentRelation) ==
+			RelationGetRelid(rinfo->ri_RelationDesc) &&
+		!contain_volatile_functions((Node *) subplan->plan->qual) &&
+		(triggers == NULL ||
+		 (!triggers->trig_update_before_row && !triggers->trig_delete_before_row)))
+		modify->source = (ForeignScanState *) subplan;
+}
+
 void
 crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 				   int subplan_index, int eflags)
@@ -134,15 +160,16 @@ crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_pr
 
 	modify = begin(mtstate->ps.state, rinfo, mtstate->operation);
 	modify->operation = mtstate->operation;
-	if (mtstate->operation != CMD_INSERT && crisp_resource_name(modify->options->resource) != NULL)
-		modify->names = names_of_statement(mtstate->ps.state);
 	if (mtstate->operation != CMD_INSERT)
 	{
 #if PG_VERSION_NUM >= 140000
-		find_old_row(modify, rinfo, outerPlanState(mtstate)->plan);
+		PlanState *subplan = outerPlanState(mtstate);
 #else
-		find_old_row(modify, rinfo, mtstate->mt_plans[subplan_index]->plan);
+		PlanState *subplan = mtstate->mt_plans[subplan_index];
 #endif
+
+		find_old_row(modify, rinfo, subplan->plan);
+		find_names(modify, mtstate, rinfo, subplan);
 	}
 	foreach(lc, list_nth(fdw_private, MODIFY_PRIVATE_UPDATED))
 		modify->updated = bms_add_member(modify->updated, lfirst_int(lc));
@@ -351,6 +378,46 @@ row_keys(const CrispModify *modify, TupleTableSlot *plan_slot)
 }
 
 /*
+ * Check that a row that the statement is going to change is the only one with its name.
+ */
+static void
+look_at_row(void *arg, TupleTableSlot *slot)
+{
+	CrispModify	 *modify = arg;
+	ChangeKeys	  keys = {0};
+	MemoryContext old_context;
+	ListCell	 *lc;
+
+	MemoryContextReset(modify->row_context);
+	old_context = MemoryContextSwitchTo(modify->row_context);
+	foreach(lc, modify->keys)
+	{
+		const ChangeColumn *column = &modify->table->columns[lfirst_int(lc) - 1];
+		bool				isnull;
+		Datum				value = slot_getattr(slot, lfirst_int(lc), &isnull);
+
+		if (!isnull)
+			change_add_key(&keys, column->catalog_name, encoder_text(column->encoder, value));
+	}
+	namesake_check(modify->table, modify->names, &keys, modify->operation);
+	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * Before the first row is sent: read what open scans have left, and look at what the statement will change.
+ */
+static void
+look_ahead(CrispModify *modify)
+{
+	ForeignScanState *source = modify->source;
+
+	open_scans_read(modify->options);
+	modify->source = NULL;
+	if (source != NULL)
+		crisp_scan_look_ahead(source, look_at_row, modify);
+}
+
+/*
  * Whether a row is reached for the first time: of a row that a join finds more than once, PostgreSQL takes the
  * first.
  */
@@ -455,7 +522,7 @@ crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	ChangeKeys	  keys;
 	bool		  done;
 
-	open_scans_read(modify->options);
+	look_ahead(modify);
 	deliverer_enter(modify->deliverer);
 	MemoryContextReset(modify->row_context);
 	old_context = MemoryContextSwitchTo(modify->row_context);
@@ -493,7 +560,7 @@ crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	ChangeKeys	  keys;
 	bool		  done;
 
-	open_scans_read(modify->options);
+	look_ahead(modify);
 	deliverer_enter(modify->deliverer);
 	MemoryContextReset(modify->row_context);
 	old_context = MemoryContextSwitchTo(modify->row_context);

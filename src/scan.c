@@ -656,6 +656,26 @@ read_rest(ForeignScanState *node)
 	MemoryContextDelete(row_context);
 }
 
+void
+crisp_scan_look_ahead(ForeignScanState *node, void (*look)(void *arg, TupleTableSlot *slot),
+					  void			   *arg)
+{
+	CrispScan	   *scan = node->fdw_state;
+	RowStore	   *store = scan->store ? scan->store : scan->rest;
+	TupleTableSlot *slot;
+	int64			position;
+
+	if (store == NULL)
+		return;
+	slot = MakeSingleTupleTableSlot(row_desc(node), &TTSOpsHeapTuple);
+	position = row_store_position(store);
+	while (row_store_get(store, slot))
+		if (satisfies_conditions(node, slot))
+			look(arg, slot);
+	row_store_seek(store, position);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
 pg_noreturn static void
 raise_cut_off(const ForeignScanState *node)
 {

@@ -54,6 +54,13 @@ extern bool crisp_scan_is_pending(ForeignScanState *node);
  */
 extern pgsocket crisp_scan_descriptor(ForeignScanState *node);
 
+/*
+ * For who is about to change what the scan has found: call look(arg, slot) for each row that is kept and will be
+ * given, so far as it satisfies the scan's conditions, which must not be volatile.  The slot is look's for the call.
+ */
+extern void crisp_scan_look_ahead(ForeignScanState *node,
+								  void (*look)(void *arg, TupleTableSlot *slot), void *arg);
+
 /* What a scan has done so far, over all its rescans. */
 typedef struct ScanCounts
 {

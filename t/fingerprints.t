@@ -353,7 +353,10 @@ foreach my $case (
 	[ "SET plan_cache_mode = force_generic_plan; EXECUTE w('$id', 0)", 2, 0, 1, 'prepared, a generic plan' ],
 	[ "DEALLOCATE w; RESET plan_cache_mode; UPDATE crisp.messages m SET content = 'x' FROM (VALUES ('$id', 'text 5')) v (s, c) WHERE m.session_id = v.s AND m.content = v.c", 3, -1_078_189_900, 1, 'a join' ],
 	[ "DELETE FROM crisp.messages m USING named WHERE m.session_id = named.session_id AND named.session_id = '$id' AND content = 'text 0'", 2, 0, 1, 'a join with a table' ],
-	[ "WITH w AS (DELETE FROM crisp.messages WHERE $mine AND fingerprint = 0 RETURNING 1) SELECT count(*) FROM w", 2, 0, 1, 'WITH' ])
+	[ "DELETE FROM crisp.messages WHERE $mine", 3, -1_078_189_900, 1, 'all messages, of which the first has its fingerprint alone' ],
+	[ "UPDATE crisp.messages SET content = content || '!' WHERE $mine AND content <> 'text 0' AND content <> 'text 2'", 3, -1_078_189_900, 1, 'some messages' ],
+	[ "SET work_mem = '64kB'; DELETE FROM crisp.messages WHERE $mine", 3, -1_078_189_900, 1, 'all messages, in a file' ],
+	[ "RESET work_mem; WITH w AS (DELETE FROM crisp.messages WHERE $mine AND fingerprint = 0 RETURNING 1) SELECT count(*) FROM w", 2, 0, 1, 'WITH' ])
 {
 	my ($sql, $count, $fingerprint, $times, $name) = @{$case};
 
@@ -375,6 +378,16 @@ is_deeply([ methods() ], [ ("GET $id/messages") x $pages, map { "DELETE $id/mess
 $sandbox->clear;
 $session->query("DELETE FROM crisp.messages WHERE $mine AND \"timestamp\" >= to_timestamp(($base + 240) / 1000.0)");
 is_deeply([ methods() ], [ ("GET $id/messages") x 3, "DELETE $id/message/115" ], 'where a time bounds the pages, they are read once more');
+
+# In a join, messages are looked at one by one: the error tells which were changed before.
+begin_changes();
+{
+	my $result = $session->run("UPDATE crisp.messages m SET content = 'x' FROM named WHERE m.session_id = named.session_id AND named.session_id = '$id' AND fingerprint IN (101, 0)");
+
+	is($result->{errors}->[0]->{sqlstate}, '21000', 'a join: SQLSTATE');
+	is_deeply([ written() ], ["PATCH $id/message/101"], 'a join: what was sent');
+	like($result->{errors}->[0]->{context}, qr/before that, 1 message was changed, and cannot be rolled back: $id 101/, 'a join: the error says so');
+}
 
 # Names that are no bigint, and tables that show them otherwise.
 begin_changes();
