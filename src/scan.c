@@ -11,7 +11,6 @@
 
 #include <fcntl.h>
 #include <math.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "executor/executor.h"
@@ -125,7 +124,6 @@ close_descriptor(void *arg)
 	if (scan->descriptor < 0)
 		return;
 	(void) close(scan->descriptor);
-	ReleaseExternalFD();
 	scan->descriptor = -1;
 }
 
@@ -824,23 +822,14 @@ crisp_scan_descriptor(ForeignScanState *node)
 
 	/* The pool may be another one than it was. */
 	close_descriptor(scan);
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("too many open files for asynchronous execution"),
-				 errhint("Raise \"max_files_per_process\", or set enable_async_append to off.")));
 
 	/* What has been received makes the pool's descriptor readable no more. */
 	if (is_settled(scan))
-		scan->descriptor = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	else
-		scan->descriptor = fcntl(own_socket(scan), F_DUPFD_CLOEXEC, 0);
+		return PGINVALID_SOCKET;
+	scan->descriptor = fcntl(own_socket(scan), F_DUPFD_CLOEXEC, 0);
 	if (scan->descriptor < 0)
-	{
-		ReleaseExternalFD();
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 						errmsg("could not open a descriptor to wait for: %m")));
-	}
 	return scan->descriptor;
 }
 
