@@ -624,6 +624,23 @@ compare_keys(const ListCell *a, const ListCell *b)
 }
 
 /*
+ * Whether rows may show one of the condition's values and have another, by which they would be looked up.  What
+ * identifies a row is neither cut nor anything but a string.
+ */
+static bool
+may_differ(const Condition *condition)
+{
+	ListCell *lc;
+
+	if (condition->column->flags & CRISP_KEY)
+		return false;
+	foreach(lc, condition->texts)
+		if (may_be_cut(condition, lfirst(lc)) || is_json_text(lfirst(lc)))
+			return true;
+	return false;
+}
+
+/*
  * Make the request one for single rows, if all of the condition's values can
  * be looked up.  Returns false when no row has any of them.
  */
@@ -641,7 +658,7 @@ set_keys(RequestContext *context, const Condition *condition)
 		context->request->lookup = lookup;
 		return true;
 	}
-	if (may_be_replaced(context->options, condition))
+	if (may_be_replaced(context->options, condition) || may_differ(condition))
 		return true;
 
 	list_sort(condition->texts, compare_keys);
