@@ -23,6 +23,7 @@
 
 #include "child.h"
 #include "cursor.h"
+#include "fact.h"
 #include "jsonpath.h"
 #include "lastpage.h"
 #include "seen.h"
@@ -47,6 +48,8 @@ struct ChildReader
 	bool	has_begun;
 	bool	looks_again; /* all pages were read, and now those that may have changed since */
 	bool	at_end;
+	bool
+		without_link; /* Crisp has nothing by what joins tell of the rows, be it that it refuses that */
 
 	/* The answer at hand. */
 	MemoryContext	 answer_context;
@@ -112,6 +115,15 @@ child_begin(const CrispRequest *request, const char *argument, const char *base,
  */
 
 /*
+ * Whether what joins tell of the rows is asked for.
+ */
+static bool
+uses_link(const ChildReader *child)
+{
+	return child->request->link != NULL && !child->without_link;
+}
+
+/*
  * What to ask for next.
  */
 static char *
@@ -123,6 +135,8 @@ next_target(const ChildReader *child)
 
 	if (child->cursor != NULL)
 		query = cursor_query(child->cursor);
+	else if (uses_link(child))
+		query = pstrdup(request->link);
 	target = request_child_target(request, child->argument, child->next, query);
 	if (query != NULL)
 		pfree(query);
@@ -185,6 +199,9 @@ is_one_row(const ChildReader *child)
 static ApiKey
 key_source(const ChildReader *child)
 {
+	if (uses_link(child) && !child->has_begun)
+		return API_KEY_GIVEN;
+
 	/* Of a list with conditions, it may be these that Crisp refuses. */
 	return child->has_begun || child->request->parent != NULL || child->request->query[0] != '\0'
 			   ? API_KEY_TOLD
@@ -403,6 +420,7 @@ child_take(ChildReader *child)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(child->context);
 	ApiAnswer	  answer = {0};
+	bool		  asks_again = false; /* for the same, without what may have been refused */
 	bool		  found;
 
 	if (child->answer_context != NULL)
@@ -423,10 +441,16 @@ child_take(ChildReader *child)
 		child->at_end = true;
 	}
 	else if (found)
+	{
+		if (child->without_link && !child->has_begun)
+			fact_remember(child->request->options, FACT_LINK, false);
 		take_page(child, &answer);
+	}
+	else if (uses_link(child) && !child->has_begun)
+		asks_again = child->without_link = true;
 	else
 		child->at_end = true;
-	child->has_begun = true;
+	child->has_begun = !asks_again;
 	pfree(child->target);
 	pfree(child->cache_key);
 	child->target = NULL;

@@ -40,7 +40,9 @@
 static char *
 first_query(const CrispRequest *request)
 {
-	return request->options->resource->cursor ? cursor_query(cursor_create(request)) : NULL;
+	if (request->options->resource->cursor != NULL)
+		return cursor_query(cursor_create(request));
+	return request->link ? pstrdup(request->link) : NULL;
 }
 
 /*

@@ -16,6 +16,7 @@
 #include <math.h>
 
 #include "miscadmin.h"
+#include "nodes/value.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -29,6 +30,7 @@
 #include "condition.h"
 #include "detail.h"
 #include "estimate.h"
+#include "link.h"
 #include "plan.h"
 #include "plan_path.h"
 #include "plan_walk.h"
@@ -550,10 +552,11 @@ crisp_get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid, Forei
 	search_check(root, baserel, foreigntableid, plan->options, conditions, quals);
 
 	/* Indexed by ScanPrivate. */
-	fdw_private = list_make4(method,
+	fdw_private = list_make5(method,
 							 column_use_list(baserel, foreigntableid, quals,
 											 (AttrNumber) list_nth_int(method, METHOD_SORT_COLUMN)),
-							 conditions->conditions, qual_indexes(conditions, quals));
+							 conditions->conditions, qual_indexes(conditions, quals),
+							 makeString(link_query(root, baserel, foreigntableid, plan->options)));
 
 	return make_foreignscan(tlist, quals, baserel->relid, conditions->values, fdw_private, NIL, NIL,
 							outer_plan);

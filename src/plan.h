@@ -30,7 +30,8 @@ enum ScanPrivate
 	SCAN_PRIVATE_METHOD,	 /* integer List, indexed by ScanMethodField */
 	SCAN_PRIVATE_COLUMNS,	 /* integer List: attribute numbers that the query uses */
 	SCAN_PRIVATE_CONDITIONS, /* Conditions.conditions */
-	SCAN_PRIVATE_QUALS		 /* integer List: for each condition, its index in the plan's quals */
+	SCAN_PRIVATE_QUALS,		 /* integer List: for each condition, its index in the plan's quals */
+	SCAN_PRIVATE_LINK		 /* String: what joins tell of the rows; see link_query() */
 };
 
 enum ScanMethodField

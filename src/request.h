@@ -24,6 +24,9 @@ typedef struct ConditionValue
 	const char *text; /* when not known: the expression, for EXPLAIN */
 } ConditionValue;
 
+/* The fact that Crisp doesn't refuse what joins tell of the rows. */
+#define FACT_LINK "conditions of joined rows"
+
 /*
  * What a scan asks for: a list, page by page, or single rows, by their keys.
  */
@@ -45,6 +48,8 @@ typedef struct CrispRequest
 	const char *finds_path;
 	const char *finds_value;
 	const char *query_without;
+
+	const char *link; /* what joins tell of the rows, as query parameters; NULL for nothing */
 
 	bool names_inbox; /* query does, so that option inbox is not asked for */
 

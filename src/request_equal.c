@@ -54,7 +54,7 @@ request_equal(const CrispRequest *a, const CrispRequest *b)
 		a->times.upper != b->times.upper || a->dates.lower != b->dates.lower ||
 		a->dates.upper != b->dates.upper || a->stops != b->stops ||
 		(a->stops && a->stop_before != b->stop_before) || !texts_equal(a->query, b->query) ||
-		!texts_equal(a->search, b->search))
+		!texts_equal(a->link, b->link) || !texts_equal(a->search, b->search))
 		return false;
 	return lists_equal(a->keys, b->keys) && lists_equal(a->arguments, b->arguments) &&
 		   parents_equal(a->parent, b->parent);

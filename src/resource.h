@@ -144,6 +144,18 @@ typedef struct CrispCursor
 	const char *edited_path;  /* ... this flag is true */
 } CrispCursor;
 
+/*
+ * Rows of another resource that rows of this one name by its key, and query parameters that the lists of both
+ * take in the same sense: of this one, they leave out rows by what they name.
+ */
+typedef struct CrispLink
+{
+	const struct CrispResource *resource;
+	const char				   *path;		/* of the column that names them */
+	const char				   *other_path; /* of theirs that is named */
+	const char *const		   *params;		/* as they are sent; the last is NULL */
+} CrispLink;
+
 /* Data with keys of the website's own. */
 typedef struct CrispCustomData
 {
@@ -196,6 +208,7 @@ typedef struct CrispResource
 	double typical_rows; /* for estimates before ANALYZE */
 
 	const CrispParent *parent; /* NULL: the list is the website's */
+	const CrispLink	  *link;   /* NULL: none */
 	const CrispCursor *cursor; /* NULL: pages have numbers, or there is but one */
 
 	/* Where elements are no objects: the column that each is the value of; or NULL. */

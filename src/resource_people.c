@@ -224,6 +224,19 @@ const CrispResource crisp_people_events = {
 	.ncolumns = lengthof(people_event_columns),
 };
 
+static const char *const people_conversation_link_params[] = {
+	"filter_resolved=1",
+	"filter_not_resolved=1",
+	NULL,
+};
+
+static const CrispLink people_conversation_link = {
+	.resource = &crisp_conversations,
+	.path = "session_id",
+	.other_path = "session_id",
+	.params = people_conversation_link_params,
+};
+
 const CrispResource crisp_people_conversations = {
 	.name = "people_conversations",
 	.description = "conversations that people took part in",
@@ -231,6 +244,7 @@ const CrispResource crisp_people_conversations = {
 	.typical_rows = 20000,
 	.scalar_path = "session_id",
 	.parent = &people_conversations_parent,
+	.link = &people_conversation_link,
 	.filters = people_conversation_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,

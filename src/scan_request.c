@@ -10,10 +10,13 @@
 #include "postgres.h"
 
 #include "executor/executor.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/value.h"
 #include "utils/ruleutils.h"
 
+#include "fact.h"
 #include "plan.h"
 #include "scan_request.h"
 
@@ -75,6 +78,26 @@ page_size(const CrispOptions *options, int64 rows)
 	return (int) Max(CRISP_MIN_PER_PAGE, (rows + pages - 1) / pages);
 }
 
+/*
+ * What joins tell of the rows, of a plan, without what the request's conditions ask for anyway; NULL for nothing.
+ */
+static const char *
+link_of_plan(const CrispRequest *request, const ForeignScan *plan)
+{
+	const CrispOptions *options = request->options;
+	const char		   *link = strVal(list_nth(plan->fdw_private, SCAN_PRIVATE_LINK));
+	StringInfoData		result;
+
+	if (link[0] == '\0' || options->resource->link == NULL ||
+		fact_recall(options, FACT_LINK) == FACT_FALSE)
+		return NULL;
+	initStringInfo(&result);
+	for (const char *const *param = options->resource->link->params; *param != NULL; param++)
+		if (strstr(link, *param) != NULL && strstr(request->query, *param) == NULL)
+			appendStringInfo(&result, "%s%s", result.len > 0 ? "&" : "", *param);
+	return result.len > 0 ? result.data : NULL;
+}
+
 CrispRequest *
 scan_request_create(ForeignScanState *node, const CrispOptions *options, const List *value_states,
 					List *deparse_context)
@@ -94,8 +117,12 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 	CrispRequest   *request;
 
 	if (kind == SCAN_WALK)
+	{
 		request = request_create_child(options, conditions, values,
 									   list_nth_int(method, METHOD_INHERITS) != 0);
+		if (request != NULL)
+			request->link = link_of_plan(request, plan);
+	}
 	else
 		request = request_create(options, conditions, values, kind == SCAN_LOOKUP ? lookup : -1,
 								 asked, stops);

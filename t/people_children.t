@@ -273,6 +273,51 @@ is( costs(
 			sql("SELECT session_id $join AND p.filter_status = 'unread' AND c.unread_operator > 0")),
 		lines(@unread),
 		'unread, asked of Crisp, through a join');
+
+	# A join that leaves out others tells so.
+	foreach my $case (
+		[ "c.state = 'resolved'",                  2 + @resolved, grep { $row{$_}->{state} } @resolved ],
+		[ "c.state <> 'resolved'",                 2 + @other,    grep { $row{$_}->{state} } @other ],
+		[ "c.status = 2",                          2 + @resolved, grep { ($row{$_}->{status} // 9) == 2 } @resolved ],
+		[ "c.state IN ('pending', 'unresolved')",  2 + @other,    grep { $row{$_}->{state} } @other ],
+		[ "c.state = 'resolved' AND p.filter_status = 'resolved'", 2 + @resolved, grep { $row{$_}->{state} } @resolved ],
+		[ "c.state = 'resolved' AND p.filter_status = 'not_resolved'", 2 ],
+		[ "c.state IS NOT NULL",                   2 + @own,      grep { $row{$_}->{state} } @own ])
+	{
+		my ($condition, $requests, @expected) = @{$case};
+
+		is(lines(split /\n/, costs($requests, "SELECT session_id $join AND $condition", $condition)),
+			lines(@expected), "$condition: rows");
+	}
+	my $inner = "crisp.conversations c WHERE c.session_id = p.session_id AND c.state = 'resolved'";
+	is( lines(split /\n/, costs(2 + @resolved, "SELECT session_id $from WHERE email = '$mail' AND EXISTS (SELECT FROM $inner)", 'EXISTS')),
+		lines(grep { $row{$_}->{state} } @resolved), 'EXISTS: rows');
+	is( lines(split /\n/, costs(2 + @own, "SELECT session_id $from WHERE email = '$mail' AND NOT EXISTS (SELECT FROM $inner)", 'NOT EXISTS')),
+		lines(@other), 'NOT EXISTS: rows');
+	is( costs(
+			2 + @own,
+			"SELECT count(*), count(c.session_id) $from LEFT JOIN crisp.conversations c ON c.session_id = p.session_id AND c.state = 'resolved' WHERE p.email = '$mail'",
+			'LEFT JOIN'),
+		@own . '|' . @resolved,
+		'LEFT JOIN: rows');
+	is(sql("SELECT count(p.session_id) FROM crisp.conversations c LEFT JOIN crisp.people_conversations p ON c.session_id = p.session_id AND p.people_id = '$id' AND c.state = 'resolved'"),
+		scalar @resolved, 'the other side of a LEFT JOIN');
+	sql(q(CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)));
+	is(sql("SELECT count(*) $from JOIN crisp.conversations c ON p.session_id = c.session_id COLLATE nocase WHERE p.people_id = '$id' AND c.state = 'resolved'"),
+		scalar @resolved, 'joined by another collation');
+
+	# Refused, and ignored.
+	run_statements($node, $sandbox);
+	$sandbox->control({ answers => [ { match => { path => '*/people/conversations/*', query => 'filter_resolved' }, status => 400, body => '{"error":true,"reason":"invalid_data","data":{}}' } ] });
+	foreach my $more (1, 0)
+	{
+		is(lines(split /\n/, costs(2 + $more + @own, "SELECT session_id $join AND c.state = 'resolved'", "a join, refused, $more more")),
+			lines(grep { $row{$_}->{state} } @resolved), "a join, refused, $more more: rows");
+	}
+	$sandbox->control({ answers => [], honour_filters => JSON::PP::false });
+	run_statements($node, $sandbox);
+	is(lines(split /\n/, sql("SELECT session_id $join AND c.state = 'resolved'")), lines(grep { $row{$_}->{state} } @resolved), 'a join, ignored');
+	$sandbox->control({ honour_filters => JSON::PP::true });
 	is(costs(0, "SELECT count(*) $from WHERE people_id = '$id' AND filter_status = NULL", 'no status'),
 		0, 'no status: rows');
 
