@@ -24,7 +24,6 @@
 #include "src/async.h"
 #include "src/explain.h"
 #include "src/import.h"
-#include "src/need.h"
 #include "src/option.h"
 #include "src/modify.h"
 #include "src/modify_plan.h"
@@ -66,7 +65,6 @@ _PG_init(void)
 #endif
 	usage_shmem_init();
 	read_ahead_init();
-	need_init();
 }
 
 /*

@@ -103,16 +103,56 @@ test("conversations without a message are left out, unless include_empty asks fo
   assert.ok(messages.length > 0, "a listed conversation has messages");
 });
 
-test("order_date_* puts the newest first, and conversations without that date last", async () => {
+test("order_date_created and order_date_updated put the newest first", async () => {
   for (const [option, field] of [
     ["order_date_created", "created_at"],
     ["order_date_updated", "updated_at"],
-    ["order_date_waiting", "waiting_since"],
   ]) {
     const rows = await listAll({ [option]: 1, include_empty: 1, per_page: 50 });
     newestFirst(rows, field);
     sameKeys(rows, all, key);
   }
+});
+
+test("order_date_waiting puts who waits longest first, and leaves out who does not wait", async () => {
+  await sandbox.control({ waiting_order: "longest", waiting_order_filters: "waiting" });
+  const rows = await listAll({ order_date_waiting: 1, include_empty: 1, per_page: 50 });
+  newestFirst([...rows].reverse(), "waiting_since");
+  sameKeys(
+    rows,
+    all.filter((row) => row.waiting_since),
+    key,
+  );
+  assert.ok(rows.length > 0 && rows.length < all.length);
+  await sandbox.reset();
+});
+
+test("a list without an order comes by state and unread, newest update first within each", async () => {
+  const states = ["pending", "unresolved"];
+  const place = ({ state, unread }) => {
+    const at = states.indexOf(state);
+    return at < 0 ? (state === "resolved" ? 4 : 5) : 2 * at + (unread?.operator > 0 ? 0 : 1);
+  };
+  const groups = new Set(all.map(place));
+  assert.deepEqual([...groups], [...groups].sort());
+  assert.deepEqual(
+    all.map(place),
+    all.map(place).sort((a, b) => a - b),
+  );
+  groups.forEach((group) =>
+    newestFirst(
+      all.filter((row) => place(row) === group),
+      "updated_at",
+    ),
+  );
+});
+
+test("filter_inbox_id leads to what the AI agent answers, and to all inboxes", async () => {
+  const query = { include_empty: 1, per_page: 50 };
+  const agent = all.filter((row) => row.inbox_id === "_internal:agent");
+  assert.ok(agent.length > 0);
+  sameKeys(await listAll({ ...query, filter_inbox_id: "_internal:agent" }), agent, key);
+  sameKeys(await listAll({ ...query, filter_inbox_id: "all" }), all, key);
 });
 
 test("each filter leaves what it describes, and nothing else", async () => {
@@ -228,12 +268,20 @@ test("search_type segment finds the conversations of a segment", async () => {
   );
 });
 
+test("a filter on another model than the conversation's is refused", async () => {
+  const search_query = [
+    { model: "people", criterion: "meta.segments", operator: "eq", query: ["vip"] },
+  ];
+  await assertRejects(list({ search_type: "filter", search_query }), 400, "invalid_data");
+});
+
 test("search_type filter takes conditions, joined by search_operator", async () => {
   const [a, b] = one(all, (row) => row.meta?.segments?.length > 1).meta.segments;
+  const models = ["conversation", "session"];
   const has = (row, segment) => row.meta?.segments?.includes(segment) ?? false;
   const condition = (segment, operator = "eq") => ({
-    model: "conversation",
-    criterion: "segments",
+    model: models[operator.length % 2],
+    criterion: "meta.segments",
     operator,
     query: [segment],
   });
@@ -300,14 +348,16 @@ test("changeConversationState changes the state, and the status with it", async 
 test("assignConversationRouting assigns an operator, and null unassigns", async () => {
   const { session_id } = one(all, (row) => !row.assigned?.user_id);
   const user_id = one(all, (row) => row.assigned?.user_id).assigned.user_id;
-  await client.website.assignConversationRouting(website, session_id, { assigned: { user_id } });
-  let row = await client.website.getConversation(website, session_id);
-  assert.equal(row.assigned.user_id, user_id);
-  await client.website.assignConversationRouting(website, session_id, {
-    assigned: { user_id: null },
-  });
-  row = await client.website.getConversation(website, session_id);
-  assert.ok(!row.assigned?.user_id);
+  const assign = (assigned) =>
+    client.website.assignConversationRouting(website, session_id, { assigned });
+  const assigned = async () =>
+    (await client.website.getConversation(website, session_id)).assigned?.user_id;
+  for (const nobody of [{ user_id: null }, null]) {
+    await assign({ user_id });
+    assert.equal(await assigned(), user_id);
+    await assign(nobody);
+    assert.ok(!(await assigned()));
+  }
   await sandbox.reset();
 });
 

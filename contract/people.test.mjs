@@ -236,6 +236,34 @@ test("a profile's conversations are those that name it", async () => {
   assert.ok(conversations.every((row) => !row.people_id || known.has(row.people_id)));
 });
 
+test("a profile's conversations can be asked for by its e-mail address, and by what they are", async () => {
+  const conversations = await sandbox.rows(access, `website/${website}/conversations`, {
+    per_page: 50,
+    include_empty: 1,
+  });
+  const emails = counted(all.map((row) => row.email));
+  const of = counted(conversations.map((row) => row.people_id));
+  const { people_id, email } = one(
+    all,
+    (row) => emails.get(row.email) === 1 && of.get(row.people_id) > 1,
+  );
+  const path = `website/${website}/people/conversations/${encodeURIComponent(email)}/list`;
+  for (const [query, belongs] of [
+    [{}, () => true],
+    [{ filter_resolved: 1 }, (row) => row.state === "resolved"],
+    [{ filter_not_resolved: 1 }, (row) => row.state !== "resolved"],
+    [{ filter_unread: 1 }, (row) => row.unread?.operator > 0],
+  ]) {
+    assert.deepEqual(
+      (await sandbox.rows(access, path, query)).sort(),
+      conversations
+        .filter((row) => row.people_id === people_id && belongs(row))
+        .map((row) => row.session_id)
+        .sort(),
+    );
+  }
+});
+
 test("a profile's events have the documented fields", async () => {
   const events = [];
   for (const { people_id } of all.slice(0, 100)) {

@@ -69,7 +69,7 @@ print_help(void)
 		 "  --campaigns N       campaigns of the first website (default 25)\n"
 		 "  --websites N        websites; further ones have a tenth of the rows (default 3)\n"
 		 "  --latency-ms N      delay of each answer (default 0)\n"
-		 "  --data ugly|tidy    with or without what is ugly in Crisp's data (default tidy)\n"
+		 "  --data ugly|tidy    with or without what is ugly in Crisp's data (default ugly)\n"
 		 "  --now MS|current    the data's present, in epoch milliseconds, or the clock's\n"
 		 "                      (default 1768478400000, that is 2026-01-15T12:00:00Z)\n"
 		 "  --no-log            do not keep the requests for GET /_log\n"
@@ -186,6 +186,7 @@ options_parse(Options *options, int argc, char **argv)
 						 .campaigns = 25,
 						 .websites = 3,
 						 .now = DEFAULT_NOW,
+						 .untidy = true,
 						 .log = true};
 	while ((option = getopt_long(argc, argv, "", long_options, &which)) != -1)
 		set_option(options, option, long_options[which].name, optarg);

@@ -34,7 +34,7 @@ typedef struct Setting
 static const Setting known[] = {
 	{"latency_ms", AT(latency_ms), 0, NULL, 0, 3600000, false},
 	{"data", AT(untidy), 0, WORDS("tidy", "ugly"), 0, 0, false},
-	{"default_order", AT(default_order), ORDER_UPDATED,
+	{"default_order", AT(default_order), ORDER_STATE,
 	 WORDS("state", "updated", "created", "insertion", "random", "none"), 0, 0, false},
 	{"waiting_order", AT(waiting_order), WAITING_NEWEST_FIRST, WORDS("longest", "newest"), 0, 0,
 	 false},
@@ -48,7 +48,7 @@ static const Setting known[] = {
 	{"visitors_per_page", AT(visitors_per_page), 20, NULL, 1, 10000, false},
 	{"visitors_limited", AT(visitors_limited), 0, FLAG, 0, 0, false},
 	{"plain_inbox", AT(main_inbox_alone), 0, WORDS("all", "main"), 0, 0, false},
-	{"inbox_all", AT(inbox_all), INBOX_ALL_UNKNOWN, WORDS("known", "unknown", "ignored", "refused"),
+	{"inbox_all", AT(inbox_all), INBOX_ALL_KNOWN, WORDS("known", "unknown", "ignored", "refused"),
 	 0, 0, false},
 	{"unassign_body", AT(unassign_body), UNASSIGN_EITHER,
 	 WORDS("either", "user_id", "assigned", "neither"), 0, 0, false},

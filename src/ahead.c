@@ -25,7 +25,6 @@ struct Ahead
 	AnswerCache			 *cache;
 	MemoryContext		  context;
 	MemoryContextCallback callback;
-	bool				  needless; /* the scan asks for nothing, whatever the key */
 	Window				 *window;
 	int					  oldest; /* index in targets, a ring: what the window's requests are for */
 	char				 *targets[CRISP_MAX_PREFETCH];
@@ -85,43 +84,34 @@ nth_target(Ahead *ahead, int n)
 }
 
 /*
- * Forget what the window's oldest request was for, as it has left the window.
+ * Take the oldest answer.
  */
-static void
-forget_target(Ahead *ahead)
+static MemoryContext
+take_oldest(Ahead *ahead, ApiAnswer *answer, bool *found)
 {
-	pfree(*nth_target(ahead, 0));
+	char		**target = nth_target(ahead, 0);
+	MemoryContext result;
+
+	(void) window_receive(ahead->window);
+	result = window_answer(ahead->window, API_OBJECT, API_KEY_GIVEN, answer, found);
+	answer_cache_add(ahead->cache, *target, answer, *found);
+	pfree(*target);
 	ahead->oldest = (ahead->oldest + 1) % CRISP_MAX_PREFETCH;
-}
-
-/*
- * Take the oldest request out of the window, although nobody has asked for its answer: that goes to the cache if it's
- * one.  Otherwise it is as if there had been no request: the scan makes it, should it come to that key.
- */
-static void
-drop_oldest(Ahead *ahead)
-{
-	MemoryContext context;
-	ApiAnswer	  answer;
-	bool		  found;
-
-	if (window_try_answer(ahead->window, &context, &answer, &found))
-	{
-		answer_cache_add(ahead->cache, *nth_target(ahead, 0), &answer, found);
-		MemoryContextDelete(context);
-	}
-	forget_target(ahead);
+	return result;
 }
 
 bool
 ahead_has_room(Ahead *ahead, bool make_room)
 {
-	if (ahead->needless || !answer_cache_has_room(ahead->cache))
+	if (!answer_cache_has_room(ahead->cache))
 		return false;
 	window_open(ahead->window);
 	if (make_room && !window_has_room(ahead->window) && window_count(ahead->window) > 0)
 	{
-		drop_oldest(ahead);
+		ApiAnswer answer = {0};
+		bool	  found;
+
+		MemoryContextDelete(take_oldest(ahead, &answer, &found));
 		window_open(ahead->window);
 	}
 	return window_has_room(ahead->window);
@@ -160,22 +150,15 @@ ahead_ask(Ahead *ahead, List *condition, Datum key)
 MemoryContext
 ahead_take(Ahead *ahead, const char *target, ApiAnswer *answer, bool *found)
 {
-	MemoryContext result;
-
 	Assert(ahead_has(ahead, target));
 	while (strcmp(*nth_target(ahead, 0), target) != 0)
-		drop_oldest(ahead);
-	(void) window_receive(ahead->window);
-	result = window_answer(ahead->window, API_OBJECT, API_KEY_GIVEN, answer, found);
-	answer_cache_add(ahead->cache, target, answer, *found);
-	forget_target(ahead);
-	return result;
-}
+	{
+		ApiAnswer other;
+		bool	  found_other;
 
-void
-ahead_set_needless(Ahead *ahead, bool needless)
-{
-	ahead->needless = needless;
+		MemoryContextDelete(take_oldest(ahead, &other, &found_other));
+	}
+	return take_oldest(ahead, answer, found);
 }
 
 void

@@ -190,7 +190,7 @@ my $conversations = @{ $elements{conversations} };
 my $total         = () = listed('per_page=37&include_empty=1');
 
 is_deeply(
-	[ listed('per_page=20') ],
+	[ listed('per_page=20&order_date_updated=1') ],
 	[ map { $_->{session_id} } @{ $elements{conversations} } ],
 	'the list without empty conversations');
 cmp_ok($conversations, '>', 200,            'there are five pages');
@@ -482,9 +482,9 @@ $sandbox->reset;
 # The envelope of operators is no part of the names, but may be written.
 is( sql(q(CREATE FOREIGN TABLE staff (id text OPTIONS (json_path 'details.user_id'), user_id text, details_user_id text, type text, details jsonb)
 	      SERVER support OPTIONS (resource 'operators');
-	      SELECT count(*), count(*) FILTER (WHERE id = user_id AND id = details_user_id AND details ->> 'user_id' = id AND type <> '') FROM staff)
+	      SELECT count(*), count(*) FILTER (WHERE (id, id, id) IS NOT DISTINCT FROM (user_id, details_user_id, details ->> 'user_id') AND type <> ''), count(id) FROM staff)
 	),
-	'12|12',
+	'12|12|11',
 	'columns of an envelope');
 
 is(costs(pages($conversations), 'SELECT count(*) FROM crisp.conversations', 'count(*)'),
@@ -496,7 +496,7 @@ is(costs(0, 'SELECT count(*) FROM crisp.operators WHERE false', 'a condition tha
 is(costs(1, 'SELECT 1 FROM crisp.operators LIMIT 2', 'constants'), "1\n1", 'constants');
 
 # Whole rows, system columns, conditions on columns that aren't selected.
-is( sql('SELECT count(o), count(*) FILTER (WHERE (o).user_id = o.user_id), min(length(o::text)) > 40 FROM crisp.operators o'
+is( sql('SELECT count(o), count(*) FILTER (WHERE (o).email = o.email), min(length(o::text)) > 40 FROM crisp.operators o'
 	),
 	'12|12|t',
 	'whole rows');

@@ -96,7 +96,8 @@ sub sync_fails
 =item is_copy(source, target, name, [condition])
 
 One test: the target has just the rows that the source has, or those of them that satisfy a
-condition.
+condition.  Of operators these are those with a key, unless the condition says otherwise: who is
+invited has none, and is in no copy.
 
 =item compare_copy(source, target, [condition])
 
@@ -119,7 +120,7 @@ sub compare_copy
 {
 	my ($source, $target, $condition) = @_;
 
-	$condition //= 'true';
+	$condition //= $source =~ /operators$/ ? 'user_id IS NOT NULL' : 'true';
 	my $columns = $session->query(<<"END");
 SELECT string_agg(quote_ident(s.attname), ', ' ORDER BY s.attnum)
 FROM pg_attribute s JOIN pg_attribute t ON t.attname = s.attname
