@@ -2,43 +2,109 @@
 -- crisp_sync: runs
 --
 
--- Changes by a time that windows don't go by, or a list without dates: one statement, and another until one
--- has brought nothing new, since rows may slip from page to page meanwhile, or change after they were read.
--- The newest date was then known before the last of them began.  Where the list can be read exactly, once will do.
+-- Read all again, window by window, since what has changed is more than a call may ask for at once.
+CREATE FUNCTION crisp_sync_read_all(work crisp_sync_work)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE NOTICE 'what has changed in "%" takes more than % requests', work.list, work.last_request - work.first_request
+        USING DETAIL = 'The next calls read all of it again, part by part.', HINT = 'Raise max_requests to read changes alone.';
+    UPDATE @extschema@.crisp_sync_my_job j
+    SET wanted = '{(,)}', covered = '{}', watermark = NULL, due = NULL, pass_condition = 'all', pass_reference = NULL, pass_rows = 0
+    WHERE j.job_id = work.job_id;
+END
+$$;
+
+-- A list without details that is read for them where they are new: those of rows that the copy lacks, that have changed
+-- since the last run, or have another sync_field there.
+CREATE FUNCTION crisp_sync_refresh(work crisp_sync_work, job crisp_sync_job)
+RETURNS crisp_sync_batch
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    listed CONSTANT crisp_sync_work := work;
+    wanted text[];
+    batch @extschema@.crisp_sync_batch;
+    key CONSTANT text := work.keys[1];
+    changed CONSTANT text := @extschema@.crisp_sync_time(work.list, work.sync_field, 's.');
+BEGIN
+    RETURN batch;
+END
+$$;
+
+-- Changes by a time that windows don't go by, or a list without dates: one statement, a transaction of its own, and another
+-- until one has shown nothing that was there before and hadn't been seen, since rows may slip from page to page meanwhile.  What
+-- comes after the first of them began is no reason to go on, nor are rows that a trigger changes each time.
 CREATE FUNCTION crisp_sync_changes(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job @extschema@.crisp_sync_job;
+    most_passes CONSTANT integer := 4;
+    first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
+    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(work);
+    condition CONSTANT text := CASE WHEN work.sync_field IS NULL THEN 'true'
+                                    ELSE @extschema@.crisp_sync_within(work.list, work.sync_field, work.changes) END;
     batch @extschema@.crisp_sync_batch;
-    newest timestamptz;
-    first_request bigint;
-    at_once boolean;
-    condition text := 'true';
+    all_seen boolean;
 BEGIN
-    job := @extschema@.crisp_sync_this_job(work);
-    IF work.changes IS NOT NULL THEN
-        IF work.sync_field IS NOT NULL THEN
-            condition := @extschema@.crisp_sync_within(work.list, work.sync_field, lower(work.changes), upper(work.changes));
-        END IF;
-        LOOP
-            first_request := @extschema@.crisp_sync_requests();
-            batch := @extschema@.crisp_sync_fetch(work, condition, NULL, lower(work.changes), upper(work.changes), job);
-            at_once := @extschema@.crisp_sync_requests() - first_request <= 1;
-            newest := greatest(newest, batch.newest_change);
-            work := @extschema@.crisp_sync_note(work, batch);
-            EXIT WHEN at_once OR work.exact_changes OR batch.inserted + batch.updated = 0;
-        END LOOP;
-        job.watermark := coalesce(@extschema@.crisp_sync_advance(work, job, work.changes, newest), lower(work.changes));
-        UPDATE @extschema@.crisp_sync_my_job j
-        SET watermark = job.watermark, settled = coalesce(work.settling, j.settled),
-            watermark_at = CASE WHEN j.watermark IS DISTINCT FROM job.watermark THEN clock_timestamp() ELSE j.watermark_at END
-        WHERE j.job_id = work.job_id;
+    batch := @extschema@.crisp_sync_fetch(work, condition, NULL, lower(work.changes), upper(work.changes), job);
+    work := @extschema@.crisp_sync_note(work, batch);
+    work.passes := work.passes + 1;
+    work.pass_requests := @extschema@.crisp_sync_requests() - first_request;
+    IF work.pass_requests <= 1 THEN
+        all_seen := true;
+        work.newest := greatest(work.newest, batch.newest_change);
+    ELSIF work.passes = 1 THEN
+        -- Where each run reads all, the next one finds what may have slipped by.
+        all_seen := work.way = 'all' AND batch.inserted + batch.updated = 0;
+    ELSE
+        all_seen := NOT EXISTS (
+            SELECT v.version FROM unnest(batch.versions) v (version)
+            WHERE split_part(v.version, '|', 1) = '' OR split_part(v.version, '|', 1)::numeric <= extract(epoch FROM work.newest)
+            EXCEPT SELECT o.version FROM unnest(work.versions) o (version));
     END IF;
+    IF NOT all_seen AND work.passes < most_passes THEN
+        IF (@extschema@.crisp_sync_requests_left(work) < work.pass_requests) IS NOT TRUE THEN
+            work.versions := work.versions || batch.versions;
+            work.newest := greatest(work.newest, batch.newest_change);
+            RETURN;
+        ELSIF work.way = 'order' AND work.dates_field IS NOT NULL THEN
+            PERFORM @extschema@.crisp_sync_read_all(work);
+            work.adapted := true;
+            work.changes := NULL;
+            work.phase := 'history';
+            RETURN;
+        END IF;
+    END IF;
+    PERFORM @extschema@.crisp_sync_changes_read(work, job, all_seen);
     work.changes := NULL;
-    work.phase := CASE WHEN work.dates_field IS NULL THEN 'closing' ELSE 'history' END;
+    work.versions := NULL;
+    work.phase := 'history';
+    IF work.dates_field IS NULL THEN
+        work := @extschema@.crisp_sync_close_if_done(work);
+    END IF;
 END
+$$;
+
+-- Note that changes were read: to what they were due, and what that covers.
+CREATE FUNCTION crisp_sync_changes_read(work crisp_sync_work, job crisp_sync_job, all_seen boolean)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+UPDATE @extschema@.crisp_sync_my_job j
+SET due = NULL, wanted = CASE WHEN n.has_all THEN '{}' ELSE j.wanted END, covered = CASE WHEN n.has_all THEN '{}' ELSE j.covered END,
+    watermark = n.watermark,
+    watermark_at = CASE WHEN j.watermark IS DISTINCT FROM n.watermark THEN clock_timestamp() ELSE j.watermark_at END
+FROM (SELECT f.has_all,
+             CASE WHEN all_seen AND (f.has_all OR job.covered = '{}' OR lower(work.changes) <= greatest(job.watermark, job.settled))
+                  THEN greatest(job.watermark, @extschema@.crisp_sync_reached(work, work.newest)) ELSE job.watermark END AS watermark
+      FROM (SELECT lower(work.changes) <= coalesce(lower(job.selected), '-infinity') AS has_all) f) n
+WHERE j.job_id = work.job_id
 $$;
 
 -- The newest sync_field of the list, for a pass over all of it that goes by other dates: whatever changed until then
@@ -60,29 +126,38 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- One window of what is still to be fetched, the newest.
+-- The moment that Crisp has surely got to when a date was seen there: that date, or the start of the run by the clock that's
+-- behind.  NULL where there was none.
+CREATE FUNCTION crisp_sync_reached(work crisp_sync_work, newest timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN newest IS NOT NULL THEN least(newest, work.started_at - interval '1 second') END
+$$;
+
+-- One window of what is wanted and uncovered, the newest.
 CREATE FUNCTION crisp_sync_history(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job @extschema@.crisp_sync_job;
-    range tstzrange;
+    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(work);
+    range CONSTANT tstzrange := (SELECT g.range FROM unnest(@extschema@.crisp_sync_gaps(job) * tstzmultirange(work.range)) g (range)
+                                 ORDER BY g.range DESC LIMIT 1);
     result record;
     batch @extschema@.crisp_sync_batch;
-    newest timestamptz;
     newest_change timestamptz;
+    sure tstzrange;
 BEGIN
-    job := @extschema@.crisp_sync_this_job(work);
-    IF job.gaps = '{}' THEN
-        work := @extschema@.crisp_sync_closing(work);
+    IF range IS NULL THEN
+        work := @extschema@.crisp_sync_close_if_done(work);
         RETURN;
     END IF;
-    IF job.watermark IS NULL AND job.pass_condition = 'all' THEN
+    IF job.watermark IS NULL AND job.pass_condition = 'all' AND job.covered = '{}' THEN
         newest_change := @extschema@.crisp_sync_newest(work);
         PERFORM @extschema@.crisp_sync_settings(work);
     END IF;
-    range := job.gaps[1];
     IF work.by_date THEN
         result := @extschema@.crisp_sync_window_by_date(work, job, range);
         work := result.work;
@@ -91,63 +166,98 @@ BEGIN
     END IF;
     batch := result.batch;
     work := @extschema@.crisp_sync_note(work, batch);
-
-    -- The watermark is what was newest at Crisp when the first row was read, by the clock that's behind: a row
-    -- that changed since may have been read before that.  What fits a page was read at once, and 20 rows do.
-    newest := CASE WHEN work.sync_field <> work.dates_field THEN coalesce(newest_change, batch.page_change)
-                   WHEN work.by_date AND NOT work.unbounded THEN batch.newest
-                   ELSE batch.first_date END;
-    IF work.top AND newest IS NOT NULL THEN
-        work.top := false;
-        IF job.watermark IS NULL OR work.sync_field = work.dates_field THEN
-            job.watermark := @extschema@.crisp_sync_advance(work, job, range, newest);
-        END IF;
-    END IF;
     IF batch.listed >= work.window_rows THEN
         work.window_rows := CASE WHEN work.window_rows < work.per_page THEN work.window_rows * 2 END;
     END IF;
+
+    sure := result.done;
+    IF work.way = 'order' THEN
+        -- All that is later than this comes with changes: after what was newest at Crisp when nothing was covered, as the first page
+        -- has it: what fits a page was read at once, and 20 rows do.
+        IF job.watermark IS NULL AND job.covered = '{}' THEN
+            job.watermark := @extschema@.crisp_sync_reached(work, coalesce(newest_change, batch.page_change));
+            IF job.pass_condition = 'all' THEN
+                job.due := lower(@extschema@.crisp_sync_look(job)) + CASE WHEN job.settled >= job.watermark - work.overlap THEN interval '1 microsecond' ELSE '0' END;
+            END IF;
+        END IF;
+    ELSIF upper_inf(range) OR (upper(range) <= job.watermark) IS NOT TRUE THEN
+        -- Up to what was newest at Crisp when the first row was read, by the clock that's behind: a row that changed since may
+        -- have been read before that.  What fits a page was read at once.
+        job.watermark := greatest(job.watermark, @extschema@.crisp_sync_reached(work,
+            CASE WHEN work.by_date AND NOT work.unbounded THEN batch.newest ELSE batch.first_date END));
+        sure := CASE WHEN job.watermark IS NULL THEN 'empty'
+                     ELSE sure * tstzrange(NULL, job.watermark, CASE WHEN job.watermark <= job.settled THEN '(]' ELSE '()' END) END;
+    END IF;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET gaps = @extschema@.crisp_sync_merge(j.gaps[2:] || result.remaining), watermark = job.watermark,
+    SET covered = j.covered + tstzmultirange(sure), wanted = j.wanted - (tstzmultirange(result.done) - tstzmultirange(sure)),
+        watermark = job.watermark, due = job.due,
         watermark_at = CASE WHEN j.watermark IS DISTINCT FROM job.watermark THEN clock_timestamp() ELSE j.watermark_at END,
         span = work.span, window_rows = work.window_rows, pass_rows = j.pass_rows + batch.listed
     WHERE j.job_id = work.job_id
     RETURNING * INTO job;
-    IF job.gaps = '{}' AND job.full_since IS NULL THEN
-        work := @extschema@.crisp_sync_closing(work);
+    IF NOT @extschema@.crisp_sync_gaps(job) && work.range THEN
+        work := @extschema@.crisp_sync_close_if_done(work);
     ELSE
         work := @extschema@.crisp_sync_estimate(work, job);
     END IF;
 END
 $$;
 
--- All is there.  After a full load, drop what it has not seen; but first look at what has changed since the
+-- After all that the call is about: go on with changes that are due since all was read again; end; or leave the end of a full
+-- load, which makes requests of its own, to the next step.
+CREATE FUNCTION crisp_sync_close_if_done(INOUT work crisp_sync_work)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job @extschema@.crisp_sync_job;
+BEGIN
+    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id;
+    IF NOT work.looked AND work.windows > 1 AND @extschema@.crisp_sync_gaps(job) = '{}' THEN
+        -- What has moved while windows were read, to a date after them, is to be there before only what is new will be read.
+        work.looked := true;
+        UPDATE @extschema@.crisp_sync_my_job j SET wanted = j.wanted + tstzmultirange(tstzrange(j.watermark, NULL)) WHERE j.job_id = work.job_id;
+    ELSIF job.due IS NOT NULL AND work.reference IS NULL THEN
+        work.changes := tstzrange(job.due, NULL);
+        work.passes := 0;
+        work.versions := '{}';
+        work.newest := NULL;
+        work.phase := 'changes';
+    ELSIF job.full_since IS NOT NULL AND @extschema@.crisp_sync_gaps(job) = '{}' THEN
+        work.phase := 'closing';
+    ELSE
+        IF @extschema@.crisp_sync_gaps(job) = '{}' THEN
+            UPDATE @extschema@.crisp_sync_my_job j SET pass_condition = NULL, pass_reference = NULL, pass_rows = 0 WHERE j.job_id = work.job_id;
+        END IF;
+        work.phase := 'end';
+    END IF;
+END
+$$;
+
+-- All is there, and a full load drops what it has not seen.  But first it looks at what has changed since the
 -- run began, for a row that was updated meanwhile has left its place before that was read.
 CREATE FUNCTION crisp_sync_closing(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job @extschema@.crisp_sync_job;
+    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(work);
+    look CONSTANT tstzrange := @extschema@.crisp_sync_look(job);
     batch @extschema@.crisp_sync_batch;
-    since timestamptz;
 BEGIN
-    job := @extschema@.crisp_sync_this_job(work);
-    IF job.full_since IS NOT NULL THEN
-        IF work.sync_field = work.dates_field THEN
-            since := greatest(date_trunc('milliseconds', job.watermark - work.overlap), job.settled);
-            LOOP
-                batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, since, NULL),
-                                                      NULL, since, NULL, job);
-                work := @extschema@.crisp_sync_note(work, batch);
-                EXIT WHEN NOT work.by_date OR batch.listed <= job.rows_per_request OR batch.inserted + batch.updated = 0;
-            END LOOP;
-        END IF;
-        batch := NULL;
-        -- Rows without the date by which it goes through the source can't be seen, and stay.
-        batch.deleted := @extschema@.crisp_sync_remove(work.source, work.target, array_remove(work.columns, '_synced_at'), work.keys, work.argument,
-            CASE WHEN work.argument IS NULL AND work.dates_field = ANY (work.columns) THEN work.dates_field END, job.deleted = 'mark');
-        work := @extschema@.crisp_sync_note(work, batch);
+    IF work.dates_field IS NOT NULL AND work.way <> 'order' AND look IS NOT NULL THEN
+        FOR pass IN 1 .. 3 LOOP
+            batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, look),
+                                                  NULL, lower(look), NULL, job);
+            work := @extschema@.crisp_sync_note(work, batch);
+            EXIT WHEN NOT work.by_date OR batch.listed <= job.rows_per_request OR batch.inserted + batch.updated = 0;
+        END LOOP;
     END IF;
+    batch := NULL;
+    -- Rows without the date by which it goes through the source can't be seen, and stay.
+    batch.deleted := @extschema@.crisp_sync_remove(work.source, work.target, array_remove(work.columns, '_synced_at'), work.keys, work.argument,
+        CASE WHEN work.argument IS NULL AND work.dates_field = ANY (work.columns) THEN work.dates_field END, job.deleted = 'mark');
+    work := @extschema@.crisp_sync_note(work, batch);
     UPDATE @extschema@.crisp_sync_my_job j
     SET full_since = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0
     WHERE j.job_id = work.job_id;
@@ -191,6 +301,7 @@ AS $$
 DECLARE
     shortest CONSTANT interval := '2 milliseconds';
 BEGIN
+    -- More than the run may ask for, or than fits the page that a span was to be.
     IF failure.code IN ('CS001', 'CS002') THEN
         IF work.by_date AND work.phase = 'history' AND (work.span > shortest OR work.span IS NULL) THEN
             work.span := greatest(shortest, coalesce(work.span, interval '4 days') / 4);
@@ -200,15 +311,10 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        IF work.phase = 'changes' AND work.dates_field IS NOT NULL AND work.reference IS NULL THEN
+        IF work.phase = 'changes' AND work.dates_field IS NOT NULL THEN
             -- One statement is too much for a call, so windows have to do.
-            RAISE NOTICE 'what has changed in "%" takes more than % requests', work.list, work.last_request - work.first_request
-                USING DETAIL = 'The next calls read all of it again, part by part.', HINT = 'Raise max_requests to read changes alone.';
+            PERFORM @extschema@.crisp_sync_read_all(work);
             work.adapted := true;
-            UPDATE @extschema@.crisp_sync_my_job j
-            SET gaps = ARRAY[tstzrange(NULL, NULL)], watermark = NULL, settled = coalesce(work.settling, j.settled),
-                pass_condition = 'all', pass_reference = NULL, pass_rows = 0
-            WHERE j.job_id = work.job_id;
         ELSIF work.phase = 'history' AND work.argument IS NOT NULL AND NOT work.by_date THEN
             -- Some rows of the parent take many requests each: the next window is to have fewer of them.
             work.window_rows := greatest(1, coalesce(work.window_rows,
@@ -217,8 +323,6 @@ BEGIN
             UPDATE @extschema@.crisp_sync_my_job j SET window_rows = work.window_rows WHERE j.job_id = work.job_id;
         END IF;
         work.phase := 'exhausted';
-    ELSIF failure.code = 'CS003' AND work.phase = 'changes' AND work.exact_changes THEN
-        work.exact_changes := false;
     ELSIF failure.code = 'CS003' AND NOT work.by_date THEN
         RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', work.list
             USING DETAIL = 'It is read by spans of time instead, which takes more requests.',
@@ -226,7 +330,7 @@ BEGIN
         work.by_date := true;
         work.adapted := true;
         UPDATE @extschema@.crisp_sync_my_job j
-        SET by_date = true, gaps = ARRAY[tstzrange(CASE WHEN isfinite(j.reaches_to) THEN j.reaches_to END, NULL, '(]')]
+        SET by_date = true, covered = '{}'
         WHERE j.job_id = work.job_id;
     ELSE
         -- Nothing is kept of a job that is out of reach by now.
@@ -249,7 +353,8 @@ DECLARE
     reached timestamptz;
 BEGIN
     IF work.phase = 'history' AND work.windows > 0 AND (work.windows = 1 OR work.windows % 10 = 0) THEN
-        SELECT upper(j.gaps[1]) INTO reached FROM @extschema@.crisp_sync_job j WHERE j.job_id = work.job_id;
+        SELECT upper(g.range) INTO reached
+        FROM @extschema@.crisp_sync_job j, unnest(j.wanted - j.covered) g (range) WHERE j.job_id = work.job_id ORDER BY g.range DESC LIMIT 1;
         IF reached IS NOT NULL THEN
             RAISE NOTICE '"%": back to %; rows: %; requests: %', work.source, reached, work.fetched,
                 @extschema@.crisp_sync_requests() - work.first_request;
@@ -265,9 +370,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT work.phase <> 'end' AND NOT work.adapted
-   AND CASE WHEN work.found_gaps = '{}' THEN work.windows = 0
-            ELSE NOT EXISTS (SELECT FROM unnest(work.found_gaps) f (range)
-                             WHERE NOT EXISTS (SELECT FROM unnest(job.gaps) g (range) WHERE g.range @> f.range)) END
+   AND CASE WHEN work.found = '{}' THEN work.windows = 0 ELSE work.found <@ @extschema@.crisp_sync_gaps(job) END
 $$;
 
 -- End a run, and tell what it has done.

@@ -17,7 +17,7 @@ RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT CASE WHEN job.gaps = '{}' OR job.pass_reference IS NOT NULL OR NOT lower_inf(job.gaps[cardinality(job.gaps)]) OR (job.expected_rows IS NOT NULL AND job.pages_missing IS NULL)
+SELECT CASE WHEN NOT lower_inf(@extschema@.crisp_sync_gaps(job)) OR job.pass_reference IS NOT NULL OR (job.expected_rows IS NOT NULL AND job.pages_missing IS NULL)
                  OR @extschema@.crisp_sync_is_known(job.pages_found, job.pages_missing) THEN 0
             ELSE least(10, coalesce(work.last_request - work.first_request, 25) * 2 / 5) END
 $$;
@@ -67,7 +67,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF work.probes = 0 OR job.gaps = '{}' OR NOT lower_inf(job.gaps[cardinality(job.gaps)])
+    IF work.probes = 0 OR NOT lower_inf(@extschema@.crisp_sync_gaps(job))
        OR (@extschema@.crisp_sync_requests_left(work) - work.probes < 2) IS FALSE
        OR (@extschema@.crisp_sync_requests_left(work) IS NULL AND work.windows <> 40) THEN
         RETURN;

@@ -13,11 +13,18 @@ BEGIN
     work.inserted := work.inserted + coalesce(batch.inserted, 0);
     work.updated := work.updated + coalesce(batch.updated, 0);
     work.deleted := work.deleted + coalesce(batch.deleted, 0);
+    IF batch.keyless > (SELECT j.told_keyless FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id) THEN
+        RAISE WARNING '% of "%" % its key, and % left out', CASE batch.keyless WHEN 1 THEN '1 row' ELSE batch.keyless || ' rows' END, work.source,
+            CASE batch.keyless WHEN 1 THEN 'lacks' ELSE 'lack' END,
+            CASE batch.keyless WHEN 1 THEN 'was' ELSE 'were' END;
+    END IF;
     UPDATE @extschema@.crisp_sync_my_job j
     SET rows_fetched = j.rows_fetched + coalesce(batch.fetched, 0),
         rows_inserted = j.rows_inserted + coalesce(batch.inserted, 0),
         rows_updated = j.rows_updated + coalesce(batch.updated, 0),
-        rows_deleted = j.rows_deleted + coalesce(batch.deleted, 0)
+        rows_deleted = j.rows_deleted + coalesce(batch.deleted, 0),
+        told_keyless = greatest(j.told_keyless, batch.keyless),
+        witnesses = @extschema@.crisp_sync_surviving(work.target, work.keys, coalesce(batch.sample, '[]') || j.witnesses)
     WHERE j.job_id = work.job_id;
     PERFORM @extschema@.crisp_sync_note_run(work, NULL);
 END
@@ -53,10 +60,42 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 UPDATE @extschema@.crisp_sync_my_job j
-SET sync_field = NULL, watermark = NULL, watermark_at = NULL, settled = NULL, overlap = NULL, gaps = '{}', reaches_to = '-infinity',
-    pass_condition = NULL, pass_reference = NULL, pass_rows = 0, full_since = NULL, by_date = false, span = NULL, window_rows = NULL,
-    pages_found = NULL, pages_missing = NULL, expected_rows = NULL, stalled = false
+SET sync_field = NULL, selected = '{}', wanted = '{}', covered = '{}', watermark = NULL, watermark_at = NULL, settled = NULL, overlap = NULL,
+    due = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0, full_since = NULL, by_date = false, span = NULL,
+    window_rows = NULL, pages_found = NULL, pages_missing = NULL, expected_rows = NULL, witnesses = '[]', stalled = false
 WHERE j.job_id = job
+$$;
+
+-- Of the rows with these keys, twenty at most, and the first, that are in a target.
+CREATE FUNCTION crisp_sync_surviving(target regclass, keys text[], witnesses jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    surviving jsonb;
+BEGIN
+    EXECUTE (SELECT format('SELECT jsonb_agg(x.witness ORDER BY x.number)
+                            FROM (SELECT w.value AS witness, min(w.number) AS number
+                                  FROM jsonb_array_elements($1) WITH ORDINALITY w (value, number), jsonb_to_record(w.value) AS k (%s)
+                                  WHERE EXISTS (SELECT FROM ONLY %s t WHERE %s)
+                                  GROUP BY w.value ORDER BY 2 LIMIT 20) x',
+                           string_agg(format('%I %s', c.name, c.type), ', '), target,
+                           string_agg(format('t.%1$I = k.%1$I', c.name), ' AND '))
+             FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys))
+    INTO surviving USING witnesses;
+    RETURN coalesce(surviving, '[]');
+END
+$$;
+
+-- Whether what a job has stored is gone from its target: most of the rows that it has kept in mind.  Rows of others, or some that
+-- somebody has deleted, say nothing; nor does their number, since each of several jobs has a part of them.
+CREATE FUNCTION crisp_sync_lost(target regclass, keys text[], witnesses jsonb)
+RETURNS boolean
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT jsonb_array_length(@extschema@.crisp_sync_surviving(target, keys, witnesses)) * 2 < jsonb_array_length(witnesses)
 $$;
 
 -- Whether a target has no rows; those of tables that inherit from it don't count.
@@ -92,11 +131,21 @@ BEGIN
         RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', work.source, work.target, job.sync_field, field
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = format('SELECT crisp_sync_reset(%L, %L) forgets that, and the next run fetches all again.', work.source, work.target);
-    ELSIF job.watermark IS NOT NULL AND job.rows_fetched > 0 AND @extschema@.crisp_sync_is_empty(work.target) THEN
-        -- Somebody has emptied the copy, so what is known of it isn't true any more.
-        RAISE NOTICE 'table "%" is empty, so all is fetched again', work.target;
+    ELSIF @extschema@.crisp_sync_lost(work.target, work.keys, job.witnesses) THEN
+        IF @extschema@.crisp_sync_is_empty(work.target) THEN
+            RAISE NOTICE 'table "%" is empty, so all is fetched again', work.target;
+        ELSE
+            RAISE NOTICE 'rows of "%" are gone from "%", so all is fetched again', work.source, work.target;
+        END IF;
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
+    ELSIF (job.dates_field IS NULL) <> (work.dates_field IS NULL) AND job.selected <> '{}' THEN
+        -- What was covered was by a date that the table had then, or hasn't any more.
+        job.wanted := CASE WHEN work.dates_field IS NULL THEN '{}' ELSE '{(,)}' END;
+        job.covered := '{}';
+        job.watermark := NULL;
+        job.settled := NULL;
+        job.due := CASE WHEN work.dates_field IS NULL THEN '-infinity'::timestamptz END;
     END IF;
     job.sync_field := field;
     RETURN job;
@@ -135,7 +184,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM @extschema@.crisp_sync_check_target(work.target);
         RAISE EXCEPTION 'the sync of "%" into "%" was dropped while it ran', work.source, work.target USING ERRCODE = 'undefined_object';
-    ELSIF work.inserted > 0 AND @extschema@.crisp_sync_is_empty(work.target) THEN
+    ELSIF @extschema@.crisp_sync_lost(work.target, work.keys, job.witnesses) THEN
         RAISE EXCEPTION 'table "%" was emptied while it was filled', work.target
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
     END IF;
@@ -143,62 +192,212 @@ BEGIN
 END
 $$;
 
--- What a run is to fetch by its sync_field, besides what is left of earlier ones; NULL for nothing.
---
--- It looks back by overlap, as a row may come into Crisp's index that much later than its date says.  A look that
--- begins when that time has passed since the watermark was seen finds them all: what it is to read is in the gaps, or read in
--- this run, so that the next look need not go back behind the watermark.  Otherwise many changes of one moment would be read in every run.
-CREATE FUNCTION crisp_sync_wanted(work crisp_sync_work, INOUT job crisp_sync_job, OUT wanted tstzrange)
+-- What is uncovered of what is wanted.
+CREATE FUNCTION crisp_sync_gaps(job crisp_sync_job)
+RETURNS tstzmultirange
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT job.wanted - job.covered
+$$;
+
+-- What a run is to look at again, and at what is newer: a row may come into Crisp's index later than its date says, by overlap at most.
+-- NULL when nothing is known yet.
+CREATE FUNCTION crisp_sync_look(job crisp_sync_job)
+RETURNS tstzrange
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN job.settled >= job.watermark - job.overlap THEN tstzrange(job.settled, NULL, '()')
+            WHEN job.watermark IS NOT NULL THEN tstzrange(date_trunc('milliseconds', job.watermark - job.overlap), NULL) END
+$$;
+
+-- Where rows may be by the date, that are in these ranges by sync_field.
+CREATE FUNCTION crisp_sync_places(work crisp_sync_work, ranges tstzmultirange)
+RETURNS tstzmultirange
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN work.dates_field IS NULL THEN '{}'
+            WHEN work.sync_field = work.dates_field OR isempty(ranges) THEN ranges
+            WHEN work.way = 'dates' THEN tstzmultirange(tstzrange(lower(ranges), NULL, CASE WHEN lower_inc(ranges) THEN '[)' ELSE '()' END))
+            ELSE '{(,)}' END
+$$;
+
+-- What a call wants, on top of what earlier ones have left, where windows find it.
+CREATE FUNCTION crisp_sync_want_dates(INOUT work crisp_sync_work, INOUT job crisp_sync_job, part tstzrange, look tstzrange, grows boolean)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET DateStyle = 'ISO'
+SET TimeZone = 'UTC'
+AS $$
+DECLARE
+    gaps CONSTANT tstzmultirange := @extschema@.crisp_sync_gaps(job);
+    places CONSTANT tstzmultirange := @extschema@.crisp_sync_places(work, tstzmultirange(part));
+    is_same CONSTANT boolean := work.sync_field = work.dates_field;
+    -- The range of an earlier call with that reference is not yet done.
+    continues boolean := coalesce(part IS NULL OR (job.pass_condition = work.condition AND
+        CASE work.condition WHEN 'newer' THEN job.pass_reference <= work.reference ELSE job.pass_reference >= work.reference END), false);
+BEGIN
+    IF work.way = 'all' THEN
+        -- Begin anew when all was read.
+        continues := continues AND gaps <> '{}' AND NOT grows;
+        job.wanted := '{(,)}';
+        job.covered := CASE WHEN continues THEN job.covered ELSE '{}' END;
+    ELSIF part IS NULL THEN
+        IF NOT grows AND NOT is_same AND gaps = '{}' AND job.full_since IS NULL AND look IS NOT NULL THEN
+            -- All that there was is there, so what comes is what has begun since, say, and not what has changed.
+            work.looked := true;
+            work.kept := concat_ws(' AND ', work.kept, format('%%1$s >= %L::timestamptz', lower(look)));
+        END IF;
+        job.wanted := job.wanted + @extschema@.crisp_sync_places(work, job.selected);
+        job.covered := CASE WHEN grows AND NOT is_same THEN '{}' ELSE job.covered END;
+    ELSE
+        continues := continues AND gaps && places;
+        job.wanted := job.wanted + CASE WHEN work.condition = 'older' THEN places ELSE @extschema@.crisp_sync_places(work, job.selected) END;
+        job.covered := CASE WHEN continues THEN job.covered ELSE job.covered - places END;
+        work.range := range_merge(places);
+        IF work.condition = 'newer' AND work.reference <= job.watermark THEN
+            -- Nothing that the run would look back at is stepped over.
+            work.range := range_merge(work.range, look);
+        END IF;
+    END IF;
+    IF part IS NOT NULL AND NOT continues THEN
+        job.pass_condition := work.condition;
+        job.pass_reference := work.reference;
+    END IF;
+    IF look IS NOT NULL AND upper_inf(work.range) THEN
+        job.covered := job.covered - tstzmultirange(look);
+    END IF;
+END
+$$;
+
+-- The same where changes are read by sync_field.
+CREATE FUNCTION crisp_sync_want_changes(INOUT work crisp_sync_work, INOUT job crisp_sync_job, part tstzrange, look tstzrange, grows boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    is_new boolean := job.watermark IS NULL AND job.gaps = '{}';
-    since timestamptz;
-    -- The range of an earlier call with that reference is not yet done.
-    continues boolean := coalesce(job.gaps <> '{}' AND job.pass_condition = work.condition AND
-        CASE work.condition WHEN 'newer' THEN job.pass_reference <= work.reference ELSE job.pass_reference >= work.reference END, false);
+    is_dated CONSTANT boolean := work.dates_field IS NOT NULL;
+    has_gaps CONSTANT boolean := @extschema@.crisp_sync_gaps(job) <> '{}';
+    since timestamptz := CASE WHEN lower_inc(look) THEN lower(look) ELSE lower(look) + interval '1 microsecond' END;
+BEGIN
+    IF is_dated AND work.condition = 'older' AND part IS NOT NULL THEN
+        IF NOT coalesce(has_gaps AND job.pass_condition = 'older' AND job.pass_reference >= work.reference, false) THEN
+            job.covered := '{}';
+            job.pass_condition := work.condition;
+            job.pass_reference := work.reference;
+        END IF;
+        job.wanted := '{(,)}';
+        RETURN;
+    ELSIF is_dated AND has_gaps AND job.pass_condition = 'all' THEN
+        -- Changes are more than a call may ask for, and come after all was read again.
+        job.covered := CASE WHEN grows THEN '{}' ELSE job.covered END;
+        RETURN;
+    ELSIF is_dated AND part IS NULL AND (grows OR (job.watermark IS NULL AND job.due IS NULL AND NOT has_gaps)) THEN
+        job.wanted := '{(,)}';
+        job.covered := '{}';
+    ELSIF NOT is_dated AND (work.way = 'all' OR job.full_since IS NOT NULL OR work.condition = 'older' OR (part IS NULL AND (grows OR look IS NULL))) THEN
+        since := coalesce(CASE WHEN part IS NULL THEN lower(job.selected) END, '-infinity');
+    END IF;
+    IF part IS NOT NULL AND work.condition = 'newer' AND since IS DISTINCT FROM '-infinity' THEN
+        since := CASE WHEN work.reference <= job.watermark THEN least(work.reference, since) ELSE work.reference END;
+    END IF;
+    job.due := least(job.due, since);
+    IF job.due IS NOT NULL THEN
+        work.changes := tstzrange(job.due, NULL);
+    END IF;
+END
+$$;
+
+-- What a call wants.
+CREATE FUNCTION crisp_sync_want(INOUT work crisp_sync_work, INOUT job crisp_sync_job)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET DateStyle = 'ISO'
+SET TimeZone = 'UTC'
+AS $$
+DECLARE
+    part CONSTANT tstzrange := CASE WHEN work.reference IS NULL THEN NULL
+                                    WHEN work.condition = 'older' THEN tstzrange(NULL, work.reference, '()')
+                                    ELSE tstzrange(work.reference, NULL, '()') END;
+    look tstzrange;
+    before tstzmultirange := job.selected;
+    step interval := coalesce((SELECT k.step FROM @extschema@.crisp_sync_kind(work.list, coalesce(work.dates_field, work.sync_field)) k), '0');
+    settled timestamptz;
+    result record;
 BEGIN
     IF work.overlap > job.overlap THEN
         job.settled := NULL;
     END IF;
     job.overlap := work.overlap;
-    since := greatest(date_trunc('milliseconds', job.watermark - work.overlap), job.settled, job.reaches_to);
-    wanted := tstzrange(nullif(since, '-infinity'), NULL, '(]');
+    look := @extschema@.crisp_sync_look(job);
+
+    job.selected := CASE WHEN part IS NOT NULL THEN job.selected + tstzmultirange(part)
+                         WHEN upper_inf(job.selected) THEN job.selected
+                         ELSE '{(,)}' END;
     IF work.mode = 'full' AND job.full_since IS NULL THEN
-        job.expected_rows := NULL;
-        job.pages_found := NULL;
-        job.pages_missing := NULL;
         job.full_since := clock_timestamp();
-        job.reaches_to := '-infinity';
+        job.selected := '{(,)}';
+        job.wanted := CASE WHEN work.dates_field IS NULL THEN '{}' ELSE '{(,)}' END;
+        job.covered := '{}';
         job.pass_condition := NULL;
         job.pass_reference := NULL;
         job.pass_rows := 0;
-        job.gaps := CASE WHEN work.dates_field IS NOT NULL THEN ARRAY[tstzrange(NULL, NULL)] ELSE '{}' END;
+        job.expected_rows := NULL;
+        job.pages_found := NULL;
+        job.pages_missing := NULL;
+        before := '{(,)}';
     END IF;
-    IF work.reference IS NULL THEN
-        RETURN;
+    work.found := @extschema@.crisp_sync_gaps(job);
+    work.range := tstzrange(NULL, NULL);
+    IF job.selected <> '{(,)}' AND work.sync_field IS DISTINCT FROM work.dates_field THEN
+        work.kept := format('%%1$s <@ %L::tstzmultirange', job.selected);
     END IF;
 
-    IF work.condition = 'older' THEN
-        wanted := CASE WHEN NOT continues
-                       THEN tstzrange(NULL, date_trunc('milliseconds', work.reference - interval '1 microsecond'), '(]') END;
-        job.watermark := coalesce(job.watermark, least(work.reference, work.started_at));
-        IF work.reference >= job.reaches_to THEN
-            job.reaches_to := '-infinity';
-        END IF;
+    IF work.dates_field IS NULL OR work.way = 'order' THEN
+        result := @extschema@.crisp_sync_want_changes(work, job, part, look, NOT job.selected <@ before);
     ELSE
-        IF NOT continues THEN
-            -- A reference just before the watermark must not let the run step over what it would look back at.
-            wanted := tstzrange(CASE WHEN work.reference <= job.watermark THEN least(date_trunc('milliseconds', work.reference), since)
-                                     ELSE date_trunc('milliseconds', work.reference) END, NULL, '(]');
-        END IF;
-        job.reaches_to := CASE WHEN is_new THEN work.reference ELSE least(job.reaches_to, work.reference) END;
+        result := @extschema@.crisp_sync_want_dates(work, job, part, look, NOT job.selected <@ before);
     END IF;
-    IF NOT continues THEN
-        job.pass_condition := work.condition;
-        job.pass_reference := work.reference;
+    work := result.work;
+    job := result.job;
+
+    -- A look that begins when overlap has passed since the watermark was seen finds all that came late: what it is to read is
+    -- uncovered, or due, so that the next one need not go back behind the watermark.  Otherwise many changes of one moment would
+    -- be read in every run.
+    IF part IS NULL AND job.watermark_at + work.overlap + step <= work.started_at AND (work.way <> 'order' OR work.changes IS NOT NULL) THEN
+        settled := job.watermark;
+        work.adapted := coalesce(settled > coalesce(job.settled, '-infinity'), false) AND work.found && look;
+        job.settled := greatest(settled, job.settled);
     END IF;
+    IF part IS NOT NULL THEN
+        work.found := '{}';
+    END IF;
+    work.phase := CASE WHEN work.changes IS NOT NULL THEN 'changes' ELSE 'history' END;
+END
+$$;
+
+-- Tell of columns that are not copied, when there are others than before.
+CREATE FUNCTION crisp_sync_tell_columns(work crisp_sync_work, told text[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most CONSTANT integer := 5;
+    number CONSTANT integer := cardinality(work.missing);
+BEGIN
+    IF work.missing <@ told THEN
+        RETURN;
+    END IF;
+    RAISE NOTICE 'table "%" has no column for %', work.target,
+        @extschema@.crisp_sync_list(work.missing[1:CASE WHEN number > most THEN most - 2 ELSE most END])
+        || CASE WHEN number > most THEN format(', and %s more', number - most + 2) ELSE '' END
+        USING DETAIL = 'What these columns of the source hold is not copied.',
+            HINT = CASE WHEN number > most
+                        THEN format('SELECT crisp_sync_add_columns(%L, %L) writes the ALTER TABLE that adds them.', work.source::text, work.target::text)
+                        ELSE @extschema@.crisp_sync_add_columns(work.source, work.target) END;
 END
 $$;
 
@@ -209,11 +408,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     catalog record := @extschema@.crisp_sync_source(work.source);
-    list record := @extschema@.crisp_sync_source(work.list);
     job @extschema@.crisp_sync_job;
-    wanted tstzrange;
     result record;
-    settling timestamptz;
     was_full boolean;
 BEGIN
     IF work.reference IS NOT NULL AND work.sync_field IS NULL THEN
@@ -221,7 +417,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'They have no times: each run reads all of them.';
     END IF;
     job := @extschema@.crisp_sync_find_job(work, catalog.resource);
-    work.found_gaps := job.gaps;
+    PERFORM @extschema@.crisp_sync_tell_columns(work, job.told_columns);
     IF job.full_since IS NOT NULL AND NOT @extschema@.crisp_sync_is_full(work.source, work.target) THEN
         -- What it has seen isn't known any more, as after a restore: it begins anew.
         job.full_since := NULL;
@@ -231,39 +427,15 @@ BEGIN
         work.condition := 'newer';
     END IF;
     was_full := job.full_since IS NOT NULL;
-    IF work.reference IS NULL AND job.watermark_at + work.overlap <= work.started_at THEN
-        settling := job.watermark;
-    END IF;
-    result := @extschema@.crisp_sync_wanted(work, job);
-    job := result.job;
-    wanted := result.wanted;
     work.by_date := job.by_date;
-    work.span := job.span;
+    -- No span is longer than what is read with ease, whatever was noted of one.
+    work.span := least(job.span, interval '10 years');
     work.window_rows := job.window_rows;
     work.first_window_rows := job.window_rows;
-    IF work.reference IS NOT NULL OR (job.full_since IS NOT NULL AND NOT was_full) THEN
-        work.found_gaps := '{}';
-    END IF;
-
-    IF work.dates_field IS NULL THEN
-        work.changes := CASE WHEN job.full_since IS NULL AND work.sync_field IS NOT NULL THEN wanted ELSE tstzrange(NULL, NULL) END;
-    ELSIF work.sync_field = work.dates_field THEN
-        -- What is settled with this run is not read again in the next one, which then gets further.
-        work.adapted := coalesce(settling > coalesce(job.settled, '-infinity'), false)
-            AND EXISTS (SELECT FROM unnest(work.found_gaps) g (range) WHERE g.range && wanted);
-        job.gaps := @extschema@.crisp_sync_merge(job.gaps || wanted);
-        job.settled := coalesce(settling, job.settled);
-    ELSIF job.watermark IS NULL AND work.reference IS NULL THEN
-        job.gaps := @extschema@.crisp_sync_merge(job.gaps || tstzrange(NULL, NULL));
-    ELSIF job.gaps = '{}' OR job.pass_condition IS DISTINCT FROM 'all' THEN
-        work.changes := wanted;
-    END IF;     -- else changes take more than a call may ask for, and come after all was read again
+    result := @extschema@.crisp_sync_want(work, job);
+    work := result.work;
+    job := result.job;
     work.probes := @extschema@.crisp_sync_probes(work, job);
-    IF work.changes IS NOT NULL THEN
-        work.settling := settling;
-        -- All of a list, or what the dates of the API bound anyway, costs no more when it's read by date.
-        work.exact_changes := work.dates_field IS NOT NULL AND NOT work.by_date AND (list.dates_follow_changes OR lower_inf(work.changes));
-    END IF;
 
     INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
     VALUES (job.job_id, work.mode, work.started_at)
@@ -276,10 +448,10 @@ BEGIN
         daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),
         rows_per_request = CASE WHEN work.argument IS NULL THEN greatest(1, work.per_page - 1) ELSE 1 END,
         deleted = CASE WHEN work.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted ELSE job.deleted END,
-        full_since = job.full_since, reaches_to = job.reaches_to, pass_condition = job.pass_condition,
-        pass_reference = job.pass_reference, pass_rows = job.pass_rows, gaps = job.gaps, watermark = job.watermark,
+        full_since = job.full_since, selected = job.selected, wanted = job.wanted, covered = job.covered, due = job.due,
+        pass_condition = job.pass_condition, pass_reference = job.pass_reference, pass_rows = job.pass_rows, watermark = job.watermark,
         settled = job.settled, overlap = job.overlap, expected_rows = job.expected_rows, pages_found = job.pages_found,
-        pages_missing = job.pages_missing, stalled = false, last_run_id = work.run_id
+        pages_missing = job.pages_missing, told_columns = work.missing, stalled = false, last_run_id = work.run_id
     WHERE j.job_id = work.job_id;
     PERFORM @extschema@.crisp_sync_prune(work.job_id);
 END
@@ -295,16 +467,4 @@ DELETE FROM @extschema@.crisp_sync_my_log l
 WHERE l.job_id = job
   AND l.run_id <= (SELECT o.run_id FROM @extschema@.crisp_sync_my_log o WHERE o.job_id = job ORDER BY o.run_id DESC OFFSET 10000 LIMIT 1)
   AND l.run_id <> coalesce((SELECT max(f.run_id) FROM @extschema@.crisp_sync_my_log f WHERE f.job_id = job AND f.outcome = 'failed'), 0)
-$$;
-
--- The watermark of a job when a range was read in which a date is the newest (NULL: it had no rows): that date, or the
--- start of the run by the clock that's behind, unless something lies between the range and what was read before.
-CREATE FUNCTION crisp_sync_advance(work crisp_sync_work, job crisp_sync_job, range tstzrange, newest timestamptz)
-RETURNS timestamptz
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT CASE WHEN newest IS NOT NULL
-                 AND (job.watermark IS NULL OR (upper_inf(range) AND (lower_inf(range) OR lower(range) <= greatest(job.watermark, job.settled))))
-            THEN greatest(job.watermark, least(newest, work.started_at)) ELSE job.watermark END
 $$;

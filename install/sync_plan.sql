@@ -17,6 +17,10 @@ CREATE TYPE crisp_sync_work AS (
     list_key text,              -- of the parent; or NULL
     sync_field text,            -- column of the list by which changes are found; or NULL
     dates_field text,           -- column of the list that windows go by; or NULL
+    way text,                   -- how changes are found: dates, as they are later than all that was covered; order, by
+                                -- sync_field from the newest on; all, where each run reads all
+    details text[],             -- columns that a request for each row brings, where the list is read for others first; or NULL
+    missing text[],             -- columns of the source that the target lacks
     per_page integer,
     mode text,
     condition text,
@@ -26,12 +30,16 @@ CREATE TYPE crisp_sync_work AS (
     first_request bigint,       -- requests of the statement when the run began
     last_request bigint,        -- most that it may have made in the end; NULL for any number
     phase text,                 -- changes, history, closing; in the end: end, exhausted, failed
-    top boolean,                -- nothing has been seen yet that could become the watermark
-    changes tstzrange,          -- of sync_field, where that isn't what windows go by; NULL for none
+    range tstzrange,            -- of dates_field, that the call is about
+    changes tstzrange,          -- what is to be read besides windows: changes by sync_field, or a list without dates; NULL for nothing
+    passes integer,             -- over these changes, so far,
+    versions text[],            -- what they have brought,
+    newest timestamptz,         -- what was newest before the last of them began; of sync_field
+    pass_requests bigint,       -- and what that has taken
+    kept text,                  -- condition for rows that the copy is to have, over the alias f; NULL for all
+    looked boolean,             -- what has moved since the run began needs no look of its own
     by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
-    exact_changes boolean,      -- changes come by dates, so that none is lost and one statement does
-    settling timestamptz,       -- what is settled when changes have been read; NULL for nothing
-    found_gaps tstzrange[],     -- what earlier runs had left
+    found tstzmultirange,       -- what earlier runs had left
     adapted boolean,            -- the next run has another way to go on, after a failure of this one
     probes integer,             -- requests that are kept for the estimate of what is left
     window_rows integer,        -- rows of the parent that a window asks for at most; NULL: as many as usual
@@ -45,46 +53,60 @@ CREATE TYPE crisp_sync_work AS (
     deleted bigint
 );
 
--- How a time column of a relation is read, as a timestamptz: an expression in which % is the column.
-CREATE FUNCTION crisp_sync_time(relation regclass, name text, prefix text)
-RETURNS text
-LANGUAGE plpgsql STABLE
+-- What a column holds a time as: timestamp with or without time zone, or bigint, whatever domain or precision; NULL where it can't.
+-- Step: what two times may differ by, and yet look the same.
+CREATE FUNCTION crisp_sync_kind(relation regclass, name text, OUT kind text, OUT step interval)
+LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    type text := (SELECT c.type FROM @extschema@.crisp_sync_columns(relation) c WHERE c.name = crisp_sync_time.name);
-    reference text := prefix || quote_ident(name);
-BEGIN
-    RETURN CASE type
-        WHEN 'timestamp with time zone' THEN reference
-        WHEN 'timestamp without time zone' THEN format('(%s AT TIME ZONE ''UTC'')', reference)
-        WHEN 'bigint' THEN format('(''1970-01-01 00:00:00+00''::timestamptz + %s * interval ''1 millisecond'')', reference)
-        END;
-END
+WITH RECURSIVE base (type, typmod) AS (
+    SELECT a.atttypid, a.atttypmod FROM pg_attribute a
+    WHERE a.attrelid = relation AND a.attname = crisp_sync_kind.name AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
+SELECT CASE WHEN b.type IN ('timestamptz'::regtype, 'timestamp'::regtype, 'bigint'::regtype) THEN b.type::regtype::text END,
+       CASE WHEN b.typmod BETWEEN 0 AND 2 THEN interval '1 second' ELSE interval '1 millisecond' END
+FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd'
 $$;
 
--- The condition that a time column is in (lower, upper], whose bounds are the parameters $1 and $2; a bound
+-- A time column of a relation as a timestamptz: an expression; NULL if it holds no times.
+CREATE FUNCTION crisp_sync_time(relation regclass, name text, prefix text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE k.kind
+    WHEN 'timestamp with time zone' THEN prefix || quote_ident(name)
+    WHEN 'timestamp without time zone' THEN format('(%s%I AT TIME ZONE ''UTC'')', prefix, name)
+    WHEN 'bigint' THEN format('(''1970-01-01 00:00:00+00''::timestamptz + %s%I * interval ''1 millisecond'')', prefix, name)
+    END
+FROM @extschema@.crisp_sync_kind(relation, name) k
+$$;
+
+-- The condition that a time column is in a range, whose bounds are the parameters $1 and $2; a bound
 -- that isn't finite is left out.  What else it says is always true, but only PostgreSQL knows: so pages are as
 -- large as they can be, and not fitted to a LIMIT.
-CREATE FUNCTION crisp_sync_within(relation regclass, name text, lower timestamptz, upper timestamptz)
+CREATE FUNCTION crisp_sync_within(relation regclass, name text, range tstzrange)
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    type text := (SELECT c.type FROM @extschema@.crisp_sync_columns(relation) c WHERE c.name = crisp_sync_within.name);
-    bound text := CASE type
+    kind text := (SELECT k.kind FROM @extschema@.crisp_sync_kind(relation, name) k);
+    bound text := CASE kind
         WHEN 'timestamp with time zone' THEN '%s'
         WHEN 'timestamp without time zone' THEN '(%s AT TIME ZONE ''UTC'')'
-        WHEN 'bigint' THEN 'round(date_part(''epoch'', %s) * 1000)::bigint'
+        WHEN 'bigint' THEN '(extract(epoch FROM %s) * 1000)'
         END;
+    lower text := format(CASE WHEN kind <> 'bigint' THEN bound WHEN lower_inc(range) THEN 'ceil' || bound || '::bigint' ELSE 'floor' || bound || '::bigint' END, '$1');
+    upper text := format(CASE WHEN kind <> 'bigint' THEN bound WHEN upper_inc(range) THEN 'floor' || bound || '::bigint' ELSE 'ceil' || bound || '::bigint' END, '$2');
     conditions text[] := ARRAY['s.tableoid <> 0'];
 BEGIN
-    IF isfinite(lower) THEN
-        conditions := conditions || format('s.%I > ' || bound, name, '$1');
+    IF isfinite(lower(range)) THEN
+        conditions := conditions || format('s.%I %s %s', name, CASE WHEN lower_inc(range) THEN '>=' ELSE '>' END, lower);
     END IF;
-    IF isfinite(upper) THEN
-        conditions := conditions || format('s.%I <= ' || bound, name, '$2');
+    IF isfinite(upper(range)) THEN
+        conditions := conditions || format('s.%I %s %s', name, CASE WHEN upper_inc(range) THEN '<=' ELSE '<' END, upper);
     END IF;
     RETURN array_to_string(conditions, ' AND ');
 END
@@ -101,7 +123,7 @@ DECLARE
     candidates text[] := ARRAY(
         SELECT c.name FROM @extschema@.crisp_sync_columns(list) c
         WHERE @extschema@.crisp_sync_time(list, c.name, '') IS NOT NULL
-          AND (c.type <> 'bigint' OR c.name = ANY (times)));
+          AND ((SELECT k.kind FROM @extschema@.crisp_sync_kind(list, c.name) k) <> 'bigint' OR c.name = ANY (times)));
     found text := times[array_position(time_paths, field)];
 BEGIN
     IF field = ANY (candidates) THEN
@@ -206,6 +228,17 @@ BEGIN
             work.dates_field := NULL;
         END IF;
     END IF;
+    work.way := CASE WHEN work.sync_field IS NULL THEN 'all'
+                     WHEN work.sync_field = ANY (catalog.bounded) THEN CASE WHEN work.dates_field IS NULL THEN 'order' ELSE 'dates' END
+                     WHEN work.sync_field = ANY (catalog.ordered) THEN 'order'
+                     ELSE 'all' END;
+    -- Rows that change without their time come with the list, for no request more; their details don't.
+    IF work.list = work.source AND work.sync_field IS NOT NULL AND work.way = 'all' AND work.dates_field IS NULL AND catalog.has_details THEN
+        work.details := ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(work.source) c WHERE c.name <> ALL (catalog.listed));
+        IF work.details = '{}' OR NOT catalog.keys <@ catalog.listed OR work.sync_field <> ALL (catalog.listed) THEN
+            work.details := NULL;
+        END IF;
+    END IF;
 END
 $$;
 
@@ -289,11 +322,10 @@ BEGIN
     PERFORM @extschema@.crisp_sync_check_target(target_table);
     PERFORM @extschema@.crisp_sync_check_keys(target_table, catalog.keys, work.argument, work.keys_repeat);
     PERFORM @extschema@.crisp_sync_check_marks(target_table, deleted = 'mark' AND (mode = 'full' OR work.argument IS NOT NULL));
-    IF mode = 'full' THEN
-        PERFORM @extschema@.crisp_sync_check_shared(source, target_table);
-    END IF;
+    PERFORM @extschema@.crisp_sync_check_shared(source, target_table, mode);
     work.target := target_table;
     work.columns := @extschema@.crisp_sync_match_columns(source, target_table, catalog.asked);
+    work.missing := @extschema@.crisp_sync_missing_columns(source, target_table, catalog.asked);
     PERFORM @extschema@.crisp_sync_check_types(source, target_table, work.columns);
     IF catalog.changed[1] = ANY (work.columns) THEN
         work.guard := catalog.changed[1];
@@ -303,11 +335,11 @@ BEGIN
     work.condition := condition;
     work.reference := reference;
     work.overlap := overlap;
-    work.phase := 'changes';
-    work.top := true;
+    work.passes := 0;
+    work.versions := '{}';
+    work.looked := work.way <> 'dates' OR work.sync_field = work.dates_field;
     work.by_date := false;
     work.adapted := false;
-    work.exact_changes := false;
     work.probes := 0;
     work.unbounded := false;
     work.windows := 0;

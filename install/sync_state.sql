@@ -5,7 +5,29 @@
 CREATE SEQUENCE crisp_sync_job_seq;
 CREATE SEQUENCE crisp_sync_run_seq;
 
--- Everything that was updated up to the watermark is in the target, but for the gaps.
+-- What a job knows: ranges of the date by which its list is read (what Crisp's filter_date_* bound: the update of conversations,
+-- the creation of profiles), changed in the transaction that stores the rows they speak of.
+--
+--   selected  the rows that the copy is for, by sync_field: what calls have asked for so far
+--   wanted    where these are, by the date
+--   covered   what the copy has of that
+--
+-- A copy is up to date when nothing wanted is uncovered, no change is due, and no full load is under way.
+--
+-- What covered promises: each selected row whose date lay in the range when it was read is in the copy, as it was then or later.
+-- Rows may be deleted at Crisp since; that an incremental sync doesn't tell.  A promise can be broken in these ways, and no other:
+--
+-- 1. A row is changed.  Where its date follows changes (conversations), the row then has a date of after that.  No range is
+--    covered beyond the newest date of its first answer, or the start of the run, whichever is earlier, that moment excluded: so
+--    the new date is not in it.  What was read beyond is no longer wanted: the next call wants it anew, by selected.
+-- 2. A row comes into Crisp's index late, with a date in the range.  So each run takes back what is covered of the last overlap
+--    before the watermark, until one has looked back when that time had passed (settled).
+-- 3. A row is changed and keeps its date (profiles).  Then changes are read by sync_field, in Crisp's order: all since the watermark, which
+--    was at most the newest of the first answer when covered was empty, at once or not at all.  Those that are to be
+--    read are due, from that moment on, until they have been.  If they are too many for a call, all is uncovered.
+-- 4. More rows are selected, by a reference, say: what these may lie in is uncovered.
+-- 5. Rows are taken from the copy: witnesses tell, see crisp_sync_lost().
+-- 6. Crisp can be asked for changes in neither way.  Then each run begins with nothing covered.
 CREATE TABLE crisp_sync_job (
     job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('@extschema@.crisp_sync_job_seq'::pg_catalog.regclass),
     source regclass NOT NULL,
@@ -14,12 +36,14 @@ CREATE TABLE crisp_sync_job (
     sync_field text,
     dates_field text,
     mode text NOT NULL DEFAULT 'incremental',
+    selected tstzmultirange NOT NULL DEFAULT '{}',
+    wanted tstzmultirange NOT NULL DEFAULT '{}',
+    covered tstzmultirange NOT NULL DEFAULT '{}',
     watermark timestamptz,
     watermark_at timestamptz,
     settled timestamptz,
     overlap interval,
-    gaps tstzrange[] NOT NULL DEFAULT '{}',
-    reaches_to timestamptz NOT NULL DEFAULT '-infinity',
+    due timestamptz,
     pass_condition text,
     pass_reference timestamptz,
     pass_rows bigint NOT NULL DEFAULT 0,
@@ -33,6 +57,9 @@ CREATE TABLE crisp_sync_job (
     expected_rows bigint,
     rows_per_request integer NOT NULL DEFAULT 49,
     daily_quota integer,
+    witnesses jsonb NOT NULL DEFAULT '[]',
+    told_columns text[] NOT NULL DEFAULT '{}',
+    told_keyless bigint NOT NULL DEFAULT 0,
     rows_fetched bigint NOT NULL DEFAULT 0,
     rows_inserted bigint NOT NULL DEFAULT 0,
     rows_updated bigint NOT NULL DEFAULT 0,
@@ -46,15 +73,17 @@ CREATE TABLE crisp_sync_job (
 
 COMMENT ON TABLE crisp_sync_job IS 'the jobs of crisp_sync(), and what each of them has still to fetch';
 COMMENT ON COLUMN crisp_sync_job.sync_field IS 'column of the source by which changes are found; NULL: there is none, and each run reads all';
-COMMENT ON COLUMN crisp_sync_job.dates_field IS 'column of the source that the gaps are about; NULL: the source is not read in windows';
-COMMENT ON COLUMN crisp_sync_job.watermark IS 'all changes up to here, by sync_field, are in the target or in the gaps';
+COMMENT ON COLUMN crisp_sync_job.dates_field IS 'column of the source that wanted and covered are about; NULL: the source is read as a whole, or by sync_field';
+COMMENT ON COLUMN crisp_sync_job.selected IS 'the rows that the copy is for, by sync_field';
+COMMENT ON COLUMN crisp_sync_job.wanted IS 'where they are to be looked for, by dates_field';
+COMMENT ON COLUMN crisp_sync_job.covered IS 'what the copy has of that, by dates_field';
+COMMENT ON COLUMN crisp_sync_job.watermark IS 'the newest moment that Crisp is known to have got to, of what is read first';
 COMMENT ON COLUMN crisp_sync_job.watermark_at IS 'by our clock: when Crisp was first seen to have got that far';
-COMMENT ON COLUMN crisp_sync_job.settled IS 'all rows with a date up to here are in the target or in the gaps, also those that came into the index late';
+COMMENT ON COLUMN crisp_sync_job.settled IS 'up to here, rows that came into the index late are in the copy, too, or uncovered';
 COMMENT ON COLUMN crisp_sync_job.overlap IS 'how far the last run looked back, which is what settled goes by';
-COMMENT ON COLUMN crisp_sync_job.gaps IS 'what is still to be fetched, by dates_field: lower bounds excluded, upper bounds included; newest first';
-COMMENT ON COLUMN crisp_sync_job.reaches_to IS 'how far back the target is to reach';
-COMMENT ON COLUMN crisp_sync_job.pass_condition IS 'condition of the call whose range is still in the gaps; all: changes took more than one may ask for';
-COMMENT ON COLUMN crisp_sync_job.pass_rows IS 'rows fetched since the gaps were last empty';
+COMMENT ON COLUMN crisp_sync_job.due IS 'changes by sync_field from here on are to be read; NULL: none, or those that come with wanted';
+COMMENT ON COLUMN crisp_sync_job.pass_condition IS 'condition of the call whose range is not yet covered; all: changes took more than one may ask for';
+COMMENT ON COLUMN crisp_sync_job.pass_rows IS 'rows fetched since all was last covered';
 COMMENT ON COLUMN crisp_sync_job.full_since IS 'start of a full load that is not finished';
 COMMENT ON COLUMN crisp_sync_job.deleted IS 'what it does with rows that are gone: delete or mark';
 COMMENT ON COLUMN crisp_sync_job.by_date IS 'Crisp did not keep the order that it was asked for, so the source is read by spans of time';
@@ -62,6 +91,9 @@ COMMENT ON COLUMN crisp_sync_job.span IS 'such a span that fits a page, as a rul
 COMMENT ON COLUMN crisp_sync_job.window_rows IS 'rows of the parent that a window may ask for, since more took too many requests; NULL: as usual';
 COMMENT ON COLUMN crisp_sync_job.pages_found IS 'the list has a page of this number ...';
 COMMENT ON COLUMN crisp_sync_job.pages_missing IS '... and none of this one';
+COMMENT ON COLUMN crisp_sync_job.witnesses IS 'keys of some rows that the job has stored: when most of them are gone, so is the copy';
+COMMENT ON COLUMN crisp_sync_job.told_columns IS 'columns of the source that the target lacks, of which a run has told';
+COMMENT ON COLUMN crisp_sync_job.told_keyless IS 'rows without a key, of which a run has told';
 COMMENT ON COLUMN crisp_sync_job.stalled IS 'the last run has not come further: its requests did not suffice';
 COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
 
@@ -153,9 +185,10 @@ GRANT SELECT ON crisp_sync_job, crisp_sync_log, crisp_sync_job_seq, crisp_sync_r
 -- Numbers are given out by the sequences alone: one that is made up would be in the way of others.
 GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_orphan TO PUBLIC;
 GRANT INSERT (source, target, resource),
-      UPDATE (sync_field, dates_field, mode, watermark, watermark_at, settled, overlap, gaps, reaches_to, pass_condition, pass_reference,
-              pass_rows, full_since, deleted, by_date, span, window_rows, pages_found, pages_missing, expected_rows, rows_per_request,
-              daily_quota, rows_fetched, rows_inserted, rows_updated, rows_deleted, requests, stalled, last_run_id, last_success)
+      UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, overlap, due, pass_condition,
+              pass_reference, pass_rows, full_since, deleted, by_date, span, window_rows, pages_found, pages_missing, expected_rows,
+              rows_per_request, daily_quota, witnesses, told_columns, told_keyless, rows_fetched, rows_inserted, rows_updated,
+              rows_deleted, requests, stalled, last_run_id, last_success)
 ON crisp_sync_my_job TO PUBLIC;
 GRANT INSERT (job_id, mode, started_at),
       UPDATE (ended_at, outcome, requests, windows, rows_fetched, rows_inserted, rows_updated, rows_deleted, progress_at)
@@ -172,6 +205,10 @@ CREATE FUNCTION crisp_sync_source(
     OUT asked text[],
     OUT dates text[],
     OUT dates_follow_changes boolean,
+    OUT bounded text[],
+    OUT ordered text[],
+    OUT listed text[],
+    OUT has_details boolean,
     OUT changed text[],
     OUT times text[],
     OUT time_paths text[],

@@ -19,22 +19,25 @@ CREATE VIEW crisp_sync_status AS
 SELECT j.source, j.target, j.mode, j.sync_field, j.watermark,
        CASE WHEN r.state = 'running' THEN 'running'
             WHEN j.stalled THEN 'stalled'
-            WHEN j.gaps <> '{}' OR j.full_since IS NOT NULL THEN 'unfinished'
+            WHEN g.is_left THEN 'unfinished'
             ELSE 'up to date' END AS state,
        r.pid,
-       CASE WHEN j.gaps = '{}' THEN j.reaches_to ELSE upper(j.gaps[1]) END AS reaches_back_to,
-       CASE WHEN j.gaps = '{}' AND NOT j.stalled THEN 1
-            WHEN j.gaps <> '{}' AND j.expected_rows > 0 AND j.pass_reference IS NULL THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
-       CASE WHEN j.gaps <> '{}' THEN e.requests_left
-            WHEN NOT j.stalled THEN 0 END AS requests_left,
-       CASE WHEN j.gaps <> '{}' THEN round(e.requests_left / j.daily_quota, 2)
-            WHEN NOT j.stalled THEN 0 END AS days_left,
+       CASE WHEN g.gaps = '{}' THEN coalesce(lower(j.selected), '-infinity') ELSE g.newest_end END AS reaches_back_to,
+       CASE WHEN NOT g.is_left AND NOT j.stalled THEN 1
+            WHEN g.gaps <> '{}' AND j.expected_rows > 0 AND j.pass_reference IS NULL THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
+       CASE WHEN g.gaps <> '{}' THEN e.requests_left
+            WHEN NOT g.is_left AND NOT j.stalled THEN 0 END AS requests_left,
+       CASE WHEN g.gaps <> '{}' THEN round(e.requests_left / j.daily_quota, 2)
+            WHEN NOT g.is_left AND NOT j.stalled THEN 0 END AS days_left,
        j.rows_fetched, j.rows_inserted, j.rows_updated, j.rows_deleted, j.requests,
        j.last_success, f.ended_at AS last_error_at, f.error AS last_error,
-       j.gaps, j.full_since
+       g.gaps, j.full_since
 FROM crisp_sync_job j
 JOIN pg_catalog.pg_class sc ON sc.oid = j.source
 JOIN pg_catalog.pg_class tc ON tc.oid = j.target
+CROSS JOIN LATERAL (
+    SELECT j.wanted - j.covered AS gaps, j.wanted - j.covered <> '{}' OR j.full_since IS NOT NULL OR j.due IS NOT NULL AS is_left,
+           (SELECT upper(u.range) FROM unnest(j.wanted - j.covered) u (range) ORDER BY u.range DESC LIMIT 1) AS newest_end) g
 LEFT JOIN crisp_sync_run r ON r.run_id = j.last_run_id
 LEFT JOIN LATERAL (
     SELECT ceil(greatest(j.expected_rows - j.pass_rows, 1)::numeric / j.rows_per_request) AS requests_left

@@ -197,53 +197,74 @@ BEGIN
 END
 $$;
 
--- The columns that source and target have in common.  What the target lacks is told with the
--- ALTER TABLE that adds it.
+-- The columns that source and target have in common.
 CREATE FUNCTION crisp_sync_match_columns(source regclass, target regclass, asked text[])
 RETURNS text[]
-LANGUAGE plpgsql
+LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    matched text[];
-    missing text[];
-    adding text;
-BEGIN
-    SELECT array_agg(s.name ORDER BY s.number) FILTER (WHERE t.insertable),
-           array_agg(s.name ORDER BY s.number) FILTER (WHERE t.name IS NULL),
-           string_agg(format('ADD COLUMN %I %s', s.name, s.type), ', ' ORDER BY s.number)
-               FILTER (WHERE t.name IS NULL)
-    INTO matched, missing, adding
-    FROM (SELECT c.name, c.type, c.number FROM @extschema@.crisp_sync_columns(source) c
-          WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
-          UNION ALL SELECT '_synced_at', 'timestamp with time zone', 32767) s
-    LEFT JOIN @extschema@.crisp_sync_columns(target) t ON t.name = s.name;
-
-    IF missing IS NOT NULL THEN
-        RAISE NOTICE 'table "%" has no column for %', target, @extschema@.crisp_sync_list(missing)
-            USING DETAIL = 'What these columns of the source hold is not copied.',
-                HINT = format('ALTER TABLE %s %s;', target, adding);
-    END IF;
-    RETURN matched;
-END
+SELECT array_agg(s.name ORDER BY s.number)
+FROM (SELECT c.name, c.number FROM @extschema@.crisp_sync_columns(source) c WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
+      UNION ALL SELECT '_synced_at', 32767) s
+JOIN @extschema@.crisp_sync_columns(target) t ON t.name = s.name AND t.insertable
 $$;
 
--- Raise an error when a full load would drop what another job has brought.
-CREATE FUNCTION crisp_sync_check_shared(source regclass, target regclass)
+-- Those that the target lacks.
+CREATE FUNCTION crisp_sync_missing_columns(source regclass, target regclass, asked text[])
+RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT ARRAY(SELECT s.name
+             FROM (SELECT c.name, c.number FROM @extschema@.crisp_sync_columns(source) c WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
+                   UNION ALL SELECT '_synced_at', 32767) s
+             WHERE s.name NOT IN (SELECT t.name FROM @extschema@.crisp_sync_columns(target) t)
+             ORDER BY s.number)
+$$;
+
+-- The ALTER TABLE that adds them; NULL where there are none.
+CREATE FUNCTION crisp_sync_add_columns(source regclass, target regclass)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT format('ALTER TABLE %s %s;', target,
+              string_agg(format('ADD COLUMN %I %s', m.name, coalesce(c.type, 'timestamp with time zone')), ', ' ORDER BY m.number))
+FROM @extschema@.crisp_sync_source(source) s
+CROSS JOIN unnest(@extschema@.crisp_sync_missing_columns(source, target, s.asked)) WITH ORDINALITY m (name, number)
+LEFT JOIN @extschema@.crisp_sync_columns(source) c ON c.name = m.name
+HAVING count(*) > 0
+$$;
+
+COMMENT ON FUNCTION crisp_sync_add_columns(regclass, regclass) IS 'an ALTER TABLE that adds the columns of a source that a target lacks';
+
+-- Raise an error when a full load would drop what another job has brought: this one or one that isn't finished, of either job.
+CREATE FUNCTION crisp_sync_check_shared(source regclass, target regclass, mode text)
 RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    other regclass;
+    other record;
 BEGIN
-    SELECT j.source INTO other FROM @extschema@.crisp_sync_job j
-    WHERE j.target = crisp_sync_check_shared.target AND j.source <> crisp_sync_check_shared.source;
-    IF FOUND THEN
-        RAISE EXCEPTION 'cannot replace "%": it is the target of "%", too', target, other
+    SELECT j.source, j.full_since IS NOT NULL AS is_full INTO other FROM @extschema@.crisp_sync_job j
+    WHERE j.target = crisp_sync_check_shared.target AND j.source <> crisp_sync_check_shared.source
+    ORDER BY j.full_since IS NOT NULL DESC LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF mode = 'full' OR EXISTS (SELECT FROM @extschema@.crisp_sync_job j
+                                WHERE j.target = crisp_sync_check_shared.target AND j.source = crisp_sync_check_shared.source
+                                  AND j.full_since IS NOT NULL) THEN
+        RAISE EXCEPTION 'cannot replace "%": it is the target of "%", too', target, other.source
             USING ERRCODE = 'object_in_use',
                 DETAIL = 'Rows of the other source would look as if they were gone from Crisp.',
                 HINT = 'Use a target of its own, or mode incremental.';
+    ELSIF other.is_full THEN
+        RAISE EXCEPTION 'cannot sync into "%": a full load of "%" is not finished', target, other.source
+            USING ERRCODE = 'object_in_use',
+                DETAIL = 'It would delete the rows of another source, as if they were gone from Crisp.',
+                HINT = format('Let it finish: CALL crisp_sync(%L, %L); or give it up with crisp_sync_reset.', other.source::text, target::text);
     END IF;
 END
 $$;

@@ -5,7 +5,7 @@
 -- What a statement has brought.
 CREATE TYPE crisp_sync_batch AS (
     listed bigint,              -- rows of the list
-    fetched bigint,             -- rows of the source
+    fetched bigint,             -- rows of the source that are to be kept
     inserted bigint,
     updated bigint,
     deleted bigint,
@@ -15,7 +15,9 @@ CREATE TYPE crisp_sync_batch AS (
     first_date timestamptz,     -- of the row that came first: all others were read then or later
     page_change timestamptz,    -- newest of sync_field, of rows that came with the first, where no row is left out
     in_order boolean,           -- of dates_field, newest first
-    keyless bigint              -- rows without a key, which can't be kept
+    keyless bigint,             -- rows without a key, which can't be kept
+    versions text[],            -- sync_field and key of each row of the list, which tell one version of it from another
+    sample jsonb                -- keys of some rows that were stored
 );
 
 CREATE FUNCTION crisp_sync_exchange(
@@ -24,27 +26,6 @@ CREATE FUNCTION crisp_sync_exchange(
 RETURNS crisp_sync_batch
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
-
--- Ranges of time without overlaps, newest first.
-CREATE FUNCTION crisp_sync_merge(ranges tstzrange[])
-RETURNS tstzrange[]
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    merged tstzrange[] := '{}';
-    next tstzrange;
-BEGIN
-    FOR next IN SELECT r.range FROM unnest(ranges) r (range) WHERE NOT isempty(r.range) ORDER BY r.range LOOP
-        IF merged[1] && next OR merged[1] -|- next THEN
-            merged[1] := merged[1] + next;
-        ELSE
-            merged := next || merged;
-        END IF;
-    END LOOP;
-    RETURN merged;
-END
-$$;
 
 -- How many requests the run has left; NULL for any number.
 CREATE FUNCTION crisp_sync_requests_left(work crisp_sync_work)
@@ -64,8 +45,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM set_config('crisp_fdw.max_requests', coalesce(work.last_request, 0)::text, true);
-    PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date OR (work.phase = 'changes' AND NOT work.exact_changes)
-                                                   THEN 'fast' ELSE 'exact' END, true);
+    PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date OR work.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
     -- What a timestamp or a text holds of a time must not depend on who calls.
     PERFORM set_config('TimeZone', 'UTC', true);
     PERFORM set_config('DateStyle', 'ISO', true);
@@ -91,24 +71,26 @@ DECLARE
     -- Of rows below a parent, several may have the same key, or none.
     present text := (SELECT string_agg(format('f.%I IS NOT NULL', k.name), ' AND ')
                      FROM unnest(CASE WHEN work.keys_repeat THEN ARRAY[work.argument] ELSE work.keys END) k (name));
+    kept text := CASE WHEN work.argument IS NULL THEN format(work.kept, changes) END;
     fetched text := @extschema@.crisp_sync_list(ARRAY(
         SELECT c.name FROM unnest(copied || work.keys || CASE WHEN dates IS NOT NULL THEN ARRAY[work.dates_field] END
                                   || CASE WHEN changes IS NOT NULL THEN ARRAY[work.sync_field] END) WITH ORDINALITY c (name, number)
         GROUP BY c.name ORDER BY min(c.number)), 's.');
+    witness text := (SELECT format('jsonb_build_object(%s)', string_agg(format('%L, f.%I', k.name, k.name), ', ')) FROM unnest(work.keys) k (name));
 BEGIN
     batch := @extschema@.crisp_sync_exchange(work.source, work.target,
         format('SELECT %s FROM %s s WHERE %s LIMIT %s', fetched, work.source, condition, coalesce(row_limit::text, 'ALL')),
         format($sql$
-            SELECT ROW(count(*), count(*), 0, 0, 0, min(x.date), max(x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
-                       max(x.change) FILTER (WHERE x.number <= 20),
-                       coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present))::@extschema@.crisp_sync_batch
+            SELECT ROW(count(*), count(*) FILTER (WHERE x.kept), 0, 0, 0, min(x.date), max(x.date), max(x.change),
+                       max(x.date) FILTER (WHERE x.number = 1), max(x.change) FILTER (WHERE x.number <= 20),
+                       coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present),
+                       array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))),
+                       (SELECT jsonb_agg(w.witness) FROM (SELECT %6$s AS witness FROM fetched f WHERE %3$s AND %4$s LIMIT 4) w))::@extschema@.crisp_sync_batch
             FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
-                  FROM (SELECT %s AS date, %s AS change, %s AS present FROM fetched f) l) x
-            $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present),
-        lower, upper, parents, copied, work.keys, work.argument, work.guard, full_since IS NOT NULL, deleted = 'mark', NULL);
-    IF batch.keyless > 0 THEN
-        RAISE WARNING '% rows of "%" lack their key, and were left out', batch.keyless, work.source;
-    END IF;
+                  FROM (SELECT %1$s AS date, %2$s AS change, %3$s AS present, %4$s AS kept, ROW(%5$s)::text AS key FROM fetched f) l) x
+            $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present, coalesce('(' || kept || ')', 'true'),
+            @extschema@.crisp_sync_list(work.keys, 'f.'), witness),
+        lower, upper, parents, copied, work.keys, work.argument, work.guard, full_since IS NOT NULL, deleted = 'mark', kept);
     RETURN batch;
 END
 $$;
@@ -123,12 +105,14 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    parents text[];
+    listed_keys text[];         -- of the parent,
+    parents text[];             -- and of those whose rows are to be kept
     listed @extschema@.crisp_sync_batch;
     batch @extschema@.crisp_sync_batch;
 BEGIN
     EXECUTE format($sql$
-        SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST), count(*), min(x.date), max(x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
+        SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST), array_agg(x.key ORDER BY x.date DESC NULLS LAST) FILTER (WHERE %7$s),
+               array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))), count(*), min(x.date), max(x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
                max(x.change) FILTER (WHERE x.number <= 20),
                coalesce(bool_and(x.date <= x.previous), true)
         FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
@@ -136,17 +120,17 @@ BEGIN
         $sql$,
         work.list_key, coalesce(@extschema@.crisp_sync_time(work.list, work.dates_field, 's.'), 'NULL::timestamptz'),
         coalesce(@extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), 'NULL::timestamptz'),
-        work.list, condition, coalesce((row_limit + 1)::text, 'ALL'))
-    INTO parents, listed.listed, listed.oldest, listed.newest, listed.newest_change, listed.first_date, listed.page_change, listed.in_order
+        work.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(work.kept, 'x.change'), 'true'))
+    INTO listed_keys, parents, listed.versions, listed.listed, listed.oldest, listed.newest, listed.newest_change, listed.first_date, listed.page_change, listed.in_order
     USING lower, upper;
 
     IF listed.listed > row_limit THEN
-        parents := parents[1:row_limit];
+        parents := ARRAY(SELECT p.key FROM unnest(parents) p (key) WHERE p.key = ANY (listed_keys[1:row_limit]));
         listed.listed := row_limit;
     ELSE
         listed.oldest := NULL;
     END IF;
-    IF listed.listed > 0 THEN
+    IF cardinality(parents) > 0 THEN
         batch := @extschema@.crisp_sync_store(work, format('s.%I = ANY ($4)', work.argument), NULL, lower, upper, parents,
                                               full_since, deleted);
     END IF;
@@ -157,6 +141,7 @@ BEGIN
     batch.first_date := listed.first_date;
     batch.page_change := listed.page_change;
     batch.in_order := listed.in_order;
+    batch.versions := listed.versions;
     RETURN batch;
 END
 $$;
@@ -194,29 +179,29 @@ BEGIN
 END
 $$;
 
--- The newest part of a range, read in the order of its dates.  What is left ends at the oldest date that was
--- seen: rows of that very moment may be missing.
+-- The newest part of a range, read in the order of its dates.  What is covered then ends at the oldest date that was
+-- seen, and without that moment: rows of it may be missing.
 CREATE FUNCTION crisp_sync_window_in_order(
-    work crisp_sync_work, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT remaining tstzrange)
+    work crisp_sync_work, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT done tstzrange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    condition text := @extschema@.crisp_sync_within(work.list, work.dates_field, lower(range), upper(range));
+    condition text := @extschema@.crisp_sync_within(work.list, work.dates_field, range);
     row_limit bigint := @extschema@.crisp_sync_window_rows(work);
 BEGIN
     LOOP
         batch := @extschema@.crisp_sync_fetch(work, condition, row_limit, lower(range), upper(range), job);
         -- All of the range, in whatever order: a last look brings newer rows after older ones.
         IF batch.listed < row_limit OR batch.oldest IS NULL THEN
-            remaining := 'empty';
+            done := range;
             RETURN;
         END IF;
         IF NOT batch.in_order THEN
             RAISE EXCEPTION 'cannot read "%" exactly', work.list USING ERRCODE = 'CS003';
         END IF;
-        remaining := tstzrange(lower(range), batch.oldest, '(]');
-        EXIT WHEN upper_inf(range) OR batch.oldest < upper(range);
+        done := range * tstzrange(batch.oldest, NULL, '()');
+        EXIT WHEN NOT isempty(done);
         -- All that came is of one moment: there must be more to get past it.
         row_limit := row_limit * 4;
     END LOOP;
@@ -226,31 +211,32 @@ $$;
 -- The newest part of a range, of a list that comes in no order: a span that fits one page, which nothing can
 -- slip off.  One that doesn't is rolled back, for a shorter one.
 CREATE FUNCTION crisp_sync_window_by_date(
-    INOUT work crisp_sync_work, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT remaining tstzrange)
+    INOUT work crisp_sync_work, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT done tstzrange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     shortest CONSTANT interval := '2 milliseconds';
+    longest CONSTANT interval := '10 years';
     first_request bigint := @extschema@.crisp_sync_requests();
     top timestamptz := coalesce(upper(range), work.started_at);
     span interval := coalesce(work.span, CASE WHEN lower_inf(range) THEN interval '1 day' ELSE top - lower(range) END);
-    bottom timestamptz := CASE WHEN work.unbounded THEN lower(range) ELSE greatest(lower(range), top - span) END;
     is_parent CONSTANT boolean := work.argument IS NOT NULL;
     -- One row of the parent too many tells as well, and doesn't take a page more.
     page_limit bigint := CASE WHEN is_parent THEN work.per_page + 1 ELSE work.per_page * 2 END;
     requests bigint;
 BEGIN
-    IF bottom < '2000-01-01' THEN
-        bottom := lower(range);
+    done := range;
+    IF NOT work.unbounded AND top - span > '2000-01-01' THEN
+        done := range * tstzrange(top - span, NULL, '()');
     END IF;
     IF work.unbounded OR span <= shortest THEN
         page_limit := NULL;
     ELSIF NOT is_parent THEN
         PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, first_request + 4)::text, true);
     END IF;
-    batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, bottom, upper(range)),
-                                          page_limit, bottom, upper(range), job);
+    batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, done),
+                                          page_limit, lower(done), upper(done), job);
     PERFORM @extschema@.crisp_sync_settings(work);
     requests := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
 
@@ -259,7 +245,6 @@ BEGIN
         RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'CS001';
     END IF;
     work.unbounded := work.unbounded OR requests > 4 + batch.listed / work.per_page;
-    work.span := greatest(shortest, span * least(8, work.per_page * 0.7 / greatest(batch.listed, 1)));
-    remaining := CASE WHEN bottom IS NOT DISTINCT FROM lower(range) THEN 'empty' ELSE tstzrange(lower(range), bottom, '(]') END;
+    work.span := greatest(shortest, least(longest, span * least(8, work.per_page * 0.7 / greatest(batch.listed, 1))));
 END
 $$;

@@ -48,6 +48,10 @@ enum
 	SOURCE_ASKED,
 	SOURCE_DATES,
 	SOURCE_DATES_FOLLOW,
+	SOURCE_BOUNDED,
+	SOURCE_ORDERED,
+	SOURCE_LISTED,
+	SOURCE_HAS_DETAILS,
 	SOURCE_CHANGED,
 	SOURCE_TIMES,
 	SOURCE_TIME_PATHS,
@@ -127,6 +131,32 @@ static bool
 is_dates(const CrispResource *resource, const CrispColumn *column)
 {
 	return column == crisp_resource_dates(resource);
+}
+
+/*
+ * Whether a time is never later than the one that the API's dates are about: then they bound it from below.
+ */
+static bool
+is_bounded(const CrispResource *resource, const CrispColumn *column)
+{
+	const CrispColumn *dates = crisp_resource_dates(resource);
+
+	if (dates == NULL || column == dates)
+		return dates != NULL;
+	return resource->dates_follow_changes && column->lower_param != NULL &&
+		   strcmp(column->lower_param, dates->lower_param) == 0;
+}
+
+static bool
+is_ordered(const CrispResource *resource, const CrispColumn *column)
+{
+	return crisp_resource_order(resource, column->path) != NULL;
+}
+
+static bool
+is_listed(const CrispResource *resource, const CrispColumn *column)
+{
+	return crisp_resource_list_has(resource, column->path);
 }
 
 static bool
@@ -217,6 +247,11 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	values[SOURCE_ASKED] = columns_that(relation, options, is_asked, false);
 	values[SOURCE_DATES] = columns_that(relation, options, is_dates, false);
 	values[SOURCE_DATES_FOLLOW] = BoolGetDatum(resource->dates_follow_changes);
+	values[SOURCE_BOUNDED] = columns_that(relation, options, is_bounded, false);
+	values[SOURCE_ORDERED] = columns_that(relation, options, is_ordered, false);
+	values[SOURCE_LISTED] = columns_that(relation, options, is_listed, false);
+	values[SOURCE_HAS_DETAILS] =
+		BoolGetDatum(crisp_resource_detail_route(resource, options->tier) != NULL);
 	values[SOURCE_CHANGED] = columns_that(relation, options, is_changed, false);
 	values[SOURCE_TIMES] = columns_that(relation, options, is_time, false);
 	values[SOURCE_TIME_PATHS] = columns_that(relation, options, is_time, true);
