@@ -73,10 +73,11 @@ BEGIN
             work.newest := greatest(work.newest, batch.newest_change);
             RETURN;
         ELSIF work.way = 'order' AND work.dates_field IS NOT NULL THEN
-            PERFORM @extschema@.crisp_sync_read_all(work);
+            IF work.has_budget THEN
+                PERFORM @extschema@.crisp_sync_read_all(work);
+            END IF;
             work.adapted := true;
-            work.changes := NULL;
-            work.phase := 'history';
+            work.phase := 'exhausted';
             RETURN;
         END IF;
     END IF;
@@ -167,7 +168,7 @@ BEGIN
     batch := result.batch;
     work := @extschema@.crisp_sync_note(work, batch);
     IF batch.listed >= work.window_rows THEN
-        work.window_rows := CASE WHEN work.window_rows < work.per_page THEN work.window_rows * 2 END;
+        work.window_rows := CASE WHEN work.window_rows < work.per_page * CASE WHEN work.argument IS NULL THEN 4 ELSE 1 END THEN work.window_rows * 2 END;
     END IF;
 
     sure := result.done;
@@ -219,6 +220,7 @@ BEGIN
         UPDATE @extschema@.crisp_sync_my_job j SET wanted = j.wanted + tstzmultirange(tstzrange(j.watermark, NULL)) WHERE j.job_id = work.job_id;
     ELSIF job.due IS NOT NULL AND work.reference IS NULL THEN
         work.changes := tstzrange(job.due, NULL);
+        work.has_budget := false;
         work.passes := 0;
         work.versions := '{}';
         work.newest := NULL;
@@ -311,14 +313,14 @@ BEGIN
                 RETURN;
             END IF;
         END IF;
-        IF work.phase = 'changes' AND work.dates_field IS NOT NULL THEN
+        IF work.phase = 'changes' AND work.dates_field IS NOT NULL AND work.has_budget THEN
             -- One statement is too much for a call, so windows have to do.
             PERFORM @extschema@.crisp_sync_read_all(work);
             work.adapted := true;
-        ELSIF work.phase = 'history' AND work.argument IS NOT NULL AND NOT work.by_date THEN
-            -- Some rows of the parent take many requests each: the next window is to have fewer of them.
-            work.window_rows := greatest(1, coalesce(work.window_rows,
-                least(work.per_page, (work.last_request - work.first_request - work.probes - 1) * 2 / 3)) / 2);
+        ELSIF work.phase = 'history' AND NOT work.by_date THEN
+            -- Some rows of the parent take many requests each, or the order had to be proved first: the next window is to be smaller.
+            work.window_rows := CASE WHEN work.argument IS NULL THEN greatest(work.per_page - 2, coalesce(work.window_rows, (work.per_page - 2) * 5) / 2)
+                ELSE greatest(1, coalesce(work.window_rows, least(work.per_page, (work.last_request - work.first_request - work.probes - 1) * 2 / 3)) / 2) END;
             work.adapted := work.first_window_rows IS NULL OR work.window_rows < work.first_window_rows;
             UPDATE @extschema@.crisp_sync_my_job j SET window_rows = work.window_rows WHERE j.job_id = work.job_id;
         END IF;
@@ -419,7 +421,10 @@ DECLARE
     failure @extschema@.crisp_sync_failure;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    IF NOT @extschema@.crisp_sync_may_commit() THEN
+    IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'cannot execute crisp_sync %', CASE WHEN pg_is_in_recovery() THEN 'during recovery' ELSE 'in a read-only transaction' END
+            USING ERRCODE = 'read_only_sql_transaction';
+    ELSIF NOT @extschema@.crisp_sync_may_commit() THEN
         RAISE EXCEPTION 'crisp_sync cannot run inside a transaction block'
             USING ERRCODE = 'active_sql_transaction',
                 DETAIL = 'It commits each part of its work together with what is known of it.',
@@ -455,7 +460,6 @@ BEGIN
             work := @extschema@.crisp_sync_after_failure(work, failure);
             COMMIT;
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            EXIT WHEN work.phase = 'exhausted';
             IF work.phase = 'failed' THEN
                 PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint, failure.context);
             END IF;
@@ -464,6 +468,7 @@ BEGIN
             PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             PERFORM @extschema@.crisp_sync_tell(work);
         END IF;
+        EXIT WHEN work.phase = 'exhausted';
     END LOOP;
     PERFORM @extschema@.crisp_sync_finish(work);
     COMMIT;

@@ -32,6 +32,7 @@ CREATE TYPE crisp_sync_work AS (
     phase text,                 -- changes, history, closing; in the end: end, exhausted, failed
     range tstzrange,            -- of dates_field, that the call is about
     changes tstzrange,          -- what is to be read besides windows: changes by sync_field, or a list without dates; NULL for nothing
+    has_budget boolean,         -- for which the run has all of its requests,
     passes integer,             -- over these changes, so far,
     versions text[],            -- what they have brought,
     newest timestamptz,         -- what was newest before the last of them began; of sync_field
@@ -336,6 +337,7 @@ BEGIN
     work.reference := reference;
     work.overlap := overlap;
     work.passes := 0;
+    work.has_budget := true;
     work.versions := '{}';
     work.looked := work.way <> 'dates' OR work.sync_field = work.dates_field;
     work.by_date := false;

@@ -175,7 +175,7 @@ BEGIN
     IF work.argument IS NOT NULL THEN
         RETURN greatest(1, least(work.per_page - 1, (remaining - 1) * 2 / 3, work.window_rows));
     END IF;
-    RETURN (work.per_page - 2) * greatest(1, least(5, remaining - 1));
+    RETURN least((work.per_page - 2) * greatest(1, least(5, remaining - 1)), work.window_rows);
 END
 $$;
 
