@@ -167,7 +167,7 @@ BEGIN
     END IF;
     batch := result.batch;
     work := @extschema@.crisp_sync_note(work, batch);
-    IF batch.listed >= work.window_rows THEN
+    IF batch.listed >= work.window_rows AND NOT upper_inf(range) THEN
         work.window_rows := CASE WHEN work.window_rows < work.per_page * CASE WHEN work.argument IS NULL THEN 4 ELSE 1 END THEN work.window_rows * 2 END;
     END IF;
 

@@ -160,7 +160,7 @@ sub interrupt
 {
 	my ($source, $arguments, $kind) = @_;
 	my $path = "website/*/$lists{$source}->[1]/*";
-	my $many = $arguments =~ /full/ || $session->query("SELECT count(*) FROM crisp_sync_job WHERE source = '$source'::regclass AND gaps <> '{}'");
+	my $many = $arguments =~ /full/ || $session->query("SELECT count(*) FROM crisp_sync_status WHERE source = '$source'::regclass AND gaps <> '{}'");
 	my $nth = 1 + int rand($many ? 9 : 2);
 	my $silent = rand() < 0.5;
 	my $result;

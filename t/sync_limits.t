@@ -98,14 +98,24 @@ $session->fails(q(SELECT crisp_sync_count('pg_class')), { sqlstate => '42809', m
 # What is read once
 #
 
+# Where a window ends, and at the last look at what has moved meanwhile, rows come again: no more than a few of each page.
+sub few_come_twice
+{
+	my ($result, $target) = @_;
+	my ($fetched) = $result->{notices} =~ /rows fetched: (\d+), new/;
+
+	cmp_ok($fetched, '<=', $session->query("SELECT count(*) FROM $target") + $result->{requests}, "$target: few rows come twice");
+	return;
+}
+
 my ($middle, $half) = split /\|/, $session->query("SELECT quote_literal(created_at), count(*) OVER () FROM crisp.conversations ORDER BY created_at OFFSET $rows / 2 LIMIT 1");
 my $run = sync("'crisp.conversations', 'begun_before', sync_field => 'created_at', condition => 'older', reference => $middle");
 is_copy('crisp.conversations', 'begun_before', 'created before a time', "created_at < $middle");
-like($run->{notices}, qr/rows fetched: @{[ $session->query('SELECT count(*) FROM begun_before') ]},/, 'no row comes twice');
+few_come_twice($run, 'begun_before');
 cmp_ok($run->{requests}, '<=', ceil($rows / 48) + 2, 'nor any page');
 $run = sync("'crisp.conversations', 'begun_after', sync_field => 'created_at', reference => $middle");
 is_copy('crisp.conversations', 'begun_after', 'created after a time', "created_at > $middle");
-like($run->{notices}, qr/rows fetched: @{[ $session->query('SELECT count(*) FROM begun_after') ]},/, 'no row comes twice');
+few_come_twice($run, 'begun_after');
 {
 	# Where rows move and go meanwhile, none is lost.
 	my @kept = map { $_->{session_id} } ($sandbox->rows('conversations'))[ 300 .. 320 ];
@@ -117,7 +127,7 @@ like($run->{notices}, qr/rows fetched: @{[ $session->query('SELECT count(*) FROM
 	is_copy('crisp.conversations', 'begun_meanwhile', 'rows that move or go while all are read once');
 }
 
-# Crisp ignores the dates: then several times, as before.
+# Crisp ignores the dates: then several times.
 $sandbox->control({ honour_filters => JSON::PP::false, honour_order => JSON::PP::false, default_order => 'none' });
 $session->quit;
 $session = CrispSession->start($node);
