@@ -368,7 +368,7 @@ BEGIN
     -- be read in every run.
     IF part IS NULL AND job.watermark_at + work.overlap + step <= work.started_at AND (work.way <> 'order' OR work.changes IS NOT NULL) THEN
         settled := job.watermark;
-        work.adapted := coalesce(settled > coalesce(job.settled, '-infinity'), false) AND work.found && look;
+        work.adapted := coalesce(settled > coalesce(job.settled, '-infinity'), false);
         job.settled := greatest(settled, job.settled);
     END IF;
     IF part IS NOT NULL THEN
