@@ -156,16 +156,15 @@ api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnswer *answer)
 }
 
 bool
-api_try_finish(ApiCall *call, ApiAnswer *answer, ApiFailure *failure)
+api_try_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiFailure *failure)
 {
 	call_wait(call);
 	memset(failure, 0, sizeof(*failure));
 	if (call->state == CALL_REFUSED)
 		describe_refusal(call, &failure->error);
-	else if (read_answer(call, call_is_get(call) ? API_OBJECT : API_NOTHING, answer,
-						 &failure->error))
+	else if (read_answer(call, wanted, answer, &failure->error))
 	{
-		release_call(call, call_is_get(call) ? 1 : 0);
+		release_call(call, wanted == API_NOTHING ? 0 : count_rows(wanted, answer->data));
 		return true;
 	}
 	else

@@ -63,6 +63,7 @@ typedef struct ChangeRequest
 	ChangeKeys	keys;	/* the row */
 	int			nknown; /* what is known of the row once it's there: paths of the list's elements */
 	BodyMember *known;
+	bool named; /* the sender has given the name (see CRISP_NAME), which other rows may have */
 } ChangeRequest;
 
 /*

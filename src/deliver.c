@@ -18,6 +18,8 @@
 #include "fact.h"
 #include "jsonpath.h"
 #include "kept.h"
+#include "order.h"
+#include "request.h"
 
 /* How many of the rows that were done are named; the latest. */
 #define ROWS_NAMED 10
@@ -193,7 +195,7 @@ send_body(Deliverer *deliverer, const ChangeRequest *request, bool other, ApiAns
 	deliverer->call = NULL;
 	deliverer->request = request;
 	deliverer->call = api_start_change(deliverer->table->options, &change, CurrentMemoryContext);
-	done = api_try_finish(deliverer->call, answer, failure);
+	done = api_try_finish(deliverer->call, API_NOTHING, answer, failure);
 	deliverer->request = NULL;
 	deliverer->call = NULL;
 	return done;
@@ -287,6 +289,26 @@ answer_text(const JsonNode *value, bool as_json)
 	return pg_any_to_server(pnstrdup(text, length), (int) length, PG_UTF8);
 }
 
+/*
+ * The JSON that is known of a request's row at a path, as a node; NULL where there is none.
+ */
+static const JsonNode *
+known_value(const ChangeRequest *request, const char *path)
+{
+	for (int i = 0; i < request->nknown; i++)
+	{
+		const char	   *json = request->known[i].json;
+		const JsonNode *node = NULL;
+		char		   *problem;
+
+		if (strcmp(request->known[i].path, path) != 0)
+			continue;
+		json = pg_server_to_any(json, (int) strlen(json), PG_UTF8);
+		return json_parse(CurrentMemoryContext, json, strlen(json), &node, &problem) ? node : NULL;
+	}
+	return NULL;
+}
+
 void
 deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request, const ApiAnswer *answer)
 {
@@ -307,6 +329,8 @@ deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request, const ApiAns
 								   table->options->server_name),
 							errdetail("The answer to %s %s has no \"%s\".", request->api.method,
 									  request->api.target, answered->path)));
+		if (column->flags & CRISP_NAME)
+			request->named = known_value(request, column->path) != NULL;
 		change_add_key(&request->keys, answered->column, answer_text(value, false));
 		change_know(request, column->path, answer_text(value, true));
 	}
@@ -330,23 +354,115 @@ deliverer_done(Deliverer *deliverer, const ChangeKeys *keys)
 	MemoryContextSwitchTo(old_context);
 }
 
+/*----------
+ * Reading back
+ *----------
+ */
+
+/*
+ * Whether a row has what was sent, of what it shows: of objects and arrays, Crisp may make others.
+ */
+static bool
+has_what_was_sent(const ChangeRequest *request, const JsonNode *row)
+{
+	for (int i = 0; i < request->nknown; i++)
+	{
+		const char	   *path_error;
+		JsonPath	   *path = json_path_parse(request->known[i].path, &path_error);
+		const JsonNode *value = json_path_get(row, path);
+		const JsonNode *sent = known_value(request, request->known[i].path);
+		JsonNodeKind	kind = json_node_kind(sent);
+		size_t			length;
+
+		if (value == NULL || sent == NULL || kind == JSON_NODE_OBJECT || kind == JSON_NODE_ARRAY)
+			continue;
+		if (strcmp(json_text(value, &length), json_text(sent, &length)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Where to find a row whose name others may have: in the list below its parent's row, from its time on.
+ */
+static char *
+list_target(const ChangeTable *table, const ChangeRequest *request)
+{
+	const CrispResource *resource = table->options->resource;
+	const char			*time_path = resource->cursor->path;
+	CrispRequest		 list = {.options = table->options, .query = ""};
+	char				*query = NULL;
+	int64				 time;
+
+	if (json_node_int64(known_value(request, time_path), &time) && time >= 0 && time < PG_INT64_MAX)
+		query = psprintf("%s=" INT64_FORMAT, resource->cursor->before_param, time + 1);
+	for (int i = 0; i < request->keys.count; i++)
+		if (crisp_column_by_name(resource, request->keys.columns[i]) ==
+			crisp_resource_argument(resource))
+			return request_child_target(&list,
+										pg_server_to_any(request->keys.values[i],
+														 (int) strlen(request->keys.values[i]),
+														 PG_UTF8),
+										1, query);
+	return NULL;
+}
+
+/*
+ * The newest row of a list that has what was sent; NULL when there is none.
+ */
+static const JsonNode *
+find_in_list(const ChangeTable *table, const ChangeRequest *request, const JsonNode *elements)
+{
+	const char	   *error;
+	JsonPath	   *path = json_path_parse(table->options->resource->cursor->path, &error);
+	const JsonNode *found = NULL;
+	int64			found_time = PG_INT64_MIN;
+
+	if (json_node_kind(elements) != JSON_NODE_ARRAY)
+		return NULL;
+	for (size_t i = 0; i < json_node_length(elements); i++)
+	{
+		const JsonNode *row = json_node_element(elements, i);
+		int64			time = PG_INT64_MIN;
+
+		if (json_node_kind(row) != JSON_NODE_OBJECT || !has_what_was_sent(request, row))
+			continue;
+		(void) order_row_time(row, path, &time);
+		if (found == NULL || time > found_time)
+		{
+			found = row;
+			found_time = time;
+		}
+	}
+	return found;
+}
+
 const JsonNode *
-deliverer_read_back(Deliverer *deliverer, const ChangeKeys *keys)
+deliverer_read_back(Deliverer *deliverer, const ChangeRequest *request)
 {
 	const ChangeTable *table = deliverer->table;
+	char			  *target = request->named ? list_target(table, request) : NULL;
+	bool			   in_list = target != NULL;
+	const JsonNode	  *row = NULL;
 	ApiAnswer		   answer;
 	ApiFailure		   failure;
-	char			  *target = change_target(table, table->changes->read_route, keys);
-	ApiCall			  *call = api_start(table->options, target, CurrentMemoryContext);
+	bool			   found;
 
-	if (api_try_finish(call, &answer, &failure))
-		return answer.data;
+	if (!in_list)
+		target = change_target(table, table->changes->read_route, &request->keys);
+	found = api_try_finish(api_start(table->options, target, CurrentMemoryContext),
+						   in_list ? API_LIST : API_OBJECT, &answer, &failure);
+	if (found)
+		row = in_list ? find_in_list(table, request, answer.data) : answer.data;
+	if (row != NULL)
+		return row;
 
-	ereport(WARNING, (errcode(failure.error.code),
+	ereport(WARNING, (errcode(found ? ERRCODE_NO_DATA_FOUND : failure.error.code),
 					  errmsg("the %s was %s, but could not be read back, server \"%s\"",
 							 table->changes->noun, participle(deliverer->operation),
 							 table->options->server_name),
-					  errdetail("%s: %s", failure.error.message, failure.error.detail),
+					  found ? errdetail("The answer to GET %s doesn't have it.", target)
+							: errdetail("%s: %s", failure.error.message, failure.error.detail),
 					  errhint("Columns that only Crisp knows are NULL.")));
 	return NULL;
 }

@@ -51,9 +51,9 @@ extern void deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request,
 extern void deliverer_done(Deliverer *deliverer, const ChangeKeys *keys);
 
 /*
- * Ask for a row that was inserted.  NULL, after a warning, when it can't be had: that is no reason
+ * Ask for a row that was inserted, with one request.  NULL, after a warning, when it can't be had: that is no reason
  * to let an insert fail that has been made.  The result belongs to CurrentMemoryContext.
  */
-extern const JsonNode *deliverer_read_back(Deliverer *deliverer, const ChangeKeys *keys);
+extern const JsonNode *deliverer_read_back(Deliverer *deliverer, const ChangeRequest *request);
 
 #endif /* CRISP_DELIVER_H */

@@ -142,7 +142,7 @@ extent_pages(Extent *extent)
 
 	if (extent->count != NULL && api_is_settled(extent->count))
 	{
-		if (api_try_finish(extent->count, &answer, &failure) &&
+		if (api_try_finish(extent->count, API_OBJECT, &answer, &failure) &&
 			count_read(extent->request->options, answer.data, &rows))
 		{
 			int64 pages = (rows + (int64) extent->page_rows - 1) / (int64) extent->page_rows;

@@ -280,7 +280,7 @@ send_row(CrispModify *modify, TupleTableSlot *slot, ChangeRequest *request)
 	if (!returned_wants_any(modify->returned))
 		return;
 	if (returned_wants_more(modify->returned, request->known, request->nknown))
-		row = deliverer_read_back(modify->deliverer, &request->keys);
+		row = deliverer_read_back(modify->deliverer, request);
 	returned_store(modify->returned, slot, request->known, request->nknown, row);
 }
 

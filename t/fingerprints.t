@@ -410,6 +410,19 @@ is_deeply([ written() ], ["DELETE $id/message/7"], 'the one that is unlike other
 begin_changes();
 is($session->query("INSERT INTO crisp.messages (session_id, type, content, fingerprint) VALUES ('$id', 'text', 'again', 0) RETURNING fingerprint"), 0, 'INSERT of a fingerprint that others have');
 $sandbox->clear;
+foreach my $chosen ('newest', 'oldest')
+{
+	$sandbox->control({ message_chosen => $chosen });
+	foreach my $time ('NULL', "to_timestamp(($base + 15) / 1000.0)")
+	{
+		my $row = $session->query("INSERT INTO crisp.messages (session_id, type, content, fingerprint, \"timestamp\") VALUES ('$id', 'text', 'once more', 12, $time) RETURNING content, stamped, edited, fingerprint, \"timestamp\" = $time");
+
+		is($row, 'once more|t|f|12|' . ($time eq 'NULL' ? '' : 't'), "RETURNING the message that was sent, $chosen, $time");
+		is(scalar(grep { /^GET/ } methods()), 1, "RETURNING the message that was sent, $chosen, $time: one request more");
+		$sandbox->clear;
+	}
+}
+$sandbox->clear;
 refuses("DELETE FROM crisp.messages WHERE $mine AND content = 'again'", 3, 0, $pages, 'INSERT of a fingerprint that others have');
 
 done_testing();
