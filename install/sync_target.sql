@@ -55,7 +55,7 @@ BEGIN
     END IF;
     SELECT string_agg(format('%I %s', c.name, c.type), ', ' ORDER BY c.number) INTO columns
     FROM @extschema@.crisp_sync_columns(source) c
-    WHERE c.name <> ALL (asked);
+    WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at']);
 
     is_new := true;
     BEGIN
@@ -175,7 +175,7 @@ BEGIN
     FROM unnest(columns) WITH ORDINALITY c (name, number)
     JOIN pg_attribute s ON s.attrelid = source AND s.attname = c.name
     JOIN pg_attribute t ON t.attrelid = target AND t.attname = c.name
-    WHERE NOT @extschema@.crisp_sync_can_assign(s.atttypid, t.atttypid)
+    WHERE c.name <> '_synced_at' AND NOT @extschema@.crisp_sync_can_assign(s.atttypid, t.atttypid)
     ORDER BY c.number LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'cannot sync into "%": column "%" is of type %, and that of the source of type %', target, bad.attname,
