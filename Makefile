@@ -29,8 +29,9 @@ LIBRARIES = libcurl
 tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
 from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))))
 
-# The extension's script, in the order in which its parts need each other.
-script_parts = $(patsubst %,$(tree)/install/%.sql,fdw sync_state sync_target sync_plan sync_window sync_job sync_estimate sync sync_status)
+# The extension's script, in the order in which its parts need each other.  In the parts, @extschema@ is
+# the schema of internal objects, and @extschema:own@ that of the extension (install/sync_state.sql).
+script_parts = $(patsubst %,$(tree)/install/%.sql,fdw sync_state sync_target sync_plan sync_window sync_job sync_estimate sync sync_public sync_status)
 
 OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*.c))
 
@@ -87,7 +88,7 @@ export CRISP_SANDBOX ?= $(tree)/sandbox/crisp-sandbox
 
 # Named in full, so that make doesn't take one that lies in the tree for it.
 $(DATA_built): $(script_parts) $(tree)/Makefile
-	cat $(script_parts) >$@
+	sed -e 's/@extschema@/crisp_sync_internal/g' -e 's/@extschema:own@/@extschema@/g' $(script_parts) >$@
 
 $(OBJS): $(wildcard $(tree)/src/*.h) $(tree)/Makefile | libraries
 

@@ -24,6 +24,7 @@
 #include "src/async.h"
 #include "src/explain.h"
 #include "src/import.h"
+#include "src/need.h"
 #include "src/option.h"
 #include "src/modify.h"
 #include "src/modify_plan.h"
@@ -65,6 +66,7 @@ _PG_init(void)
 #endif
 	usage_shmem_init();
 	read_ahead_init();
+	need_init();
 }
 
 /*

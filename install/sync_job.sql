@@ -463,6 +463,7 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DELETE FROM @extschema@.crisp_sync_orphan_run;
 DELETE FROM @extschema@.crisp_sync_my_log l
 WHERE l.job_id = job
   AND l.run_id <= (SELECT o.run_id FROM @extschema@.crisp_sync_my_log o WHERE o.job_id = job ORDER BY o.run_id DESC OFFSET 10000 LIMIT 1)

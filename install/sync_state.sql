@@ -29,7 +29,7 @@ CREATE SEQUENCE crisp_sync_run_seq;
 -- 5. Rows are taken from the copy: witnesses tell, see crisp_sync_lost().
 -- 6. Crisp can be asked for changes in neither way.  Then each run begins with nothing covered.
 CREATE TABLE crisp_sync_job (
-    job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('@extschema@.crisp_sync_job_seq'::pg_catalog.regclass),
+    job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_sync_job_seq'::pg_catalog.regclass),
     source regclass NOT NULL,
     target regclass NOT NULL,
     resource text NOT NULL,
@@ -98,8 +98,8 @@ COMMENT ON COLUMN crisp_sync_job.stalled IS 'the last run has not come further: 
 COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
 
 CREATE TABLE crisp_sync_log (
-    run_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('@extschema@.crisp_sync_run_seq'::pg_catalog.regclass),
-    job_id bigint NOT NULL REFERENCES crisp_sync_job ON DELETE CASCADE,
+    run_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_sync_run_seq'::pg_catalog.regclass),
+    job_id bigint NOT NULL,
     mode text NOT NULL,
     started_at timestamptz NOT NULL,
     ended_at timestamptz,
@@ -129,23 +129,46 @@ CREATE TABLE crisp_sync_error (
 
 COMMENT ON TABLE crisp_sync_error IS 'why runs of crisp_sync() have failed; crisp_sync_run shows it to those who may write to the target';
 
+-- pg_dump carries the state along, but not that of tables which were dropped.  A condition names no table of ours: the
+-- schema of the extension may be renamed.  Nor does a foreign key join what is dumped: a restore loads it in any order.
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job',
+    'WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) AND target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_log', '');
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_run_seq', '');
+
+-- What is nobody's business lies in a schema of its own.  There functions find each other, and all that they use, by
+-- a name that stays, whatever becomes of the extension's schema: @extschema@ means this one from here on (see Makefile).
+CREATE SCHEMA crisp_sync_internal;
+GRANT USAGE ON SCHEMA crisp_sync_internal TO PUBLIC;
+SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
+
+CREATE VIEW crisp_sync_job AS SELECT * FROM @extschema:own@.crisp_sync_job;
+
 -- The keys of what a full load has seen; an empty one says that it has begun.  Nobody but functions of the extension
 -- looks into it.  It isn't dumped: a load of which nothing is known begins anew.
 CREATE TABLE crisp_sync_seen (
-    job_id bigint NOT NULL REFERENCES crisp_sync_job ON DELETE CASCADE,
+    job_id bigint NOT NULL REFERENCES @extschema:own@.crisp_sync_job ON DELETE CASCADE,
     key text[] NOT NULL,
     PRIMARY KEY (job_id, key)
 );
 
 COMMENT ON TABLE crisp_sync_seen IS 'the rows that full loads of crisp_sync() have seen, while these go on';
 
--- pg_dump carries the state along, but not that of tables which were dropped.
-SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job',
-    'WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) AND target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
-SELECT pg_catalog.pg_extension_config_dump('crisp_sync_log',
-    'WHERE job_id IN (SELECT job_id FROM @extschema@.crisp_sync_job WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) AND target::oid IN (SELECT oid FROM pg_catalog.pg_class))');
-SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('crisp_sync_run_seq', '');
+-- The runs of a job go with it.
+CREATE FUNCTION crisp_sync_drop_runs()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('DELETE FROM %I.crisp_sync_log WHERE job_id = $1', TG_TABLE_SCHEMA) USING OLD.job_id;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER crisp_sync_drop_runs AFTER DELETE ON @extschema:own@.crisp_sync_job
+FOR EACH ROW EXECUTE FUNCTION crisp_sync_drop_runs();
 
 -- Who may change the target may change what is known of it.  The state is written through views that
 -- show nothing else, so crisp_sync() needs no more rights than its caller has.
@@ -159,31 +182,36 @@ SELECT coalesce(has_table_privilege(target, 'SELECT') AND has_table_privilege(ta
 $$;
 
 CREATE VIEW crisp_sync_my_job AS
-SELECT * FROM crisp_sync_job WHERE crisp_sync_may_write(target)
+SELECT * FROM @extschema:own@.crisp_sync_job WHERE crisp_sync_may_write(target)
 WITH CASCADED CHECK OPTION;
 
 CREATE VIEW crisp_sync_my_log AS
 SELECT * FROM crisp_sync_log l
-WHERE EXISTS (SELECT FROM crisp_sync_job j WHERE j.job_id = l.job_id AND crisp_sync_may_write(j.target))
+WHERE EXISTS (SELECT FROM @extschema:own@.crisp_sync_job j WHERE j.job_id = l.job_id AND crisp_sync_may_write(j.target))
 WITH CASCADED CHECK OPTION;
 
 -- A barrier, or else a function in the WHERE of a query may see rows that the view doesn't show.
 CREATE VIEW crisp_sync_my_error WITH (security_barrier) AS
 SELECT * FROM crisp_sync_error e
-WHERE EXISTS (SELECT FROM crisp_sync_log l JOIN crisp_sync_job j ON j.job_id = l.job_id
+WHERE EXISTS (SELECT FROM crisp_sync_log l JOIN @extschema:own@.crisp_sync_job j ON j.job_id = l.job_id
               WHERE l.run_id = e.run_id AND crisp_sync_may_write(j.target))
 WITH CASCADED CHECK OPTION;
 
 -- Jobs whose source or target was dropped.  Anybody may clear them away.
 CREATE VIEW crisp_sync_orphan AS
-SELECT job_id, source, target FROM crisp_sync_job j
+SELECT job_id, source, target FROM @extschema:own@.crisp_sync_job j
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.source)
    OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.target);
 
+-- Runs whose job a dump has left out.
+CREATE VIEW crisp_sync_orphan_run AS
+SELECT run_id FROM crisp_sync_log l
+WHERE NOT EXISTS (SELECT FROM @extschema:own@.crisp_sync_job j WHERE j.job_id = l.job_id);
+
 -- Whoever may dump the database must be able to read what is dumped.
-GRANT SELECT ON crisp_sync_job, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
+GRANT SELECT ON @extschema:own@.crisp_sync_job, crisp_sync_job, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
 -- Numbers are given out by the sequences alone: one that is made up would be in the way of others.
-GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_orphan TO PUBLIC;
+GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_orphan, crisp_sync_orphan_run TO PUBLIC;
 GRANT INSERT (source, target, resource),
       UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, overlap, due, pass_condition,
               pass_reference, pass_rows, full_since, deleted, by_date, span, window_rows, pages_found, pages_missing, expected_rows,

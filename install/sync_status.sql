@@ -2,6 +2,7 @@
 -- crisp_sync: what a user sees
 --
 
+-- OFFSET 0: the error of a run is looked up, however many rows are expected.
 CREATE VIEW crisp_sync_run AS
 SELECT l.run_id, j.source, j.target, l.mode, l.started_at, l.ended_at,
        CASE WHEN l.outcome IS NOT NULL THEN l.outcome
@@ -12,7 +13,7 @@ SELECT l.run_id, j.source, j.target, l.mode, l.started_at, l.ended_at,
        e.sqlstate, e.message AS error, e.detail AS error_detail, e.context AS error_context
 FROM crisp_sync_log l
 JOIN crisp_sync_job j ON j.job_id = l.job_id
-LEFT JOIN crisp_sync_my_error e ON e.run_id = l.run_id
+LEFT JOIN LATERAL (SELECT * FROM crisp_sync_my_error m WHERE m.run_id = l.run_id OFFSET 0) e ON true
 LEFT JOIN LATERAL crisp_sync_pid(j.source, j.target) p (pid) ON l.outcome IS NULL;
 
 CREATE VIEW crisp_sync_status AS
@@ -44,7 +45,7 @@ LEFT JOIN LATERAL (
     WHERE j.expected_rows IS NOT NULL AND j.pass_reference IS NULL) e ON true
 LEFT JOIN LATERAL (
     SELECT l.ended_at, e.message || coalesce(E'\n' || e.context, '') AS error
-    FROM crisp_sync_log l LEFT JOIN crisp_sync_my_error e ON e.run_id = l.run_id
+    FROM crisp_sync_log l LEFT JOIN LATERAL (SELECT * FROM crisp_sync_my_error m WHERE m.run_id = l.run_id OFFSET 0) e ON true
     WHERE l.job_id = j.job_id AND l.outcome = 'failed'
     ORDER BY l.run_id DESC LIMIT 1) f ON true;
 

@@ -25,6 +25,7 @@ struct Ahead
 	AnswerCache			 *cache;
 	MemoryContext		  context;
 	MemoryContextCallback callback;
+	bool				  needless; /* the scan asks for nothing, whatever the key */
 	Window				 *window;
 	int					  oldest; /* index in targets, a ring: what the window's requests are for */
 	char				 *targets[CRISP_MAX_PREFETCH];
@@ -84,34 +85,43 @@ nth_target(Ahead *ahead, int n)
 }
 
 /*
- * Take the oldest answer.
+ * Forget what the window's oldest request was for, as it has left the window.
  */
-static MemoryContext
-take_oldest(Ahead *ahead, ApiAnswer *answer, bool *found)
+static void
+forget_target(Ahead *ahead)
 {
-	char		**target = nth_target(ahead, 0);
-	MemoryContext result;
-
-	(void) window_receive(ahead->window);
-	result = window_answer(ahead->window, API_OBJECT, API_KEY_GIVEN, answer, found);
-	answer_cache_add(ahead->cache, *target, answer, *found);
-	pfree(*target);
+	pfree(*nth_target(ahead, 0));
 	ahead->oldest = (ahead->oldest + 1) % CRISP_MAX_PREFETCH;
-	return result;
+}
+
+/*
+ * Take the oldest request out of the window, although nobody has asked for its answer: that goes to the cache if it's
+ * one.  Otherwise it is as if there had been no request: the scan makes it, should it come to that key.
+ */
+static void
+drop_oldest(Ahead *ahead)
+{
+	MemoryContext context;
+	ApiAnswer	  answer;
+	bool		  found;
+
+	if (window_try_answer(ahead->window, &context, &answer, &found))
+	{
+		answer_cache_add(ahead->cache, *nth_target(ahead, 0), &answer, found);
+		MemoryContextDelete(context);
+	}
+	forget_target(ahead);
 }
 
 bool
 ahead_has_room(Ahead *ahead, bool make_room)
 {
-	if (!answer_cache_has_room(ahead->cache))
+	if (ahead->needless || !answer_cache_has_room(ahead->cache))
 		return false;
 	window_open(ahead->window);
 	if (make_room && !window_has_room(ahead->window) && window_count(ahead->window) > 0)
 	{
-		ApiAnswer answer = {0};
-		bool	  found;
-
-		MemoryContextDelete(take_oldest(ahead, &answer, &found));
+		drop_oldest(ahead);
 		window_open(ahead->window);
 	}
 	return window_has_room(ahead->window);
@@ -150,15 +160,22 @@ ahead_ask(Ahead *ahead, List *condition, Datum key)
 MemoryContext
 ahead_take(Ahead *ahead, const char *target, ApiAnswer *answer, bool *found)
 {
+	MemoryContext result;
+
 	Assert(ahead_has(ahead, target));
 	while (strcmp(*nth_target(ahead, 0), target) != 0)
-	{
-		ApiAnswer other;
-		bool	  found_other;
+		drop_oldest(ahead);
+	(void) window_receive(ahead->window);
+	result = window_answer(ahead->window, API_OBJECT, API_KEY_GIVEN, answer, found);
+	answer_cache_add(ahead->cache, target, answer, *found);
+	forget_target(ahead);
+	return result;
+}
 
-		MemoryContextDelete(take_oldest(ahead, &other, &found_other));
-	}
-	return take_oldest(ahead, answer, found);
+void
+ahead_set_needless(Ahead *ahead, bool needless)
+{
+	ahead->needless = needless;
 }
 
 void

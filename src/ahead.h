@@ -33,7 +33,6 @@ extern Ahead *ahead_find(const EState *estate, int id);
 /*
  * Whether one more request is welcome: the window has room for it, and the cache for its answer.
  * With make_room, which is for when the scan isn't going to take any, the oldest answer makes way.
- * Raises what api_finish() raises.
  */
 extern bool ahead_has_room(Ahead *ahead, bool make_room);
 
@@ -42,6 +41,9 @@ extern bool ahead_has_room(Ahead *ahead, bool make_room);
  * for before; returns at once.  To be called in short-lived memory.  Raises what api_start() raises.
  */
 extern void ahead_ask(Ahead *ahead, List *condition, Datum key);
+
+/* Tell whether the scan had nothing to ask for, since other conditions rule out all rows. */
+extern void ahead_set_needless(Ahead *ahead, bool needless);
 
 /* Whether the answer for target is on its way. */
 extern bool ahead_has(const Ahead *ahead, const char *target);

@@ -128,6 +128,26 @@ forget_call(void *arg)
 		waited_for = NULL;
 }
 
+static void judge_transfer(ApiCall *call);
+
+/*
+ * Judge all transfers that have ended, of whatever pool: there may be some that ended while others waited, and
+ * whoever waits for them in another way than by asking would do so in vain.
+ */
+static void
+judge_transfers(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &calls)
+	{
+		ApiCall *call = dlist_container(ApiCall, node, iter.cur);
+
+		if (call->state == CALL_SENT && http_complete(call->transfer))
+			judge_transfer(call);
+	}
+}
+
 /*
  * Send the request.
  */
@@ -165,6 +185,7 @@ send_request(ApiCall *call)
 	call->state = CALL_SENT;
 	pfree(url);
 	pfree(tier);
+	judge_transfers();
 }
 
 /*

@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <sys/eventfd.h>
+
 #include "async.h"
 
 #if PG_VERSION_NUM >= 140000
@@ -58,11 +60,46 @@ crisp_async_request(AsyncRequest *areq)
 	produce_row(areq);
 }
 
+/*
+ * A descriptor that is readable at any time; the process has one.
+ */
+static pgsocket
+ready_descriptor(void)
+{
+	static int descriptor = -1;
+
+	if (descriptor < 0)
+		descriptor = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (descriptor < 0)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+						errmsg("could not open a descriptor to wait for: %m")));
+	return descriptor;
+}
+
+/*
+ * Have a wait of an Append end at once, for the sake of this scan.  Where it does so for another one already, this one
+ * is served by one of the next waits: they take no time.
+ */
+static void
+end_wait_at_once(AsyncRequest *areq, WaitEventSet *events)
+{
+	static const WaitEventSet *ended = NULL;
+
+	/* It's a new set, maybe in the place of an old one: only the death of the postmaster is in there. */
+	if (GetNumRegisteredWaitEvents(events) == 1)
+		ended = NULL;
+	if (ended == events)
+		return;
+	AddWaitEventToSet(events, WL_SOCKET_READABLE, ready_descriptor(), NULL, areq);
+	ended = events;
+}
+
 void
 crisp_async_configure_wait(AsyncRequest *areq)
 {
 	ForeignScanState *node = castNode(ForeignScanState, areq->requestee);
 	AppendState		 *append = castNode(AppendState, areq->requestor);
+	pgsocket		  descriptor;
 
 	Assert(areq->callback_pending);
 
@@ -73,8 +110,11 @@ crisp_async_configure_wait(AsyncRequest *areq)
 	 * Nothing is received here: another scan of the same pool might have been
 	 * told to wait for it already, and would wait in vain.
 	 */
-	AddWaitEventToSet(append->as_eventset, WL_SOCKET_READABLE, crisp_scan_descriptor(node), NULL,
-					  areq);
+	descriptor = crisp_scan_descriptor(node);
+	if (descriptor == PGINVALID_SOCKET)
+		end_wait_at_once(areq, append->as_eventset);
+	else
+		AddWaitEventToSet(append->as_eventset, WL_SOCKET_READABLE, descriptor, NULL, areq);
 }
 
 void

@@ -52,6 +52,14 @@
 /* What a pool opens besides sockets: epoll, two timers, and a pair of libcurl's own. */
 #define POOL_DESCRIPTORS 5
 
+/*
+ * What a transfer takes: a socket, and a second one while both families of addresses are tried, or the
+ * descriptor by which an Append waits for it.  A pool has no more sockets than it ever had transfers at
+ * once: what isn't reused is closed.  So they are accounted for when transfers begin, and not
+ * as they come and go, since libcurl 7.88 does not tell of all that it closes.
+ */
+#define TRANSFER_DESCRIPTORS 2
+
 /* Descriptors left to others, such as the one that PostgreSQL opens in order to wait. */
 #define SPARE_DESCRIPTORS 8
 
@@ -79,6 +87,7 @@ struct HttpPool
 	int64	   looked_at;	/* when somebody last looked after it, by http_clock() */
 	int64	   attended_ms; /* what connection_clock() says */
 	bool	   awaited;		/* somebody waits for epoll_fd by other means than ours */
+	bool watched; /* somebody may: it was asked for, and nobody has looked after the pool since */
 };
 
 /* What keeps a pool for a memory context. */
@@ -97,19 +106,42 @@ static bool append_waits = false;
 /* The process that pools and libcurl's global state belong to. */
 static pid_t pools_pid = 0;
 
+static bool
+is_awake(const HttpPool *pool)
+{
+	return pool->epoll_fd >= 0;
+}
+
+static void
+close_descriptor(int *fd)
+{
+	if (*fd >= 0)
+		(void) close(*fd);
+	*fd = -1;
+}
+
+/*
+ * Close all that a pool has open, which is to have no transfer.  It wakes up when it's needed again; a moment that
+ * somebody waits for stays noted.
+ */
+static void
+close_all(HttpPool *pool)
+{
+	Assert(pool->transfers == 0);
+	if (pool->multi != NULL)
+		(void) curl_multi_cleanup(pool->multi);
+	pool->multi = NULL;
+	close_descriptor(&pool->timer_fd);
+	close_descriptor(&pool->alarm_fd);
+	close_descriptor(&pool->epoll_fd);
+	for (; pool->descriptors > 0; pool->descriptors--)
+		ReleaseExternalFD();
+}
+
 static void
 pool_close(HttpPool *pool)
 {
-	if (pool->multi != NULL)
-		(void) curl_multi_cleanup(pool->multi);
-	if (pool->timer_fd >= 0)
-		(void) close(pool->timer_fd);
-	if (pool->alarm_fd >= 0)
-		(void) close(pool->alarm_fd);
-	if (pool->epoll_fd >= 0)
-		(void) close(pool->epoll_fd);
-	for (; pool->descriptors > 0; pool->descriptors--)
-		ReleaseExternalFD();
+	close_all(pool);
 	pfree(pool);
 }
 
@@ -125,9 +157,12 @@ pool_drop(HttpPool *pool)
 		pool_close(pool);
 }
 
-/* Close the pools that nobody holds. */
+/*
+ * Close what the pools have open that nobody needs now: all of those that nobody holds, and of another than that
+ * one where there's no transfer under way, and no Append waits for a moment to come.
+ */
 static void
-close_idle_pools(void)
+close_idle_pools(const HttpPool *but)
 {
 	dlist_mutable_iter iter;
 
@@ -137,6 +172,8 @@ close_idle_pools(void)
 
 		if (pool->holders == 0)
 			pool_drop(pool);
+		else if (pool != but && pool->transfers == 0 && !pool->watched)
+			close_all(pool);
 	}
 }
 
@@ -284,7 +321,7 @@ acquire_descriptor(void)
 
 /*
  * Account for a pool's descriptors up to the given number, if need be by
- * closing the pools that nobody holds.  False with errno set when PostgreSQL
+ * closing what other pools have open in vain.  False with errno set when PostgreSQL
  * needs the rest for its own files.
  */
 static bool
@@ -300,15 +337,15 @@ reserve_descriptors(HttpPool *pool, int number)
 			return false;
 		else
 		{
-			close_idle_pools();
+			close_idle_pools(pool);
 			tried_closing = true;
 		}
 	}
 	return true;
 }
 
-pg_noreturn static void
-raise_no_descriptors(void)
+void
+connection_raise_no_descriptors(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("could not open a connection: %m"),
@@ -335,7 +372,7 @@ open_timer(const HttpPool *pool)
 	return timer_fd;
 }
 
-/* Open what a new pool needs; false with errno set when that is not to be had. */
+/* Open what a pool needs; false with errno set when that is not to be had. */
 static bool
 open_descriptors(HttpPool *pool)
 {
@@ -362,8 +399,59 @@ open_multi(HttpPool *pool)
 		   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) MAX_IDLE_CONNECTIONS) == CURLM_OK;
 }
 
+/*
+ * Open all that a pool needs before its first transfer, which is accounted for.  A moment that somebody waits
+ * for is set again.
+ */
+static void
+pool_wake(HttpPool *pool)
+{
+	int64 alarm_at = pool->alarm_at;
+
+	if (is_awake(pool))
+		return;
+	pool->watch_errno = 0;
+	close_descriptor(&pool->alarm_fd);
+	if (!open_descriptors(pool))
+	{
+		int saved_errno = errno;
+
+		close_all(pool);
+		errno = saved_errno;
+		connection_raise_no_descriptors();
+	}
+	if (!open_multi(pool))
+	{
+		close_all(pool);
+		ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory"),
+						errdetail("libcurl could not create a pool of connections.")));
+	}
+	pool->alarm_at = 0;
+	if (alarm_at != 0)
+		http_wake_at(pool, alarm_at);
+}
+
+bool
+connection_reserve(HttpPool *pool)
+{
+	int number = POOL_DESCRIPTORS + TRANSFER_DESCRIPTORS * (pool->transfers + 1);
+
+	if (!reserve_descriptors(pool, number))
+	{
+		int saved_errno = errno;
+
+		/* Half of it would be of use to nobody. */
+		if (!is_awake(pool))
+			close_all(pool);
+		errno = saved_errno;
+		return false;
+	}
+	pool_wake(pool);
+	return true;
+}
+
 static HttpPool *
-pool_open(Oid server_id, Oid user_mapping_id, uint64 credentials)
+pool_create(Oid server_id, Oid user_mapping_id, uint64 credentials)
 {
 	uint32	  server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID, ObjectIdGetDatum(server_id));
 	uint32	  mapping_hash;
@@ -380,22 +468,6 @@ pool_open(Oid server_id, Oid user_mapping_id, uint64 credentials)
 	pool->timer_fd = -1;
 	pool->alarm_fd = -1;
 	pool->looked_at = http_clock();
-
-	if (!reserve_descriptors(pool, POOL_DESCRIPTORS) || !open_descriptors(pool))
-	{
-		int saved_errno = errno;
-
-		pool_close(pool);
-		errno = saved_errno;
-		raise_no_descriptors();
-	}
-	if (!open_multi(pool))
-	{
-		pool_close(pool);
-		ereport(ERROR, (errcode(ERRCODE_FDW_OUT_OF_MEMORY), errmsg("out of memory"),
-						errdetail("libcurl could not create a pool of connections.")));
-	}
-
 	dlist_push_head(&pools, &pool->node);
 	return pool;
 }
@@ -434,7 +506,7 @@ http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials, MemoryContext 
 	initialize_libcurl();
 	pool = find_pool(server_id, user_mapping_id, credentials);
 	if (pool == NULL)
-		pool = pool_open(server_id, user_mapping_id, credentials);
+		pool = pool_create(server_id, user_mapping_id, credentials);
 
 	connection_hold(pool);
 	hold->pool = pool;
@@ -489,12 +561,35 @@ connection_clock(const HttpPool *pool)
 	return pool->attended_ms;
 }
 
+/*
+ * Open the alarm of a pool that sleeps, for nothing but the moment that somebody waits for: it needs no more
+ * before that has come.
+ */
+static void
+set_lone_alarm(HttpPool *pool)
+{
+	int64 alarm_at = pool->alarm_at;
+
+	close_all(pool);
+	if (!AcquireExternalFD())
+		connection_raise_no_descriptors();
+	pool->descriptors++;
+	pool->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (pool->alarm_fd < 0)
+		connection_raise_no_descriptors();
+	pool->alarm_at = 0;
+	http_wake_at(pool, alarm_at);
+}
+
 pgsocket
 http_pool_socket(HttpPool *pool)
 {
 	look_after(pool, false);
+	if (!is_awake(pool))
+		set_lone_alarm(pool);
 	pool->awaited = append_waits;
-	return pool->epoll_fd;
+	pool->watched = true;
+	return is_awake(pool) ? pool->epoll_fd : pool->alarm_fd;
 }
 
 void
@@ -525,6 +620,8 @@ http_wake_at(HttpPool *pool, int64 at_ms)
 
 	/* What is over already comes at once; a time of zero would switch the alarm off. */
 	pool->alarm_at = Max(at_ms, 1);
+	if (pool->alarm_fd < 0)
+		return;
 	when.it_value.tv_sec = pool->alarm_at / 1000;
 	when.it_value.tv_nsec = (pool->alarm_at % 1000) * 1000000L;
 	if (timerfd_settime(pool->alarm_fd, TFD_TIMER_ABSTIME, &when, NULL) < 0)
@@ -568,20 +665,13 @@ pool_fail(HttpPool *pool, CURLMcode result)
 													   curl_multi_strerror(result))));
 }
 
-/*
- * See connection.h.  A pool has no more sockets than it ever had transfers at
- * once: what isn't reused is closed.  So they are accounted for here, and not
- * as they come and go, since libcurl 7.88 does not tell of all that it closes.
- */
 void
 connection_attach(HttpPool *pool, CURL *easy)
 {
 	sigset_t  saved;
 	CURLMcode result;
 
-	if (!reserve_descriptors(pool, POOL_DESCRIPTORS + pool->transfers + 1))
-		raise_no_descriptors();
-
+	Assert(is_awake(pool));
 	block_signals(&saved);
 	result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK
 				 ? curl_multi_add_handle(pool->multi, easy)
@@ -647,6 +737,14 @@ connection_run(HttpPool *pool, ConnectionFinished finished)
 
 	look_after(pool, pool->awaited);
 	pool->awaited = false;
+	pool->watched = false;
+	if (!is_awake(pool))
+	{
+		close_all(pool);
+		if (pool->alarm_at <= http_clock())
+			pool->alarm_at = 0;
+		return false;
+	}
 	nevents = epoll_wait(pool->epoll_fd, events, lengthof(events), 0);
 	if (nevents < 0 && errno != EINTR)
 		pool->watch_errno = errno;
@@ -690,11 +788,20 @@ wait_event(bool idle)
 void
 connection_wait(HttpPool *pool, bool idle)
 {
-	int events;
+	int	 wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	long timeout = -1;
+	int	 events;
 
+	/* A pool that sleeps has nothing to wait for but a moment. */
+	if (is_awake(pool))
+		wanted |= WL_SOCKET_READABLE;
+	else if (pool->alarm_at != 0)
+	{
+		wanted |= WL_TIMEOUT;
+		timeout = (long) Max(pool->alarm_at - http_clock(), 0);
+	}
 	look_after(pool, false);
-	events = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH,
-							   pool->epoll_fd, -1, wait_event(idle));
+	events = WaitLatchOrSocket(MyLatch, wanted, pool->epoll_fd, timeout, wait_event(idle));
 	look_after(pool, true);
 	if (events & WL_LATCH_SET)
 		ResetLatch(MyLatch);

@@ -51,8 +51,8 @@ struct Details
 	MinimalTuple  queue[CRISP_MAX_PREFETCH]; /* a ring */
 	int			  oldest;
 	int			  count;
-	int			  to_ask; /* rows whose details may be asked for; -1 for all */
-	MinimalTuple  current;
+	double		 expected; /* rows that will be wanted in any case, those in the queue among them */
+	MinimalTuple current;
 };
 
 /*----------
@@ -195,7 +195,7 @@ details_create(ForeignScanState *node, const CrispOptions *options, List *column
 }
 
 void
-details_begin(Details *details, ListReader *list, int wanted)
+details_begin(Details *details, ListReader *list)
 {
 	MemoryContext old_context;
 
@@ -203,8 +203,13 @@ details_begin(Details *details, ListReader *list, int wanted)
 	old_context = MemoryContextSwitchTo(details->context);
 	details->window = window_create(details->options);
 	details->list = list;
-	details->to_ask = wanted > 0 ? wanted : -1;
 	MemoryContextSwitchTo(old_context);
+}
+
+void
+details_expect(Details *details, double rows)
+{
+	details->expected = rows;
 }
 
 /*
@@ -252,8 +257,6 @@ add_element(Details *details)
 			MemoryContextSwitchTo(details->context);
 			details->queue[at] = ExecCopySlotMinimalTuple(details->element_slot);
 			details->count++;
-			if (details->to_ask > 0)
-				details->to_ask--;
 		}
 		else
 			InstrCountFiltered1(details->node, 1);
@@ -272,7 +275,8 @@ ask_ahead(Details *details)
 {
 	window_open(details->window);
 	while (!details->at_end && window_has_room(details->window) &&
-		   (details->count == 0 || (details->to_ask != 0 && list_reader_at_hand(details->list))))
+		   (details->count == 0 ||
+			(details->count < details->expected && list_reader_at_hand(details->list))))
 		add_element(details);
 }
 
@@ -292,6 +296,7 @@ take_oldest(Details *details, TupleTableSlot *slot)
 	details->current = details->queue[details->oldest];
 	details->oldest = (details->oldest + 1) % CRISP_MAX_PREFETCH;
 	details->count--;
+	details->expected--;
 	(void) window_receive(details->window);
 	context = window_answer(details->window, API_OBJECT, API_KEY_TOLD, &answer, &found);
 	if (!found)

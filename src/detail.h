@@ -48,10 +48,15 @@ extern Details *details_create(ForeignScanState *node, const CrispOptions *optio
 							   Flattener *flattener, DetailConvert convert, bool keeps_rows);
 
 /*
- * Begin with the rows of a list, which must live until details_end().  If
- * wanted isn't 0, so many are enough, as a rule.  Makes no request yet.
+ * Begin with the rows of a list, which must live until details_end().  Makes no request yet.
  */
-extern void details_begin(Details *details, ListReader *list, int wanted);
+extern void details_begin(Details *details, ListReader *list);
+
+/*
+ * Tell how many rows will be asked for in any case, from now on; for no others are details fetched, or conditions
+ * checked, before they are wanted.
+ */
+extern void details_expect(Details *details, double rows);
 
 /*
  * Fill slot with the next row that passes the conditions which need no details;

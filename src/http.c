@@ -248,13 +248,82 @@ open_handle(HttpTransfer *transfer, const HttpRequest *request)
 	return result;
 }
 
+/* How many transfers a pool has under way. */
+static int
+count_transfers(const HttpPool *pool)
+{
+	int		   count = 0;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &transfers)
+	{
+		const HttpTransfer *transfer = dlist_container(HttpTransfer, node, iter.cur);
+
+		if (transfer->pool == pool && transfer->attached)
+			count++;
+	}
+	return count;
+}
+
+/* Wait until a pool has no more than so many transfers under way. */
+static void
+wait_until_left(HttpPool *pool, int count)
+{
+	for (http_progress(pool); count_transfers(pool) > count; http_progress(pool))
+		http_wait(pool, false);
+}
+
+/* The pool that has the oldest transfer under way of all but one; NULL when there is none. */
+static HttpPool *
+another_busy_pool(const HttpPool *but)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &transfers)
+	{
+		const HttpTransfer *transfer = dlist_container(HttpTransfer, node, iter.cur);
+
+		if (transfer->pool != but && transfer->attached)
+			return transfer->pool;
+	}
+	return NULL;
+}
+
+/*
+ * Have room for a transfer: the more servers there are, the fewer are asked at a time.  Others of the same pool come
+ * last, since those of other pools set free what their pools take, too.
+ */
+static void
+make_room(HttpPool *pool)
+{
+	while (!connection_reserve(pool))
+	{
+		int		  saved_errno = errno;
+		HttpPool *other = another_busy_pool(pool);
+		int		  own = count_transfers(pool);
+
+		if (other != NULL)
+			wait_until_left(other, 0);
+		else if (own > 0)
+			wait_until_left(pool, own - 1);
+		else
+		{
+			errno = saved_errno;
+			connection_raise_no_descriptors();
+		}
+	}
+}
+
 HttpTransfer *
 http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 {
-	MemoryContext context = AllocSetContextCreate(owner, "HTTP transfer", ALLOCSET_SMALL_SIZES);
-	HttpTransfer *transfer = MemoryContextAllocZero(context, sizeof(HttpTransfer));
+	MemoryContext context;
+	HttpTransfer *transfer;
 	CURLcode	  result;
 
+	make_room(pool);
+	context = AllocSetContextCreate(owner, "HTTP transfer", ALLOCSET_SMALL_SIZES);
+	transfer = MemoryContextAllocZero(context, sizeof(HttpTransfer));
 	transfer->context = context;
 	transfer->pool = pool;
 	transfer->started_at = transfer->fast_until = connection_clock(pool);

@@ -88,9 +88,7 @@ typedef struct HttpTransfer HttpTransfer;
  * dropped meanwhile: whoever holds it goes on with it, and the next call here
  * makes a new one.
  *
- * Raises HV001 (FDW_OUT_OF_MEMORY) when libcurl has none, 53000
- * (INSUFFICIENT_RESOURCES) when the backend may open no more descriptors, and HV000
- * (FDW_ERROR) when libcurl can't be initialized.
+ * Raises HV000 (FDW_ERROR) when libcurl can't be initialized.
  */
 extern HttpPool *http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials,
 						   MemoryContext owner);
@@ -105,8 +103,9 @@ extern bool http_pool_close(Oid server_id);
 /*
  * A descriptor that becomes readable when http_progress() has something to
  * do, be it for a socket or for a timer.  It belongs to the pool and stays the same
- * as long as the pool is valid; it's for waiting only, and asked for each time
- * just before.
+ * as long as the pool has a transfer; it's for waiting only, and asked for each time
+ * just before.  A duplicate of it is accounted for by the transfer that is waited for.  Raises 53000 (INSUFFICIENT_RESOURCES) where
+ * there is none, and the backend may open no more descriptors.
  */
 extern pgsocket http_pool_socket(HttpPool *pool);
 
@@ -125,7 +124,11 @@ extern void http_append_waits(bool waits);
  * out to be dead.  Everything else goes over a connection of its own, and so
  * is sent at most once.
  *
- * Raises HV001 for lack of memory, HV000 where libcurl won't, and 53000 for lack of descriptors.
+ * Where the backend may open no more descriptors, it first waits until other pools have what they asked for, and
+ * closes their connections.  Raises what http_wait() and http_progress() do then.
+ *
+ * Raises HV001 for lack of memory, HV000 where libcurl won't, and 53000 (INSUFFICIENT_RESOURCES) for lack of
+ * descriptors.
  */
 extern HttpTransfer *http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner);
 

@@ -15,9 +15,7 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
-#if PG_VERSION_NUM >= 140000
 #include "optimizer/appendinfo.h"
-#endif
 #include "optimizer/inherit.h"
 #include "optimizer/pathnode.h"
 #include "parser/parsetree.h"
@@ -172,7 +170,6 @@ key_attributes(Relation relation)
  */
 #define WHOLE_ROW "wholerow"
 
-#if PG_VERSION_NUM >= 140000
 void
 crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
 						 Relation target_relation)
@@ -192,37 +189,16 @@ crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target
 		add_row_identity_var(root,
 							 makeVar(rtindex, InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0),
 							 rtindex, WHOLE_ROW);
+
+	/*
+	 * Where constraints rule out all partitions, PostgreSQL executes the statement on the partitioned table; until
+	 * its minor versions of February 2026 it insisted on a ctid for that, which tables of postgres_fdw bring along.
+	 */
+	if (rtindex != (Index) root->parse->resultRelation)
+		add_row_identity_var(
+			root, makeVar(rtindex, SelfItemPointerAttributeNumber, TIDOID, -1, InvalidOid, 0),
+			rtindex, "ctid");
 }
-#else
-static void
-add_target(Query *parsetree, Var *var, char *name)
-{
-	int number = list_length(parsetree->targetList) + 1;
-
-	parsetree->targetList = lappend(parsetree->targetList,
-									makeTargetEntry((Expr *) var, number, name, true));
-}
-
-void
-crisp_add_update_targets(Query *parsetree, RangeTblEntry *target_rte, Relation target_relation)
-{
-	TupleDesc tupdesc = RelationGetDescr(target_relation);
-	int		  rti = parsetree->resultRelation;
-	ListCell *lc;
-
-	foreach(lc, key_attributes(target_relation))
-	{
-		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
-
-		add_target(parsetree,
-				   makeVar(rti, attribute->attnum, attribute->atttypid, attribute->atttypmod,
-						   attribute->attcollation, 0),
-				   modify_key_name(attribute));
-	}
-	if (parsetree->commandType == CMD_DELETE && parsetree->returningList != NIL)
-		add_target(parsetree, makeWholeRowVar(target_rte, rti, 0, false), pstrdup(WHOLE_ROW));
-}
-#endif
 
 /*----------
  * The plan

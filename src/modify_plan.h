@@ -24,13 +24,8 @@ typedef enum ModifyPrivate
 extern int	 crisp_is_updatable(Relation relation);
 extern List *crisp_plan_modify(PlannerInfo *root, ModifyTable *plan, Index result_relation,
 							   int subplan_index);
-#if PG_VERSION_NUM >= 140000
-extern void crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
-									 Relation target_relation);
-#else
-extern void crisp_add_update_targets(Query *parsetree, RangeTblEntry *target_rte,
-									 Relation target_relation);
-#endif
+extern void	 crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
+									  Relation target_relation);
 
 /*
  * The name under which a column of the row's identity is in the plan's target list;

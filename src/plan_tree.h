@@ -21,4 +21,10 @@ extern List *plan_tree_children(const Plan *plan);
 /* Whether a node is a plan's root, or below it. */
 extern bool plan_tree_has(const Plan *tree, const Plan *plan);
 
+/*
+ * Whether a plan computes anything of which it matters when, and how often: volatile functions, or subplans, which may
+ * hold some.
+ */
+extern bool plan_tree_has_effects(const Plan *plan);
+
 #endif /* CRISP_PLAN_TREE_H */

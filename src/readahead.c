@@ -6,7 +6,7 @@
  * A nested loop hands its inner side one key, and waits for the row before it
  * reads the next key.  So below its outer side we put a node that reads some
  * rows ahead, and asks the inner scan for what they will look up; the rows
- * themselves it passes on as they are.  Whatever is asked for in this way, the
+ * themselves it passes on as they are.  It reads those that will be asked of it in any case, see need.h.  Whatever is asked for in this way, the
  * inner scan is the one that answers: without the node, it would be slower.
  *
  * Copyright (c) 2026, the crisp_fdw developers
@@ -23,14 +23,16 @@
 #include "optimizer/paths.h"
 
 #include "ahead.h"
+#include "need.h"
 #include "plan.h"
 #include "plan_path.h"
+#include "plan_tree.h"
 #include "readahead.h"
 
 /* Members of custom_private. */
 enum ReadAheadPrivate
 {
-	READ_AHEAD_NUMBERS,	  /* METHOD_ID of the inner scan; how many rows to ask for ahead, at most */
+	READ_AHEAD_NUMBERS, /* METHOD_ID of the inner scan; of a plan: whether rows may be read ahead */
 	READ_AHEAD_CONDITION, /* by which the inner scan looks rows up; see condition.h */
 	READ_AHEAD_KEY /* of a path: the expression that it compares with, which a plan has in custom_exprs */
 };
@@ -39,9 +41,11 @@ enum ReadAheadPrivate
 typedef struct ReadAhead
 {
 	CustomScanState css;
-	int				id;	   /* of the inner scan */
-	int				most;  /* rows to ask for ahead, at most */
-	int				asked; /* those of this pass */
+	int				id;			/* of the inner scan */
+	bool			is_allowed; /* to read ahead */
+	uint64			run;		/* need_run() when it was last found out how many rows are needed */
+	double			needed;		/* rows of this pass that are certain to be asked for */
+	double			given;		/* rows of this pass that have been */
 	List		   *condition;
 	ExprState	   *key;
 	Ahead		   *ahead; /* of the inner scan; NULL before the first row */
@@ -89,10 +93,8 @@ inner_lookup(Path *path)
 {
 	ForeignPath *inner;
 
-#if PG_VERSION_NUM >= 140000
 	if (IsA(path, MemoizePath))
 		path = ((MemoizePath *) path)->subpath;
-#endif
 	if (!IsA(path, ForeignPath) || !IS_SIMPLE_REL(path->parent) ||
 		path->parent->fdwroutine->GetForeignRelSize != crisp_get_rel_size)
 		return NULL;
@@ -144,18 +146,6 @@ is_brought(const Path *path, Node *expression)
 }
 
 /*
- * How many lookups are worth beginning ahead of need: none that a LIMIT is going to make needless.  A key finds
- * one row at most, so a query that wants some rows looks up as many keys, whatever it finds.
- */
-static int
-most_lookups(PlannerInfo *root, const Path *join)
-{
-	if (root->limit_tuples <= 0 || !pathkeys_contained_in(root->query_pathkeys, join->pathkeys))
-		return PG_INT32_MAX;
-	return (int) Min(root->limit_tuples, PG_INT32_MAX);
-}
-
-/*
  * Let the outer side of a nested loop read ahead, if its inner side looks rows up.
  */
 static void
@@ -166,10 +156,9 @@ read_ahead(PlannerInfo *root, JoinPath *join)
 	ScanPlan	*plan;
 	Conditions	*conditions;
 	CustomPath	*result;
-	int			 most = most_lookups(root, &join->path);
 	int			 key;
 
-	if (inner == NULL || outer->rows <= 1 || most == 1 ||
+	if (inner == NULL || outer->rows <= 1 ||
 		(IsA(outer, CustomPath) && ((CustomPath *) outer)->methods == &path_methods))
 		return;
 
@@ -193,9 +182,9 @@ read_ahead(PlannerInfo *root, JoinPath *join)
 	result->methods = &path_methods;
 
 	/* Indexed by ReadAheadPrivate. */
-	result->custom_private = list_make3(
-		list_make2_int(list_nth_int(inner->fdw_private, METHOD_ID), most),
-		list_nth(conditions->conditions, key), list_nth(conditions->values, key));
+	result->custom_private = list_make3(list_make1_int(list_nth_int(inner->fdw_private, METHOD_ID)),
+										list_nth(conditions->conditions, key),
+										list_nth(conditions->values, key));
 
 	/* It costs nothing, so the join keeps its place among others. */
 	join->outerjoinpath = &result->path;
@@ -239,6 +228,8 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist
 		  List *custom_plans)
 {
 	CustomScan *plan = makeNode(CustomScan);
+	List	   *numbers = list_nth(best_path->custom_private, READ_AHEAD_NUMBERS);
+	bool		is_allowed = !plan_tree_has_effects(linitial(custom_plans));
 
 	/* Conditions are checked below. */
 	plan->scan.plan.targetlist = tlist;
@@ -246,7 +237,7 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist
 	plan->custom_plans = custom_plans;
 	plan->custom_scan_tlist = copyObject(((Plan *) linitial(custom_plans))->targetlist);
 	plan->custom_exprs = list_make1(list_nth(best_path->custom_private, READ_AHEAD_KEY));
-	plan->custom_private = list_make2(list_nth(best_path->custom_private, READ_AHEAD_NUMBERS),
+	plan->custom_private = list_make2(list_make2_int(linitial_int(numbers), is_allowed),
 									  list_nth(best_path->custom_private, READ_AHEAD_CONDITION));
 	plan->methods = &scan_methods;
 	return &plan->scan.plan;
@@ -275,7 +266,7 @@ begin(CustomScanState *css, EState *estate, int eflags)
 
 	css->custom_ps = list_make1(outer);
 	node->id = linitial_int(list_nth(plan->custom_private, READ_AHEAD_NUMBERS));
-	node->most = lsecond_int(list_nth(plan->custom_private, READ_AHEAD_NUMBERS));
+	node->is_allowed = lsecond_int(list_nth(plan->custom_private, READ_AHEAD_NUMBERS));
 	node->condition = list_nth(plan->custom_private, READ_AHEAD_CONDITION);
 	node->key = ExecInitExpr(linitial(plan->custom_exprs), &css->ss.ps);
 	node->slot = ExecInitExtraTupleSlot(estate, ExecGetResultType(outer), &TTSOpsMinimalTuple);
@@ -316,6 +307,22 @@ ask_for(ReadAhead *node, TupleTableSlot *row)
 }
 
 /*
+ * Find out how many rows will be asked for.  That's known better once a row was given, and anew whenever a cursor is
+ * read on.
+ */
+static void
+update_needed(ReadAhead *node)
+{
+	const PlanState *plan_state = &node->css.ss.ps;
+	uint64			 run = need_run(plan_state);
+
+	if (run == node->run && node->given > 1)
+		return;
+	node->run = run;
+	node->needed = node->given + (node->is_allowed ? need_rows(plan_state, node->given > 0) : 1);
+}
+
+/*
  * Read as many rows as there is room for requests; one in any case, as that one is wanted now.
  */
 static void
@@ -326,7 +333,7 @@ read_rows(ReadAhead *node)
 
 	while (!node->at_end && node->count < CRISP_MAX_PREFETCH)
 	{
-		bool has_room = node->ahead != NULL && node->asked < node->most &&
+		bool has_room = node->ahead != NULL && node->given + node->count < node->needed &&
 						ahead_has_room(node->ahead, node->count == 0);
 		TupleTableSlot *row;
 		MemoryContext	old_context;
@@ -340,10 +347,7 @@ read_rows(ReadAhead *node)
 			return;
 		}
 		if (has_room)
-		{
 			ask_for(node, row);
-			node->asked++;
-		}
 		ResetExprContext(node->css.ss.ps.ps_ExprContext);
 		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
 		node->rows[(node->oldest + node->count++) % CRISP_MAX_PREFETCH] = ExecCopySlotMinimalTuple(
@@ -363,6 +367,7 @@ next_row(CustomScanState *css)
 		node->ahead = ahead_find(css->ss.ps.state, node->id);
 
 	ResetExprContext(econtext);
+	update_needed(node);
 	read_rows(node);
 	if (node->count == 0)
 		return NULL;
@@ -370,6 +375,7 @@ next_row(CustomScanState *css)
 	ExecStoreMinimalTuple(node->rows[node->oldest], node->slot, true);
 	node->oldest = (node->oldest + 1) % CRISP_MAX_PREFETCH;
 	node->count--;
+	node->given++;
 	econtext->ecxt_scantuple = show_row(node, node->slot);
 	if (css->ss.ps.ps_ProjInfo != NULL)
 		return ExecProject(css->ss.ps.ps_ProjInfo);
@@ -388,11 +394,18 @@ rescan(CustomScanState *css)
 		node->oldest = (node->oldest + 1) % CRISP_MAX_PREFETCH;
 	}
 	node->at_end = false;
-	node->asked = 0;
+	node->given = 0;
+	node->run = 0;
 	if (css->ss.ps.chgParam != NULL)
 		UpdateChangedParamSet(outer, css->ss.ps.chgParam);
 	if (outer->chgParam == NULL)
 		ExecReScan(outer);
+}
+
+bool
+read_ahead_is_node(const PlanState *node)
+{
+	return IsA(node, CustomScanState) && ((const CustomScanState *) node)->methods == &exec_methods;
 }
 
 static void

@@ -10,7 +10,12 @@
 #ifndef CRISP_READAHEAD_H
 #define CRISP_READAHEAD_H
 
+#include "nodes/execnodes.h"
+
 /* Set the hook through which joins are planned; to be called once, when the library is loaded. */
 extern void read_ahead_init(void);
+
+/* Whether a running node is one that reads ahead: the join above it has a row at most for each row of it. */
+extern bool read_ahead_is_node(const PlanState *node);
 
 #endif /* CRISP_READAHEAD_H */

@@ -10,7 +10,7 @@
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "executor/executor.h"
@@ -24,6 +24,7 @@
 #include "flatten.h"
 #include "list.h"
 #include "lookup.h"
+#include "need.h"
 #include "newest.h"
 #include "open_scans.h"
 #include "order.h"
@@ -123,7 +124,6 @@ close_descriptor(void *arg)
 	if (scan->descriptor < 0)
 		return;
 	(void) close(scan->descriptor);
-	ReleaseExternalFD();
 	scan->descriptor = -1;
 }
 
@@ -272,6 +272,33 @@ names_for(ForeignScanState *node)
 }
 
 /*
+ * With a limit of requests, none is made ahead of need that may turn out to have been in vain: others would lack it.
+ */
+static void
+spare_requests(ForeignScanState *node)
+{
+	if (api_max_requests > 0 && isfinite(need_rows(&node->ss.ps, false)))
+		((CrispScan *) node->fdw_state)->options->prefetch = 1;
+}
+
+/*
+ * Find out for how many rows details will be wanted in any case.
+ */
+static void
+expect_rows(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+	double	   rows;
+
+	if (scan->details == NULL)
+		return;
+	rows = need_rows(&node->ss.ps, false);
+	if (scan->newest != NULL)
+		rows = Max(rows, method_field(scan, METHOD_ROWS_WANTED));
+	details_expect(scan->details, rows);
+}
+
+/*
  * Evaluate what is asked for, and get ready to ask.
  */
 static void
@@ -279,14 +306,18 @@ start_request(ForeignScanState *node)
 {
 	CrispScan	 *scan = node->fdw_state;
 	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
-	CrispRequest *request = scan->request = crisp_scan_request(node, NIL);
+	CrispRequest *request;
 	bool		  newest = method_field(scan, METHOD_KIND) == SCAN_NEWEST;
 
+	spare_requests(node);
+	request = scan->request = crisp_scan_request(node, NIL);
 	scan->started = true;
 	if (request != NULL)
 		scan->asked = *request;
 	if (request != NULL && request->search != NULL && scan->search_column > 0)
 		scan->search_value = make_search_value(node, scan->search_column, request->search);
+	if (scan->ahead != NULL)
+		ahead_set_needless(scan->ahead, request == NULL);
 	if (request == NULL)
 		scan->at_end = true;
 	else if (method_field(scan, METHOD_KIND) == SCAN_WALK)
@@ -304,7 +335,7 @@ start_request(ForeignScanState *node)
 			give_up_order(scan);
 		scan->list = list_reader_begin(request);
 		if (scan->details != NULL)
-			details_begin(scan->details, scan->list, method_field(scan, METHOD_PAGE_ROWS));
+			details_begin(scan->details, scan->list);
 		if (newest)
 		{
 			NewestSource source = {
@@ -319,6 +350,7 @@ start_request(ForeignScanState *node)
 			scan->newest = newest_begin(scan->request_context, node, &source, trusted,
 										scan->store != NULL);
 		}
+		expect_rows(node);
 	}
 	MemoryContextSwitchTo(old_context);
 }
@@ -473,7 +505,7 @@ restart_list(ForeignScanState *node)
 	give_up_order(scan);
 	scan->list = list_reader_begin(scan->request);
 	if (scan->details != NULL)
-		details_begin(scan->details, scan->list, 0);
+		details_begin(scan->details, scan->list);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -708,6 +740,8 @@ iterate(ForeignScanState *node, TupleTableSlot *slot)
 		return;
 #endif
 
+	if (scan->started)
+		expect_rows(node);
 	if (fetch_row(node, slot) && scan->store != NULL)
 		row_store_put(scan->store, slot);
 }
@@ -733,6 +767,8 @@ crisp_scan_is_ready(ForeignScanState *node)
 
 	if (!scan->started)
 		start_request(node);
+	else
+		expect_rows(node);
 	if (scan->at_end || scan->newest != NULL || scan->reads_whole)
 		return true;
 	if (scan->details != NULL)
@@ -786,23 +822,14 @@ crisp_scan_descriptor(ForeignScanState *node)
 
 	/* The pool may be another one than it was. */
 	close_descriptor(scan);
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("too many open files for asynchronous execution"),
-				 errhint("Raise \"max_files_per_process\", or set enable_async_append to off.")));
 
 	/* What has been received makes the pool's descriptor readable no more. */
 	if (is_settled(scan))
-		scan->descriptor = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	else
-		scan->descriptor = fcntl(own_socket(scan), F_DUPFD_CLOEXEC, 0);
+		return PGINVALID_SOCKET;
+	scan->descriptor = fcntl(own_socket(scan), F_DUPFD_CLOEXEC, 0);
 	if (scan->descriptor < 0)
-	{
-		ReleaseExternalFD();
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 						errmsg("could not open a descriptor to wait for: %m")));
-	}
 	return scan->descriptor;
 }
 

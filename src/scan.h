@@ -47,8 +47,8 @@ extern bool crisp_scan_is_ready(ForeignScanState *node);
 extern bool crisp_scan_is_pending(ForeignScanState *node);
 
 /*
- * A descriptor of a pending scan's own that is readable, at once or later, when it's worth asking
- * crisp_scan_is_ready() again; valid until the next call, or the end of the scan.  It's only good for waiting if no
+ * A descriptor of a pending scan's own that is readable when it's worth asking
+ * crisp_scan_is_ready() again, or PGINVALID_SOCKET where it is already; valid until the next call, or the end of the scan.  It's only good for waiting if no
  * request is let go on between this call and the wait.
  * Raises 53000 when there is none to be had.
  */

@@ -172,6 +172,37 @@ window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer, boo
 	return flight.context;
 }
 
+bool
+window_try_answer(Window *window, MemoryContext *context, ApiAnswer *answer, bool *found)
+{
+	Flight		  flight = window->flights[window->oldest];
+	MemoryContext old_context;
+	ApiFailure	  failure;
+	bool		  is_known = false;
+
+	Assert(window->count > 0);
+	*answer = (ApiAnswer){0};
+	*found = false;
+	*context = NULL;
+	window->oldest = (window->oldest + 1) % CRISP_MAX_PREFETCH;
+	window->count--;
+	if (api_is_settled(flight.call))
+	{
+		old_context = MemoryContextSwitchTo(flight.context);
+		*found = api_try_finish(flight.call, answer, &failure);
+		MemoryContextSwitchTo(old_context);
+		is_known = *found || failure.absent;
+	}
+	if (!is_known)
+	{
+		MemoryContextDelete(flight.context);
+		return false;
+	}
+	MemoryContextSetParent(flight.context, CurrentMemoryContext);
+	*context = flight.context;
+	return true;
+}
+
 int
 window_drop(Window *window)
 {

@@ -76,6 +76,14 @@ extern bool window_receive(Window *window);
 extern MemoryContext window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer,
 								   bool *found);
 
+/*
+ * Take the oldest request out of the queue without waiting for it, and without raising anything: if its answer
+ * hasn't come, or is a failure, it's as if it had never been asked for.  Returns whether there is an answer,
+ * otherwise as window_answer() for a lookup by a key; *context is NULL when there isn't.
+ */
+extern bool window_try_answer(Window *window, MemoryContext *context, ApiAnswer *answer,
+							  bool *found);
+
 /* Abort all requests that are under way; returns how many there were. */
 extern int window_drop(Window *window);
 

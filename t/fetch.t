@@ -83,14 +83,15 @@ sub cancel
 	return $session->wait;
 }
 
-# With the connections that it keeps closed, a session has no more descriptors than it began with.
+# With the connections that it keeps closed, a session has no more descriptors than it began with, but for one that is always
+# readable, by which an Append ends a wait.
 sub closes_all
 {
 	my ($session, $idle, $name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is($session->query("SELECT crisp_fdw_disconnect('support')"), 't', "$name: connections are kept");
-	cmp_ok($session->descriptors, '<=', $idle, "$name: no other descriptor is left");
+	cmp_ok($session->descriptors, '<=', $idle + 1, "$name: no other descriptor is left");
 	return;
 }
 

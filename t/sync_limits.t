@@ -87,12 +87,12 @@ is(status('requests_left', 'ann.copy'), '', 'without it');
 $sandbox->control({ answers => [] });
 sync(q('crisp.conversations', 'ann.copy', max_requests => 5));
 cmp_ok(status('requests_left', 'ann.copy'), '>', 0, 'the next one makes it');
-$ann->fails(qq(SELECT crisp_sync_$_), { sqlstate => '42501' }, "crisp_sync_$_ takes the right to read the list")
+$ann->fails(qq(SELECT crisp_sync_internal.crisp_sync_$_), { sqlstate => '42501' }, "crisp_sync_$_ takes the right to read the list")
   foreach q{count('crisp.people_profiles')}, q{page('crisp.people_profiles', 1)};
 sync_with($session, $sandbox);
-$session->fails(q(SELECT crisp_sync_page('crisp.messages', 1)), { sqlstate => '42809', message => '"messages" is not a list of its own' }, 'messages have no pages');
-$session->fails(q(SELECT crisp_sync_page('crisp.conversations', 0)), { sqlstate => '22023', message => 'page_number must be at least 1' }, 'nor is there a page 0');
-$session->fails(q(SELECT crisp_sync_count('pg_class')), { sqlstate => '42809', message => '"pg_class" is not a foreign table of crisp_fdw' }, 'nor has any table a count');
+$session->fails(q(SELECT crisp_sync_internal.crisp_sync_page('crisp.messages', 1)), { sqlstate => '42809', message => '"messages" is not a list of its own' }, 'messages have no pages');
+$session->fails(q(SELECT crisp_sync_internal.crisp_sync_page('crisp.conversations', 0)), { sqlstate => '22023', message => 'page_number must be at least 1' }, 'nor is there a page 0');
+$session->fails(q(SELECT crisp_sync_internal.crisp_sync_count('pg_class')), { sqlstate => '42809', message => '"pg_class" is not a foreign table of crisp_fdw' }, 'nor has any table a count');
 
 #
 # What is read once

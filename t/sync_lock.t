@@ -73,14 +73,14 @@ foreach my $statement ('DISCARD ALL', 'SELECT pg_advisory_unlock_all()')
 # Locks that are taken by hand: by who may write to the target alone, and until the session ends.
 $session->query('CREATE ROLE nobody LOGIN');
 my $nobody = CrispSession->start($node, user => 'nobody');
-$nobody->fails("SELECT crisp_sync_$_('crisp.conversations'::regclass::oid, 'copy'::regclass::oid)", { sqlstate => '42501' }, "who may not write to the target can't $_")
+$nobody->fails("SELECT crisp_sync_internal.crisp_sync_$_('crisp.conversations'::regclass::oid, 'copy'::regclass::oid)", { sqlstate => '42501' }, "who may not write to the target can't $_")
   foreach qw(lock lock_briefly);
 $session->query('GRANT UPDATE ON copy TO nobody');
-$nobody->fails(q(SELECT crisp_sync_lock(1, 'copy'::regclass::oid)), { sqlstate => '42501' }, 'nor can who may update alone');
-is($other->query(q(SELECT crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 't', 'a lock that is taken by hand');
+$nobody->fails(q(SELECT crisp_sync_internal.crisp_sync_lock(1, 'copy'::regclass::oid)), { sqlstate => '42501' }, 'nor can who may update alone');
+is($other->query(q(SELECT crisp_sync_internal.crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 't', 'a lock that is taken by hand');
 $other->query('DISCARD ALL');
 like(sync(q('crisp.conversations', 'copy'))->{notices}, qr/is running already, in process @{[ $other->pid ]}$/, 'outlives DISCARD ALL');
-is($other->query(q(SELECT crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 'f', 'and is known to the session that has it');
+is($other->query(q(SELECT crisp_sync_internal.crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 'f', 'and is known to the session that has it');
 $other->fails('SELECT 1 / 0', { sqlstate => '22012' }, 'a transaction that fails');
 like(sync(q('crisp.conversations', 'copy'))->{notices}, qr/rows fetched/, 'gives it back');
 

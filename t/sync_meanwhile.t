@@ -83,7 +83,7 @@ is($session->query('SELECT count(*) FROM crisp_sync_job'), 1, 'one job is left, 
 # A job that goes.
 $session->query(<<'END');
 CREATE TABLE jobless (session_id text PRIMARY KEY, updated_at timestamptz);
-CREATE FUNCTION drop_job() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.crisp_sync_my_job WHERE target = TG_RELID; RETURN NULL; END $$;
+CREATE FUNCTION drop_job() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM crisp_sync_internal.crisp_sync_my_job WHERE target = TG_RELID; RETURN NULL; END $$;
 CREATE TRIGGER drop_job AFTER INSERT ON jobless EXECUTE FUNCTION drop_job();
 END
 $sandbox->clear;

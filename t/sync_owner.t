@@ -136,11 +136,11 @@ sync(q('public.mine', 'public.own'));
 is($session->query('SELECT DISTINCT state FROM public.own'), 'x', 'but into a table of one\'s own');
 
 # Functions that are the sync's own give nobody the owner's rights.
-my $exchange = q(SELECT crisp_sync_exchange('crisp.conversations'::regclass, 'hers.copy'::regclass, 'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL));
+my $exchange = q(SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'hers.copy'::regclass, 'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL));
 $as{mallory}->query('REVOKE DELETE ON hers.copy FROM writer');
 $as{writer}->fails($exchange, { sqlstate => '42501', message => 'permission denied for table copy' }, 'who may not delete may not use them');
-$as{writer}->fails(q(SELECT crisp_sync_remove('crisp.conversations'::regclass, 'hers.copy'::regclass, '{}', '{}', NULL, NULL, false)), { sqlstate => '42501' }, 'nor remove');
-$as{writer}->fails('SELECT * FROM crisp_sync_seen', { sqlstate => '42501' }, 'and keys are for nobody to see');
+$as{writer}->fails(q(SELECT crisp_sync_internal.crisp_sync_remove('crisp.conversations'::regclass, 'hers.copy'::regclass, '{}', '{}', NULL, NULL, false)), { sqlstate => '42501' }, 'nor remove');
+$as{writer}->fails('SELECT * FROM crisp_sync_internal.crisp_sync_seen', { sqlstate => '42501' }, 'and keys are for nobody to see');
 $as{mallory}->query('GRANT DELETE ON hers.copy TO writer');
 $as{writer}->query(q(SELECT crisp_sync_drop('public.mine', 'hers.copy')));
 $as{writer}->query('SET search_path = public, pg_catalog');

@@ -274,11 +274,11 @@ sync_with($as{bob}, $sandbox);
 sync_fails(q('crisp.conversations', 'ann.conversations'), { sqlstate => '42501', message => 'permission denied to sync into "ann.conversations"' },
 	'another role may not write to it');
 $as{bob}->fails(qq(SELECT $_('crisp.conversations', 'ann.conversations')), { sqlstate => '42501' }, "nor $_") foreach qw(crisp_sync_reset crisp_sync_drop);
-is($as{bob}->query('DELETE FROM crisp_sync_my_job RETURNING 1'), '', 'nor forget what is known of it');
-is($as{bob}->query('UPDATE crisp_sync_my_job SET watermark = now() RETURNING 1'), '', 'nor change that');
-$as{bob}->fails(q(INSERT INTO crisp_sync_my_job (source, target, resource) VALUES ('crisp.people_profiles', 'ann.conversations', 'conversations')),
+is($as{bob}->query('DELETE FROM crisp_sync_internal.crisp_sync_my_job RETURNING 1'), '', 'nor forget what is known of it');
+is($as{bob}->query('UPDATE crisp_sync_internal.crisp_sync_my_job SET watermark = now() RETURNING 1'), '', 'nor change that');
+$as{bob}->fails(q(INSERT INTO crisp_sync_internal.crisp_sync_my_job (source, target, resource) VALUES ('crisp.people_profiles', 'ann.conversations', 'conversations')),
 	{ sqlstate => '44000' }, 'nor make it up');
-$as{bob}->fails(q(INSERT INTO crisp_sync_my_job (source, target, resource) VALUES ('crisp.conversations', 4000000000, 'conversations')),
+$as{bob}->fails(q(INSERT INTO crisp_sync_internal.crisp_sync_my_job (source, target, resource) VALUES ('crisp.conversations', 4000000000, 'conversations')),
 	{ sqlstate => '44000' }, 'nor of a table that is yet to come');
 $as{bob}->fails("$_ crisp_sync_job", { sqlstate => '42501' }, $_) foreach 'DELETE FROM', 'TRUNCATE';
 $as{bob}->fails('SELECT * FROM crisp_sync_error', { sqlstate => '42501' }, 'errors may quote rows');
@@ -297,19 +297,19 @@ is($as{bob}->query($last_error), 'f|t', 'others see that something did');
 # A function in a query sees no error that its caller may not see.
 $session->query('GRANT CREATE ON SCHEMA public TO bob');
 $as{bob}->query(q(CREATE FUNCTION peek(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'seen: %', $1; RETURN true; END $$));
-foreach my $query ('SELECT * FROM crisp_sync_my_error WHERE peek(message)', 'SELECT * FROM crisp_sync_run WHERE peek(error)', 'SELECT * FROM crisp_sync_status WHERE peek(last_error)')
+foreach my $query ('SELECT * FROM crisp_sync_internal.crisp_sync_my_error WHERE peek(message)', 'SELECT * FROM crisp_sync_run WHERE peek(error)', 'SELECT * FROM crisp_sync_status WHERE peek(last_error)')
 {
 	is_deeply([ grep { !/NULL/ } map { $_->{message} } grep { $_->{message} =~ /^seen/ } @{ $as{bob}->run($query)->{notices} } ], [], $query);
 }
 
 # Numbers of jobs and runs come from their sequences, so that nobody can take one that is to come.
 $as{bob}->query('CREATE TABLE bobs (user_id text PRIMARY KEY)');
-$as{bob}->query(q(INSERT INTO crisp_sync_my_job (source, target, resource) VALUES ('crisp.operators', 'bobs', 'operators')));
+$as{bob}->query(q(INSERT INTO crisp_sync_internal.crisp_sync_my_job (source, target, resource) VALUES ('crisp.operators', 'bobs', 'operators')));
 $as{bob}->fails($_, { sqlstate => '42501' }, $_)
-  foreach q(INSERT INTO crisp_sync_my_job (job_id, source, target, resource) VALUES (1000000, 1, 'bobs', 'x')), 'UPDATE crisp_sync_my_job SET job_id = 1000000',
-  q(INSERT INTO crisp_sync_my_log (run_id, job_id, mode, started_at) SELECT 1000000, job_id, 'full', now() FROM crisp_sync_my_job), 'UPDATE crisp_sync_my_log SET run_id = 1000000',
-  'UPDATE crisp_sync_my_job SET target = 1';
-is($as{bob}->query('WITH d AS (DELETE FROM crisp_sync_orphan RETURNING 1) SELECT count(*) FROM d'), 0, 'nor clear away what is in use');
+  foreach q(INSERT INTO crisp_sync_internal.crisp_sync_my_job (job_id, source, target, resource) VALUES (1000000, 1, 'bobs', 'x')), 'UPDATE crisp_sync_internal.crisp_sync_my_job SET job_id = 1000000',
+  q(INSERT INTO crisp_sync_internal.crisp_sync_my_log (run_id, job_id, mode, started_at) SELECT 1000000, job_id, 'full', now() FROM crisp_sync_internal.crisp_sync_my_job), 'UPDATE crisp_sync_internal.crisp_sync_my_log SET run_id = 1000000',
+  'UPDATE crisp_sync_internal.crisp_sync_my_job SET target = 1';
+is($as{bob}->query('WITH d AS (DELETE FROM crisp_sync_internal.crisp_sync_orphan RETURNING 1) SELECT count(*) FROM d'), 0, 'nor clear away what is in use');
 
 # Rows that the caller doesn't see could be neither changed nor deleted.
 $session->query(<<'END');
