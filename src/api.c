@@ -126,8 +126,18 @@ says_absent(const ApiCall *call, ApiKey key)
 {
 	const HttpResponse *response = http_response(call->transfer);
 
-	return api_error_is_absence(response, call->envelope) &&
-		   (key == API_KEY_GIVEN || response->status == 404);
+	switch (key)
+	{
+		case API_KEY_GIVEN:
+			return api_error_is_absence(response, call->envelope);
+		case API_KEY_TOLD:
+			return response->status == 404 && api_error_is_absence(response, call->envelope);
+		case API_PAGE:
+			return api_error_is_past_end(response, call->envelope);
+		case API_ORDER:
+			return response->outcome == HTTP_ANSWERED && response->status == 400;
+	}
+	return false;
 }
 
 /*

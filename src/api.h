@@ -82,7 +82,8 @@ typedef enum ApiPeek
 {
 	API_SAYS_NOTHING, /* not here yet, or a failure */
 	API_SAYS_MORE,	  /* 206 */
-	API_SAYS_END	  /* 200 */
+	API_SAYS_END,	  /* 200 */
+	API_SAYS_PAST_END /* 404, of a page that isn't the first */
 } ApiPeek;
 
 extern ApiPeek api_peek(const ApiCall *call);
@@ -108,16 +109,18 @@ extern pgsocket api_socket(const ApiCall *call);
  */
 extern void api_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer);
 
-/* Where the key comes from by which something is asked for. */
+/* Where the key comes from by which something is asked for, which tells what there may not be. */
 typedef enum ApiKey
 {
 	API_KEY_GIVEN, /* from a user: Crisp may refuse it as none, which is no error */
-	API_KEY_TOLD   /* from Crisp: it may be gone, but is one */
+	API_KEY_TOLD,  /* from Crisp: it may be gone, but is one */
+	API_PAGE,	   /* the number of a page, from 2: it may be past the end of its list */
+	API_ORDER	   /* none, but an order that isn't documented: Crisp may refuse that */
 } ApiKey;
 
 /*
  * The same for a call that asks for something by a key.  Returns false when Crisp has nothing there
- * (404), or says that a key which was given can't be one (400).
+ * (404), says that a key which was given can't be one, or refuses an order (400).
  */
 extern bool api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnswer *answer);
 

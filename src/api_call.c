@@ -556,7 +556,12 @@ api_socket(const ApiCall *call)
 ApiPeek
 api_peek(const ApiCall *call)
 {
-	if (call->state != CALL_SETTLED || !call_is_success(call))
+	if (call->state != CALL_SETTLED)
+		return API_SAYS_NOTHING;
+	if (http_response(call->transfer)->outcome == HTTP_ANSWERED &&
+		http_response(call->transfer)->status == 404)
+		return API_SAYS_PAST_END;
+	if (!call_is_success(call))
 		return API_SAYS_NOTHING;
 	return http_response(call->transfer)->status == STATUS_MORE ? API_SAYS_MORE : API_SAYS_END;
 }

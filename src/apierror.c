@@ -358,3 +358,12 @@ api_error_is_absence(const HttpResponse *response, const JsonNode *envelope)
 	return response->status == 404 && strstr(reason, "website") == NULL &&
 		   strstr(reason, "route") == NULL && (message == NULL || strstr(message, "route") == NULL);
 }
+
+bool
+api_error_is_past_end(const HttpResponse *response, const JsonNode *envelope)
+{
+	const char *reason = string_member(envelope, "reason");
+
+	return response->outcome == HTTP_ANSWERED && response->status == 404 && reason != NULL &&
+		   strstr(reason, "website") == NULL;
+}

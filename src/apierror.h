@@ -90,4 +90,10 @@ extern const char *api_error_in_data(const JsonNode *envelope, ApiData wanted);
  */
 extern bool api_error_is_absence(const HttpResponse *response, const JsonNode *envelope);
 
+/*
+ * Whether an answer to a request for a page of a list, whose first page is there, says that there is no such
+ * page: an answer of Crisp's, which isn't about the website.  envelope is as above.
+ */
+extern bool api_error_is_past_end(const HttpResponse *response, const JsonNode *envelope);
+
 #endif /* CRISP_APIERROR_H */

@@ -46,7 +46,8 @@ struct ChildReader
 	int		next;	/* page from 1 */
 	Cursor *cursor; /* NULL where pages have numbers */
 	bool	has_begun;
-	bool	looks_again; /* all pages were read, and now those that may have changed since */
+	bool	looks_again; /* all pages were read, and now those that may have changed since, */
+	int		last_page;	 /* no more than there were */
 	bool	at_end;
 	bool
 		without_link; /* Crisp has nothing by what joins tell of the rows, be it that it refuses that */
@@ -201,6 +202,8 @@ key_source(const ChildReader *child)
 {
 	if (uses_link(child) && !child->has_begun)
 		return API_KEY_GIVEN;
+	if (child->cursor == NULL && child->next > 1)
+		return API_PAGE;
 
 	/* Of a list with conditions, it may be these that Crisp refuses. */
 	return child->has_begun || child->request->parent != NULL || child->request->query[0] != '\0'
@@ -303,6 +306,21 @@ drop_seen(ChildReader *child)
 }
 
 /*
+ * After the last page: begin to look again, where there was more than one.
+ */
+static void
+end_numbered_pages(ChildReader *child)
+{
+	child->at_end = true;
+	if (child->looks_again || child->seen == NULL)
+		return;
+	child->looks_again = true;
+	child->last_page = child->next - 1;
+	child->at_end = false;
+	child->next = 1;
+}
+
+/*
  * Take a page with a number, or all there is.  How many elements a full page has is the server's choice, but
  * never less than Crisp's smallest pages: most lists are short here, and to ask for a second page of each
  * would double the requests.
@@ -331,13 +349,9 @@ take_numbered_page(ChildReader *child, const ApiAnswer *answer)
 	drop_seen(child);
 
 	if (child->looks_again)
-		child->at_end = child->at_end || child->nrows == 0;
-	else if (child->at_end && child->seen != NULL)
-	{
-		child->looks_again = true;
-		child->at_end = false;
-		child->next = 1;
-	}
+		child->at_end = child->at_end || child->nrows == 0 || child->next > child->last_page;
+	else if (child->at_end)
+		end_numbered_pages(child);
 }
 
 /*
@@ -449,7 +463,7 @@ child_take(ChildReader *child)
 	else if (uses_link(child) && !child->has_begun)
 		asks_again = child->without_link = true;
 	else
-		child->at_end = true;
+		end_numbered_pages(child);
 	child->has_begun = !asks_again;
 	pfree(child->target);
 	pfree(child->cache_key);

@@ -103,13 +103,14 @@ is_descending(const PathKey *pathkey)
 }
 
 bool
-column_use_is_latest_first(Oid relid, AttrNumber attnum, PathKey *pathkey)
+column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *ascending)
 {
 	Oid type = getBaseType(get_atttype(relid, attnum));
 
+	*ascending = !is_descending(pathkey);
+
 	/* ORDER BY ... USING may name an operator that sorts by something else. */
-	return is_descending(pathkey) &&
-		   pathkey->pk_opfamily == lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf &&
+	return pathkey->pk_opfamily == lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf &&
 		   (type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || type == INT8OID);
 }
 
@@ -133,23 +134,28 @@ clause_excludes_null(Node *clause, Index varno, AttrNumber attnum)
 #endif
 }
 
+List *
+column_use_strict_conditions(RelOptInfo *baserel, AttrNumber attnum)
+{
+	List	 *result = NIL;
+	ListCell *lc;
+
+	foreach(lc, baserel->baserestrictinfo)
+		if (clause_excludes_null((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid,
+								 attnum))
+			result = lappend(result, lfirst(lc));
+	return result;
+}
+
 bool
 column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum)
 {
 	HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(attnum));
 	bool	  not_null;
-	ListCell *lc;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for attribute %d of relation %u", attnum, relid);
 	not_null = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
 	ReleaseSysCache(tuple);
-	if (not_null)
-		return true;
-
-	foreach(lc, baserel->baserestrictinfo)
-		if (clause_excludes_null((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid,
-								 attnum))
-			return true;
-	return false;
+	return not_null || column_use_strict_conditions(baserel, attnum) != NIL;
 }

@@ -24,15 +24,18 @@ extern List *column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses,
 extern AttrNumber column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey);
 
 /*
- * Whether a pathkey that sorts by a column wants the latest of the times first that the column shows,
- * whose values are passed by value.
+ * Whether a pathkey that sorts by a column that shows times sorts by these, the latest or the earliest first:
+ * *ascending tells which.
  */
-extern bool column_use_is_latest_first(Oid relid, AttrNumber attnum, PathKey *pathkey);
+extern bool column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *ascending);
 
 /*
  * Whether a column holds no NULL in the rows that are wanted: it's declared
  * so, or a condition demands it.
  */
 extern bool column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum);
+
+/* Those of a relation's conditions that no row satisfies in which a column is NULL; RestrictInfos. */
+extern List *column_use_strict_conditions(RelOptInfo *baserel, AttrNumber attnum);
 
 #endif /* CRISP_COLUMN_USE_H */

@@ -26,6 +26,13 @@
 #include "sqlstate.h"
 #include "timerange.h"
 
+/*
+ * Most passes over rows that dates don't tell apart; and most pages in a row that bring nothing older than the scan,
+ * of these, or of the latest span.
+ */
+#define MAX_PASSES 6
+#define MAX_IDLE_PAGES 16
+
 /* A closed interval of Unix milliseconds; the extremes of int64 stand for no bound. */
 typedef struct Span
 {
@@ -41,11 +48,16 @@ struct ExactReader
 	CrispRequest		step;  /* what pager asks for */
 	Pager			   *pager; /* NULL before the first request */
 	SeenKeys		   *seen;
+	const RowAge	   *age;
 	PagerCounts			counts; /* of earlier pagers */
+	int					gained; /* rows of the page at hand that may be older than the scan */
+	int idle; /* pages in a row, within the bound or at the latest span, that had none */
 
 	int	  page_number;	/* of the page at hand, within its bound or span */
 	int64 group;		/* rows that page numbers are needed for, on the pages so far ... */
 	int64 group_before; /* ... and in the pass over them before; -1 for none */
+	int	  passes;		/* over them, that are done */
+	int	  pages_before; /* of the last one */
 
 	/* In order. */
 	int64 oldest; /* Unix milliseconds, the bound */
@@ -89,7 +101,7 @@ exact_first_request(const CrispRequest *request)
 }
 
 ExactReader *
-exact_begin(const CrispRequest *request, SeenKeys *seen)
+exact_begin(const CrispRequest *request, SeenKeys *seen, const RowAge *age)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw exact",
 												  ALLOCSET_SMALL_SIZES);
@@ -99,6 +111,7 @@ exact_begin(const CrispRequest *request, SeenKeys *seen)
 	reader->dates = crisp_resource_dates(request->options->resource);
 	reader->context = context;
 	reader->seen = seen;
+	reader->age = age;
 	reader->step = exact_first_request(request);
 	reader->oldest = PG_INT64_MAX;
 	return reader;
@@ -115,6 +128,9 @@ begin_step(ExactReader *reader)
 	reader->page_number = 1;
 	reader->group = 0;
 	reader->group_before = -1;
+	reader->passes = 0;
+	reader->pages_before = 0;
+	reader->gained = 0;
 	if (reader->pager != NULL)
 	{
 		pager_add_counts(&reader->counts, pager_counts(reader->pager));
@@ -127,23 +143,47 @@ begin_step(ExactReader *reader)
 }
 
 /*
+ * Note whether the page at hand, which was read, has brought anything older than the scan.  Returns false after too
+ * many pages in a row that haven't.
+ */
+static bool
+gains(ExactReader *reader)
+{
+	reader->idle = reader->gained > 0 ? 0 : reader->idle + 1;
+	reader->gained = 0;
+	return reader->idle < MAX_IDLE_PAGES;
+}
+
+/*
  * Read rows by page number that dates don't tell apart, so many of which are on the page at hand.  One that
  * is deleted meanwhile lets another slide onto a page that was read, so they are read
- * until two passes over them have found as many.  Returns false after that.
+ * until two passes over them have found as many, or it's for certain that others come in all the time.  Returns false
+ * after that.
  */
 static bool
 next_of_group(ExactReader *reader, int64 rows, bool is_last)
 {
+	bool gained = gains(reader);
+
+	/* What the pass before has shown is looked through in whole. */
+	if (reader->page_number <= reader->pages_before)
+	{
+		gained = true;
+		reader->idle = 0;
+	}
 	reader->group += rows;
-	if (!is_last)
+	if (!is_last && gained)
 		reader->page_number++;
-	else if (reader->page_number == 1 || reader->group == reader->group_before)
+	else if (reader->page_number == 1 || reader->group == reader->group_before ||
+			 ++reader->passes == MAX_PASSES)
 		return false;
 	else
 	{
 		reader->group_before = reader->group;
 		reader->group = 0;
+		reader->pages_before = reader->page_number;
 		reader->page_number = 1;
+		reader->idle = 0;
 	}
 	(void) pager_go_to(reader->pager, reader->page_number);
 	return true;
@@ -195,8 +235,8 @@ times_within(const ExactReader *reader, Span span)
 
 		if (!order_row_time(json_node_element(rows, i), path, &time))
 			continue;
-		if ((span.lower != PG_INT64_MIN && time < span.lower - 1) ||
-			(span.upper != PG_INT64_MAX && time > span.upper + 1))
+		if ((span.lower != PG_INT64_MIN && time < time_shift(span.lower, -1)) ||
+			(span.upper != PG_INT64_MAX && time > time_shift(span.upper, 1)))
 			raise_no_dates(reader);
 		if (time >= span.lower && time <= span.upper)
 			times[result.count++] = time;
@@ -226,7 +266,7 @@ split_point(const ExactReader *reader, Span span, SpanTimes times)
 	if (order.falling)
 		point = times.least;
 	else if (order.rising)
-		point = times.greatest - 1;
+		point = time_shift(times.greatest, -1);
 	return Min(Max(point, span.lower), span.upper - 1);
 }
 
@@ -285,11 +325,15 @@ next_by_range(ExactReader *reader)
 		return begin_span(reader);
 	}
 
-	/* The later part comes first, as most lists have it. */
-	point = split_point(reader, span, times);
+	/* The latest, where the list grows, comes last; whatever still moves there is the last look's. */
 	reader->nspans--;
+	if (reader->nspans > 0)
+		reader->idle = 0;
+	else if (!gains(reader))
+		return false;
+	point = split_point(reader, span, times);
+	push_span(reader, time_shift(point, 1), span.upper);
 	push_span(reader, span.lower, point);
-	push_span(reader, point + 1, span.upper);
 	return begin_span(reader);
 }
 
@@ -320,7 +364,7 @@ static bool
 is_in_order(ExactReader *reader, PageTimes times)
 {
 	bool in_order = times.falling && (times.count == 0 || reader->oldest == PG_INT64_MAX ||
-									  times.first <= reader->oldest + 1);
+									  times.first <= time_shift(reader->oldest, 1));
 
 	if (!in_order)
 		order_disprove(&reader->step);
@@ -369,7 +413,19 @@ next_in_order(ExactReader *reader)
 		return begin_ranges(reader);
 
 	if (is_last || times.count == 0 || times.last >= reader->oldest)
-		return next_of_group(reader, count_group(reader), is_last);
+	{
+		if (next_of_group(reader, count_group(reader), is_last))
+			return true;
+		if (is_last || times.count == 0)
+			return false;
+
+		/* Rows of that time come in as fast as they are read. */
+		reader->oldest = time_shift(reader->oldest, -1);
+		reader->step.dates.upper = Min(reader->request->dates.upper,
+									   time_range_from_unix_ms(reader->oldest));
+		begin_step(reader);
+		return true;
+	}
 	if (reader->page_number > 1 && next_of_group(reader, count_group(reader), true))
 		return true;
 
@@ -408,6 +464,8 @@ exact_next(ExactReader *reader)
 	do
 		row = pager_next_on_page(reader->pager);
 	while (row == NULL && next_page(reader));
+	if (row != NULL && row_is_old(reader->age, row))
+		reader->gained++;
 	return row;
 }
 

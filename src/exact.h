@@ -30,10 +30,10 @@ extern CrispRequest exact_first_request(const CrispRequest *request);
 
 /*
  * Begin to read what a request asks for.  The reader lives in a child of
- * CurrentMemoryContext; request and seen (NULL where rows have no key) must live as long.
- * Makes no request yet.
+ * CurrentMemoryContext; request, seen (NULL where rows have no key) and age must live as long.  What was made
+ * since the scan began is no reason to go on.  Makes no request yet.
  */
-extern ExactReader *exact_begin(const CrispRequest *request, SeenKeys *seen);
+extern ExactReader *exact_begin(const CrispRequest *request, SeenKeys *seen, const RowAge *age);
 
 /*
  * The next row: a JSON object that stays valid until the next call, or NULL

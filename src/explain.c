@@ -27,6 +27,7 @@
 #include "list.h"
 #include "modify.h"
 #include "modify_plan.h"
+#include "order.h"
 #include "plan.h"
 #include "scan.h"
 #include "timerange.h"
@@ -152,7 +153,12 @@ static void
 explain_early_stop(const List *method, const CrispRequest *request, ExplainState *es)
 {
 	if (list_nth_int(method, METHOD_KIND) == SCAN_NEWEST)
-		ExplainPropertyInteger("Early Stop", "rows", list_nth_int(method, METHOD_ROWS_WANTED), es);
+	{
+		if (request->order != NULL && order_rises(request->options, request->order) ==
+										  (list_nth_int(method, METHOD_ASCENDING) != 0))
+			ExplainPropertyInteger("Early Stop", "rows", list_nth_int(method, METHOD_ROWS_WANTED),
+								   es);
+	}
 	else if (request->order != NULL && request->stop_column != NULL)
 		ExplainPropertyText(
 			"Early Stop",

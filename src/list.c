@@ -10,7 +10,10 @@
  * A fast scan reads pages, several at a time.  Where it took more than one, it ends with a
  * last look: the list of what was updated since it began, which holds the
  * rows that moved to the front.  That list moves as well: a look that took more than one page is
- * followed by another, at what was updated since that look began.
+ * followed by another, at what was updated since that look began.  What was made since the scan began is no
+ * reason for another.
+ *
+ * A list that grows as fast as it is read doesn't end by page numbers: the rest of it is read by date.
  *
  * An exact scan reads by date (exact.c).  Where rows are is then no matter of how many
  * stand before them.  It ends with the same last look, read in the same way.
@@ -38,6 +41,12 @@
  */
 #define LATE_MS 10000
 
+/* Looks of several pages in a row that bring nothing older than the scan, after which there is no other. */
+#define IDLE_LOOKS 2
+
+/* Most looks after a list.  They halve again and again, unless something else is wrong. */
+#define MAX_LOOKS 32
+
 struct ListReader
 {
 	const CrispRequest *request;
@@ -48,6 +57,7 @@ struct ListReader
 	SeenKeys		   *seen;	/* NULL where rows have no key */
 	PagerCounts			counts; /* of earlier steps */
 	bool				found;	/* the value that was searched for */
+	RowAge				age;	/* what was there when the scan began */
 
 	/* For the last look.  Times are Unix milliseconds, of the column that tells changes. */
 	const CrispColumn *column; /* NULL where there is none */
@@ -61,7 +71,10 @@ struct ListReader
 	int64			   clock;	   /* Crisp's, on the first page; PG_INT64_MAX if it isn't told */
 	int64			   last_time;  /* of the row before, in this step */
 	bool			   sorted;	   /* all rows so far came newest change first */
-	bool			   brought;	   /* there were rows in this step */
+	bool			   brought;	   /* there were rows in this step, */
+	bool			   brought_old; /* and some that may be older than the scan */
+	int				   idle_looks;	/* looks in a row without such, */
+	int				   looks;		/* and looks in all */
 
 	/* A last look that was asked for ahead of need; no pager where there is none. */
 	CrispRequest *look;
@@ -96,6 +109,20 @@ list_reader_is_exact(const CrispRequest *request)
 }
 
 /*
+ * What reads a request by page numbers, as long as that leads to an end.
+ */
+static Pager *
+begin_pager(ListReader *reader, const CrispRequest *request)
+{
+	Pager *pager = pager_begin(request, reader->seen);
+
+	if (crisp_resource_dates(request->options->resource) != NULL && reader->age.created != NULL &&
+		reader->seen != NULL)
+		pager_watch(pager, &reader->age);
+	return pager;
+}
+
+/*
  * Start to read what step asks for.
  */
 static void
@@ -104,9 +131,9 @@ begin_step(ListReader *reader)
 	MemoryContext old_context = MemoryContextSwitchTo(reader->context);
 
 	if (list_reader_is_exact(reader->request))
-		reader->exact = exact_begin(reader->step, reader->seen);
+		reader->exact = exact_begin(reader->step, reader->seen, &reader->age);
 	else
-		reader->pager = pager_begin(reader->step, reader->seen);
+		reader->pager = begin_pager(reader, reader->step);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -161,6 +188,9 @@ list_reader_begin(const CrispRequest *request)
 	reader->last_time = PG_INT64_MAX;
 	reader->clock = PG_INT64_MAX;
 	reader->sorted = true;
+	reader->age.began = PG_INT64_MIN;
+	if (request->options->resource->created_path != NULL)
+		reader->age.created = json_path_parse(request->options->resource->created_path, &error);
 	if (crisp_resource_key(request->options->resource) != NULL)
 		reader->seen = seen_create((Size) work_mem * 1024);
 	MemoryContextSwitchTo(old_context);
@@ -195,6 +225,24 @@ compare_times(const void *a, const void *b)
 }
 
 /*
+ * Note when the scan began, by its first page.  The latest change tells that where the list comes by it; elsewhere
+ * it's Crisp's clock, which may go before that of its rows.
+ */
+static void
+note_beginning(ListReader *reader, const JsonNode *page)
+{
+	PageTimes times = {0};
+
+	if (reader->age.began != PG_INT64_MIN)
+		return;
+	if (reader->column != NULL)
+		times = order_page_times(page, reader->column->path);
+	reader->age.began = times.falling && times.count > 0 && times.latest <= reader->clock
+							? times.latest
+							: reader->clock;
+}
+
+/*
  * Look at the times of a step's first page.  What changes after that was answered changes no
  * earlier than any row that came with it or before it; see above for by how much that may be wrong.
  */
@@ -207,11 +255,14 @@ note_first_page(ListReader *reader)
 	int64		   *times;
 	int64			date;
 
-	if (reader->column == NULL || reader->has_first || page == NULL)
+	if (reader->has_first || page == NULL)
 		return;
 	date = reader->exact ? exact_page_date(reader->exact) : pager_page_date(reader->pager);
 	reader->has_first = true;
-	reader->clock = date > 0 ? (date + 1) * 1000 - 1 : PG_INT64_MAX;
+	reader->clock = date > 0 ? Min(date, PG_INT64_MAX / 2000) * 1000 + 999 : PG_INT64_MAX;
+	note_beginning(reader, page);
+	if (reader->column == NULL)
+		return;
 	times = palloc(sizeof(int64) * Max(nrows, 1));
 	for (size_t i = 0; i < nrows; i++)
 		if (order_row_time(json_node_element(page, i), reader->column_path, &times[ntimes]))
@@ -222,7 +273,7 @@ note_first_page(ListReader *reader)
 	if (ntimes > 0 && reader->since == PG_INT64_MIN)
 	{
 		qsort(times, ntimes, sizeof(int64), compare_times);
-		reader->next_start = reader->latest - LATE_MS;
+		reader->next_start = time_shift(reader->latest, -LATE_MS);
 		if (times[ntimes / 2] <= reader->latest)
 			reader->next_start = Max(reader->next_start, times[ntimes / 2]);
 	}
@@ -256,6 +307,7 @@ note_row(ListReader *reader, const JsonNode *row)
 	int64 time;
 
 	reader->brought = true;
+	reader->brought_old = reader->brought_old || row_is_old(&reader->age, row);
 	if (reader->request->query_without != NULL && !reader->found)
 		reader->found = has_value(reader->request, row);
 	if (reader->column == NULL || !order_row_time(row, reader->column_path, &time))
@@ -267,17 +319,31 @@ note_row(ListReader *reader, const JsonNode *row)
 }
 
 /*
+ * Looks in a row, that at hand among them, which have brought nothing that was there when the scan began.
+ */
+static int
+idle_looks(const ListReader *reader)
+{
+	if (reader->since == PG_INT64_MIN || reader->brought_old)
+		return 0;
+	return reader->idle_looks + 1;
+}
+
+/*
  * Whether a last look has a use, after so many pages of the list, or of a look at it.  What fits a
  * page has not moved while it was read.  A look of more pages is followed by another unless it has brought nothing,
- * and shown no later change.
+ * and shown no later change, or two in a row have brought nothing that was there when the scan began.  Where the
+ * order proved wrong that a look would be in, there is none.
  */
 static bool
 look_is_due(const ListReader *reader, int64 pages)
 {
 	const CrispRequest *request = reader->request;
 
-	return pages > 1 && reader->next_since != PG_INT64_MIN &&
-		   (reader->next_since > reader->since || reader->brought) &&
+	if (request->stops && request->order != NULL && order_is_disproved(request))
+		return false;
+	return pages > 1 && reader->next_since != PG_INT64_MIN && idle_looks(reader) < IDLE_LOOKS &&
+		   reader->looks < MAX_LOOKS && (reader->next_since > reader->since || reader->brought) &&
 		   (request->stops || time_range_from_unix_ms(reader->next_start) <= request->dates.upper);
 }
 
@@ -307,7 +373,7 @@ make_look(const ListReader *reader)
 		/* Bounds go out a millisecond wider than they are. */
 		look->stops = true;
 		look->stop_column = reader->column;
-		look->stop_before = reader->next_start - 1;
+		look->stop_before = time_shift(reader->next_start, -1);
 	}
 	return look;
 }
@@ -342,7 +408,7 @@ look_ahead(ListReader *reader)
 	reader->look = make_look(reader);
 	reader->look_retries = reader->request->options->counts->retries;
 	old_context = MemoryContextSwitchTo(reader->context);
-	reader->look_pager = pager_begin(reader->look, reader->seen);
+	reader->look_pager = begin_pager(reader, reader->look);
 	MemoryContextSwitchTo(old_context);
 	(void) pager_is_ready(reader->look_pager);
 }
@@ -371,10 +437,13 @@ begin_last_look(ListReader *reader)
 	if (!is_due)
 		return;
 
+	reader->idle_looks = idle_looks(reader);
+	reader->looks++;
 	reader->since = reader->next_since;
 	reader->pages_before = reader->counts.pages;
 	reader->has_first = false;
 	reader->brought = false;
+	reader->brought_old = false;
 	reader->last_time = PG_INT64_MAX;
 	reader->page_checked = 0;
 	reader->step = look;
@@ -426,9 +495,59 @@ begin_without_search(ListReader *reader)
 	return true;
 }
 
+/*
+ * Whether the rows of the page at hand are within the dates that were asked for.
+ */
+static bool
+keeps_dates(const ListReader *reader)
+{
+	const CrispColumn *dates = crisp_resource_dates(reader->request->options->resource);
+	PageTimes		   times = order_page_times(pager_page(reader->pager), dates->path);
+
+	return times.count == 0 ||
+		   (time_range_from_unix_ms(time_shift(times.earliest, 1)) >= reader->step->dates.lower &&
+			time_range_from_unix_ms(time_shift(times.latest, -1)) <= reader->step->dates.upper);
+}
+
+/*
+ * Where the list grows as fast as it is read: read what is left of the step by date, whatever its order.  Rows that have
+ * come are dropped by their keys.  Returns false where it doesn't.
+ */
+static bool
+go_on_by_date(ListReader *reader)
+{
+	CrispRequest *by_date;
+	MemoryContext old_context;
+
+	if (reader->pager == NULL || !pager_is_stalled(reader->pager))
+		return false;
+	if (!keeps_dates(reader))
+	{
+		pager_watch(reader->pager, NULL);
+		return true;
+	}
+	by_date = MemoryContextAlloc(reader->context, sizeof(CrispRequest));
+	*by_date = *reader->step;
+	by_date->order = NULL;
+	by_date->stops = false;
+	by_date->pages_wanted = 0;
+	drop_look(reader);
+	pager_add_counts(&reader->counts, pager_counts(reader->pager));
+	pager_end(reader->pager);
+	reader->pager = NULL;
+	reader->sorted = false;
+	reader->step = by_date;
+	old_context = MemoryContextSwitchTo(reader->context);
+	reader->exact = exact_begin(by_date, reader->seen, &reader->age);
+	MemoryContextSwitchTo(old_context);
+	return true;
+}
+
 static void
 begin_next_step(ListReader *reader)
 {
+	if (go_on_by_date(reader))
+		return;
 	if (!begin_without_search(reader))
 		begin_last_look(reader);
 }
@@ -472,11 +591,19 @@ list_reader_at_hand(const ListReader *reader)
 }
 
 bool
+list_reader_ended(const ListReader *reader)
+{
+	return reader->exact == NULL &&
+		   (reader->pager == NULL || (reader->column == NULL && !pager_at_hand(reader->pager) &&
+									  pager_on_last_page(reader->pager)));
+}
+
+bool
 list_reader_is_ready(ListReader *reader)
 {
 	/* So that the last look is under way, too. */
-	while (reader->pager != NULL && pager_on_last_page(reader->pager) &&
-		   !pager_at_hand(reader->pager))
+	while (reader->pager != NULL && !pager_at_hand(reader->pager) &&
+		   (pager_on_last_page(reader->pager) || pager_is_stalled(reader->pager)))
 		begin_next_step(reader);
 
 	/* A scan by date asks for one page after the other, and waits for each. */

@@ -38,6 +38,7 @@ extern const JsonNode *list_reader_next(ListReader *reader);
 /* As the pager's functions of these names. */
 extern const JsonNode *list_reader_page(const ListReader *reader);
 extern bool			   list_reader_at_hand(const ListReader *reader);
+extern bool			   list_reader_ended(const ListReader *reader); /* nor will there be a look */
 extern bool			   list_reader_is_ready(ListReader *reader);
 extern bool			   list_reader_is_settled(const ListReader *reader);
 extern pgsocket		   list_reader_socket(const ListReader *reader);

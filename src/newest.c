@@ -3,10 +3,10 @@
  * newest.c
  *		The newest rows of a list that the API sorts on demand.
  *
- * ORDER BY … DESC LIMIT n needs the first pages of a sorted list only.  But no
+ * ORDER BY … LIMIT n needs the first pages of a sorted list only.  But no
  * row may leave the scan before it's certain that the list is sorted as far
- * as it was read: the first n rows are gathered first.  If one of them is out
- * of order, the whole list is read and sorted here, so that the result is
+ * as it was read: the first n rows are gathered first, and more where these are all of one time.  If one of them is out
+ * of order, or the list comes from the other end, the whole list is read and sorted here, so that the result is
  * right whatever the API does.
  *
  * Conditions of which the API isn't told decide how far that goes.  A scan that is run for many
@@ -36,7 +36,6 @@ struct Newest
 	MemoryContext	  context;
 	ForeignScanState *node;
 	NewestSource	  source;
-	SortSupportData	  sort_support;
 	Oid				  sort_operator;
 	Oid				  collation;
 
@@ -51,11 +50,6 @@ struct Newest
 
 	/* A row is looked at in memory of its own: the scan's may be that of a row which somebody still uses. */
 	ExprContext *econtext;
-
-	/* The sort column of the row before. */
-	bool  has_previous;
-	Datum previous;
-	bool  previous_isnull;
 };
 
 /*
@@ -66,17 +60,10 @@ prepare_comparison(Newest *newest, TupleDesc tupdesc)
 {
 	Form_pg_attribute attribute = TupleDescAttr(tupdesc, newest->source.attnum - 1);
 	Oid				  type = getBaseType(attribute->atttypid);
-	TypeCacheEntry	 *entry = lookup_type_cache(type, TYPECACHE_GT_OPR);
+	TypeCacheEntry	 *entry = lookup_type_cache(type, TYPECACHE_GT_OPR | TYPECACHE_LT_OPR);
 
-	newest->sort_operator = entry->gt_opr;
+	newest->sort_operator = newest->source.ascending ? entry->lt_opr : entry->gt_opr;
 	newest->collation = attribute->attcollation;
-	newest->sort_support.ssup_cxt = newest->context;
-	newest->sort_support.ssup_collation = attribute->attcollation;
-	newest->sort_support.ssup_attno = newest->source.attnum;
-
-	/* Crisp puts rows without the column last, wherever the query wants them. */
-	newest->sort_support.ssup_nulls_first = false;
-	PrepareSortSupportFromOrderingOp(entry->gt_opr, &newest->sort_support);
 }
 
 Newest *
@@ -104,50 +91,28 @@ newest_begin(MemoryContext parent, ForeignScanState *node, const NewestSource *s
 }
 
 /*
- * Whether a row comes where it belongs, after the one before.
- */
-static bool
-is_in_order(Newest *newest, TupleTableSlot *slot)
-{
-	bool  isnull;
-	Datum value = slot_getattr(slot, newest->source.attnum, &isnull);
-	bool  in_order = !newest->has_previous ||
-					ApplySortComparator(newest->previous, newest->previous_isnull, value, isnull,
-										&newest->sort_support) <= 0;
-
-	/* Columns that are sorted by hold times, which all versions on 64 bits pass by value. */
-	newest->previous = value;
-	newest->previous_isnull = isnull;
-	newest->has_previous = true;
-	return in_order;
-}
-
-/*
  * Fetch the next row that has come already, or comes now; returns false at the end of the
- * list.  *in_order becomes false when one that comes is out of order.
+ * list.
  */
 static bool
-fetch_any(Newest *newest, TupleTableSlot *slot, bool *in_order)
+fetch_any(Newest *newest, TupleTableSlot *slot)
 {
 	if (newest->all != NULL && row_store_get(newest->all, slot))
 		return true;
 	newest->list_end = newest->list_end || !newest->source.fetch(newest->node, slot);
 	if (newest->list_end)
 		return false;
-	if (!is_in_order(newest, slot))
-		*in_order = false;
 	if (newest->all != NULL)
 		row_store_put(newest->all, slot);
 	return true;
 }
 
 /*
- * Fetch the next row; returns false at the end of the list.  *in_order becomes
- * false when it is out of order, *matches tells whether it satisfies the
+ * Fetch the next row; returns false at the end of the list.  *matches tells whether it satisfies the
  * scan's conditions.  What the slot refers to stays until the next call.
  */
 static bool
-fetch(Newest *newest, TupleTableSlot *slot, bool *in_order, bool *matches)
+fetch(Newest *newest, TupleTableSlot *slot, bool *matches)
 {
 	ExprContext	 *econtext = newest->econtext;
 	MemoryContext old_context;
@@ -157,7 +122,7 @@ fetch(Newest *newest, TupleTableSlot *slot, bool *in_order, bool *matches)
 	ExecClearTuple(slot);
 	ResetExprContext(econtext);
 	old_context = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
-	found = fetch_any(newest, slot, in_order);
+	found = fetch_any(newest, slot);
 	MemoryContextSwitchTo(old_context);
 	if (!found)
 	{
@@ -172,6 +137,17 @@ fetch(Newest *newest, TupleTableSlot *slot, bool *in_order, bool *matches)
 }
 
 /*
+ * Whether the list has come in the order that is wanted, as far as it has shown.
+ */
+static bool
+is_kept(const Newest *newest)
+{
+	OrderVerdict verdict = newest->source.verdict(newest->node);
+
+	return verdict == ORDER_KEPT || verdict == ORDER_OPEN;
+}
+
+/*
  * Read the rest of the list, and sort it, together with the rows gathered
  * before if they are not yet out.
  */
@@ -179,7 +155,6 @@ static void
 sort_rest(Newest *newest, TupleTableSlot *slot, bool with_gathered)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(newest->context);
-	bool		  in_order = true;
 	bool		  matches;
 
 	newest->sorted = tuplesort_begin_heap(slot->tts_tupleDescriptor, 1, &newest->source.attnum,
@@ -192,9 +167,9 @@ sort_rest(Newest *newest, TupleTableSlot *slot, bool with_gathered)
 		while (row_store_get(newest->rows, slot))
 			tuplesort_puttupleslot(newest->sorted, slot);
 	}
-	while (!newest->at_end && fetch(newest, slot, &in_order, &matches))
+	while (!newest->at_end && fetch(newest, slot, &matches))
 	{
-		if (!with_gathered && !in_order)
+		if (!with_gathered && !is_kept(newest))
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("Crisp does not keep the order that it was asked for"),
@@ -207,19 +182,56 @@ sort_rest(Newest *newest, TupleTableSlot *slot, bool with_gathered)
 }
 
 /*
- * Gather the rows that are wanted, and those that have come with them: few
- * rows may be in order by chance, a whole page hardly is.
+ * Whether another row of the list is to be gathered, beside so many that satisfy the conditions.  Few
+ * rows may be in order by chance, a whole page hardly is.  A list that comes otherwise is
+ * asked for anew, unless it ends here.
+ */
+static bool
+wants_more(const Newest *newest, double count)
+{
+	const NewestSource *source = &newest->source;
+
+	switch (source->verdict(newest->node))
+	{
+		case ORDER_OPEN:
+			return true;
+		case ORDER_KEPT:
+			return count < source->wanted || source->at_hand(newest->node);
+		case ORDER_REVERSED:
+			if (source->full_pages)
+				return true;
+			/* FALLTHROUGH */
+		case ORDER_BROKEN:
+			return source->restart == NULL || source->at_hand(newest->node) ||
+				   source->ended(newest->node);
+	}
+	return false;
+}
+
+/*
+ * Forget what was gathered, and have the list begin anew.
+ */
+static void
+restart(Newest *newest)
+{
+	newest->source.restart(newest->node, newest->source.verdict(newest->node) == ORDER_REVERSED);
+	newest->at_end = false;
+	newest->list_end = false;
+	row_store_clear(newest->rows);
+	if (newest->all != NULL)
+		row_store_clear(newest->all);
+}
+
+/*
+ * Gather the rows that are wanted, and those that have come with them.
  */
 static void
 gather(Newest *newest, TupleTableSlot *slot)
 {
 	double count = 0;
-	bool   in_order = true;
 	bool   matches;
 
-	while (newest->trusted && in_order &&
-		   (count < newest->source.wanted || newest->source.at_hand(newest->node)) &&
-		   fetch(newest, slot, &in_order, &matches))
+	while (newest->trusted && wants_more(newest, count) && fetch(newest, slot, &matches))
 	{
 		if (!matches)
 			continue;
@@ -227,15 +239,11 @@ gather(Newest *newest, TupleTableSlot *slot)
 		count++;
 	}
 	newest->gathered = true;
-	if (!in_order)
+	if (newest->trusted && !is_kept(newest))
 	{
-		newest->source.restart(newest->node);
+		if (!newest->at_end)
+			restart(newest);
 		newest->trusted = false;
-		newest->at_end = false;
-		newest->list_end = false;
-		row_store_clear(newest->rows);
-		if (newest->all != NULL)
-			row_store_clear(newest->all);
 	}
 	if (!newest->trusted)
 		sort_rest(newest, slot, true);

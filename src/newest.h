@@ -12,6 +12,8 @@
 
 #include "nodes/execnodes.h"
 
+#include "order.h"
+
 typedef struct Newest Newest;
 
 /*
@@ -22,22 +24,35 @@ typedef bool (*NewestFetch)(ForeignScanState *node, TupleTableSlot *slot);
 /* Whether the next row has come already, so that it costs no request. */
 typedef bool (*NewestAtHand)(ForeignScanState *node);
 
-/* Makes the list begin anew, in whatever order it comes, since a row was out of order. */
-typedef void (*NewestRestart)(ForeignScanState *node);
+/* What the rows that were fetched so far have shown of the list's order; see order.h. */
+typedef OrderVerdict (*NewestVerdict)(ForeignScanState *node);
+
+/* Whether no more rows come from the list, as far as that is known without a request. */
+typedef bool (*NewestEnded)(ForeignScanState *node);
+
+/*
+ * Makes the list begin anew, in whatever order it comes, or, where it was reversed, from the other end: all of it
+ * is to be read.  NULL where the rest of it does as well.
+ */
+typedef void (*NewestRestart)(ForeignScanState *node, bool reversed);
 
 /* Where rows come from, and in what order they are wanted. */
 typedef struct NewestSource
 {
 	NewestFetch	  fetch;
 	NewestAtHand  at_hand;
+	NewestVerdict verdict;
+	NewestEnded	  ended;
 	NewestRestart restart;
-	AttrNumber	  attnum;	   /* rows are sorted by this column, descending */
+	AttrNumber	  attnum;	   /* rows are sorted by this column, */
+	bool		  ascending;   /* from the smallest on, or from the largest, */
 	bool		  nulls_first; /* and where NULLs go */
+	bool		  full_pages;  /* the list is asked for as one that is read in whole */
 	double		  wanted;	   /* rows that satisfy the scan's conditions */
 } NewestSource;
 
 /*
- * Begin to give the rows of a scan in descending order.  trusted tells whether
+ * Begin to give the rows of a scan in the order of a column.  trusted tells whether
  * the list's own order may be relied on, keeps_rows whether newest_again() may be called.  In a child of
  * parent.
  */

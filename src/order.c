@@ -104,7 +104,7 @@ pages_prove(const CrispResource *resource, const char *path, const JsonNode *new
 
 /*
  * The first page of a resource's whole list in some order: a JSON array that belongs to
- * CurrentMemoryContext, or NULL if the answer is something else.
+ * CurrentMemoryContext, or NULL if the answer is something else, or Crisp refuses the order.
  */
 static const JsonNode *
 first_page(const CrispOptions *options, const char *order_query)
@@ -117,9 +117,70 @@ first_page(const CrispOptions *options, const char *order_query)
 							.order = &order};
 	ApiAnswer	 answer;
 
-	api_finish(api_start(options, request_list_target(&request, 1), CurrentMemoryContext),
-			   API_ANYTHING, &answer);
+	if (!api_finish_lookup(
+			api_start(options, request_list_target(&request, 1), CurrentMemoryContext),
+			API_ANYTHING, API_ORDER, &answer))
+		return NULL;
 	return json_node_kind(answer.data) == JSON_NODE_ARRAY ? answer.data : NULL;
+}
+
+/*
+ * The name of the fact that an order comes earliest first; palloc'd.
+ */
+static char *
+direction_fact(const CrispOrder *order)
+{
+	return psprintf("%s rises", order->query);
+}
+
+bool
+order_rises(const CrispOptions *options, const CrispOrder *order)
+{
+	char	 *name = direction_fact(order);
+	FactState state = fact_recall(options, name);
+
+	pfree(name);
+	return state == FACT_UNKNOWN ? order->rising : state == FACT_TRUE;
+}
+
+void
+order_note_direction(const CrispOptions *options, const CrispOrder *order, bool rising)
+{
+	char *name = direction_fact(order);
+
+	fact_remember(options, name, rising);
+	pfree(name);
+}
+
+void
+order_judge_row(OrderJudge *judge, bool has_time, int64 time)
+{
+	if (judge->has_row)
+	{
+		if (!judge->has_time && has_time)
+			judge->broken = true;
+		if (judge->has_time && has_time)
+		{
+			judge->goes_up = judge->goes_up || time > judge->time;
+			judge->goes_down = judge->goes_down || time < judge->time;
+		}
+	}
+	judge->has_row = true;
+	judge->has_time = has_time;
+	judge->time = time;
+}
+
+OrderVerdict
+order_judge_verdict(const OrderJudge *judge)
+{
+	bool wanted = judge->rising ? judge->goes_up : judge->goes_down;
+	bool reverse = judge->rising ? judge->goes_down : judge->goes_up;
+
+	if (judge->broken || (wanted && reverse) || (reverse && !judge->either_end))
+		return ORDER_BROKEN;
+	if (reverse)
+		return ORDER_REVERSED;
+	return wanted || judge->trusts_ties ? ORDER_KEPT : ORDER_OPEN;
 }
 
 bool
@@ -143,7 +204,7 @@ order_is_trusted(const CrispRequest *request)
 									ALLOCSET_DEFAULT_SIZES);
 	old_context = MemoryContextSwitchTo(context);
 	newest = first_page(options, order->query);
-	oldest = first_page(options, order->opposite);
+	oldest = newest ? first_page(options, order->opposite) : NULL;
 	proved = newest != NULL && oldest != NULL &&
 			 pages_prove(options->resource, order->path, newest, oldest);
 	fact_remember(options, order->query, proved);
@@ -167,6 +228,11 @@ order_disprove(const CrispRequest *request)
 void
 order_check_page(const CrispRequest *request, const JsonNode *rows)
 {
-	if (!order_page_times(rows, request->order->path).falling)
+	PageTimes times = order_page_times(rows, request->order->path);
+
+	/* One that may begin at either end is kept in both. */
+	if (request->order->filters	 ? !times.falling && !times.rising
+		: request->order->rising ? !times.rising
+								 : !times.falling)
 		order_disprove(request);
 }

@@ -21,6 +21,15 @@
  */
 extern bool order_is_trusted(const CrispRequest *request);
 
+/*
+ * Whether the list comes earliest first in an order: what rows have shown in this session, or else what the
+ * catalog says.  Makes no request.
+ */
+extern bool order_rises(const CrispOptions *options, const CrispOrder *order);
+
+/* Note from which end a list has come, where rows of different times have shown it. */
+extern void order_note_direction(const CrispOptions *options, const CrispOrder *order, bool rising);
+
 /* Whether this session knows that a request's order can't be relied on.  Makes no request. */
 extern bool order_is_disproved(const CrispRequest *request);
 
@@ -33,6 +42,38 @@ extern void order_disprove(const CrispRequest *request);
  * is later than what came before.
  */
 extern void order_check_page(const CrispRequest *request, const JsonNode *rows);
+
+/* What rows have shown of an order so far. */
+typedef enum OrderVerdict
+{
+	ORDER_OPEN,		/* they all have one time: they may be from either end, or in no order */
+	ORDER_KEPT,		/* they come as they are wanted */
+	ORDER_REVERSED, /* they come from the other end, which an order that is known by rows alone may */
+	ORDER_BROKEN	/* they come in no order */
+} OrderVerdict;
+
+/* Judges rows as they come.  Zeroed, but for the first two members, before the first row. */
+typedef struct OrderJudge
+{
+	bool  rising;	   /* the earliest are wanted first */
+	bool  either_end;  /* the list may come from the other end, too */
+	bool  trusts_ties; /* rows of one time are in order */
+	bool  goes_up;
+	bool  goes_down;
+	bool  broken;
+	bool  has_row;
+	bool  has_time; /* of the row before */
+	int64 time;
+} OrderJudge;
+
+/*
+ * Look at the next row, by whether it has a time, and which, in Unix milliseconds.  Rows without one come last,
+ * whichever end is first.
+ */
+extern void order_judge_row(OrderJudge *judge, bool has_time, int64 time);
+
+/* What the rows so far have shown. */
+extern OrderVerdict order_judge_verdict(const OrderJudge *judge);
 
 /* The times of a page's rows, of those that have one. */
 typedef struct PageTimes

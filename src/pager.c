@@ -27,14 +27,22 @@
 #include "seen.h"
 #include "window.h"
 
+/*
+ * A list is taken to grow as fast as it's read when so many pages, and as many as may be under way together,
+ * bring less than a quarter of their rows.
+ */
+#define STALLED_PAGES 8
+#define STALLED_SHARE 4
+
 struct Pager
 {
-	const CrispRequest *request;
-	MemoryContext		context;	  /* of the pager */
-	MemoryContext		scratch;	  /* for what a request is made of */
-	Window			   *window;		  /* the pages that are under way */
-	Extent			   *extent;		  /* how many there may be */
-	int					next_page;	  /* the first that was not asked for */
+	const CrispRequest *request;   /* own */
+	CrispRequest		own;	   /* what the caller wants, but for an order that Crisp refuses */
+	MemoryContext		context;   /* of the pager */
+	MemoryContext		scratch;   /* for what a request is made of */
+	Window			   *window;	   /* the pages that are under way */
+	Extent			   *extent;	   /* how many there may be */
+	int					next_page; /* the first that was not asked for */
 	MemoryContext		page_context; /* of the page that is being read; NULL before the first */
 
 	const JsonPath *key;  /* of a row; NULL when the resource has none */
@@ -49,6 +57,13 @@ struct Pager
 	size_t			largest_page;	 /* most rows seen on one page */
 	bool			last_page;		 /* nothing follows the page at hand */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
+
+	/* Whether the list grows as fast as it is read; age is NULL where nobody asks. */
+	const RowAge *age;
+	int			  watched_pages; /* since that was judged last */
+	size_t		  watched_rows;	 /* on those */
+	size_t		  gained;		 /* of these, rows returned that may be older than the scan */
+	bool		  stalled;
 
 	bool			stops; /* the order still holds, and ends the list early */
 	const JsonPath *stop_path;
@@ -68,7 +83,8 @@ pager_begin(const CrispRequest *request, SeenKeys *seen)
 	const char		  *error;
 	Pager			  *pager = palloc0(sizeof(Pager));
 
-	pager->request = request;
+	pager->own = *request;
+	pager->request = request = &pager->own;
 	pager->context = context;
 	pager->scratch = AllocSetContextCreate(context, "crisp_fdw pager scratch",
 										   ALLOCSET_SMALL_SIZES);
@@ -132,7 +148,8 @@ may_ask_ahead(Pager *pager)
 		return false;
 	if (request->pages_wanted > 0)
 		return pager->next_page <= request->pages_wanted;
-	if (window_says_end(pager->window) && page_status_is_trusted(request->options))
+	if (window_is_past_end(pager->window) ||
+		(window_says_end(pager->window) && page_status_is_trusted(request->options)))
 		return false;
 	if (expected == 0 || pager->next_page <= expected)
 		return true;
@@ -174,16 +191,28 @@ is_one_row(const Pager *pager)
 }
 
 /*
- * Take the page that was received.
+ * Whether Crisp may refuse the order that is asked for.
  */
-static void
+static bool
+may_be_refused(const Pager *pager)
+{
+	return pager->request->order != NULL && pager->request->order->opposite != NULL;
+}
+
+/*
+ * Take the page that was received.  Returns false where Crisp has refused it, for its order.  A page that isn't the
+ * first, and of which Crisp says that there is none, is empty.
+ */
+static bool
 take_page(Pager *pager)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
 	bool		  one_row = is_one_row(pager);
 	bool		  is_first = pager->page_number == 1;
 	bool		  of_all = is_first && inbox_is_all(pager->request);
-	bool		  can_be_refused = of_all || (is_first && pager->request->criteria != NULL);
+	bool		  by_criteria = is_first && pager->request->criteria != NULL;
+	bool		  in_order = is_first && may_be_refused(pager);
+	ApiKey		  key = !is_first ? API_PAGE : of_all || by_criteria ? API_KEY_GIVEN : API_ORDER;
 	bool		  found = true;
 	ApiAnswer	  answer = {0};
 
@@ -194,24 +223,50 @@ take_page(Pager *pager)
 	pager->nrows = 0;
 	pager->next_row = 0;
 
-	pager->page_context = window_answer(pager->window, one_row ? API_OBJECT : API_LIST,
-										API_KEY_GIVEN, &answer, can_be_refused ? &found : NULL);
-	pager->counts.pages++;
+	pager->page_context = window_answer(
+		pager->window, one_row ? API_OBJECT : API_LIST, key, &answer,
+		!is_first || of_all || by_criteria || in_order ? &found : NULL);
 	MemoryContextSwitchTo(old_context);
-	if (!found && pager->request->criteria != NULL)
+	if (!found && by_criteria)
 	{
 		criteria_refused(pager->request);
 		pager->last_page = true;
-		return;
+		return true;
 	}
 	if (of_all)
 		inbox_check_first_page(pager->request, found, json_node_length(answer.data));
+	if (!found && is_first)
+		return false;
 
+	pager->counts.pages++;
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
 	pager->nrows = one_row ? 1 : json_node_length(answer.data);
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
+	return true;
+}
+
+/*
+ * Take the page that was received; if Crisp has refused its order, ask without it, and for good.
+ */
+static void
+take_page_in_any_order(Pager *pager)
+{
+	MemoryContext old_context;
+
+	if (take_page(pager))
+		return;
+	order_disprove(pager->request);
+	pager->own.order = NULL;
+	pager->own.stops = false;
+	pager->stops = false;
+	pager->next_page = 1;
+	old_context = MemoryContextSwitchTo(pager->context);
+	ask_for_page(pager);
+	(void) window_receive(pager->window);
+	MemoryContextSwitchTo(old_context);
+	(void) take_page(pager);
 }
 
 /*
@@ -224,6 +279,48 @@ end_pages(Pager *pager)
 	pager->counts.past_end += window_drop(pager->window);
 	if (pager->page_number > 1)
 		extent_end(pager->extent, pager->page_number);
+}
+
+bool
+row_is_old(const RowAge *age, const JsonNode *row)
+{
+	int64 created;
+
+	return age->created == NULL || !order_row_time(row, age->created, &created) ||
+		   created < age->began || age->began == PG_INT64_MIN;
+}
+
+void
+pager_watch(Pager *pager, const RowAge *age)
+{
+	pager->age = age;
+	pager->stalled = false;
+}
+
+bool
+pager_is_stalled(const Pager *pager)
+{
+	return pager->stalled;
+}
+
+/*
+ * After a page was read: judge whether the list comes to an end.
+ */
+static void
+watch_page(Pager *pager)
+{
+	if (pager->age == NULL || pager->page_number == 0)
+		return;
+	pager->watched_pages++;
+	pager->watched_rows += pager->nrows;
+	if (pager->watched_pages < STALLED_PAGES + pager->request->options->prefetch)
+		return;
+	pager->stalled = pager->gained * STALLED_SHARE < pager->watched_rows;
+	pager->watched_pages = 0;
+	pager->watched_rows = 0;
+	pager->gained = 0;
+	if (pager->stalled)
+		(void) window_drop(pager->window);
 }
 
 /*
@@ -250,7 +347,7 @@ fetch_page(Pager *pager)
 	MemoryContextSwitchTo(old_context);
 
 	pager->page_number++;
-	take_page(pager);
+	take_page_in_any_order(pager);
 	if (pager->last_page)
 		end_pages(pager);
 }
@@ -351,6 +448,8 @@ pager_next_on_page(Pager *pager)
 		else if (is_new(pager, row))
 		{
 			check_order(pager, row);
+			if (pager->age != NULL && row_is_old(pager->age, row))
+				pager->gained++;
 			return row;
 		}
 	}
@@ -364,9 +463,11 @@ pager_next(Pager *pager)
 	{
 		const JsonNode *row = pager_next_on_page(pager);
 
-		if (row != NULL || pager->last_page)
+		if (row != NULL || pager->last_page || pager->stalled)
 			return row;
-		fetch_page(pager);
+		watch_page(pager);
+		if (!pager->stalled)
+			fetch_page(pager);
 	}
 }
 
@@ -378,7 +479,7 @@ pager_go_to(Pager *pager, int page_number)
 	pager->page_number = page_number;
 	ask_for_page(pager);
 	(void) window_receive(pager->window);
-	take_page(pager);
+	take_page_in_any_order(pager);
 	return pager->nrows;
 }
 
@@ -425,7 +526,7 @@ pager_is_ready(Pager *pager)
 {
 	MemoryContext old_context;
 
-	if (pager_at_hand(pager) || pager->last_page)
+	if (pager_at_hand(pager) || pager->last_page || pager->stalled)
 		return true;
 	old_context = MemoryContextSwitchTo(pager->context);
 	ask_ahead(pager);

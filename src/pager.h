@@ -11,10 +11,21 @@
 #define CRISP_PAGER_H
 
 #include "json.h"
+#include "jsonpath.h"
 #include "request.h"
 #include "seen.h"
 
 typedef struct Pager Pager;
+
+/* What tells rows that were there when a scan began from those that were made since. */
+typedef struct RowAge
+{
+	const JsonPath *created; /* of the time when a row was made; NULL where that isn't told */
+	int64			began;	 /* Unix milliseconds; PG_INT64_MIN before it is known */
+} RowAge;
+
+/* Whether a row may have been there when the scan began. */
+extern bool row_is_old(const RowAge *age, const JsonNode *row);
 
 /*
  * Begin to read the list that a request asks for.  Makes no request yet.  The
@@ -41,6 +52,14 @@ extern const JsonNode *pager_next(Pager *pager);
 extern size_t		   pager_go_to(Pager *pager, int page_number);
 extern const JsonNode *pager_next_on_page(Pager *pager);
 extern bool			   pager_on_last_page(const Pager *pager);
+
+/*
+ * Have a pager look out for a list that grows as fast as it is read, so that the end comes no nearer: where many
+ * pages in a row bring little that is new here and was there when the scan began, pager_next() returns
+ * NULL, and pager_is_stalled() true.  age must live as long as the pager; NULL lets it go on whatever comes.
+ */
+extern void pager_watch(Pager *pager, const RowAge *age);
+extern bool pager_is_stalled(const Pager *pager);
 
 /* The page at hand: a JSON array (or the only row), NULL before the first; and its number. */
 extern const JsonNode *pager_page(const Pager *pager);

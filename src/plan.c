@@ -31,6 +31,7 @@
 #include "detail.h"
 #include "estimate.h"
 #include "link.h"
+#include "order.h"
 #include "plan.h"
 #include "plan_path.h"
 #include "plan_walk.h"
@@ -198,8 +199,8 @@ early_stop_order(PlannerInfo *root, RelOptInfo *baserel, const ScanPlan *plan,
 		const CrispOrder  *order = crisp_resource_order(resource, column->path);
 		int				   op = list_nth_int(condition, CONDITION_OPERATOR);
 
-		if (order == NULL || column->lower_param != NULL || op < CONDITION_EQUAL ||
-			op > CONDITION_GREATER)
+		if (order == NULL || order->rising || order->filters || column->lower_param != NULL ||
+			op < CONDITION_EQUAL || op > CONDITION_GREATER)
 			continue;
 		if (result >= 0 && &resource->orders[result] != order)
 			continue;
@@ -395,7 +396,26 @@ count_wanted(RelOptInfo *baserel, double wanted)
 }
 
 /*
- * Offer the newest rows in the order that the query wants, if Crisp has it.
+ * The order of the list by which rows can be had in that of a column; NULL where there is none.  One that leaves out rows
+ * without the column is of use only where a condition does so, too; it is then worth asking for from either end.
+ */
+static const CrispOrder *
+usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
+{
+	const ScanPlan	  *plan = baserel->fdw_private;
+	const CrispColumn *column = condition_catalog_column(plan->options, plan->relid, attnum);
+	const CrispOrder  *order = column ? crisp_resource_order(plan->options->resource, column->path)
+									  : NULL;
+
+	if (order == NULL)
+		return NULL;
+	if (order->filters)
+		return column_use_strict_conditions(baserel, attnum) != NIL ? order : NULL;
+	return order->rising == ascending ? order : NULL;
+}
+
+/*
+ * Offer the newest rows, or the oldest, in the order that the query wants, if Crisp has it.
  */
 static void
 offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
@@ -404,9 +424,9 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	const CrispOptions *options = plan->options;
 	PathKey			   *pathkey;
 	AttrNumber			attnum;
-	const CrispColumn  *column;
 	const CrispOrder   *order;
 	PathDraft			draft;
+	bool				ascending;
 	double				first_rows;
 	double				proof;
 
@@ -414,10 +434,9 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 		return;
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
 	attnum = column_use_pathkey(baserel, pathkey);
-	if (attnum <= 0 || !column_use_is_latest_first(plan->relid, attnum, pathkey))
+	if (attnum <= 0 || !column_use_is_by_time(plan->relid, attnum, pathkey, &ascending))
 		return;
-	column = condition_catalog_column(options, plan->relid, attnum);
-	order = column ? crisp_resource_order(options->resource, column->path) : NULL;
+	order = usable_order(baserel, attnum, ascending);
 
 	/* Conditions are checked on rows that are gathered, and then by the executor as well. */
 	if (order == NULL || contain_volatile_functions(
@@ -431,17 +450,26 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	draft = draft_path(SCAN_NEWEST);
 	draft.method[METHOD_ORDER] = (int) (order - options->resource->orders);
 	draft.method[METHOD_SORT_COLUMN] = attnum;
+	draft.method[METHOD_ASCENDING] = ascending;
 	draft.method[METHOD_NULLS_FIRST] = pathkey->pk_nulls_first;
 	draft.method[METHOD_ROWS_WANTED] = (int) wanted;
 	draft.method[METHOD_PAGE_ROWS] = page_rows(plan, wanted);
 	draft.rows = baserel->rows;
-	first_rows = Min(plan->received, wanted * plan->received / Max(baserel->rows, 1));
+	draft.received = plan->received;
+	if (order->filters)
+		draft.received = Min(
+			draft.received,
+			clamp_row_est(baserel->tuples * clauselist_selectivity(
+												root, column_use_strict_conditions(baserel, attnum),
+												baserel->relid, JOIN_INNER, NULL)));
+	first_rows = Min(draft.received, wanted * draft.received / Max(baserel->rows, 1));
 	proof = order->opposite ? 2 : 0;
-	draft.first = list_requests(options, first_rows) + proof;
 
 	/* A node above that wants all rows, whatever the limit, gets the rest of the list. */
-	draft.received = plan->received;
 	draft.requests = list_requests(options, draft.received) + proof + plan->details;
+	draft.first = order_rises(options, order) == ascending
+					  ? list_requests(options, first_rows) + proof
+					  : draft.requests;
 	draft.pathkeys = list_make1(pathkey);
 	plan_offer_path(root, baserel, &draft);
 }
@@ -471,6 +499,7 @@ crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	if (plan->options->resource->parent != NULL)
 	{
 		draft.method[METHOD_KIND] = SCAN_WALK;
+		draft.wanted = wanted;
 		plan_offer_walk(root, baserel, &draft, plan->conditions);
 		offer_joins(root, baserel);
 		return;

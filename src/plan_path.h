@@ -34,6 +34,7 @@ typedef struct PathDraft
 	double		   received; /* that Crisp sends */
 	double		   requests; /* in all */
 	double		   first;	 /* requests that come before the first row */
+	double		   wanted;	 /* rows after which the query is content; 0 where that's not known */
 	List		  *pathkeys;
 	ParamPathInfo *param_info;
 	Cost		   penalty; /* for a path that would raise an error */

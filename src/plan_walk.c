@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
 
 #include "column_use.h"
@@ -65,32 +67,40 @@ plan_limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel)
 }
 
 /*
- * The order in which a walk gives its rows: one list whose pages follow each other by time comes newest
- * first.
+ * The order in which a walk gives the first rows: one list whose pages follow each other by time comes newest
+ * first.  That is seen to, and rows without a time put in their place, for a limit; a query that
+ * wants all rows sorts them as well itself.
  */
-static List *
-walk_pathkeys(PlannerInfo *root, RelOptInfo *baserel, const Conditions *conditions)
+static void
+set_walk_order(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
+			   const Conditions *conditions)
 {
 	const ScanPlan		*plan = baserel->fdw_private;
 	const CrispResource *resource = plan->options->resource;
 	const CrispColumn	*column;
 	PathKey				*pathkey;
 	AttrNumber			 attnum;
+	bool				 ascending;
 
-	if (resource->cursor == NULL || root->query_pathkeys == NIL ||
+	if (resource->cursor == NULL || draft->wanted <= 0 || list_length(root->query_pathkeys) != 1 ||
 		!condition_names_parent(resource, conditions))
-		return NIL;
+		return;
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
 	attnum = column_use_pathkey(baserel, pathkey);
 	column = attnum > 0 ? condition_catalog_column(plan->options, plan->relid, attnum) : NULL;
 	if (column == NULL || strcmp(column->path, resource->cursor->path) != 0 ||
-		!column_use_is_latest_first(plan->relid, attnum, pathkey))
-		return NIL;
+		!column_use_is_by_time(plan->relid, attnum, pathkey, &ascending) || ascending)
+		return;
 
-	/* Rows without a time come last. */
-	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum))
-		return NIL;
-	return list_make1(pathkey);
+	/* Rows without a time come last; conditions are checked on rows that are gathered, too. */
+	if ((pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum)) ||
+		contain_volatile_functions(
+			(Node *) extract_actual_clauses(baserel->baserestrictinfo, false)))
+		return;
+	draft->method[METHOD_SORT_COLUMN] = attnum;
+	draft->method[METHOD_NULLS_FIRST] = pathkey->pk_nulls_first;
+	draft->method[METHOD_ROWS_WANTED] = (int) draft->wanted;
+	draft->pathkeys = list_make1(pathkey);
 }
 
 void
@@ -105,6 +115,6 @@ plan_offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
 	draft->first = Min(walk.parent_requests, 1) + 1;
 	if (walk.named)
 		draft->rows = Min(draft->rows, walk.received);
-	draft->pathkeys = walk_pathkeys(root, baserel, conditions);
+	set_walk_order(root, baserel, draft, conditions);
 	plan_offer_path(root, baserel, draft);
 }

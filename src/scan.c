@@ -57,6 +57,8 @@ typedef struct CrispScan
 	Walk		 *walk;
 	Details		 *details; /* adds to the rows of a list what it lacks; or NULL */
 	Newest		 *newest;  /* sorts what comes from there; or NULL */
+	OrderJudge	  judge;   /* of the rows that come for it */
+	JsonPath	 *order_path;
 	bool		  started;
 	bool		  at_end;
 	bool		  parameters_changed; /* since the request was made: is it still the same? */
@@ -225,13 +227,25 @@ crisp_scan_request(ForeignScanState *node, List *deparse_context)
 	return scan_request_create(node, scan->options, scan->value_states, deparse_context);
 }
 
-static bool fetch_from_list(ForeignScanState *node, TupleTableSlot *slot);
-static bool row_at_hand(ForeignScanState *node);
-static void restart_list(ForeignScanState *node);
-static void read_whole(ForeignScanState *node);
+static bool			fetch_from_list(ForeignScanState *node, TupleTableSlot *slot);
+static bool			row_at_hand(ForeignScanState *node);
+static bool			list_ended(ForeignScanState *node);
+static OrderVerdict judged(ForeignScanState *node);
+static void			restart_list(ForeignScanState *node, bool reversed);
+static void			read_whole(ForeignScanState *node);
 
 /*
- * Ask for the list in no order.  Where its newest rows were wanted, all of it
+ * Ask for the list as one that is read in whole.
+ */
+static void
+ask_for_all(CrispScan *scan)
+{
+	scan->request->per_page = scan->options->per_page;
+	scan->request->pages_wanted = 0;
+}
+
+/*
+ * Ask for the list in an order that nobody relies on.  Where its newest rows were wanted, all of it
  * has to be read.
  */
 static void
@@ -240,10 +254,7 @@ give_up_order(CrispScan *scan)
 	scan->request->order = NULL;
 	scan->request->stops = false;
 	if (method_field(scan, METHOD_KIND) == SCAN_NEWEST)
-	{
-		scan->request->per_page = scan->options->per_page;
-		scan->request->pages_wanted = 0;
-	}
+		ask_for_all(scan);
 }
 
 /*
@@ -299,6 +310,45 @@ expect_rows(ForeignScanState *node)
 }
 
 /*
+ * Get ready to give the rows of the list in the order that is wanted.
+ */
+static void
+begin_newest(ForeignScanState *node, bool trusted)
+{
+	CrispScan		   *scan = node->fdw_state;
+	const CrispRequest *request = scan->request;
+	NewestSource		source = {
+			   .fetch = fetch_from_list,
+			   .at_hand = row_at_hand,
+			   .verdict = judged,
+			   .ended = list_ended,
+			   .restart = scan->walk != NULL ? NULL : restart_list,
+			   .attnum = (AttrNumber) method_field(scan, METHOD_SORT_COLUMN),
+			   .ascending = method_field(scan, METHOD_ASCENDING) != 0,
+			   .nulls_first = method_field(scan, METHOD_NULLS_FIRST) != 0,
+			   .full_pages = request->pages_wanted == 0,
+			   .wanted = method_field(scan, METHOD_ROWS_WANTED),
+	   };
+	const char *error;
+
+	memset(&scan->judge, 0, sizeof(scan->judge));
+	scan->order_path = NULL;
+	if (scan->walk != NULL)
+	{
+		scan->judge.trusts_ties = true;
+		scan->order_path = json_path_parse(scan->options->resource->cursor->path, &error);
+	}
+	else if (trusted)
+	{
+		scan->judge.rising = source.ascending;
+		scan->judge.either_end = request->order->filters;
+		scan->judge.trusts_ties = request->order->opposite != NULL;
+		scan->order_path = json_path_parse(request->order->path, &error);
+	}
+	scan->newest = newest_begin(scan->request_context, node, &source, trusted, scan->store != NULL);
+}
+
+/*
  * Evaluate what is asked for, and get ready to ask.
  */
 static void
@@ -321,7 +371,11 @@ start_request(ForeignScanState *node)
 	if (request == NULL)
 		scan->at_end = true;
 	else if (method_field(scan, METHOD_KIND) == SCAN_WALK)
+	{
 		scan->walk = walk_begin(request, scan->cache, names_for(node));
+		if (method_field(scan, METHOD_SORT_COLUMN) > 0)
+			begin_newest(node, true);
+	}
 	else if (request->lookup != NULL)
 		scan->lookup = lookup_begin(request, scan->cache, scan->ahead);
 	else if (scan->whole != NULL)
@@ -337,19 +391,7 @@ start_request(ForeignScanState *node)
 		if (scan->details != NULL)
 			details_begin(scan->details, scan->list);
 		if (newest)
-		{
-			NewestSource source = {
-				.fetch = fetch_from_list,
-				.at_hand = row_at_hand,
-				.restart = restart_list,
-				.attnum = (AttrNumber) method_field(scan, METHOD_SORT_COLUMN),
-				.nulls_first = method_field(scan, METHOD_NULLS_FIRST) != 0,
-				.wanted = method_field(scan, METHOD_ROWS_WANTED),
-			};
-
-			scan->newest = newest_begin(scan->request_context, node, &source, trusted,
-										scan->store != NULL);
-		}
+			begin_newest(node, trusted);
 		expect_rows(node);
 	}
 	MemoryContextSwitchTo(old_context);
@@ -455,6 +497,37 @@ store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot)
 }
 
 /*
+ * Look at the order of a row that has come.  A value of the column that is no number, as Crisp's times are, has a
+ * place of its own.
+ */
+static void
+judge_row(ForeignScanState *node, const JsonNode *row, const TupleTableSlot *slot)
+{
+	CrispScan	*scan = node->fdw_state;
+	OrderJudge	*judge = &scan->judge;
+	OrderVerdict before = order_judge_verdict(judge);
+	OrderVerdict after;
+	int64		 time = 0;
+	bool		 has_time = order_row_time(row, scan->order_path, &time);
+
+	if (slot->tts_isnull[method_field(scan, METHOD_SORT_COLUMN) - 1] == has_time)
+		judge->broken = true;
+
+	/* Crisp may have refused it, since it isn't documented. */
+	if (!judge->has_row && scan->list != NULL && judge->trusts_ties &&
+		order_is_disproved(scan->request))
+		judge->broken = true;
+	order_judge_row(judge, has_time, time);
+	after = order_judge_verdict(judge);
+	if (after == before || scan->list == NULL)
+		return;
+	if (after == ORDER_BROKEN)
+		order_check_page(scan->request, list_reader_page(scan->list));
+	else if (judge->either_end && after != ORDER_OPEN)
+		order_note_direction(scan->options, scan->request->order, judge->goes_up);
+}
+
+/*
  * Fill slot with the next row that Crisp has; returns false at the end.
  * Called in per-tuple memory.
  */
@@ -480,29 +553,50 @@ fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 	if (scan->lookup != NULL)
 		scan->pager_counts.rows++;
 	store_row(node, row, slot);
+	if (scan->newest != NULL && scan->order_path != NULL)
+		judge_row(node, row, slot);
 	return true;
 }
 
 static bool
 row_at_hand(ForeignScanState *node)
 {
-	return list_reader_at_hand(((CrispScan *) node->fdw_state)->list);
+	const CrispScan *scan = node->fdw_state;
+
+	return scan->walk != NULL ? walk_at_hand(scan->walk) : list_reader_at_hand(scan->list);
+}
+
+static bool
+list_ended(ForeignScanState *node)
+{
+	const CrispScan *scan = node->fdw_state;
+
+	return scan->walk == NULL && list_reader_ended(scan->list);
+}
+
+static OrderVerdict
+judged(ForeignScanState *node)
+{
+	return order_judge_verdict(&((CrispScan *) node->fdw_state)->judge);
 }
 
 /*
  * The list does not come in the order that it was asked for: read it from the
- * start, page by full page.
+ * start, page by full page.  Where it came from the other end, that order still leaves out what isn't wanted.
  */
 static void
-restart_list(ForeignScanState *node)
+restart_list(ForeignScanState *node, bool reversed)
 {
 	CrispScan	 *scan = node->fdw_state;
 	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
 
-	order_check_page(scan->request, list_reader_page(scan->list));
 	scan->pager_counts = sum_pager_counts(scan);
 	list_reader_end(scan->list);
-	give_up_order(scan);
+	if (reversed && !scan->options->exact_scan)
+		ask_for_all(scan);
+	else
+		give_up_order(scan);
+	scan->order_path = NULL;
 	scan->list = list_reader_begin(scan->request);
 	if (scan->details != NULL)
 		details_begin(scan->details, scan->list);

@@ -17,6 +17,7 @@
 #include "utils/ruleutils.h"
 
 #include "fact.h"
+#include "order.h"
 #include "plan.h"
 #include "scan_request.h"
 
@@ -98,6 +99,20 @@ link_of_plan(const CrispRequest *request, const ForeignScan *plan)
 	return result.len > 0 ? result.data : NULL;
 }
 
+/*
+ * Whether an order that a scan for the first rows is to ask for comes from the other end, as far as is known: then
+ * it has to read all of the list.
+ */
+static bool
+is_reversed(const CrispOptions *options, const List *method)
+{
+	int order = list_nth_int(method, METHOD_ORDER);
+
+	return list_nth_int(method, METHOD_KIND) == SCAN_NEWEST &&
+		   order_rises(options, &options->resource->orders[order]) !=
+			   (list_nth_int(method, METHOD_ASCENDING) != 0);
+}
+
 CrispRequest *
 scan_request_create(ForeignScanState *node, const CrispOptions *options, const List *value_states,
 					List *deparse_context)
@@ -108,7 +123,8 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 	int				   kind = list_nth_int(method, METHOD_KIND);
 	int				   order = list_nth_int(method, METHOD_ORDER);
 	int				   lookup = list_nth_int(method, METHOD_CONDITION);
-	bool			   by_date = kind == SCAN_LIST && options->exact_scan;
+	bool			   reversed = is_reversed(options, method);
+	bool			   by_date = (kind == SCAN_LIST || reversed) && options->exact_scan;
 	const CrispOrder  *asked = order >= 0 && !by_date ? &options->resource->orders[order] : NULL;
 
 	/* The newest rows end at a bound, too, but for the sake of a proved order alone. */
@@ -129,7 +145,7 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 
 	if (request != NULL)
 	{
-		int rows = list_nth_int(method, METHOD_PAGE_ROWS);
+		int rows = reversed ? 0 : list_nth_int(method, METHOD_PAGE_ROWS);
 
 		request->rows_wanted = rows;
 		request->per_page = page_size(options, rows);

@@ -373,6 +373,12 @@ walk_base(const Walk *walk)
 }
 
 bool
+walk_at_hand(const Walk *walk)
+{
+	return child_with_rows(walk) != NULL;
+}
+
+bool
 walk_is_ready(Walk *walk)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(walk->context);

@@ -37,6 +37,7 @@ extern const JsonNode *walk_next(Walk *walk);
 extern const JsonNode *walk_base(const Walk *walk);
 
 /* As the pager's functions of these names. */
+extern bool		   walk_at_hand(const Walk *walk); /* whether walk_next() needs no request */
 extern bool		   walk_is_ready(Walk *walk);
 extern bool		   walk_is_settled(const Walk *walk);
 extern pgsocket	   walk_socket(const Walk *walk);

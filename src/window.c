@@ -66,13 +66,28 @@ window_has_come(const Window *window)
 	return true;
 }
 
+/*
+ * Whether the status of any answer in the queue says that.
+ */
+static bool
+any_says(const Window *window, ApiPeek said)
+{
+	for (int i = 0; i < window->count; i++)
+		if (api_peek(nth_flight(window, i)->call) == said)
+			return true;
+	return false;
+}
+
 bool
 window_says_end(const Window *window)
 {
-	for (int i = 0; i < window->count; i++)
-		if (api_peek(nth_flight(window, i)->call) == API_SAYS_END)
-			return true;
-	return false;
+	return any_says(window, API_SAYS_END);
+}
+
+bool
+window_is_past_end(const Window *window)
+{
+	return any_says(window, API_SAYS_PAST_END);
 }
 
 void

@@ -44,8 +44,9 @@ extern void window_take_place(Window *window);
 /* Open anew, beginning with room for one. */
 extern void window_narrow(Window *window);
 
-/* Whether any answer in the queue says that no page follows; see api_peek(). */
+/* Whether any answer in the queue says that no page follows, or that there is none of that number; see api_peek(). */
 extern bool window_says_end(const Window *window);
+extern bool window_is_past_end(const Window *window);
 
 /* Start a GET of target, which is copied; returns at once.  Raises what api_start() raises. */
 extern void window_start(Window *window, const char *target);
@@ -69,8 +70,8 @@ extern bool window_receive(Window *window);
 /*
  * The answer that window_receive() has waited for.  Returns the memory
  * context that holds it, a child of CurrentMemoryContext, which the caller
- * deletes.  With found not NULL, the request is a lookup by a key: *found tells
- * whether it found anything; if not, *answer is all zeros.
+ * deletes.  With found not NULL, *found tells whether there is what key says that there
+ * may not be; if not, *answer is all zeros.
  * Raises what api_finish() raises.
  */
 extern MemoryContext window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer,

@@ -33,6 +33,8 @@ my @asked = (
 	[   "SELECT created_at FROM $conversations WHERE updated_at < $l ORDER BY created_at DESC LIMIT 1",
 		1 ],
 	[   "SELECT waiting_since FROM $conversations ORDER BY waiting_since DESC NULLS LAST LIMIT 3",
+		$all ],
+	[   "SELECT waiting_since FROM $conversations WHERE waiting_since IS NOT NULL ORDER BY waiting_since DESC LIMIT 3",
 		1 ],
 	[ "SELECT max(created_at) FROM $conversations",                      1 ],
 	[ "SELECT updated_at FROM $people ORDER BY updated_at DESC LIMIT 3", 1 ],
@@ -122,8 +124,129 @@ check(
 check(
 	'and the order holds',
 	1,
-	"SELECT waiting_since FROM $conversations ORDER BY waiting_since DESC NULLS LAST LIMIT 5",
+	"SELECT waiting_since FROM $conversations WHERE waiting_since IS NOT NULL ORDER BY waiting_since DESC LIMIT 5",
 	ordered => 1);
+
+#
+# Who waits
+#
+
+# Crisp's order by it leaves out who doesn't, and may begin at either end, or not be kept at all: rows are right, whatever
+# it does, and cheap where a condition rules out who doesn't wait, and rows show the order.
+my $waits   = 'waiting_since IS NOT NULL';
+my $waiting = count('conversations', $waits);
+my $middle  = "timestamptz '" . sql("SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY waiting_since) FROM copy.conversations") . "'";
+my @who     = (
+	'SELECT waiting_since FROM [c] ORDER BY waiting_since DESC NULLS LAST LIMIT ' . ($waiting + 30),
+	'SELECT waiting_since FROM [c] ORDER BY waiting_since DESC LIMIT 30',
+	'SELECT waiting_since FROM [c] ORDER BY waiting_since NULLS FIRST LIMIT 30',
+	'SELECT waiting_since FROM [c] ORDER BY waiting_since LIMIT 30',
+	"SELECT waiting_since FROM [c] WHERE state = 'resolved' ORDER BY waiting_since DESC NULLS LAST LIMIT 5",
+	"SELECT waiting_since FROM [c] WHERE state = 'resolved' AND $waits ORDER BY waiting_since LIMIT 5",
+	"SELECT waiting_since FROM [c] WHERE $waits ORDER BY waiting_since DESC LIMIT 7",
+	"SELECT waiting_since FROM [c] WHERE $waits ORDER BY waiting_since DESC LIMIT " . ($waiting + 7),
+	"SELECT waiting_since FROM [c] WHERE $waits ORDER BY waiting_since LIMIT " . ($waiting + 7),
+	"SELECT waiting_since FROM [c] WHERE $waits AND meta_nickname > 'M' ORDER BY waiting_since LIMIT 70",
+	"SELECT waiting_since FROM [c] WHERE waiting_since > $middle ORDER BY waiting_since LIMIT 7",
+	"SELECT waiting_since FROM [c] WHERE waiting_since < $middle ORDER BY waiting_since DESC LIMIT 7",
+	"SELECT waiting_since FROM [c] WHERE $waits OR topic = 'x' ORDER BY waiting_since NULLS LAST LIMIT 7",
+	'SELECT max(waiting_since), min(waiting_since) FROM [c]',
+	'SELECT max(waiting_since) FROM [c]',
+	'SELECT min(waiting_since) FROM [c]',
+	"SELECT min(waiting_since) FROM [c] WHERE state <> 'resolved' AND updated_at > $l",
+	"SELECT max(waiting_since) FROM [c] WHERE meta_nickname > 'M'",
+	"SELECT max(waiting_since) FROM [c] WHERE topic = 'nothing'");
+my $first = "SELECT waiting_since FROM [c] WHERE $waits ORDER BY waiting_since LIMIT 7";
+my $last  = $first =~ s/LIMIT/DESC LIMIT/r;
+my %expected = map { $_ => sql(s/\[c\]/copy.conversations/r) } @who, $first, $last;
+
+cmp_ok($waiting, '>', 100, 'there are some who wait');
+cmp_ok($waiting + 100, '<', count('conversations', 'true'), 'and some who do not');
+foreach my $order ('longest', 'newest')
+{
+	foreach my $filters ('waiting', 'nothing')
+	{
+		foreach my $honoured ($true, $false)
+		{
+			foreach my $mode ($filters eq 'waiting' ? ('fast', 'exact') : 'fast')
+			{
+				my $name = "$order first, of $filters, " . ($honoured ? 'kept' : 'ignored') . ", $mode";
+
+				$sandbox->reset;
+				$sandbox->control(
+					{   waiting_order         => $order,
+						waiting_order_filters => $filters,
+						honour_order          => $honoured,
+						default_order         => $honoured ? 'state' : 'created' });
+				run_statements($node, $sandbox);
+				sql("SET crisp_fdw.scan_mode = $mode");
+				foreach my $statement (@who, $first, $last)
+				{
+					my ($printed) = requests_of("SET crisp_fdw.scan_mode = $mode; " . $statement =~ s/\[c\]/$conversations/r);
+
+					is($printed, $expected{$statement}, "$name: $statement");
+				}
+
+				# By now, the session knows which end comes first.
+				next unless $honoured;
+				foreach my $case ([ $first, 'longest' ], [ $last, 'newest' ])
+				{
+					my ($statement, $end) = @{$case};
+					my ($printed, @requests) = requests_of("SET crisp_fdw.scan_mode = $mode; " . $statement =~ s/\[c\]/$conversations/r);
+					my $most = $end eq $order ? 1 : $filters eq 'waiting' && $mode eq 'fast' ? pages_of('conversations', $waits) : $all + 5;
+
+					cmp_ok(scalar @requests, '<=', $most, "$name: requests of $statement");
+				}
+			}
+		}
+	}
+}
+$sandbox->reset;
+
+# The first time, it's the catalog that tells which end comes first.
+foreach my $case ([ $first, 'longest', 1 ], [ $last, 'newest', 1 ], [ $last, 'longest', pages_of('conversations', $waits) ])
+{
+	my ($statement, $order, $most) = @{$case};
+
+	$sandbox->control({ waiting_order => $order, waiting_order_filters => 'waiting' });
+	run_statements($node, $sandbox);
+	my ($printed, @requests) = requests_of($statement =~ s/\[c\]/$conversations/r);
+	is($printed, $expected{$statement}, "$order first, for the first time: $statement");
+	is(scalar @requests, $most, "$order first, for the first time: requests");
+}
+$sandbox->reset;
+
+# Equal times prove no order: a page of one time may be from either end.
+foreach my $count (1, 19, 20, 60)
+{
+	foreach my $order ('longest', 'newest')
+	{
+		my @times = ((1_700_000_000_000) x $count, map { 1_700_000_000_000 + 1000 * $_ } 1 .. 70);
+		my @rows  = map {
+			my $time = $order eq 'newest' ? 1_700_001_000_000 - $times[$_] + 1_700_000_000_000 : $times[$_];
+			{ session_id => "session_w$_", created_at => 1_700_000_000_000, updated_at => 1_700_002_000_000 + $_, waiting_since => $time } } 0 .. $#times;
+
+		$sandbox->reset;
+		$sandbox->control({ waiting_order => $order, waiting_order_filters => 'waiting' });
+		$sandbox->data(
+			[   { op => 'clear' },
+				map {
+					{   op         => 'insert_raw',
+						created_at => $_->{created_at},
+						updated_at => $_->{updated_at},
+						text       => JSON::PP->new->encode($_) } } @rows ]);
+		my @sorted = sort { $a <=> $b } map { $_->{waiting_since} } @rows;
+		run_statements($node, $sandbox);
+		foreach my $direction ('', ' DESC')
+		{
+			my ($printed) = requests_of("SELECT (extract(epoch FROM waiting_since) * 1000)::bigint FROM $conversations WHERE $waits ORDER BY waiting_since$direction LIMIT 3");
+
+			is($printed, join("\n", $direction ? @sorted[ -1, -2, -3 ] : @sorted[ 0 .. 2 ]), "$count of one time, $order first,$direction");
+		}
+	}
+}
+$sandbox->reset;
+run_statements($node, $sandbox);
 
 # Profiles that were never updated are sorted by both times: that proves nothing.  Nor does a list by the wrong time.
 foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as asked')

@@ -1,0 +1,132 @@
+# Lists that grow, or move, with each request: every scan comes to an end, and what was there all the time has come, once.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSandbox;
+use CrispSession;
+use JSON::PP;
+use POSIX qw(ceil strftime);
+use Test::More;
+
+my ($node, $sandbox) = start_crisp(conversations => 1600, people => 800);
+my $session = CrispSession->start($node);
+my $website = $sandbox->website_id;
+my %list    = (
+	conversations   => { name => 'conversations', key => 'session_id', path => "website/$website/conversations/*" },
+	people_profiles => { name => 'people', key => 'people_id', path => "website/$website/people/profiles/*" });
+
+sub keys_now
+{
+	my ($resource) = @_;
+
+	return map { /"$list{$resource}->{key}":"([^"]+)"/ } $sandbox->raw_rows($list{$resource}->{name});
+}
+
+# Operations that come with each of so many requests for a list.
+sub with_each
+{
+	my ($resource, $requests, @operations) = @_;
+	my @data;
+
+	foreach my $nth (1 .. $requests)
+	{
+		push @data, map {
+			{   resource => $list{$resource}->{name},
+				($_->{op} =~ /random/ ? (seed => $nth) : ()),
+				%{$_},
+				at_request => { path => $list{$resource}->{path}, nth => $nth } } } @operations;
+	}
+	$sandbox->data([ splice @data, 0, 2000 ]) while @data;
+	return;
+}
+
+# Scan a list.  Returns how many requests that has taken, after testing that each row that was there throughout has
+# come, but for so many, and none twice; that it took no more than so many requests.
+sub scan
+{
+	my ($name, $resource, $most, $lost) = @_;
+	my %before = map { $_ => 1 } keys_now($resource);
+	my %times;
+
+	$sandbox->clear;
+	$session->query("SET crisp_fdw.max_requests = " . (3 * $most + 10));
+	$times{$_}++ foreach split /\n/, $session->query("SELECT $list{$resource}->{key} FROM crisp.$resource");
+	my @kept = grep { $before{$_} } keys_now($resource);
+	my @lost = grep { !$times{$_} } @kept;
+
+	cmp_ok(scalar @lost, '<=', $lost // 0, "$name: of those that were there, lost");
+	is(scalar(grep { $_ > 1 } values %times), 0, "$name: no row twice");
+	cmp_ok($sandbox->count, '<=', $most, "$name: it ends");
+	return $sandbox->count;
+}
+
+my %pages = map { $_ => ceil(keys_now($_) / 50) } keys %list;
+
+# Rows that come in at the front, a few, almost a page, and more than a page with each request.
+foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
+{
+	my ($mode, $prefetch) = @{$case};
+
+	$session->query("SET crisp_fdw.scan_mode = $mode; ALTER SERVER support OPTIONS ("
+		  . ($session->query("SELECT count(*) FROM pg_foreign_server WHERE srvoptions::text LIKE '%prefetch%'") ? 'SET' : 'ADD')
+		  . " prefetch '$prefetch')");
+	foreach my $rate (3, 25, 45, 60)
+	{
+		my $name = "$mode, prefetch $prefetch, $rate new rows with each request";
+
+		$sandbox->reset;
+		with_each('conversations', 900, { op => 'insert_random', count => $rate });
+		scan($name, 'conversations', $mode eq 'exact' || $rate < 25 ? 4 * $pages{conversations} + 60 : 600);
+	}
+
+	# The same in one millisecond, that of the newest row, or another.
+	my ($newest) = ($sandbox->raw_rows('conversations'))[0] =~ /"updated_at":(\d+)/;
+	foreach my $at ($newest, $newest - 86_400_000)
+	{
+		foreach my $rate (3, 30)
+		{
+			$sandbox->reset;
+			with_each('conversations', 900, { op => 'insert_many', count => $rate, at => $at });
+			scan("$mode, prefetch $prefetch, $rate rows in one millisecond with each request, $at", 'conversations', 600);
+		}
+	}
+
+	# Rows that change, a few or many, so that they move to the front.
+	foreach my $rate (1, 5, 20)
+	{
+		my $name = "$mode, prefetch $prefetch, $rate rows change with each request";
+
+		$sandbox->reset;
+		with_each('conversations', 900, { op => 'touch_random', count => $rate });
+		scan($name, 'conversations', 6 * $pages{conversations} + 60);
+	}
+	foreach my $rate (3, 60)
+	{
+		my $name = "$mode, prefetch $prefetch, $rate new profiles with each request";
+
+		$sandbox->reset;
+		$sandbox->control({ answers => [ { match => { path => '*' }, headers => { Date => 'Thu, 15 Jan 2026 12:00:00 GMT' } } ] });
+		with_each('people_profiles', 600, { op => 'insert_random', count => $rate });
+		scan($name, 'people_profiles', 300);
+	}
+}
+
+# By ranges of dates, since the order is ignored.  Crisp's clock tells what came after the scan began.
+$sandbox->reset;
+my ($last) = ($sandbox->raw_rows('conversations'))[0] =~ /"updated_at":(\d+)/;
+my $date = strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(int($last / 1000)));
+$session->query("SET crisp_fdw.scan_mode = exact");
+foreach my $rate (3, 30, 80)
+{
+	$sandbox->reset;
+	$sandbox->control({ honour_order => JSON::PP::false, default_order => 'insertion',
+			answers => [ { match => { path => '*' }, headers => { Date => $date } } ] });
+	with_each('conversations', 1500, { op => 'insert_random', count => $rate });
+	scan("by ranges, $rate new rows with each request", 'conversations', 900);
+}
+
+$session->quit;
+$node->stop;
+done_testing();
