@@ -593,7 +593,7 @@ list_reader_at_hand(const ListReader *reader)
 bool
 list_reader_ended(const ListReader *reader)
 {
-	return reader->exact == NULL &&
+	return reader->exact == NULL && reader->request->query_without == NULL &&
 		   (reader->pager == NULL || (reader->column == NULL && !pager_at_hand(reader->pager) &&
 									  pager_on_last_page(reader->pager)));
 }

@@ -56,6 +56,8 @@ struct Pager
 	int64			page_date;		 /* see pager_page_date() */
 	size_t			largest_page;	 /* most rows seen on one page */
 	bool			last_page;		 /* nothing follows the page at hand */
+	bool			said_more;		 /* a page did, by its status: the latest that there was */
+	bool			missing;		 /* there is no page of that number */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
 
 	/* Whether the list grows as fast as it is read; age is NULL where nobody asks. */
@@ -239,6 +241,9 @@ take_page(Pager *pager)
 		return false;
 
 	pager->counts.pages++;
+	pager->missing = !found;
+	if (found)
+		pager->said_more = answer.more;
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
 	pager->nrows = one_row ? 1 : json_node_length(answer.data);
@@ -267,6 +272,35 @@ take_page_in_any_order(Pager *pager)
 	(void) window_receive(pager->window);
 	MemoryContextSwitchTo(old_context);
 	(void) take_page(pager);
+}
+
+/*
+ * There is no page of a number that the one before had announced: see that it's the end of the list, and no page is
+ * missing in its middle.
+ */
+static void
+check_gap(Pager *pager)
+{
+	const CrispRequest *request = pager->request;
+	MemoryContext		old_context = MemoryContextSwitchTo(pager->context);
+	MemoryContext		page_context;
+	ApiAnswer			answer = {0};
+	bool				found;
+
+	if (window_count(pager->window) == 0)
+		ask_for_page(pager);
+	(void) window_receive(pager->window);
+	page_context = window_answer(pager->window, API_LIST, API_PAGE, &answer, &found);
+	MemoryContextSwitchTo(old_context);
+	pager->counts.past_end++;
+	if (found && json_node_length(answer.data) > 0)
+		ereport(ERROR, (errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+						errmsg("Crisp does not know a page of a list, server \"%s\"",
+							   request->options->server_name),
+						errdetail("GET %s answered HTTP 404, although the page after it has rows.",
+								  request_list_target(request, pager->page_number)),
+						errhint("Try again.")));
+	MemoryContextDelete(page_context);
 }
 
 /*
@@ -348,6 +382,8 @@ fetch_page(Pager *pager)
 
 	pager->page_number++;
 	take_page_in_any_order(pager);
+	if (pager->missing && pager->said_more)
+		check_gap(pager);
 	if (pager->last_page)
 		end_pages(pager);
 }

@@ -415,6 +415,27 @@ usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
 }
 
 /*
+ * Whether a list in an order holds no rows that conditions rule out: it is asked for all of them, or the order itself
+ * rules out what lacks its column.
+ */
+static bool
+asks_all(RelOptInfo *baserel, const CrispOrder *order, AttrNumber attnum)
+{
+	const ScanPlan *plan = baserel->fdw_private;
+	int				asked = list_length(plan->conditions->clauses);
+	ListCell	   *lc;
+
+	foreach(lc, column_use_strict_conditions(baserel, attnum))
+	{
+		NullTest *test = (NullTest *) lfirst_node(RestrictInfo, lc)->clause;
+
+		if (order->filters && IsA(test, NullTest) && IsA(test->arg, Var))
+			asked++;
+	}
+	return asked == list_length(baserel->baserestrictinfo);
+}
+
+/*
  * Offer the newest rows, or the oldest, in the order that the query wants, if Crisp has it.
  */
 static void
@@ -453,7 +474,7 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	draft.method[METHOD_ASCENDING] = ascending;
 	draft.method[METHOD_NULLS_FIRST] = pathkey->pk_nulls_first;
 	draft.method[METHOD_ROWS_WANTED] = (int) wanted;
-	draft.method[METHOD_PAGE_ROWS] = page_rows(plan, wanted);
+	draft.method[METHOD_PAGE_ROWS] = asks_all(baserel, order, attnum) ? (int) wanted : 0;
 	draft.rows = baserel->rows;
 	draft.received = plan->received;
 	if (order->filters)

@@ -362,7 +362,7 @@ $sandbox->reset;
 
 serve(100);
 is(analyze('crisp.conversations')->{total}, 100, 'before failures');
-foreach my $case ([ 1, 402, 'HV000' ], [ 2, 404, 'HV00R' ], [ 2, 500, 'HV00M' ])
+foreach my $case ([ 1, 402, 'HV000' ], [ 1, 404, 'HV00R' ], [ 2, 403, '42501' ], [ 2, 500, 'HV00M' ])
 {
 	my ($page, $status, $sqlstate) = @{$case};
 

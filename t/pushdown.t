@@ -641,6 +641,9 @@ check(
 # The newest rows.
 #
 
+# As documented: who waits longest comes first, and who doesn't wait isn't in that list.
+$sandbox->control({ waiting_order => 'longest', waiting_order_filters => 'waiting' });
+my $waits = pages_of('conversations', 'waiting_since IS NOT NULL');
 foreach my $case (
 	[ 1,   20 ],
 	[ 20,  20 ],
@@ -656,12 +659,13 @@ foreach my $case (
 	my $requests = ceil($limit / 50);
 	my %with     = (asked => qr/\?per_page=$per_page\b/, ordered => 1);
 
-	foreach my $order ('updated_at DESC', 'created_at DESC', 'waiting_since DESC NULLS LAST')
+	foreach my $order ('updated_at DESC', 'created_at DESC', 'waiting_since')
 	{
 		my ($column) = split / /, $order;
+		my $where = $column eq 'waiting_since' ? 'WHERE waiting_since IS NOT NULL' : '';
 
 		check("ORDER BY $order LIMIT $limit",
-			$requests, "SELECT $column FROM $conversations ORDER BY $order LIMIT $limit", %with);
+			$requests, "SELECT $column FROM $conversations $where ORDER BY $order LIMIT $limit", %with);
 	}
 	check("LIMIT $limit", $requests,
 		"SELECT count(*) FROM (SELECT session_id FROM $conversations LIMIT $limit) s", %with);
@@ -671,8 +675,13 @@ foreach my $case (
 foreach my $case (
 
 	# What is known to rule NULL out.
-	[ 1,    'WHERE waiting_since IS NOT NULL ORDER BY waiting_since DESC LIMIT 7' ],
-	[ 1,    "WHERE waiting_since > $l ORDER BY waiting_since DESC LIMIT 7" ],
+	[ 1,      'WHERE waiting_since IS NOT NULL ORDER BY waiting_since LIMIT 7' ],
+	[ 1,      "WHERE waiting_since < $l ORDER BY waiting_since LIMIT 7" ],
+	[ 2,      "WHERE waiting_since > $l ORDER BY waiting_since LIMIT 7" ],
+	[ 2,      "WHERE waiting_since > $l ORDER BY waiting_since DESC LIMIT 7" ],
+	[ $waits, 'WHERE waiting_since IS NOT NULL ORDER BY waiting_since DESC LIMIT 7' ],
+	[ $all,   'ORDER BY waiting_since DESC NULLS LAST LIMIT 7' ],
+	[ pages_of('conversations', $resolved), "WHERE state = 'resolved' ORDER BY waiting_since DESC NULLS LAST LIMIT 7" ],
 	[ 1,    'ORDER BY updated_at DESC NULLS FIRST LIMIT 7' ],
 	[ 1,    'ORDER BY updated_at DESC NULLS LAST LIMIT 7' ],
 	[ $all, 'ORDER BY waiting_since DESC LIMIT 7' ],
@@ -847,7 +856,10 @@ check(
 	'SELECT max(updated_at) FROM ms.conversations',
 	local => 'SELECT (extract(epoch FROM max(updated_at)) * 1000)::bigint FROM copy.conversations');
 check('max(created_at)',             1, "SELECT max(created_at) FROM $conversations");
-check('max(waiting_since)',          1, "SELECT max(waiting_since) FROM $conversations");
+$sandbox->control({ waiting_order => 'longest', waiting_order_filters => 'waiting' });
+run_statements($node, $sandbox);
+check('max(waiting_since)',          $waits, "SELECT max(waiting_since) FROM $conversations");
+check('min(waiting_since)',          1, "SELECT min(waiting_since) FROM $conversations");
 check('max(updated_at) of profiles', 1, "SELECT max(updated_at) FROM $people");
 check(
 	'what came since the last look',
