@@ -856,11 +856,11 @@ check(
 	'SELECT max(updated_at) FROM ms.conversations',
 	local => 'SELECT (extract(epoch FROM max(updated_at)) * 1000)::bigint FROM copy.conversations');
 check('max(created_at)',             1, "SELECT max(created_at) FROM $conversations");
+check('max(updated_at) of profiles', 1, "SELECT max(updated_at) FROM $people");
 $sandbox->control({ waiting_order => 'longest', waiting_order_filters => 'waiting' });
 run_statements($node, $sandbox);
 check('max(waiting_since)',          $waits, "SELECT max(waiting_since) FROM $conversations");
 check('min(waiting_since)',          1, "SELECT min(waiting_since) FROM $conversations");
-check('max(updated_at) of profiles', 1, "SELECT max(updated_at) FROM $people");
 check(
 	'what came since the last look',
 	1,
