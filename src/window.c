@@ -204,7 +204,7 @@ window_try_answer(Window *window, MemoryContext *context, ApiAnswer *answer, boo
 	if (api_is_settled(flight.call))
 	{
 		old_context = MemoryContextSwitchTo(flight.context);
-		*found = api_try_finish(flight.call, answer, &failure);
+		*found = api_try_finish(flight.call, API_OBJECT, answer, &failure);
 		MemoryContextSwitchTo(old_context);
 		is_known = *found || failure.absent;
 	}
