@@ -12,36 +12,16 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/json.h"
-#include "utils/lsyscache.h"
 
 #include "condition.h"
 #include "criteria.h"
 #include "request.h"
+#include "request_value.h"
 #include "search.h"
 #include "timerange.h"
 #include "url.h"
-
-/* A value too long for a URL stays with PostgreSQL, bytes. */
-#define MAX_VALUE_BYTES 1000
-
-/* A condition, read from its integer List. */
-typedef struct Condition
-{
-	const CrispColumn	 *column;
-	ConditionOperator	  op;
-	Oid					  column_type;
-	int32				  typmod; /* of that */
-	Oid					  value_type;
-	const ConditionValue *value;
-	List *
-		texts; /* its value, or those of its array, as char *; set for known ones that aren't times */
-} Condition;
 
 /* What request_create() works with. */
 typedef struct RequestContext
@@ -55,107 +35,6 @@ typedef struct RequestContext
 	bool				newest;	  /* the scan may end before its list does, in an order */
 	CrispRequest	   *request;
 } RequestContext;
-
-/*----------
- * Values
- *----------
- */
-
-static bool
-is_range_operator(ConditionOperator op)
-{
-	return op <= CONDITION_GREATER;
-}
-
-static bool
-is_time_condition(const Condition *condition)
-{
-	return condition->column->type == CRISP_TIME && is_range_operator(condition->op);
-}
-
-static char *
-value_text(Oid type, Datum value)
-{
-	Oid	 output;
-	bool is_varlena;
-
-	getTypeOutputInfo(type, &output, &is_varlena);
-	return OidOutputFunctionCall(output, value);
-}
-
-/*
- * The elements of an array as texts, without NULLs; *has_null tells of those.
- */
-static List *
-array_texts(Oid element_type, Datum array, bool *has_null)
-{
-	List  *texts = NIL;
-	int16  length;
-	bool   by_value;
-	char   align;
-	Datum *elements;
-	bool  *nulls;
-	int	   count;
-
-	get_typlenbyvalalign(element_type, &length, &by_value, &align);
-	deconstruct_array(DatumGetArrayTypeP(array), element_type, length, by_value, align, &elements,
-					  &nulls, &count);
-	*has_null = false;
-	for (int i = 0; i < count; i++)
-	{
-		if (nulls[i])
-			*has_null = true;
-		else
-			texts = lappend(texts, value_text(element_type, elements[i]));
-	}
-	return texts;
-}
-
-/*
- * Read a condition's value as text.  Returns false when no row can satisfy the
- * condition.
- */
-static bool
-read_texts(Condition *condition)
-{
-	Datum value = condition->value->value;
-	bool  has_null;
-
-	if (condition->op == CONDITION_IS_NULL)
-		return true;
-
-	/* What is compared with an empty array doesn't matter. */
-	if (condition->value->isnull)
-		return condition->op == CONDITION_LACKS;
-	if (is_time_condition(condition))
-		return true;
-
-	switch (condition->op)
-	{
-		case CONDITION_ANY:
-			condition->texts = array_texts(condition->value_type, value, &has_null);
-			return condition->texts != NIL;
-		case CONDITION_OVERLAPS:
-			condition->texts = array_texts(TEXTOID, value, &has_null);
-			return condition->texts != NIL;
-		case CONDITION_CONTAINS_ALL:
-			condition->texts = array_texts(TEXTOID, value, &has_null);
-			return !has_null;
-		case CONDITION_LACKS_ALL:
-			condition->texts = array_texts(TEXTOID, value, &has_null);
-			return true;
-		case CONDITION_LACKS_ONE:
-			condition->texts = array_texts(TEXTOID, value, &has_null);
-			if (has_null) /* no array holds that */
-				condition->texts = NIL;
-			else if (condition->texts == NIL) /* all of them do */
-				return false;
-			return true;
-		default:
-			condition->texts = list_make1(value_text(condition->value_type, value));
-			return true;
-	}
-}
 
 /*----------
  * Parameters
@@ -212,53 +91,6 @@ add_unknown(RequestContext *context, const char *name, const Condition *conditio
 	appendStringInfo(&context->query, "{%s}", condition->value->text);
 }
 
-/*
- * Whether a value can stand in a URL as a filter: an empty one might count as no filter, which
- * is right, or as something else.
- */
-static bool
-fits_url(const char *value)
-{
-	return value[0] != '\0' && strlen(value) <= MAX_VALUE_BYTES;
-}
-
-/*
- * Whether a text is the JSON text of anything but a string.
- */
-static bool
-is_json_text(const char *text)
-{
-	const JsonNode *value;
-	const char	   *utf8;
-	char		   *problem;
-
-	if (text[0] == '\0' || strchr("{[-0123456789tf", text[0]) == NULL)
-		return false;
-	utf8 = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
-	return json_parse(CurrentMemoryContext, utf8, strlen(utf8), &value, &problem);
-}
-
-/*
- * Whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks at the end.
- */
-static bool
-may_be_cut(const Condition *condition, const char *text)
-{
-	return condition->column_type == VARCHAROID && condition->typmod >= (int32) VARHDRSZ &&
-		   pg_mbstrlen(text) >= condition->typmod - (int32) VARHDRSZ;
-}
-
-/*
- * Whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows it, and fits a URL.  Of
- * what should be a string and isn't, columns show the JSON text.
- */
-static bool
-is_sendable(const Condition *condition, const char *value)
-{
-	return fits_url(value) && !may_be_cut(condition, value) &&
-		   (condition->column->type == CRISP_INTEGER || !is_json_text(value));
-}
-
 /*----------
  * Times
  *----------
@@ -274,7 +106,7 @@ narrow_range(const RequestContext *context, const CrispColumn *column, TimeRange
 	{
 		const Condition *condition = &context->conditions[i];
 
-		if (condition->column == column && is_time_condition(condition) && condition->value->known)
+		if (condition->column == column && condition_is_time(condition) && condition->value->known)
 			time_range_narrow(range, (int) condition->op, condition->column_type, condition->typmod,
 							  condition->value_type, condition->value->value);
 	}
@@ -335,42 +167,6 @@ add_unknown_time(RequestContext *context, const Condition *condition)
  */
 
 /*
- * Whether every value that the condition leaves to its column is, or is not, the constant.
- */
-static bool
-implies_constant(const Condition *condition, const char *constant, bool is)
-{
-	ListCell *lc;
-
-	if (condition->op == CONDITION_NOT_EQUAL)
-		return !is && strcmp(linitial(condition->texts), constant) == 0;
-	if (is && may_be_cut(condition, constant))
-		return false;
-	foreach(lc, condition->texts)
-		if ((strcmp(lfirst(lc), constant) == 0) != is)
-			return false;
-	return true;
-}
-
-/*
- * The one value that the condition leaves to its column, or NULL.
- */
-static const char *
-only_value(const Condition *condition)
-{
-	const char *value;
-	ListCell   *lc;
-
-	if (condition->op != CONDITION_EQUAL && condition->op != CONDITION_ANY)
-		return NULL;
-	value = linitial(condition->texts);
-	foreach(lc, condition->texts)
-		if (strcmp(lfirst(lc), value) != 0)
-			return NULL;
-	return value;
-}
-
-/*
  * Add criteria of the search filter: the column holds what the condition says, or lacks it.  Of a value that a row holds
  * several criteria say more than what it lacks, which PostgreSQL sees.
  */
@@ -398,7 +194,7 @@ add_criteria(RequestContext *context, const CrispFilter *filter, const Condition
 	{
 		const char *value = lfirst(lc);
 
-		if (!is_sendable(condition, value))
+		if (!condition_can_send(condition, value))
 			continue;
 		criteria_add(&context->criteria, search, filter->param, holds, value);
 		request->criteria = search;
@@ -424,7 +220,7 @@ set_search(RequestContext *context)
 
 		if ((condition->column->flags & CRISP_ASKED) == 0 || !condition->value->known)
 			continue;
-		value = only_value(condition);
+		value = condition_only_value(condition);
 		if (value == NULL)
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 							errmsg("Crisp cannot be asked for several texts at once"),
@@ -440,23 +236,6 @@ set_search(RequestContext *context)
 }
 
 /*
- * Whether a value of the condition may be what a column shows instead of text that the database
- * can't keep: then Crisp has something else, and can't be asked for it.
- */
-static bool
-may_be_replaced(const CrispOptions *options, const Condition *condition)
-{
-	ListCell *lc;
-
-	if (options->invalid_text != INVALID_TEXT_REPLACE)
-		return false;
-	foreach(lc, condition->texts)
-		if (strstr(lfirst(lc), server_text_replacement()) != NULL)
-			return true;
-	return false;
-}
-
-/*
  * Apply one of the resource's filters to one condition on its column, whose value is known.
  */
 static void
@@ -464,23 +243,23 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 {
 	const char *value;
 
-	if (may_be_replaced(context->options, condition))
+	if (condition_may_be_replaced(context->options, condition))
 		return;
 	switch (filter->test)
 	{
 		case CRISP_IS:
 		case CRISP_IS_NOT:
-			if (implies_constant(condition, filter->constant, filter->test == CRISP_IS))
+			if (condition_implies(condition, filter->constant, filter->test == CRISP_IS))
 				add_param(context, filter->param, "1");
 			break;
 		case CRISP_EQUALS:
-			value = only_value(condition);
-			if (value != NULL && is_sendable(condition, value))
+			value = condition_only_value(condition);
+			if (value != NULL && condition_can_send(condition, value))
 				add_param(context, filter->param, value);
 			break;
 		case CRISP_FINDS:
-			value = only_value(condition);
-			if (value != NULL && is_sendable(condition, value) && context->finds == NULL)
+			value = condition_only_value(condition);
+			if (value != NULL && condition_can_send(condition, value) && context->finds == NULL)
 			{
 				context->finds = filter;
 				context->request->finds_path = filter->path;
@@ -489,7 +268,7 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 			}
 			break;
 		case CRISP_SEARCHES:
-			if (fits_url(context->request->search))
+			if (value_fits_url(context->request->search))
 				add_param(context, filter->param, context->request->search);
 			break;
 		case CRISP_CONTAINS:
@@ -624,23 +403,6 @@ compare_keys(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Whether rows may show one of the condition's values and have another, by which they would be looked up.  What
- * identifies a row is neither cut nor anything but a string.
- */
-static bool
-may_differ(const Condition *condition)
-{
-	ListCell *lc;
-
-	if (condition->column->flags & CRISP_KEY)
-		return false;
-	foreach(lc, condition->texts)
-		if (may_be_cut(condition, lfirst(lc)) || is_json_text(lfirst(lc)))
-			return true;
-	return false;
-}
-
-/*
  * Make the request one for single rows, if all of the condition's values can
  * be looked up.  Returns false when no row has any of them.
  */
@@ -658,7 +420,7 @@ set_keys(RequestContext *context, const Condition *condition)
 		context->request->lookup = lookup;
 		return true;
 	}
-	if (may_be_replaced(context->options, condition) || may_differ(condition))
+	if (condition_may_be_replaced(context->options, condition) || condition_may_differ(condition))
 		return true;
 
 	list_sort(condition->texts, compare_keys);
@@ -733,7 +495,7 @@ read_conditions(RequestContext *context, List *conditions, const ConditionValue 
 		condition->value = &values[context->nconditions++];
 		if (!condition->value->known)
 			continue;
-		if (!read_texts(condition))
+		if (!condition_read_texts(condition))
 			return false;
 		if ((condition->column->flags & CRISP_WEBSITE) &&
 			!allows_website(condition, context->options->website_id))
@@ -774,7 +536,7 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 	if (!read_conditions(&context, conditions, values) || !set_dates(&context))
 		return NULL;
 	for (int i = 0; i < context.nconditions; i++)
-		if (is_time_condition(&context.conditions[i]) && !context.conditions[i].value->known)
+		if (condition_is_time(&context.conditions[i]) && !context.conditions[i].value->known)
 			add_unknown_time(&context, &context.conditions[i]);
 	set_search(&context);
 	add_filters(&context);
