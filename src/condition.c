@@ -272,9 +272,9 @@ make_condition(const MatchContext *context, const MatchedColumn *matched, Condit
 }
 
 /*
- * Whether a column names the inbox whose list is read, and the value comes from another relation.  A list of
- * another inbox may have what the table's own list has not: it must not depend on the plan
- * which of them is read.
+ * Whether a column names the inbox whose list is read, and the value comes from another
+ * relation.  A list of another inbox may have what the table's own list has not: it must not
+ * depend on the plan which of them is read.
  */
 static bool
 picks_inbox(const MatchContext *context, const CrispColumn *column, Node *value)

@@ -72,7 +72,10 @@ extern const CrispColumn *condition_catalog_column(const CrispOptions *options, 
 /* Whether the API helps to find the rows in which a column equals a value. */
 extern bool condition_takes_equality(const CrispResource *resource, const CrispColumn *column);
 
-/* Whether a condition can find rows in Crisp, other than by the website that the table has anyway. */
+/*
+ * Whether a condition can find rows in Crisp, other than by the website that the table has
+ * anyway.
+ */
 extern bool condition_finds_rows(const CrispResource *resource, List *condition);
 
 /* Whether a condition makes the list shorter that Crisp sends, if its value allows it. */

@@ -3,8 +3,9 @@
  * criteria.c
  *		The search filter: criteria that rows must meet, and whether Crisp keeps to them.
  *
- * That a field holds a value is proved by a row that does.  That it lacks one is proved by a row whose
- * field is an empty array: what else the words may mean (some element differs) is wrong for these alone.
+ * That a field holds a value is proved by a row that does.  That it lacks one is proved by a row
+ * whose field is an empty array: what else the words may mean (some element differs) is wrong for
+ * these alone.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -20,8 +20,8 @@
 #include "request.h"
 
 /*
- * Append a criterion (a JSON object, after a comma where there are others) to criteria, while there is room:
- * the field of that name holds value (in the database's encoding), or doesn't.
+ * Append a criterion (a JSON object, after a comma where there are others) to criteria, while
+ * there is room: the field of that name holds value (in the database's encoding), or doesn't.
  */
 extern void criteria_add(StringInfo criteria, const CrispSearchFilter *filter, const char *field,
 						 bool holds, const char *value);
@@ -40,8 +40,8 @@ extern void criteria_refused(const CrispRequest *request);
 
 /*
  * After the end of a request's list: whether it had all rows that meet the criteria.  proved tells
- * whether any of its rows has proved that.  What was learnt is remembered for the session.  May make a
- * request, and raises what that does.
+ * whether any of its rows has proved that.  What was learnt is remembered for the session.  May
+ * make a request, and raises what that does.
  */
 extern bool criteria_were_kept(const CrispRequest *request, bool proved);
 

@@ -3,8 +3,8 @@
  * inbox.c
  *		Which inbox's rows a table holds.
  *
- * A Crisp that doesn't know of all inboxes might take the word for one that nothing is in.  So an empty list is
- * believed only if the plain list is empty, too.
+ * A Crisp that doesn't know of all inboxes might take the word for one that nothing is in.  So an
+ * empty list is believed only if the plain list is empty, too.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -3,9 +3,9 @@
  * link.c
  *		What a join with another table tells of the rows that are of use.
  *
- * A list of nothing but keys says nothing of what they stand for, and Crisp may know all the same how to leave out
- * some.  Where the rows that the keys stand for are joined, and have to satisfy a condition, the keys of others
- * are of no use.
+ * A list of nothing but keys says nothing of what they stand for, and Crisp may know all the same
+ * how to leave out some.  Where the rows that the keys stand for are joined, and have to satisfy
+ * a condition, the keys of others are of no use.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -100,7 +100,8 @@ are_joined(PlannerInfo *root, RelOptInfo *rel, Oid table, const CrispOptions *op
 }
 
 /*
- * What is asked of Crisp for a relation's own conditions whose values are constants; empty for nothing.
+ * What is asked of Crisp for a relation's own conditions whose values are constants; empty for
+ * nothing.
  */
 static const char *
 constant_query(RelOptInfo *rel, Oid table, const CrispOptions *options)

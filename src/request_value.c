@@ -3,8 +3,8 @@
  * request_value.c
  *		The values of conditions: what they are, and whether Crisp can be asked for them.
  *
- * A condition is about what a column shows.  That is what Crisp has, but where the type cuts it, where it is no string, or
- * where the database can't keep it.
+ * A condition is about what a column shows.  That is what Crisp has, but where the type cuts it,
+ * where it is no string, or where the database can't keep it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -137,7 +137,8 @@ is_json_text(const char *text)
 }
 
 /*
- * Whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks at the end.
+ * Whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks at
+ * the end.
  */
 static bool
 may_be_cut(const Condition *condition, const char *text)

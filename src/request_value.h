@@ -33,12 +33,15 @@ typedef struct Condition
 extern bool condition_is_time(const Condition *condition);
 
 /*
- * Read the value of a condition, which is known, as texts; those of times are left as they are.  Returns false
- * when no row can satisfy the condition.  Palloc'd.
+ * Read the value of a condition, which is known, as texts; those of times are left as they are.
+ * Returns false when no row can satisfy the condition.  Palloc'd.
  */
 extern bool condition_read_texts(Condition *condition);
 
-/* Whether every value that the condition leaves to its column is, or (is false) is not, the constant. */
+/*
+ * Whether every value that the condition leaves to its column is, or (is false) is not, the
+ * constant.
+ */
 extern bool condition_implies(const Condition *condition, const char *constant, bool is);
 
 /* The one value that the condition leaves to its column; NULL where there are several. */
@@ -51,8 +54,8 @@ extern const char *condition_only_value(const Condition *condition);
 extern bool value_fits_url(const char *value);
 
 /*
- * Whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows it, and fits a URL.  Of
- * what should be a string and isn't, columns show the JSON text.
+ * Whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows it,
+ * and fits a URL.  Of what should be a string and isn't, columns show the JSON text.
  */
 extern bool condition_can_send(const Condition *condition, const char *value);
 
@@ -63,8 +66,8 @@ extern bool condition_can_send(const Condition *condition, const char *value);
 extern bool condition_may_be_replaced(const CrispOptions *options, const Condition *condition);
 
 /*
- * Whether rows may show one of the condition's values and have another, by which they would be looked up.  What
- * identifies a row is neither cut nor anything but a string.
+ * Whether rows may show one of the condition's values and have another, by which they would be
+ * looked up.  What identifies a row is neither cut nor anything but a string.
  */
 extern bool condition_may_differ(const Condition *condition);
 

@@ -12,7 +12,10 @@
 #ifndef CRISP_RESOURCE_H
 #define CRISP_RESOURCE_H
 
-/* What the API says of a field's type; option timestamp_type and array_type of IMPORT map it to SQL. */
+/*
+ * What the API says of a field's type; option timestamp_type and array_type of IMPORT map it to
+ * SQL.
+ */
 typedef enum CrispType
 {
 	CRISP_TEXT,
@@ -82,7 +85,9 @@ typedef struct CrispSearchFilter
 	bool		is_shared; /* full-text search has the same parameter */
 } CrispSearchFilter;
 
-/* A route that gives the one row with a value, {key}, in a column; of resources without a parent. */
+/*
+ * A route that gives the one row with a value, {key}, in a column; of resources without a parent.
+ */
 typedef struct CrispLookup
 {
 	const char *path;
@@ -145,8 +150,8 @@ typedef struct CrispCursor
 } CrispCursor;
 
 /*
- * Rows of another resource that rows of this one name by its key, and query parameters that the lists of both
- * take in the same sense: of this one, they leave out rows by what they name.
+ * Rows of another resource that rows of this one name by its key, and query parameters that the
+ * lists of both take in the same sense: of this one, they leave out rows by what they name.
  */
 typedef struct CrispLink
 {
@@ -221,10 +226,10 @@ typedef struct CrispResource
 	const CrispCount  *count;
 
 	/*
-	 * The order in which the list is read where nothing asks for another: in the server's own,
-	 * a row that changes may move back, past rows that then move over the edge of a page, to where
-	 * nobody looks any more.  A documented one, which leaves out nothing, by a column that no row lacks;
-	 * NULL where there is none.
+	 * The order in which the list is read where nothing asks for another: in the server's own, a
+	 * row that changes may move back, past rows that then move over the edge of a page, to where
+	 * nobody looks any more.  A documented one, which leaves out nothing, by a column that no row
+	 * lacks; NULL where there is none.
 	 */
 	const CrispOrder *list_order;
 
@@ -235,7 +240,10 @@ typedef struct CrispResource
 	const char *dates_path;
 	bool		dates_follow_changes;
 
-	/* The time column that tells when a row was made, which no change alters; NULL where there is none. */
+	/*
+	 * The time column that tells when a row was made, which no change alters; NULL where there is
+	 * none.
+	 */
 	const char *created_path;
 
 	const CrispInbox		*inbox;			/* NULL: option inbox has no meaning */
@@ -271,8 +279,8 @@ extern const CrispColumn *crisp_column_by_path(const CrispResource *resource, co
 extern const CrispColumn *crisp_resource_key(const CrispResource *resource);
 
 /*
- * The column by whose value routes name the resource's rows although it's no key: several rows below
- * one of the parent may have the same; NULL when it has none.
+ * The column by whose value routes name the resource's rows although it's no key: several rows
+ * below one of the parent may have the same; NULL when it has none.
  */
 extern const CrispColumn *crisp_resource_name(const CrispResource *resource);
 

@@ -68,7 +68,10 @@ static const CrispColumn people_profile_columns[] = {
 	{"search_query", CRISP_TEXT, "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
 };
 
-/* Below the rows of people_profiles; what the elements themselves have comes after what they inherit. */
+/*
+ * Below the rows of people_profiles; what the elements themselves have comes after what they
+ * inherit.
+ */
 static const CrispColumn people_data_columns[] = {
 	{"people_id", CRISP_TEXT, "profile that the data belongs to, see people_profiles", CRISP_KEY | CRISP_REQUIRED | CRISP_INHERITED},
 	{"email", CRISP_TEXT, "e-mail address of the profile", CRISP_INHERITED},
@@ -160,7 +163,10 @@ static const CrispParent people_events_parent = {
 	.typical_rows = 5,
 };
 
-/* Whose unread messages are meant isn't documented, nor is the state in the list: so these are asked for by Crisp's words. */
+/*
+ * Whose unread messages are meant isn't documented, nor is the state in the list: so these are
+ * asked for by Crisp's words.
+ */
 static const CrispFilter people_conversation_filters[] = {
 	{"filter_status", CRISP_IS, "filter_unread", "unread", 0.1},
 	{"filter_status", CRISP_IS, "filter_resolved", "resolved", 0.6},

@@ -84,8 +84,8 @@ value_instants(Oid column_type, Oid value_type, Datum value)
 }
 
 /*
- * By how much a time that a column shows may be away from the one that was rounded to it, microseconds: half a unit of
- * its last digit.
+ * By how much a time that a column shows may be away from the one that was rounded to it,
+ * microseconds: half a unit of its last digit.
  */
 static int64
 rounding(Oid column_type, int32 column_typmod)

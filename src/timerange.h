@@ -28,9 +28,9 @@ typedef struct TimeRange
 	}
 
 /*
- * Move a time, whatever its unit, by so much; negative is towards the past.  Stops at the extremes of
- * int64, which stand for no bound.  Times come from servers and from users: whoever adds to one, or
- * subtracts from it, does so by this.  Raises nothing.
+ * Move a time, whatever its unit, by so much; negative is towards the past.  Stops at the
+ * extremes of int64, which stand for no bound.  Times come from servers and from users: whoever
+ * adds to one, or subtracts from it, does so by this.  Raises nothing.
  */
 static inline int64
 time_shift(int64 time, int64 by)
@@ -43,11 +43,11 @@ time_shift(int64 time, int64 by)
 }
 
 /*
- * Narrow a range by "column OP value": strategy is that of the operator in a
- * btree family, and the types are those between which condition.c finds a
- * comparison: timestamptz, timestamp and date (in UTC where the column has that type), or Unix milliseconds.
- * The range is of times as Crisp has them, of which a column with a modifier (column_typmod, -1 for none) shows
- * rounded ones.
+ * Narrow a range by "column OP value": strategy is that of the operator in a btree family, and
+ * the types are those between which condition.c finds a comparison: timestamptz, timestamp and
+ * date (in UTC where the column has that type), or Unix milliseconds.  The range is of times as
+ * Crisp has them, of which a column with a modifier (column_typmod, -1 for none) shows rounded
+ * ones.
  */
 extern void time_range_narrow(TimeRange *range, int strategy, Oid column_type, int32 column_typmod,
 							  Oid value_type, Datum value);
@@ -59,16 +59,16 @@ extern bool time_range_is_empty(TimeRange range);
 extern int64 time_range_from_unix_ms(int64 unix_ms);
 
 /*
- * Whether a range has a lower bound, and an upper one before the end of the year 9999; if so, *unix_ms gets
- * it, rounded down, or up.
+ * Whether a range has a lower bound, and an upper one before the end of the year 9999; if so,
+ * *unix_ms gets it, rounded down, or up.
  */
 extern bool time_range_lower(TimeRange range, int64 *unix_ms);
 extern bool time_range_upper(TimeRange range, int64 *unix_ms);
 
 /*
- * A bound as a date for the API: ISO 8601 in UTC with milliseconds, a millisecond further out than it is, since
- * whether the API takes bounds as inclusive isn't known.  NULL where there is no bound, or
- * none that ISO 8601 can say.  Palloc'd.
+ * A bound as a date for the API: ISO 8601 in UTC with milliseconds, a millisecond further out
+ * than it is, since whether the API takes bounds as inclusive isn't known.  NULL where there is
+ * no bound, or none that ISO 8601 can say.  Palloc'd.
  */
 extern char *time_range_lower_iso(TimeRange range);
 extern char *time_range_upper_iso(TimeRange range);
