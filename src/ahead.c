@@ -25,10 +25,11 @@ struct Ahead
 	AnswerCache			 *cache;
 	MemoryContext		  context;
 	MemoryContextCallback callback;
-	bool				  needless; /* the scan asks for nothing, whatever the key */
-	Window				 *window;
-	int					  oldest; /* index in targets, a ring: what the window's requests are for */
-	char				 *targets[CRISP_MAX_PREFETCH];
+	bool				  is_tried; /* a request was made */
+	bool	is_good; /* the scan has looked a key up, so it's going to look up others */
+	Window *window;
+	int		oldest; /* index in targets, a ring: what the window's requests are for */
+	char   *targets[CRISP_MAX_PREFETCH];
 };
 
 /* Those of all scans that are running. */
@@ -116,7 +117,8 @@ drop_oldest(Ahead *ahead)
 bool
 ahead_has_room(Ahead *ahead, bool make_room)
 {
-	if (ahead->needless || !answer_cache_has_room(ahead->cache))
+	/* The first request shows whether the scan asks for keys at all: other conditions may rule out all rows. */
+	if ((ahead->is_tried && !ahead->is_good) || !answer_cache_has_room(ahead->cache))
 		return false;
 	window_open(ahead->window);
 	if (make_room && !window_has_room(ahead->window) && window_count(ahead->window) > 0)
@@ -154,6 +156,7 @@ ahead_ask(Ahead *ahead, List *condition, Datum key)
 	old_context = MemoryContextSwitchTo(ahead->context);
 	*nth_target(ahead, window_count(ahead->window)) = pstrdup(target);
 	window_start(ahead->window, target);
+	ahead->is_tried = true;
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -173,9 +176,9 @@ ahead_take(Ahead *ahead, const char *target, ApiAnswer *answer, bool *found)
 }
 
 void
-ahead_set_needless(Ahead *ahead, bool needless)
+ahead_confirm(Ahead *ahead, bool is_good)
 {
-	ahead->needless = needless;
+	ahead->is_good = is_good;
 }
 
 void

@@ -42,8 +42,8 @@ extern bool ahead_has_room(Ahead *ahead, bool make_room);
  */
 extern void ahead_ask(Ahead *ahead, List *condition, Datum key);
 
-/* Tell whether the scan had nothing to ask for, since other conditions rule out all rows. */
-extern void ahead_set_needless(Ahead *ahead, bool needless);
+/* Tell whether the scan looks keys up, or has nothing to ask for, whatever the key. */
+extern void ahead_confirm(Ahead *ahead, bool is_good);
 
 /* Whether the answer for target is on its way. */
 extern bool ahead_has(const Ahead *ahead, const char *target);

@@ -367,7 +367,7 @@ start_request(ForeignScanState *node)
 	if (request != NULL && request->search != NULL && scan->search_column > 0)
 		scan->search_value = make_search_value(node, scan->search_column, request->search);
 	if (scan->ahead != NULL)
-		ahead_set_needless(scan->ahead, request == NULL);
+		ahead_confirm(scan->ahead, request != NULL);
 	if (request == NULL)
 		scan->at_end = true;
 	else if (method_field(scan, METHOD_KIND) == SCAN_WALK)
