@@ -322,8 +322,11 @@ runs_on(const MomentRows *first, const MomentRows *second)
 static bool
 ends_meet(const MomentRows *front, const MomentRows *back)
 {
-	return front->texts != NIL && back->texts != NIL &&
-		   (runs_on(back, front) || runs_on(front, back));
+	/* Of rows that all differ, one alone can be where an overlap begins. */
+	if (front->texts == NIL || back->texts == NIL || !all_differ(front->texts) ||
+		!all_differ(back->texts))
+		return false;
+	return runs_on(back, front) || runs_on(front, back);
 }
 
 /*
