@@ -148,14 +148,14 @@ CREATE VIEW crisp_sync_job AS SELECT * FROM @extschema:own@.crisp_sync_job;
 -- The keys of what a full load has seen; an empty one says that it has begun.  Nobody but functions of the extension
 -- looks into it.  It isn't dumped: a load of which nothing is known begins anew.
 CREATE TABLE crisp_sync_seen (
-    job_id bigint NOT NULL REFERENCES @extschema:own@.crisp_sync_job ON DELETE CASCADE,
+    job_id bigint NOT NULL,
     key text[] NOT NULL,
     PRIMARY KEY (job_id, key)
 );
 
 COMMENT ON TABLE crisp_sync_seen IS 'the rows that full loads of crisp_sync() have seen, while these go on';
 
--- The runs of a job go with it.
+-- The runs of a job go with it, and what it has seen.
 CREATE FUNCTION crisp_sync_drop_runs()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -163,6 +163,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     EXECUTE format('DELETE FROM %I.crisp_sync_log WHERE job_id = $1', TG_TABLE_SCHEMA) USING OLD.job_id;
+    DELETE FROM @extschema@.crisp_sync_seen s WHERE s.job_id = OLD.job_id;
     RETURN NULL;
 END
 $$;
