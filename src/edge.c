@@ -195,7 +195,8 @@ next_left(const List *rows, int *place, bool altered)
 }
 
 /*
- * Note that a row of a page is one that was remembered, and remember it as it is now.
+ * Note that a row of a page is one that was remembered, and remember it as it is now.  Which one it was isn't sure
+ * where its content is another, too: it will be remembered besides those.
  */
 static void
 note_found(const Edge *edge, EdgeRow *remembered, EdgeRow *row)
@@ -203,7 +204,8 @@ note_found(const Edge *edge, EdgeRow *remembered, EdgeRow *row)
 	remembered->found = true;
 	row->found = true;
 	row->row->known = true;
-	if (strcmp(remembered->whole, row->whole) == 0)
+	row->row->altered = strcmp(remembered->content, row->content) != 0;
+	if (row->row->altered || strcmp(remembered->whole, row->whole) == 0)
 		return;
 	pfree(remembered->whole);
 	pfree(remembered->content);
@@ -251,7 +253,7 @@ edge_find_known(Edge *edge, PageRow *rows, size_t nrows)
 
 	for (size_t i = 0; i < nrows; i++)
 	{
-		rows[i].known = false;
+		rows[i].known = rows[i].altered = false;
 		if (edge->rows != NIL && rows[i].time >= edge->earliest && rows[i].time <= edge->latest)
 			candidates = lappend(candidates, describe_row(edge, &rows[i]));
 	}
@@ -296,7 +298,7 @@ edge_remember(Edge *edge, const PageRow *rows, size_t nrows, int64 newest)
 		EdgeRow		 *remembered;
 		MemoryContext old_context;
 
-		if (row.known || row.time > newest)
+		if (row.time > newest || (row.known && !row.altered))
 			continue;
 		described = describe_row(edge, &row);
 		old_context = MemoryContextSwitchTo(edge->context);

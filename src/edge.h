@@ -22,7 +22,8 @@ typedef struct PageRow
 	const JsonNode *node; /* an object */
 	int64			time; /* by which pages follow each other, Unix ms; PG_INT64_MIN for none */
 	size_t			place;
-	bool			known; /* it was on an earlier page */
+	bool			known;	 /* it was on an earlier page, ... */
+	bool			altered; /* ... with another content */
 } PageRow;
 
 /* Without rows, for a resource that has a cursor.  Lives in CurrentMemoryContext. */
@@ -34,7 +35,7 @@ extern Edge *edge_create(const CrispResource *resource);
  */
 extern void edge_find_known(Edge *edge, PageRow *rows, size_t nrows);
 
-/* Remember the rows of a page that aren't known and not newer than that. */
+/* Remember the rows of a page that aren't known, or not as they are now, and not newer than that. */
 extern void edge_remember(Edge *edge, const PageRow *rows, size_t nrows, int64 newest);
 
 /* Forget the rows that are newer than that. */

@@ -241,11 +241,12 @@ foreach my $case (
 # Messages that come, go and change while a conversation is read.  Each says something else, so that it
 # can be told whether it came.
 #
+my $new = 0;
+
 foreach my $round (1 .. 60)
 {
 	my $size  = pick(2, 3, 4, 20);
 	my $count = 2 * $size + int rand 3 * $size;
-	my $new   = 0;
 
 	$sandbox->control({ messages_per_page => $size, message_bounds => pick('exclusive', 'inclusive'), full_last_page => 200 });
 	fill($id, random_messages($id, $count, 1 + $count / $size * 2, 0));
