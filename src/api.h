@@ -137,9 +137,9 @@ extern bool api_may_have_acted(const ApiCall *call);
 
 /*
  * Wait for the end of a call, a change or not, and take its answer.  Any 2xx is a success of a
- * change, of which API_NOTHING is wanted: its answer may have no data.
- * Returns false with *failure filled in (palloc'd in CurrentMemoryContext) where api_finish() would
- * raise what docs/errors.md lists; raises what CHECK_FOR_INTERRUPTS() does.  The call is released either way.
+ * change, of which API_NOTHING is wanted: its answer may have no data.  Returns false with *failure
+ * filled in (palloc'd in CurrentMemoryContext) where api_finish() would raise what docs/errors.md
+ * lists; raises what CHECK_FOR_INTERRUPTS() does.  The call is released either way.
  */
 extern bool api_try_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiFailure *failure);
 

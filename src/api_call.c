@@ -3,8 +3,8 @@
  * api_call.c
  *		A request to Crisp, attempt by attempt.
  *
- * http.c says how a transfer ended; here that becomes an answer that is there to be taken, or another
- * attempt.
+ * http.c says how a transfer ended; here that becomes an answer that is there to be taken, or
+ * another attempt.
  *
  * Calls are under way together, and nobody waits for more than one of them at a
  * time.  All that are not settled are kept in a list, so that whoever waits
@@ -131,8 +131,8 @@ forget_call(void *arg)
 static void judge_transfer(ApiCall *call);
 
 /*
- * Judge all transfers that have ended, of whatever pool: there may be some that ended while others waited, and
- * whoever waits for them in another way than by asking would do so in vain.
+ * Judge all transfers that have ended, of whatever pool: there may be some that ended while others
+ * waited, and whoever waits for them in another way than by asking would do so in vain.
  */
 static void
 judge_transfers(void)
@@ -339,7 +339,9 @@ try_again(ApiCall *call, RetryChance chance)
 	if (delay < 0)
 		return false;
 
-	/* What may raise comes first: it may do so in a statement that has nothing to do with the call. */
+	/*
+	 * What may raise comes first: it may do so in a statement that has nothing to do with the call.
+	 */
 	scratch = AllocSetContextCreate(call->context, "crisp_fdw failure", ALLOCSET_SMALL_SIZES);
 	old_context = MemoryContextSwitchTo(scratch);
 	call_describe_failure(call, &error);
@@ -430,7 +432,8 @@ admit(ApiCall *call)
 }
 
 /*
- * The same for all calls of a scan, which go before any that it starts now: it will want them first.
+ * The same for all calls of a scan, which go before any that it starts now: it will want them
+ * first.
  */
 static void
 admit_earlier(const CrispOptions *options)

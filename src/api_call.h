@@ -69,12 +69,14 @@ extern void call_wait(ApiCall *call);
 extern void call_count_outcome(ApiCall *call, UsageOutcome outcome);
 
 /*
- * Let the answer of a settled call, with all that was taken from it, live as long as the call's owner, instead of
- * the call.
+ * Let the answer of a settled call, with all that was taken from it, live as long as the call's
+ * owner, instead of the call.
  */
 extern void call_keep_answer(ApiCall *call);
 
-/* Say in words what is wrong with what a settled call has got.  Palloc'd in CurrentMemoryContext. */
+/*
+ * Say in words what is wrong with what a settled call has got.  Palloc'd in CurrentMemoryContext.
+ */
 extern void call_describe_failure(ApiCall *call, ApiError *error);
 
 /* Count a failed attempt, and keep it as the last failure of the server. */

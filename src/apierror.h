@@ -60,7 +60,9 @@ extern void api_error_of_body(ApiError *error, const CrispOptions *options, cons
 							  const char *target, const HttpResponse *response,
 							  const char *problem);
 
-/* A body that is more than an answer may be once it's parsed; problem is a fragment of a sentence. */
+/*
+ * A body that is more than an answer may be once it's parsed; problem is a fragment of a sentence.
+ */
 extern void api_error_of_size(ApiError *error, const CrispOptions *options, const char *method,
 							  const char *target, const char *problem);
 
@@ -86,13 +88,14 @@ extern const char *api_error_in_data(const JsonNode *envelope, ApiData wanted);
 
 /*
  * Whether an answer to a lookup came that says that nothing has the key, or that nothing can have
- * it, and not that the website or the route is unknown.  envelope is the parsed body, NULL when it isn't JSON.
+ * it, and not that the website or the route is unknown. envelope is the parsed body, NULL when it
+ * isn't JSON.
  */
 extern bool api_error_is_absence(const HttpResponse *response, const JsonNode *envelope);
 
 /*
- * Whether an answer to a request for a page of a list, whose first page is there, says that there is no such
- * page: an answer of Crisp's, which isn't about the website.  envelope is as above.
+ * Whether an answer to a request for a page of a list, whose first page is there, says that there
+ * is no such page: an answer of Crisp's, which isn't about the website. envelope is as above.
  */
 extern bool api_error_is_past_end(const HttpResponse *response, const JsonNode *envelope);
 

@@ -77,15 +77,18 @@ ready_descriptor(void)
 }
 
 /*
- * Have a wait of an Append end at once, for the sake of this scan.  Where it does so for another one already, this one
- * is served by one of the next waits: they take no time.
+ * Have a wait of an Append end at once, for the sake of this scan.  Where it does so for another
+ * one already, this one is served by one of the next waits: they take no time.
  */
 static void
 end_wait_at_once(AsyncRequest *areq, WaitEventSet *events)
 {
 	static const WaitEventSet *ended = NULL;
 
-	/* It's a new set, maybe in the place of an old one: only the death of the postmaster is in there. */
+	/*
+	 * It's a new set, maybe in the place of an old one: only the death of the postmaster is in
+	 * there.
+	 */
 	if (GetNumRegisteredWaitEvents(events) == 1)
 		ended = NULL;
 	if (ended == events)

@@ -393,8 +393,8 @@ end_request(const Draft *draft, const ChangeTable *table, const CrispChange *cha
 }
 
 /*
- * Why a column that Crisp could take isn't the one whose values are written: several may stand for the same, and the
- * first of them is.  NULL where it is that one.
+ * Why a column that Crisp could take isn't the one whose values are written: several may stand for
+ * the same, and the first of them is.  NULL where it is that one.
  */
 static char *
 double_detail(const ChangeTable *table, const ChangeColumn *column)

@@ -105,7 +105,8 @@ extern ChangeRequest *change_remove(const ChangeTable *table, const ChangeKeys *
 extern void change_check_updated(const ChangeTable *table, const Bitmapset *columns);
 
 /*
- * Add to what is known of a request's row, in place of what was known of the same path; neither is copied.
+ * Add to what is known of a request's row, in place of what was known of the same path; neither is
+ * copied.
  */
 extern void change_know(ChangeRequest *request, const char *path, const char *json);
 
@@ -113,8 +114,8 @@ extern void change_know(ChangeRequest *request, const char *path, const char *js
 extern void change_add_key(ChangeKeys *keys, const char *catalog_name, const char *text);
 
 /*
- * A route with website and keys filled in; palloc'd.  Raises 22023 for a key that can be none, such as
- * an empty one.
+ * A route with website and keys filled in; palloc'd.  Raises 22023 for a key that can be none, such
+ * as an empty one.
  */
 extern char *change_target(const ChangeTable *table, const char *route, const ChangeKeys *keys);
 

@@ -26,9 +26,10 @@ extern void connection_hold(HttpPool *pool);
 extern void connection_release(HttpPool *pool);
 
 /*
- * Have all open, and accounted for, that another transfer of the pool takes, for connection_attach().  If need be,
- * pools without transfers go to sleep: they stay valid, and wake up when they have one again.  False, with errno set, when
- * there are too many transfers of other pools under way.  Raises HV001 or 53000 where the pool can't be opened.
+ * Have all open, and accounted for, that another transfer of the pool takes, for
+ * connection_attach().  If need be, pools without transfers go to sleep: they stay valid, and wake
+ * up when they have one again.  False, with errno set, when there are too many transfers of other
+ * pools under way.  Raises HV001 or 53000 where the pool can't be opened.
  */
 extern bool connection_reserve(HttpPool *pool);
 
@@ -36,10 +37,9 @@ extern bool connection_reserve(HttpPool *pool);
 pg_noreturn extern void connection_raise_no_descriptors(void);
 
 /*
- * Add a configured handle to the pool, for which connection_reserve() has made room, or another was detached just
- * now.  The transfer starts with the next
- * connection_run().  Raises HV001 or HV000, and the handle is not
- * attached then.
+ * Add a configured handle to the pool, for which connection_reserve() has made room, or another was
+ * detached just now.  The transfer starts with the next connection_run().  Raises HV001 or HV000,
+ * and the handle is not attached then.
  */
 extern void connection_attach(HttpPool *pool, CURL *easy);
 

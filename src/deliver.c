@@ -220,8 +220,8 @@ describe_untaken_null(const Deliverer *deliverer, const ChangeRequest *request,
 }
 
 /*
- * Send a request with a null of which it's open where Crisp takes it: both ways if need be, which does no harm, and
- * what has worked is tried first for the rest of the session.
+ * Send a request with a null of which it's open where Crisp takes it: both ways if need be, which
+ * does no harm, and what has worked is tried first for the rest of the session.
  */
 static bool
 send_doubtful(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer,
@@ -383,7 +383,8 @@ has_what_was_sent(const ChangeRequest *request, const JsonNode *row)
 }
 
 /*
- * Where to find a row whose name others may have: in the list below its parent's row, from its time on.
+ * Where to find a row whose name others may have: in the list below its parent's row, from its time
+ * on.
  */
 static char *
 list_target(const ChangeTable *table, const ChangeRequest *request)

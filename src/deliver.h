@@ -41,8 +41,8 @@ extern void deliverer_leave(Deliverer *deliverer);
 extern bool deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer);
 
 /*
- * Add what Crisp has answered to an insert to what is known of the row, and to its keys.  Raises HV000 class errors
- * as for any other answer that isn't as it should be.
+ * Add what Crisp has answered to an insert to what is known of the row, and to its keys.  Raises
+ * HV000 class errors as for any other answer that isn't as it should be.
  */
 extern void deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request,
 								  const ApiAnswer *answer);
@@ -51,8 +51,9 @@ extern void deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request,
 extern void deliverer_done(Deliverer *deliverer, const ChangeKeys *keys);
 
 /*
- * Ask for a row that was inserted, with one request.  NULL, after a warning, when it can't be had: that is no reason
- * to let an insert fail that has been made.  The result belongs to CurrentMemoryContext.
+ * Ask for a row that was inserted, with one request.  NULL, after a warning, when it can't be had:
+ * that is no reason to let an insert fail that has been made.  The result belongs to
+ * CurrentMemoryContext.
  */
 extern const JsonNode *deliverer_read_back(Deliverer *deliverer, const ChangeRequest *request);
 

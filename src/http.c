@@ -290,8 +290,8 @@ another_busy_pool(const HttpPool *but)
 }
 
 /*
- * Have room for a transfer: the more servers there are, the fewer are asked at a time.  Others of the same pool come
- * last, since those of other pools set free what their pools take, too.
+ * Have room for a transfer: the more servers there are, the fewer are asked at a time.  Others of
+ * the same pool come last, since those of other pools set free what their pools take, too.
  */
 static void
 make_room(HttpPool *pool)
@@ -528,9 +528,9 @@ conclude(HttpTransfer *transfer, CURLcode result)
 }
 
 /*
- * libcurl has ended a transfer; a ConnectionFinished.  That a connection took too long counts only if it
- * was waited for, since libcurl gives it up before it looks at what came of it.  Half of the time
- * will do: both clocks leave out a little.
+ * libcurl has ended a transfer; a ConnectionFinished.  That a connection took too long counts only
+ * if it was waited for, since libcurl gives it up before it looks at what came of it.  Half of the
+ * time will do: both clocks leave out a little.
  */
 static void
 finish_transfer(CURL *easy, CURLcode result)

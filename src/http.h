@@ -101,34 +101,34 @@ extern HttpPool *http_pool(Oid server_id, Oid user_mapping_id, uint64 credential
 extern bool http_pool_close(Oid server_id);
 
 /*
- * A descriptor that becomes readable when http_progress() has something to
- * do, be it for a socket or for a timer.  It belongs to the pool and stays the same
- * as long as the pool has a transfer; it's for waiting only, and asked for each time
- * just before.  A duplicate of it is accounted for by the transfer that is waited for.  Raises 53000 (INSUFFICIENT_RESOURCES) where
- * there is none, and the backend may open no more descriptors.
+ * A descriptor that becomes readable when http_progress() has something to do, be it for a socket
+ * or for a timer.  It belongs to the pool and stays the same as long as the pool has a transfer;
+ * it's for waiting only, and asked for each time just before.  A duplicate of it is accounted for
+ * by the transfer that is waited for.  Raises 53000 (INSUFFICIENT_RESOURCES) where there is none,
+ * and the backend may open no more descriptors.
  */
 extern pgsocket http_pool_socket(HttpPool *pool);
 
 /*
  * An Append node is about to wait for the descriptors that it asks for next, or just looks whether
- * they are readable, or has waited (false): that time counts as spent in http_wait().  Raises no error.
+ * they are readable, or has waited (false): that time counts as spent in http_wait().  Raises no
+ * error.
  */
 extern void http_append_waits(bool waits);
 
 /*
- * Start a request; returns at once, and http_progress() sends it.  The transfer and all that it holds
- * belong to owner, whose reset or deletion aborts and releases it.  What
- * request points to is copied.
+ * Start a request; returns at once, and http_progress() sends it.  The transfer and all that it
+ * holds belong to owner, whose reset or deletion aborts and releases it.  What request points to is
+ * copied.
  *
- * GET and HEAD may be sent once more by libcurl when a kept connection turns
- * out to be dead.  Everything else goes over a connection of its own, and so
- * is sent at most once.
+ * GET and HEAD may be sent once more by libcurl when a kept connection turns out to be dead.
+ * Everything else goes over a connection of its own, and so is sent at most once.
  *
- * Where the backend may open no more descriptors, it first waits until other pools have what they asked for, and
- * closes their connections.  Raises what http_wait() and http_progress() do then.
+ * Where the backend may open no more descriptors, it first waits until other pools have what they
+ * asked for, and closes their connections.  Raises what http_wait() and http_progress() do then.
  *
- * Raises HV001 for lack of memory, HV000 where libcurl won't, and 53000 (INSUFFICIENT_RESOURCES) for lack of
- * descriptors.
+ * Raises HV001 for lack of memory, HV000 where libcurl won't, and 53000 (INSUFFICIENT_RESOURCES)
+ * for lack of descriptors.
  */
 extern HttpTransfer *http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner);
 

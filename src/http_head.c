@@ -21,8 +21,8 @@
 #include "http_head.h"
 
 /*
- * The most bytes of a head.  Later versions of libcurl stop a little later by themselves; before, they
- * keep all that comes.
+ * The most bytes of a head.  Later versions of libcurl stop a little later by themselves; before,
+ * they keep all that comes.
  */
 #define MAX_HEAD_BYTES (256 * 1024)
 
@@ -120,8 +120,8 @@ http_head_date(const HttpHead *head)
 }
 
 /*
- * A number of seconds, be it with a fraction, rounded up, and PG_INT64_MAX if there is no such int64.
- * Returns false for anything else.
+ * A number of seconds, be it with a fraction, rounded up, and PG_INT64_MAX if there is no such
+ * int64.  Returns false for anything else.
  */
 static bool
 read_seconds(const char *text, int64 *seconds)
@@ -151,7 +151,8 @@ read_seconds(const char *text, int64 *seconds)
 }
 
 /*
- * A date is reckoned by the clock of the server that gives it, where that is told: ours may be wrong.
+ * A date is reckoned by the clock of the server that gives it, where that is told: ours may be
+ * wrong.
  */
 int64
 http_head_retry_after(const HttpHead *head)

@@ -14,8 +14,8 @@
 #define CRISP_HTTP_HEAD_H
 
 /*
- * Texts are printable ASCII (what else a server sends shows up as "?"), and from malloc(); NULL where
- * there is no such header.  Zeroed before the first line.
+ * Texts are printable ASCII (what else a server sends shows up as "?"), and from malloc(); NULL
+ * where there is no such header.  Zeroed before the first line.
  */
 typedef struct HttpHead
 {
@@ -41,12 +41,16 @@ extern HttpHeadLine http_head_take(HttpHead *head, const char *line, size_t leng
 /* Free the texts; what was counted stays. */
 extern void http_head_release(HttpHead *head);
 
-/* When the answer was made by the server's clock, Unix seconds; 0 when that isn't told, or not understood. */
+/*
+ * When the answer was made by the server's clock, Unix seconds; 0 when that isn't told, or not
+ * understood.
+ */
 extern int64 http_head_date(const HttpHead *head);
 
 /*
- * How long Retry-After says to wait, in seconds from now, rounded up.  PG_INT64_MAX stands for all that is
- * longer than can be told; 0 for none, for a moment that is over, and for what isn't understood.
+ * How long Retry-After says to wait, in seconds from now, rounded up.  PG_INT64_MAX stands for all
+ * that is longer than can be told; 0 for none, for a moment that is over, and for what isn't
+ * understood.
  */
 extern int64 http_head_retry_after(const HttpHead *head);
 

@@ -46,8 +46,8 @@ typedef enum JsonOutcome
 } JsonOutcome;
 
 /*
- * How much memory nodes may take, in bytes, where the text they are of comes from a server that
- * may send so many bytes.  Crisp's own answers take some one and a half times as much as their text;
+ * How much memory nodes may take, in bytes, where the text they are of comes from a server that may
+ * send so many bytes.  Crisp's own answers take some one and a half times as much as their text;
  * one that is all brackets and commas would take sixteen times as much.
  */
 #define JSON_NODE_BYTES(text_bytes) Max(2 * (size_t) (text_bytes), (size_t) 256 * 1024)
@@ -74,13 +74,12 @@ extern bool json_parse(MemoryContext owner, const char *text, size_t length, con
 					   char **error);
 
 /*
- * The same without copying the text: the nodes point into it, so it must live
- * as long as owner.  It is left as it is unless the result is JSON_PARSED.  From
- * then on it belongs to the nodes, which change it when they are asked for
- * their values; text[length] must be writable, too.
+ * The same without copying the text: the nodes point into it, so it must live as long as owner.  It
+ * is left as it is unless the result is JSON_PARSED.  From then on it belongs to the nodes, which
+ * change it when they are asked for their values; text[length] must be writable, too.
  *
- * The nodes take no more than max_bytes of memory; no node is left of what is refused.  *node and *error are NULL
- * where there is none.
+ * The nodes take no more than max_bytes of memory; no node is left of what is refused. *node and
+ * *error are NULL where there is none.
  */
 extern JsonOutcome json_parse_in_place(MemoryContext owner, char *text, size_t length,
 									   size_t max_bytes, const JsonNode **node, char **error);
@@ -136,11 +135,11 @@ extern double json_node_double(const JsonNode *number);
 extern bool json_node_boolean(const JsonNode *boolean);
 
 /*
- * The JSON text of a value (NULL is "null"): without white space, with no more
- * escapes than it needs, numbers with the digits that they came with, and members as
- * they came, even when two have the same key.  In UTF-8 unless it came as something else, with a NUL
- * behind it; *length gets its length in bytes.  It is owned by the node or
- * palloc'd in CurrentMemoryContext.  Raises only for memory.
+ * The JSON text of a value (NULL is "null"): without white space, with no more escapes than it
+ * needs, numbers with the digits that they came with, and members as they came, even when two have
+ * the same key.  In UTF-8 unless it came as something else, with a NUL behind it; *length gets its
+ * length in bytes.  It is owned by the node or palloc'd in CurrentMemoryContext.  Raises only for
+ * memory.
  */
 extern const char *json_text(const JsonNode *node, size_t *length);
 

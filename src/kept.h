@@ -16,8 +16,9 @@
 extern void kept_prepare(void);
 
 /*
- * Count a row that was written to Crisp in the current (sub)transaction, for which all is ready: should
- * that be rolled back, a warning says that Crisp keeps it, and it can't be prepared.  Raises nothing.
+ * Count a row that was written to Crisp in the current (sub)transaction, for which all is ready:
+ * should that be rolled back, a warning says that Crisp keeps it, and it can't be prepared.  Raises
+ * nothing.
  */
 extern void kept_count(void);
 

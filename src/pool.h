@@ -44,24 +44,27 @@ struct HttpPool
 extern bool pool_is_awake(const HttpPool *pool);
 
 /*
- * Close all that a pool has open, which is to have no transfer.  It wakes up when it's needed again; a moment that
- * somebody waits for stays noted.  Raises no error.
+ * Close all that a pool has open, which is to have no transfer.  It wakes up when it's needed
+ * again; a moment that somebody waits for stays noted.  Raises no error.
  */
 extern void pool_close_all(HttpPool *pool);
 
 /*
- * Close what the pools have open that nobody needs now: all of those that nobody holds, and of another than that
- * one where there's no transfer under way, and no Append waits for a moment to come.  Raises no error.
+ * Close what the pools have open that nobody needs now: all of those that nobody holds, and of
+ * another than that one where there's no transfer under way, and no Append waits for a moment to
+ * come.  Raises no error.
  */
 extern void pool_close_idle(const HttpPool *but);
 
 /*
- * Open the alarm of a pool that sleeps, for nothing but the moment that somebody waits for: it needs no more
- * before that has come.  Raises 53000 (INSUFFICIENT_RESOURCES).
+ * Open the alarm of a pool that sleeps, for nothing but the moment that somebody waits for: it
+ * needs no more before that has come.  Raises 53000 (INSUFFICIENT_RESOURCES).
  */
 extern void pool_set_lone_alarm(HttpPool *pool);
 
-/* libcurl's CURLOPT_OPENSOCKETFUNCTION: programs started by the backend don't inherit the socket. */
+/*
+ * libcurl's CURLOPT_OPENSOCKETFUNCTION: programs started by the backend don't inherit the socket.
+ */
 extern curl_socket_t pool_open_socket(void *arg, curlsocktype purpose,
 									  struct curl_sockaddr *address);
 

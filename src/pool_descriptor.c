@@ -3,8 +3,8 @@
  * pool_descriptor.c
  *		What a pool of connections has open, and how many there may be.
  *
- * A pool opens nothing before its first transfer, and closes all when another needs the room and it has
- * none: it sleeps then, and whoever holds it doesn't notice.
+ * A pool opens nothing before its first transfer, and closes all when another needs the room and it
+ * has none: it sleeps then, and whoever holds it doesn't notice.
  *
  * Nothing here calls into PostgreSQL from within libcurl.
  *
@@ -31,10 +31,10 @@
 #define POOL_DESCRIPTORS 5
 
 /*
- * What a transfer takes: a socket, and a second one while both families of addresses are tried, or the
- * descriptor by which an Append waits for it.  A pool has no more sockets than it ever had transfers at
- * once: what isn't reused is closed.  So they are accounted for when transfers begin, and not
- * as they come and go, since libcurl 7.88 does not tell of all that it closes.
+ * What a transfer takes: a socket, and a second one while both families of addresses are tried, or
+ * the descriptor by which an Append waits for it.  A pool has no more sockets than it ever had
+ * transfers at once: what isn't reused is closed.  So they are accounted for when transfers begin,
+ * and not as they come and go, since libcurl 7.88 does not tell of all that it closes.
  */
 #define TRANSFER_DESCRIPTORS 2
 
@@ -226,8 +226,8 @@ open_multi(HttpPool *pool)
 }
 
 /*
- * Open all that a pool needs before its first transfer, which is accounted for.  A moment that somebody waits
- * for is set again.
+ * Open all that a pool needs before its first transfer, which is accounted for.  A moment that
+ * somebody waits for is set again.
  */
 static void
 pool_wake(HttpPool *pool)

@@ -23,12 +23,14 @@
 /* Doubling ends here, however many retries there are. */
 #define LONGEST_DELAY_MS 30000
 
-/* How many times as long as after another failure it's waited for a quota, as users of the API do. */
+/*
+ * How many times as long as after another failure it's waited for a quota, as users of the API do.
+ */
 #define LATER_FACTOR 5
 
 /*
- * Whether a status says that Crisp was asked too often, or the quota is spent: 420 and 429 [doc], 422 and
- * 423 [seen].  Nothing was done then.
+ * Whether a status says that Crisp was asked too often, or the quota is spent: 420 and 429 [doc],
+ * 422 and 423 [seen].  Nothing was done then.
  */
 static bool
 is_asked_too_often(int status)
@@ -37,8 +39,8 @@ is_asked_too_often(int status)
 }
 
 /*
- * Whether a status says that the server couldn't, or didn't wait for all of the request.  Something may have
- * been done all the same.
+ * Whether a status says that the server couldn't, or didn't wait for all of the request.  Something
+ * may have been done all the same.
  */
 static bool
 is_failure_of_server(int status)
@@ -137,8 +139,8 @@ longest_delay(int64 first_ms, int retry)
 }
 
 /*
- * How long to wait where the server doesn't say.  Who asked too often waits for at least half of the longest
- * time: to come back at once would spend a request on another refusal.
+ * How long to wait where the server doesn't say.  Who asked too often waits for at least half of
+ * the longest time: to come back at once would spend a request on another refusal.
  */
 static int64
 own_delay(const CrispOptions *options, int retry, RetryChance chance)
