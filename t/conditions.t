@@ -58,7 +58,7 @@ foreach my $type (
 	my $cast = $type =~ /^(?:second|stamp)$/ ? 'timestamptz' : $type =~ s/\(.*//r;
 
 	# Of each place of the second the values of some rows.
-	my @values = split /\n/, sql("SELECT updated_at FROM l.$name ORDER BY md5(session_id) LIMIT 12");
+	my @values = split /\n/, sql("SELECT updated_at FROM l.$name ORDER BY md5(session_id) LIMIT 6");
 	my (@got, @expected);
 
 	foreach my $value (@values)
@@ -378,6 +378,37 @@ foreach my $mode ('fast', 'exact')
 		same($segments, $query, "known, $mode: $query", before => $before, not_asked => qr/search_type/);
 	}
 	$sandbox->control({ answers => [] });
+}
+
+# Whatever a server does with filters, orders and dates.
+{
+	my @settings = (
+		{ segments_filter => 'ignored' },
+		{ segments_filter => 'refused' },
+		{ honour_search => JSON::PP::false },
+		{ filter_values => 'first', default_order => 'state' },
+		{ filter_values => 'all', default_order => 'random', honour_order => JSON::PP::true },
+		{ date_bounds => 'exclusive', past_end => 'not_found', full_last_page => 206 },
+		{ honour_dates => JSON::PP::false, honour_order => JSON::PP::false, default_order => 'created' },
+		{ segments_filter => 'refused', honour_order => JSON::PP::false, default_order => 'updated' });
+
+	foreach my $settings (@settings)
+	{
+		$sandbox->control($settings);
+		foreach my $mode ('fast', 'exact')
+		{
+			next if $mode eq 'exact' && exists $settings->{honour_dates};
+			afresh();
+			same($segments, $_, "$mode, " . join(' ', map { "$_ $settings->{$_}" } sort keys %{$settings}) . ": $_",
+				before => "SET crisp_fdw.scan_mode = '$mode'; ")
+			  foreach $vip, $lacks, $none, "$vip AND state = 'resolved'", "$lacks AND updated_at < '2025-12-01'",
+			  "$vip AND 'lead' <> ALL (meta_segments) AND updated_at > '2025-06-01'",
+			  'SELECT max(updated_at) FROM T WHERE meta_segments @> ARRAY[$$vip$$]',
+			  'SELECT max(updated_at) FROM T WHERE NOT meta_segments && ARRAY[$$vip$$, $$lead$$]',
+			  $lacks =~ s/count.*FROM/array_agg(session_id) FROM (SELECT * FROM/r . ' ORDER BY updated_at DESC LIMIT 4) x';
+		}
+		$sandbox->reset;
+	}
 }
 
 # A list without the filter.
