@@ -58,11 +58,12 @@ CREATE TYPE odd.mood AS ENUM ('resolved', 'pending', 'unresolved');
 CREATE FOREIGN TABLE odd.conversations (key varchar OPTIONS (json_path 'session_id') NOT NULL,
 	changed timestamp OPTIONS (json_path 'updated_at'), created_at date, waiting_since odd.moment, state odd.mood,
 	status smallint, assigned_user_id varchar(60), inbox_id text, meta_segments jsonb, unread_operator numeric,
-	again date OPTIONS (json_path 'updated_at') NOT NULL, people_id uuid)
+	again date OPTIONS (json_path 'updated_at') NOT NULL, rough timestamptz(0) OPTIONS (json_path 'updated_at'),
+	begun timestamp(1) OPTIONS (json_path 'created_at'), people_id uuid)
 	SERVER support OPTIONS (resource 'conversations');
 CREATE FOREIGN TABLE odd.people_profiles (people_id uuid NOT NULL, key varchar OPTIONS (json_path 'people_id') NOT NULL,
 	email varchar, segments varchar[], updated_at timestamp, created_at date NOT NULL,
-	changed date OPTIONS (json_path 'updated_at'), score numeric)
+	changed date OPTIONS (json_path 'updated_at'), rough timestamptz(0) OPTIONS (json_path 'updated_at'), score numeric)
 	SERVER support OPTIONS (resource 'people_profiles');
 END
 
