@@ -246,6 +246,25 @@ check_options(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, T
 	ExecWithCheckOptions(WCO_VIEW_CHECK, rinfo, slot, estate);
 }
 
+/*
+ * Give RETURNING for xmin and its like what scans give: a tuple that was formed of values has something else in
+ * their place.
+ */
+static TupleTableSlot *
+clear_header(const ResultRelInfo *rinfo, TupleTableSlot *slot)
+{
+	HeapTuple tuple;
+
+	if (rinfo->ri_projectReturning == NULL || slot->tts_ops != &TTSOpsHeapTuple)
+		return slot;
+	tuple = ExecFetchSlotHeapTuple(slot, true, NULL);
+	HeapTupleHeaderSetXmax(tuple->t_data, InvalidTransactionId);
+	HeapTupleHeaderSetXmin(tuple->t_data, InvalidTransactionId);
+	HeapTupleHeaderSetCmin(tuple->t_data, InvalidTransactionId);
+	ItemPointerSetInvalid(&tuple->t_self);
+	return slot;
+}
+
 /*----------
  * INSERT
  *----------
@@ -322,7 +341,7 @@ TupleTableSlot *
 crisp_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	insert_rows(estate, rinfo, &slot, 1);
-	return slot;
+	return clear_header(rinfo, slot);
 }
 
 #if PG_VERSION_NUM >= 140000
@@ -534,7 +553,7 @@ crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 
 	MemoryContextSwitchTo(old_context);
 	deliverer_leave(modify->deliverer);
-	return done ? slot : NULL;
+	return done ? clear_header(rinfo, slot) : NULL;
 }
 
 /*
@@ -575,5 +594,5 @@ crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	if (done && get_old_row(modify, plan_slot, &old))
 		ExecForceStoreHeapTuple(heap_copytuple(&old), slot, true);
 	deliverer_leave(modify->deliverer);
-	return done ? slot : NULL;
+	return done ? clear_header(rinfo, slot) : NULL;
 }

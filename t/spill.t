@@ -64,7 +64,7 @@ my %statement = (
 	'details of the rows of a list' =>
 	  'SELECT v.x, md5(string_agg(c::text, NULL ORDER BY campaign_id)) FROM (VALUES (1), (2)) v (x) JOIN S.campaigns c ON length(c.campaign_id) > v.x GROUP BY 1 ORDER BY 1',
 	'the lists below rows of another' =>
-	  q(SELECT v.x, count(*), md5(string_agg(m::text, NULL ORDER BY m.session_id, m.timestamp, m.fingerprint)) FROM (VALUES (1), (2)) v (x) JOIN S.messages m ON length(m.session_id) > v.x WHERE m.session_id = ANY (ARRAY(SELECT session_id FROM local.conversations ORDER BY updated_at DESC LIMIT 40)) GROUP BY 1 ORDER BY 1),
+	  q(SELECT v.x, count(*), md5(string_agg(m::text, NULL ORDER BY m::text)) FROM (VALUES (1), (2)) v (x) JOIN S.messages m ON length(m.session_id) > v.x WHERE m.session_id = ANY (ARRAY(SELECT session_id FROM local.conversations ORDER BY updated_at DESC LIMIT 40)) GROUP BY 1 ORDER BY 1),
 	'rows that are looked up again' =>
 	  q(SELECT v.x, count(*), md5(string_agg(c::text, NULL ORDER BY session_id)) FROM (VALUES (1), (2), (3)) v (x) JOIN S.conversations c ON length(c.session_id) > v.x WHERE c.session_id = ANY (ARRAY(SELECT session_id FROM local.conversations ORDER BY updated_at LIMIT 70)) GROUP BY 1 ORDER BY 1),
 	'an anti join' =>
@@ -150,6 +150,18 @@ is( $session->query(
 	),
 	$session->query('SELECT count(*) FROM (VALUES (1), (2)) v (x) JOIN local.campaigns c ON length(c.name) > v.x'),
 	'system columns of rows that are kept');
+
+is( $session->query(
+		q(UPDATE crisp.conversations SET state = 'pending' WHERE session_id = (SELECT min(session_id) FROM local.conversations) RETURNING xmin, xmax, cmin, ctid, tableoid::regclass, state)
+	),
+	'0|0|0|(4294967295,0)|crisp.conversations|pending',
+	'system columns of a row that was changed');
+
+is( $session->query(
+		q(INSERT INTO crisp.messages (session_id, type, "from", content) SELECT min(session_id), 'text', 'operator', 'y' FROM local.conversations RETURNING xmin, cmax, ctid, content)
+	),
+	'0|0|(4294967295,0)|y',
+	'... and of one that was made');
 
 $session->quit;
 $node->stop;
