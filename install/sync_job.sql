@@ -67,25 +67,20 @@ WHERE j.job_id = job
 $$;
 
 -- Of the rows with these keys, twenty at most, and the first, that are in a target.
+CREATE FUNCTION crisp_sync_find_witnesses(target oid, keys text[], witnesses jsonb)
+RETURNS jsonb
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
 CREATE FUNCTION crisp_sync_surviving(target regclass, keys text[], witnesses jsonb)
 RETURNS jsonb
-LANGUAGE plpgsql
+LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    surviving jsonb;
-BEGIN
-    EXECUTE (SELECT format('SELECT jsonb_agg(x.witness ORDER BY x.number)
-                            FROM (SELECT w.value AS witness, min(w.number) AS number
-                                  FROM jsonb_array_elements($1) WITH ORDINALITY w (value, number), jsonb_to_record(w.value) AS k (%s)
-                                  WHERE EXISTS (SELECT FROM ONLY %s t WHERE %s)
-                                  GROUP BY w.value ORDER BY 2 LIMIT 20) x',
-                           string_agg(format('%I %s', c.name, c.type), ', '), target,
-                           string_agg(format('t.%1$I = k.%1$I', c.name), ' AND '))
-             FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys))
-    INTO surviving USING witnesses;
-    RETURN coalesce(surviving, '[]');
-END
+SELECT coalesce(@extschema@.crisp_sync_find_witnesses(target,
+    ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys)), witnesses), '[]')
+WHERE witnesses <> '[]'
+UNION ALL SELECT '[]' WHERE witnesses = '[]'
 $$;
 
 -- Whether what a job has stored is gone from its target: most of the rows that it has kept in mind.  Rows of others, or some that

@@ -127,6 +127,20 @@ foreach my $column (sort keys %refused)
 $session->query("CREATE TABLE ruled ($columns); CREATE RULE r AS ON DELETE TO ruled DO INSTEAD NOTHING");
 sync_fails(q('crisp.conversations', 'ruled'), { sqlstate => '42809', message => 'cannot sync into "public.ruled": it has rules' }, 'rules');
 
+# Errors of values say which value of which column, and of which row, and keep that for later.
+$session->query(q(CREATE FOREIGN TABLE crisp.bad (session_id text, updated_at timestamptz, number int OPTIONS (json_path 'state')) SERVER support OPTIONS (resource 'conversations')));
+$session->query('CREATE TABLE short (session_id text PRIMARY KEY, updated_at timestamptz, state varchar(3))');
+foreach my $case ([ 'bad', '22P02', qr/^column "number" of foreign table "bad", JSON path "state", value "\w+"/ ], [ 'short', '22001', qr/^column "state" of table "short"/ ])
+{
+	my ($target, $code, $context) = @{$case};
+	my $error = $session->run("CALL crisp_sync('crisp." . ($target eq 'bad' ? 'bad' : 'conversations') . "', '$target')")->{errors}->[0];
+
+	is($error->{sqlstate}, $code, "$target: a value that does not fit");
+	like($error->{context} // '', $context, "$target: the error says where");
+	unlike($error->{context} // '', qr{PL/pgSQL|SQL statement}, "$target: and nothing of how it was come by");
+	like(status('last_error', $target), qr/@{[ quotemeta $error->{message} ]}\n@{[ quotemeta $error->{context} ]}/, "$target: last_error says the same");
+}
+
 # A source whose columns have the names of ours.
 $session->query(q(CREATE FOREIGN TABLE crisp.named (session_id text, updated_at timestamptz, _synced_at text OPTIONS (json_path 'state'), _deleted_at text OPTIONS (json_path 'topic')) SERVER support OPTIONS (resource 'conversations')));
 sync(q('crisp.named', 'named'));

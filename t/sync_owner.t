@@ -51,8 +51,9 @@ CREATE FUNCTION hers.indexed(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
 CREATE FUNCTION hers.by_default() RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM hers.ran('default'); RETURN 'x'; END $$;
 CREATE FUNCTION hers.triggered() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM hers.ran(TG_NAME); RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$;
 CREATE DOMAIN hers.checked AS text CHECK (hers.ran('domain'));
+CREATE DOMAIN hers.key AS text CHECK (hers.ran('key'));
 CREATE TABLE hers.copy (
-	session_id text PRIMARY KEY, updated_at timestamptz, state text CHECK (hers.is_fine(state)), meta_email hers.checked,
+	session_id hers.key PRIMARY KEY, updated_at timestamptz, state text CHECK (hers.is_fine(state)), meta_email hers.checked,
 	copied text GENERATED ALWAYS AS (hers.computed(state)) STORED, note text DEFAULT hers.by_default(), _synced_at timestamptz);
 CREATE INDEX ON hers.copy (hers.indexed(state));
 CREATE TRIGGER before_row BEFORE INSERT OR UPDATE OR DELETE ON hers.copy FOR EACH ROW EXECUTE FUNCTION hers.triggered();
@@ -70,7 +71,7 @@ sub ran
 	return $ran;
 }
 
-my $all = 'after_row after_statement before_row check default deferred domain generated index';
+my $all = 'after_row after_statement before_row check default deferred domain generated index key';
 
 sync(q('crisp.conversations', 'hers.copy'));
 is(ran(), "mallory|$all", 'all that runs when rows are inserted runs as the owner, though a superuser syncs');
