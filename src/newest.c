@@ -236,7 +236,10 @@ gather(Newest *newest, TupleTableSlot *slot)
 		if (!matches)
 			continue;
 		row_store_put(newest->rows, slot);
-		count++;
+
+		/* A row without a time comes after all that have one, on whatever page they are. */
+		if (!slot_attisnull(slot, newest->source.attnum))
+			count++;
 	}
 	newest->gathered = true;
 	if (newest->trusted && !is_kept(newest))

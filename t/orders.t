@@ -248,6 +248,51 @@ foreach my $count (1, 19, 20, 60)
 $sandbox->reset;
 run_statements($node, $sandbox);
 
+#
+# Messages
+#
+
+# Some have no time, where the column may be NULL, or one that is no number: the order is right whatever limit there is.
+{
+	my $json = JSON::PP->new->canonical;
+	my $base = 1_700_000_000_000;
+	my $row  = sub { { fingerprint => $_[0], type => 'text', from => 'user', content => "$_[0]", ($_[1] ? (timestamp => $_[1]) : ()) } };
+	my @rows = map { $row->($_, $base + 1000 * $_) } reverse 1 .. 45;
+	my $page = sub {
+		my ($query, $status, @messages) = @_;
+
+		return { match => { path => "*/messages", ($query ? (query => $query) : ()) }, status => $status,
+			body => $json->encode({ error => $false, reason => 'listed', data => \@messages }) };
+	};
+	my $odd = $row->(101, 0);
+
+	sql(q(SET client_min_messages = warning; CREATE FOREIGN TABLE IF NOT EXISTS nullable_messages (session_id text, fingerprint bigint, "timestamp" timestamptz) SERVER support OPTIONS (resource 'messages')));
+	foreach my $kind ('no time', 'null', 'text')
+	{
+		my @extra = map { $row->($_, 0) } 101, 102;
+
+		$_->{timestamp} = $kind eq 'null' ? undef : '2001-01-01T00:00:00Z' foreach $kind eq 'no time' ? () : @extra;
+		$sandbox->control(
+			{   answers => [
+					$page->('timestamp_before=' . ($base + 7001), 200, @rows[ 38 .. 44 ]),
+					$page->('timestamp_before=' . ($base + 26001), 206, @rows[ 19 .. 38 ], $extra[1]),
+					$page->('', 206, @rows[ 0 .. 19 ], $extra[0]) ] });
+		foreach my $limit (3, 20, 21, 30, 44, 45, 46, 47, 60)
+		{
+			my @expected = ((reverse 1 .. 45), 'odd', 'odd');
+			my ($printed, @requests) = requests_of(qq(SELECT CASE WHEN fingerprint > 100 THEN 'odd' ELSE fingerprint::text END FROM nullable_messages WHERE session_id = 'session_x' ORDER BY "timestamp" DESC NULLS LAST LIMIT $limit));
+
+			is($printed, join("\n", splice @expected, 0, $limit), "messages, $kind: LIMIT $limit");
+			cmp_ok(scalar @requests, '<=', 3, "messages, $kind: LIMIT $limit: requests");
+		}
+		my ($printed) = requests_of(qq(SELECT CASE WHEN fingerprint > 100 THEN 'odd' ELSE fingerprint::text END FROM nullable_messages WHERE session_id = 'session_x' ORDER BY "timestamp" DESC NULLS FIRST LIMIT 3));
+		is($printed, $kind eq 'text' ? "45\n44\n43" : "odd\nodd\n45", "messages, $kind: NULLS FIRST");
+		($printed) = requests_of(q(SELECT max("timestamp") = timestamptz 'epoch' + interval '1 ms' * 1700000045000 FROM nullable_messages WHERE session_id = 'session_x'));
+		is($printed, 't', "messages, $kind: max");
+	}
+	$sandbox->reset;
+}
+
 # Profiles that were never updated are sorted by both times: that proves nothing.  Nor does a list by the wrong time.
 foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as asked')
 {

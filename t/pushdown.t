@@ -677,8 +677,8 @@ foreach my $case (
 	# What is known to rule NULL out.
 	[ 1,      'WHERE waiting_since IS NOT NULL ORDER BY waiting_since LIMIT 7' ],
 	[ 1,      "WHERE waiting_since < $l ORDER BY waiting_since LIMIT 7" ],
-	[ 2,      "WHERE waiting_since > $l ORDER BY waiting_since LIMIT 7" ],
-	[ 2,      "WHERE waiting_since > $l ORDER BY waiting_since DESC LIMIT 7" ],
+	[ 1,      "WHERE waiting_since > $l ORDER BY waiting_since LIMIT 7" ],
+	[ 1,      "WHERE waiting_since > $l ORDER BY waiting_since DESC LIMIT 7" ],
 	[ $waits, 'WHERE waiting_since IS NOT NULL ORDER BY waiting_since DESC LIMIT 7' ],
 	[ $all,   'ORDER BY waiting_since DESC NULLS LAST LIMIT 7' ],
 	[ pages_of('conversations', $resolved), "WHERE state = 'resolved' ORDER BY waiting_since DESC NULLS LAST LIMIT 7" ],
