@@ -100,7 +100,7 @@ set_member(Check *check, int column, const JsonNode *data, const char *path)
 	if (path != NULL)
 	{
 		bool  isnull;
-		Datum value = conversion_run(conversion_create(TEXTOID, -1, INVALID_TEXT_ERROR),
+		Datum value = conversion_run(conversion_create(TEXTOID, -1, check->options->invalid_text),
 									 json_path_get(data, json_path_parse(path, &error)), &progress,
 									 &isnull);
 

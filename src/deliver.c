@@ -18,6 +18,7 @@
 #include "fact.h"
 #include "jsonpath.h"
 #include "kept.h"
+#include "servertext.h"
 #include "order.h"
 #include "request.h"
 
@@ -279,14 +280,15 @@ deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *an
  * A value in an answer as text in the database's encoding: a string's own, else its JSON.
  */
 static char *
-answer_text(const JsonNode *value, bool as_json)
+answer_text(const Deliverer *deliverer, const JsonNode *value, bool as_json)
 {
 	size_t		length;
 	const char *text = json_node_string(value, &length);
 
 	if (text == NULL || as_json)
 		text = json_text(value, &length);
-	return pg_any_to_server(pnstrdup(text, length), (int) length, PG_UTF8);
+	text = server_text(text, &length, deliverer->table->options->invalid_text);
+	return pnstrdup(text, length);
 }
 
 /*
@@ -331,8 +333,8 @@ deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request, const ApiAns
 									  request->api.target, answered->path)));
 		if (column->flags & CRISP_NAME)
 			request->named = known_value(request, column->path) != NULL;
-		change_add_key(&request->keys, answered->column, answer_text(value, false));
-		change_know(request, column->path, answer_text(value, true));
+		change_add_key(&request->keys, answered->column, answer_text(deliverer, value, false));
+		change_know(request, column->path, answer_text(deliverer, value, true));
 	}
 }
 

@@ -466,6 +466,16 @@ END
 					"$encoding: $member '$printable' is told of");
 			}
 		}
+		# As in queries, it may be replaced.
+		my $text = $encodings{$encoding}->{bad}->[1] =~ s/\\x(..)/chr hex $1/ger;
+		$sandbox->control({
+			answers => [ {
+				match => { path => $path },
+				body_base64 => encode_base64(qq({"error":false,"reason":"resolved","data":{"$member":"a${text}b"}}), '') } ] });
+		$other->query("ALTER SERVER $server OPTIONS (ADD invalid_text 'replace')");
+		like($other->query("SELECT status, coalesce(account_id, account_name, website_name, website_domain) FROM crisp_fdw_check('$server')"),
+			qr/^ok\|a.+b$/, "$encoding: $member, replaced");
+		$other->query("ALTER SERVER $server OPTIONS (DROP invalid_text)");
 		$sandbox->reset;
 		is($other->query("SELECT status FROM crisp_fdw_check('$server')"), 'ok', "$encoding: and then all is well");
 	}
