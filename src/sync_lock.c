@@ -27,8 +27,8 @@ PG_FUNCTION_INFO_V1(crisp_sync_lock_briefly);
 PG_FUNCTION_INFO_V1(crisp_sync_unlock);
 
 /*
- * It is the lock of an object whose catalog has the OID of the source, which no catalog has.  pg_locks
- * shows source and target as classid and objid, and this number as objsubid.
+ * It is the lock of an object whose catalog has the OID of the source, which no catalog has. 
+ * pg_locks shows source and target as classid and objid, and this number as objsubid.
  */
 #define SYNC_LOCK_KIND 17235
 
@@ -67,9 +67,9 @@ make_tag(Oid source, Oid target)
 }
 
 /*
- * crisp_sync_lock(source, target): take the lock of a job, until crisp_sync_unlock(), a transaction
- * that fails, or the end of the session.  Returns false when another session has it, or this one runs
- * a job already.
+ * crisp_sync_lock(source, target): take the lock of a job, until crisp_sync_unlock(), a
+ * transaction that fails, or the end of the session.  Returns false when another session has
+ * it, or this one runs a job already.
  */
 Datum
 crisp_sync_lock(PG_FUNCTION_ARGS)
@@ -88,8 +88,8 @@ crisp_sync_lock(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_lock_briefly(source, target): take it until the transaction ends.  Returns false when any
- * session has it for a run, also this one.
+ * crisp_sync_lock_briefly(source, target): take it until the transaction ends.  Returns false
+ * when any session has it for a run, also this one.
  */
 Datum
 crisp_sync_lock_briefly(PG_FUNCTION_ARGS)
@@ -102,7 +102,8 @@ crisp_sync_lock_briefly(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_unlock(source, target): give back what crisp_sync_lock() took, if it's that of this job.
+ * crisp_sync_unlock(source, target): give back what crisp_sync_lock() took, if it's that of
+ * this job.
  */
 Datum
 crisp_sync_unlock(PG_FUNCTION_ARGS)

@@ -48,7 +48,8 @@ can_become(Oid member, Oid role)
 }
 
 /*
- * begin_settings -- find nothing but what is PostgreSQL's own by its name, until the settings are undone
+ * begin_settings -- find nothing but what is PostgreSQL's own by its name, until the settings
+ * are undone
  */
 static void
 begin_settings(SyncOwner *saved)

@@ -21,9 +21,10 @@ typedef struct SyncOwner
 } SyncOwner;
 
 /*
- * Run what follows as the owner of a table, whose triggers, defaults and the like are run by it, unless that
- * owner could become the current user anyway.  Settings, deferred triggers and cursors can't outlive it then.
- * Names are looked up in pg_catalog alone.  An error restores user and settings with the (sub)transaction.
+ * Run what follows as the owner of a table, whose triggers, defaults and the like are run by
+ * it, unless that owner could become the current user anyway.  Settings, deferred triggers and
+ * cursors can't outlive it then. Names are looked up in pg_catalog alone.  An error restores
+ * user and settings with the (sub)transaction.
  */
 extern void sync_owner_become(Oid owner, SyncOwner *saved);
 
@@ -38,8 +39,9 @@ extern void sync_owner_become_trusted(Oid owner, SyncOwner *saved);
 extern void sync_owner_leave(const SyncOwner *saved);
 
 /*
- * Raise an error unless the current user may sync into a table: it must be an ordinary one, to which the user
- * may write, and have no row security that holds for that user or for its owner.
+ * Raise an error unless the current user may sync into a table: it must be an ordinary one, to
+ * which the user may write, and have no row security that holds for that user or for its
+ * owner.
  */
 extern void sync_owner_check_rights(Oid target);
 

@@ -60,7 +60,8 @@ begin_rows(TupleDesc tupdesc)
 /*
  * sync_rows_run -- run a statement, and keep its rows
  *
- * By a cursor: SPI then adds no text of the statement to errors, which is as long as the table is wide.
+ * By a cursor: SPI then adds no text of the statement to errors, which is as long as the table
+ * is wide.
  */
 SyncRows *
 sync_rows_run(const char *statement, const SyncParameters *parameters)
@@ -109,7 +110,8 @@ sync_rows_number(const char *statement, const SyncParameters *parameters)
 }
 
 /*
- * check_cast -- raise an error where a conversion would run somebody else's function as the owner of the target
+ * check_cast -- raise an error where a conversion would run somebody else's function as the
+ * owner of the target
  *
  * Who owns a type may have said how it becomes another one.  As the owner of the target, it may do
  * what PostgreSQL and that owner say, and no more.

@@ -20,8 +20,9 @@ typedef struct SyncSeen
 } SyncSeen;
 
 /*
- * The full load of the job of a source and a target, for a function of the extension that has this OID.  Takes
- * an SPI connection.  Raises an error if there is no such job that the current user may change.
+ * The full load of the job of a source and a target, for a function of the extension that has
+ * this OID.  Takes an SPI connection.  Raises an error if there is no such job that the
+ * current user may change.
  */
 extern SyncSeen sync_seen_of_job(Oid function, Oid source, Oid target);
 
@@ -41,7 +42,8 @@ extern void sync_seen_clear(const SyncSeen *seen, bool begin);
 extern void sync_seen_add(const SyncSeen *seen, SyncRows *keys);
 
 /*
- * All of them, in the same form.  Raises an error where they are not known.  Takes an SPI connection.
+ * All of them, in the same form.  Raises an error where they are not known.  Takes an SPI
+ * connection.
  */
 extern SyncRows *sync_seen_rows(const SyncSeen *seen);
 

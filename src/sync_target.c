@@ -262,7 +262,8 @@ sync_target_equals(StringInfo sql, const SyncTarget *target, int column, const c
 }
 
 /*
- * crisp_sync_can_assign(type, type): whether an INSERT may write values of a type into a column of another one.
+ * crisp_sync_can_assign(type, type): whether an INSERT may write values of a type into a
+ * column of another one.
  */
 Datum
 crisp_sync_can_assign(PG_FUNCTION_ARGS)

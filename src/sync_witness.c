@@ -91,8 +91,8 @@ find_witnesses(const SyncTarget *target, Datum witnesses, MemoryContext caller, 
 }
 
 /*
- * crisp_sync_find_witnesses(target, keys, witnesses): which keys, objects in an array, some row of a target has.  As the
- * target's owner: the types of its columns may be that owner's.
+ * crisp_sync_find_witnesses(target, keys, witnesses): which keys, objects in an array, some
+ * row of a target has.  As the target's owner: the types of its columns may be that owner's.
  */
 Datum
 crisp_sync_find_witnesses(PG_FUNCTION_ARGS)

@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -23,12 +22,13 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "sync_match.h"
 #include "sync_owner.h"
 #include "sync_rows.h"
 #include "sync_seen.h"
+#include "sync_sql.h"
 #include "sync_target.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_exchange);
@@ -54,14 +54,6 @@ enum
 	EXCHANGE_MARK,
 	EXCHANGE_KEPT
 };
-
-/* What was written. */
-typedef struct Written
-{
-	int64 inserted;
-	int64 updated;
-	int64 deleted;
-} Written;
 
 /* The CONTEXT of the latest error here; malloc'd by its own context, or NULL. */
 static char *last_context = NULL;
@@ -90,101 +82,6 @@ keep_context(MemoryContext caller)
 	MemoryContextSwitchTo(old);
 }
 
-/*
- * now_parameter -- the time that rows are written at, as $1
- */
-static SyncParameters
-now_parameter(void)
-{
-	static Oid	 type = TIMESTAMPTZOID;
-	static Datum value;
-
-	value = TimestampTzGetDatum(GetCurrentTimestamp());
-	return (SyncParameters){1, &type, &value, NULL};
-}
-
-/*
- * run_counted -- run a statement that writes, wrapped so that it tells of how many rows
- */
-static int64
-run_counted(const char *statement)
-{
-	SyncParameters now = now_parameter();
-
-	return sync_rows_number(
-		psprintf("WITH w AS (%s RETURNING 1) SELECT count(*) FROM w", statement), &now);
-}
-
-/*
- * append_where_parent -- the rows of the target that lie below the parents
- */
-static void
-append_where_parent(StringInfo sql, const SyncTarget *target)
-{
-	sync_target_equals(sql, target, target->argument, "ARRAY(SELECT p.c1 FROM parents p)", true);
-}
-
-/*
- * append_row -- a row of what the format says of each copied column
- */
-static void
-append_row(StringInfo sql, const SyncTarget *target, const char *format)
-{
-	appendStringInfoString(sql, "ROW(");
-	sync_target_list(sql, target, format);
-	appendStringInfoChar(sql, ')');
-}
-
-/*
- * append_key -- the key of a row as a text that two rows share if they have the same
- */
-static void
-append_key(StringInfo sql, const SyncTarget *target, bool fetched)
-{
-	appendStringInfoString(sql, "ROW(");
-	for (int i = 0; i < target->nkeys; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(target->table),
-												 target->attnums[target->keys[i]] - 1);
-
-		if (fetched)
-			appendStringInfo(sql, "%sf.c%d", i > 0 ? ", " : "", target->keys[i] + 1);
-		else
-			appendStringInfo(sql, "%st.%s", i > 0 ? ", " : "",
-							 quote_identifier(NameStr(column->attname)));
-	}
-	appendStringInfoString(sql, ")::text");
-}
-
-/*
- * append_insert -- insert rows that were fetched, with the time of writing, and without a mark
- */
-static void
-append_insert(StringInfo sql, const SyncTarget *target)
-{
-	appendStringInfo(sql, "INSERT INTO %s AS t (", target->name);
-	sync_target_list(sql, target, "%t");
-	appendStringInfo(sql, "%s%s) SELECT ", target->has_synced ? ", _synced_at" : "",
-					 target->has_deleted ? ", _deleted_at" : "");
-	sync_target_list(sql, target, "f.%c");
-	appendStringInfo(sql, "%s%s FROM fetched f", target->has_synced ? ", $1" : "",
-					 target->has_deleted ? ", NULL" : "");
-}
-
-/*
- * append_gone -- delete rows, or mark them
- */
-static void
-append_gone(StringInfo sql, const SyncTarget *target, const char *from, bool mark)
-{
-	if (mark)
-		appendStringInfo(sql,
-						 "UPDATE ONLY %s t SET _deleted_at = $1%s WHERE t._deleted_at IS NULL AND ",
-						 target->name, from);
-	else
-		appendStringInfo(sql, "DELETE FROM ONLY %s t%s WHERE ", target->name, from);
-}
-
 /*----------
  * Rows that have a key
  *----------
@@ -199,8 +96,8 @@ drop_missing(const SyncTarget *target, bool mark)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	append_gone(&sql, target, "", mark);
-	append_where_parent(&sql, target);
+	sync_sql_gone(&sql, target, "", mark);
+	sync_sql_below_parents(&sql, target);
 	appendStringInfoString(&sql, " AND NOT EXISTS (SELECT FROM fetched f WHERE ");
 	for (int i = 0; i < target->nkeys; i++)
 	{
@@ -209,7 +106,7 @@ drop_missing(const SyncTarget *target, bool mark)
 						   false);
 	}
 	appendStringInfoChar(&sql, ')');
-	return run_counted(sql.data);
+	return sync_sql_counted(sql.data);
 }
 
 /*
@@ -221,9 +118,9 @@ static void
 append_differs(StringInfo sql, const SyncTarget *target, bool full)
 {
 	appendStringInfoString(sql, "(record_image_ne(");
-	append_row(sql, target, "t.%t");
+	sync_sql_row(sql, target, "t.%t");
 	appendStringInfoString(sql, ", ");
-	append_row(sql, target, "excluded.%t");
+	sync_sql_row(sql, target, "excluded.%t");
 	appendStringInfo(sql, ")%s)", target->has_deleted ? " OR t._deleted_at IS NOT NULL" : "");
 	/* Crisp may answer from a cache, and another job may have brought what is newer. */
 	if (target->guard >= 0 && !full)
@@ -240,9 +137,9 @@ append_differs(StringInfo sql, const SyncTarget *target, bool full)
  * write_by_key -- write rows over their old versions, where those differ
  */
 static void
-write_by_key(const SyncTarget *target, bool full, Written *written)
+write_by_key(const SyncTarget *target, bool full, SyncWritten *written)
 {
-	SyncParameters	now = now_parameter();
+	SyncParameters	now = sync_sql_now();
 	StringInfoData	sql;
 	SyncRows	   *counts;
 	TupleTableSlot *slot;
@@ -250,7 +147,7 @@ write_by_key(const SyncTarget *target, bool full, Written *written)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "WITH stored AS (");
-	append_insert(&sql, target);
+	sync_sql_insert(&sql, target);
 	appendStringInfoString(&sql, " ON CONFLICT (");
 	for (int i = 0; i < target->nkeys; i++)
 		appendStringInfo(
@@ -279,178 +176,13 @@ write_by_key(const SyncTarget *target, bool full, Written *written)
 }
 
 /*----------
- * Rows below a parent, of which several may have the same key
- *----------
- */
-
-/*
- * drop_statements -- the statements that let several rows have the same key
- */
-static char *
-drop_statements(const SyncTarget *target)
-{
-	StringInfoData sql;
-	ListCell	  *cell;
-
-	initStringInfo(&sql);
-	foreach(cell, target->unique_keys)
-	{
-		Oid			index = lfirst_oid(cell);
-		Oid			constraint = get_index_constraint(index);
-		const char *name = get_rel_name(index);
-
-		if (OidIsValid(constraint))
-			appendStringInfo(&sql, "ALTER TABLE %s DROP CONSTRAINT %s; ", target->name,
-							 quote_identifier(get_constraint_name(constraint)));
-		else
-			appendStringInfo(
-				&sql, "DROP INDEX %s; ",
-				quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)), name));
-	}
-	appendStringInfo(&sql, "CREATE INDEX ON %s (", target->name);
-	for (int i = 0; i < target->nkeys; i++)
-		appendStringInfo(
-			&sql, "%s%s", i > 0 ? ", " : "",
-			quote_identifier(NameStr(
-				TupleDescAttr(RelationGetDescr(target->table), target->attnums[target->keys[i]] - 1)
-					->attname)));
-	appendStringInfoString(&sql, ");");
-	return sql.data;
-}
-
-/*
- * check_repeats -- raise an error where the target can't hold all rows of a key
- *
- * That is a copy of messages which was made when each was thought to have a fingerprint of its own.
- */
-static void
-check_repeats(const SyncTarget *target)
-{
-	StringInfoData	sql;
-	SyncRows	   *found;
-	TupleTableSlot *slot;
-	bool			isnull;
-
-	if (target->unique_keys == NIL)
-		return;
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	append_key(&sql, target, true);
-	appendStringInfoString(&sql,
-						   ", count(*) FROM fetched f GROUP BY 1 HAVING count(*) > 1 LIMIT 1");
-	found = sync_rows_run(sql.data, NULL);
-	slot = MakeSingleTupleTableSlot(found->tupdesc, &TTSOpsMinimalTuple);
-	if (tuplestore_gettupleslot(found->store, true, false, slot))
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
-						errmsg("table %s can hold one row of each key, and Crisp has several",
-							   target->name),
-						errdetail("%s is the key of " INT64_FORMAT " rows.",
-								  TextDatumGetCString(slot_getattr(slot, 1, &isnull)),
-								  DatumGetInt64(slot_getattr(slot, 2, &isnull))),
-						errhint("Let it hold them all: %s", drop_statements(target))));
-	ExecDropSingleTupleTableSlot(slot);
-	sync_rows_free(found);
-}
-
-/*
- * lock_rows -- hold the rows of the target that lie below the parents, so that none of them moves
- */
-static void
-lock_rows(const SyncTarget *target)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT count(*) FROM (SELECT FROM ONLY %s t WHERE ", target->name);
-	append_where_parent(&sql, target);
-	appendStringInfoString(&sql, " FOR UPDATE) x");
-	(void) sync_rows_number(sql.data, NULL);
-}
-
-/*
- * match_rows -- say what is to become of each row of the target below the parents, and of each that was fetched
- *
- * As multisets: one that is there as it was fetched stays, each for another.  Of the others, those with the same key
- * go together, and the old one becomes the new one.  What is left was not there before, or is gone.  Types are
- * compared by their text, since not all have an equality.
- */
-static SyncRows *
-match_rows(const SyncTarget *target)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "WITH here AS MATERIALIZED (SELECT t.ctid AS at, ");
-	append_row(&sql, target, "t.%t");
-	appendStringInfoString(&sql, "::text AS image, ");
-	append_key(&sql, target, false);
-	appendStringInfo(&sql, " AS key, %s AS marked FROM ONLY %s t WHERE ",
-					 target->has_deleted ? "t._deleted_at IS NOT NULL" : "false", target->name);
-	append_where_parent(&sql, target);
-	appendStringInfoString(&sql, "), there AS MATERIALIZED (SELECT f.number, ");
-	append_row(&sql, target, "f.%c");
-	appendStringInfoString(&sql, "::text AS image, ");
-	append_key(&sql, target, true);
-	appendStringInfoString(
-		&sql,
-		" AS key FROM fetched f), "
-		"h AS (SELECT *, row_number() OVER (PARTITION BY image ORDER BY marked, at) AS copy FROM here), "
-		"t AS (SELECT *, row_number() OVER (PARTITION BY image ORDER BY number) AS copy FROM there), "
-		"same AS (SELECT h.at, t.number, h.marked FROM h JOIN t USING (image, copy)), "
-		"old AS (SELECT at, key, row_number() OVER (PARTITION BY key ORDER BY marked, at) AS nth "
-		"FROM h WHERE at NOT IN (SELECT s.at FROM same s)), "
-		"new AS (SELECT number, key, row_number() OVER (PARTITION BY key ORDER BY number) AS nth "
-		"FROM t WHERE number NOT IN (SELECT s.number FROM same s)) "
-		"SELECT at, number FROM old FULL JOIN new USING (key, nth) "
-		"UNION ALL SELECT at, number FROM same WHERE marked");
-	return sync_rows_run(sql.data, NULL);
-}
-
-/*
- * write_matched -- make the rows of the target below the parents equal to those that were fetched
- */
-static void
-write_matched(const SyncTarget *target, bool mark, Written *written)
-{
-	StringInfoData sql;
-	SyncRows	  *plan;
-
-	check_repeats(target);
-	lock_rows(target);
-	plan = match_rows(target);
-	sync_rows_show(plan, "plan");
-	initStringInfo(&sql);
-
-	append_gone(&sql, target, mark ? " FROM plan p" : " USING plan p", mark);
-	appendStringInfoString(&sql, "t.ctid = p.at AND p.number IS NULL");
-	written->deleted = run_counted(sql.data);
-
-	resetStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE ONLY %s t SET ", target->name);
-	sync_target_list(&sql, target, "%t = f.%c");
-	appendStringInfo(&sql,
-					 "%s%s FROM plan p JOIN fetched f ON f.number = p.number WHERE t.ctid = p.at",
-					 target->has_synced ? ", _synced_at = $1" : "",
-					 target->has_deleted ? ", _deleted_at = NULL" : "");
-	written->updated = run_counted(sql.data);
-
-	resetStringInfo(&sql);
-	append_insert(&sql, target);
-	appendStringInfoString(&sql,
-						   " WHERE f.number IN (SELECT p.number FROM plan p WHERE p.at IS NULL) "
-						   "ORDER BY f.number");
-	written->inserted = run_counted(sql.data);
-	sync_rows_hide("plan");
-	sync_rows_free(plan);
-}
-
-/*----------
  * What a full load has seen
  *----------
  */
 
 /*
- * seen_keys -- the keys of what was fetched, or the parents of which all was fetched, as rows of text[]
+ * seen_keys -- the keys of what was fetched, or the parents of which all was fetched, as rows
+ * of text[]
  */
 static SyncRows *
 seen_keys(const SyncTarget *target)
@@ -504,7 +236,8 @@ append_not_seen(StringInfo sql, const SyncTarget *target)
  */
 
 /*
- * summarize -- run the statement that says something of all that was fetched: one row of one composite value
+ * summarize -- run the statement that says something of all that was fetched: one row of one
+ * composite value
  */
 static HeapTuple
 summarize(SyncRows *rows, const char *statement, TupleDesc *tupdesc, MemoryContext context)
@@ -537,7 +270,7 @@ summarize(SyncRows *rows, const char *statement, TupleDesc *tupdesc, MemoryConte
  * with_counts -- the same, with what was written
  */
 static Datum
-with_counts(HeapTuple tuple, TupleDesc tupdesc, const Written *written)
+with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written)
 {
 	Datum *values = palloc(sizeof(Datum) * tupdesc->natts);
 	bool  *nulls = palloc(sizeof(bool) * tupdesc->natts);
@@ -580,7 +313,7 @@ keep_some(SyncRows *rows, const char *condition)
  */
 static SyncRows *
 write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_parents, bool full,
-			  bool mark, Written *written)
+			  bool mark, SyncWritten *written)
 {
 	const int *needed = target->has_key ? target->keys : &target->argument;
 	int		   nneeded = target->has_key ? target->nkeys : 1;
@@ -602,13 +335,13 @@ write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_
 	{
 		if (has_parents)
 		{
-			check_repeats(target);
+			sync_match_check(target);
 			written->deleted = drop_missing(target, mark);
 		}
 		write_by_key(target, full, written);
 	}
 	else
-		write_matched(target, mark, written);
+		sync_match_write(target, mark, written);
 	if (full)
 		seen = seen_keys(target);
 	sync_rows_hide("fetched");
@@ -661,7 +394,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	SyncParameters parameters = {4, types, values, nulls};
 	bool		   has_parents = !PG_ARGISNULL(EXCHANGE_PARENTS);
 	bool		   full = PG_GETARG_BOOL(EXCHANGE_FULL);
-	Written		   written = {0, 0, 0};
+	SyncWritten	   written = {0, 0, 0};
 	SyncTarget	  *target;
 	SyncRows	  *rows;
 	SyncRows	  *seen;
@@ -705,10 +438,12 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 }
 
 /*
- * crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys, argument,
- * guard, is_full, mark, kept): fetch rows by a query, and write them.  Parameters of the query are lower ($1), upper ($2) and the parents
- * ($4).  With parents, what these had before, and no longer have, goes, or is marked.  The summary is a query over the
- * rows, called fetched, for one value of the type that is returned; the counts of what was written are filled in.
+ * crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys,
+ * argument, guard, is_full, mark, kept): fetch rows by a query, and write them.  Parameters of
+ * the query are lower ($1), upper ($2) and the parents ($4).  With parents, what these had
+ * before, and no longer have, goes, or is marked.  The summary is a query over the rows,
+ * called fetched, for one value of the type that is returned; the counts of what was written
+ * are filled in.
  *
  * Rows that don't satisfy the condition kept are summarized, and not written.
  *
@@ -752,20 +487,20 @@ remove_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool 
 	sync_owner_become(target->owner, &saved);
 	sync_rows_show(keys, "seen");
 	initStringInfo(&sql);
-	append_gone(&sql, target, "", mark);
+	sync_sql_gone(&sql, target, "", mark);
 	append_not_seen(&sql, target);
 	if (dated != NULL)
 		appendStringInfo(&sql, " AND t.%s IS NOT NULL", quote_identifier(dated));
-	count = run_counted(sql.data);
+	count = sync_sql_counted(sql.data);
 	sync_rows_hide("seen");
 	sync_owner_leave(&saved);
 	return count;
 }
 
 /*
- * crisp_sync_remove(source, target, columns, keys, argument, dated, mark): end a full load: delete the rows of
- * the target that it has not seen, or mark them, but for those that have NULL in the column dated.  Returns
- * their number.
+ * crisp_sync_remove(source, target, columns, keys, argument, dated, mark): end a full load:
+ * delete the rows of the target that it has not seen, or mark them, but for those that have
+ * NULL in the column dated.  Returns their number.
  */
 Datum
 crisp_sync_remove(PG_FUNCTION_ARGS)
@@ -804,7 +539,8 @@ crisp_sync_remove(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_context(): the CONTEXT of the error that ended the latest of these; NULL when it had none.
+ * crisp_sync_context(): the CONTEXT of the error that ended the latest of these; NULL when it
+ * had none.
  */
 Datum
 crisp_sync_context(PG_FUNCTION_ARGS)
@@ -815,7 +551,8 @@ crisp_sync_context(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_throw(code, message, detail, hint, context): raise an error that was caught, as it was.
+ * crisp_sync_throw(code, message, detail, hint, context): raise an error that was caught, as
+ * it was.
  */
 Datum
 crisp_sync_throw(PG_FUNCTION_ARGS)
