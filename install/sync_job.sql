@@ -59,6 +59,7 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
+SELECT @extschema@.crisp_sync_end_full(j.source, j.target) FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = job AND j.full_since IS NOT NULL;
 UPDATE @extschema@.crisp_sync_my_job j
 SET sync_field = NULL, selected = '{}', wanted = '{}', covered = '{}', watermark = NULL, watermark_at = NULL, settled = NULL, overlap = NULL,
     due = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0, full_since = NULL, by_date = false, span = NULL,

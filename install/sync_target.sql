@@ -118,7 +118,8 @@ BEGIN
         RAISE EXCEPTION 'cannot sync into "%": it has row-level security, which holds for "%"', target, secured
             USING ERRCODE = 'insufficient_privilege',
                 DETAIL = 'Rows that it hides could be neither changed nor deleted.',
-                HINT = 'Call crisp_sync as the owner of the table, or as a role with BYPASSRLS.';
+                HINT = CASE WHEN secured = current_user THEN 'Call crisp_sync as the owner of the table, or as a role with BYPASSRLS.'
+                            ELSE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', target) END;
     ELSIF EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = target AND r.ev_enabled <> 'D') THEN
         RAISE EXCEPTION 'cannot sync into "%": it has rules', target
             USING ERRCODE = 'wrong_object_type', DETAIL = 'They would change what is done to its rows.', HINT = 'Use triggers instead.';

@@ -27,7 +27,7 @@ PG_FUNCTION_INFO_V1(crisp_sync_lock_briefly);
 PG_FUNCTION_INFO_V1(crisp_sync_unlock);
 
 /*
- * It is the lock of an object whose catalog has the OID of the source, which no catalog has. 
+ * It is the lock of an object whose catalog has the OID of the source, which no catalog has.
  * pg_locks shows source and target as classid and objid, and this number as objsubid.
  */
 #define SYNC_LOCK_KIND 17235

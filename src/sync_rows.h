@@ -31,7 +31,7 @@ typedef struct SyncParameters
 } SyncParameters;
 
 /*
- * Run a statement to its end, and keep its rows, in the memory of the SPI connection at hand. 
+ * Run a statement to its end, and keep its rows, in the memory of the SPI connection at hand.
  * What it raises has no text of the statement in its CONTEXT.  parameters may be NULL.
  */
 extern SyncRows *sync_rows_run(const char *statement, const SyncParameters *parameters);

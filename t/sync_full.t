@@ -99,6 +99,13 @@ do
 } until last_run('state') eq 'finished' || ++$calls > 20;
 is_copy('crisp.conversations', 'copy', "after $calls calls, of either mode, it is finished");
 
+is($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_seen'), 0, 'and no keys are kept');
+sync(q('crisp.conversations', 'copy', mode => 'full', max_requests => 5));
+cmp_ok($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_seen'), '>', 50, 'which they are while it goes on');
+$session->query(q(SELECT crisp_sync_reset('crisp.conversations', 'copy')));
+is($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_seen'), 0, 'until it ends, or is given up');
+sync(q('crisp.conversations', 'copy'));
+
 # A row that leaves its place after the newest were read, and before its own place is: it's not gone.
 $sandbox->data(
 	[
