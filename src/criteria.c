@@ -138,7 +138,8 @@ criteria_were_kept(const CrispRequest *request, bool proved)
 	bool	  holds = request->criteria_value != NULL;
 	FactState state = fact_recall(request->options, fact_name(holds));
 
-	if (!request->criteria->is_shared)
+	/* It may have been refused on the way. */
+	if (state == FACT_FALSE || !request->criteria->is_shared)
 		return state != FACT_FALSE;
 	if (!proved && state == FACT_UNKNOWN)
 		proved = holds && all_are_found(request);

@@ -488,6 +488,9 @@ begin_without_search(ListReader *reader)
 	reader->pages_before = reader->counts.pages;
 	reader->has_first = false;
 	reader->brought = false;
+	reader->brought_old = false;
+	reader->idle_looks = 0;
+	reader->looks = 0;
 	reader->sorted = true;
 	reader->last_time = PG_INT64_MAX;
 	reader->page_checked = 0;
