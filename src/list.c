@@ -487,6 +487,7 @@ begin_without_search(ListReader *reader)
 	reader->since = reader->next_since = reader->next_start = PG_INT64_MIN;
 	reader->pages_before = reader->counts.pages;
 	reader->has_first = false;
+	reader->age.began = PG_INT64_MIN;
 	reader->brought = false;
 	reader->brought_old = false;
 	reader->idle_looks = 0;
