@@ -54,7 +54,7 @@ ahead_create(const CrispOptions *options, AnswerCache *cache, const EState *esta
 	ahead->options = options;
 	ahead->cache = cache;
 	ahead->context = context;
-	ahead->window = window_create(options);
+	ahead->window = window_create(context, options);
 	MemoryContextSwitchTo(old_context);
 
 	dlist_push_head(&all, &ahead->node);

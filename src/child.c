@@ -97,7 +97,7 @@ child_begin(const CrispRequest *request, const char *argument, const char *base,
 		elog(ERROR, "could not parse what rows inherit: %s", problem);
 	if (key != NULL)
 		child->key = json_path_parse(key->path, &error);
-	child->window = window_create(request->options);
+	child->window = window_create(context, request->options);
 	child->next = 1;
 	if (request->options->resource->cursor != NULL)
 		child->cursor = cursor_create(request);

@@ -201,7 +201,7 @@ details_begin(Details *details, ListReader *list)
 
 	details_end(details);
 	old_context = MemoryContextSwitchTo(details->context);
-	details->window = window_create(details->options);
+	details->window = window_create(details->context, details->options);
 	details->list = list;
 	MemoryContextSwitchTo(old_context);
 }

@@ -31,10 +31,9 @@ struct Lookup
 };
 
 Lookup *
-lookup_begin(const CrispRequest *request, AnswerCache *cache, Ahead *ahead)
+lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache, Ahead *ahead)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw lookup",
-												  ALLOCSET_SMALL_SIZES);
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw lookup", ALLOCSET_SMALL_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	Lookup		 *lookup = palloc0(sizeof(Lookup));
 	const char	 *error;
@@ -43,7 +42,7 @@ lookup_begin(const CrispRequest *request, AnswerCache *cache, Ahead *ahead)
 	lookup->cache = cache;
 	lookup->ahead = ahead;
 	lookup->context = context;
-	lookup->window = window_create(request->options);
+	lookup->window = window_create(context, request->options);
 	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
 	lookup->path = json_path_parse(request->lookup->path, &error);
 	MemoryContextSwitchTo(old_context);

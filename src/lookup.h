@@ -17,10 +17,11 @@ typedef struct Lookup Lookup;
 
 /*
  * Begin to look up the keys of a request.  Makes no request yet.  What was asked for ahead, with the same
- * cache, is not asked for again; ahead may be NULL.  The lookup lives in a child of CurrentMemoryContext; the
+ * cache, is not asked for again; ahead may be NULL.  The lookup lives in a child of parent; the
  * arguments must live as long.
  */
-extern Lookup *lookup_begin(const CrispRequest *request, AnswerCache *cache, Ahead *ahead);
+extern Lookup *lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache,
+							Ahead *ahead);
 
 /*
  * The next row that was found: a JSON object that stays valid until the next

@@ -90,7 +90,7 @@ pager_begin(const CrispRequest *request, SeenKeys *seen)
 	pager->context = context;
 	pager->scratch = AllocSetContextCreate(context, "crisp_fdw pager scratch",
 										   ALLOCSET_SMALL_SIZES);
-	pager->window = window_create(request->options);
+	pager->window = window_create(context, request->options);
 	pager->extent = extent_begin(request);
 	pager->next_page = 1;
 	pager->stops = request->stops;

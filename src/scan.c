@@ -224,7 +224,7 @@ scan_start(ForeignScanState *node)
 			scan_begin_newest(node, true);
 	}
 	else if (request->lookup != NULL)
-		scan->lookup = lookup_begin(request, scan->cache, scan->ahead);
+		scan->lookup = lookup_begin(scan->request_context, request, scan->cache, scan->ahead);
 	else if (scan->whole != NULL)
 		read_whole(node);
 	else

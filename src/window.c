@@ -35,13 +35,13 @@ struct Window
 };
 
 Window *
-window_create(const CrispOptions *options)
+window_create(MemoryContext parent, const CrispOptions *options)
 {
-	Window *window = palloc0(sizeof(Window));
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw window", ALLOCSET_SMALL_SIZES);
+	Window		 *window = MemoryContextAllocZero(context, sizeof(Window));
 
 	window->options = options;
-	window->context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw window",
-											ALLOCSET_SMALL_SIZES);
+	window->context = context;
 	return window;
 }
 

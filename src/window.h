@@ -21,10 +21,10 @@
 typedef struct Window Window;
 
 /*
- * An empty window, in a child of CurrentMemoryContext.  options must hold
+ * An empty window, in a child of parent.  options must hold
  * credentials and live as long.
  */
-extern Window *window_create(const CrispOptions *options);
+extern Window *window_create(MemoryContext parent, const CrispOptions *options);
 
 /* How many requests are in the queue. */
 extern int window_count(const Window *window);
