@@ -197,6 +197,8 @@ node_needs(const PlanState *node, const PlanState *child, double rows, bool agai
 		case T_ProjectSetState:
 		case T_SetOpState:
 			return isinf(rows) ? rows : 1;
+		case T_WindowAggState:
+			return isinf(rows) && ((const WindowAgg *) node->plan)->runCondition == NIL ? rows : 1;
 		default:
 			return 1;
 	}

@@ -105,6 +105,7 @@ $session->fails("$detailed WHERE 1 / (CASE WHEN campaign_id = '$campaigns[3]' TH
 $sandbox->control({ latency_ms => 40 });
 foreach my $case (
 	[ "SELECT count(c.state) $join", 40 ],
+	[ "SELECT n, row_number() OVER (), c.state $join", 40 ],
 	[ "SELECT n $join LIMIT 16", 16 ],
 	[ "SELECT n $join OFFSET 4 LIMIT 12", 16 ],
 	[ "SELECT n $join LIMIT (SELECT 16)", 16 ],
