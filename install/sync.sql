@@ -17,20 +17,46 @@ BEGIN
 END
 $$;
 
--- A list without details that is read for them where they are new: those of rows that the copy lacks, that have changed
--- since the last run, or have another sync_field there.
+-- A list whose rows have details, for a request each: these are fetched of rows that the copy lacks, that have changed since the
+-- last run, or have another sync_field there.  Of all others it has what the list shows.
 CREATE FUNCTION crisp_sync_refresh(work crisp_sync_work, job crisp_sync_job)
 RETURNS crisp_sync_batch
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    listed CONSTANT crisp_sync_work := work;
-    wanted text[];
     batch @extschema@.crisp_sync_batch;
+    details @extschema@.crisp_sync_batch;
     key CONSTANT text := work.keys[1];
-    changed CONSTANT text := @extschema@.crisp_sync_time(work.list, work.sync_field, 's.');
+    listed CONSTANT text[] := ARRAY(SELECT c.name FROM unnest(work.columns) WITH ORDINALITY c (name, number)
+                                    WHERE c.name <> ALL (work.details || '_synced_at'::text) ORDER BY c.number);
+    key_type CONSTANT text := (SELECT c.type FROM @extschema@.crisp_sync_columns(work.source) c WHERE c.name = key);
+    changed CONSTANT text := @extschema@.crisp_sync_time(work.list, work.sync_field, 'f.');
+    is_kept CONSTANT text := format('f.%I IS NOT NULL AND %s', key, coalesce('(' || format(work.kept, changed) || ')', 'true'));
+    is_known CONSTANT text := format('EXISTS (SELECT FROM ONLY %s t WHERE t.%I::text = f.%I::text%s) AND (%s < %L::timestamptz) IS NOT FALSE',
+        work.target, key, key,
+        (SELECT format(' AND t.%1$I IS NOT DISTINCT FROM f.%1$I', t.name)
+         FROM @extschema@.crisp_sync_columns(work.source) s JOIN @extschema@.crisp_sync_columns(work.target) t USING (name, type)
+         WHERE s.name = work.sync_field),
+        changed, lower(@extschema@.crisp_sync_look(job)));
 BEGIN
+    batch := @extschema@.crisp_sync_exchange(work.source, work.target,
+        format('SELECT %s FROM %s s', @extschema@.crisp_sync_list(ARRAY(SELECT DISTINCT c.name FROM unnest(listed || key || work.sync_field) c (name)), 's.'), work.source),
+        format($sql$
+            SELECT ROW(count(*), count(*) FILTER (WHERE %1$s), 0, 0, 0, NULL, NULL, NULL, max(%2$s), NULL, NULL, true, count(*) FILTER (WHERE f.%3$I IS NULL),
+                       array_agg(concat(extract(epoch FROM %2$s), '|', md5(f.%3$I::text))),
+                       jsonb_agg(f.%3$I) FILTER (WHERE %1$s AND NOT (%4$s)))::@extschema@.crisp_sync_batch
+            FROM fetched f
+            $sql$, is_kept, changed, key, is_known),
+        NULL, NULL, NULL, listed, work.keys, NULL, work.guard, false, job.deleted = 'mark', format('%s AND %s', is_kept, is_known));
+    IF batch.sample IS NOT NULL THEN
+        details := @extschema@.crisp_sync_store(work,
+            format('s.%I = ANY (%L::%s[])', key, ARRAY(SELECT jsonb_array_elements_text(batch.sample)), key_type),
+            NULL, NULL, NULL, NULL, NULL, job.deleted);
+        batch.inserted := batch.inserted + details.inserted;
+        batch.updated := batch.updated + details.updated;
+    END IF;
+    batch.sample := details.sample;
     RETURN batch;
 END
 $$;
@@ -51,7 +77,11 @@ DECLARE
     batch @extschema@.crisp_sync_batch;
     all_seen boolean;
 BEGIN
-    batch := @extschema@.crisp_sync_fetch(work, condition, NULL, lower(work.changes), upper(work.changes), job);
+    IF work.details IS NOT NULL AND job.full_since IS NULL THEN
+        batch := @extschema@.crisp_sync_refresh(work, job);
+    ELSE
+        batch := @extschema@.crisp_sync_fetch(work, condition, NULL, lower(work.changes), upper(work.changes), job);
+    END IF;
     work := @extschema@.crisp_sync_note(work, batch);
     work.passes := work.passes + 1;
     work.pass_requests := @extschema@.crisp_sync_requests() - first_request;
@@ -287,6 +317,7 @@ CREATE TYPE crisp_sync_failure AS (
     message text,
     detail text,
     hint text,
+    span text,                  -- that a window had better have
     context text                -- of errors of values, and those that triggers raise; NULL for others
 );
 
@@ -306,7 +337,9 @@ BEGIN
     -- More than the run may ask for, or than fits the page that a span was to be.
     IF failure.code IN ('CS001', 'CS002') THEN
         IF work.by_date AND work.phase = 'history' AND (work.span > shortest OR work.span IS NULL) THEN
-            work.span := greatest(shortest, coalesce(work.span, interval '4 days') / 4);
+            -- What came shows where half of the rows are.
+            work.span := greatest(shortest, coalesce(CASE WHEN (nullif(failure.span, '')::interval < work.span) IS NOT FALSE THEN nullif(failure.span, '')::interval END,
+                                                     coalesce(work.span, interval '4 days') / 4));
             work.adapted := true;
             UPDATE @extschema@.crisp_sync_my_job j SET span = work.span WHERE j.job_id = work.job_id;
             IF coalesce(@extschema@.crisp_sync_requests_left(work), 1) > 0 THEN
@@ -453,7 +486,7 @@ BEGIN
             work := @extschema@.crisp_sync_step(work);
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
-                failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
+                failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT, failure.span = PG_DATATYPE_NAME;
             failure.context := @extschema@.crisp_sync_context();
         END;
         IF failure.code IS NOT NULL THEN

@@ -11,6 +11,7 @@ CREATE TYPE crisp_sync_batch AS (
     deleted bigint,
     oldest timestamptz,         -- of dates_field
     newest timestamptz,
+    median timestamptz,
     newest_change timestamptz,  -- of sync_field
     first_date timestamptz,     -- of the row that came first: all others were read then or later
     page_change timestamptz,    -- newest of sync_field, of rows that came with the first, where no row is left out
@@ -81,7 +82,8 @@ BEGIN
     batch := @extschema@.crisp_sync_exchange(work.source, work.target,
         format('SELECT %s FROM %s s WHERE %s LIMIT %s', fetched, work.source, condition, coalesce(row_limit::text, 'ALL')),
         format($sql$
-            SELECT ROW(count(*), count(*) FILTER (WHERE x.kept), 0, 0, 0, min(x.date), max(x.date), max(x.change),
+            SELECT ROW(count(*), count(*) FILTER (WHERE x.kept), 0, 0, 0, min(x.date), max(x.date),
+                       percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change),
                        max(x.date) FILTER (WHERE x.number = 1), max(x.change) FILTER (WHERE x.number <= 20),
                        coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present),
                        array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))),
@@ -112,7 +114,8 @@ DECLARE
 BEGIN
     EXECUTE format($sql$
         SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST), array_agg(x.key ORDER BY x.date DESC NULLS LAST) FILTER (WHERE %7$s),
-               array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))), count(*), min(x.date), max(x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
+               array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))), count(*), min(x.date), max(x.date),
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
                max(x.change) FILTER (WHERE x.number <= 20),
                coalesce(bool_and(x.date <= x.previous), true)
         FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
@@ -121,7 +124,7 @@ BEGIN
         work.list_key, coalesce(@extschema@.crisp_sync_time(work.list, work.dates_field, 's.'), 'NULL::timestamptz'),
         coalesce(@extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), 'NULL::timestamptz'),
         work.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(work.kept, 'x.change'), 'true'))
-    INTO listed_keys, parents, listed.versions, listed.listed, listed.oldest, listed.newest, listed.newest_change, listed.first_date, listed.page_change, listed.in_order
+    INTO listed_keys, parents, listed.versions, listed.listed, listed.oldest, listed.newest, listed.median, listed.newest_change, listed.first_date, listed.page_change, listed.in_order
     USING lower, upper;
 
     IF listed.listed > row_limit THEN
@@ -137,6 +140,7 @@ BEGIN
     batch.listed := listed.listed;
     batch.oldest := listed.oldest;
     batch.newest := listed.newest;
+    batch.median := listed.median;
     batch.newest_change := listed.newest_change;
     batch.first_date := listed.first_date;
     batch.page_change := listed.page_change;
@@ -242,9 +246,9 @@ BEGIN
 
     IF page_limit IS NOT NULL AND (requests > 1 OR (is_parent AND batch.listed >= page_limit)) THEN
         -- Rolls back what came: rows may have slipped from one page to the other meanwhile.
-        RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'CS001';
+        RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'CS001', DATATYPE = (top - batch.median)::text;
     END IF;
     work.unbounded := work.unbounded OR requests > 4 + batch.listed / work.per_page;
-    work.span := greatest(shortest, least(longest, span * least(8, work.per_page * 0.7 / greatest(batch.listed, 1))));
+    work.span := greatest(shortest, least(longest, span * least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END, work.per_page * 0.7 / greatest(batch.listed, 0.01))));
 END
 $$;
