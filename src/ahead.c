@@ -96,8 +96,9 @@ forget_target(Ahead *ahead)
 }
 
 /*
- * Take the oldest request out of the window, although nobody has asked for its answer: that goes to the cache if it's
- * one.  Otherwise it is as if there had been no request: the scan makes it, should it come to that key.
+ * Take the oldest request out of the window, although nobody has asked for its answer: that goes
+ * to the cache if it's one.  Otherwise it is as if there had been no request: the scan makes it,
+ * should it come to that key.
  */
 static void
 drop_oldest(Ahead *ahead)
@@ -117,7 +118,10 @@ drop_oldest(Ahead *ahead)
 bool
 ahead_has_room(Ahead *ahead, bool make_room)
 {
-	/* The first request shows whether the scan asks for keys at all: other conditions may rule out all rows. */
+	/*
+	 * The first request shows whether the scan asks for keys at all: other conditions may rule
+	 * out all rows.
+	 */
 	if ((ahead->is_tried && !ahead->is_good) || !answer_cache_has_room(ahead->cache))
 		return false;
 	window_open(ahead->window);

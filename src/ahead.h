@@ -37,8 +37,9 @@ extern Ahead *ahead_find(const EState *estate, int id);
 extern bool ahead_has_room(Ahead *ahead, bool make_room);
 
 /*
- * Ask for the row with that key, a value of the condition (of the form in condition.h), unless it was asked
- * for before; returns at once.  To be called in short-lived memory.  Raises what api_start() raises.
+ * Ask for the row with that key, a value of the condition (of the form in condition.h), unless
+ * it was asked for before; returns at once.  To be called in short-lived memory.  Raises what
+ * api_start() raises.
  */
 extern void ahead_ask(Ahead *ahead, List *condition, Datum key);
 

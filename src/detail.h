@@ -53,8 +53,8 @@ extern Details *details_create(ForeignScanState *node, const CrispOptions *optio
 extern void details_begin(Details *details, ListReader *list);
 
 /*
- * Tell how many rows will be asked for in any case, from now on; for no others are details fetched, or conditions
- * checked, before they are wanted.
+ * Tell how many rows will be asked for in any case, from now on; for no others are details
+ * fetched, or conditions checked, before they are wanted.
  */
 extern void details_expect(Details *details, double rows);
 

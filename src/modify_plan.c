@@ -151,7 +151,8 @@ modify_key_attributes(const CrispChanges *changes, const ChangeTable *table)
 }
 
 /*
- * The same for a relation, whose resource may be one that can't be written: that will be refused later on.
+ * The same for a relation, whose resource may be one that can't be written: that will be refused
+ * later on.
  */
 static List *
 key_attributes(Relation relation)
@@ -191,8 +192,9 @@ crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target
 							 rtindex, WHOLE_ROW);
 
 	/*
-	 * Where constraints rule out all partitions, PostgreSQL executes the statement on the partitioned table; until
-	 * its minor versions of February 2026 it insisted on a ctid for that, which tables of postgres_fdw bring along.
+	 * Where constraints rule out all partitions, PostgreSQL executes the statement on the
+	 * partitioned table; until its minor versions of February 2026 it insisted on a ctid for
+	 * that, which tables of postgres_fdw bring along.
 	 */
 	if (rtindex != (Index) root->parse->resultRelation)
 		add_row_identity_var(

@@ -3,8 +3,8 @@
  * need.c
  *		How many rows of a node are certain to be asked for.
  *
- * It goes down from the root of the plan, which is asked for as many rows as the client or a function fetches, and looks at
- * what each node needs of the one below for that.
+ * It goes down from the root of the plan, which is asked for as many rows as the client or a
+ * function fetches, and looks at what each node needs of the one below for that.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

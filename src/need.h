@@ -3,8 +3,9 @@
  * need.h
  *		How many rows of a node are certain to be asked for.
  *
- * Whatever is done ahead of need must change nothing but time: not whether a statement fails, by an error in a row that nobody
- * wanted, nor what it costs.  So it's done for rows that will be asked for in any case.
+ * Whatever is done ahead of need must change nothing but time: not whether a statement fails, by
+ * an error in a row that nobody wanted, nor what it costs.  So it's done for rows that will be
+ * asked for in any case.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -19,9 +20,9 @@
 extern void need_init(void);
 
 /*
- * At least how many rows a node that is being asked for a row will be asked for, this one included, in this run of the
- * statement, unless it fails or ends before: infinity for all.  again tells that it has given a row since it was last
- * rescanned.  1 where nothing is known.
+ * At least how many rows a node that is being asked for a row will be asked for, this one
+ * included, in this run of the statement, unless it fails or ends before: infinity for all.
+ * again tells that it has given a row since it was last rescanned.  1 where nothing is known.
  */
 extern double need_rows(const PlanState *node, bool again);
 

@@ -31,8 +31,8 @@ typedef OrderVerdict (*NewestVerdict)(ForeignScanState *node);
 typedef bool (*NewestEnded)(ForeignScanState *node);
 
 /*
- * Makes the list begin anew, in whatever order it comes, or, where it was reversed, from the other end: all of it
- * is to be read.  NULL where the rest of it does as well.
+ * Makes the list begin anew, in whatever order it comes, or, where it was reversed, from the
+ * other end: all of it is to be read.  NULL where the rest of it does as well.
  */
 typedef void (*NewestRestart)(ForeignScanState *node, bool reversed);
 
@@ -52,24 +52,24 @@ typedef struct NewestSource
 } NewestSource;
 
 /*
- * Begin to give the rows of a scan in the order of a column.  trusted tells whether
- * the list's own order may be relied on, keeps_rows whether newest_again() may be called.  In a child of
+ * Begin to give the rows of a scan in the order of a column.  trusted tells whether the list's
+ * own order may be relied on, keeps_rows whether newest_again() may be called.  In a child of
  * parent.
  */
 extern Newest *newest_begin(MemoryContext parent, ForeignScanState *node,
 							const NewestSource *source, bool trusted, bool keeps_rows);
 
 /*
- * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches as many
- * rows as are wanted, or, where the order proves wrong, all of the list,
- * which is then sorted here.  Should more rows be asked for than were wanted,
- * the rest of the list follows, in order.
+ * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches
+ * as many rows as are wanted, or, where the order proves wrong, all of the list, which is then
+ * sorted here.  Should more rows be asked for than were wanted, the rest of the list follows, in
+ * order.
  */
 extern bool newest_next(Newest *newest, TupleTableSlot *slot);
 
 /*
- * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the rows that have
- * come are not asked for again.
+ * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the
+ * rows that have come are not asked for again.
  */
 extern void newest_again(Newest *newest);
 

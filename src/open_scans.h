@@ -39,10 +39,10 @@ typedef struct OpenScan
 extern void open_scans_add(OpenScan *scan);
 
 /*
- * To be called before the session changes anything through a server: a row that changes moves to the front of its
- * list, or out of it, and rows behind it would be passed over.  So all scans of that website which are open, be it in this
- * statement, in one that has called a function, or in a cursor, read their rows first.
- * Raises what reading them raises.
+ * To be called before the session changes anything through a server: a row that changes moves to
+ * the front of its list, or out of it, and rows behind it would be passed over.  So all scans of
+ * that website which are open, be it in this statement, in one that has called a function, or in
+ * a cursor, read their rows first. Raises what reading them raises.
  */
 extern void open_scans_read(const CrispOptions *options);
 

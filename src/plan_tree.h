@@ -13,8 +13,9 @@
 #include "nodes/plannodes.h"
 
 /*
- * The plans that a node gets its rows from, those of initplans and subplans not among them: a list that is
- * palloc'd.  What a custom scan has of others is among them; what other nodes hide isn't.
+ * The plans that a node gets its rows from, those of initplans and subplans not among them: a
+ * list that is palloc'd.  What a custom scan has of others is among them; what other nodes hide
+ * isn't.
  */
 extern List *plan_tree_children(const Plan *plan);
 
@@ -22,8 +23,8 @@ extern List *plan_tree_children(const Plan *plan);
 extern bool plan_tree_has(const Plan *tree, const Plan *plan);
 
 /*
- * Whether a plan computes anything of which it matters when, and how often: volatile functions, or subplans, which may
- * hold some.
+ * Whether a plan computes anything of which it matters when, and how often: volatile functions,
+ * or subplans, which may hold some.
  */
 extern bool plan_tree_has_effects(const Plan *plan);
 

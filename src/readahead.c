@@ -3,10 +3,10 @@
  * readahead.c
  *		Joins that look up several keys at a time.
  *
- * A nested loop hands its inner side one key, and waits for the row before it
- * reads the next key.  So below its outer side we put a node that reads some
- * rows ahead, and asks the inner scan for what they will look up; the rows
- * themselves it passes on as they are.  It reads those that will be asked of it in any case, see need.h.  Whatever is asked for in this way, the
+ * A nested loop hands its inner side one key, and waits for the row before it reads the next
+ * key.  So below its outer side we put a node that reads some rows ahead, and asks the inner
+ * scan for what they will look up; the rows themselves it passes on as they are.  It reads those
+ * that will be asked of it in any case, see need.h.  Whatever is asked for in this way, the
  * inner scan is the one that answers: without the node, it would be slower.
  *
  * Copyright (c) 2026, the crisp_fdw developers
@@ -105,8 +105,8 @@ inner_lookup(Path *path)
 }
 
 /*
- * The index of the condition by which a scan with these conditions looks up its row; -1 where that takes
- * more than one key, or isn't clear before the plan is made.
+ * The index of the condition by which a scan with these conditions looks up its row; -1 where
+ * that takes more than one key, or isn't clear before the plan is made.
  */
 static int
 only_key(const CrispOptions *options, const Conditions *conditions)
@@ -193,8 +193,8 @@ read_ahead(PlannerInfo *root, JoinPath *join)
 /*
  * A set_join_pathlist_hook.
  *
- * Rows that a statement locks or changes may be fetched once more, by other nodes than those that have read
- * them: there, nothing is read ahead.
+ * Rows that a statement locks or changes may be fetched once more, by other nodes than those
+ * that have read them: there, nothing is read ahead.
  */
 static void
 read_ahead_in_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
@@ -307,8 +307,8 @@ ask_for(ReadAhead *node, TupleTableSlot *row)
 }
 
 /*
- * Find out how many rows will be asked for.  That's known better once a row was given, and anew whenever a cursor is
- * read on.
+ * Find out how many rows will be asked for.  That's known better once a row was given, and anew
+ * whenever a cursor is read on.
  */
 static void
 update_needed(ReadAhead *node)

@@ -13,24 +13,26 @@
 #include "executor/tuptable.h"
 
 /*
- * Rows in the order in which they were put, and a place from which the next one is got.  No slot ever holds
- * memory that isn't its own, or the store's.
+ * Rows in the order in which they were put, and a place from which the next one is got.  No slot
+ * ever holds memory that isn't its own, or the store's.
  */
 typedef struct RowStore RowStore;
 
 /*
- * An empty store, in a child of parent.  Its file will belong to the resource owner of now.  tupdesc must live
- * as long.
+ * An empty store, in a child of parent.  Its file will belong to the resource owner of now.
+ * tupdesc must live as long.
  */
 extern RowStore *row_store_create(MemoryContext parent, TupleDesc tupdesc);
 
 /*
- * Put a row behind all others.  When row_store_get() has said that there are no more, the row counts as got.
+ * Put a row behind all others.  When row_store_get() has said that there are no more, the row
+ * counts as got.
  */
 extern void row_store_put(RowStore *store, TupleTableSlot *slot);
 
 /*
- * Fill slot with a copy of the next row, which it owns.  Returns false, and leaves the slot alone, at the end.
+ * Fill slot with a copy of the next row, which it owns.  Returns false, and leaves the slot
+ * alone, at the end.
  */
 extern bool row_store_get(RowStore *store, TupleTableSlot *slot);
 

@@ -169,7 +169,8 @@ names_for(ForeignScanState *node)
 }
 
 /*
- * With a limit of requests, none is made ahead of need that may turn out to have been in vain: others would lack it.
+ * With a limit of requests, none is made ahead of need that may turn out to have been in vain:
+ * others would lack it.
  */
 static void
 spare_requests(ForeignScanState *node)
@@ -470,7 +471,8 @@ check_parameters(ForeignScanState *node)
 }
 
 /*
- * Fill slot with the scan's next row; leaves it empty at the end, or where that has to be waited for.
+ * Fill slot with the scan's next row; leaves it empty at the end, or where that has to be waited
+ * for.
  */
 static void
 iterate(ForeignScanState *node, TupleTableSlot *slot)

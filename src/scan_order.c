@@ -38,8 +38,8 @@ scan_give_up_order(CrispScan *scan)
 }
 
 /*
- * Look at the order of a row that has come.  A value of the column that is no number, as Crisp's times are, has a
- * place of its own.
+ * Look at the order of a row that has come.  A value of the column that is no number, as Crisp's
+ * times are, has a place of its own.
  */
 void
 scan_judge_row(ForeignScanState *node, const JsonNode *row, const TupleTableSlot *slot)
@@ -130,8 +130,8 @@ scan_begin_newest(ForeignScanState *node, bool trusted)
 }
 
 /*
- * The list does not come in the order that it was asked for: read it from the
- * start, page by full page.  Where it came from the other end, that order still leaves out what isn't wanted.
+ * The list does not come in the order that it was asked for: read it from the start, page by
+ * full page.  Where it came from the other end, that order still leaves out what isn't wanted.
  */
 static void
 restart_list(ForeignScanState *node, bool reversed)

@@ -37,8 +37,8 @@ scan_satisfies_conditions(ForeignScanState *node, TupleTableSlot *slot)
 }
 
 /*
- * Fill slot with the next row that was fetched before, by an earlier pass over the same request or ahead of
- * a change; returns false where there is none.
+ * Fill slot with the next row that was fetched before, by an earlier pass over the same request
+ * or ahead of a change; returns false where there is none.
  */
 bool
 scan_fetch_kept(CrispScan *scan, TupleTableSlot *slot)
@@ -69,7 +69,8 @@ keep_rest(ForeignScanState *node, RowStore *store, MemoryContext row_context)
 }
 
 /*
- * An OpenScan's.  Somebody may still use the latest row, so neither its slot nor its memory is touched.
+ * An OpenScan's.  Somebody may still use the latest row, so neither its slot nor its memory is
+ * touched.
  */
 void
 scan_read_rest(ForeignScanState *node)

@@ -58,7 +58,10 @@ typedef struct CrispScan
 	AnswerCache *cache;		   /* of all lookups and walks of the scan; NULL for a list */
 	PagerCounts	 pager_counts; /* of earlier requests */
 
-	/* What a rescan that asks for the same is served from, kept where one may come; otherwise NULL. */
+	/*
+	 * What a rescan that asks for the same is served from, kept where one may come; otherwise
+	 * NULL.
+	 */
 	RowStore *store;
 
 	/*
@@ -99,8 +102,8 @@ scan_row_desc(const ForeignScanState *node)
 extern void scan_start(ForeignScanState *node);
 
 /*
- * Fill slot with the next row of the scan, in CurrentMemoryContext; returns false at the end.  Raises what requests
- * raise.
+ * Fill slot with the next row of the scan, in CurrentMemoryContext; returns false at the end.
+ * Raises what requests raise.
  */
 extern bool scan_fetch(ForeignScanState *node, TupleTableSlot *slot);
 
@@ -115,10 +118,16 @@ extern PagerCounts scan_sum_counts(const CrispScan *scan);
 
 /* scan_order.c: rows in an order */
 
-/* Ask for the list in an order that nobody relies on: where its newest rows were wanted, for all of it. */
+/*
+ * Ask for the list in an order that nobody relies on: where its newest rows were wanted, for all
+ * of it.
+ */
 extern void scan_give_up_order(CrispScan *scan);
 
-/* Get ready to give the rows of the list in the order that is wanted, which may be trusted or not. */
+/*
+ * Get ready to give the rows of the list in the order that is wanted, which may be trusted or
+ * not.
+ */
 extern void scan_begin_newest(ForeignScanState *node, bool trusted);
 
 /* Look at the order of a row that has come, and is in the slot. */
@@ -130,15 +139,18 @@ extern void scan_judge_row(ForeignScanState *node, const JsonNode *row, const Tu
 extern bool scan_satisfies_conditions(ForeignScanState *node, TupleTableSlot *slot);
 
 /*
- * Fill slot with the next row that was fetched before, by an earlier pass over the same request or ahead of
- * a change; returns false where there is none.
+ * Fill slot with the next row that was fetched before, by an earlier pass over the same request
+ * or ahead of a change; returns false where there is none.
  */
 extern bool scan_fetch_kept(CrispScan *scan, TupleTableSlot *slot);
 
 /* An OpenScan's: fetch the rows that are still to come.  Raises what requests raise. */
 extern void scan_read_rest(ForeignScanState *node);
 
-/* Raise 55000 (OBJECT_NOT_IN_PREREQUISITE_STATE): scan_read_rest() has failed, so there is no going on. */
+/*
+ * Raise 55000 (OBJECT_NOT_IN_PREREQUISITE_STATE): scan_read_rest() has failed, so there is no
+ * going on.
+ */
 pg_noreturn extern void scan_raise_cut_off(const ForeignScanState *node);
 
 /* scan_wait.c: waiting for rows */

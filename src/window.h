@@ -13,10 +13,11 @@
 #include "api.h"
 
 /*
- * A queue of requests, whose answers are taken in the order in which the requests were
- * started.  It opens in rounds: room for one, then for twice as many as have been answered so far (2, 6, 18),
- * but for no more than the option prefetch; a round may begin when all of the one before have come.
- * After a round of prefetch, there is room for one more whenever an answer is received.
+ * A queue of requests, whose answers are taken in the order in which the requests were started.
+ * It opens in rounds: room for one, then for twice as many as have been answered so far (2, 6,
+ * 18), but for no more than the option prefetch; a round may begin when all of the one before
+ * have come. After a round of prefetch, there is room for one more whenever an answer is
+ * received.
  */
 typedef struct Window Window;
 
@@ -44,7 +45,10 @@ extern void window_take_place(Window *window);
 /* Open anew, beginning with room for one. */
 extern void window_narrow(Window *window);
 
-/* Whether any answer in the queue says that no page follows, or that there is none of that number; see api_peek(). */
+/*
+ * Whether any answer in the queue says that no page follows, or that there is none of that
+ * number; see api_peek().
+ */
 extern bool window_says_end(const Window *window);
 extern bool window_is_past_end(const Window *window);
 
@@ -78,9 +82,10 @@ extern MemoryContext window_answer(Window *window, ApiData wanted, ApiKey key, A
 								   bool *found);
 
 /*
- * Take the oldest request out of the queue without waiting for it, and without raising anything: if its answer
- * hasn't come, or is a failure, it's as if it had never been asked for.  Returns whether there is an answer,
- * otherwise as window_answer() for a lookup by a key; *context is NULL when there isn't.
+ * Take the oldest request out of the queue without waiting for it, and without raising anything:
+ * if its answer hasn't come, or is a failure, it's as if it had never been asked for.  Returns
+ * whether there is an answer, otherwise as window_answer() for a lookup by a key; *context is
+ * NULL when there isn't.
  */
 extern bool window_try_answer(Window *window, MemoryContext *context, ApiAnswer *answer,
 							  bool *found);
