@@ -47,7 +47,7 @@ test("the order of a list that is asked for in none", async () => {
 
 test("the order of those who wait", async () => {
   const waiting = all.filter((row) => row.waiting_since);
-  await sandbox.control({ waiting_order: "newest", waiting_order_filters: "waiting" });
+  await sandbox.control({ waiting_order: "newest" });
   const rows = await listAll({ order_date_waiting: 1 });
   newestFirst(rows, "waiting_since");
   sameKeys(rows, waiting, key);

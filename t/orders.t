@@ -59,6 +59,8 @@ foreach my $default_order ('updated', 'created', 'none')
 				honour_sort    => $true,
 				honour_filters => $true,
 				default_order  => $default_order,
+				waiting_order  => 'newest',
+				waiting_order_filters => 'nothing',
 				%{$setting} });
 		run_statements($node, $sandbox);
 		foreach my $case (@asked)
@@ -114,7 +116,8 @@ check(
 );
 $sandbox->reset;
 
-# Rows without the column come last, and disprove nothing.
+# Rows without the column come last, where they come at all, and disprove nothing.
+$sandbox->control({ waiting_order => 'newest', waiting_order_filters => 'nothing' });
 run_statements($node, $sandbox);
 check(
 	'the end of the rows that have the column',

@@ -341,9 +341,12 @@ sub check
 	foreach my $mode ('fast', 'exact')
 	{
 		$session->run("SET crisp_fdw.scan_mode = '$mode'; SET client_min_messages = warning");
+
+		# Crisp documents no order for profiles, so that a fast scan asks for none.
+		my @people  = $mode eq 'fast' && $all{default_order} eq 'random' ? () : people_queries($fact);
 		my @queries = (
 			(map { [ $_, 'plain' ] } list_queries($fact)),
-			(map { [ $_, $_->{inbox} && !$inboxes ? 'plain' : 'now' ] } people_queries($fact), other_queries($fact)));
+			(map { [ $_, $_->{inbox} && !$inboxes ? 'plain' : 'now' ] } @people, other_queries($fact)));
 		@queries = grep { rand() < 0.4 } @queries if $mode eq 'exact';
 		foreach (@queries)
 		{
