@@ -378,4 +378,21 @@ END
 	$sandbox->reset;
 };
 
+# Minor versions of PostgreSQL before February 2026 look for a ctid where there is nothing to do.
+subtest 'partitions that conditions rule out' => sub {
+	$session->query(<<"END");
+CREATE TABLE ruled (website_id text, session_id text NOT NULL, state text CHECK (state <> 'x')) PARTITION BY LIST (website_id);
+CREATE FOREIGN TABLE ruled_out PARTITION OF ruled FOR VALUES IN ('$website_id') SERVER support OPTIONS (resource 'conversations');
+END
+	foreach my $condition ("state = 'x'", 'session_id IS NULL', "website_id = 'other'", 'false')
+	{
+		my $update = "UPDATE ruled SET state = 'resolved' WHERE $condition";
+
+		$sandbox->clear;
+		is($session->query("$update RETURNING session_id"), '', "nothing where $condition");
+		is($sandbox->count, 0, '... without a request');
+		like($session->query("EXPLAIN (VERBOSE, COSTS OFF) $update"), qr/ctid|NULL::tid/, '... with a ctid');
+	}
+};
+
 done_testing();
