@@ -32,19 +32,33 @@ $sandbox->data(
 	[   map { { op => 'insert_many', resource => $_, count => 25, at => 1_750_000_000_000 } }
 		  qw(conversations people) ]);
 
-# All that may differ between one Crisp and another.
+# All that may differ between one Crisp and another.  The copies are of all inboxes, so the plain list is, too.
+my %values = (
+	default_order         => [qw(state updated created insertion)],
+	waiting_order         => [qw(longest newest)],
+	waiting_order_filters => [qw(waiting nothing)],
+	date_bounds           => [qw(inclusive exclusive start end)],
+	past_end              => [qw(empty not_found)],
+	full_last_page        => [ 200, 206 ],
+	list_per_page         => [ 20, 7 ],
+	visitors_per_page     => [ 20, 7 ],
+	inbox_all             => [qw(known unknown ignored refused)],
+	honour_order          => [ $true, $true, $false ],
+	honour_sort           => [ $true, $false, 'refused' ],
+	honour_filters        => [ $true, $true, $false, 'dates' ],
+	honour_dates          => [ $true, $true, $false ],
+	honour_search         => [ $true, $true, $false ],
+	segments_filter       => [qw(honoured honoured ignored refused)],
+	filter_values         => [qw(any all first)],
+	messages_per_page     => [ 20, 50, 3, 2 ],
+	message_bounds        => [qw(exclusive inclusive)],
+	message_chosen        => [qw(newest oldest)],
+	gzip                  => [ $false, $true ]);
+
+# As documented, and some drawn at random.
 my @settings = (
 	{},
-	{ date_bounds    => 'exclusive' },
-	{ honour_order   => $false, date_bounds   => 'exclusive' },
-	{ honour_order   => $false, honour_sort   => $false, default_order => 'created' },
-	{ honour_sort    => $false, default_order => 'none', date_bounds   => 'exclusive' },
-	{ honour_filters => $false, default_order => 'created' },
-	{ full_last_page => 206,    default_order => 'none', date_bounds => 'exclusive' },
-	{   honour_order   => $false,
-		honour_sort    => $false,
-		honour_filters => $false,
-		default_order  => 'none' });
+	map { { map { $_ => $values{$_}->[ rand @{ $values{$_} } ] } sort keys %values } } 1 .. 7);
 
 # As imported, with times in milliseconds, and with types of the user's choice.
 $node->safe_psql('postgres', <<'END');
@@ -104,7 +118,7 @@ sub kind_of
 # The columns that Crisp can be asked about, and those that it can sort by.
 my $hot =
   qr/^(session_id|people_id|key|email|state|status|assigned_user_id|inbox_id|created_at|updated_at
-	|waiting_since|changed|again|segments)$/x;
+	|waiting_since|changed|again|segments|meta_segments)$/x;
 my $sortable = qr/^(created_at|updated_at|waiting_since|changed|again)$/;
 
 my %columns;
@@ -719,6 +733,7 @@ sub below_query
 			40, sub { compared('m."timestamp"', $some_time->()) },
 			10, sub { 'm."timestamp" BETWEEN ' . $some_time->() . ' AND ' . $some_time->() },
 			20, sub { 'm.fingerprint IN (' . list_of($some_id) . ')' },
+			10, sub { 'm.fingerprint = ' . pick(0, -1078189900, $some_id->()) },
 			15, sub { q(m.type = 'text' OR m."from" <> 'user') },
 			15, sub { 'true' })->()
 	} 1, 2;
@@ -739,6 +754,8 @@ sub below_query
 			5,  'SELECT p.n, d.data FROM probe p JOIN [crisp.people_data] d ON d.people_id = p.people_id',
 			5,  'SELECT p.n, d.data, d.people_id FROM probe p LEFT JOIN [crisp.people_data] d ON d.email = p.email',
 			5,  'SELECT p.n, e.text FROM probe p LEFT JOIN [crisp.people_events] e ON e.people_id = p.people_id AND e."timestamp" > ' . $some_time->(),
+			4,  'SELECT p.n, e.session_id FROM probe p JOIN [crisp.people_conversations] e ON e.email = p.email',
+			4,  q(SELECT p.n, c.session_id FROM probe p JOIN [crisp.people_conversations] e ON e.email = p.email JOIN [crisp.conversations] c ON c.session_id = e.session_id WHERE ) . where_of('crisp.conversations', 'c'),
 			5,  'SELECT c.session_id, e.people_id FROM [crisp.people_conversations] e JOIN [crisp.conversations] c USING (session_id) WHERE e.people_id IN (SELECT people_id FROM probe) AND '
 			  . where_of('crisp.conversations', 'c')
 		) };
@@ -852,6 +869,7 @@ sub run_query
 }
 
 my ($number, $with_rows) = (0, 0);
+my %defaults = %{ $json->decode($sandbox->ask('GET', '/_control')) };
 my %asked;
 
 foreach my $setting (@settings)
@@ -861,14 +879,7 @@ foreach my $setting (@settings)
 	  ? join(', ', map { "$_ $setting->{$_}" } sort keys %{$setting})
 	  : 'as documented';
 
-	$sandbox->control(
-		{   date_bounds    => 'inclusive',
-			honour_order   => $true,
-			honour_sort    => $true,
-			honour_filters => $true,
-			default_order  => 'updated',
-			full_last_page => 200,
-			%{$setting} });
+	$sandbox->control({ %defaults, %{$setting} });
 	$sandbox->clear;
 
 	# What a session has learnt of Crisp holds for one setting.
@@ -903,7 +914,7 @@ if ($number >= 700)
 {
 	cmp_ok($asked{$_} // 0, '>', 0, "some ask for $_")
 	  foreach qw(lookup filter_date_start filter_date_end
-	  filter_assigned filter_inbox_id filter_not_resolved order_date sort_field search_filter);
+	  filter_assigned filter_inbox_id filter_not_resolved order_date sort_field search_filter search_query);
 }
 
 $node->stop;
