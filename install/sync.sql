@@ -354,7 +354,7 @@ BEGIN
             -- Some rows of the parent take many requests each, or the order had to be proved first: the next window is to be smaller.
             work.window_rows := CASE WHEN work.argument IS NULL THEN greatest(work.per_page - 2, coalesce(work.window_rows, (work.per_page - 2) * 5) / 2)
                 ELSE greatest(1, coalesce(work.window_rows, least(work.per_page, (work.last_request - work.first_request - work.probes - 1) * 2 / 3)) / 2) END;
-            work.adapted := work.first_window_rows IS NULL OR work.window_rows < work.first_window_rows;
+            work.adapted := work.adapted OR work.first_window_rows IS NULL OR work.window_rows < work.first_window_rows;
             UPDATE @extschema@.crisp_sync_my_job j SET window_rows = work.window_rows WHERE j.job_id = work.job_id;
         END IF;
         work.phase := 'exhausted';
