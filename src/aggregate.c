@@ -28,12 +28,6 @@
 #include "scan.h"
 #include "scan_request.h"
 
-/* 13 has no names for them. */
-#ifndef F_COUNT_
-#define F_COUNT_ 2803	 /* count(*) */
-#define F_COUNT_ANY 2147 /* count("any") */
-#endif
-
 /* A running count, in ForeignScanState.fdw_state; lives in the query's memory. */
 typedef struct CountScan
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * async.c
- *		Several scans under one Append, fetched at the same time (14+).
+ *		Several scans under one Append, fetched at the same time.
  *
  * An Append asks each of its scans for a row.  A scan that would have to wait
  * for Crisp says that it is pending; the Append then waits for the descriptors
@@ -17,16 +17,13 @@
 
 #include <sys/eventfd.h>
 
-#include "async.h"
-
-#if PG_VERSION_NUM >= 140000
-
 #include "executor/execAsync.h"
 #include "storage/latch.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
 
+#include "async.h"
 #include "http.h"
 #include "plan.h"
 #include "scan.h"
@@ -126,5 +123,3 @@ crisp_async_notify(AsyncRequest *areq)
 	http_append_waits(false);
 	produce_row(areq);
 }
-
-#endif

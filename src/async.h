@@ -12,14 +12,10 @@
 
 #include "foreign/fdwapi.h"
 
-#if PG_VERSION_NUM >= 140000
-
 /* Callbacks of the FdwRoutine. */
 extern bool crisp_is_path_async_capable(ForeignPath *path);
 extern void crisp_async_request(AsyncRequest *areq);
 extern void crisp_async_configure_wait(AsyncRequest *areq);
 extern void crisp_async_notify(AsyncRequest *areq);
-
-#endif
 
 #endif /* CRISP_ASYNC_H */

@@ -253,11 +253,7 @@ match_column(const MatchContext *context, Node *node)
 static bool
 value_is_fixed(const MatchContext *context, Node *value)
 {
-	Relids relids = pull_varnos(
-#if PG_VERSION_NUM >= 140000
-		NULL,
-#endif
-		value);
+	Relids relids = pull_varnos(NULL, value);
 
 	return !bms_is_member(context->rel->relid, relids) && !contain_volatile_functions(value) &&
 		   !contain_subplans(value);

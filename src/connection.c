@@ -33,10 +33,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
-
-#if PG_VERSION_NUM >= 140000
 #include "utils/wait_event.h"
-#endif
 
 #include "compat.h"
 #include "pool.h"

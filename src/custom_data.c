@@ -221,7 +221,6 @@ type_seen(int seen)
 static char *
 key_in_server_encoding(const char *key)
 {
-#if PG_VERSION_NUM >= 140000
 	int	  encoding = GetDatabaseEncoding();
 	int	  length = (int) strlen(key);
 	Oid	  conversion;
@@ -239,10 +238,6 @@ key_in_server_encoding(const char *key)
 									  (unsigned char *) result, (int) size, true) != length)
 		return NULL;
 	return result;
-#else
-	/* 13 can't be asked: it raises an error that names the character. */
-	return pstrdup(pg_any_to_server(key, (int) strlen(key), PG_UTF8));
-#endif
 }
 
 static bool

@@ -20,20 +20,6 @@
 #include "estimate.h"
 
 /*
- * Whether the number of the list's rows was never looked for: -1 says so, and
- * 0 in 13, where it can't be told from an empty list.
- */
-static bool
-nobody_has_looked(const RelOptInfo *rel)
-{
-#if PG_VERSION_NUM >= 140000
-	return rel->tuples < 0;
-#else
-	return rel->tuples <= 0;
-#endif
-}
-
-/*
  * Whether a value is known to be, or not to be, a filter's constant; a value that isn't known
  * is taken for another one.
  */
@@ -115,7 +101,8 @@ void
 estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 			  const Conditions *conditions)
 {
-	bool has_statistics = !nobody_has_looked(rel);
+	/* -1 says that nobody has counted the list's rows. */
+	bool has_statistics = rel->tuples >= 0;
 
 	if (!has_statistics)
 		rel->tuples = options->resource->typical_rows;

@@ -26,10 +26,6 @@
 #include "usage.h"
 #include "usage_shmem.h"
 
-#if PG_VERSION_NUM < 140000
-#define ROLE_PG_READ_ALL_STATS DEFAULT_ROLE_READ_ALL_STATS
-#endif
-
 PG_FUNCTION_INFO_V1(crisp_fdw_resources);
 PG_FUNCTION_INFO_V1(crisp_fdw_columns);
 PG_FUNCTION_INFO_V1(crisp_fdw_usage);

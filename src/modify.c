@@ -75,11 +75,9 @@ mapping_user(ResultRelInfo *rinfo, EState *estate)
 	Index rti = rinfo->ri_RangeTableIndex;
 	Oid	  user_id;
 
-#if PG_VERSION_NUM >= 140000
 	/* A partition that rows are routed to has no entry of its own. */
 	if (rti == 0)
 		rti = rinfo->ri_RootResultRelInfo->ri_RangeTableIndex;
-#endif
 	user_id = exec_rt_fetch(rti, estate)->checkAsUser;
 	return OidIsValid(user_id) ? user_id : GetUserId();
 #endif
@@ -162,11 +160,7 @@ crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_pr
 	modify->operation = mtstate->operation;
 	if (mtstate->operation != CMD_INSERT)
 	{
-#if PG_VERSION_NUM >= 140000
 		PlanState *subplan = outerPlanState(mtstate);
-#else
-		PlanState *subplan = mtstate->mt_plans[subplan_index];
-#endif
 
 		find_old_row(modify, rinfo, subplan->plan);
 		find_names(modify, mtstate, rinfo, subplan);
@@ -188,13 +182,11 @@ crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 
 	if (mtstate->ps.plan != NULL)
 	{
-#if PG_VERSION_NUM >= 150000
 		/* PostgreSQL refuses it for the partitions that it knows to be targets. */
 		if (mtstate->operation == CMD_MERGE)
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 							errmsg("MERGE is not supported for foreign table \"%s\"",
 								   RelationGetRelationName(rinfo->ri_RelationDesc))));
-#endif
 		if (mtstate->operation == CMD_UPDATE && rinfo->ri_FdwState != NULL)
 			ereport(
 				ERROR,
@@ -344,7 +336,6 @@ crisp_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTa
 	return clear_header(rinfo, slot);
 }
 
-#if PG_VERSION_NUM >= 140000
 int
 crisp_batch_size(ResultRelInfo *rinfo)
 {
@@ -364,7 +355,6 @@ crisp_batch_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
 	insert_rows(estate, rinfo, slots, *nslots);
 	return slots;
 }
-#endif
 
 /*----------
  * UPDATE, DELETE

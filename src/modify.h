@@ -21,19 +21,17 @@
 extern void crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 							   int subplan_index, int eflags);
 extern void crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo);
-extern TupleTableSlot *crisp_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-									TupleTableSlot *plan_slot);
-extern TupleTableSlot *crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-									TupleTableSlot *plan_slot);
-extern TupleTableSlot *crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-									TupleTableSlot *plan_slot);
-extern void			   crisp_end_modify(EState *estate, ResultRelInfo *rinfo);
-#if PG_VERSION_NUM >= 140000
+extern TupleTableSlot  *crisp_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+									 TupleTableSlot *plan_slot);
+extern TupleTableSlot  *crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+									 TupleTableSlot *plan_slot);
+extern TupleTableSlot  *crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+									 TupleTableSlot *plan_slot);
+extern void				crisp_end_modify(EState *estate, ResultRelInfo *rinfo);
 extern int				crisp_batch_size(ResultRelInfo *rinfo);
 extern TupleTableSlot **crisp_batch_insert(EState *estate, ResultRelInfo *rinfo,
 										   TupleTableSlot **slots, TupleTableSlot **plan_slots,
 										   int *nslots);
-#endif
 
 /*
  * What a modification has cost so far; NULL for one that only EXPLAIN has begun.

@@ -20,7 +20,7 @@
 #define CRISP_MAX_PER_PAGE 50
 
 /* The option analyze_pages where it's set nowhere. */
-#define CRISP_ANALYZE_PAGES_UNSET -1
+#define CRISP_ANALYZE_PAGES_UNSET (-1)
 
 /* Most requests that may be under way together. */
 #define CRISP_MAX_PREFETCH 32

@@ -14,9 +14,7 @@
  */
 #include "postgres.h"
 
-#if PG_VERSION_NUM >= 150000
 #include "common/pg_prng.h"
-#endif
 
 #include "retry.h"
 
@@ -116,11 +114,7 @@ retry_may_have_acted(const HttpResponse *response)
 int64
 retry_jitter(int64 longest_ms)
 {
-#if PG_VERSION_NUM >= 150000
 	double part = pg_prng_double(&pg_global_prng_state);
-#else
-	double part = (double) random() / ((double) MAX_RANDOM_VALUE + 1);
-#endif
 
 	return (int64) (part * (double) (longest_ms + 1));
 }

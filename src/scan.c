@@ -486,11 +486,9 @@ iterate(ForeignScanState *node, TupleTableSlot *slot)
 	if (scan->cut_off)
 		scan_raise_cut_off(node);
 
-#if PG_VERSION_NUM >= 140000
 	scan->pending = node->ss.ps.async_capable && !crisp_scan_is_ready(node);
 	if (scan->pending)
 		return;
-#endif
 
 	if (scan->started)
 		scan_expect_rows(node);

@@ -250,8 +250,8 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	values[SOURCE_BOUNDED] = columns_that(relation, options, is_bounded, false);
 	values[SOURCE_ORDERED] = columns_that(relation, options, is_ordered, false);
 	values[SOURCE_LISTED] = columns_that(relation, options, is_listed, false);
-	values[SOURCE_HAS_DETAILS] =
-		BoolGetDatum(crisp_resource_detail_route(resource, options->tier) != NULL);
+	values[SOURCE_HAS_DETAILS] = BoolGetDatum(
+		crisp_resource_detail_route(resource, options->tier) != NULL);
 	values[SOURCE_CHANGED] = columns_that(relation, options, is_changed, false);
 	values[SOURCE_TIMES] = columns_that(relation, options, is_time, false);
 	values[SOURCE_TIME_PATHS] = columns_that(relation, options, is_time, true);

@@ -81,9 +81,7 @@ usage_shmem_get(void)
 #else
 
 static shmem_startup_hook_type previous_startup_hook = NULL;
-#if PG_VERSION_NUM >= 150000
 static shmem_request_hook_type previous_request_hook = NULL;
-#endif
 
 static void
 startup_shared(void)
@@ -101,7 +99,6 @@ startup_shared(void)
 	LWLockRegisterTranche(shared->lock.tranche, TRANCHE_NAME);
 }
 
-#if PG_VERSION_NUM >= 150000
 static void
 request_shared(void)
 {
@@ -109,7 +106,6 @@ request_shared(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedUsage)));
 }
-#endif
 
 void
 usage_shmem_init(void)
@@ -117,12 +113,8 @@ usage_shmem_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 
-#if PG_VERSION_NUM >= 150000
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shared;
-#else
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedUsage)));
-#endif
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shared;
 }

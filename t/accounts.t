@@ -189,10 +189,7 @@ is( asks('0 1 2', "SELECT count(*) FROM every.conversations WHERE session_id = (
 	1, 'a key is looked up on each website');
 
 # All partitions of one server are asked at the same time, and no more than it takes.
-SKIP:
 {
-	skip 'asynchronous execution came with 14', 3
-	  if sql('SHOW server_version_num') < 140000;
 	my $plan = sql('EXPLAIN (COSTS OFF) SELECT session_id FROM every.conversations');
 
 	like($plan, qr/(Async Foreign Scan on .*){3}/s, 'partitions are scanned asynchronously');

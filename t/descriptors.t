@@ -32,13 +32,12 @@ my $rows = $node->safe_psql('postgres', 'SELECT count(*) FROM crisp.conversation
 my $newest = $node->safe_psql('postgres', 'SELECT max(updated_at) FROM crisp.conversations');
 my $union = join ' UNION ALL ', map { "SELECT $_ AS number, * FROM c$_" } 1 .. $SERVERS;
 my $operators = join ' UNION ALL ', map { "SELECT $_ AS number, * FROM o$_" } 1 .. $SERVERS;
-my $has_async = $node->safe_psql('postgres', 'SHOW server_version_num') >= 140000;
 my $session;
 
-foreach my $async ($has_async ? qw(on off) : 'off')
+foreach my $async (qw(on off))
 {
 	$session = CrispSession->start($node);
-	$session->query("SET enable_async_append = $async") if $has_async;
+	$session->query("SET enable_async_append = $async");
 	my $before = $session->descriptors;
 
 	foreach my $latency (5)

@@ -483,12 +483,11 @@ $another->show_last_looks(1);
 	);
 }
 
-my $has_async = sql('SHOW server_version_num') >= 140000;
 my ($first, $second, $third) = @shown;
 my $everything = $first + $second + $third + 1;
 
-# What switches asynchronous execution, where there is any.
-sub async { return $has_async ? "SET enable_async_append = $_[0];" : '' }
+# What switches asynchronous execution.
+sub async { return "SET enable_async_append = $_[0];" }
 
 # A statement's rows, sorted.
 sub rows_of
@@ -515,10 +514,7 @@ sub overlaps
 	return $number;
 }
 
-SKIP:
 {
-	skip 'this PostgreSQL has no asynchronous execution', 1 unless $has_async;
-
 	my @websites = map { $sandbox->website_id($_) } 0 .. 2;
 	my $union =
 	  'SELECT session_id FROM part_1 UNION ALL SELECT session_id FROM part_2 UNION ALL SELECT session_id FROM part_1';
@@ -623,8 +619,7 @@ foreach my $case (
 	my ($name, $statement) = @{$case};
 	my $rows = rows_of($statement, 'on');
 
-	is_deeply($rows, rows_of($statement, 'off'), "as without asynchronous execution: $name")
-	  if $has_async;
+	is_deeply($rows, rows_of($statement, 'off'), "as without asynchronous execution: $name");
 	cmp_ok(scalar @{$rows}, '>', 0, "as without asynchronous execution: $name: there are rows")
 	  if $name ne 'LIMIT 0';
 }
@@ -711,8 +706,7 @@ foreach my $case (
 
 	$session->query(async('on') . "SET statement_timeout = '20s'");
 	is(scalar(() = $session->query("EXPLAIN $union") =~ /Async Foreign Scan/g),
-		24, '24 scans at the same time: the plan')
-	  if $has_async;
+		24, '24 scans at the same time: the plan');
 	foreach my $latency (0, 0, 1, 2, 5)
 	{
 		$sandbox->control({ latency_ms => $latency });
@@ -760,24 +754,21 @@ foreach my $case (
 	}
 
 	# What is kept for a page must go with it.  The keys that were seen have a limit of their own.
-	if ($has_async)
-	{
-		my $kept = sub {
-			my ($rows) = @_;
+	my $kept = sub {
+		my ($rows) = @_;
 
-			$session->query("MOVE $rows IN c");
-			return $session->query(
-				q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name ~ '^(crisp_fdw|ExecutorState|PortalContext)'}
-				  . q{ AND name !~ '(seen keys|page|call)$'});
-		};
+		$session->query("MOVE $rows IN c");
+		return $session->query(
+			q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name ~ '^(crisp_fdw|ExecutorState|PortalContext)'}
+			  . q{ AND name !~ '(seen keys|page|call)$'});
+	};
 
-		$session->query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM large.conversations');
-		my $early = $kept->(5000);
-		my $later = $kept->(40000);
-		cmp_ok($later - $early, '<', 16 * 1024, 'nothing is kept of 800 pages');
-		note("$early bytes after 5,000 rows, $later after 45,000");
-		$session->query('COMMIT');
-	}
+	$session->query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM large.conversations');
+	my $early = $kept->(5000);
+	my $later = $kept->(40000);
+	cmp_ok($later - $early, '<', 16 * 1024, 'nothing is kept of 800 pages');
+	note("$early bytes after 5,000 rows, $later after 45,000");
+	$session->query('COMMIT');
 	$session->quit;
 }
 

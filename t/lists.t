@@ -178,8 +178,7 @@ SKIP:
 		close $file;
 		return $kb;
 	};
-	my $knows_contexts = $reader->query('SHOW server_version_num') >= 140000;
-	my $contexts       = sub {
+	my $contexts = sub {
 		return $reader->query('SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts');
 	};
 	my $scan = sub {
@@ -192,14 +191,10 @@ SKIP:
 
 	cmp_ok($scan->("updated_at >= '$since'"), '<', 2100, 'two thousand rows');
 	my $rss   = $memory->();
-	my $total = $knows_contexts ? $contexts->() : 0;
+	my $total = $contexts->();
 	cmp_ok($scan->('true'), '>', 19000, 'ten times as many');
 	cmp_ok($memory->() - $rss, '<', 4096, 'memory of the process, kB');
-  SKIP:
-	{
-		skip 'this PostgreSQL does not show its memory contexts', 1 unless $knows_contexts;
-		cmp_ok($contexts->() - $total, '<', 512, 'memory contexts, kB');
-	}
+	cmp_ok($contexts->() - $total, '<', 512, 'memory contexts, kB');
 }
 
 $node->stop;

@@ -29,8 +29,6 @@ my $hub = PostgreSQL::Test::Cluster->new('hub');
 $hub->init;
 $hub->start;
 
-my $major = $hub->safe_psql('postgres', "SELECT current_setting('server_version_num')::int / 10000");
-
 sub ask
 {
 	my ($sql) = @_;
@@ -87,11 +85,10 @@ ask('CREATE EXTENSION postgres_fdw');
 foreach my $name (sort keys %node)
 {
 	my ($host, $port) = ($node{$name}->host, $node{$name}->port);
-	my $async = $major < 14 ? '' : ", async_capable 'true'";
 
 	ask(<<"END");
 CREATE SERVER $name FOREIGN DATA WRAPPER postgres_fdw
-	OPTIONS (host '$host', port '$port', dbname 'postgres', fetch_size '1000'$async);
+	OPTIONS (host '$host', port '$port', dbname 'postgres', fetch_size '1000', async_capable 'true');
 CREATE USER MAPPING FOR CURRENT_USER SERVER $name;
 CREATE SCHEMA $name;
 IMPORT FOREIGN SCHEMA public LIMIT TO (conversations, more_conversations) FROM SERVER $name INTO $name;
@@ -120,12 +117,8 @@ foreach my $number (0 .. 2)
 my $all = q{SELECT session_id FROM conversations WHERE state = 'resolved' AND updated_at > '2025-12-01'};
 my $plan = plan_of($all);
 
-SKIP:
-{
-	skip 'no asynchronous execution before PostgreSQL 14', 1 if $major < 14;
-	is(scalar(() = $plan =~ /Async Foreign Scan on/g), 3, 'the servers work at the same time')
-	  or diag($plan);
-}
+is(scalar(() = $plan =~ /Async Foreign Scan on/g), 3, 'the servers work at the same time')
+  or diag($plan);
 is(scalar(grep { /Remote SQL: .* WHERE / && /state = 'resolved'/ && /updated_at > / } split /\n/, $plan),
 	3, 'each filters its rows')
   or diag($plan);

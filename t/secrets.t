@@ -455,15 +455,12 @@ sends('SELECT * FROM crisp.view_of_alice', owner => 'alice', bob => 'alice', car
 sends('SELECT * FROM crisp.view_of_bob', owner => 'alice', bob => 'alice', carol => 'alice');
 sends('SELECT * FROM crisp.view_of_function', alice => 'alice', bob => 'bob', carol => 'public');
 
-if ($session->query('SHOW server_version_num') >= 150000)
-{
-	$session->query('ALTER VIEW crisp.view_of_alice SET (security_invoker = true)');
-	sends('SELECT * FROM crisp.view_of_alice', owner => 'owner', bob => 'bob', carol => 'public');
+$session->query('ALTER VIEW crisp.view_of_alice SET (security_invoker = true)');
+sends('SELECT * FROM crisp.view_of_alice', owner => 'owner', bob => 'bob', carol => 'public');
 
-	# As PostgreSQL documents it: also within a view that is not the invoker's.
-	sends('SELECT * FROM crisp.view_of_bob', owner => 'owner', alice => 'alice', carol => 'public');
-	$session->query('ALTER VIEW crisp.view_of_alice RESET (security_invoker)');
-}
+# As PostgreSQL documents it: also within a view that is not the invoker's.
+sends('SELECT * FROM crisp.view_of_bob', owner => 'owner', alice => 'alice', carol => 'public');
+$session->query('ALTER VIEW crisp.view_of_alice RESET (security_invoker)');
 
 # In one statement, each scan has its own.
 $sandbox->clear;

@@ -28,8 +28,7 @@ my $sandbox = CrispSandbox->start(
 	campaigns => 1,
 	websites => 1);
 my $node = start_node('max_connections = 20', 'restart_after_crash = on');
-$node->append_conf('postgresql.conf', "client_connection_check_interval = '50ms'\n")
-  if $node->safe_psql('postgres', 'SHOW server_version_num') >= 140000;
+$node->append_conf('postgresql.conf', "client_connection_check_interval = '50ms'\n");
 $node->restart;
 connect_crisp($node, $sandbox, options => "max_retries '1', retry_delay '1ms', retry_budget '1s'");
 

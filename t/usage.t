@@ -176,7 +176,6 @@ is_deeply(
 $session->query("ALTER SERVER support OPTIONS (SET base_url '@{[ $sandbox->url ]}')");
 
 # One wait for two scans is one wait.
-if ($node->pg_version >= 14)
 {
 	my $both =
 	  'SELECT user_id FROM crisp.operators UNION ALL SELECT inbox_id FROM crisp.inboxes';

@@ -262,18 +262,15 @@ is(sql('SELECT count(*) FROM wide.messages'), $total, 'the next statement');
 	is($sandbox->count, 0, 'which costs nothing');
 	$session->query('COMMIT');
 
-	if ($session->query(q(SELECT current_setting('server_version_num')::int >= 140000)) eq 't')
-	{
-		$session->query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM wide.messages; FETCH 700 FROM c');
-		cmp_ok(
-			$session->query(
-				q(SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'crisp_fdw child')),
-			'<=', 4, 'no more lists are open than may be asked for together');
-		$session->query('COMMIT');
-		is( $session->query(
-				q(SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'crisp_fdw child')),
-			0, 'and none in the end');
-	}
+	$session->query('BEGIN; DECLARE c CURSOR FOR SELECT * FROM wide.messages; FETCH 700 FROM c');
+	cmp_ok(
+		$session->query(
+			q(SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'crisp_fdw child')),
+		'<=', 4, 'no more lists are open than may be asked for together');
+	$session->query('COMMIT');
+	is( $session->query(
+			q(SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'crisp_fdw child')),
+		0, 'and none in the end');
 }
 is(sql('SELECT count(m) FROM crisp.messages m'), $total, 'whole rows');
 is(sql("SELECT DISTINCT tableoid::regclass FROM crisp.messages WHERE session_id = '$long'"),
@@ -301,8 +298,7 @@ is( sql("SELECT count(*), count(DISTINCT fingerprint), count(text), min(length(s
 	my $append = "SELECT count(*) FROM (SELECT session_id FROM crisp.messages UNION ALL SELECT session_id FROM wide.messages WHERE session_id = '$long') m";
 
 	is(sql($append), $total + $count{$long}, 'two walks under one Append');
-	is(sql("SET enable_async_append = off; $append"), $total + $count{$long}, 'one after the other')
-	  if sql(q(SELECT current_setting('server_version_num')::int >= 140000)) eq 't';
+	is(sql("SET enable_async_append = off; $append"), $total + $count{$long}, 'one after the other');
 }
 
 # EXPLAIN shows both, and asks for nothing.
