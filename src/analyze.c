@@ -559,8 +559,9 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 			  .rows = rows,
 			  .targrows = targrows,
 	  };
-	List *lacking;
-	int	  allowed;
+	CrispRequest *request;
+	List		 *lacking;
+	int			  allowed;
 
 	option_add_credentials(options, relation->rd_rel->relowner);
 	begin_rows(&sampler);
@@ -571,7 +572,9 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 	options->analyze_pages = allowed;
 	if (lacking != NIL)
 		options->analyze_pages = (allowed + 1) / 2;
-	sampler.pager = pager_begin(request_create(options, NIL, NULL, -1, NULL, false), NULL);
+	request = request_create(options, NIL, NULL, -1, NULL, false);
+	request->any_order = true;
+	sampler.pager = pager_begin(request, NULL);
 	sample_list(&sampler);
 	pager_end(sampler.pager);
 	options->analyze_pages = allowed;

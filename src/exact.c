@@ -97,6 +97,7 @@ exact_first_request(const CrispRequest *request)
 	first.order = crisp_resource_order(resource, crisp_resource_dates(resource)->path);
 	if (first.order != NULL && order_is_disproved(&first))
 		first.order = NULL;
+	first.any_order = first.order == NULL;
 	return first;
 }
 
@@ -346,6 +347,7 @@ begin_ranges(ExactReader *reader)
 	bool is_first = reader->oldest == PG_INT64_MAX;
 
 	reader->step.order = NULL;
+	reader->step.any_order = true;
 	reader->max_spans = 16;
 	reader->spans = MemoryContextAlloc(reader->context, sizeof(Span) * reader->max_spans);
 	push_span(reader, PG_INT64_MIN, PG_INT64_MAX);

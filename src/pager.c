@@ -198,7 +198,9 @@ is_one_row(const Pager *pager)
 static bool
 may_be_refused(const Pager *pager)
 {
-	return pager->request->order != NULL && pager->request->order->opposite != NULL;
+	const CrispOrder *order = request_list_order(pager->request);
+
+	return order != NULL && order->opposite != NULL;
 }
 
 /*
@@ -229,6 +231,8 @@ take_page(Pager *pager)
 		pager->window, one_row ? API_OBJECT : API_LIST, key, &answer,
 		!is_first || of_all || by_criteria || in_order ? &found : NULL);
 	MemoryContextSwitchTo(old_context);
+	if (!found && in_order)
+		return false;
 	if (!found && by_criteria)
 	{
 		criteria_refused(pager->request);
@@ -237,9 +241,6 @@ take_page(Pager *pager)
 	}
 	if (of_all)
 		inbox_check_first_page(pager->request, found, json_node_length(answer.data));
-	if (!found && is_first)
-		return false;
-
 	pager->counts.pages++;
 	pager->missing = !found;
 	if (found)
@@ -253,25 +254,24 @@ take_page(Pager *pager)
 }
 
 /*
- * Take the page that was received; if Crisp has refused its order, ask without it, and for good.
+ * Take the page that was received; as long as Crisp has refused its order, ask without it, and for good.
  */
 static void
 take_page_in_any_order(Pager *pager)
 {
-	MemoryContext old_context;
+	while (!take_page(pager))
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(pager->context);
 
-	if (take_page(pager))
-		return;
-	order_disprove(pager->request);
-	pager->own.order = NULL;
-	pager->own.stops = false;
-	pager->stops = false;
-	pager->next_page = 1;
-	old_context = MemoryContextSwitchTo(pager->context);
-	ask_for_page(pager);
-	(void) window_receive(pager->window);
-	MemoryContextSwitchTo(old_context);
-	(void) take_page(pager);
+		request_list_order_refused(pager->request);
+		pager->own.order = NULL;
+		pager->own.stops = false;
+		pager->stops = false;
+		pager->next_page = 1;
+		ask_for_page(pager);
+		(void) window_receive(pager->window);
+		MemoryContextSwitchTo(old_context);
+	}
 }
 
 /*

@@ -63,6 +63,7 @@ typedef struct CrispRequest
 	const char				*criteria_value;
 
 	const CrispOrder  *order;		/* that is relied on; NULL for none: then it's the list's own */
+	bool			   any_order;	/* which rows are on which page doesn't matter */
 	const CrispColumn *stop_column; /* the order's column: the list is of no use ... */
 	int64			   stop_before; /* ... from where it's below this, Unix milliseconds; */
 	bool			   stops;		/* if this is set */
@@ -114,6 +115,15 @@ extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
 
 /* Criteria (JSON objects, separated by commas) as query parameters; palloc'd. */
 extern char *request_criteria_query(const CrispSearchFilter *filter, const char *criteria);
+
+/*
+ * The order in which a list is asked for: the request's, or that in which the resource's list is read.
+ * NULL where there is none, and where Crisp doesn't document it and has refused it in this session.
+ */
+extern const CrispOrder *request_list_order(const CrispRequest *request);
+
+/* Note that Crisp has refused that order, so that this session asks for it no more. */
+extern void request_list_order_refused(const CrispRequest *request);
 
 /* The target of the list's page (1-based), relative to the base URL; palloc'd. */
 extern char *request_list_target(const CrispRequest *request, int page_number);

@@ -13,9 +13,13 @@
 #include "mb/pg_wchar.h"
 
 #include "inbox.h"
+#include "fact.h"
 #include "request.h"
 #include "timerange.h"
 #include "url.h"
+
+/* A fact: Crisp has refused the order in which a list is read where nothing asks for another. */
+#define LIST_ORDER_REFUSED "list order refused"
 
 /*
  * Whether a route goes on with a placeholder of that name; if so, go behind it.
@@ -103,12 +107,33 @@ append_dates(StringInfo target, const CrispRequest *request)
 	append_query(target, query.data);
 }
 
+const CrispOrder *
+request_list_order(const CrispRequest *request)
+{
+	const CrispOrder *order = request->options->resource->list_order;
+
+	if (request->order != NULL)
+		return request->order;
+	if (order == NULL || order->opposite == NULL)
+		return order;
+	return request->any_order || fact_recall(request->options, LIST_ORDER_REFUSED) == FACT_TRUE
+			   ? NULL
+			   : order;
+}
+
+void
+request_list_order_refused(const CrispRequest *request)
+{
+	fact_remember(request->options, request->order ? request->order->query : LIST_ORDER_REFUSED,
+				  request->order == NULL);
+}
+
 char *
 request_list_target(const CrispRequest *request, int page_number)
 {
 	const CrispOptions	*options = request->options;
 	const CrispResource *resource = options->resource;
-	const CrispOrder	*order = request->order ? request->order : resource->list_order;
+	const CrispOrder	*order = request_list_order(request);
 	StringInfoData		 target;
 
 	initStringInfo(&target);

@@ -135,6 +135,7 @@ const CrispResource crisp_people_profiles = {
 	.filters = people_profile_filters,
 	.lookups = people_profile_lookups,
 	.orders = people_profile_orders,
+	.list_order = &people_profile_orders[1],
 	.dates_path = "created_at",
 	.created_path = "created_at",
 	.count = &people_profile_count,

@@ -145,7 +145,7 @@ is_deeply(
 	[ grep { !m{/people/data/} } @targets ],
 	[
 		( map { "GET /v1/website/$website/people/suggest/data/$_" } 1 .. 2 ),
-		"GET /v1/website/$website/people/profiles/1?per_page=50"
+		"GET /v1/website/$website/people/profiles/1?per_page=50&sort_field=created_at&sort_order=descending"
 	],
 	'people_data: which keys there are, and a page of profiles');
 is(scalar(grep { m{/people/data/} } @targets), 20, 'people_data: and the data of twenty of them');

@@ -99,11 +99,11 @@ check(
 	'an order that could not be proved',
 	$all_people,
 	"SELECT people_id FROM $people WHERE updated_at > $changed",
-	asked => qr/\?per_page=50$/);
+	asked => qr/\?per_page=50&sort_field=created_at&sort_order=descending$/);
 check(
 	'nor is it for LIMIT', $all_people,
 	"SELECT updated_at FROM $people ORDER BY updated_at DESC LIMIT 3",
-	asked   => qr/\?per_page=50$/,
+	asked   => qr/\?per_page=50&sort_field=created_at&sort_order=descending$/,
 	ordered => 1);
 check(
 	'columns of other types are sorted here', $all,

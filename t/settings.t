@@ -342,8 +342,9 @@ sub check
 	{
 		$session->run("SET crisp_fdw.scan_mode = '$mode'; SET client_min_messages = warning");
 
-		# Crisp documents no order for profiles, so that a fast scan asks for none.
-		my @people  = $mode eq 'fast' && $all{default_order} eq 'random' ? () : people_queries($fact);
+		# Who refuses, or ignores, the order that profiles are asked for leaves a fast scan with its own.
+		my $sorts  = $all{honour_sort} && $all{honour_sort} ne 'refused';
+		my @people = $mode eq 'fast' && $all{default_order} eq 'random' && !$sorts ? () : people_queries($fact);
 		my @queries = (
 			(map { [ $_, 'plain' ] } list_queries($fact)),
 			(map { [ $_, $_->{inbox} && !$inboxes ? 'plain' : 'now' ] } @people, other_queries($fact)));
