@@ -25,6 +25,7 @@
 
 #include "aggregate.h"
 #include "count.h"
+#include "list.h"
 #include "scan.h"
 #include "scan_request.h"
 
@@ -182,18 +183,18 @@ crisp_begin_aggregate(ForeignScanState *node, int eflags)
 }
 
 /*
- * Read the list, and count its rows.
+ * Read the list as any scan does, and count its rows.
  */
 static int64
 count_list(CountScan *scan)
 {
-	Pager *pager = pager_begin(request_create(scan->options, NIL, NULL, -1, NULL, false), NULL);
-	int64  rows = 0;
+	ListReader *list = list_reader_begin(request_create(scan->options, NIL, NULL, -1, NULL, false));
+	int64		rows = 0;
 
-	while (pager_next(pager) != NULL)
+	while (list_reader_next(list) != NULL)
 		rows++;
-	scan->pager_counts = pager_counts(pager);
-	pager_end(pager);
+	scan->pager_counts = list_reader_counts(list);
+	list_reader_end(list);
 	return rows;
 }
 

@@ -73,6 +73,9 @@ ready_descriptor(void)
 	return descriptor;
 }
 
+/* The set of events whose wait ends at once; NULL for none. */
+static const WaitEventSet *ended = NULL;
+
 /*
  * Have a wait of an Append end at once, for the sake of this scan.  Where it does so for another
  * one already, this one is served by one of the next waits: they take no time.
@@ -80,8 +83,6 @@ ready_descriptor(void)
 static void
 end_wait_at_once(AsyncRequest *areq, WaitEventSet *events)
 {
-	static const WaitEventSet *ended = NULL;
-
 	/*
 	 * It's a new set, maybe in the place of an old one: only the death of the postmaster is in
 	 * there.
@@ -120,6 +121,8 @@ crisp_async_configure_wait(AsyncRequest *areq)
 void
 crisp_async_notify(AsyncRequest *areq)
 {
+	/* The wait is over; the next set may be in the place of that one, with others' events in it. */
+	ended = NULL;
 	http_append_waits(false);
 	produce_row(areq);
 }

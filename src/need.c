@@ -135,8 +135,10 @@ join_needs(const JoinState *join, const PlanState *child, double rows, bool agai
 	switch (nodeTag(join))
 	{
 		case T_NestLoopState:
+			/* Where a match rules the outer row out, it's content with the first, too. */
 			if (!is_outer)
-				return join->single_match || isfinite(rows) ? 1 : rows;
+				return join->single_match || join->jointype == JOIN_ANTI || isfinite(rows) ? 1
+																						   : rows;
 			if (isfinite(rows) && !read_ahead_is_node(child) && !join->single_match &&
 				join->jointype != JOIN_ANTI)
 				return 1;

@@ -23,9 +23,33 @@ forget(void *arg)
 	dlist_delete(&((OpenScan *) arg)->list_node);
 }
 
+/*
+ * A ResourceReleaseCallback, called for each owner that lets go of what it has: the scans that ran
+ * on it are over.  Not all of them are ended: where an error is caught, the memory of a statement
+ * that a function of SQL ran may stay.
+ */
+static void
+end_scans(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &all)
+	{
+		OpenScan *scan = dlist_container(OpenScan, list_node, iter.cur);
+
+		if (scan->owner == CurrentResourceOwner)
+			scan->owner = NULL;
+	}
+}
+
 void
 open_scans_add(OpenScan *scan)
 {
+	static bool registered = false;
+
+	if (!registered)
+		RegisterResourceReleaseCallback(end_scans, NULL);
+	registered = true;
 	dlist_push_head(&all, &scan->list_node);
 	scan->owner = CurrentResourceOwner;
 	scan->callback.func = forget;
@@ -125,7 +149,7 @@ open_scans_read(const CrispOptions *options)
 	{
 		OpenScan *scan = dlist_container(OpenScan, list_node, iter.cur);
 
-		if (!is_same_website(scan->options, options) || is_over(scan->node))
+		if (scan->owner == NULL || !is_same_website(scan->options, options) || is_over(scan->node))
 			continue;
 
 		/* Files must live as long as the scan, which the (sub)transaction of now may not. */

@@ -29,7 +29,7 @@ typedef struct OpenScan
 
 	/* Of open_scans.c. */
 	dlist_node			  list_node;
-	ResourceOwner		  owner;
+	ResourceOwner		  owner; /* NULL when the scan is over */
 	MemoryContextCallback callback;
 } OpenScan;
 

@@ -48,13 +48,27 @@ scan_fetch_kept(CrispScan *scan, TupleTableSlot *slot)
 }
 
 /*
+ * How many of the rows that satisfy the conditions the statement may want; 0 for all.  A LIMIT says
+ * that of one pass over the rows, and with other values of the conditions another pass wants others.
+ */
+static int
+rows_wanted(const ForeignScanState *node)
+{
+	const CrispScan *scan = node->fdw_state;
+
+	if (scan->store != NULL && !bms_is_empty(node->ss.ps.plan->extParam))
+		return 0;
+	return scan_method(scan, METHOD_ROWS_WANTED);
+}
+
+/*
  * Fetch the rows that are still to come, as many as the statement may want, and keep them.
  */
 static void
 keep_rest(ForeignScanState *node, RowStore *store, MemoryContext row_context)
 {
 	CrispScan	 *scan = node->fdw_state;
-	int			  wanted = scan_method(scan, METHOD_ROWS_WANTED);
+	int			  wanted = rows_wanted(node);
 	int64		  position = row_store_position(store);
 	MemoryContext old_context = MemoryContextSwitchTo(row_context);
 

@@ -19,7 +19,6 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/rls.h"
 
 #include "sync_owner.h"
 

@@ -40,8 +40,7 @@ extern void sync_owner_leave(const SyncOwner *saved);
 
 /*
  * Raise an error unless the current user may sync into a table: it must be an ordinary one, to
- * which the user may write, and have no row security that holds for that user or for its
- * owner.
+ * which the user may write.  Whether it has row security is seen when it's opened.
  */
 extern void sync_owner_check_rights(Oid target);
 

@@ -236,23 +236,41 @@ append_not_seen(StringInfo sql, const SyncTarget *target)
  */
 
 /*
- * summarize -- run the statement that says something of all that was fetched: one row of one
- * composite value
+ * check_given -- raise an error where an argument is NULL that must not be
+ */
+static void
+check_given(FunctionCallInfo fcinfo, const int *numbers, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (PG_ARGISNULL(numbers[i]))
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("argument %d must not be null", numbers[i] + 1)));
+}
+
+/*
+ * summarize -- run the statement that says something of all that was fetched: one row of one value
+ * of a composite type
  */
 static HeapTuple
-summarize(SyncRows *rows, const char *statement, TupleDesc *tupdesc, MemoryContext context)
+summarize(SyncRows *rows, const char *statement, Oid type, TupleDesc *tupdesc,
+		  MemoryContext context)
 {
 	MemoryContext	old;
 	HeapTupleHeader header;
 	HeapTupleData	tuple;
 	HeapTuple		result;
-	bool			isnull;
+	Datum			value = (Datum) 0;
+	bool			isnull = true;
 
+	/* Whoever calls it may have written the statement. */
 	sync_rows_show(rows, "fetched");
-	if (SPI_execute(statement, false, 1) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "could not summarize what was fetched");
-	header = DatumGetHeapTupleHeader(
-		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (SPI_execute(statement, false, 1) == SPI_OK_SELECT && SPI_processed == 1 &&
+		SPI_gettypeid(SPI_tuptable->tupdesc, 1) == type)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (isnull)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("a summary must be one value of type %s", format_type_be(type))));
+	header = DatumGetHeapTupleHeader(value);
 	sync_rows_hide("fetched");
 	old = MemoryContextSwitchTo(context);
 	*tupdesc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
@@ -388,21 +406,25 @@ open_target(FunctionCallInfo fcinfo)
 static Datum
 exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 {
-	Oid			   types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID};
-	Datum		   values[4] = {0};
-	char		   nulls[] = "nnnn";
-	SyncParameters parameters = {4, types, values, nulls};
-	bool		   has_parents = !PG_ARGISNULL(EXCHANGE_PARENTS);
-	bool		   full = PG_GETARG_BOOL(EXCHANGE_FULL);
-	SyncWritten	   written = {0, 0, 0};
-	SyncTarget	  *target;
-	SyncRows	  *rows;
-	SyncRows	  *seen;
-	HeapTuple	   summary;
-	TupleDesc	   tupdesc;
-	Datum		   result;
-	MemoryContext  old;
+	static const int needed[] = {EXCHANGE_SOURCE,  EXCHANGE_TARGET,	 EXCHANGE_QUERY,
+								 EXCHANGE_SUMMARY, EXCHANGE_COLUMNS, EXCHANGE_KEYS,
+								 EXCHANGE_FULL,	   EXCHANGE_MARK};
+	Oid				 types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID};
+	Datum			 values[4] = {0};
+	char			 nulls[] = "nnnn";
+	SyncParameters	 parameters = {4, types, values, nulls};
+	bool			 has_parents = !PG_ARGISNULL(EXCHANGE_PARENTS);
+	bool			 full = PG_GETARG_BOOL(EXCHANGE_FULL);
+	SyncWritten		 written = {0, 0, 0};
+	SyncTarget		*target;
+	SyncRows		*rows;
+	SyncRows		*seen;
+	HeapTuple		 summary;
+	TupleDesc		 tupdesc;
+	Datum			 result;
+	MemoryContext	 old;
 
+	check_given(fcinfo, needed, lengthof(needed));
 	for (int i = EXCHANGE_LOWER; i <= EXCHANGE_PARENTS; i++)
 		if (!PG_ARGISNULL(i))
 		{
@@ -413,7 +435,8 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 		}
 	sync_owner_check_rights(PG_GETARG_OID(EXCHANGE_TARGET));
 	rows = sync_rows_run(text_argument(fcinfo, EXCHANGE_QUERY), &parameters);
-	summary = summarize(rows, text_argument(fcinfo, EXCHANGE_SUMMARY), &tupdesc, caller);
+	summary = summarize(rows, text_argument(fcinfo, EXCHANGE_SUMMARY),
+						get_func_rettype(fcinfo->flinfo->fn_oid), &tupdesc, caller);
 
 	if (!PG_ARGISNULL(EXCHANGE_KEPT))
 		rows = keep_some(rows, text_argument(fcinfo, EXCHANGE_KEPT));
@@ -505,6 +528,7 @@ remove_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool 
 Datum
 crisp_sync_remove(PG_FUNCTION_ARGS)
 {
+	static const int	  needed[] = {0, 1, 2, 3, 6};
 	MemoryContext		  caller = CurrentMemoryContext;
 	ErrorContextCallback *outer = error_context_stack;
 	int64				  count = 0;
@@ -517,6 +541,7 @@ crisp_sync_remove(PG_FUNCTION_ARGS)
 		SyncSeen	load;
 		SyncRows   *keys;
 
+		check_given(fcinfo, needed, lengthof(needed));
 		SPI_connect();
 		target = sync_target_open(PG_GETARG_OID(1), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3),
 								  text_argument(fcinfo, 4), NULL);

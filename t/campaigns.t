@@ -314,6 +314,15 @@ is( sql("SELECT campaign_id, $detail_columns FROM crisp.campaigns ORDER BY 1"),
 	join("\n", map { "$_|" . detail_line($details{$_}) } sort keys %details),
 	'details under way together: their values');
 costs(1 + 5, 'SELECT message FROM crisp.campaigns LIMIT 5', 'LIMIT, with prefetch');
+my $sixth = (split /\n/, sql('SELECT campaign_id FROM crisp.campaigns'))[5];
+foreach my $exists ('EXISTS', 'NOT EXISTS')
+{
+	costs(
+		1 + 6,
+		'SET enable_hashjoin = off; SET enable_mergejoin = off; '
+		  . "SELECT n FROM generate_series(1, 1) n WHERE $exists (SELECT FROM crisp.campaigns WHERE left(message, 0) || campaign_id = right(n::text, 0) || '$sixth')",
+		"$exists, which a row decides");
+}
 $sandbox->control({ latency_ms => 20 });
 sql('SELECT message FROM crisp.campaigns');
 my ($most, %done) = (0);

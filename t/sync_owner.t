@@ -143,6 +143,21 @@ $as{writer}->fails($exchange, { sqlstate => '42501', message => 'permission deni
 $as{writer}->fails(q(SELECT crisp_sync_internal.crisp_sync_remove('crisp.conversations'::regclass, 'hers.copy'::regclass, '{}', '{}', NULL, NULL, false)), { sqlstate => '42501' }, 'nor remove');
 $as{writer}->fails('SELECT * FROM crisp_sync_internal.crisp_sync_seen', { sqlstate => '42501' }, 'and keys are for nobody to see');
 $as{mallory}->query('GRANT DELETE ON hers.copy TO writer');
+
+# Nor can anybody end more than a statement with them, whatever they are given.
+sub exchange
+{
+	my ($query, $summary) = @_;
+
+	return
+	  "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, $query, $summary, NULL, NULL, NULL, '{session_id}', '{session_id}', NULL, NULL, false, false, NULL)";
+}
+$as{writer}->fails(exchange(q('SELECT 1'), $_), { sqlstate => '42804', message => 'a summary must be one value of type crisp_sync_internal.crisp_sync_batch' }, "a summary that is none: $_")
+  foreach q('SELECT 1'), q('SELECT ROW(1, 2)'), q('SELECT NULL::crisp_sync_internal.crisp_sync_batch'), q($$SELECT 'x'::text$$), q('CREATE TABLE public.t ()'), q('SELECT WHERE false');
+$as{writer}->fails(exchange('NULL', q('SELECT 1')), { sqlstate => '22004' }, 'no query');
+$as{writer}->fails(exchange(q('SELECT 1'), 'NULL'), { sqlstate => '22004' }, 'no summary');
+$as{writer}->fails("SELECT crisp_sync_internal.$_", { sqlstate => '22004' }, "nothing at all: $_")
+  foreach 'crisp_sync_exchange(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)', 'crisp_sync_remove(NULL, NULL, NULL, NULL, NULL, NULL, NULL)';
 $as{writer}->query(q(SELECT crisp_sync_drop('public.mine', 'hers.copy')));
 $as{writer}->query('SET search_path = public, pg_catalog');
 $as{writer}->query(q(CREATE FUNCTION public.format(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO hers.ran VALUES ('format', current_user); RETURN $2; END $$));

@@ -182,6 +182,45 @@ $session->query(
 is(scalar(@changes = written()), 1, 'a change that depends on another query');
 is(list_requests(), 1, 'which is not read on once it has told');
 
+# A subquery that is run for each row of another table stops early each time, at other rows.
+foreach my $order ('', ' ORDER BY updated_at DESC')
+{
+	$expected = resolve();
+	$session->query("CREATE TABLE of_now AS SELECT session_id AS id $resolved ORDER BY updated_at DESC");
+	is( sorted(
+			$session->query(
+				"SELECT found FROM (SELECT (SELECT session_id $resolved AND session_id || '' = id$order LIMIT 1) AS found, change(id, 'pending') FROM of_now OFFSET 0) x"
+			)),
+		$expected,
+		"a subquery with other values in each pass$order");
+	$session->query('DROP TABLE of_now');
+}
+
+# A statement that an error has ended within a function of SQL: its memory stays, and it isn't read on.
+$session->query(
+	"CREATE FUNCTION dies() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1 / (length(session_id) - length(session_id)) FROM crisp.conversations'"
+);
+$session->query("SET work_mem = '64kB'");
+$sandbox->clear;
+$session->run('SELECT dies()');
+my $pages = list_requests();
+resolve();
+$session->query(<<"END");
+DO \$\$
+DECLARE
+	nothing int;
+BEGIN
+	BEGIN
+		nothing := dies();
+	EXCEPTION WHEN division_by_zero THEN
+		NULL;
+	END;
+	PERFORM change('$one', 'pending');
+END \$\$
+END
+is(scalar(@changes = written()), 1, 'a change after a query of a function that has failed');
+is(list_requests(), $pages, 'which is not read on');
+
 $session->quit;
 $node->stop;
 done_testing();
