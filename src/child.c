@@ -6,9 +6,9 @@
  * There may be as many lists as the parent has rows, most of them short.  So a
  * list is read one answer after the other, and several lists at a time.
  *
- * What changes may move to the front of a list with numbered pages while one
- * reads.  Where that took several pages, its first pages are looked at again in the end, up to one that
- * has nothing new.
+ * What changes may move to the front of a list with numbered pages while one reads.  Where that
+ * took several pages, its first pages are looked at again in the end, up to one that has nothing
+ * new.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -194,8 +194,8 @@ is_one_row(const ChildReader *child)
 }
 
 /*
- * Where the keys come from that are asked for.  A list that has begun may go, but its argument doesn't become one
- * that can be none.
+ * Where the keys come from that are asked for.  A list that has begun may go, but its argument
+ * doesn't become one that can be none.
  */
 static ApiKey
 key_source(const ChildReader *child)
@@ -321,9 +321,9 @@ end_numbered_pages(ChildReader *child)
 }
 
 /*
- * Take a page with a number, or all there is.  How many elements a full page has is the server's choice, but
- * never less than Crisp's smallest pages: most lists are short here, and to ask for a second page of each
- * would double the requests.
+ * Take a page with a number, or all there is.  How many elements a full page has is the server's
+ * choice, but never less than Crisp's smallest pages: most lists are short here, and to ask for a
+ * second page of each would double the requests.
  */
 static void
 take_numbered_page(ChildReader *child, const ApiAnswer *answer)

@@ -18,10 +18,11 @@
 typedef struct ChildReader ChildReader;
 
 /*
- * Begin to read what request asks for below the parent's row with that
- * argument (UTF-8).  base is the JSON text of an object with what elements inherit, the argument among it.
- * Both are copied.  cache may be NULL, and so may names, which get to know the rows' names if all rows
- * are read.  The reader lives in a child of CurrentMemoryContext; request, cache and names must live as long.  Makes no request yet.
+ * Begin to read what request asks for below the parent's row with that argument (UTF-8).  base is
+ * the JSON text of an object with what elements inherit, the argument among it.  Both are copied.
+ * cache may be NULL, and so may names, which get to know the rows' names if all rows are read.  The
+ * reader lives in a child of CurrentMemoryContext; request, cache and names must live as long.
+ * Makes no request yet.
  */
 extern ChildReader *child_begin(const CrispRequest *request, const char *argument, const char *base,
 								AnswerCache *cache, Names *names);
@@ -40,11 +41,15 @@ extern const JsonNode *child_next(ChildReader *child);
 extern const JsonNode *child_base(const ChildReader *child);
 
 /*
- * Ask for the next answer, unless that was done; there must be one.  Raises what api_start() raises.
+ * Ask for the next answer, unless that was done; there must be one.  Raises what api_start()
+ * raises.
  */
 extern void child_ask(ChildReader *child);
 
-/* Whether what was asked for can be taken without waiting; see pager_is_settled() and pager_socket(). */
+/*
+ * Whether what was asked for can be taken without waiting; see pager_is_settled() and
+ * pager_socket().
+ */
 extern bool		child_is_ready(const ChildReader *child);
 extern bool		child_is_settled(const ChildReader *child);
 extern pgsocket child_socket(const ChildReader *child);

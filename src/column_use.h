@@ -35,7 +35,9 @@ extern bool column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey
  */
 extern bool column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum);
 
-/* Those of a relation's conditions that no row satisfies in which a column is NULL; RestrictInfos. */
+/*
+ * Those of a relation's conditions that no row satisfies in which a column is NULL; RestrictInfos.
+ */
 extern List *column_use_strict_conditions(RelOptInfo *baserel, AttrNumber attnum);
 
 #endif /* CRISP_COLUMN_USE_H */

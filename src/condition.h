@@ -44,9 +44,9 @@ enum ConditionField
 {
 	CONDITION_COLUMN,	   /* index of the column in the catalog's resource */
 	CONDITION_OPERATOR,	   /* ConditionOperator */
-	CONDITION_COLUMN_TYPE, /* base type of the foreign table's column; of an array, of its elements */
-	CONDITION_VALUE_TYPE, /* base type of the value; with ANY, of its elements */
-	CONDITION_TYPMOD	  /* modifier of the column's type, be it a domain's; -1 for none */
+	CONDITION_COLUMN_TYPE, /* base type of the table's column; of an array, of its elements */
+	CONDITION_VALUE_TYPE,  /* base type of the value; with ANY, of its elements */
+	CONDITION_TYPMOD	   /* modifier of the column's type, be it a domain's; -1 for none */
 };
 
 /* Conditions that the API helps to answer, beside PostgreSQL, which checks them all again. */

@@ -11,8 +11,8 @@
  * asked for: if they meet the others, all are there; if they don't, the API has no way to get at
  * those between, which is an error.
  *
- * That they meet is told by rows that both have.  Where some are the same as others in
- * that millisecond, or are named as others may be, it can't be told: they may be others just like them.
+ * That they meet is told by rows that both have.  Where some are the same as others in that
+ * millisecond, or are named as others may be, it can't be told: they may be others just like them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -261,7 +261,8 @@ all_differ(const List *texts)
 }
 
 /*
- * Where the last rows of a page begin that are the first of another, as many as there are; -1 where no rows are.
+ * Where the last rows of a page begin that are the first of another, as many as there are; -1 where
+ * no rows are.
  */
 static int
 find_overlap(const List *first, const List *second)
@@ -280,7 +281,8 @@ find_overlap(const List *first, const List *second)
 }
 
 /*
- * Whether a name is one that a sender is likely to give to one row alone: Crisp's own are positive numbers.
+ * Whether a name is one that a sender is likely to give to one row alone: Crisp's own are positive
+ * numbers.
  */
 static bool
 is_own_name(const char *name)
@@ -289,8 +291,9 @@ is_own_name(const char *name)
 }
 
 /*
- * Whether pages overlap, the last rows of one being the first of the other: then there is nothing between them.  Rows
- * that are the same as others prove nothing, nor do those whose senders use a name again.
+ * Whether pages overlap, the last rows of one being the first of the other: then there is nothing
+ * between them.  Rows that are the same as others prove nothing, nor do those whose senders use a
+ * name again.
  */
 static bool
 runs_on(const MomentRows *first, const MomentRows *second)
@@ -316,8 +319,8 @@ runs_on(const MomentRows *first, const MomentRows *second)
 }
 
 /*
- * Whether a page from the other end of a millisecond meets the one from this end.  A page may have its rows in
- * either order.
+ * Whether a page from the other end of a millisecond meets the one from this end.  A page may have
+ * its rows in either order.
  */
 static bool
 ends_meet(const MomentRows *front, const MomentRows *back)
@@ -330,9 +333,9 @@ ends_meet(const MomentRows *front, const MomentRows *back)
 }
 
 /*
- * Take a page from the other end of a millisecond.  All of that is known if the page goes on behind it, or meets what
- * has come from this end.  Should the API count the moment that was asked for as newer than itself, the millisecond is
- * asked for once more, without the one before.
+ * Take a page from the other end of a millisecond.  All of that is known if the page goes on behind
+ * it, or meets what has come from this end.  Should the API count the moment that was asked for as
+ * newer than itself, the millisecond is asked for once more, without the one before.
  */
 static void
 take_turned_page(Cursor *cursor, Page *page)
@@ -372,8 +375,8 @@ take_turned_page(Cursor *cursor, Page *page)
  */
 
 /*
- * After a page: where the next one begins.  Should the API count the moment that was asked for as older than itself,
- * rows of that moment show it, and there is no need to step over it.
+ * After a page: where the next one begins.  Should the API count the moment that was asked for as
+ * older than itself, rows of that moment show it, and there is no need to step over it.
  */
 static void
 move_on(Cursor *cursor, const Page *page)

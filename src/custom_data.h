@@ -26,8 +26,8 @@ typedef struct CustomColumn
  * that list), and for a sample of their values (one page of rows); options
  * must hold credentials.  Palloc'd.
  *
- * A key that can't be a column, and those beyond what a table can have, are left out with a NOTICE; so is told
- * when a key's name had to be changed.  Raises what api_finish() raises.
+ * A key that can't be a column, and those beyond what a table can have, are left out with a NOTICE;
+ * so is told when a key's name had to be changed.  Raises what api_finish() raises.
  */
 extern List *custom_data_columns(const CrispOptions *options);
 

@@ -178,8 +178,8 @@ compare_by_fixed(const ListCell *a, const ListCell *b)
 }
 
 /*
- * The next row of a list, from *place on, that isn't found yet, and may have altered if need be; NULL at
- * the end.
+ * The next row of a list, from *place on, that isn't found yet, and may have altered if need be;
+ * NULL at the end.
  */
 static EdgeRow *
 next_left(const List *rows, int *place, bool altered)
@@ -195,8 +195,8 @@ next_left(const List *rows, int *place, bool altered)
 }
 
 /*
- * Note that a row of a page is one that was remembered, and remember it as it is now.  Which one it was isn't sure
- * where its content is another, too: it will be remembered besides those.
+ * Note that a row of a page is one that was remembered, and remember it as it is now.  Which one it
+ * was isn't sure where its content is another, too: it will be remembered besides those.
  */
 static void
 note_found(const Edge *edge, EdgeRow *remembered, EdgeRow *row)
@@ -214,7 +214,8 @@ note_found(const Edge *edge, EdgeRow *remembered, EdgeRow *row)
 }
 
 /*
- * Pair the rows that were remembered with those of a page that are as like them, each with one at most.
+ * Pair the rows that were remembered with those of a page that are as like them, each with one at
+ * most.
  */
 static void
 pair_rows(Edge *edge, List *rows, Likeness likeness)

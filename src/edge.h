@@ -13,7 +13,9 @@
 #include "json.h"
 #include "resource.h"
 
-/* The rows that may come again: a multiset, since two rows may be the same in all that Crisp tells. */
+/*
+ * The rows that may come again: a multiset, since two rows may be the same in all that Crisp tells.
+ */
 typedef struct Edge Edge;
 
 /* A row of a page. */
@@ -35,7 +37,9 @@ extern Edge *edge_create(const CrispResource *resource);
  */
 extern void edge_find_known(Edge *edge, PageRow *rows, size_t nrows);
 
-/* Remember the rows of a page that aren't known, or not as they are now, and not newer than that. */
+/*
+ * Remember the rows of a page that aren't known, or not as they are now, and not newer than that.
+ */
 extern void edge_remember(Edge *edge, const PageRow *rows, size_t nrows, int64 newest);
 
 /* Forget the rows that are newer than that. */

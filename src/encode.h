@@ -17,9 +17,9 @@
 typedef struct Encoder Encoder;
 
 /*
- * Prepare to write values of a type, which may be a domain, as what the API calls as.  The result is
- * palloc'd in CurrentMemoryContext, which must outlive its use.  Raises what
- * looking up types raises.
+ * Prepare to write values of a type, which may be a domain, as what the API calls as.  The result
+ * is palloc'd in CurrentMemoryContext, which must outlive its use.  Raises what looking up types
+ * raises.
  */
 extern Encoder *encoder_create(Oid type, CrispType as);
 
@@ -34,8 +34,8 @@ extern Encoder *encoder_create(Oid type, CrispType as);
 extern char *encoder_run(const Encoder *encoder, Datum value);
 
 /*
- * The text of a value that is not NULL, as its type's output function has it; of a JSON string what it says.  Likewise
- * palloc'd.
+ * The text of a value that is not NULL, as its type's output function has it; of a JSON string what
+ * it says.  Likewise palloc'd.
  */
 extern char *encoder_text(const Encoder *encoder, Datum value);
 

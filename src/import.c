@@ -61,7 +61,8 @@ is_second_word(DefElem *def, const char *first, const char *second)
 }
 
 /*
- * Read the options of an IMPORT statement; *custom_columns tells whether custom data becomes columns.
+ * Read the options of an IMPORT statement; *custom_columns tells whether custom data becomes
+ * columns.
  */
 static ImportTypes
 import_options(List *options, bool *custom_columns)

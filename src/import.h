@@ -25,9 +25,9 @@ typedef struct ImportTypes
 extern const char *import_type_name(CrispType type, ImportTypes types);
 
 /*
- * FdwRoutine callback: a List of CREATE FOREIGN TABLE commands, written from
- * the catalog; without a request, but for option custom_data.
- * Raises what such requests raise, and HV00Q for another remote schema than crisp, HV00D and 22023 for bad options.
+ * FdwRoutine callback: a List of CREATE FOREIGN TABLE commands, written from the catalog; without a
+ * request, but for option custom_data.  Raises what such requests raise, and HV00Q for another
+ * remote schema than crisp, HV00D and 22023 for bad options.
  */
 extern List *crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id);
 

@@ -33,14 +33,14 @@ typedef struct JsonPath
 extern JsonPath *json_path_parse(const char *text, const char **error);
 
 /*
- * The text of a path with quotes only where a key needs them, so that two paths are the same just when
- * their texts are; palloc'd.  Malformed text is left as it is.
+ * The text of a path with quotes only where a key needs them, so that two paths are the same just
+ * when their texts are; palloc'd.  Malformed text is left as it is.
  */
 extern char *json_path_normalize(const char *text);
 
 /*
- * Append a key (in the database's encoding) to the text of a path that isn't empty, with the dot before it, and with quotes
- * if it needs them.
+ * Append a key (in the database's encoding) to the text of a path that isn't empty, with the dot
+ * before it, and with quotes if it needs them.
  */
 extern void json_path_append_key(StringInfo path, const char *key);
 

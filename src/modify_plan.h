@@ -34,8 +34,8 @@ extern void	 crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTbl
 extern char *modify_key_name(Form_pg_attribute attribute);
 
 /*
- * The attribute numbers of the columns that name a row to Crisp, when it's to be changed or removed: an
- * integer list without those that the table doesn't have.
+ * The attribute numbers of the columns that name a row to Crisp, when it's to be changed or
+ * removed: an integer list without those that the table doesn't have.
  */
 extern List *modify_key_attributes(const CrispChanges *changes, const ChangeTable *table);
 

@@ -16,8 +16,8 @@
 #include "resource.h"
 
 /*
- * What a statement knows of the names (see CRISP_NAME) in the lists that it has read as a whole.  Lists go
- * by the target of their first page, of one server.
+ * What a statement knows of the names (see CRISP_NAME) in the lists that it has read as a whole.
+ * Lists go by the target of their first page, of one server.
  */
 typedef struct Names Names;
 
@@ -28,8 +28,9 @@ typedef struct NameList NameList;
 extern Names *names_of_statement(EState *estate);
 
 /*
- * Begin to note the names of a list of the resource, which must have them.  Lives in CurrentMemoryContext, and in
- * temporary files; names_drop_list() or names_keep_list() is to end it.
+ * Begin to note the names of a list of the resource, which must have them.  Lives in
+ * CurrentMemoryContext, and in temporary files; names_drop_list() or names_keep_list() is to end
+ * it.
  */
 extern NameList *names_begin_list(const CrispResource *resource);
 
@@ -46,8 +47,9 @@ extern void names_drop_list(NameList *list);
 extern bool names_has_list(const Names *names, const char *server, const char *target);
 
 /*
- * How many rows of a list that was read have a name, given as text in UTF-8; 0 where that's one at most.  Names that
- * are numbers are the same if they are equal as Crisp, written in JavaScript, has them.
+ * How many rows of a list that was read have a name, given as text in UTF-8; 0 where that's one at
+ * most.  Names that are numbers are the same if they are equal as Crisp, written in JavaScript, has
+ * them.
  */
 extern int64 names_count(const Names *names, const char *server, const char *target,
 						 const char *name);

@@ -14,9 +14,9 @@
 #include "names.h"
 
 /*
- * Raise 21000 (cardinality_violation) if the row that keys name, which is to be changed or removed, isn't the only one
- * that they name.  Asks Crisp where names don't know of its list yet: its pages, once a statement.  To be
- * called in short-lived memory.  Raises what child_take() raises.
+ * Raise 21000 (cardinality_violation) if the row that keys name, which is to be changed or removed,
+ * isn't the only one that they name.  Asks Crisp where names don't know of its list yet: its pages,
+ * once a statement.  To be called in short-lived memory.  Raises what child_take() raises.
  */
 extern void namesake_check(const ChangeTable *table, Names *names, const ChangeKeys *keys,
 						   CmdType operation);

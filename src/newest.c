@@ -3,11 +3,11 @@
  * newest.c
  *		The newest rows of a list that the API sorts on demand.
  *
- * ORDER BY … LIMIT n needs the first pages of a sorted list only.  But no
- * row may leave the scan before it's certain that the list is sorted as far
- * as it was read: the first n rows are gathered first, and more where these are all of one time.  If one of them is out
- * of order, or the list comes from the other end, the whole list is read and sorted here, so that the result is
- * right whatever the API does.
+ * ORDER BY … LIMIT n needs the first pages of a sorted list only.  But no row may leave the scan
+ * before it's certain that the list is sorted as far as it was read: the first n rows are gathered
+ * first, and more where these are all of one time.  If one of them is out of order, or the list
+ * comes from the other end, the whole list is read and sorted here, so that the result is right
+ * whatever the API does.
  *
  * Conditions of which the API isn't told decide how far that goes.  A scan that is run for many
  * values of these goes through the rows that have come first.
@@ -48,7 +48,10 @@ struct Newest
 	Tuplesortstate *sorted;		 /* what follows those; NULL where nothing does yet */
 	TupleTableSlot *sorted_slot; /* for a row of it; empty between calls */
 
-	/* A row is looked at in memory of its own: the scan's may be that of a row which somebody still uses. */
+	/*
+	 * A row is looked at in memory of its own: the scan's may be that of a row which somebody still
+	 * uses.
+	 */
 	ExprContext *econtext;
 };
 
@@ -108,8 +111,8 @@ fetch_any(Newest *newest, TupleTableSlot *slot)
 }
 
 /*
- * Fetch the next row; returns false at the end of the list.  *matches tells whether it satisfies the
- * scan's conditions.  What the slot refers to stays until the next call.
+ * Fetch the next row; returns false at the end of the list.  *matches tells whether it satisfies
+ * the scan's conditions.  What the slot refers to stays until the next call.
  */
 static bool
 fetch(Newest *newest, TupleTableSlot *slot, bool *matches)
@@ -182,9 +185,9 @@ sort_rest(Newest *newest, TupleTableSlot *slot, bool with_gathered)
 }
 
 /*
- * Whether another row of the list is to be gathered, beside so many that satisfy the conditions.  Few
- * rows may be in order by chance, a whole page hardly is.  A list that comes otherwise is
- * asked for anew, unless it ends here.
+ * Whether another row of the list is to be gathered, beside so many that satisfy the conditions.
+ * Few rows may be in order by chance, a whole page hardly is.  A list that comes otherwise is asked
+ * for anew, unless it ends here.
  */
 static bool
 wants_more(const Newest *newest, double count)

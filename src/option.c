@@ -26,7 +26,9 @@
 
 #define DEFAULT_TIER "website"
 
-/* Requests a day that Crisp's guides name for each kind of token; they are silent about a user's. */
+/*
+ * Requests a day that Crisp's guides name for each kind of token; they are silent about a user's.
+ */
 #define WEBSITE_DAILY_QUOTA 10000
 #define PLUGIN_DAILY_QUOTA 5000
 

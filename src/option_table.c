@@ -146,7 +146,10 @@ static const OptionDef option_defs[] = {
 	{"per_page", ON_SERVER | ON_TABLE, OPTION_INTEGER, AT(per_page), CRISP_MIN_PER_PAGE,
 	 CRISP_MAX_PER_PAGE, CppAsString2(CRISP_MAX_PER_PAGE)},
 
-	/* A server that sends next to nothing for as long as a request should take has most likely gone. */
+	/*
+	 * A server that sends next to nothing for as long as a request should take has most likely
+	 * gone.
+	 */
 	{"request_timeout", ON_SERVER, OPTION_DURATION, AT(request_timeout_ms), 1, MAX_DURATION_MS,
 	 "30s"},
 	{"connect_timeout", ON_SERVER, OPTION_DURATION, AT(connect_timeout_ms), 1, MAX_DURATION_MS,

@@ -22,8 +22,8 @@
 extern bool order_is_trusted(const CrispRequest *request);
 
 /*
- * Whether the list comes earliest first in an order: what rows have shown in this session, or else what the
- * catalog says.  Makes no request.
+ * Whether the list comes earliest first in an order: what rows have shown in this session, or else
+ * what the catalog says.  Makes no request.
  */
 extern bool order_rises(const CrispOptions *options, const CrispOrder *order);
 
@@ -37,9 +37,9 @@ extern bool order_is_disproved(const CrispRequest *request);
 extern void order_disprove(const CrispRequest *request);
 
 /*
- * After a row that was out of order: the same if rows is a page that is itself not in the request's order.
- * From page to page, a list that moves may well get out of order: what was put in front of it since
- * is later than what came before.
+ * After a row that was out of order: the same if rows is a page that is itself not in the request's
+ * order.  From page to page, a list that moves may well get out of order: what was put in front of
+ * it since is later than what came before.
  */
 extern void order_check_page(const CrispRequest *request, const JsonNode *rows);
 
@@ -48,7 +48,7 @@ typedef enum OrderVerdict
 {
 	ORDER_OPEN,		/* they all have one time: they may be from either end, or in no order */
 	ORDER_KEPT,		/* they come as they are wanted */
-	ORDER_REVERSED, /* they come from the other end, which an order that is known by rows alone may */
+	ORDER_REVERSED, /* they come from the other end, as an order may that rows alone tell of */
 	ORDER_BROKEN	/* they come in no order */
 } OrderVerdict;
 
@@ -67,8 +67,8 @@ typedef struct OrderJudge
 } OrderJudge;
 
 /*
- * Look at the next row, by whether it has a time, and which, in Unix milliseconds.  Rows without one come last,
- * whichever end is first.
+ * Look at the next row, by whether it has a time, and which, in Unix milliseconds.  Rows without
+ * one come last, whichever end is first.
  */
 extern void order_judge_row(OrderJudge *judge, bool has_time, int64 time);
 
@@ -87,7 +87,9 @@ typedef struct PageTimes
 	int	  count;
 } PageTimes;
 
-/* Look at the times at path (the text of a JSON path) of all rows of a page, in Unix milliseconds. */
+/*
+ * Look at the times at path (the text of a JSON path) of all rows of a page, in Unix milliseconds.
+ */
 extern PageTimes order_page_times(const JsonNode *rows, const char *path);
 
 /*

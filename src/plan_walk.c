@@ -67,9 +67,9 @@ plan_limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel)
 }
 
 /*
- * The order in which a walk gives the first rows: one list whose pages follow each other by time comes newest
- * first.  That is seen to, and rows without a time put in their place, for a limit; a query that
- * wants all rows sorts them as well itself.
+ * The order in which a walk gives the first rows: one list whose pages follow each other by time
+ * comes newest first.  That is seen to, and rows without a time put in their place, for a limit; a
+ * query that wants all rows sorts them as well itself.
  */
 static void
 set_walk_order(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,

@@ -34,7 +34,7 @@ enum ReadAheadPrivate
 {
 	READ_AHEAD_NUMBERS, /* METHOD_ID of the inner scan; of a plan: whether rows may be read ahead */
 	READ_AHEAD_CONDITION, /* by which the inner scan looks rows up; see condition.h */
-	READ_AHEAD_KEY /* of a path: the expression that it compares with, which a plan has in custom_exprs */
+	READ_AHEAD_KEY		  /* of a path: what it compares with, which a plan has in custom_exprs */
 };
 
 /* The running node. */

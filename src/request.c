@@ -167,8 +167,8 @@ add_unknown_time(RequestContext *context, const Condition *condition)
  */
 
 /*
- * Add criteria of the search filter: the column holds what the condition says, or lacks it.  Of a value that a row holds
- * several criteria say more than what it lacks, which PostgreSQL sees.
+ * Add criteria of the search filter: the column holds what the condition says, or lacks it.  Of a
+ * value that a row holds several criteria say more than what it lacks, which PostgreSQL sees.
  */
 static void
 add_criteria(RequestContext *context, const CrispFilter *filter, const Condition *condition)

@@ -29,7 +29,10 @@ static const CrispField state_fields[] = {
 	{NULL},
 };
 
-/* To unassign, a null for either of two members is sent by clients [seen]; which Crisp takes is open. */
+/*
+ * To unassign, a null for either of two members is sent by clients [seen]; which Crisp takes is
+ * open.
+ */
 static const CrispField routing_fields[] = {
 	{"assigned_user_id", "assigned.user_id", .null_path = "assigned"},
 	{NULL},

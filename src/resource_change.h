@@ -76,8 +76,8 @@ extern bool crisp_words_have(const char *const *words, const char *word);
 extern char *crisp_route_column(const char **place);
 
 /*
- * The columns that an INSERT (the fields of the insert and the columns of its route) or an UPDATE can write, as text
- * for messages; palloc'd.
+ * The columns that an INSERT (the fields of the insert and the columns of its route) or an UPDATE
+ * can write, as text for messages; palloc'd.
  */
 extern char *crisp_insert_columns(const CrispChanges *changes);
 extern char *crisp_update_columns(const CrispChanges *changes);
@@ -90,8 +90,8 @@ extern bool crisp_insert_takes(const CrispChanges *changes, const char *column);
 extern bool crisp_update_takes(const CrispChanges *changes, const char *column);
 
 /*
- * The statements that can write a column, as text: "INSERT, UPDATE"; NULL where none can.  changes may be NULL.  The
- * text is static.
+ * The statements that can write a column, as text: "INSERT, UPDATE"; NULL where none can.  changes
+ * may be NULL.  The text is static.
  */
 extern const char *crisp_written_by(const CrispChanges *changes, const char *column);
 

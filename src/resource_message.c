@@ -17,8 +17,8 @@
 /* One line a column. */
 /* clang-format off */
 /*
- * What content holds depends on the type.  Fingerprints are chosen by senders: of several messages of a
- * conversation that have the same, the route of one message shows one.
+ * What content holds depends on the type.  Fingerprints are chosen by senders: of several messages
+ * of a conversation that have the same, the route of one message shows one.
  */
 static const CrispColumn message_columns[] = {
 	{"session_id", CRISP_TEXT, "conversation that the message is part of, see conversations", CRISP_REQUIRED},

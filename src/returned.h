@@ -33,7 +33,8 @@ extern bool returned_wants_more(const Returned *returned, const BodyMember *know
 
 /*
  * Put what is known of a row into its slot: what Crisp says of it (row, may be NULL), else what it
- * was sent and has answered (known), else NULL.  Columns that nobody looks at, and generated ones, stay as they are.
+ * was sent and has answered (known), else NULL.  Columns that nobody looks at, and generated ones,
+ * stay as they are.
  */
 extern void returned_store(const Returned *returned, TupleTableSlot *slot, const BodyMember *known,
 						   int nknown, const JsonNode *row);

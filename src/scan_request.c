@@ -80,7 +80,8 @@ page_size(const CrispOptions *options, int64 rows)
 }
 
 /*
- * What joins tell of the rows, of a plan, without what the request's conditions ask for anyway; NULL for nothing.
+ * What joins tell of the rows, of a plan, without what the request's conditions ask for anyway;
+ * NULL for nothing.
  */
 static const char *
 link_of_plan(const CrispRequest *request, const ForeignScan *plan)
@@ -100,8 +101,8 @@ link_of_plan(const CrispRequest *request, const ForeignScan *plan)
 }
 
 /*
- * Whether an order that a scan for the first rows is to ask for comes from the other end, as far as is known: then
- * it has to read all of the list.
+ * Whether an order that a scan for the first rows is to ask for comes from the other end, as far as
+ * is known: then it has to read all of the list.
  */
 static bool
 is_reversed(const CrispOptions *options, const List *method)

@@ -49,7 +49,8 @@ scan_fetch_kept(CrispScan *scan, TupleTableSlot *slot)
 
 /*
  * How many of the rows that satisfy the conditions the statement may want; 0 for all.  A LIMIT says
- * that of one pass over the rows, and with other values of the conditions another pass wants others.
+ * that of one pass over the rows, and with other values of the conditions another pass wants
+ * others.
  */
 static int
 rows_wanted(const ForeignScanState *node)

@@ -25,7 +25,10 @@ extern const char *url_check_base(const char *text, bool *plain_remote);
 /* Whether a host, as libcurl gives it (IPv6 in brackets), can only be this machine. */
 extern bool url_host_is_loopback(const char *host);
 
-/* Whether a text can be a segment of a path: an empty one, and one or two dots, would lead elsewhere. */
+/*
+ * Whether a text can be a segment of a path: an empty one, and one or two dots, would lead
+ * elsewhere.
+ */
 extern bool url_can_be_segment(const char *text);
 
 /*

@@ -18,11 +18,10 @@
 typedef struct Walk Walk;
 
 /*
- * Begin to read what a request of request_create_child() asks for: the lists below the rows that its
- * arguments name, or its parent brings.  cache keeps answers for another walk, names get to know those of
- * the rows; both may be NULL.
- * The walk lives in a child of CurrentMemoryContext; request, cache and names must live as long.
- * Makes no request yet.
+ * Begin to read what a request of request_create_child() asks for: the lists below the rows that
+ * its arguments name, or its parent brings.  cache keeps answers for another walk, names get to
+ * know those of the rows; both may be NULL.  The walk lives in a child of CurrentMemoryContext;
+ * request, cache and names must live as long.  Makes no request yet.
  */
 extern Walk *walk_begin(const CrispRequest *request, AnswerCache *cache, Names *names);
 
