@@ -397,6 +397,9 @@ open_target(FunctionCallInfo fcinfo)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 						errmsg("table %s has no unique key any more by which rows are found",
 							   target->name)));
+	if (target->argument < 0 && !PG_ARGISNULL(EXCHANGE_PARENTS))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("parents were given, and no column that names them")));
 	return target;
 }
 
