@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
 
 #include "need.h"
 #include "readahead.h"
@@ -211,6 +212,38 @@ node_needs(const PlanState *node, const PlanState *child, double rows, bool agai
  *----------
  */
 
+/* Counting the scans of a common table expression. */
+typedef struct CteReaders
+{
+	const PlanState *cte;
+	int				 count;
+} CteReaders;
+
+static bool
+count_readers(PlanState *node, void *context)
+{
+	CteReaders *readers = context;
+
+	if (IsA(node, CteScanState) && ((CteScanState *) node)->cteplanstate == readers->cte)
+		readers->count++;
+	return planstate_tree_walker(node, count_readers, context);
+}
+
+/*
+ * Whether nobody else reads what a scan of a common table expression does: of several, it isn't
+ * known which one asks for a row.
+ */
+static bool
+reads_alone(const CteScanState *scan)
+{
+	CteReaders readers = {.cte = scan->cteplanstate};
+	const Run *run = find_run(&scan->ss.ps);
+
+	if (run != NULL)
+		(void) count_readers(run->query->planstate, &readers);
+	return readers.count == 1;
+}
+
 static double find_need(const PlanState *tree, const PlanState *node, double rows, bool again);
 
 /*
@@ -246,7 +279,7 @@ find_need(const PlanState *tree, const PlanState *node, double rows, bool again)
 
 	if (IsA(tree, CteScanState))
 		return find_below(tree, (PlanState **) &((const CteScanState *) tree)->cteplanstate, 1,
-						  node, rows, again);
+						  node, reads_alone((const CteScanState *) tree) ? rows : 1, again);
 	if (IsA(tree, AppendState))
 		return find_below(tree, ((const AppendState *) tree)->appendplans,
 						  ((const AppendState *) tree)->as_nplans, node, rows, again);

@@ -323,6 +323,11 @@ foreach my $exists ('EXISTS', 'NOT EXISTS')
 		  . "SELECT n FROM generate_series(1, 1) n WHERE $exists (SELECT FROM crisp.campaigns WHERE left(message, 0) || campaign_id = right(n::text, 0) || '$sixth')",
 		"$exists, which a row decides");
 }
+costs(
+	1 + 6,
+	'WITH c AS MATERIALIZED (SELECT message FROM crisp.campaigns) '
+	  . 'SELECT message FROM generate_series(1, 0), c UNION ALL (SELECT message FROM c LIMIT 6)',
+	'a common table expression, of which one reader is never run');
 $sandbox->control({ latency_ms => 20 });
 sql('SELECT message FROM crisp.campaigns');
 my ($most, %done) = (0);
