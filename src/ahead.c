@@ -23,6 +23,7 @@ struct Ahead
 	int					  id;
 	const CrispOptions	 *options;
 	AnswerCache			 *cache;
+	WholeList			 *whole_list;
 	MemoryContext		  context;
 	MemoryContextCallback callback;
 	bool				  is_tried; /* a request was made */
@@ -42,7 +43,8 @@ forget(void *arg)
 }
 
 Ahead *
-ahead_create(const CrispOptions *options, AnswerCache *cache, const EState *estate, int id)
+ahead_create(const CrispOptions *options, AnswerCache *cache, WholeList *whole_list,
+			 const EState *estate, int id)
 {
 	MemoryContext context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw ahead",
 												  ALLOCSET_SMALL_SIZES);
@@ -53,6 +55,7 @@ ahead_create(const CrispOptions *options, AnswerCache *cache, const EState *esta
 	ahead->id = id;
 	ahead->options = options;
 	ahead->cache = cache;
+	ahead->whole_list = whole_list;
 	ahead->context = context;
 	ahead->window = window_create(context, options);
 	MemoryContextSwitchTo(old_context);
@@ -107,7 +110,7 @@ drop_oldest(Ahead *ahead)
 	ApiAnswer	  answer;
 	bool		  found;
 
-	if (window_try_answer(ahead->window, &context, &answer, &found))
+	if (window_try_answer(ahead->window, API_OBJECT, &context, &answer, &found))
 	{
 		answer_cache_add(ahead->cache, *nth_target(ahead, 0), &answer, found);
 		MemoryContextDelete(context);
@@ -155,12 +158,14 @@ ahead_ask(Ahead *ahead, List *condition, Datum key)
 	if (request == NULL || request->lookup == NULL || list_length(request->keys) != 1)
 		return;
 	target = request_lookup_target(request, linitial(request->keys));
-	if (answer_cache_has(ahead->cache, target) || ahead_has(ahead, target))
+	if (answer_cache_has(ahead->cache, target) || ahead_has(ahead, target) ||
+		whole_list_has(ahead->whole_list, linitial(request->keys)))
 		return;
 	old_context = MemoryContextSwitchTo(ahead->context);
 	*nth_target(ahead, window_count(ahead->window)) = pstrdup(target);
 	window_start(ahead->window, target);
 	ahead->is_tried = true;
+	whole_list_note_asked(ahead->whole_list);
 	MemoryContextSwitchTo(old_context);
 }
 

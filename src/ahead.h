@@ -13,6 +13,7 @@
 #include "nodes/execnodes.h"
 
 #include "answercache.h"
+#include "whole_list.h"
 
 /*
  * Requests of a scan for what somebody else knows that it will look up next: who reads the outer
@@ -22,10 +23,10 @@ typedef struct Ahead Ahead;
 
 /*
  * Without requests, in a child of the statement's memory.  options must hold credentials and live
- * as long, as must cache.  Others find it by the statement and the scan's id in its plan.
+ * as long, as must cache and whole_list, which says what needn't be asked for.  Others find it by the statement and the scan's id in its plan.
  */
-extern Ahead *ahead_create(const CrispOptions *options, AnswerCache *cache, const EState *estate,
-						   int id);
+extern Ahead *ahead_create(const CrispOptions *options, AnswerCache *cache, WholeList *whole_list,
+						   const EState *estate, int id);
 
 /* What the scan with that id has; NULL when there is none. */
 extern Ahead *ahead_find(const EState *estate, int id);

@@ -20,6 +20,15 @@
 #include "estimate.h"
 
 /*
+ * The number of the list's rows is -1 where it was never looked for.
+ */
+bool
+estimate_is_known(const RelOptInfo *rel)
+{
+	return rel->tuples >= 0;
+}
+
+/*
  * Whether a value is known to be, or not to be, a filter's constant; a value that isn't known
  * is taken for another one.
  */
@@ -101,8 +110,7 @@ void
 estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 			  const Conditions *conditions)
 {
-	/* -1 says that nobody has counted the list's rows. */
-	bool has_statistics = rel->tuples >= 0;
+	bool has_statistics = estimate_is_known(rel);
 
 	if (!has_statistics)
 		rel->tuples = options->resource->typical_rows;

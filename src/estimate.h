@@ -14,6 +14,9 @@
 
 #include "condition.h"
 
+/* Whether the planner knows by statistics how many rows a list has: rel->tuples. */
+extern bool estimate_is_known(const RelOptInfo *rel);
+
 /*
  * Set the sizes of the base relation rel: from statistics where ANALYZE was
  * run, from what is usual otherwise.

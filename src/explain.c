@@ -29,6 +29,7 @@
 #include "modify_plan.h"
 #include "order.h"
 #include "plan.h"
+#include "rescan.h"
 #include "scan.h"
 #include "timerange.h"
 
@@ -180,6 +181,51 @@ explain_details(ForeignScanState *node, ExplainState *es)
 }
 
 /*
+ * The requests that the planner reckons with: of a scan that is run for each row of another, of one run, and in all.
+ */
+static void
+explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainState *es)
+{
+	const Plan *plan = node->ss.ps.plan;
+	List	   *method = list_nth(((const ForeignScan *) plan)->fdw_private, SCAN_PRIVATE_METHOD);
+	int			requests = request ? list_nth_int(method, METHOD_REQUESTS) : 0;
+	int			list_requests = list_nth_int(method, METHOD_LIST_REQUESTS);
+	double		all = requests * rescan_expected(es->pstmt, plan);
+
+	/* See whole_list.c. */
+	if (request != NULL && request->lookup != NULL && request->lookup->is_listed &&
+		list_requests > 0)
+		all = Min(all, 2.0 * list_requests);
+	if (es->format == EXPLAIN_FORMAT_TEXT && all > requests)
+		ExplainPropertyText("Expected Requests", psprintf("%d a loop, %.0f in all", requests, all),
+							es);
+	else
+		ExplainPropertyInteger("Expected Requests", NULL, requests, es);
+	if (es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyFloat("Expected Requests In All", NULL, Max(all, requests), 0, es);
+}
+
+/*
+ * How keys were found.
+ */
+static void
+explain_whole_list(const WholeListCounts *counts, ExplainState *es)
+{
+	if (es->format == EXPLAIN_FORMAT_TEXT && counts->is_read)
+		ExplainPropertyText("Keys Looked Up",
+							psprintf(INT64_FORMAT ", From The Whole List: " INT64_FORMAT,
+									 counts->lookups, counts->served),
+							es);
+	if (es->format == EXPLAIN_FORMAT_TEXT && counts->probes > 0)
+		ExplainPropertyInteger("Requests For The List's Length", NULL, counts->probes, es);
+	if (es->format == EXPLAIN_FORMAT_TEXT)
+		return;
+	ExplainPropertyInteger("Keys Looked Up", NULL, counts->lookups, es);
+	ExplainPropertyInteger("Keys From The Whole List", NULL, counts->served, es);
+	ExplainPropertyInteger("Requests For The List's Length", NULL, counts->probes, es);
+}
+
+/*
  * With ANALYZE: what the scan has cost.
  */
 static void
@@ -194,6 +240,7 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 	ExplainPropertyInteger("Pages", NULL, counts->pager.pages, es);
 	ExplainPropertyInteger("Rows Received", NULL, counts->pager.rows, es);
 	ExplainPropertyInteger("Doubles Dropped", NULL, counts->pager.doubles, es);
+	explain_whole_list(&counts->whole_list, es);
 	if (counts->pager.parents > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyInteger("Lists", NULL, counts->pager.parents, es);
 	if (es->timing)
@@ -232,8 +279,7 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 	if (es->verbose)
 		explain_conditions(node, deparse_context, es);
 	if (es->costs)
-		ExplainPropertyInteger("Expected Requests", NULL,
-							   request ? list_nth_int(method, METHOD_REQUESTS) : 0, es);
+		explain_expected(node, request, es);
 	if (es->analyze)
 	{
 		ScanCounts counts = crisp_scan_counts(node);

@@ -31,11 +31,12 @@
  */
 #define MIN_PREFETCH_TO_ASK 3
 
-/* A list that was read to its end. */
+/* A list that was read to its end, or beyond a page. */
 typedef struct SeenList
 {
 	dlist_node node;
-	int		   pages;
+	int		   pages; /* of it; if not ended, that there are at least */
+	bool	   ended;
 	char	   name[FLEXIBLE_ARRAY_MEMBER];
 } SeenList;
 
@@ -87,14 +88,11 @@ find_list(const char *name)
 Extent *
 extent_begin(const CrispRequest *request)
 {
-	Extent		   *extent = palloc0(sizeof(Extent));
-	char		   *name = list_name(request);
-	const SeenList *list = find_list(name);
+	Extent *extent = palloc0(sizeof(Extent));
+	int		pages = extent_recall(request, &extent->known);
 
-	pfree(name);
 	extent->request = request;
-	extent->known = list != NULL;
-	extent->pages = list ? list->pages : request->pages_expected;
+	extent->pages = extent->known ? pages : request->pages_expected;
 	return extent;
 }
 
@@ -163,9 +161,9 @@ extent_exceed(Extent *extent, int pages)
 }
 
 void
-extent_end(Extent *extent, int pages)
+extent_remember(const CrispRequest *request, int pages, bool ended)
 {
-	char	 *name = list_name(extent->request);
+	char	 *name = list_name(request);
 	SeenList *list = find_list(name);
 
 	if (list != NULL)
@@ -183,6 +181,24 @@ extent_end(Extent *extent, int pages)
 			nseen_lists++;
 	}
 	list->pages = pages;
+	list->ended = ended;
 	dlist_push_tail(&seen_lists, &list->node);
 	pfree(name);
+}
+
+int
+extent_recall(const CrispRequest *request, bool *ended)
+{
+	char		   *name = list_name(request);
+	const SeenList *list = find_list(name);
+
+	pfree(name);
+	*ended = list != NULL && list->ended;
+	return list ? list->pages : 0;
+}
+
+void
+extent_end(Extent *extent, int pages)
+{
+	extent_remember(extent->request, pages, true);
 }

@@ -43,4 +43,13 @@ extern void extent_exceed(Extent *extent, int pages);
 /* The list ended with that page: remember it for the session. */
 extern void extent_end(Extent *extent, int pages);
 
+/*
+ * Remember for the session that a request's list has so many pages; or that many at least, if it hasn't ended
+ * with the last of them.
+ */
+extern void extent_remember(const CrispRequest *request, int pages, bool ended);
+
+/* What the session remembers of that; 0 for nothing. */
+extern int extent_recall(const CrispRequest *request, bool *ended);
+
 #endif /* CRISP_EXTENT_H */

@@ -21,6 +21,7 @@ struct Lookup
 	const CrispRequest *request;
 	AnswerCache		   *cache;
 	Ahead			   *ahead;
+	WholeList		   *whole_list;
 	MemoryContext		context;  /* of the lookup */
 	Window			   *window;	  /* the keys that are under way */
 	bool			   *is_asked; /* for each key before next_ask: it was asked for, not cached */
@@ -31,7 +32,8 @@ struct Lookup
 };
 
 Lookup *
-lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache, Ahead *ahead)
+lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache, Ahead *ahead,
+			 WholeList *whole_list)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw lookup", ALLOCSET_SMALL_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
@@ -41,6 +43,7 @@ lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cac
 	lookup->request = request;
 	lookup->cache = cache;
 	lookup->ahead = ahead;
+	lookup->whole_list = whole_list;
 	lookup->context = context;
 	lookup->window = window_create(context, request->options);
 	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
@@ -72,12 +75,17 @@ ask_ahead(Lookup *lookup)
 	window_open(lookup->window);
 	while (lookup->next_ask < list_length(request->keys) && window_has_room(lookup->window))
 	{
-		char *target = request_lookup_target(request, list_nth(request->keys, lookup->next_ask));
-		bool  is_asked = !answer_cache_has(lookup->cache, target) && !is_ahead(lookup, target);
+		const char *key = list_nth(request->keys, lookup->next_ask);
+		char	   *target = request_lookup_target(request, key);
+		bool is_asked = !answer_cache_has(lookup->cache, target) && !is_ahead(lookup, target) &&
+						!whole_list_has(lookup->whole_list, key);
 
 		lookup->is_asked[lookup->next_ask++] = is_asked;
 		if (is_asked)
+		{
 			window_start(lookup->window, target);
+			whole_list_note_asked(lookup->whole_list);
+		}
 		pfree(target);
 	}
 }
@@ -94,6 +102,7 @@ take_answer(Lookup *lookup, const char *target)
 	(void) window_receive(lookup->window);
 	lookup->row_context = window_answer(lookup->window, API_OBJECT, API_KEY_GIVEN, &answer, &found);
 	answer_cache_add(lookup->cache, target, &answer, found);
+	whole_list_note_answer(lookup->whole_list, found);
 	return answer.data;
 }
 
@@ -101,7 +110,7 @@ take_answer(Lookup *lookup, const char *target)
  * The row for a key that was asked for earlier; NULL when there is none.
  */
 static const JsonNode *
-take_earlier(Lookup *lookup, const char *target)
+take_earlier(Lookup *lookup, const char *key, const char *target)
 {
 	ApiAnswer answer = {0};
 	bool	  found;
@@ -109,10 +118,13 @@ take_earlier(Lookup *lookup, const char *target)
 	if (is_ahead(lookup, target))
 	{
 		lookup->row_context = ahead_take(lookup->ahead, target, &answer, &found);
+		whole_list_note_answer(lookup->whole_list, found);
 		return answer.data;
 	}
 	lookup->row_context = AllocSetContextCreate(lookup->context, "crisp_fdw row",
 												ALLOCSET_DEFAULT_SIZES);
+	if (!answer_cache_has(lookup->cache, target))
+		return whole_list_get(lookup->whole_list, key, lookup->row_context);
 	(void) answer_cache_get(lookup->cache, target, lookup->row_context, &answer);
 	return answer.data;
 }
@@ -148,12 +160,16 @@ lookup_next(Lookup *lookup)
 		const char *key = list_nth(request->keys, index);
 		char	   *target = request_lookup_target(request, key);
 
+		if (lookup->next_ask < list_length(request->keys))
+			whole_list_consider(lookup->whole_list, request,
+								list_length(request->keys) - lookup->next_ask);
 		ask_ahead(lookup);
 		if (lookup->row_context != NULL)
 			MemoryContextDelete(lookup->row_context);
 		lookup->row_context = NULL;
 		lookup->next_key++;
-		row = lookup->is_asked[index] ? take_answer(lookup, target) : take_earlier(lookup, target);
+		row = lookup->is_asked[index] ? take_answer(lookup, target)
+									  : take_earlier(lookup, key, target);
 		pfree(target);
 		if (row != NULL && (!has_key(lookup, row, key) || !inbox_admits(request, row)))
 			row = NULL;

@@ -106,6 +106,8 @@ crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 					  list_length(baserel->baserestrictinfo);
 	baserel->fdw_private = plan;
 
+	if (estimate_is_known(baserel))
+		plan->list_requests = list_requests(plan->options, baserel->tuples);
 	estimate_size(root, baserel, plan->options, plan->conditions);
 
 	plan->received = estimate_list_rows(root, baserel, plan->options, plan->conditions);
@@ -157,6 +159,7 @@ plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 
 	draft->method[METHOD_REQUESTS] = (int) Min(
 		draft->method[METHOD_KIND] == SCAN_NEWEST ? draft->first : draft->requests, INT_MAX);
+	draft->method[METHOD_LIST_REQUESTS] = (int) Min(plan->list_requests, INT_MAX / 4);
 	draft->method[METHOD_ID] = last_id = (last_id + 1) & PG_INT32_MAX;
 	for (int i = 0; i < METHOD_FIELDS; i++)
 		fdw_private = lappend_int(fdw_private, draft->method[i]);

@@ -168,6 +168,20 @@ crisp_resource_list_has(const CrispResource *resource, const char *path)
 	return false;
 }
 
+bool
+crisp_resource_knows(const CrispResource *resource, const char *path)
+{
+	for (int i = 0; i < resource->ncolumns; i++)
+	{
+		const char *column = resource->columns[i].path;
+		size_t		length = strlen(column);
+
+		if (strncmp(column, path, length) == 0 && strchr(".[", path[length]) != NULL)
+			return true;
+	}
+	return crisp_resource_list_has(resource, path);
+}
+
 const CrispLookup *
 crisp_resource_lookup(const CrispResource *resource, const char *path)
 {

@@ -93,6 +93,7 @@ typedef struct CrispLookup
 	const char *path;
 	const char *route;
 	const char *key_holds; /* text that every key holds that the route understands; or NULL */
+	bool		is_listed; /* one row at most has the value, and in the list it's the same object */
 } CrispLookup;
 
 /*
@@ -331,5 +332,8 @@ extern const char *crisp_resource_detail_route(const CrispResource *resource, co
  * where it's a list that lacks other things.  What the catalog doesn't know, they may lack.
  */
 extern bool crisp_resource_list_has(const CrispResource *resource, const char *path);
+
+/* Whether the catalog has a column at a JSON path, or above or below it. */
+extern bool crisp_resource_knows(const CrispResource *resource, const char *path);
 
 #endif /* CRISP_RESOURCE_H */

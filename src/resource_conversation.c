@@ -122,7 +122,7 @@ static const CrispSearchFilter conversation_search_filter = {
 };
 
 static const CrispLookup conversation_lookups[] = {
-	{"session_id", "website/{website_id}/conversation/{key}"},
+	{"session_id", "website/{website_id}/conversation/{key}", .is_listed = true},
 	{NULL},
 };
 

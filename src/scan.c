@@ -59,6 +59,35 @@ begin_details(ForeignScanState *node, List *columns)
 									   store_row, scan->store != NULL);
 }
 
+/*
+ * The list that is to serve lookups, once it's worth it; NULL where rows of the list may lack a column that is used.
+ */
+static WholeList *
+make_whole_list(const ForeignScanState *node, int eflags)
+{
+	const CrispScan	  *scan = node->fdw_state;
+	const ForeignScan *plan = (const ForeignScan *) node->ss.ps.plan;
+	Oid				   relid = RelationGetRelid(node->ss.ss_currentRelation);
+	const PlannedStmt *statement = node->ss.ps.state->es_plannedstmt;
+	ListCell		  *lc;
+
+	foreach(lc, (List *) list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS))
+	{
+		AttrNumber	attnum = (AttrNumber) lfirst_int(lc);
+		const char *path = option_json_path(scan->options, relid, attnum,
+											get_attname(relid, attnum, false));
+
+		if (path == NULL || !crisp_resource_knows(scan->options->resource, path))
+			return NULL;
+	}
+	return whole_list_create(
+		node->ss.ps.state->es_query_cxt, scan->options,
+		(WholeListPlan){.pages = scan_method(scan, METHOD_LIST_REQUESTS),
+						.lookups = rescan_expected(statement, &plan->scan.plan) *
+								   scan_method(scan, METHOD_REQUESTS),
+						.repeats = rescan_is_possible(node, eflags)});
+}
+
 void
 crisp_begin_scan(ForeignScanState *node, int eflags)
 {
@@ -93,7 +122,8 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	if (scan_method(scan, METHOD_KIND) == SCAN_LOOKUP)
 	{
 		scan->cache = answer_cache_create(context, (Size) work_mem * 1024);
-		scan->ahead = ahead_create(scan->options, scan->cache, node->ss.ps.state,
+		scan->whole_list = make_whole_list(node, eflags);
+		scan->ahead = ahead_create(scan->options, scan->cache, scan->whole_list, node->ss.ps.state,
 								   scan_method(scan, METHOD_ID));
 	}
 	if (rescan_is_possible(node, eflags))
@@ -225,7 +255,8 @@ scan_start(ForeignScanState *node)
 			scan_begin_newest(node, true);
 	}
 	else if (request->lookup != NULL)
-		scan->lookup = lookup_begin(scan->request_context, request, scan->cache, scan->ahead);
+		scan->lookup = lookup_begin(scan->request_context, request, scan->cache, scan->ahead,
+									scan->whole_list);
 	else if (scan->whole != NULL)
 		read_whole(node);
 	else
@@ -246,10 +277,10 @@ scan_start(ForeignScanState *node)
 }
 
 /*
- * What all lists of the scan have brought.
+ * What all lists of the scan have brought, without that which serves lookups.
  */
-PagerCounts
-scan_sum_counts(const CrispScan *scan)
+static PagerCounts
+sum_counts(const CrispScan *scan)
 {
 	PagerCounts sum = scan->pager_counts;
 
@@ -260,13 +291,26 @@ scan_sum_counts(const CrispScan *scan)
 	return sum;
 }
 
+PagerCounts
+scan_sum_counts(const CrispScan *scan)
+{
+	PagerCounts		sum = sum_counts(scan);
+	WholeListCounts whole = whole_list_counts(scan->whole_list);
+
+	/* Rows that are served from that list came with its pages. */
+	sum.pages += whole.pages;
+	sum.rows += whole.rows - whole.served;
+	sum.past_end += whole.past_end;
+	return sum;
+}
+
 /*
  * Forget the request that is running, and all that it fetched.
  */
 static void
 drop_request(CrispScan *scan)
 {
-	scan->pager_counts = scan_sum_counts(scan);
+	scan->pager_counts = sum_counts(scan);
 	if (scan->newest != NULL)
 		newest_end(scan->newest);
 	if (scan->details != NULL)
@@ -534,6 +578,8 @@ crisp_end_scan(ForeignScanState *node)
 	drop_request(scan);
 	if (scan->ahead != NULL)
 		ahead_end(scan->ahead);
+	whole_list_end(scan->whole_list);
+	scan->whole_list = NULL;
 	if (scan->store != NULL)
 		row_store_end(scan->store);
 	if (scan->whole != NULL)
@@ -547,7 +593,9 @@ ScanCounts
 crisp_scan_counts(ForeignScanState *node)
 {
 	const CrispScan *scan = node->fdw_state;
-	ScanCounts		 counts = {.api = *scan->options->counts, .pager = scan_sum_counts(scan)};
+	ScanCounts		 counts = {.api = *scan->options->counts,
+							   .pager = scan_sum_counts(scan),
+							   .whole_list = whole_list_counts(scan->whole_list)};
 
 	return counts;
 }

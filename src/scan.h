@@ -14,6 +14,7 @@
 
 #include "pager.h"
 #include "request.h"
+#include "whole_list.h"
 
 /*
  * Executor callbacks of the FdwRoutine.  The first request is made by the
@@ -64,8 +65,9 @@ extern void crisp_scan_look_ahead(ForeignScanState *node,
 /* What a scan has done so far, over all its rescans. */
 typedef struct ScanCounts
 {
-	ApiCounts	api;
-	PagerCounts pager;
+	ApiCounts		api;
+	PagerCounts		pager;
+	WholeListCounts whole_list; /* of lookups */
 } ScanCounts;
 
 extern ScanCounts crisp_scan_counts(ForeignScanState *node);

@@ -23,6 +23,7 @@
 #include "row_store.h"
 #include "scan.h"
 #include "walk.h"
+#include "whole_list.h"
 
 /* A running scan, in ForeignScanState.fdw_state; lives in the query's memory. */
 typedef struct CrispScan
@@ -56,6 +57,7 @@ typedef struct CrispScan
 
 	Ahead		*ahead;		   /* lookups that somebody else has begun; NULL without lookups */
 	AnswerCache *cache;		   /* of all lookups and walks of the scan; NULL for a list */
+	WholeList	*whole_list;   /* serves lookups that have cost as much; NULL without any */
 	PagerCounts	 pager_counts; /* of earlier requests */
 
 	/*

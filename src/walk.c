@@ -76,7 +76,7 @@ walk_begin(const CrispRequest *request, AnswerCache *cache, Names *names)
 	{
 		if (cache == NULL)
 			cache = answer_cache_create(context, 0);
-		walk->lookup = lookup_begin(context, parent, cache, NULL);
+		walk->lookup = lookup_begin(context, parent, cache, NULL, NULL);
 	}
 	else if (parent != NULL)
 		walk->list = list_reader_begin(parent);

@@ -188,7 +188,8 @@ window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer, boo
 }
 
 bool
-window_try_answer(Window *window, MemoryContext *context, ApiAnswer *answer, bool *found)
+window_try_answer(Window *window, ApiData wanted, MemoryContext *context, ApiAnswer *answer,
+				  bool *found)
 {
 	Flight		  flight = window->flights[window->oldest];
 	MemoryContext old_context;
@@ -204,7 +205,7 @@ window_try_answer(Window *window, MemoryContext *context, ApiAnswer *answer, boo
 	if (api_is_settled(flight.call))
 	{
 		old_context = MemoryContextSwitchTo(flight.context);
-		*found = api_try_finish(flight.call, API_OBJECT, answer, &failure);
+		*found = api_try_finish(flight.call, wanted, answer, &failure);
 		MemoryContextSwitchTo(old_context);
 		is_known = *found || failure.absent;
 	}
@@ -216,6 +217,15 @@ window_try_answer(Window *window, MemoryContext *context, ApiAnswer *answer, boo
 	MemoryContextSetParent(flight.context, CurrentMemoryContext);
 	*context = flight.context;
 	return true;
+}
+
+bool
+window_wait_answer(Window *window, ApiData wanted, MemoryContext *context, ApiAnswer *answer,
+				   bool *found)
+{
+	Assert(window->count > 0);
+	api_wait(window->flights[window->oldest].call);
+	return window_try_answer(window, wanted, context, answer, found);
 }
 
 int

@@ -87,8 +87,12 @@ extern MemoryContext window_answer(Window *window, ApiData wanted, ApiKey key, A
  * whether there is an answer, otherwise as window_answer() for a lookup by a key; *context is
  * NULL when there isn't.
  */
-extern bool window_try_answer(Window *window, MemoryContext *context, ApiAnswer *answer,
-							  bool *found);
+extern bool window_try_answer(Window *window, ApiData wanted, MemoryContext *context,
+							  ApiAnswer *answer, bool *found);
+
+/* The same after waiting for it.  Raises what api_wait() raises. */
+extern bool window_wait_answer(Window *window, ApiData wanted, MemoryContext *context,
+							   ApiAnswer *answer, bool *found);
 
 /* Abort all requests that are under way; returns how many there were. */
 extern int window_drop(Window *window);
