@@ -210,6 +210,8 @@ find_cost(WholeList *list, double left)
 	if (list->counts.lookups < list->probe || api_max_requests > 0 || left <= list->probe ||
 		(expected > 0 && expected <= list->probe) || list->probe > PG_INT32_MAX / 4)
 		return;
+	while (list->probe <= list->counts.lookups / 2)
+		list->probe *= 2;
 	context = AllocSetContextCreate(list->context, "crisp_fdw probe", ALLOCSET_DEFAULT_SIZES);
 	old_context = MemoryContextSwitchTo(context);
 	if (list->counted || list->options->resource->count == NULL || !ask_count(list))

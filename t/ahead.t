@@ -10,7 +10,7 @@ use CrispSession;
 use JSON::PP;
 use Test::More;
 
-my $sandbox = CrispSandbox->start(conversations => 120, people => 30, campaigns => 40);
+my $sandbox = CrispSandbox->start(conversations => 2000, people => 30, campaigns => 40);
 my $node    = start_node();
 
 connect_crisp($node, $sandbox, options => "per_page '20', prefetch '8', max_retries '0'");
