@@ -85,16 +85,17 @@ foreach my $mode ('fast', 'exact')
 		cmp_ok($requests, '<=', 32 + $pages + $unlisted + @absent + 1 + 2, "... requests ($lookups lookups, $list pages)");
 	}
 	foreach my $case (
-		[ 'semi join', 'SELECT count(*) FROM k WHERE EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.key)', $found ],
+		[ 'semi join', 'SELECT count(*) FROM k WHERE EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.key)', $found, scalar(grep { defined && $listed{$_} } @all) ],
 		[ 'anti join', 'SELECT count(*) FROM k WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.key)', @all - $found ],
 		[ 'IN (SELECT …)', 'SELECT count(*) FROM crisp.conversations WHERE session_id IN (SELECT key FROM k)', scalar(@keys) ],
 		[ 'another condition', "SELECT count(*) FROM k JOIN crisp.conversations c ON c.session_id = k.key AND c.state = 'resolved'", $resolved ],
 		[ '= ANY', 'SELECT count(*) FROM crisp.conversations WHERE session_id = ANY (ARRAY (SELECT key FROM k))', scalar(@keys) ])
 	{
-		my ($name, $statement, $expected) = @{$case};
+		my ($name, $statement, $expected, $by_list) = @{$case};
 		my ($printed, $lookups, $list, $requests) = fresh($statement, "SET crisp_fdw.scan_mode = '$mode'");
 
-		is($printed, $expected, "$name, $mode: rows");
+		# The planner may have taken the list to begin with.
+		is($printed, !$lookups && $by_list ? $by_list : $expected, "$name, $mode: rows");
 		cmp_ok($requests, '<=', 32 + $pages + $unlisted + @absent + 1 + 2, "... requests ($lookups lookups, $list pages)");
 	}
 }
