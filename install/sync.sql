@@ -9,7 +9,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE NOTICE 'what has changed in "%" takes more than % requests', work.list, work.last_request - work.first_request
+    RAISE NOTICE 'what has changed in "%" takes more than % requests', @extschema@.crisp_sync_name(work.list), work.last_request - work.first_request
         USING DETAIL = 'The next calls read all of it again, part by part.', HINT = 'Raise max_requests to read changes alone.';
     UPDATE @extschema@.crisp_sync_my_job j
     SET wanted = '{(,)}', covered = '{}', watermark = NULL, due = NULL, pass_condition = 'all', pass_reference = NULL, pass_rows = 0
@@ -359,7 +359,7 @@ BEGIN
         END IF;
         work.phase := 'exhausted';
     ELSIF failure.code = 'CS003' AND NOT work.by_date THEN
-        RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', work.list
+        RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', @extschema@.crisp_sync_name(work.list)
             USING DETAIL = 'It is read by spans of time instead, which takes more requests.',
                 HINT = 'What was read in that order before is read again.';
         work.by_date := true;
@@ -391,7 +391,7 @@ BEGIN
         SELECT upper(g.range) INTO reached
         FROM @extschema@.crisp_sync_job j, unnest(j.wanted - j.covered) g (range) WHERE j.job_id = work.job_id ORDER BY g.range DESC LIMIT 1;
         IF reached IS NOT NULL THEN
-            RAISE NOTICE '"%": back to %; rows: %; requests: %', work.source, reached, work.fetched,
+            RAISE NOTICE '"%": back to %; rows: %; requests: %', @extschema@.crisp_sync_name(work.source), reached, work.fetched,
                 @extschema@.crisp_sync_requests() - work.first_request;
         END IF;
     END IF;
@@ -421,11 +421,12 @@ BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id;
     IF @extschema@.crisp_sync_is_stalled(work, job) THEN
         UPDATE @extschema@.crisp_sync_my_job j SET stalled = true WHERE j.job_id = work.job_id;
-        RAISE WARNING 'the sync of "%" into "%" gets no further with a limit of %', work.source, work.target,
+        RAISE WARNING 'the sync of "%" into "%" gets no further with a limit of %', @extschema@.crisp_sync_name(work.source),
+            @extschema@.crisp_sync_name(work.target),
             work.last_request - work.first_request
             USING DETAIL = 'What comes next takes more requests.', HINT = 'Raise max_requests.';
     END IF;
-    RAISE NOTICE '"%": rows fetched: %, new: %, changed: %, gone: %; requests: %', work.source, work.fetched, work.inserted,
+    RAISE NOTICE '"%": rows fetched: %, new: %, changed: %, gone: %; requests: %', @extschema@.crisp_sync_name(work.source), work.fetched, work.inserted,
         work.updated, work.deleted,
         @extschema@.crisp_sync_requests() - work.first_request || CASE WHEN work.phase = 'end' THEN '' ELSE '; the rest next time' END;
 END
@@ -466,7 +467,8 @@ BEGIN
     PERFORM @extschema@.crisp_sync_check_call(mode, condition, reference, max_requests, overlap, deleted, daily_quota);
     work := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field, condition, reference, overlap, deleted, parent);
     IF NOT @extschema@.crisp_sync_lock(work.source, work.target) THEN
-        RAISE NOTICE 'the sync of "%" into "%" is running already, in process %', work.source, work.target,
+        RAISE NOTICE 'the sync of "%" into "%" is running already, in process %', @extschema@.crisp_sync_name(work.source),
+            @extschema@.crisp_sync_name(work.target),
             @extschema@.crisp_sync_pid(work.source, work.target);
         COMMIT;     -- of settings, too
         RETURN;
@@ -520,7 +522,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT @extschema@.crisp_sync_lock_briefly(source, target) THEN
-        RAISE EXCEPTION 'the sync of "%" into "%" is running, in process %', source, target, @extschema@.crisp_sync_pid(source, target)
+        RAISE EXCEPTION 'the sync of "%" into "%" is running, in process %', @extschema@.crisp_sync_name(source),
+            @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_pid(source, target)
             USING ERRCODE = 'object_in_use';
     END IF;
     IF whole THEN
@@ -531,7 +534,7 @@ BEGIN
         WHERE j.source = crisp_sync_forget.source AND j.target = crisp_sync_forget.target;
     END IF;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no sync of "%" into "%"', source, target USING ERRCODE = 'undefined_object';
+        RAISE EXCEPTION 'there is no sync of "%" into "%"', @extschema@.crisp_sync_name(source), @extschema@.crisp_sync_name(target) USING ERRCODE = 'undefined_object';
     END IF;
 END
 $$;

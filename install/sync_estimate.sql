@@ -76,7 +76,7 @@ BEGIN
         PERFORM @extschema@.crisp_sync_expect(work, job);
     EXCEPTION WHEN OTHERS THEN
         -- Rows matter more than a guess of how many are left.
-        RAISE DEBUG 'no estimate of what is left of "%": %', work.list, SQLERRM;
+        RAISE DEBUG 'no estimate of what is left of "%": %', @extschema@.crisp_sync_name(work.list), SQLERRM;
     END;
     work.probes := 0;
     PERFORM @extschema@.crisp_sync_note_run(work, NULL);

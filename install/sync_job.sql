@@ -14,7 +14,8 @@ BEGIN
     work.updated := work.updated + coalesce(batch.updated, 0);
     work.deleted := work.deleted + coalesce(batch.deleted, 0);
     IF batch.keyless > (SELECT j.told_keyless FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id) THEN
-        RAISE WARNING '% of "%" % its key, and % left out', CASE batch.keyless WHEN 1 THEN '1 row' ELSE batch.keyless || ' rows' END, work.source,
+        RAISE WARNING '% of "%" % its key, and % left out', CASE batch.keyless WHEN 1 THEN '1 row' ELSE batch.keyless || ' rows' END,
+            @extschema@.crisp_sync_name(work.source),
             CASE batch.keyless WHEN 1 THEN 'lacks' ELSE 'lack' END,
             CASE batch.keyless WHEN 1 THEN 'was' ELSE 'were' END;
     END IF;
@@ -124,14 +125,15 @@ BEGIN
         VALUES (work.source, work.target, crisp_sync_find_job.resource)
         RETURNING * INTO job;
     ELSIF job.sync_field <> field THEN
-        RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', work.source, work.target, job.sync_field, field
+        RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', @extschema@.crisp_sync_name(work.source),
+            @extschema@.crisp_sync_name(work.target), job.sync_field, field
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = format('SELECT crisp_sync_reset(%L, %L) forgets that, and the next run fetches all again.', work.source, work.target);
     ELSIF @extschema@.crisp_sync_lost(work.target, work.keys, job.witnesses) THEN
         IF @extschema@.crisp_sync_is_empty(work.target) THEN
-            RAISE NOTICE 'table "%" is empty, so all is fetched again', work.target;
+            RAISE NOTICE 'table "%" is empty, so all is fetched again', @extschema@.crisp_sync_name(work.target);
         ELSE
-            RAISE NOTICE 'rows of "%" are gone from "%", so all is fetched again', work.source, work.target;
+            RAISE NOTICE 'rows of "%" are gone from "%", so all is fetched again', @extschema@.crisp_sync_name(work.source), @extschema@.crisp_sync_name(work.target);
         END IF;
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
@@ -179,9 +181,10 @@ BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
     IF NOT FOUND THEN
         PERFORM @extschema@.crisp_sync_check_target(work.target);
-        RAISE EXCEPTION 'the sync of "%" into "%" was dropped while it ran', work.source, work.target USING ERRCODE = 'undefined_object';
+        RAISE EXCEPTION 'the sync of "%" into "%" was dropped while it ran', @extschema@.crisp_sync_name(work.source),
+            @extschema@.crisp_sync_name(work.target) USING ERRCODE = 'undefined_object';
     ELSIF @extschema@.crisp_sync_lost(work.target, work.keys, job.witnesses) THEN
-        RAISE EXCEPTION 'table "%" was emptied while it was filled', work.target
+        RAISE EXCEPTION 'table "%" was emptied while it was filled', @extschema@.crisp_sync_name(work.target)
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
     END IF;
     RETURN job;
@@ -387,7 +390,7 @@ BEGIN
     IF work.missing <@ told THEN
         RETURN;
     END IF;
-    RAISE NOTICE 'table "%" has no column for %', work.target,
+    RAISE NOTICE 'table "%" has no column for %', @extschema@.crisp_sync_name(work.target),
         @extschema@.crisp_sync_list(work.missing[1:CASE WHEN number > most THEN most - 2 ELSE most END])
         || CASE WHEN number > most THEN format(', and %s more', number - most + 2) ELSE '' END
         USING DETAIL = 'What these columns of the source hold is not copied.',

@@ -134,7 +134,7 @@ BEGIN
     ELSIF NOT has_times THEN
         RETURN NULL;
     END IF;
-    RAISE EXCEPTION 'sync_field "%" is not a column of "%" that holds a time', field, list
+    RAISE EXCEPTION 'sync_field "%" is not a column of "%" that holds a time', field, @extschema@.crisp_sync_name(list)
         USING ERRCODE = 'undefined_column',
             HINT = format('Columns that do: %s', coalesce(@extschema@.crisp_sync_list(candidates), 'none'));
 END
@@ -207,12 +207,12 @@ BEGIN
         work.list := @extschema@.crisp_sync_find_parent(work.source, parent_resource, parent);
         catalog := @extschema@.crisp_sync_source(work.list);
         IF catalog.resource <> parent_resource THEN
-            RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', work.source, parent_resource, catalog.resource
+            RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', @extschema@.crisp_sync_name(work.source), parent_resource, catalog.resource
                 USING ERRCODE = 'wrong_object_type';
         END IF;
         work.list_key := catalog.keys[1];
         IF work.list_key IS NULL THEN
-            RAISE EXCEPTION 'table "%" lacks its key', work.list USING ERRCODE = 'undefined_column';
+            RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'undefined_column';
         END IF;
     ELSIF parent IS NOT NULL THEN
         RAISE EXCEPTION '% have no parent', resource
@@ -271,7 +271,7 @@ BEGIN
     IF cardinality(found) = 1 THEN
         RETURN found[1];
     END IF;
-    RAISE EXCEPTION 'cannot tell the table of % that belongs to "%"', parent_resource, source
+    RAISE EXCEPTION 'cannot tell the table of % that belongs to "%"', parent_resource, @extschema@.crisp_sync_name(source)
         USING ERRCODE = 'undefined_table',
             DETAIL = format('On its server, in its schema, for its website and inbox, there are %s of them.', cardinality(found)),
             HINT = 'Name it: parent => ''schema.table''';
@@ -300,13 +300,13 @@ BEGIN
             USING ERRCODE = 'undefined_column', DETAIL = 'One that changes could not be found again.',
                 HINT = 'Copy them into a materialized view.';
     ELSIF cardinality(catalog.keys) < catalog.key_length THEN
-        RAISE EXCEPTION 'table "%" lacks its key', source
+        RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(source)
             USING ERRCODE = 'undefined_column', DETAIL = 'Without it, a row that changes could not be found again.';
     END IF;
     work.argument := catalog.argument[1];
     work.keys_repeat := catalog.keys_repeat;
     IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(source) c WHERE c.name = work.argument AND c.type !~ '^(text|character varying)') THEN
-        RAISE EXCEPTION 'column "%" of "%" is not of type text', work.argument, source
+        RAISE EXCEPTION 'column "%" of "%" is not of type text', work.argument, @extschema@.crisp_sync_name(source)
             USING ERRCODE = 'datatype_mismatch', DETAIL = 'Crisp is asked for its rows by that.';
     END IF;
     work.sync_field := sync_field;

@@ -12,6 +12,21 @@ SELECT string_agg(prefix || quote_ident(c.name), ', ' ORDER BY c.number)
 FROM unnest(columns) WITH ORDINALITY c (name, number)
 $$;
 
+-- What messages call a relation, between double quotes of their own, as PostgreSQL's do: with its schema where its name
+-- alone would not find it.  That is for the caller's search_path to tell, so this has none.
+CREATE FUNCTION crisp_sync_name(relation regclass)
+RETURNS text
+LANGUAGE sql STABLE
+AS $$
+SELECT coalesce(
+    (SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname::pg_catalog.text
+                 ELSE pg_catalog.concat(n.nspname, '.', c.relname) END
+     FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+     WHERE c.oid OPERATOR(pg_catalog.=) relation),
+    relation::pg_catalog.text)
+$$;
+
 -- The columns of a relation, in order; insertable: without those that compute their values.
 CREATE FUNCTION crisp_sync_columns(relation regclass)
 RETURNS TABLE (name text, type text, number smallint, insertable boolean)
@@ -100,12 +115,12 @@ BEGIN
         WHEN 'm' THEN 'a materialized view'
         ELSE 'not a table' END;
     IF what IS NOT NULL THEN
-        RAISE EXCEPTION 'cannot sync into "%": it is %', target, what
+        RAISE EXCEPTION 'cannot sync into "%": it is %', @extschema@.crisp_sync_name(target), what
             USING ERRCODE = 'wrong_object_type',
                 HINT = 'The target is an ordinary table; one that does not exist is created.';
     END IF;
     IF NOT @extschema@.crisp_sync_may_write(target) THEN
-        RAISE EXCEPTION 'permission denied to sync into "%"', target
+        RAISE EXCEPTION 'permission denied to sync into "%"', @extschema@.crisp_sync_name(target)
             USING ERRCODE = 'insufficient_privilege',
                 HINT = 'It takes the rights to SELECT, INSERT, UPDATE and DELETE.';
     END IF;
@@ -115,13 +130,13 @@ BEGIN
                                  WHERE c.oid = target AND c.relrowsecurity AND c.relforcerowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls)
                     THEN pg_get_userbyid(owner) END;
     IF secured IS NOT NULL THEN
-        RAISE EXCEPTION 'cannot sync into "%": it has row-level security, which holds for "%"', target, secured
+        RAISE EXCEPTION 'cannot sync into "%": it has row-level security, which holds for "%"', @extschema@.crisp_sync_name(target), secured
             USING ERRCODE = 'insufficient_privilege',
                 DETAIL = 'Rows that it hides could be neither changed nor deleted.',
                 HINT = CASE WHEN secured = current_user THEN 'Call crisp_sync as the owner of the table, or as a role with BYPASSRLS.'
                             ELSE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', target) END;
     ELSIF EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = target AND r.ev_enabled <> 'D') THEN
-        RAISE EXCEPTION 'cannot sync into "%": it has rules', target
+        RAISE EXCEPTION 'cannot sync into "%": it has rules', @extschema@.crisp_sync_name(target)
             USING ERRCODE = 'wrong_object_type', DETAIL = 'They would change what is done to its rows.', HINT = 'Use triggers instead.';
     END IF;
 END
@@ -138,7 +153,7 @@ DECLARE
     needed text[] := CASE WHEN keys_repeat THEN ARRAY[argument] ELSE keys END;
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys) AND NOT c.insertable) THEN
-        RAISE EXCEPTION 'cannot sync into "%": its key (%) is generated', target, @extschema@.crisp_sync_list(keys)
+        RAISE EXCEPTION 'cannot sync into "%": its key (%) is generated', @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_list(keys)
             USING ERRCODE = 'invalid_table_definition', DETAIL = 'It must hold the key that rows have at Crisp.';
     ELSIF needed <@ ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(target) c) AND EXISTS (
         SELECT FROM pg_index i
@@ -150,12 +165,12 @@ BEGIN
                    ELSE i.indisunique AND i.indimmediate AND i.indexprs IS NULL AND x.columns @> keys AND x.columns <@ keys END) THEN
         RETURN;
     ELSIF keys_repeat THEN
-        RAISE EXCEPTION 'cannot sync into "%": it has no index on (%)', target, @extschema@.crisp_sync_list(needed)
+        RAISE EXCEPTION 'cannot sync into "%": it has no index on (%)', @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_list(needed)
             USING ERRCODE = 'invalid_table_definition',
                 DETAIL = 'Rows are found again by that.',
                 HINT = format('CREATE INDEX ON %s (%s);', target, @extschema@.crisp_sync_list(keys));
     END IF;
-    RAISE EXCEPTION 'cannot sync into "%": it has no unique key on (%)', target,
+    RAISE EXCEPTION 'cannot sync into "%": it has no unique key on (%)', @extschema@.crisp_sync_name(target),
         @extschema@.crisp_sync_list(keys)
         USING ERRCODE = 'invalid_table_definition',
             DETAIL = 'Rows that change at Crisp are found again by that key.',
@@ -179,7 +194,7 @@ BEGIN
     WHERE c.name <> '_synced_at' AND NOT @extschema@.crisp_sync_can_assign(s.atttypid, t.atttypid)
     ORDER BY c.number LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'cannot sync into "%": column "%" is of type %, and that of the source of type %', target, bad.attname,
+        RAISE EXCEPTION 'cannot sync into "%": column "%" is of type %, and that of the source of type %', @extschema@.crisp_sync_name(target), bad.attname,
             bad.target_type, bad.source_type
             USING ERRCODE = 'datatype_mismatch', HINT = 'Give both the same type.';
     END IF;
@@ -191,7 +206,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = target AND NOT g.tgisinternal AND g.tgtype::integer & 7 = 7)
     ORDER BY a.attnum LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'cannot sync into "%": column "%" must not be NULL, and nothing fills it', target, bad.attname
+        RAISE EXCEPTION 'cannot sync into "%": column "%" must not be NULL, and nothing fills it', @extschema@.crisp_sync_name(target), bad.attname
             USING ERRCODE = 'invalid_table_definition',
                 DETAIL = 'The source has no column of that name, and it has no default.';
     END IF;
@@ -257,12 +272,12 @@ BEGIN
     IF mode = 'full' OR EXISTS (SELECT FROM @extschema@.crisp_sync_job j
                                 WHERE j.target = crisp_sync_check_shared.target AND j.source = crisp_sync_check_shared.source
                                   AND j.full_since IS NOT NULL) THEN
-        RAISE EXCEPTION 'cannot replace "%": it is the target of "%", too', target, other.source
+        RAISE EXCEPTION 'cannot replace "%": it is the target of "%", too', @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_name(other.source)
             USING ERRCODE = 'object_in_use',
                 DETAIL = 'Rows of the other source would look as if they were gone from Crisp.',
                 HINT = 'Use a target of its own, or mode incremental.';
     ELSIF other.is_full THEN
-        RAISE EXCEPTION 'cannot sync into "%": a full load of "%" is not finished', target, other.source
+        RAISE EXCEPTION 'cannot sync into "%": a full load of "%" is not finished', @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_name(other.source)
             USING ERRCODE = 'object_in_use',
                 DETAIL = 'It would delete the rows of another source, as if they were gone from Crisp.',
                 HINT = format('Let it finish: CALL crisp_sync(%L, %L); or give it up with crisp_sync_reset.', other.source::text, target::text);
@@ -289,7 +304,7 @@ BEGIN
             WHEN a.attname = '_deleted_at' AND (a.attnotnull OR (SELECT t.typnotnull FROM pg_type t WHERE t.oid = a.atttypid))
                 THEN 'it must not be NULL, which says that a row is there' END;
         IF problem IS NOT NULL THEN
-            RAISE EXCEPTION 'cannot sync into "%": its column % cannot hold a time: %', target, a.attname, problem
+            RAISE EXCEPTION 'cannot sync into "%": its column % cannot hold a time: %', @extschema@.crisp_sync_name(target), a.attname, problem
                 USING ERRCODE = 'invalid_table_definition',
                     DETAIL = 'A sync writes to a column of that name ' ||
                         CASE a.attname WHEN '_synced_at' THEN 'when a row was written.' ELSE 'when a row was found to be gone.' END,
@@ -297,7 +312,7 @@ BEGIN
         END IF;
     END LOOP;
     IF needs_mark AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = '_deleted_at') THEN
-        RAISE EXCEPTION 'table "%" has no column _deleted_at', target
+        RAISE EXCEPTION 'table "%" has no column _deleted_at', @extschema@.crisp_sync_name(target)
             USING ERRCODE = 'undefined_column',
                 DETAIL = 'It takes that to tell which rows are gone from Crisp.',
                 HINT = format('ALTER TABLE %s ADD COLUMN _deleted_at timestamp with time zone;', target);

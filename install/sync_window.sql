@@ -202,7 +202,7 @@ BEGIN
             RETURN;
         END IF;
         IF NOT batch.in_order THEN
-            RAISE EXCEPTION 'cannot read "%" exactly', work.list USING ERRCODE = 'CS003';
+            RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'CS003';
         END IF;
         done := range * tstzrange(batch.oldest, NULL, '()');
         EXIT WHEN NOT isempty(done);
@@ -246,7 +246,7 @@ BEGIN
 
     IF page_limit IS NOT NULL AND (requests > 1 OR (is_parent AND batch.listed >= page_limit)) THEN
         -- Rolls back what came: rows may have slipped from one page to the other meanwhile.
-        RAISE EXCEPTION 'more than one page of "%"', work.list USING ERRCODE = 'CS001', DATATYPE = (top - batch.median)::text;
+        RAISE EXCEPTION 'more than one page of "%"', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'CS001', DATATYPE = (top - batch.median)::text;
     END IF;
     work.unbounded := work.unbounded OR requests > 4 + batch.listed / work.per_page;
     work.span := greatest(shortest, least(longest, span * least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END, work.per_page * 0.7 / greatest(batch.listed, 0.01))));

@@ -22,6 +22,20 @@ my $scan_mode = $session->query('LOAD \'crisp_fdw\'; SHOW crisp_fdw.scan_mode');
 $session->query('CREATE SCHEMA "My Copies"; CREATE SCHEMA first');
 sync(q('crisp.operators', '"My Copies"."The ""best"" operators"'));
 is_copy('crisp.operators', '"My Copies"."The ""best"" operators"', 'names that need quotes');
+
+# In messages, a name stands between double quotes as it is, with its schema where that is needed.
+$session->query('CREATE SCHEMA "Odd"; IMPORT FOREIGN SCHEMA crisp LIMIT TO (operators, conversations) FROM SERVER support INTO "Odd"; ALTER FOREIGN TABLE "Odd".operators RENAME TO "Op ""x"""; ALTER FOREIGN TABLE "Odd".conversations RENAME TO "Select"');
+my $named = sync(q('"Odd"."Op ""x"""', '"My Copies"."Of Odd"'));
+like($named->{notices}, qr/^"Odd\.Op "x"": rows fetched: 6, /m, 'a notice');
+$session->fails(q(SELECT crisp_sync_reset('"Odd"."Select"', '"My Copies"."Of Odd"')),
+	{ sqlstate => '42704', message => 'there is no sync of "Odd.Select" into "My Copies.Of Odd"' }, 'an error');
+$session->query('CREATE VIEW "My Copies"."V 1" AS SELECT 1 AS one');
+sync_fails(q('"Odd"."Select"', '"My Copies"."V 1"'), { sqlstate => '42809', message => 'cannot sync into "My Copies.V 1": it is a view' }, 'an error of a target');
+$session->query('CREATE TABLE "My Copies"."No Key" (session_id text, updated_at timestamptz)');
+sync_fails(q('"Odd"."Select"', '"My Copies"."No Key"'),
+	{ message => qr/^cannot sync into "My Copies\.No Key": it has no unique key/, hint => qr/^ALTER TABLE "My Copies"\."No Key" ADD UNIQUE/ },
+	'... whose hint is SQL');
+
 $session->query('SET search_path = first, public');
 sync(q('crisp.operators', 'operators'));
 is($session->query(q(SELECT 'first.operators'::regclass)), 'operators', 'an unqualified name is found and made as CREATE TABLE does');
