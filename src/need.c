@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "executor/executor.h"
+#include "executor/hashjoin.h"
 #include "nodes/nodeFuncs.h"
 
 #include "need.h"
@@ -124,10 +125,19 @@ limit_needs(const LimitState *limit, double rows)
 }
 
 /*
+ * Whether a hash join has looked at its inner side, and there are rows.
+ */
+static bool
+has_hashed(const HashJoinState *join)
+{
+	return join->hj_HashTable != NULL && join->hj_HashTable->totalTuples > 0;
+}
+
+/*
  * The same for a join that needs rows of its outer side, or of its inner one.
  */
 static double
-join_needs(const JoinState *join, const PlanState *child, double rows, bool again)
+join_needs(const JoinState *join, const PlanState *child, double rows)
 {
 	bool is_outer = child == outerPlanState(join);
 	bool all_outer = join->jointype == JOIN_LEFT || join->jointype == JOIN_ANTI ||
@@ -145,8 +155,11 @@ join_needs(const JoinState *join, const PlanState *child, double rows, bool agai
 				return 1;
 			return rows;
 		case T_HashJoinState:
-			/* Without a row on the other side, it may be content with the first. */
-			return is_outer && isinf(rows) && (all_outer || again) ? rows : 1;
+			/* Without a row on the other side, it's content with the first. */
+			return is_outer && isinf(rows) &&
+						   (all_outer || has_hashed((const HashJoinState *) join))
+					   ? rows
+					   : 1;
 		case T_MergeJoinState:
 			return is_outer && isinf(rows) && all_outer ? rows : 1;
 		default:
@@ -158,7 +171,7 @@ join_needs(const JoinState *join, const PlanState *child, double rows, bool agai
  * At least how many rows of a child a node asks for, when so many are wanted of it.
  */
 static double
-node_needs(const PlanState *node, const PlanState *child, double rows, bool again)
+node_needs(const PlanState *node, const PlanState *child, double rows)
 {
 	switch (nodeTag(node))
 	{
@@ -189,7 +202,7 @@ node_needs(const PlanState *node, const PlanState *child, double rows, bool agai
 		case T_NestLoopState:
 		case T_HashJoinState:
 		case T_MergeJoinState:
-			return join_needs((const JoinState *) node, child, rows, again);
+			return join_needs((const JoinState *) node, child, rows);
 
 			/* They read all in the end. */
 		case T_AppendState:
@@ -244,21 +257,20 @@ reads_alone(const CteScanState *scan)
 	return readers.count == 1;
 }
 
-static double find_need(const PlanState *tree, const PlanState *node, double rows, bool again);
+static double find_need(const PlanState *tree, const PlanState *node, double rows);
 
 /*
  * find_need() for some of a node's children.
  */
 static double
 find_below(const PlanState *parent, PlanState **children, int nchildren, const PlanState *node,
-		   double rows, bool again)
+		   double rows)
 {
 	double result = 0;
 
 	for (int i = 0; i < nchildren && result == 0; i++)
 		if (children[i] != NULL)
-			result = find_need(children[i], node, node_needs(parent, children[i], rows, again),
-							   again);
+			result = find_need(children[i], node, node_needs(parent, children[i], rows));
 	return result;
 }
 
@@ -266,40 +278,40 @@ find_below(const PlanState *parent, PlanState **children, int nchildren, const P
  * How many rows of a node are needed, when so many are of a tree; 0 where it isn't in the tree.
  */
 static double
-find_need(const PlanState *tree, const PlanState *node, double rows, bool again)
+find_need(const PlanState *tree, const PlanState *node, double rows)
 {
 	PlanState *sides[] = {outerPlanState(tree), innerPlanState(tree)};
 	double	   result;
 
 	if (tree == node)
 		return rows;
-	result = find_below(tree, sides, lengthof(sides), node, rows, again);
+	result = find_below(tree, sides, lengthof(sides), node, rows);
 	if (result > 0)
 		return result;
 
 	if (IsA(tree, CteScanState))
 		return find_below(tree, (PlanState **) &((const CteScanState *) tree)->cteplanstate, 1,
-						  node, reads_alone((const CteScanState *) tree) ? rows : 1, again);
+						  node, reads_alone((const CteScanState *) tree) ? rows : 1);
 	if (IsA(tree, AppendState))
 		return find_below(tree, ((const AppendState *) tree)->appendplans,
-						  ((const AppendState *) tree)->as_nplans, node, rows, again);
+						  ((const AppendState *) tree)->as_nplans, node, rows);
 	if (IsA(tree, MergeAppendState))
 		return find_below(tree, ((const MergeAppendState *) tree)->mergeplans,
-						  ((const MergeAppendState *) tree)->ms_nplans, node, rows, again);
+						  ((const MergeAppendState *) tree)->ms_nplans, node, rows);
 	if (IsA(tree, SubqueryScanState))
 		return find_below(tree, &((SubqueryScanState *) unconstify(PlanState *, tree))->subplan, 1,
-						  node, rows, again);
+						  node, rows);
 	if (IsA(tree, CustomScanState) && read_ahead_is_node(tree))
 	{
 		PlanState *child = linitial(((const CustomScanState *) tree)->custom_ps);
 
-		return find_below(tree, &child, 1, node, rows, again);
+		return find_below(tree, &child, 1, node, rows);
 	}
 	return 0;
 }
 
 double
-need_rows(const PlanState *node, bool again)
+need_rows(const PlanState *node)
 {
 	const Run *run = find_run(node);
 	double	   result = 0;
@@ -308,13 +320,13 @@ need_rows(const PlanState *node, bool again)
 	/* What is counted are rows that have been handed out in this run. */
 	if (run != NULL)
 		result = find_need(run->query->planstate, node,
-						   Max(run->rows - (double) node->state->es_processed, 1), again);
+						   Max(run->rows - (double) node->state->es_processed, 1));
 	if (result > 0)
 		return result;
 
 	/* Who asks a subplan may be content with one row. */
 	foreach(lc, node->state->es_subplanstates)
 		if (result == 0 && lfirst(lc) != NULL)
-			result = find_need(lfirst(lc), node, 1, again);
+			result = find_need(lfirst(lc), node, 1);
 	return Max(result, 1);
 }

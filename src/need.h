@@ -21,10 +21,10 @@ extern void need_init(void);
 
 /*
  * At least how many rows a node that is being asked for a row will be asked for, this one
- * included, in this run of the statement, unless it fails or ends before: infinity for all.
- * again tells that it has given a row since it was last rescanned.  1 where nothing is known.
+ * included, in this run of the statement, unless it fails or ends before: infinity for all.  1
+ * where nothing is known.
  */
-extern double need_rows(const PlanState *node, bool again);
+extern double need_rows(const PlanState *node);
 
 /*
  * Tells runs of statements apart: a cursor is run whenever rows are fetched.

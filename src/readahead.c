@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
 #include "miscadmin.h"
@@ -307,7 +309,7 @@ ask_for(ReadAhead *node, TupleTableSlot *row)
 }
 
 /*
- * Find out how many rows will be asked for.  That's known better once a row was given, and anew
+ * Find out how many rows will be asked for.  That becomes clear as the statement goes on, and anew
  * whenever a cursor is read on.
  */
 static void
@@ -316,10 +318,10 @@ update_needed(ReadAhead *node)
 	const PlanState *plan_state = &node->css.ss.ps;
 	uint64			 run = need_run(plan_state);
 
-	if (run == node->run && node->given > 1)
+	if (run == node->run && isinf(node->needed))
 		return;
 	node->run = run;
-	node->needed = node->given + (node->is_allowed ? need_rows(plan_state, node->given > 0) : 1);
+	node->needed = node->given + (node->is_allowed ? need_rows(plan_state) : 1);
 }
 
 /*

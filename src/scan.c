@@ -205,7 +205,7 @@ names_for(ForeignScanState *node)
 static void
 spare_requests(ForeignScanState *node)
 {
-	if (api_max_requests > 0 && isfinite(need_rows(&node->ss.ps, false)))
+	if (api_max_requests > 0 && isfinite(need_rows(&node->ss.ps)))
 		((CrispScan *) node->fdw_state)->options->prefetch = 1;
 }
 
@@ -220,7 +220,7 @@ scan_expect_rows(ForeignScanState *node)
 
 	if (scan->details == NULL)
 		return;
-	rows = need_rows(&node->ss.ps, false);
+	rows = need_rows(&node->ss.ps);
 	if (scan->newest != NULL)
 		rows = Max(rows, scan_method(scan, METHOD_ROWS_WANTED));
 	details_expect(scan->details, rows);

@@ -62,6 +62,17 @@ is( $session->query(
 	'... and others');
 is( $session->query("SELECT v.x, l.n FROM generate_series(1, 2) v (x), LATERAL (SELECT n $join WHERE n >= v.x LIMIT 1) l"),
 	"1|1\n2|2", 'a LIMIT of each of several passes');
+
+# A hash join asks for the first row of one side before it looks at the other, which has none.
+$session->query("CREATE TABLE late (session_id text); INSERT INTO late VALUES ('session_none'), "
+	  . join(', ', map { "('$_')" } @ids[ 0, 3 .. 8 ])
+	  . '; ANALYZE late; SET enable_hashjoin = on');
+is( $session->query(
+		q(SELECT count(*) FROM (SELECT c.state FROM late k JOIN crisp.conversations c USING (session_id) OFFSET 0) o WHERE state IN (SELECT g::text FROM generate_series(1, 200000) g WHERE g % 2 = 7))
+	),
+	0,
+	'a hash join whose other side is empty');
+$session->query('SET enable_hashjoin = off');
 $session->fails("SELECT n $join LIMIT 4", { detail => qr/\Q$ids[3]\E/ }, 'one that is needed');
 $session->fails("SELECT n $join", { detail => qr/\Q$ids[3]\E/ }, 'one of all');
 obey();
