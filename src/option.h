@@ -19,8 +19,8 @@
 #define CRISP_MIN_PER_PAGE 20
 #define CRISP_MAX_PER_PAGE 50
 
-/* The option analyze_pages where it's set nowhere. */
-#define CRISP_ANALYZE_PAGES_UNSET (-1)
+/* The option analyze_pages where it's set nowhere; also made a text of, so without parentheses. */
+#define CRISP_ANALYZE_PAGES_UNSET -1
 
 /* Most requests that may be under way together. */
 #define CRISP_MAX_PREFETCH 32

@@ -244,7 +244,7 @@ check_given(FunctionCallInfo fcinfo, const int *numbers, int count)
 	for (int i = 0; i < count; i++)
 		if (PG_ARGISNULL(numbers[i]))
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("argument %d must not be null", numbers[i] + 1)));
+							errmsg_internal("argument %d must not be null", numbers[i] + 1)));
 }
 
 /*
@@ -268,8 +268,9 @@ summarize(SyncRows *rows, const char *statement, Oid type, TupleDesc *tupdesc,
 		SPI_gettypeid(SPI_tuptable->tupdesc, 1) == type)
 		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	if (isnull)
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("a summary must be one value of type %s", format_type_be(type))));
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg_internal("a summary must be one value of type %s", format_type_be(type))));
 	header = DatumGetHeapTupleHeader(value);
 	sync_rows_hide("fetched");
 	old = MemoryContextSwitchTo(context);
@@ -399,7 +400,7 @@ open_target(FunctionCallInfo fcinfo)
 							   target->name)));
 	if (target->argument < 0 && !PG_ARGISNULL(EXCHANGE_PARENTS))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("parents were given, and no column that names them")));
+						errmsg_internal("parents were given, and no column that names them")));
 	return target;
 }
 
