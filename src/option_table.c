@@ -184,9 +184,9 @@ static const OptionDef option_defs[] = {
 	{"startup_cost", ON_SERVER | ON_TABLE, OPTION_COST, AT(startup_cost), .preset = "100"},
 	{"tuple_cost", ON_SERVER | ON_TABLE, OPTION_COST, AT(tuple_cost), .preset = "0.05"},
 
-	/* The default is analyze.c's, since it depends on the table. */
+	/* CRISP_ANALYZE_PAGES_UNSET: the default is analyze.c's, since it depends on the table. */
 	{"analyze_pages", ON_SERVER | ON_TABLE, OPTION_INTEGER, AT(analyze_pages), 0, MAX_ANALYZE_PAGES,
-	 CppAsString2(CRISP_ANALYZE_PAGES_UNSET)},
+	 "-1"},
 
 	{"identifier", ON_MAPPING, OPTION_TEXT, AT(identifier), .check = option_check_credential},
 	{"key", ON_MAPPING, OPTION_TEXT, AT(key), .check = option_check_credential},
@@ -234,6 +234,7 @@ static void
 set_value(CrispOptions *options, const OptionDef *option, const char *value)
 {
 	void *member = (char *) options + option->offset;
+	bool  is_valid = true;
 
 	if (option->set != NULL)
 	{
@@ -246,24 +247,26 @@ set_value(CrispOptions *options, const OptionDef *option, const char *value)
 	switch (option->kind)
 	{
 		case OPTION_INTEGER:
-			(void) parse_int(value, member, 0, NULL);
+			is_valid = parse_int(value, member, 0, NULL);
 			break;
 		case OPTION_DURATION:
-			(void) parse_int(value, member, GUC_UNIT_MS, NULL);
+			is_valid = parse_int(value, member, GUC_UNIT_MS, NULL);
 			break;
 		case OPTION_SIZE:
-			(void) parse_int(value, member, GUC_UNIT_BYTE, NULL);
+			is_valid = parse_int(value, member, GUC_UNIT_BYTE, NULL);
 			break;
 		case OPTION_COST:
-			(void) parse_real(value, member, 0, NULL);
+			is_valid = parse_real(value, member, 0, NULL);
 			break;
 		case OPTION_BOOLEAN:
-			(void) parse_bool(value, member);
+			is_valid = parse_bool(value, member);
 			break;
 		case OPTION_TEXT:
 			*(const char **) member = value;
 			break;
 	}
+	if (!is_valid)
+		elog(ERROR, "invalid value for option \"%s\": \"%s\"", option->name, value);
 }
 
 void
