@@ -64,6 +64,8 @@ struct ChildReader
 	SeenKeys *seen; /* NULL until a second page is needed */
 	size_t	  largest_page;
 
+	PageProgress progress; /* until all pages were read */
+
 	PagerCounts counts;
 };
 
@@ -352,6 +354,8 @@ take_numbered_page(ChildReader *child, const ApiAnswer *answer)
 		child->at_end = child->at_end || child->nrows == 0 || child->next > child->last_page;
 	else if (child->at_end)
 		end_numbered_pages(child);
+	else
+		page_note_progress(&child->progress, options, child->nrows > 0, child->target);
 }
 
 /*

@@ -27,4 +27,19 @@ extern bool page_is_last(const CrispOptions *options, size_t nelements, size_t f
 /* Whether a server has been seen to say 206 in this session, so that a 200 is the end of a list. */
 extern bool page_status_is_trusted(const CrispOptions *options);
 
+/* How far the reading of a list with numbered pages has come; all zero before its first page. */
+typedef struct PageProgress
+{
+	int pages; /* that had rows which had not come before */
+	int idle;  /* that had none, since the latest of those */
+} PageProgress;
+
+/*
+ * Note a page that isn't the last: whether it had rows which had not come before, and what was asked for (target).
+ * Raises HV000 when the list can't come to an end: so many pages in a row have had none that these aren't just the
+ * pages that came before, moved back by others at the front.
+ */
+extern void page_note_progress(PageProgress *progress, const CrispOptions *options, bool has_new,
+							   const char *target);
+
 #endif /* CRISP_LASTPAGE_H */

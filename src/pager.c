@@ -67,6 +67,11 @@ struct Pager
 	size_t		  gained;		 /* of these, rows returned that may be older than the scan */
 	bool		  stalled;
 
+	/* Whether it comes to an end at all, where its keys are no others' too. */
+	bool		 is_first; /* no key had come before it */
+	bool		 has_new;  /* the page at hand, a row that had not come before */
+	PageProgress progress;
+
 	bool			stops; /* the order still holds, and ends the list early */
 	const JsonPath *stop_path;
 	int64			last_time; /* of the rows so far, by the order's column */
@@ -100,6 +105,7 @@ pager_begin(const CrispRequest *request, SeenKeys *seen)
 		pager->owns_seen = seen == NULL;
 		pager->seen = seen ? seen : seen_create((Size) work_mem * 1024);
 	}
+	pager->is_first = seen == NULL || seen_is_empty(seen);
 	if (request->stop_column != NULL)
 		pager->stop_path = json_path_parse(request->stop_column->path, &error);
 
@@ -245,6 +251,7 @@ take_page(Pager *pager)
 	pager->missing = !found;
 	if (found)
 		pager->said_more = answer.more;
+	pager->has_new = false;
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
 	pager->nrows = one_row ? 1 : json_node_length(answer.data);
@@ -338,13 +345,36 @@ pager_is_stalled(const Pager *pager)
 }
 
 /*
+ * After a page was read that isn't the last: see that the list comes to an end, where nobody would read it in another
+ * way.  Of a list that is read a second time, no row need be new.
+ */
+static void
+check_progress(Pager *pager)
+{
+	MemoryContext old_context;
+
+	if (!pager->is_first)
+		return;
+	old_context = MemoryContextSwitchTo(pager->scratch);
+	page_note_progress(&pager->progress, pager->request->options, pager->has_new,
+					   request_list_target(pager->request, pager->page_number));
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(pager->scratch);
+}
+
+/*
  * After a page was read: judge whether the list comes to an end.
  */
 static void
 watch_page(Pager *pager)
 {
-	if (pager->age == NULL || pager->page_number == 0)
+	if (pager->page_number == 0)
 		return;
+	if (pager->age == NULL)
+	{
+		check_progress(pager);
+		return;
+	}
 	pager->watched_pages++;
 	pager->watched_rows += pager->nrows;
 	if (pager->watched_pages < STALLED_PAGES + pager->request->options->prefetch)
@@ -483,6 +513,7 @@ pager_next_on_page(Pager *pager)
 		}
 		else if (is_new(pager, row))
 		{
+			pager->has_new = true;
 			check_order(pager, row);
 			if (pager->age != NULL && row_is_old(pager->age, row))
 				pager->gained++;

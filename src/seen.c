@@ -182,6 +182,12 @@ seen_add(SeenKeys *seen, const char *key, size_t length)
 /*
  * seen_free -- release the set
  */
+bool
+seen_is_empty(const SeenKeys *seen)
+{
+	return seen->nkeys == 0 && !seen->has_zero && seen->nruns == 0;
+}
+
 void
 seen_free(SeenKeys *seen)
 {

@@ -27,6 +27,9 @@ extern SeenKeys *seen_create(Size memory_limit);
  */
 extern bool seen_add(SeenKeys *seen, const char *key, size_t length);
 
+/* Whether no key was added yet. */
+extern bool seen_is_empty(const SeenKeys *seen);
+
 /*
  * Release memory and temporary files.  After an error that is done by the
  * memory context and the resource owner; in all other cases it has to be

@@ -1,4 +1,5 @@
-# Lists that grow, or move, with each request: every scan comes to an end, and what was there all the time has come, once.
+# Lists that grow, or move, with each request, or whose pages are always the same: every scan comes to an end, and what was
+# there all the time has come, once, or that it can't be had is an error.
 
 use strict;
 use warnings;
@@ -199,6 +200,74 @@ foreach my $prefetch (1, 4)
 		$sandbox->control({ answers => [ { match => { path => "*/conversations/$page" }, status => 404 } ] });
 		$session->fails('SELECT session_id FROM crisp.conversations', { sqlstate => 'HV00R' }, "404 of page $page, prefetch $prefetch");
 	}
+}
+
+# Lists without a date to go on by.  Pages that don't go by their number have an end, too, and so has a list that grows by
+# a page with each request: what brings nothing new for ever is an error, not a scan without end.
+$sandbox->reset;
+$session->query("SET crisp_fdw.max_requests = 200; ALTER SERVER support OPTIONS (SET prefetch '4')");
+my %endless = (
+	visitors              => 'website/*/visitors/list/*',
+	campaigns             => 'website/*/campaigns/list/*',
+	inboxes               => 'website/*/inboxes/list/*',
+	conversation_segments => 'website/*/conversations/suggest/segments/*',
+	people_segments       => 'website/*/people/suggest/segments/*');
+my %first_page = (
+	visitors              => [ 'session_id',  'session_%s' ],
+	campaigns             => [ 'campaign_id', '%s' ],
+	inboxes               => [ 'inbox_id',    '%s' ],
+	conversation_segments => [ 'segment',     '%s' ],
+	people_segments       => [ 'segment',     '%s' ]);
+foreach my $resource (sort keys %endless)
+{
+	my ($key, $form) = @{ $first_page{$resource} };
+	my @page = map { { $key => sprintf $form, sprintf '8c842203-7ed8-4e29-a608-%012d', $_ } } 1 .. 20;
+
+	# A session that has seen a 206 takes a 200 for the end.
+	foreach my $status (200, 206)
+	{
+		my $other = CrispSession->start($node);
+
+		$sandbox->control({ answers => [ {
+				match  => { path => $endless{$resource} },
+				status => $status,
+				body   => encode_json({ error => JSON::PP::false, reason => 'listed', data => \@page }) } ] });
+		$sandbox->clear;
+		$other->query('SET crisp_fdw.max_requests = 200');
+		$other->fails("SELECT $key FROM crisp.$resource", { sqlstate => 'HV000' }, "$resource, all pages are one, $status");
+		cmp_ok($sandbox->count, '<', 40, "$resource, all pages are one, $status: it ends");
+		$other->quit;
+	}
+}
+$sandbox->control({ answers => [ {
+		match  => { path => 'website/*/people/conversations/*' },
+		status => 206,
+		body   => encode_json({ error => JSON::PP::false, reason => 'listed', data => [ map { "session_$_" } 1 .. 20 ] }) } ] });
+$sandbox->clear;
+$session->fails("SELECT session_id FROM crisp.people_conversations WHERE people_id = '$person'", { sqlstate => 'HV000' }, 'below a profile, all pages are one');
+cmp_ok($sandbox->count, '<', 40, 'below a profile, all pages are one: it ends');
+
+# As many rows at once at the front as have come by then: the same pages again, and then the rest.
+foreach my $prefetch (1, 4)
+{
+	$sandbox->reset;
+	$session->query("ALTER SERVER support OPTIONS (SET prefetch '$prefetch')");
+	$sandbox->data([ map { { op => 'insert_many', resource => 'campaigns', count => 10, at => 1_700_000_000_000 + 1000 * $_ } } 1 .. 80 ]);
+	my @were = map { /"campaign_id": ?"([^"]+)"/ } $sandbox->raw_rows('campaigns');
+	$sandbox->data([ {
+			op         => 'insert_many', resource => 'campaigns', count => 600, at => 1_790_000_000_000,
+			at_request => { path => 'website/*/campaigns/list/*', nth => 30 } } ]);
+	my %times;
+	$times{$_}++ foreach split /\n/, $session->query('SELECT campaign_id FROM crisp.campaigns');
+	cmp_ok(scalar @were, '>', 800, "many come at once, prefetch $prefetch: campaigns before");
+	is(scalar(grep { ($times{$_} // 0) != 1 } @were), 0, "many come at once, prefetch $prefetch: each has come, once");
+
+	# A page with each request: what was there is always behind.
+	$sandbox->reset;
+	$sandbox->data([ map { {
+				op => 'insert_many', resource => 'campaigns', count => 20, at => 1_790_000_000_000 + $_,
+				at_request => { path => 'website/*/campaigns/list/*', nth => $_ } } } 1 .. 400 ]);
+	$session->fails('SELECT campaign_id FROM crisp.campaigns', { sqlstate => 'HV000' }, "campaigns grow by a page with each request, prefetch $prefetch");
 }
 
 $session->quit;
