@@ -157,14 +157,15 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- The moment that Crisp has surely got to when a date was seen there: that date, or the start of the run by the clock that's
--- behind.  NULL where there was none.
+-- The moment that Crisp has surely got to when a date was seen there: that date, which may lie in the future, or the start of
+-- the run by the clock that's behind, which answers tell.  NULL where there was none.
 CREATE FUNCTION crisp_sync_reached(work crisp_sync_work, newest timestamptz)
 RETURNS timestamptz
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT CASE WHEN newest IS NOT NULL THEN least(newest, work.started_at - interval '1 second') END
+SELECT CASE WHEN newest IS NOT NULL
+            THEN least(newest, work.started_at - @extschema@.crisp_sync_clock_lead(work.list) - interval '1 second') END
 $$;
 
 -- One window of what is wanted and uncovered, the newest.

@@ -316,11 +316,17 @@ RETURNS bigint
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
+CREATE FUNCTION crisp_sync_clock_lead(list regclass)
+RETURNS interval
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
 COMMENT ON FUNCTION crisp_sync_source(regclass) IS 'what the catalog says of the source of a sync, in names of its columns';
 COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS 'take the lock of a job, until it is given back, a transaction fails, or the session ends';
 COMMENT ON FUNCTION crisp_sync_lock_briefly(oid, oid) IS 'take the lock of a job until the transaction ends';
 COMMENT ON FUNCTION crisp_sync_count(regclass) IS 'how many rows a list has, for one request; NULL where Crisp does not count them';
 COMMENT ON FUNCTION crisp_sync_page(regclass, integer) IS 'how many rows a page of a list has, and whether the list ends with it, for one request';
+COMMENT ON FUNCTION crisp_sync_clock_lead(regclass) IS 'by how much our clock is ahead of Crisp''s, as its last answer told; never negative';
 COMMENT ON FUNCTION crisp_sync_requests() IS 'requests that the statement at hand has made';
 
 -- The session that runs a job, as its lock tells; NULL when none does.

@@ -14,6 +14,7 @@
 
 #include "utils/memutils.h"
 
+#include "fact.h"
 #include "api_call.h"
 
 /*
@@ -53,6 +54,8 @@ read_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiError *error)
 	answer->data = json_node_member(call->envelope, "data");
 	answer->more = response->status == STATUS_MORE;
 	answer->date = response->date;
+	if (answer->date > 0)
+		fact_note_clock(call->options, answer->date);
 	return true;
 }
 

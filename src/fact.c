@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <sys/time.h>
+
 #include "lib/ilist.h"
 #include "utils/memutils.h"
 
@@ -24,6 +26,16 @@ typedef struct Fact
 } Fact;
 
 static dlist_head facts = DLIST_STATIC_INIT(facts);
+
+/* How far this machine's clock is ahead of a server's. */
+typedef struct ClockLead
+{
+	dlist_node node;
+	int64	   lead; /* milliseconds */
+	char	   base_url[FLEXIBLE_ARRAY_MEMBER];
+} ClockLead;
+
+static dlist_head clock_leads = DLIST_STATIC_INIT(clock_leads);
 
 /*
  * The name under which a fact is kept; palloc'd.
@@ -78,4 +90,47 @@ fact_remember(const CrispOptions *options, const char *name, bool holds)
 	}
 	fact->holds = holds;
 	pfree(key);
+}
+
+static ClockLead *
+find_clock_lead(const CrispOptions *options)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &clock_leads)
+	{
+		ClockLead *clock = dlist_container(ClockLead, node, iter.cur);
+
+		if (strcmp(clock->base_url, options->base_url) == 0)
+			return clock;
+	}
+	return NULL;
+}
+
+void
+fact_note_clock(const CrispOptions *options, int64 unix_seconds)
+{
+	ClockLead	  *clock = find_clock_lead(options);
+	struct timeval now;
+
+	gettimeofday(&now, NULL);
+	if (clock == NULL)
+	{
+		size_t size = strlen(options->base_url) + 1;
+
+		clock = MemoryContextAlloc(TopMemoryContext, offsetof(ClockLead, base_url) + size);
+		memcpy(clock->base_url, options->base_url, size);
+		dlist_push_head(&clock_leads, &clock->node);
+	}
+
+	/* The server cuts off what is less than a second. */
+	clock->lead = ((int64) now.tv_sec - unix_seconds - 1) * 1000 + now.tv_usec / 1000;
+}
+
+int64
+fact_clock_lead(const CrispOptions *options)
+{
+	const ClockLead *clock = find_clock_lead(options);
+
+	return clock ? clock->lead : 0;
 }

@@ -28,4 +28,15 @@ typedef enum FactState
 extern FactState fact_recall(const CrispOptions *options, const char *name);
 extern void		 fact_remember(const CrispOptions *options, const char *name, bool holds);
 
+/*
+ * Note what the server's clock said in an answer, Unix seconds, that has just come.
+ */
+extern void fact_note_clock(const CrispOptions *options, int64 unix_seconds);
+
+/*
+ * By how many milliseconds this machine's clock is surely ahead of the server's, as its last answer
+ * told; 0 or less where it isn't, and where no answer has told.
+ */
+extern int64 fact_clock_lead(const CrispOptions *options);
+
 #endif /* CRISP_FACT_H */

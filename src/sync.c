@@ -26,16 +26,19 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "api.h"
 #include "count.h"
 #include "import.h"
+#include "fact.h"
 #include "option.h"
 #include "pager.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_source);
 PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
 PG_FUNCTION_INFO_V1(crisp_sync_requests);
+PG_FUNCTION_INFO_V1(crisp_sync_clock_lead);
 PG_FUNCTION_INFO_V1(crisp_sync_count);
 PG_FUNCTION_INFO_V1(crisp_sync_page);
 
@@ -292,6 +295,20 @@ Datum
 crisp_sync_requests(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(api_statement_requests());
+}
+
+/*
+ * crisp_sync_clock_lead(list): by how much this machine's clock is ahead of the server's that has the list,
+ * as far as the session has heard of that; never negative.
+ */
+Datum
+crisp_sync_clock_lead(PG_FUNCTION_ARGS)
+{
+	const CrispOptions *options = option_of_table(PG_GETARG_OID(0));
+	Interval		   *lead = palloc0(sizeof(Interval));
+
+	lead->time = Max(fact_clock_lead(options), 0) * INT64CONST(1000);
+	PG_RETURN_INTERVAL_P(lead);
 }
 
 /*----------

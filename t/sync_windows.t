@@ -9,7 +9,7 @@ use CrispSandbox;
 use CrispSession;
 use CrispSync;
 use JSON::PP;
-use POSIX qw(ceil);
+use POSIX qw(ceil strftime setlocale LC_TIME);
 use Test::More;
 
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
@@ -207,6 +207,32 @@ foreach my $pair ([ 'conversations', 'conversations' ], [ 'people_profiles', 'pe
 	$ahead->data([ { op => 'touch_random', resource => $resource, count => 30, seed => 2 }, { op => 'insert_random', resource => $resource, count => 3, seed => 3 } ]);
 	sync("'ahead.$table', 'ahead_$resource'");
 	is_copy("ahead.$table", "ahead_$resource", "$table: and changes");
+}
+
+#
+# A clock at Crisp that is three hours behind ours, and a row whose date lies in the future: what changes next is later by neither
+#
+
+my $behind_now = time - 3 * 3600;
+my $behind = CrispSandbox->start(conversations => 300, people => 150, websites => 1, now => $behind_now * 1000);
+setlocale(LC_TIME, 'C');
+my $crisp_date = strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime $behind_now);
+connect_crisp($node, $behind, server => 'behind', schema => 'behind');
+sync_with($session, $behind);
+$behind->control({ answers => [ { match => { path => '*' }, headers => { Date => $crisp_date } } ] });
+foreach my $pair ([ 'conversations', 'conversations' ], [ 'people_profiles', 'people' ])
+{
+	my ($table, $resource) = @{$pair};
+
+	$behind->data([ { op => 'touch', resource => $resource, index => 7, updated_at => ($behind_now + 10 * 86_400) * 1000 } ]);
+	sync("'behind.$table', 'behind_$resource'");
+	is_copy("behind.$table", "behind_$resource", "$table: a row in the future");
+	foreach my $minute (2, 30, 90)
+	{
+		$behind->data([ { op => 'touch', resource => $resource, index => 100 + $minute / 2, updated_at => ($behind_now + $minute * 60) * 1000 } ]);
+		sync("'behind.$table', 'behind_$resource'");
+		is_copy("behind.$table", "behind_$resource", "$table: a change $minute minutes later, by a clock that is behind");
+	}
 }
 
 #
