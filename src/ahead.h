@@ -23,7 +23,8 @@ typedef struct Ahead Ahead;
 
 /*
  * Without requests, in a child of the statement's memory.  options must hold credentials and live
- * as long, as must cache and whole_list, which says what needn't be asked for.  Others find it by the statement and the scan's id in its plan.
+ * as long, as must cache and whole_list, which says what needn't be asked for.  Others find it by
+ * the statement and the scan's id in its plan.
  */
 extern Ahead *ahead_create(const CrispOptions *options, AnswerCache *cache, WholeList *whole_list,
 						   const EState *estate, int id);

@@ -181,7 +181,8 @@ explain_details(ForeignScanState *node, ExplainState *es)
 }
 
 /*
- * The requests that the planner reckons with: of a scan that is run for each row of another, of one run, and in all.
+ * The requests that the planner reckons with: of a scan that is run for each row of another, of
+ * one run, and in all.
  */
 static void
 explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainState *es)

@@ -3,8 +3,9 @@
  * keyed_rows.c
  *		Rows that are found by a key, beyond a limit in temporary files.
  *
- * Rows are kept as text, one after the other, each behind its key.  An index, a hash table of places of fixed
- * size, is made when all of them are there, so that their number is known; it spills as they do.
+ * Rows are kept as text, one after the other, each behind its key.  An index, a hash table of
+ * places of fixed size, is made when all of them are there, so that their number is known; it
+ * spills as they do.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -17,14 +17,14 @@
 typedef struct KeyedRows KeyedRows;
 
 /*
- * Without rows, in a child of parent.  They take about limit bytes of memory at most, and for what is more
- * temporary files, which will belong to owner.
+ * Without rows, in a child of parent.  They take about limit bytes of memory at most, and for what
+ * is more temporary files, which will belong to owner.
  */
 extern KeyedRows *keyed_rows_create(MemoryContext parent, Size limit, ResourceOwner owner);
 
 /*
- * Keep a row under a key (UTF-8).  Of rows with the same key, one will be found.  Raises for memory, and what
- * writing a temporary file raises, as do the functions below.
+ * Keep a row under a key (UTF-8).  Of rows with the same key, one will be found.  Raises for
+ * memory, and what writing a temporary file raises, as do the functions below.
  */
 extern void keyed_rows_add(KeyedRows *rows, const char *key, const JsonNode *row);
 

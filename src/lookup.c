@@ -53,8 +53,8 @@ lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cac
 }
 
 /*
- * Whether a key was asked for ahead.  Of several, each is asked for here: those that come ahead of others
- * might not be in the cache any more when it's their turn.
+ * Whether a key was asked for ahead.  Of several, each is asked for here: those that come ahead of
+ * others might not be in the cache any more when it's their turn.
  */
 static bool
 is_ahead(const Lookup *lookup, const char *target)

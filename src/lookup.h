@@ -16,10 +16,10 @@
 typedef struct Lookup Lookup;
 
 /*
- * Begin to look up the keys of a request.  Makes no request yet.  What was asked for ahead, with the same
- * cache, is not asked for again; ahead may be NULL.  So may whole_list,
- * from which keys are served once they have cost as much.  The lookup lives in a child of parent; the
- * arguments must live as long.
+ * Begin to look up the keys of a request.  Makes no request yet.  What was asked for ahead, with
+ * the same cache, is not asked for again; ahead may be NULL.  So may whole_list, from which keys
+ * are served once they have cost as much.  The lookup lives in a child of parent; the arguments
+ * must live as long.
  */
 extern Lookup *lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache,
 							Ahead *ahead, WholeList *whole_list);

@@ -80,8 +80,8 @@ add_params(Node *node, void *params)
 }
 
 /*
- * Count the runs that a nested loop makes of a scan on its inner side: one for each row of the other, if that is what
- * the scan's values come from.
+ * Count the runs that a nested loop makes of a scan on its inner side: one for each row of the
+ * other, if that is what the scan's values come from.
  */
 static void
 count_loops(const NestLoop *join, Runs *runs)
@@ -99,7 +99,8 @@ count_loops(const NestLoop *join, Runs *runs)
 }
 
 /*
- * Look for a scan in a plan tree.  Returns whether it's there, with the runs that one of the tree makes.
+ * Look for a scan in a plan tree.  Returns whether it's there, with the runs that one of the tree
+ * makes.
  */
 static bool
 count_runs(const Plan *tree, const Plan *scan, Runs *runs)
@@ -146,8 +147,8 @@ find_subplan(Node *node, void *context)
 }
 
 /*
- * The node of a plan tree whose expressions run a subplan for each of its rows; NULL when there is none.
- * Those that others hide aren't looked for.
+ * The node of a plan tree whose expressions run a subplan for each of its rows; NULL when there is
+ * none. Those that others hide aren't looked for.
  */
 static const Plan *
 find_caller(const Plan *tree, Caller *caller)
@@ -172,8 +173,8 @@ find_caller(const Plan *tree, Caller *caller)
 }
 
 /*
- * Count the runs of the subplan with that number (from 1) of a statement, in which the scan is, and go on with who runs
- * it.
+ * Count the runs of the subplan with that number (from 1) of a statement, in which the scan is,
+ * and go on with who runs it.
  */
 static void
 count_calls(const PlannedStmt *statement, int plan_id, Runs *runs)

@@ -20,8 +20,8 @@
 extern bool rescan_is_possible(const ForeignScanState *node, int eflags);
 
 /*
- * How often a statement is expected to run a scan with other values of its fdw_exprs, by the rows that its plan
- * estimates; 1 where these are the same throughout.
+ * How often a statement is expected to run a scan with other values of its fdw_exprs, by the rows
+ * that its plan estimates; 1 where these are the same throughout.
  */
 extern double rescan_expected(const PlannedStmt *statement, const Plan *scan);
 

@@ -60,7 +60,8 @@ begin_details(ForeignScanState *node, List *columns)
 }
 
 /*
- * The list that is to serve lookups, once it's worth it; NULL where rows of the list may lack a column that is used.
+ * The list that is to serve lookups, once it's worth it; NULL where rows of the list may lack a
+ * column that is used.
  */
 static WholeList *
 make_whole_list(const ForeignScanState *node, int eflags)

@@ -3,15 +3,16 @@
  * whole_list.c
  *		The list that serves the keys of a scan, once these have cost as much.
  *
- * How many keys a nested loop will bring, nobody knows for certain.  So they are looked up one by one until that
- * has cost as many requests as the list would; if there are more, the list is read: that is twice the
- * requests that would have been needed, at worst.
+ * How many keys a nested loop will bring, nobody knows for certain.  So they are looked up one by
+ * one until that has cost as many requests as the list would; if there are more, the list is read:
+ * that is twice the requests that would have been needed, at worst.
  *
- * A key that the list lacks is looked up by itself, as before.  So it's no matter whether rows are lost
- * while the list moves, or whether it can be had at all: nothing here raises for what Crisp does.
+ * A key that the list lacks is looked up by itself, as before.  So it's no matter whether rows are
+ * lost while the list moves, or whether it can be had at all: nothing here raises for what Crisp
+ * does.
  *
- * Where nobody knows how long the list is, a request for one of its pages tells whether it's longer than what was
- * spent.  There is one whenever twice as much was spent.
+ * Where nobody knows how long the list is, a request for one of its pages tells whether it's
+ * longer than what was spent.  There is one whenever twice as much was spent.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -116,8 +117,8 @@ begin_request(WholeList *list)
 }
 
 /*
- * Whether so many requests may be made although lookups may turn out not to need them: with a limit, these mustn't lack
- * any.
+ * Whether so many requests may be made although lookups may turn out not to need them: with a
+ * limit, these mustn't lack any.
  */
 static bool
 can_spare(const WholeList *list, int requests, int keys_left)
@@ -134,8 +135,8 @@ can_spare(const WholeList *list, int requests, int keys_left)
 }
 
 /*
- * Wait for an answer that nobody depends on.  Returns whether there is one; if not, *absent tells whether Crisp says
- * that there is nothing.
+ * Wait for an answer that nobody depends on.  Returns whether there is one; if not, *absent tells
+ * whether Crisp says that there is nothing.
  */
 static bool
 await(ApiCall *call, ApiData wanted, ApiAnswer *answer, bool *absent)
@@ -171,7 +172,8 @@ ask_count(WholeList *list)
 }
 
 /*
- * Ask for the page that the list doesn't have if it's no longer than what was spent, and set the cost if so.
+ * Ask for the page that the list doesn't have if it's no longer than what was spent, and set the
+ * cost if so.
  */
 static void
 ask_page(WholeList *list)

@@ -13,8 +13,9 @@
 #include "request.h"
 
 /*
- * What a scan that looks rows up, over all its rescans, has spent on that; and the list in which it finds others once
- * that has come to what the list costs.  All functions but the first take NULL for one that is never read.
+ * What a scan that looks rows up, over all its rescans, has spent on that; and the list in which
+ * it finds others once that has come to what the list costs.  All functions but the first take
+ * NULL for one that is never read.
  */
 typedef struct WholeList WholeList;
 
@@ -27,8 +28,8 @@ typedef struct WholeListPlan
 } WholeListPlan;
 
 /*
- * Nothing spent, in a child of parent, which must be the statement's memory.  options must hold credentials and live as long.  Temporary files
- * will belong to the resource owner of now.
+ * Nothing spent, in a child of parent, which must be the statement's memory.  options must hold
+ * credentials and live as long.  Temporary files will belong to the resource owner of now.
  */
 extern WholeList *whole_list_create(MemoryContext parent, const CrispOptions *options,
 									WholeListPlan plan);
@@ -38,9 +39,10 @@ extern void whole_list_note_asked(WholeList *list);
 extern void whole_list_note_answer(WholeList *list, bool found);
 
 /*
- * Read the list if it's time to, or find out how long it is.  request is the lookup that is about to ask for
- * keys_left more keys.  What Crisp refuses or gives wrong is taken for a list that isn't to be had: keys
- * go on being looked up.  Raises what waiting raises, and what keyed_rows_add() does.
+ * Read the list if it's time to, or find out how long it is.  request is the lookup that is about
+ * to ask for keys_left more keys.  What Crisp refuses or gives wrong is taken for a list that
+ * isn't to be had: keys go on being looked up.  Raises what waiting raises, and what
+ * keyed_rows_add() does.
  */
 extern void whole_list_consider(WholeList *list, const CrispRequest *request, int keys_left);
 
