@@ -16,8 +16,9 @@
 #define SAYS_MORE "says 206"
 
 /*
- * So many pages without anything new are more than those that came before.  A list that moves while it's read shows
- * these again, once; one that grows faster than it's read, or whose pages don't go by their number, shows no others.
+ * So many pages without anything new are more than those that came before.  A list that moves while
+ * it's read shows these again, once; one that grows by a page with each request, or whose pages
+ * don't go by their number, shows no others.
  */
 #define IDLE_PAGES 16
 

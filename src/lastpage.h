@@ -35,9 +35,9 @@ typedef struct PageProgress
 } PageProgress;
 
 /*
- * Note a page that isn't the last: whether it had rows which had not come before, and what was asked for (target).
- * Raises HV000 when the list can't come to an end: so many pages in a row have had none that these aren't just the
- * pages that came before, moved back by others at the front.
+ * Note a page that isn't the last: whether it had rows which had not come before, and what was asked
+ * for (target).  Raises HV000 when the list can't come to an end: so many pages in a row have had
+ * none that these aren't just the pages that came before, moved back by others at the front.
  */
 extern void page_note_progress(PageProgress *progress, const CrispOptions *options, bool has_new,
 							   const char *target);

@@ -345,8 +345,8 @@ pager_is_stalled(const Pager *pager)
 }
 
 /*
- * After a page was read that isn't the last: see that the list comes to an end, where nobody would read it in another
- * way.  Of a list that is read a second time, no row need be new.
+ * After a page was read that isn't the last: see that the list comes to an end, where nobody would
+ * read it in another way.  Of a list that is read a second time, no row need be new.
  */
 static void
 check_progress(Pager *pager)
