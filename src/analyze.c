@@ -479,8 +479,9 @@ add_details(Sampler *sampler, HeapTuple row, const char *key, Flattener *lacking
 }
 
 /*
- * Ask for the details of the rows in the sample, so far as there are requests for it.  Where they don't suffice, rows
- * at even distances stay: one without its details would count as one that has none.
+ * Ask for the details of the rows in the sample, so far as there are requests for it.  Where they
+ * don't suffice, rows at even distances stay: one without its details would count as one that has
+ * none.
  */
 static void
 take_details(Sampler *sampler, List *columns)

@@ -24,8 +24,8 @@ extern List *column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses,
 extern AttrNumber column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey);
 
 /*
- * Whether a pathkey that sorts by a column that shows times sorts by these, the latest or the earliest first:
- * *ascending tells which.
+ * Whether a pathkey that sorts by a column that shows times sorts by these, the latest or the
+ * earliest first: *ascending tells which.
  */
 extern bool column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *ascending);
 

@@ -44,8 +44,8 @@ extern void extent_exceed(Extent *extent, int pages);
 extern void extent_end(Extent *extent, int pages);
 
 /*
- * Remember for the session that a request's list has so many pages; or that many at least, if it hasn't ended
- * with the last of them.
+ * Remember for the session that a request's list has so many pages; or that many at least, if it
+ * hasn't ended with the last of them.
  */
 extern void extent_remember(const CrispRequest *request, int pages, bool ended);
 

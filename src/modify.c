@@ -125,8 +125,8 @@ find_old_row(CrispModify *modify, ResultRelInfo *rinfo, const Plan *subplan)
 }
 
 /*
- * Prepare to tell rows that have the same name, if rows of the resource may.  Where the plan gives just what a scan finds, all of
- * that can be looked at before the first row is sent.
+ * Prepare to tell rows that have the same name, if rows of the resource may.  Where the plan gives
+ * just what a scan finds, all of that can be looked at before the first row is sent.
  */
 static void
 find_names(CrispModify *modify, ModifyTableState *mtstate, ResultRelInfo *rinfo, PlanState *subplan)
@@ -223,8 +223,8 @@ crisp_modify_counts(const ResultRelInfo *rinfo)
 }
 
 /*
- * Check the policies of a partitioned table, and a view's WITH CHECK OPTION, against a row's new values.  PostgreSQL
- * itself checks the latter alone, and once they were sent, when it's too late.
+ * Check the policies of a partitioned table, and a view's WITH CHECK OPTION, against a row's new
+ * values.  PostgreSQL itself checks the latter alone, and once they were sent, when it's too late.
  */
 static void
 check_options(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot)
@@ -239,8 +239,8 @@ check_options(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, T
 }
 
 /*
- * Give RETURNING for xmin and its like what scans give: a tuple that was formed of values has something else in
- * their place.
+ * Give RETURNING for xmin and its like what scans give: a tuple that was formed of values has
+ * something else in their place.
  */
 static TupleTableSlot *
 clear_header(const ResultRelInfo *rinfo, TupleTableSlot *slot)
@@ -263,8 +263,8 @@ clear_header(const ResultRelInfo *rinfo, TupleTableSlot *slot)
  */
 
 /*
- * Put a row's values, as they are sent, into its slot, for those who look at them: whatever is wrong with that is
- * found before they were sent.
+ * Put a row's values, as they are sent, into its slot, for those who look at them: whatever is
+ * wrong with that is found before they were sent.
  */
 static void
 rehearse(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
@@ -296,7 +296,8 @@ send_row(CrispModify *modify, TupleTableSlot *slot, ChangeRequest *request)
 }
 
 /*
- * Make the requests for rows, which finds all that's wrong with them, and then send them in their order.
+ * Make the requests for rows, which finds all that's wrong with them, and then send them in their
+ * order.
  */
 static void
 insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int nslots)
@@ -413,7 +414,8 @@ look_at_row(void *arg, TupleTableSlot *slot)
 }
 
 /*
- * Before the first row is sent: read what open scans have left, and look at what the statement will change.
+ * Before the first row is sent: read what open scans have left, and look at what the statement will
+ * change.
  */
 static void
 look_ahead(CrispModify *modify)
@@ -427,8 +429,8 @@ look_ahead(CrispModify *modify)
 }
 
 /*
- * Whether a row is reached for the first time: of a row that a join finds more than once, PostgreSQL takes the
- * first.
+ * Whether a row is reached for the first time: of a row that a join finds more than once,
+ * PostgreSQL takes the first.
  */
 static bool
 is_first_time(const CrispModify *modify, const ChangeKeys *keys)

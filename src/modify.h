@@ -15,8 +15,9 @@
 #include "option.h"
 
 /*
- * Executor callbacks of the FdwRoutine.  Every row has been carried out, or refused, when the callback returns
- * that it was given to; nothing is sent at the end of a statement or a transaction.
+ * Executor callbacks of the FdwRoutine.  Every row has been carried out, or refused, when the
+ * callback returns that it was given to; nothing is sent at the end of a statement or a
+ * transaction.
  */
 extern void crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 							   int subplan_index, int eflags);

@@ -19,8 +19,8 @@
 #define CRISP_MIN_PER_PAGE 20
 #define CRISP_MAX_PER_PAGE 50
 
-/* The option analyze_pages where it's set nowhere; also made a text of, so without parentheses. */
-#define CRISP_ANALYZE_PAGES_UNSET -1
+/* The option analyze_pages where it's set nowhere. */
+#define CRISP_ANALYZE_PAGES_UNSET (-1)
 
 /* Most requests that may be under way together. */
 #define CRISP_MAX_PREFETCH 32
@@ -112,15 +112,16 @@ extern void option_add_tier(CrispOptions *options, Oid user_id);
 
 /*
  * What can be written to a foreign table; NULL when that is nothing, be it because of option
- * updatable or of its resource.  Unlike option_of_table() it raises nothing for options that are missing.
+ * updatable or of its resource.  Unlike option_of_table() it raises nothing for options that are
+ * missing.
  */
 extern const CrispChanges *option_writable(Oid relid);
 
 /*
- * Add the credentials that user_id has for the options' server.
- * Raises 42704 when there is no user mapping, HV002 when it is incomplete, or when the
- * table's resource needs a website with a token of its tier and there is none, 42501 when the mapping
- * names a credentials file and no superuser owns the server, and what credential_read_file() raises.
+ * Add the credentials that user_id has for the options' server.  Raises 42704 when there is no user
+ * mapping, HV002 when it is incomplete, or when the table's resource needs a website with a token
+ * of its tier and there is none, 42501 when the mapping names a credentials file and no superuser
+ * owns the server, and what credential_read_file() raises.
  */
 extern void option_add_credentials(CrispOptions *options, Oid user_id);
 

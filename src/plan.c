@@ -387,7 +387,8 @@ page_rows(const ScanPlan *plan, double wanted)
 }
 
 /*
- * The same, where a scan can tell by itself which of its rows count: conditions must not mind being checked once more.
+ * The same, where a scan can tell by itself which of its rows count: conditions must not mind being
+ * checked once more.
  */
 static int
 count_wanted(RelOptInfo *baserel, double wanted)
@@ -399,8 +400,9 @@ count_wanted(RelOptInfo *baserel, double wanted)
 }
 
 /*
- * The order of the list by which rows can be had in that of a column; NULL where there is none.  One that leaves out rows
- * without the column is of use only where a condition does so, too; it is then worth asking for from either end.
+ * The order of the list by which rows can be had in that of a column; NULL where there is none.
+ * One that leaves out rows without the column is of use only where a condition does so, too; it is
+ * then worth asking for from either end.
  */
 static const CrispOrder *
 usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
@@ -418,8 +420,8 @@ usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
 }
 
 /*
- * Whether a list in an order holds no rows that conditions rule out: it is asked for all of them, or the order itself
- * rules out what lacks its column.
+ * Whether a list in an order holds no rows that conditions rule out: it is asked for all of them,
+ * or the order itself rules out what lacks its column.
  */
 static bool
 asks_all(RelOptInfo *baserel, const CrispOrder *order, AttrNumber attnum)

@@ -36,17 +36,17 @@ enum ScanPrivate
 
 enum ScanMethodField
 {
-	METHOD_KIND,	  /* ScanMethod */
-	METHOD_CONDITION, /* SCAN_LOOKUP, SCAN_WALK: index of the condition with the keys; -1 for none */
-	METHOD_ORDER,	  /* index in the resource's orders; -1 for none */
-	METHOD_SORT_COLUMN, /* rows come by this attribute: SCAN_NEWEST, or SCAN_WALK that knows a limit; 0 for none */
-	METHOD_NULLS_FIRST,	  /* of these */
-	METHOD_ASCENDING,	  /* SCAN_NEWEST: the smallest values come first */
-	METHOD_ROWS_WANTED,	  /* rows after which the query is content; 0 where that's not known */
-	METHOD_PAGE_ROWS,	  /* the same, of rows that Crisp sends, to size pages by */
-	METHOD_REQUESTS,	  /* expected */
-	METHOD_INHERITS,	  /* SCAN_WALK: the query uses columns that the parent's rows hand down */
-	METHOD_ID,			  /* SCAN_LOOKUP: tells the scan from others of the same statement */
+	METHOD_KIND,		/* ScanMethod */
+	METHOD_CONDITION,	/* SCAN_LOOKUP, SCAN_WALK: the condition with the keys; -1 for none */
+	METHOD_ORDER,		/* index in the resource's orders; -1 for none */
+	METHOD_SORT_COLUMN, /* by which rows come: SCAN_NEWEST, or SCAN_WALK with a limit; 0 for none */
+	METHOD_NULLS_FIRST, /* of these */
+	METHOD_ASCENDING,	/* SCAN_NEWEST: the smallest values come first */
+	METHOD_ROWS_WANTED, /* rows after which the query is content; 0 where that's not known */
+	METHOD_PAGE_ROWS,	/* the same, of rows that Crisp sends, to size pages by */
+	METHOD_REQUESTS,	/* expected */
+	METHOD_INHERITS,	/* SCAN_WALK: the query uses columns that the parent's rows hand down */
+	METHOD_ID,			/* SCAN_LOOKUP: tells the scan from others of the same statement */
 	METHOD_LIST_REQUESTS, /* SCAN_LOOKUP: for all rows, by statistics; 0 where there are none */
 	METHOD_FIELDS
 };

@@ -25,8 +25,7 @@ typedef struct Condition
 	int32				  typmod; /* of that */
 	Oid					  value_type;
 	const ConditionValue *value;
-	List *
-		texts; /* its value, or those of its array, as char *; set for known ones that aren't times */
+	List *texts; /* its value, or those of its array, as char *; of known ones but times */
 } Condition;
 
 /* Whether a condition bounds a time. */

@@ -229,8 +229,8 @@ typedef struct CrispResource
 	/*
 	 * The order in which the list is read where nothing asks for another: in the server's own, a
 	 * row that changes may move back, past rows that then move over the edge of a page, to where
-	 * nobody looks any more.  One that leaves out nothing, by a column that no row lacks, and, where it
-	 * isn't documented, that no change alters; NULL where there is none.
+	 * nobody looks any more.  One that leaves out nothing, by a column that no row lacks, and,
+	 * where it isn't documented, that no change alters; NULL where there is none.
 	 */
 	const CrispOrder *list_order;
 

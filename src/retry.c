@@ -3,10 +3,10 @@
  * retry.c
  *		Whether a request that failed is made again, and when.
  *
- * Exponential backoff with full jitter: before the n-th retry, any time up to
- * retry_delay * 2^(n-1) is as likely as any other.  Who has been turned away
- * together with others does not come back together with them.  Where Crisp was asked too often, and doesn't
- * say when to come back, it takes longer.
+ * Exponential backoff with full jitter: before the n-th retry, any time up to retry_delay * 2^(n-1)
+ * is as likely as any other.  Who has been turned away together with others does not come back
+ * together with them.  Where Crisp was asked too often, and doesn't say when to come back, it takes
+ * longer.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
