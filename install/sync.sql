@@ -556,5 +556,24 @@ AS $$
 SELECT @extschema@.crisp_sync_forget(source, target, true)
 $$;
 
+-- Forget whose rows are in a target, but those of sources that still feed it.
+CREATE FUNCTION crisp_sync_forget_origins(target regclass)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT @extschema@.crisp_sync_may_write(target) THEN
+        RAISE EXCEPTION 'permission denied to sync into "%"', @extschema@.crisp_sync_name(target) USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    DELETE FROM @extschema@.crisp_sync_orphan;
+    DELETE FROM @extschema@.crisp_sync_my_origin o
+    WHERE o.target = crisp_sync_forget_origins.target
+      AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_job j
+                      WHERE j.target = crisp_sync_forget_origins.target AND @extschema@.crisp_sync_origin_of(j.source) = o.origin);
+END
+$$;
+
 COMMENT ON FUNCTION crisp_sync_reset(regclass, regclass) IS 'let the next run of a sync fetch all again; the copy stays';
 COMMENT ON FUNCTION crisp_sync_drop(regclass, regclass) IS 'forget a sync; the copy stays';
+COMMENT ON FUNCTION crisp_sync_forget_origins(regclass) IS 'let a full load delete rows of sources that feed a target no more';

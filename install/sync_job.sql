@@ -7,6 +7,8 @@ CREATE FUNCTION crisp_sync_note(INOUT work crisp_sync_work, batch crisp_sync_bat
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    has_rows boolean;
 BEGIN
     work.windows := work.windows + 1;
     work.fetched := work.fetched + coalesce(batch.fetched, 0);
@@ -26,7 +28,12 @@ BEGIN
         rows_deleted = j.rows_deleted + coalesce(batch.deleted, 0),
         told_keyless = greatest(j.told_keyless, batch.keyless),
         witnesses = @extschema@.crisp_sync_surviving(work.target, work.keys, coalesce(batch.sample, '[]') || j.witnesses)
-    WHERE j.job_id = work.job_id;
+    WHERE j.job_id = work.job_id
+    RETURNING j.rows_inserted + j.rows_updated > 0 OR j.witnesses <> '[]' INTO has_rows;
+    INSERT INTO @extschema@.crisp_sync_my_origin (target, origin, source)
+    SELECT work.target, work.origin, @extschema@.crisp_sync_name(work.source)
+    WHERE has_rows AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_my_origin o WHERE o.target = work.target AND o.origin = work.origin)
+    ON CONFLICT DO NOTHING;
     PERFORM @extschema@.crisp_sync_note_run(work, NULL);
 END
 $$;
@@ -109,6 +116,19 @@ BEGIN
 END
 $$;
 
+-- Keep in mind whose rows a job has brought, when its server is reached by another address.
+CREATE FUNCTION crisp_sync_move_origin(work crisp_sync_work, old_origin text[])
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH moved AS (
+    DELETE FROM @extschema@.crisp_sync_my_origin o WHERE o.target = work.target AND o.origin = old_origin RETURNING o.source)
+INSERT INTO @extschema@.crisp_sync_my_origin (target, origin, source)
+SELECT work.target, work.origin, m.source FROM moved m
+ON CONFLICT DO NOTHING
+$$;
+
 -- Find the job of a run, or make it.
 CREATE FUNCTION crisp_sync_find_job(work crisp_sync_work, resource text)
 RETURNS crisp_sync_job
@@ -124,6 +144,10 @@ BEGIN
         INSERT INTO @extschema@.crisp_sync_my_job (source, target, resource)
         VALUES (work.source, work.target, crisp_sync_find_job.resource)
         RETURNING * INTO job;
+    ELSIF job.origin[1:3] <> work.origin[1:3] THEN
+        RAISE NOTICE '"%" is of another website or inbox than before, so all is fetched again', @extschema@.crisp_sync_name(work.source);
+        PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
+        SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
     ELSIF job.sync_field <> field THEN
         RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', @extschema@.crisp_sync_name(work.source),
             @extschema@.crisp_sync_name(work.target), job.sync_field, field
@@ -144,6 +168,9 @@ BEGIN
         job.watermark := NULL;
         job.settled := NULL;
         job.due := CASE WHEN work.dates_field IS NULL THEN '-infinity'::timestamptz END;
+    END IF;
+    IF job.origin <> work.origin AND job.origin[1:3] = work.origin[1:3] THEN
+        PERFORM @extschema@.crisp_sync_move_origin(work, job.origin);
     END IF;
     job.sync_field := field;
     RETURN job;
@@ -178,6 +205,10 @@ DECLARE
 BEGIN
     PERFORM @extschema@.crisp_sync_hold(work.source, 'source'), @extschema@.crisp_sync_hold(work.list, 'parent'),
             @extschema@.crisp_sync_hold(work.target, 'target');
+    IF (@extschema@.crisp_sync_origin_of(work.source))[1:3] <> work.origin[1:3] THEN
+        RAISE EXCEPTION 'the source of the sync became that of another website or inbox while it ran'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
+    END IF;
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
     IF NOT FOUND THEN
         PERFORM @extschema@.crisp_sync_check_target(work.target);
@@ -443,7 +474,7 @@ BEGIN
         PERFORM @extschema@.crisp_sync_begin_full(work.source, work.target);
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode,
+    SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode, origin = work.origin,
         daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),
         rows_per_request = CASE WHEN work.argument IS NULL THEN greatest(1, work.per_page - 1) ELSE 1 END,
         deleted = CASE WHEN work.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted ELSE job.deleted END,

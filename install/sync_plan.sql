@@ -8,6 +8,7 @@ CREATE TYPE crisp_sync_work AS (
     run_id bigint,
     source regclass,
     target regclass,
+    origin text[],              -- whose rows they are, see crisp_sync_origin_of()
     keys text[],
     columns text[],             -- those that are copied
     guard text,                 -- the one that tells which of two versions of a row is the newer; or NULL
@@ -292,8 +293,10 @@ DECLARE
     made record;
 BEGIN
     DELETE FROM @extschema@.crisp_sync_orphan;
+    DELETE FROM @extschema@.crisp_sync_orphan_origin;
     catalog := @extschema@.crisp_sync_source(source);
     work.source := source;
+    work.origin := @extschema@.crisp_sync_origin_of(source);
     work.keys := catalog.keys;
     IF catalog.key_length = 0 THEN
         RAISE EXCEPTION 'rows of % have no key', catalog.resource
@@ -319,11 +322,13 @@ BEGIN
         -- What is known of a table that had its OID before is not true of it.
         DELETE FROM @extschema@.crisp_sync_my_job j
         WHERE made.is_new AND j.source = crisp_sync_plan.source AND j.target = target_table;
+        DELETE FROM @extschema@.crisp_sync_my_origin o WHERE made.is_new AND o.target = target_table;
     END IF;
     PERFORM @extschema@.crisp_sync_check_target(target_table);
     PERFORM @extschema@.crisp_sync_check_keys(target_table, catalog.keys, work.argument, work.keys_repeat);
     PERFORM @extschema@.crisp_sync_check_marks(target_table, deleted = 'mark' AND (mode = 'full' OR work.argument IS NOT NULL));
     PERFORM @extschema@.crisp_sync_check_shared(source, target_table, mode);
+    PERFORM @extschema@.crisp_sync_check_origins(source, target_table, work.origin, mode);
     work.target := target_table;
     work.columns := @extschema@.crisp_sync_match_columns(source, target_table, catalog.asked);
     work.missing := @extschema@.crisp_sync_missing_columns(source, target_table, catalog.asked);

@@ -68,6 +68,7 @@ CREATE TABLE crisp_sync_job (
     stalled boolean NOT NULL DEFAULT false,
     last_run_id bigint,
     last_success timestamptz,
+    origin text[],
     UNIQUE (source, target)
 );
 
@@ -95,7 +96,21 @@ COMMENT ON COLUMN crisp_sync_job.witnesses IS 'keys of some rows that the job ha
 COMMENT ON COLUMN crisp_sync_job.told_columns IS 'columns of the source that the target lacks, of which a run has told';
 COMMENT ON COLUMN crisp_sync_job.told_keyless IS 'rows without a key, of which a run has told';
 COMMENT ON COLUMN crisp_sync_job.stalled IS 'the last run has not come further: its requests did not suffice';
+COMMENT ON COLUMN crisp_sync_job.origin IS 'whose rows the last run was to bring, as crisp_sync_origin has them';
 COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
+
+-- Whose rows are in a target.  They outlive their source and the job, which an incremental sync may clear away and a dump leave out:
+-- to a full load of another source, they would look as if they were gone from Crisp.
+CREATE TABLE crisp_sync_origin (
+    target regclass NOT NULL,
+    origin text[] NOT NULL,
+    source text NOT NULL,
+    PRIMARY KEY (target, origin)
+);
+
+COMMENT ON TABLE crisp_sync_origin IS 'whose rows the targets of crisp_sync() hold';
+COMMENT ON COLUMN crisp_sync_origin.origin IS 'resource, website, inbox, and base_url of the server';
+COMMENT ON COLUMN crisp_sync_origin.source IS 'name of the table that first brought some';
 
 CREATE TABLE crisp_sync_log (
     run_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_sync_run_seq'::pg_catalog.regclass),
@@ -133,6 +148,7 @@ COMMENT ON TABLE crisp_sync_error IS 'why runs of crisp_sync() have failed; cris
 -- schema of the extension may be renamed.  Nor does a foreign key join what is dumped: a restore loads it in any order.
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job',
     'WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) AND target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_origin', 'WHERE target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_log', '');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_run_seq', '');
@@ -155,7 +171,8 @@ CREATE TABLE crisp_sync_seen (
 
 COMMENT ON TABLE crisp_sync_seen IS 'the rows that full loads of crisp_sync() have seen, while these go on';
 
--- The runs of a job go with it, and what it has seen.
+-- The runs of a job go with it, and what it has seen.  Whose rows it has brought is forgotten where that is asked for, and where
+-- they are gone; but not when the source was dropped alone.
 CREATE FUNCTION crisp_sync_drop_runs()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -164,6 +181,11 @@ AS $$
 BEGIN
     EXECUTE format('DELETE FROM %I.crisp_sync_log WHERE job_id = $1', TG_TABLE_SCHEMA) USING OLD.job_id;
     DELETE FROM @extschema@.crisp_sync_seen s WHERE s.job_id = OLD.job_id;
+    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = OLD.source) THEN
+        EXECUTE format('DELETE FROM %1$I.crisp_sync_origin o WHERE o.target = $1 AND o.origin = $2 AND '
+                       'NOT EXISTS (SELECT FROM %1$I.crisp_sync_job j WHERE j.target = $1 AND j.origin = $2)', TG_TABLE_SCHEMA)
+        USING OLD.target, OLD.origin;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -186,6 +208,10 @@ CREATE VIEW crisp_sync_my_job AS
 SELECT * FROM @extschema:own@.crisp_sync_job WHERE crisp_sync_may_write(target)
 WITH CASCADED CHECK OPTION;
 
+CREATE VIEW crisp_sync_my_origin AS
+SELECT * FROM @extschema:own@.crisp_sync_origin WHERE crisp_sync_may_write(target)
+WITH CASCADED CHECK OPTION;
+
 CREATE VIEW crisp_sync_my_log AS
 SELECT * FROM crisp_sync_log l
 WHERE EXISTS (SELECT FROM @extschema:own@.crisp_sync_job j WHERE j.job_id = l.job_id AND crisp_sync_may_write(j.target))
@@ -204,25 +230,31 @@ SELECT job_id, source, target FROM @extschema:own@.crisp_sync_job j
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.source)
    OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.target);
 
+-- What is known of rows whose target was dropped, likewise.
+CREATE VIEW crisp_sync_orphan_origin AS
+SELECT target FROM @extschema:own@.crisp_sync_origin o
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.target);
+
 -- Runs whose job a dump has left out.
 CREATE VIEW crisp_sync_orphan_run AS
 SELECT run_id FROM crisp_sync_log l
 WHERE NOT EXISTS (SELECT FROM @extschema:own@.crisp_sync_job j WHERE j.job_id = l.job_id);
 
 -- Whoever may dump the database must be able to read what is dumped.
-GRANT SELECT ON @extschema:own@.crisp_sync_job, crisp_sync_job, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
+GRANT SELECT ON @extschema:own@.crisp_sync_job, crisp_sync_job, @extschema:own@.crisp_sync_origin, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
 -- Numbers are given out by the sequences alone: one that is made up would be in the way of others.
-GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_orphan, crisp_sync_orphan_run TO PUBLIC;
+GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_my_origin, crisp_sync_orphan,
+      crisp_sync_orphan_origin, crisp_sync_orphan_run TO PUBLIC;
 GRANT INSERT (source, target, resource),
       UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, overlap, due, pass_condition,
               pass_reference, pass_rows, full_since, deleted, by_date, span, window_rows, pages_found, pages_missing, expected_rows,
               rows_per_request, daily_quota, witnesses, told_columns, told_keyless, rows_fetched, rows_inserted, rows_updated,
-              rows_deleted, requests, stalled, last_run_id, last_success)
+              rows_deleted, requests, stalled, last_run_id, last_success, origin)
 ON crisp_sync_my_job TO PUBLIC;
 GRANT INSERT (job_id, mode, started_at),
       UPDATE (ended_at, outcome, requests, windows, rows_fetched, rows_inserted, rows_updated, rows_deleted, progress_at)
 ON crisp_sync_my_log TO PUBLIC;
-GRANT INSERT ON crisp_sync_my_error TO PUBLIC;
+GRANT INSERT ON crisp_sync_my_error, crisp_sync_my_origin TO PUBLIC;
 GRANT USAGE ON crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
 
 -- What PL/pgSQL can't do by itself.
@@ -248,6 +280,11 @@ CREATE FUNCTION crisp_sync_source(
     OUT per_page integer,
     OUT daily_quota integer)
 RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT STABLE;
+
+CREATE FUNCTION crisp_sync_origin_of(source regclass)
+RETURNS text[]
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT STABLE;
 
@@ -322,6 +359,7 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
 COMMENT ON FUNCTION crisp_sync_source(regclass) IS 'what the catalog says of the source of a sync, in names of its columns';
+COMMENT ON FUNCTION crisp_sync_origin_of(regclass) IS 'whose rows a source shows: resource, website, inbox, and base_url of the server';
 COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS 'take the lock of a job, until it is given back, a transaction fails, or the session ends';
 COMMENT ON FUNCTION crisp_sync_lock_briefly(oid, oid) IS 'take the lock of a job until the transaction ends';
 COMMENT ON FUNCTION crisp_sync_count(regclass) IS 'how many rows a list has, for one request; NULL where Crisp does not count them';

@@ -285,6 +285,37 @@ BEGIN
 END
 $$;
 
+-- Raise an error when a full load would drop rows of another origin, whose source was dropped or is of another website by now.
+CREATE FUNCTION crisp_sync_check_origins(source regclass, target regclass, origin text[], mode text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job record;
+    others text;
+BEGIN
+    SELECT * INTO job FROM @extschema@.crisp_sync_job j WHERE j.source = crisp_sync_check_origins.source AND j.target = crisp_sync_check_origins.target;
+    -- The same server may have come to be reached by another address.
+    SELECT string_agg(format('%s of %s, from "%s"', o.origin[1],
+                             concat_ws(' at ', 'website ' || o.origin[2], 'inbox ' || o.origin[3], o.origin[4]), o.source), '; ' ORDER BY o.origin)
+    INTO others
+    FROM @extschema@.crisp_sync_my_origin o
+    WHERE o.target = crisp_sync_check_origins.target AND o.origin <> crisp_sync_check_origins.origin
+      AND NOT coalesce(o.origin = job.origin AND o.origin[1:3] = crisp_sync_check_origins.origin[1:3], false);
+    IF others IS NULL THEN
+        RETURN;
+    ELSIF @extschema@.crisp_sync_is_empty(target) THEN
+        DELETE FROM @extschema@.crisp_sync_my_origin o WHERE o.target = crisp_sync_check_origins.target;
+    ELSIF mode = 'full' OR job.full_since IS NOT NULL THEN
+        RAISE EXCEPTION 'cannot replace "%": it holds rows of another origin', @extschema@.crisp_sync_name(target)
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                DETAIL = format('It holds %s. They would look as if they were gone from Crisp.', others),
+                HINT = format('Use mode incremental. Or delete these rows, or let the full load do so, after SELECT crisp_sync_forget_origins(%L).', target::text);
+    END IF;
+END
+$$;
+
 -- Raise an error where a column that we fill ourselves can't be filled, or lacks although it's needed.
 CREATE FUNCTION crisp_sync_check_marks(target regclass, needs_mark boolean)
 RETURNS void

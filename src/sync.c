@@ -36,6 +36,7 @@
 #include "pager.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_source);
+PG_FUNCTION_INFO_V1(crisp_sync_origin_of);
 PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
 PG_FUNCTION_INFO_V1(crisp_sync_requests);
 PG_FUNCTION_INFO_V1(crisp_sync_clock_lead);
@@ -272,6 +273,36 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	relation_close(relation, AccessShareLock);
 
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
+}
+
+/*
+ * crisp_sync_origin_of(source): whose rows a foreign table shows, as an array: its resource, its
+ * website, its inbox (NULL where it has none), and the base_url of its server.
+ */
+Datum
+crisp_sync_origin_of(PG_FUNCTION_ARGS)
+{
+	Oid			  relid = PG_GETARG_OID(0);
+	CrispOptions *options;
+	const char	 *parts[4];
+	Datum		  values[lengthof(parts)];
+	bool		  nulls[lengthof(parts)];
+	int			  length = lengthof(parts);
+	int			  lower_bound = 1;
+
+	check_crisp_table(relid);
+	options = option_of_table(relid);
+	parts[0] = options->resource->name;
+	parts[1] = options->website_id;
+	parts[2] = options->inbox;
+	parts[3] = options->base_url;
+	for (int i = 0; i < length; i++)
+	{
+		nulls[i] = parts[i] == NULL;
+		values[i] = parts[i] ? CStringGetTextDatum(parts[i]) : (Datum) 0;
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &length, &lower_bound, TEXTOID, -1,
+											 false, TYPALIGN_INT));
 }
 
 /*----------
