@@ -127,7 +127,11 @@ BEGIN
     INTO listed_keys, parents, listed.versions, listed.listed, listed.oldest, listed.newest, listed.median, listed.newest_change, listed.first_date, listed.page_change, listed.in_order
     USING lower, upper;
 
-    IF listed.listed > row_limit THEN
+    IF work.by_date AND work.phase = 'history' AND listed.listed >= row_limit THEN
+        -- Before anything below them is asked for, which would be rolled back.
+        RAISE EXCEPTION 'more than one page of "%"', @extschema@.crisp_sync_name(work.list)
+            USING ERRCODE = 'CS001', DATATYPE = (coalesce(upper, work.started_at) - listed.median)::text;
+    ELSIF listed.listed > row_limit THEN
         parents := ARRAY(SELECT p.key FROM unnest(parents) p (key) WHERE p.key = ANY (listed_keys[1:row_limit]));
         listed.listed := row_limit;
     ELSE
@@ -212,6 +216,28 @@ BEGIN
 END
 $$;
 
+-- Whether Crisp gives a list of several pages without regard to the dates that it is asked for: of a day that no row is
+-- of, there's more than a page then.
+CREATE FUNCTION crisp_sync_ignores_dates(work crisp_sync_work)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    nowhen CONSTANT tstzrange := '[1990-01-01 00:00:00+00,1990-01-02 00:00:00+00)';
+BEGIN
+    IF @extschema@.crisp_sync_requests_left(work) < 1 THEN
+        RETURN false;
+    END IF;
+    PERFORM set_config('crisp_fdw.max_requests', (@extschema@.crisp_sync_requests() + 1)::text, true);
+    EXECUTE format('SELECT FROM %s s WHERE %s', work.list, @extschema@.crisp_sync_within(work.list, work.dates_field, nowhen))
+        USING lower(nowhen), upper(nowhen);
+    RETURN false;
+EXCEPTION WHEN SQLSTATE 'CS001' OR SQLSTATE 'CS002' THEN
+    RETURN true;
+END
+$$;
+
 -- The newest part of a range, of a list that comes in no order: a span that fits one page, which nothing can
 -- slip off.  One that doesn't is rolled back, for a shorter one.
 CREATE FUNCTION crisp_sync_window_by_date(
@@ -244,11 +270,17 @@ BEGIN
     PERFORM @extschema@.crisp_sync_settings(work);
     requests := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
 
-    IF page_limit IS NOT NULL AND (requests > 1 OR (is_parent AND batch.listed >= page_limit)) THEN
+    IF page_limit IS NOT NULL AND requests > 1 THEN
         -- Rolls back what came: rows may have slipped from one page to the other meanwhile.
-        RAISE EXCEPTION 'more than one page of "%"', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'CS001', DATATYPE = (top - batch.median)::text;
+        RAISE EXCEPTION 'more than one page of "%"', @extschema@.crisp_sync_name(work.list)
+            USING ERRCODE = 'CS001', DATATYPE = coalesce((top - batch.median)::text, '');
+    ELSIF page_limit IS NULL AND NOT work.unbounded AND requests > 2 + batch.listed / work.per_page THEN
+        -- More pages than a moment's rows fill, and a last look.
+        work.unbounded := @extschema@.crisp_sync_ignores_dates(work);
+        PERFORM @extschema@.crisp_sync_settings(work);
     END IF;
-    work.unbounded := work.unbounded OR requests > 4 + batch.listed / work.per_page;
-    work.span := greatest(shortest, least(longest, span * least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END, work.per_page * 0.7 / greatest(batch.listed, 0.01))));
+    work.span := CASE WHEN work.unbounded THEN shortest
+                      ELSE greatest(shortest, least(longest, span * least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END,
+                                                                          work.per_page * 0.7 / greatest(batch.listed, 0.01)))) END;
 END
 $$;
