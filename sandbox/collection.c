@@ -22,12 +22,12 @@ state_value(const Row *row)
 {
 	const int64_t limit = INT64_C(1) << 50;
 	int64_t		  updated = row->times[SORT_UPDATED];
-	int64_t class = 2 * (STATE_NONE - row->state);
+	int64_t		  group = INT64_C(2) * (STATE_NONE - row->state);
 
 	if (row->state < STATE_RESOLVED && (row->flags & ROW_UNREAD))
-		class ++;
+		group++;
 	updated = updated < -limit ? -limit : updated > limit ? limit : updated;
-	return class * 4 * limit + updated;
+	return group * 4 * limit + updated;
 }
 
 int64_t

@@ -24,7 +24,7 @@
  * The most bytes of a head.  Later versions of libcurl stop a little later by themselves; before,
  * they keep all that comes.
  */
-#define MAX_HEAD_BYTES (256 * 1024)
+#define MAX_HEAD_BYTES ((size_t) 256 * 1024)
 
 void
 http_make_printable(char *text)
