@@ -158,6 +158,6 @@ pg_noreturn extern void scan_raise_cut_off(const ForeignScanState *node);
 /* scan_wait.c: waiting for rows */
 
 /* Close the descriptor by which an Append waits for the scan, a CrispScan; a reset callback. */
-extern void scan_close_descriptor(void *scan);
+extern void scan_close_descriptor(void *arg);
 
 #endif /* CRISP_SCAN_STATE_H */
