@@ -95,6 +95,12 @@ extern ApiPeek api_peek(const ApiCall *call);
 extern void api_wait(ApiCall *call);
 
 /*
+ * Wait until the first of some calls of one server and user mapping is settled, or another of them has an
+ * answer that is no failure.  Returns the index of that call, the earliest that there is.  Raises what api_wait() raises.
+ */
+extern int api_wait_any(ApiCall *const *wanted, int count);
+
+/*
  * A descriptor that becomes readable when it's worth asking api_is_ready() again, be it
  * for an answer or because it's time for another attempt.  Calls of the same server and
  * user mapping share it.  From now until somebody asks again counts as waiting.

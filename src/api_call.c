@@ -591,6 +591,25 @@ api_wait(ApiCall *call)
 	wait_until(call, get_on);
 }
 
+int
+api_wait_any(ApiCall *const *wanted, int count)
+{
+	ApiCall *first = wanted[0];
+
+	while (!get_on(first))
+	{
+		instr_time start;
+
+		for (int i = 1; i < count; i++)
+			if (api_peek(wanted[i]) != API_SAYS_NOTHING)
+				return i;
+		INSTR_TIME_SET_CURRENT(start);
+		http_wait(first->pool, first->state == CALL_DELAYED);
+		count_wait(first, start);
+	}
+	return 0;
+}
+
 void
 call_wait(ApiCall *call)
 {

@@ -4,12 +4,22 @@
  *		All rows of a list, by date instead of page number.
  *
  * As long as Crisp sorts the list by the date that it takes bounds for, newest first: each request is for
- * what is not newer than the oldest row seen so far.  Where rows are is then
- * no matter of how many stand before them.
+ * what is not newer than the oldest row seen so far.  Where rows are is then no matter of how many stand
+ * before them.
  *
- * Where it doesn't, or that can't be proved: by ranges of dates.  What fits a page is
- * a snapshot of its range, in whatever order it comes.  A range that holds more is split, so that each part
- * is asked for again.
+ * Nor is it a matter of other dates.  So when the first page has been read, the dates are parted into
+ * stretches, each of which is read in that way, from its upper end to its lower one, up to prefetch of
+ * them at a time.  Together they hold each date once.  A row that keeps its date while
+ * the scan goes on is found by the stretch that holds it; one that changes has a date after the first page, and is
+ * the last look's, just as where there is one stretch.  Rows at both sides of a seam come twice, and are dropped by
+ * their keys.
+ *
+ * How many rows lie between two dates isn't known, and how far back a list goes isn't, either.  So it begins with one
+ * stretch.  While there are fewer than prefetch, that with the most left to read, by how many rows have come in it so
+ * far, is parted; of one without a lower end, as much is taken off as has been read in all.  It costs half a page
+ * to part a stretch, as the upper part ends with a page that isn't full: parts are long, and few.
+ *
+ * Where the list isn't sorted so, or that can't be proved, it's read by spans of dates (exact_spans.c).
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -19,66 +29,64 @@
 
 #include "utils/memutils.h"
 
-#include "compat.h"
 #include "exact.h"
+#include "exact_spans.h"
 #include "fact.h"
 #include "order.h"
-#include "sqlstate.h"
-#include "timerange.h"
 
-/*
- * Most passes over rows that dates don't tell apart; and most pages in a row that bring nothing older than the scan,
- * of these, or of the latest span.
- */
-#define MAX_PASSES 6
-#define MAX_IDLE_PAGES 16
+/* Of a stretch that is parted: pages that must have been read of it, and the fewest that are expected in each part. */
+#define PAGES_READ 3
+#define PART_PAGES 8
 
-/* A closed interval of Unix milliseconds; the extremes of int64 stand for no bound. */
-typedef struct Span
+/* For so many pages, one stretch may be parted, besides the first ones. */
+#define PAGES_A_PART 24
+
+/* Dates that are read by one request after the other. */
+typedef struct Stretch
 {
-	int64 lower;
-	int64 upper;
-} Span;
+	ExactStep step;
+	Span	  span;
+	int64  oldest;	/* what is asked for is not later; PG_INT64_MAX for the first request of all */
+	int64  read_to; /* all rows of span that are later have been returned */
+	bool   decided; /* whether more is to be asked for after the page at hand; if so, it has been */
+	bool   ended;	/* there is no more */
+	bool   stopped; /* there may be more, which isn't wanted */
+	uint64 turn;	/* of its latest request, of those of all stretches */
+
+	/* To tell how much is left. */
+	int64  pages;	  /* read */
+	int64  begins;	  /* time of the first row */
+	double page_span; /* milliseconds of a page: the latest, or the average, whichever is more */
+} Stretch;
 
 struct ExactReader
 {
 	const CrispRequest *request;
 	const CrispColumn  *dates;
 	MemoryContext		context;
-	CrispRequest		step;  /* what pager asks for */
-	Pager			   *pager; /* NULL before the first request */
 	SeenKeys		   *seen;
 	const RowAge	   *age;
-	PagerCounts			counts; /* of earlier pagers */
-	int					gained; /* rows of the page at hand that may be older than the scan */
-	int idle; /* pages in a row, within the bound or at the latest span, that had none */
+	ExactErrand		   *errand; /* NULL for none */
+	Span				whole;	/* the only range where there is no errand */
 
-	int	  page_number;	/* of the page at hand, within its bound or span */
-	int64 group;		/* rows that page numbers are needed for, on the pages so far ... */
-	int64 group_before; /* ... and in the pass over them before; -1 for none */
-	int	  passes;		/* over them, that are done */
-	int	  pages_before; /* of the last one */
+	Stretch	 **stretches; /* all, also those that have ended */
+	int		   nstretches;
+	int		   max_stretches; /* room for so many */
+	int		   nranges_begun;
+	int		   parted;
+	Stretch	  *current; /* whose page at hand is being read; NULL in between */
+	ExactStep *last;	/* that has taken a page, which is still there; NULL before the first */
+	int64	   asked;	/* pages so far */
+	int64	   pages;	/* taken */
+	int64	   read;	/* and read to their end */
 
-	/* In order. */
-	int64 oldest; /* Unix milliseconds, the bound */
-
-	/* By ranges; the last one is being read. */
-	Span *spans;
-	int	  nspans;
-	int	  max_spans; /* room for so many; 0 while the list is read in order */
+	/* Where there is no order. */
+	ExactSpans *spans; /* NULL where there is */
+	bool		at_end;
 };
 
-/* The times of a page's rows within a span. */
-typedef struct SpanTimes
-{
-	int64 least;
-	int64 median;
-	int64 greatest;
-	int	  count;
-} SpanTimes;
-
 /*----------
- * Steps
+ * Begin
  *----------
  */
 
@@ -113,273 +121,96 @@ exact_begin(const CrispRequest *request, SeenKeys *seen, const RowAge *age)
 	reader->context = context;
 	reader->seen = seen;
 	reader->age = age;
-	reader->step = exact_first_request(request);
-	reader->oldest = PG_INT64_MAX;
+	reader->errand = request->errand;
+	reader->whole.lower = PG_INT64_MIN;
+	reader->whole.upper = PG_INT64_MAX;
+	reader->max_stretches = 16;
+	reader->stretches = MemoryContextAlloc(context, sizeof(Stretch *) * reader->max_stretches);
 	return reader;
 }
 
+/*----------
+ * Stretches
+ *----------
+ */
+
+static bool
+may_ask(const ExactReader *reader)
+{
+	return reader->errand == NULL || reader->asked < reader->errand->pages;
+}
+
 /*
- * Ask for the first page of what step says.
+ * A request of a stretch is under way.
  */
 static void
-begin_step(ExactReader *reader)
+note_asked(ExactReader *reader, Stretch *stretch)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(reader->context);
-
-	reader->page_number = 1;
-	reader->group = 0;
-	reader->group_before = -1;
-	reader->passes = 0;
-	reader->pages_before = 0;
-	reader->gained = 0;
-	if (reader->pager != NULL)
-	{
-		pager_add_counts(&reader->counts, pager_counts(reader->pager));
-		pager_end(reader->pager);
-		reader->pager = NULL;
-	}
-	reader->pager = pager_begin(&reader->step, reader->seen);
-	MemoryContextSwitchTo(old_context);
-	(void) pager_go_to(reader->pager, 1);
+	stretch->decided = true;
+	stretch->turn = ++reader->asked;
 }
 
 /*
- * Note whether the page at hand, which was read, has brought anything older than the scan.  Returns false after too
- * many pages in a row that haven't.
+ * Ask for the first page of what is left of a stretch, unless no more is wanted.
  */
-static bool
-gains(ExactReader *reader)
+static void
+ask(ExactReader *reader, Stretch *stretch)
 {
-	reader->idle = reader->gained > 0 ? 0 : reader->idle + 1;
-	reader->gained = 0;
-	return reader->idle < MAX_IDLE_PAGES;
-}
+	Span left = {stretch->span.lower, stretch->oldest};
 
-/*
- * Read rows by page number that dates don't tell apart, so many of which are on the page at hand.  One that
- * is deleted meanwhile lets another slide onto a page that was read, so they are read
- * until two passes over them have found as many, or it's for certain that others come in all the time.  Returns false
- * after that.
- */
-static bool
-next_of_group(ExactReader *reader, int64 rows, bool is_last)
-{
-	bool gained = gains(reader);
-
-	/* What the pass before has shown is looked through in whole. */
-	if (reader->page_number <= reader->pages_before)
-	{
-		gained = true;
-		reader->idle = 0;
-	}
-	reader->group += rows;
-	if (!is_last && gained)
-		reader->page_number++;
-	else if (reader->page_number == 1 || reader->group == reader->group_before ||
-			 ++reader->passes == MAX_PASSES)
-		return false;
+	stretch->decided = true;
+	if (left.upper < left.lower)
+		stretch->ended = true;
+	else if (!may_ask(reader))
+		stretch->stopped = true;
 	else
 	{
-		reader->group_before = reader->group;
-		reader->group = 0;
-		reader->pages_before = reader->page_number;
-		reader->page_number = 1;
-		reader->idle = 0;
+		exact_step_bound(&stretch->step, left);
+		exact_step_ask(&stretch->step);
+		note_asked(reader, stretch);
 	}
-	(void) pager_go_to(reader->pager, reader->page_number);
-	return true;
-}
-
-/*----------
- * By ranges
- *----------
- */
-
-pg_noreturn static void
-raise_no_dates(const ExactReader *reader)
-{
-	ereport(ERROR, (errcode(ERRCODE_CRISP_NOT_EXACT),
-					errmsg("cannot read \"%s\" exactly, server \"%s\"",
-						   reader->request->options->resource->name,
-						   reader->request->options->server_name),
-					errdetail("Crisp does not keep to the dates (%s) that it was asked for.",
-							  reader->dates->path),
-					errhint("Set scan_mode to fast.")));
-}
-
-static int
-compare_times(const void *a, const void *b)
-{
-	int64 left = *(const int64 *) a;
-	int64 right = *(const int64 *) b;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/*
- * The times of the rows at hand that are within a span.  Bounds go out a millisecond wider than
- * they are; a row beyond that raises an error.
- */
-static SpanTimes
-times_within(const ExactReader *reader, Span span)
-{
-	const JsonNode *rows = pager_page(reader->pager);
-	size_t			nrows = json_node_length(rows);
-	int64		   *times = palloc(sizeof(int64) * Max(nrows, 1));
-	SpanTimes		result = {0};
-	const char	   *error;
-	JsonPath	   *path = json_path_parse(reader->dates->path, &error);
-
-	for (size_t i = 0; i < nrows; i++)
-	{
-		int64 time;
-
-		if (!order_row_time(json_node_element(rows, i), path, &time))
-			continue;
-		if ((span.lower != PG_INT64_MIN && time < time_shift(span.lower, -1)) ||
-			(span.upper != PG_INT64_MAX && time > time_shift(span.upper, 1)))
-			raise_no_dates(reader);
-		if (time >= span.lower && time <= span.upper)
-			times[result.count++] = time;
-	}
-	if (result.count > 0)
-	{
-		qsort(times, result.count, sizeof(int64), compare_times);
-		result.least = times[0];
-		result.median = times[result.count / 2];
-		result.greatest = times[result.count - 1];
-	}
-	pfree(times);
-	return result;
-}
-
-/*
- * Where to split a span: the last millisecond of its earlier part.  The page at hand shows how the list is
- * sorted, by chance or not: then what it holds is cut off, or else the span is
- * halved at the rows' median.
- */
-static int64
-split_point(const ExactReader *reader, Span span, SpanTimes times)
-{
-	PageTimes order = order_page_times(pager_page(reader->pager), reader->dates->path);
-	int64	  point = times.median;
-
-	if (order.falling)
-		point = times.least;
-	else if (order.rising)
-		point = time_shift(times.greatest, -1);
-	return Min(Max(point, span.lower), span.upper - 1);
 }
 
 static void
-push_span(ExactReader *reader, int64 lower, int64 upper)
+begin_stretch(ExactReader *reader, Span span)
 {
-	if (reader->nspans == reader->max_spans)
+	Stretch *stretch = MemoryContextAllocZero(reader->context, sizeof(Stretch));
+
+	if (reader->nstretches == reader->max_stretches)
 	{
-		reader->max_spans *= 2;
-		reader->spans = repalloc(reader->spans, sizeof(Span) * reader->max_spans);
+		reader->max_stretches *= 2;
+		reader->stretches = repalloc(reader->stretches, sizeof(Stretch *) * reader->max_stretches);
 	}
-	reader->spans[reader->nspans].lower = lower;
-	reader->spans[reader->nspans].upper = upper;
-	reader->nspans++;
+	exact_step_init(&stretch->step, reader->request, reader->seen, reader->age, reader->context);
+	stretch->step.asked = exact_first_request(reader->request);
+	stretch->span = span;
+	stretch->oldest = stretch->read_to = span.upper;
+	reader->stretches[reader->nstretches++] = stretch;
+	ask(reader, stretch);
 }
-
-/*
- * Ask for the last of the spans; returns false when there is none.
- */
-static bool
-begin_span(ExactReader *reader)
-{
-	const TimeRange *dates = &reader->request->dates;
-	Span			 span;
-
-	if (reader->nspans == 0)
-		return false;
-	span = reader->spans[reader->nspans - 1];
-	reader->step.dates.lower = Max(dates->lower, time_range_from_unix_ms(span.lower));
-	reader->step.dates.upper = Min(dates->upper, time_range_from_unix_ms(span.upper));
-	begin_step(reader);
-	return true;
-}
-
-/*
- * After a page of the last span: get the next page.  Returns false when there is none.
- */
-static bool
-next_by_range(ExactReader *reader)
-{
-	Span	  span = reader->spans[reader->nspans - 1];
-	bool	  is_last = pager_on_last_page(reader->pager);
-	SpanTimes times = times_within(reader, span);
-	int64	  point;
-
-	if (is_last && reader->page_number == 1)
-	{
-		reader->nspans--;
-		return begin_span(reader);
-	}
-	if (span.lower == span.upper || times.count == 0)
-	{
-		if (next_of_group(reader, (int64) json_node_length(pager_page(reader->pager)), is_last))
-			return true;
-		reader->nspans--;
-		return begin_span(reader);
-	}
-
-	/* The latest, where the list grows, comes last; whatever still moves there is the last look's. */
-	reader->nspans--;
-	if (reader->nspans > 0)
-		reader->idle = 0;
-	else if (!gains(reader))
-		return false;
-	point = split_point(reader, span, times);
-	push_span(reader, time_shift(point, 1), span.upper);
-	push_span(reader, span.lower, point);
-	return begin_span(reader);
-}
-
-/*
- * Crisp's order can't be relied on: go on by ranges, with the page at hand as the first of all dates.
- */
-static bool
-begin_ranges(ExactReader *reader)
-{
-	bool is_first = reader->oldest == PG_INT64_MAX;
-
-	reader->step.order = NULL;
-	reader->step.any_order = true;
-	reader->max_spans = 16;
-	reader->spans = MemoryContextAlloc(reader->context, sizeof(Span) * reader->max_spans);
-	push_span(reader, PG_INT64_MIN, PG_INT64_MAX);
-	return is_first ? next_by_range(reader) : begin_span(reader);
-}
-
-/*----------
- * In order
- *----------
- */
 
 /*
  * Whether the page at hand is in the order, and within the bound, that was asked for.
  */
 static bool
-is_in_order(ExactReader *reader, PageTimes times)
+is_in_order(const Stretch *stretch, PageTimes times)
 {
-	bool in_order = times.falling && (times.count == 0 || reader->oldest == PG_INT64_MAX ||
-									  times.first <= time_shift(reader->oldest, 1));
+	const CrispRequest *asked = &stretch->step.asked;
+	bool in_order = times.falling && (times.count == 0 || stretch->oldest == PG_INT64_MAX ||
+									  times.first <= time_shift(stretch->oldest, 1));
 
 	if (!in_order)
-		order_disprove(&reader->step);
-	return in_order && order_is_trusted(&reader->step);
+		order_disprove(asked);
+	return in_order && order_is_trusted(asked);
 }
 
 /*
  * How many elements of the page at hand are not older than the bound.
  */
 static int64
-count_group(const ExactReader *reader)
+count_group(const ExactReader *reader, const Stretch *stretch)
 {
-	const JsonNode *rows = pager_page(reader->pager);
+	const JsonNode *rows = pager_page(stretch->step.pager);
 	size_t			nrows = json_node_length(rows);
 	int64			count = 0;
 	const char	   *error;
@@ -389,52 +220,160 @@ count_group(const ExactReader *reader)
 	{
 		int64 time;
 
-		if (!order_row_time(json_node_element(rows, i), path, &time) || time >= reader->oldest)
+		if (!order_row_time(json_node_element(rows, i), path, &time) || time >= stretch->oldest)
 			count++;
 	}
 	return count;
 }
 
 /*
- * After a page in order: get the next.  Returns false when there is none.
- *
- * Rows that share one millisecond with the bound, and don't fit a page, are
- * read by page number; so are rows without a date, which come last.
+ * The page at hand is one of rows that share one millisecond with the bound, and don't fit a page, or of rows without a
+ * date, which come last: read these by page number.  Returns whether a page of them has been asked for, or would have
+ * been.
  */
 static bool
-next_in_order(ExactReader *reader)
+go_on_in_group(ExactReader *reader, Stretch *stretch, PageTimes times, bool is_last)
 {
-	PageTimes times = order_page_times(pager_page(reader->pager), reader->dates->path);
-	bool	  is_last = pager_on_last_page(reader->pager);
-	bool	  is_bounded = reader->oldest != PG_INT64_MAX;
+	bool ends = is_last || (times.count > 0 && times.last < stretch->oldest);
 
-	/* What fits a page is in whatever order. */
-	if (is_last && !is_bounded)
-		return false;
-	if (!is_in_order(reader, times))
-		return begin_ranges(reader);
-
-	if (is_last || times.count == 0 || times.last >= reader->oldest)
+	if (!may_ask(reader))
 	{
-		if (next_of_group(reader, count_group(reader), is_last))
-			return true;
-		if (is_last || times.count == 0)
-			return false;
-
-		/* Rows of that time come in as fast as they are read. */
-		reader->oldest = time_shift(reader->oldest, -1);
-		reader->step.dates.upper = Min(reader->request->dates.upper,
-									   time_range_from_unix_ms(reader->oldest));
-		begin_step(reader);
+		stretch->decided = stretch->stopped = true;
 		return true;
 	}
-	if (reader->page_number > 1 && next_of_group(reader, count_group(reader), true))
-		return true;
+	if (!exact_step_next_of_group(&stretch->step, count_group(reader, stretch), ends))
+		return false;
+	note_asked(reader, stretch);
+	return true;
+}
 
-	reader->oldest = times.last;
-	reader->step.dates.upper = Min(reader->request->dates.upper,
-								   time_range_from_unix_ms(times.last));
-	begin_step(reader);
+/*
+ * Decide what comes after the page at hand, and ask for it.  Before its rows have been returned, that may have to be put off.
+ * Returns false where the list doesn't come in order.
+ */
+static bool
+decide(ExactReader *reader, Stretch *stretch, bool is_read)
+{
+	ExactStep *step = &stretch->step;
+	PageTimes  times = order_page_times(pager_page(step->pager), reader->dates->path);
+	bool	   is_last = pager_on_last_page(step->pager);
+	bool	   in_group;
+
+	/* What fits a page is in whatever order. */
+	if (is_last && stretch->oldest == PG_INT64_MAX)
+	{
+		stretch->decided = stretch->ended = true;
+		return true;
+	}
+	if (step->asked.order == NULL || !is_in_order(stretch, times))
+		return false;
+
+	in_group = step->page_number > 1 ||
+			   (!is_last && (times.count == 0 || times.last >= stretch->oldest));
+	if (in_group && !is_read)
+		return true;
+	if (in_group && go_on_in_group(reader, stretch, times, is_last))
+		return true;
+	if (is_last || times.count == 0)
+	{
+		stretch->decided = stretch->ended = true;
+		return true;
+	}
+
+	/* Rows of one time may come in as fast as they are read. */
+	stretch->oldest = times.last >= stretch->oldest ? time_shift(stretch->oldest, -1) : times.last;
+	ask(reader, stretch);
+	return true;
+}
+
+/*----------
+ * How much is left
+ *----------
+ */
+
+/*
+ * Note what the page that was taken tells of how many rows come in what time.
+ */
+static void
+measure(const ExactReader *reader, Stretch *stretch)
+{
+	PageTimes times = order_page_times(pager_page(stretch->step.pager), reader->dates->path);
+
+	stretch->pages++;
+	if (times.count == 0)
+		return;
+	if (stretch->pages == 1)
+		stretch->begins = times.first;
+	stretch->page_span = Max((double) times.first - (double) times.last,
+							 ((double) stretch->begins - (double) times.last) /
+								 (double) stretch->pages);
+}
+
+static int64
+pages_in_all(const ExactReader *reader)
+{
+	return reader->pages + (reader->errand ? reader->errand->pages_before : 0);
+}
+
+/*
+ * How many pages are left of a stretch, and the time that parts them in two.  There may be no rows down to where it ends, or
+ * where it has no end: so no more are expected before that time than have been read in all, and as many after it.
+ */
+static double
+pages_left(const ExactReader *reader, const Stretch *stretch, int64 *middle)
+{
+	int64  lower = stretch->span.lower;
+	int64  from_request;
+	double upper_part;
+
+	*middle = PG_INT64_MIN;
+	if (stretch->ended || stretch->stopped || stretch->pages < PAGES_READ ||
+		stretch->page_span < 1 || stretch->oldest == PG_INT64_MAX)
+		return 0;
+	if (lower == PG_INT64_MIN && time_range_lower(reader->request->dates, &from_request))
+		lower = from_request;
+	upper_part = Max((double) pages_in_all(reader), PART_PAGES);
+	if (lower != PG_INT64_MIN)
+		upper_part = Min(upper_part,
+						 ((double) stretch->oldest - (double) lower) / stretch->page_span / 2);
+	if (upper_part * stretch->page_span < (double) (PG_INT64_MAX / 4))
+		*middle = time_shift(stretch->oldest, -(int64) (upper_part * stretch->page_span));
+	return *middle == PG_INT64_MIN ? 0 : upper_part * 2;
+}
+
+/*
+ * Part the stretch that has the most left.  Returns false where that isn't worth while.
+ */
+static bool
+part_longest(ExactReader *reader)
+{
+	Stretch *longest = NULL;
+	double	 most = 0;
+	int64	 middle = 0;
+	Span	 lower_part;
+
+	if (reader->parted >=
+		2 * (reader->request->options->prefetch - 1) + pages_in_all(reader) / PAGES_A_PART)
+		return false;
+	for (int i = 0; i < reader->nstretches; i++)
+	{
+		int64  point;
+		double left = pages_left(reader, reader->stretches[i], &point);
+
+		if (left <= most)
+			continue;
+		most = left;
+		middle = point;
+		longest = reader->stretches[i];
+	}
+	if (most < 2 * PART_PAGES || middle >= longest->oldest || middle <= longest->span.lower)
+		return false;
+
+	lower_part.lower = longest->span.lower;
+	lower_part.upper = middle;
+	longest->span.lower = time_shift(middle, 1);
+	reader->parted++;
+	begin_stretch(reader, lower_part);
 	return true;
 }
 
@@ -443,66 +382,331 @@ next_in_order(ExactReader *reader)
  *----------
  */
 
+static const Span *
+ranges(const ExactReader *reader, int *nranges)
+{
+	*nranges = reader->errand ? reader->errand->nranges : 1;
+	return reader->errand ? reader->errand->ranges : &reader->whole;
+}
+
 /*
- * Get the next page, if there is one.
+ * How many stretches may be read at a time.  The query may have had enough with the first page; ranges that
+ * somebody has named are all wanted.
+ */
+static int
+room(const ExactReader *reader)
+{
+	int prefetch = reader->request->options->prefetch;
+	int nranges;
+
+	if (reader->request->newest_first)
+		return 1;
+	(void) ranges(reader, &nranges);
+	if (nranges > 1)
+		return prefetch;
+	return reader->read == 0 ? 1 : (int) Min(prefetch, 2 * reader->read);
+}
+
+static int
+count_active(const ExactReader *reader)
+{
+	int count = 0;
+
+	for (int i = 0; i < reader->nstretches; i++)
+		if (!reader->stretches[i]->ended && !reader->stretches[i]->stopped)
+			count++;
+	return count;
+}
+
+/*
+ * Begin as many stretches as there is room for.
+ */
+static void
+open_stretches(ExactReader *reader)
+{
+	int			nranges;
+	const Span *all = ranges(reader, &nranges);
+
+	while (may_ask(reader) && count_active(reader) < room(reader))
+	{
+		if (reader->nranges_begun < nranges)
+			begin_stretch(reader, all[reader->nranges_begun++]);
+		else if (room(reader) == 1 || !part_longest(reader))
+			break;
+	}
+}
+
+/*
+ * Crisp's order can't be relied on: go on by spans, with the page at hand as the first of all dates where it's that.
+ */
+static void
+begin_spans(ExactReader *reader, Stretch *stretch)
+{
+	bool is_first = stretch->oldest == PG_INT64_MAX;
+
+	reader->current = NULL;
+	for (int i = 0; i < reader->nstretches; i++)
+		if (reader->stretches[i] != stretch)
+			exact_step_end(&reader->stretches[i]->step);
+	if (reader->errand != NULL)
+	{
+		reader->at_end = true;
+		return;
+	}
+	reader->last = &stretch->step;
+	reader->spans = exact_spans_begin(&stretch->step, reader->dates);
+	reader->at_end = !(is_first ? exact_spans_next(reader->spans) : exact_spans_ask(reader->spans));
+}
+
+/*
+ * Tell what has been read.
+ */
+static void
+report(ExactReader *reader)
+{
+	ExactErrand *errand = reader->errand;
+
+	errand->covered = MemoryContextAlloc(GetMemoryChunkContext(errand),
+										 sizeof(Span) * Max(reader->nstretches, 1));
+	errand->ncovered = 0;
+	for (int i = 0; i < reader->nstretches; i++)
+	{
+		const Stretch *stretch = reader->stretches[i];
+		Span		   span = stretch->span;
+
+		if (!stretch->ended)
+			span.lower = time_shift(stretch->read_to, 1);
+		if (stretch->ended || stretch->read_to < span.upper)
+			errand->covered[errand->ncovered++] = span;
+	}
+	errand->is_done = true;
+}
+
+/*
+ * Whether a step waits for a page.
  */
 static bool
-next_page(ExactReader *reader)
+is_waiting(const ExactReader *reader)
 {
-	if (reader->max_spans > 0)
-		return next_by_range(reader);
-	if (reader->step.order == NULL)
-		return pager_on_last_page(reader->pager) ? false : begin_ranges(reader);
-	return next_in_order(reader);
+	if (reader->spans != NULL)
+		return reader->last->waits;
+	for (int i = 0; i < reader->nstretches; i++)
+		if (reader->stretches[i]->step.waits)
+			return true;
+	return false;
+}
+
+/*
+ * When the page at hand, if there is one, has been read: ask for what comes next.  Returns false at the end; otherwise
+ * something is waited for.
+ */
+static bool
+go_on(ExactReader *reader)
+{
+	Stretch *stretch = reader->current;
+
+	if (reader->at_end)
+		return false;
+	if (reader->spans != NULL)
+	{
+		if (!reader->last->waits)
+			reader->at_end = !exact_spans_next(reader->spans);
+		return !reader->at_end;
+	}
+	if (stretch != NULL)
+	{
+		reader->read++;
+		if (!stretch->decided && !decide(reader, stretch, true))
+		{
+			begin_spans(reader, stretch);
+			return !reader->at_end;
+		}
+		stretch->read_to = stretch->oldest;
+		reader->current = NULL;
+	}
+	open_stretches(reader);
+	if (is_waiting(reader))
+		return true;
+	reader->at_end = true;
+	if (reader->errand != NULL)
+		report(reader);
+	return false;
+}
+
+static int
+compare_turns(const void *a, const void *b)
+{
+	uint64 left = (*(Stretch *const *) a)->turn;
+	uint64 right = (*(Stretch *const *) b)->turn;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/*
+ * The stretches that wait for a page, of the earliest request first.  Before the first page of all has come, that is the only one.
+ */
+static int
+find_waiting(const ExactReader *reader, Stretch **waiting)
+{
+	int count = 0;
+
+	if (reader->pages == 0)
+	{
+		waiting[0] = reader->stretches[0];
+		return 1;
+	}
+	for (int i = 0; i < reader->nstretches; i++)
+		if (reader->stretches[i]->step.waits)
+			waiting[count++] = reader->stretches[i];
+	qsort(waiting, count, sizeof(Stretch *), compare_turns);
+	return count;
+}
+
+/*
+ * Take the next page that comes, of whichever stretch.
+ */
+static void
+take(ExactReader *reader)
+{
+	Stretch *waiting[CRISP_MAX_PREFETCH];
+	ApiCall *calls[CRISP_MAX_PREFETCH];
+	Stretch *stretch;
+	int		 count;
+
+	reader->pages++;
+	if (reader->spans != NULL)
+	{
+		exact_step_take(reader->last);
+		return;
+	}
+	reader->pages--;
+	count = find_waiting(reader, waiting);
+	for (int i = 0; i < count; i++)
+		calls[i] = pager_call(exact_step_waiting(&waiting[i]->step));
+	stretch = waiting[api_wait_any(calls, count)];
+	for (int i = 0; i < reader->nstretches; i++)
+		if (reader->stretches[i]->ended && reader->stretches[i]->step.pager != NULL)
+			exact_step_end(&reader->stretches[i]->step);
+	reader->last = NULL;
+	exact_step_take(&stretch->step);
+	reader->last = &stretch->step;
+	reader->current = stretch;
+	reader->pages++;
+	stretch->decided = false;
+	measure(reader, stretch);
+
+	/* What comes next is asked for before the rows of this page have been returned, unless they may be all that is wanted. */
+	if (!reader->request->newest_first && reader->request->options->prefetch > 1 &&
+		(reader->read > 0 || reader->errand != NULL) && !decide(reader, stretch, false))
+		begin_spans(reader, stretch);
 }
 
 const JsonNode *
 exact_next(ExactReader *reader)
 {
-	const JsonNode *row = NULL;
+	for (;;)
+	{
+		const JsonNode *row = NULL;
 
-	if (reader->pager == NULL)
-		begin_step(reader);
-	do
-		row = pager_next_on_page(reader->pager);
-	while (row == NULL && next_page(reader));
-	if (row != NULL && row_is_old(reader->age, row))
-		reader->gained++;
-	return row;
+		if (reader->current != NULL)
+			row = exact_step_row(&reader->current->step);
+		else if (reader->spans != NULL && !reader->last->waits)
+			row = exact_step_row(reader->last);
+		if (row != NULL)
+			return row;
+		if (!go_on(reader))
+			return NULL;
+		take(reader);
+	}
 }
+
+/*----------
+ * To others
+ *----------
+ */
 
 const JsonNode *
 exact_page(const ExactReader *reader)
 {
-	return reader->pager ? pager_page(reader->pager) : NULL;
+	return reader->last && reader->last->pager ? pager_page(reader->last->pager) : NULL;
 }
 
 int64
 exact_page_date(const ExactReader *reader)
 {
-	return reader->pager ? pager_page_date(reader->pager) : 0;
+	return reader->last && reader->last->pager ? pager_page_date(reader->last->pager) : 0;
 }
 
 bool
 exact_at_hand(const ExactReader *reader)
 {
-	return reader->pager != NULL && pager_at_hand(reader->pager);
+	if (reader->spans != NULL)
+		return !reader->last->waits && pager_at_hand(reader->last->pager);
+	return reader->current != NULL && pager_at_hand(reader->current->step.pager);
+}
+
+bool
+exact_is_ready(ExactReader *reader)
+{
+	Stretch *waiting[CRISP_MAX_PREFETCH];
+	int		 count;
+
+	if (exact_at_hand(reader) || !go_on(reader))
+		return true;
+	if (reader->spans != NULL)
+		return api_is_ready(pager_call(exact_step_waiting(reader->last)));
+	count = find_waiting(reader, waiting);
+	if (api_is_ready(pager_call(exact_step_waiting(&waiting[0]->step))))
+		return true;
+	for (int i = 1; i < count; i++)
+		if (pager_has_answer(exact_step_waiting(&waiting[i]->step)))
+			return true;
+	return false;
+}
+
+bool
+exact_is_settled(const ExactReader *reader)
+{
+	Stretch *waiting[CRISP_MAX_PREFETCH];
+	int		 count;
+
+	if (!is_waiting(reader))
+		return true;
+	if (reader->spans != NULL)
+		return pager_is_settled(exact_step_waiting(reader->last));
+	count = find_waiting(reader, waiting);
+	for (int i = 0; i < count; i++)
+		if (i == 0 ? pager_is_settled(exact_step_waiting(&waiting[0]->step))
+				   : pager_has_answer(exact_step_waiting(&waiting[i]->step)))
+			return true;
+	return false;
+}
+
+pgsocket
+exact_socket(const ExactReader *reader)
+{
+	Stretch *waiting[CRISP_MAX_PREFETCH];
+
+	if (reader->spans != NULL)
+		return pager_socket(exact_step_waiting(reader->last));
+	(void) find_waiting(reader, waiting);
+	return pager_socket(exact_step_waiting(&waiting[0]->step));
 }
 
 PagerCounts
 exact_counts(const ExactReader *reader)
 {
-	PagerCounts sum = reader->counts;
+	PagerCounts sum = {0};
 
-	if (reader->pager != NULL)
-		pager_add_counts(&sum, pager_counts(reader->pager));
+	for (int i = 0; i < reader->nstretches; i++)
+		pager_add_counts(&sum, exact_step_counts(&reader->stretches[i]->step));
 	return sum;
 }
 
 void
 exact_end(ExactReader *reader)
 {
-	if (reader->pager != NULL)
-		pager_end(reader->pager);
+	for (int i = 0; i < reader->nstretches; i++)
+		exact_step_end(&reader->stretches[i]->step);
 	MemoryContextDelete(reader->context);
 }

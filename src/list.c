@@ -340,7 +340,8 @@ look_is_due(const ListReader *reader, int64 pages)
 {
 	const CrispRequest *request = reader->request;
 
-	if (request->stops && request->order != NULL && order_is_disproved(request))
+	if (request->errand != NULL ||
+		(request->stops && request->order != NULL && order_is_disproved(request)))
 		return false;
 	return pages > 1 && reader->next_since != PG_INT64_MIN && idle_looks(reader) < IDLE_LOOKS &&
 		   reader->looks < MAX_LOOKS && (reader->next_since > reader->since || reader->brought) &&
@@ -610,20 +611,23 @@ list_reader_is_ready(ListReader *reader)
 		   (pager_on_last_page(reader->pager) || pager_is_stalled(reader->pager)))
 		begin_next_step(reader);
 
-	/* A scan by date asks for one page after the other, and waits for each. */
+	if (reader->exact != NULL)
+		return exact_is_ready(reader->exact);
 	return reader->pager == NULL || pager_is_ready(reader->pager);
 }
 
 bool
 list_reader_is_settled(const ListReader *reader)
 {
-	return pager_is_settled(reader->pager);
+	if (reader->exact != NULL)
+		return exact_is_settled(reader->exact);
+	return reader->pager == NULL || pager_is_settled(reader->pager);
 }
 
 pgsocket
 list_reader_socket(const ListReader *reader)
 {
-	return pager_socket(reader->pager);
+	return reader->exact ? exact_socket(reader->exact) : pager_socket(reader->pager);
 }
 
 void

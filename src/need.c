@@ -330,3 +330,40 @@ need_rows(const PlanState *node)
 			result = find_need(lfirst(lc), node, 1);
 	return Max(result, 1);
 }
+
+/* The search for a LIMIT above a node. */
+typedef struct LimitSearch
+{
+	const PlanState *node;
+	bool			 limited; /* the way down has passed one */
+	bool			 result;
+} LimitSearch;
+
+/*
+ * Go down a tree to the node.  Returns true when it was found.
+ */
+static bool
+find_limit(PlanState *tree, LimitSearch *search)
+{
+	bool outside = search->limited;
+	bool found;
+
+	if (tree == search->node)
+	{
+		search->result = search->limited;
+		return true;
+	}
+	search->limited = outside || IsA(tree, LimitState);
+	found = planstate_tree_walker(tree, find_limit, search);
+	search->limited = outside;
+	return found;
+}
+
+bool
+need_is_limited(const PlanState *node)
+{
+	const Run  *run = find_run(node);
+	LimitSearch search = {.node = node};
+
+	return run != NULL && find_limit(run->query->planstate, &search) && search.result;
+}

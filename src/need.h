@@ -26,6 +26,9 @@ extern void need_init(void);
  */
 extern double need_rows(const PlanState *node);
 
+/* Whether a LIMIT may end a node, that is being asked for a row, before it has given all of its rows. */
+extern bool need_is_limited(const PlanState *node);
+
 /*
  * Tells runs of statements apart: a cursor is run whenever rows are fetched.
  */

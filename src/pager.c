@@ -538,16 +538,40 @@ pager_next(Pager *pager)
 	}
 }
 
-size_t
-pager_go_to(Pager *pager, int page_number)
+void
+pager_ask(Pager *pager, int page_number)
 {
 	pager->counts.past_end += window_drop(pager->window);
 	pager->next_page = page_number;
-	pager->page_number = page_number;
 	ask_for_page(pager);
+}
+
+size_t
+pager_take(Pager *pager)
+{
+	pager->page_number = pager->next_page - 1;
 	(void) window_receive(pager->window);
 	take_page_in_any_order(pager);
 	return pager->nrows;
+}
+
+bool
+pager_has_answer(const Pager *pager)
+{
+	return window_has_answer(pager->window);
+}
+
+ApiCall *
+pager_call(const Pager *pager)
+{
+	return window_oldest(pager->window);
+}
+
+size_t
+pager_go_to(Pager *pager, int page_number)
+{
+	pager_ask(pager, page_number);
+	return pager_take(pager);
 }
 
 bool

@@ -10,6 +10,7 @@
 #ifndef CRISP_PAGER_H
 #define CRISP_PAGER_H
 
+#include "api.h"
 #include "json.h"
 #include "jsonpath.h"
 #include "request.h"
@@ -52,6 +53,16 @@ extern const JsonNode *pager_next(Pager *pager);
 extern size_t		   pager_go_to(Pager *pager, int page_number);
 extern const JsonNode *pager_next_on_page(Pager *pager);
 extern bool			   pager_on_last_page(const Pager *pager);
+
+/*
+ * pager_go_to() in two steps: ask for the page, without waiting, while the page at hand stays as it is; and take
+ * it.  In between, pager_has_answer() tells whether there is an answer that is no failure, without doing anything for it
+ * to come; and pager_call() what to wait for.
+ */
+extern void		pager_ask(Pager *pager, int page_number);
+extern size_t	pager_take(Pager *pager);
+extern bool		pager_has_answer(const Pager *pager);
+extern ApiCall *pager_call(const Pager *pager);
 
 /*
  * Have a pager look out for a list that grows as fast as it is read, so that the end comes no nearer: where many

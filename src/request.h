@@ -62,6 +62,11 @@ typedef struct CrispRequest
 	const char				*criteria_field;
 	const char				*criteria_value;
 
+	bool newest_first; /* read by date, it comes in that order, one page after the other */
+
+	/* What is wanted of a scan by date, if not all; see exact.h. */
+	struct ExactErrand *errand;
+
 	const CrispOrder  *order;		/* that is relied on; NULL for none: then it's the list's own */
 	bool			   any_order;	/* which rows are on which page doesn't matter */
 	const CrispColumn *stop_column; /* the order's column: the list is of no use ... */

@@ -206,8 +206,10 @@ names_for(ForeignScanState *node)
 static void
 spare_requests(ForeignScanState *node)
 {
-	if (api_max_requests > 0 && isfinite(need_rows(&node->ss.ps)))
-		((CrispScan *) node->fdw_state)->options->prefetch = 1;
+	CrispScan *scan = node->fdw_state;
+
+	if (api_max_requests > 0 && scan->errand == NULL && isfinite(need_rows(&node->ss.ps)))
+		scan->options->prefetch = 1;
 }
 
 /*
@@ -242,7 +244,13 @@ scan_start(ForeignScanState *node)
 	request = scan->request = crisp_scan_request(node, NIL);
 	scan->started = true;
 	if (request != NULL)
+	{
+		request->errand = scan->errand;
+		request->newest_first = scan->errand == NULL && need_is_limited(&node->ss.ps);
+		if (request->parent != NULL)
+			request->parent->newest_first = request->newest_first;
 		scan->asked = *request;
+	}
 	if (request != NULL && request->search != NULL && scan->search_column > 0)
 		scan->search_value = make_search_value(node, scan->search_column, request->search);
 	if (scan->ahead != NULL)
@@ -553,6 +561,15 @@ crisp_iterate_scan(ForeignScanState *node)
 	iterate(node, slot);
 	scan->busy = false;
 	return slot;
+}
+
+void
+crisp_scan_set_errand(ForeignScanState *node, ExactErrand *errand)
+{
+	CrispScan *scan = node->fdw_state;
+
+	Assert(!scan->started);
+	scan->errand = errand;
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include "foreign/fdwapi.h"
 
+#include "exact.h"
 #include "pager.h"
 #include "request.h"
 #include "whole_list.h"
@@ -61,6 +62,12 @@ extern pgsocket crisp_scan_descriptor(ForeignScanState *node);
  */
 extern void crisp_scan_look_ahead(ForeignScanState *node,
 								  void (*look)(void *arg, TupleTableSlot *slot), void *arg);
+
+/*
+ * For who runs a statement in this process: have a scan that hasn't begun do no more than an errand, which must be palloc'd
+ * and live as long as the scan.  What the errand tells is there at the scan's end.
+ */
+extern void crisp_scan_set_errand(ForeignScanState *node, ExactErrand *errand);
 
 /* What a scan has done so far, over all its rescans. */
 typedef struct ScanCounts

@@ -36,6 +36,8 @@ typedef struct CrispScan
 	List *method;		/* SCAN_PRIVATE_METHOD */
 	List *value_states; /* ExprStates of the conditions' values */
 
+	ExactErrand *errand; /* what is wanted, if not all rows; NULL for all */
+
 	/* Of the request that is running; at most one of list, lookup and walk is set. */
 	MemoryContext request_context;
 	CrispRequest *request;

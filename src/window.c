@@ -153,6 +153,19 @@ window_is_settled(const Window *window)
 	return api_is_settled(window->flights[window->oldest].call);
 }
 
+bool
+window_has_answer(const Window *window)
+{
+	return window->count > 0 && api_peek(window->flights[window->oldest].call) != API_SAYS_NOTHING;
+}
+
+ApiCall *
+window_oldest(const Window *window)
+{
+	Assert(window->count > 0);
+	return window->flights[window->oldest].call;
+}
+
 pgsocket
 window_socket(const Window *window)
 {

@@ -52,6 +52,12 @@ extern void window_narrow(Window *window);
 extern bool window_says_end(const Window *window);
 extern bool window_is_past_end(const Window *window);
 
+/* Whether the oldest request has an answer that is no failure.  Does nothing for it to come. */
+extern bool window_has_answer(const Window *window);
+
+/* The oldest request, of at least one. */
+extern ApiCall *window_oldest(const Window *window);
+
 /* Start a GET of target, which is copied; returns at once.  Raises what api_start() raises. */
 extern void window_start(Window *window, const char *target);
 
