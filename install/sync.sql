@@ -168,19 +168,21 @@ SELECT CASE WHEN newest IS NOT NULL
             THEN least(newest, work.started_at - @extschema@.crisp_sync_clock_lead(work.list) - interval '1 second') END
 $$;
 
--- One window of what is wanted and uncovered, the newest.
+-- One window of what is wanted and uncovered: of the newest, or of several gaps.
 CREATE FUNCTION crisp_sync_history(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(work);
-    range CONSTANT tstzrange := (SELECT g.range FROM unnest(@extschema@.crisp_sync_gaps(job) * tstzmultirange(work.range)) g (range)
-                                 ORDER BY g.range DESC LIMIT 1);
+    gaps CONSTANT tstzmultirange := @extschema@.crisp_sync_gaps(job) * tstzmultirange(work.range);
+    range CONSTANT tstzrange := (SELECT g.range FROM unnest(gaps) g (range) ORDER BY g.range DESC LIMIT 1);
+    pages CONSTANT bigint := @extschema@.crisp_sync_window_pages(work, job, gaps);
     result record;
     batch @extschema@.crisp_sync_batch;
     newest_change timestamptz;
-    sure tstzrange;
+    done tstzmultirange;
+    sure tstzmultirange;
 BEGIN
     IF range IS NULL THEN
         work := @extschema@.crisp_sync_close_if_done(work);
@@ -190,11 +192,16 @@ BEGIN
         newest_change := @extschema@.crisp_sync_newest(work);
         PERFORM @extschema@.crisp_sync_settings(work);
     END IF;
-    IF work.by_date THEN
+    IF pages IS NOT NULL THEN
+        result := @extschema@.crisp_sync_window_of_gaps(work, job, gaps, pages);
+        done := result.done;
+    ELSIF work.by_date THEN
         result := @extschema@.crisp_sync_window_by_date(work, job, range);
         work := result.work;
+        done := tstzmultirange(result.done);
     ELSE
         result := @extschema@.crisp_sync_window_in_order(work, job, range);
+        done := tstzmultirange(result.done);
     END IF;
     batch := result.batch;
     work := @extschema@.crisp_sync_note(work, batch);
@@ -202,7 +209,7 @@ BEGIN
         work.window_rows := CASE WHEN work.window_rows < work.per_page * CASE WHEN work.argument IS NULL THEN 4 ELSE 1 END THEN work.window_rows * 2 END;
     END IF;
 
-    sure := result.done;
+    sure := done;
     IF work.way = 'order' THEN
         -- All that is later than this comes with changes: after what was newest at Crisp when nothing was covered, as the first page
         -- has it: what fits a page was read at once, and 20 rows do.
@@ -217,11 +224,11 @@ BEGIN
         -- have been read before that.  What fits a page was read at once.
         job.watermark := greatest(job.watermark, @extschema@.crisp_sync_reached(work,
             CASE WHEN work.by_date AND NOT work.unbounded THEN batch.newest ELSE batch.first_date END));
-        sure := CASE WHEN job.watermark IS NULL THEN 'empty'
-                     ELSE sure * tstzrange(NULL, job.watermark, CASE WHEN job.watermark <= job.settled THEN '(]' ELSE '()' END) END;
+        sure := CASE WHEN job.watermark IS NULL THEN '{}'
+                     ELSE sure * tstzmultirange(tstzrange(NULL, job.watermark, CASE WHEN job.watermark <= job.settled THEN '(]' ELSE '()' END)) END;
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET covered = j.covered + tstzmultirange(sure), wanted = j.wanted - (tstzmultirange(result.done) - tstzmultirange(sure)),
+    SET covered = j.covered + sure, wanted = j.wanted - (done - sure),
         watermark = job.watermark, due = job.due,
         watermark_at = CASE WHEN j.watermark IS DISTINCT FROM job.watermark THEN clock_timestamp() ELSE j.watermark_at END,
         span = work.span, window_rows = work.window_rows, pass_rows = j.pass_rows + batch.listed

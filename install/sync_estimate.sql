@@ -69,7 +69,7 @@ AS $$
 BEGIN
     IF work.probes = 0 OR NOT lower_inf(@extschema@.crisp_sync_gaps(job))
        OR (@extschema@.crisp_sync_requests_left(work) - work.probes < 2) IS FALSE
-       OR (@extschema@.crisp_sync_requests_left(work) IS NULL AND work.windows <> 40) THEN
+       OR (@extschema@.crisp_sync_requests_left(work) IS NULL AND @extschema@.crisp_sync_requests() - work.first_request < 250) THEN
         RETURN;
     END IF;
     BEGIN

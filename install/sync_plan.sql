@@ -23,6 +23,7 @@ CREATE TYPE crisp_sync_work AS (
     details text[],             -- columns that a request for each row brings, where the list is read for others first; or NULL
     missing text[],             -- columns of the source that the target lacks
     per_page integer,
+    prefetch integer,           -- requests of the list that may be under way together
     mode text,
     condition text,
     reference timestamptz,
@@ -222,6 +223,7 @@ BEGIN
         catalog := @extschema@.crisp_sync_source(work.list);
     END IF;
     work.per_page := catalog.per_page;
+    work.prefetch := catalog.prefetch;
     work.sync_field := @extschema@.crisp_sync_find_field(work.list, catalog.times, catalog.time_paths, catalog.has_times,
                                                            work.sync_field);
     IF work.sync_field IS NOT NULL THEN

@@ -278,6 +278,7 @@ CREATE FUNCTION crisp_sync_source(
     OUT argument text[],
     OUT keys_repeat boolean,
     OUT per_page integer,
+    OUT prefetch integer,
     OUT daily_quota integer)
 RETURNS record
 AS 'MODULE_PATHNAME'

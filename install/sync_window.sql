@@ -18,12 +18,13 @@ CREATE TYPE crisp_sync_batch AS (
     in_order boolean,           -- of dates_field, newest first
     keyless bigint,             -- rows without a key, which can't be kept
     versions text[],            -- sync_field and key of each row of the list, which tell one version of it from another
-    sample jsonb                -- keys of some rows that were stored
+    sample jsonb,               -- keys of some rows that were stored
+    covered tstzmultirange      -- of the parts that were asked for: all rows of these have come; NULL where the list has no order
 );
 
 CREATE FUNCTION crisp_sync_exchange(
     source oid, target oid, query text, summary text, lower timestamptz, upper timestamptz, parents text[], columns text[], keys text[],
-    argument text, guard text, is_full boolean, mark boolean, kept text)
+    argument text, guard text, is_full boolean, mark boolean, kept text, parts timestamptz[], pages bigint, pages_before bigint)
 RETURNS crisp_sync_batch
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
@@ -56,9 +57,11 @@ END
 $$;
 
 -- Fetch rows of the source, and store them.  Parameters: bounds $1 and $2, rows of the parent $4.  What those
--- parents had before, and no longer have, is dropped.
+-- parents had before, and no longer have, is dropped.  With parts (lower and upper ends of ranges of dates_field, the newest
+-- first), rows of these are read, so many pages, several at a time; pages_before have been read before.
 CREATE FUNCTION crisp_sync_store(
-    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, parents text[], full_since timestamptz, deleted text)
+    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, parents text[], full_since timestamptz, deleted text,
+    parts timestamptz[] DEFAULT NULL, pages bigint DEFAULT NULL, pages_before bigint DEFAULT NULL)
 RETURNS crisp_sync_batch
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -87,12 +90,13 @@ BEGIN
                        max(x.date) FILTER (WHERE x.number = 1), max(x.change) FILTER (WHERE x.number <= 20),
                        coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present),
                        array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))),
-                       (SELECT jsonb_agg(w.witness) FROM (SELECT %6$s AS witness FROM fetched f WHERE %3$s AND %4$s LIMIT 4) w))::@extschema@.crisp_sync_batch
+                       (SELECT jsonb_agg(w.witness) FROM (SELECT %6$s AS witness FROM fetched f WHERE %3$s AND %4$s LIMIT 4) w), NULL)::@extschema@.crisp_sync_batch
             FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
                   FROM (SELECT %1$s AS date, %2$s AS change, %3$s AS present, %4$s AS kept, ROW(%5$s)::text AS key FROM fetched f) l) x
             $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present, coalesce('(' || kept || ')', 'true'),
             @extschema@.crisp_sync_list(work.keys, 'f.'), witness),
-        lower, upper, parents, copied, work.keys, work.argument, work.guard, full_since IS NOT NULL, deleted = 'mark', kept);
+        lower, upper, parents, copied, work.keys, work.argument, work.guard, full_since IS NOT NULL, deleted = 'mark', kept,
+        parts, pages, pages_before);
     RETURN batch;
 END
 $$;
@@ -212,6 +216,50 @@ BEGIN
         EXIT WHEN NOT isempty(done);
         -- All that came is of one moment: there must be more to get past it.
         row_limit := row_limit * 4;
+    END LOOP;
+END
+$$;
+
+-- How many pages a window may ask for that reads several gaps at a time, or several parts of one; NULL where it can't be
+-- such a one.  Each part ends with a page that isn't full, so they had better be long, and go on with the next window.
+--
+-- What is newer than the watermark comes from one request after the other: up to where that is covered tells the first of
+-- them.  Nor can a column tell where a part ends if it rounds its times.
+CREATE FUNCTION crisp_sync_window_pages(work crisp_sync_work, job crisp_sync_job, gaps tstzmultirange)
+RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT p.pages
+FROM (SELECT least(work.prefetch * 12, @extschema@.crisp_sync_requests_left(work) - work.probes - 1, work.window_rows / (work.per_page - 2)) AS pages) p
+WHERE work.prefetch > 1 AND p.pages >= work.prefetch * 4 AND work.argument IS NULL AND NOT work.by_date
+  AND job.watermark IS NOT NULL AND (work.way = 'order' OR upper(gaps) <= job.watermark)
+  AND (SELECT k.step FROM @extschema@.crisp_sync_kind(work.list, work.dates_field) k) < interval '1 second'
+$$;
+
+-- The newest parts of gaps, read from all of them at a time.
+CREATE FUNCTION crisp_sync_window_of_gaps(
+    work crisp_sync_work, job crisp_sync_job, gaps tstzmultirange, pages bigint, OUT batch crisp_sync_batch, OUT done tstzmultirange)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    range CONSTANT tstzrange := range_merge(gaps);
+    parts CONSTANT timestamptz[] := (
+        SELECT array_agg(e.bound ORDER BY g.range DESC, e.number)
+        FROM unnest(gaps) g (range),
+             unnest(ARRAY[coalesce(lower(g.range), '-infinity'), coalesce(upper(g.range), 'infinity')]) WITH ORDINALITY e (bound, number));
+BEGIN
+    LOOP
+        batch := @extschema@.crisp_sync_store(work, @extschema@.crisp_sync_within(work.list, work.dates_field, range), NULL, lower(range),
+                                              upper(range), NULL, job.full_since, job.deleted, parts, pages, job.pass_rows / work.per_page);
+        IF batch.covered IS NULL THEN
+            RAISE EXCEPTION 'cannot read "%" exactly', work.list USING ERRCODE = 'CS003';
+        END IF;
+        done := batch.covered * gaps;
+        EXIT WHEN done <> '{}';
+        -- All that came is of a few moments: there must be more to get past them.
+        pages := pages * 4;
     END LOOP;
 END
 $$;

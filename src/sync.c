@@ -64,6 +64,7 @@ enum
 	SOURCE_ARGUMENT,
 	SOURCE_KEYS_REPEAT,
 	SOURCE_PER_PAGE,
+	SOURCE_PREFETCH,
 	SOURCE_DAILY_QUOTA,
 	SOURCE_COUNT
 };
@@ -268,6 +269,7 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	values[SOURCE_KEYS_REPEAT] = BoolGetDatum(resource->cursor != NULL);
 	values[SOURCE_PER_PAGE] = Int32GetDatum(resource->per_page_param ? options->per_page
 																	 : CRISP_MIN_PER_PAGE);
+	values[SOURCE_PREFETCH] = Int32GetDatum(options->prefetch);
 	nulls[SOURCE_DAILY_QUOTA] = quota == 0;
 	values[SOURCE_DAILY_QUOTA] = Int32GetDatum(quota);
 	relation_close(relation, AccessShareLock);

@@ -66,6 +66,15 @@ begin_rows(TupleDesc tupdesc)
 SyncRows *
 sync_rows_run(const char *statement, const SyncParameters *parameters)
 {
+	return sync_rows_run_parts(statement, parameters, NULL);
+}
+
+/*
+ * sync_rows_run_parts -- the same for parts of a list
+ */
+SyncRows *
+sync_rows_run_parts(const char *statement, const SyncParameters *parameters, SyncParts *parts)
+{
 	SPIPlanPtr plan;
 	Portal	   portal;
 	SyncRows  *rows;
@@ -76,6 +85,8 @@ sync_rows_run(const char *statement, const SyncParameters *parameters)
 		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
 	portal = SPI_cursor_open(NULL, plan, parameters ? parameters->values : NULL,
 							 parameters ? parameters->nulls : NULL, false);
+	if (parts != NULL && portal->queryDesc != NULL)
+		sync_parts_begin(parts, portal->queryDesc);
 	rows = begin_rows(CreateTupleDescCopy(portal->tupDesc));
 	for (;;)
 	{
@@ -86,6 +97,8 @@ sync_rows_run(const char *statement, const SyncParameters *parameters)
 		if (SPI_processed < BATCH_ROWS)
 			break;
 	}
+	if (parts != NULL)
+		sync_parts_end(parts);
 	SPI_cursor_close(portal);
 	SPI_freeplan(plan);
 	return rows;

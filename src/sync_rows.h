@@ -14,6 +14,8 @@
 #include "utils/relcache.h"
 #include "utils/tuplestore.h"
 
+#include "sync_parts.h"
+
 /* Rows that are kept, on disk beyond work_mem, and of what columns they consist. */
 typedef struct SyncRows
 {
@@ -35,6 +37,12 @@ typedef struct SyncParameters
  * What it raises has no text of the statement in its CONTEXT.  parameters may be NULL.
  */
 extern SyncRows *sync_rows_run(const char *statement, const SyncParameters *parameters);
+
+/*
+ * The same, reading no more than parts of the list that it selects from.  parts may be NULL.
+ */
+extern SyncRows *sync_rows_run_parts(const char *statement, const SyncParameters *parameters,
+									 SyncParts *parts);
 
 /*
  * The same for a statement that gives one row of one number.

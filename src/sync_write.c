@@ -52,7 +52,10 @@ enum
 	EXCHANGE_GUARD,
 	EXCHANGE_FULL,
 	EXCHANGE_MARK,
-	EXCHANGE_KEPT
+	EXCHANGE_KEPT,
+	EXCHANGE_PARTS,
+	EXCHANGE_PAGES,
+	EXCHANGE_PAGES_BEFORE
 };
 
 /* The CONTEXT of the latest error here; malloc'd by its own context, or NULL. */
@@ -286,10 +289,11 @@ summarize(SyncRows *rows, const char *statement, Oid type, TupleDesc *tupdesc,
 }
 
 /*
- * with_counts -- the same, with what was written
+ * with_counts -- the same, with what was written, and what parts have covered, which may be NULL
  */
 static Datum
-with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written)
+with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written,
+			const SyncParts *parts)
 {
 	Datum *values = palloc(sizeof(Datum) * tupdesc->natts);
 	bool  *nulls = palloc(sizeof(bool) * tupdesc->natts);
@@ -308,6 +312,8 @@ with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written)
 			values[i] = Int64GetDatum(*count);
 			nulls[i] = false;
 		}
+		else if (parts != NULL && strcmp(name, "covered") == 0)
+			nulls[i] = !sync_parts_covered(parts, &values[i]);
 	}
 	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
 }
@@ -420,6 +426,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	bool			 has_parents = !PG_ARGISNULL(EXCHANGE_PARENTS);
 	bool			 full = PG_GETARG_BOOL(EXCHANGE_FULL);
 	SyncWritten		 written = {0, 0, 0};
+	SyncParts		*parts = NULL;
 	SyncTarget		*target;
 	SyncRows		*rows;
 	SyncRows		*seen;
@@ -459,7 +466,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	}
 	sync_target_close(target);
 	old = MemoryContextSwitchTo(caller);
-	result = with_counts(summary, tupdesc, &written);
+	result = with_counts(summary, tupdesc, &written, parts);
 	MemoryContextSwitchTo(old);
 	return result;
 }
@@ -472,7 +479,8 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
  * called fetched, for one value of the type that is returned; the counts of what was written
  * are filled in.
  *
- * Rows that don't satisfy the condition kept are summarized, and not written.
+ * Rows that don't satisfy the condition kept are summarized, and not written.  With parts, the list is read as sync_parts.h
+ * says, and the column covered of the type is filled in.
  *
  * An error's CONTEXT says what happened here, and nothing of who called.
  */

@@ -137,7 +137,7 @@ sync(q('public.mine', 'public.own'));
 is($session->query('SELECT DISTINCT state FROM public.own'), 'x', 'but into a table of one\'s own');
 
 # Functions that are the sync's own give nobody the owner's rights.
-my $exchange = q(SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'hers.copy'::regclass, 'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL));
+my $exchange = q(SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'hers.copy'::regclass, 'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL, NULL, NULL, NULL));
 $as{mallory}->query('REVOKE DELETE ON hers.copy FROM writer');
 $as{writer}->fails($exchange, { sqlstate => '42501', message => 'permission denied for table copy' }, 'who may not delete may not use them');
 $as{writer}->fails(q(SELECT crisp_sync_internal.crisp_sync_remove('crisp.conversations'::regclass, 'hers.copy'::regclass, '{}', '{}', NULL, NULL, false)), { sqlstate => '42501' }, 'nor remove');

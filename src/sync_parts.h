@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * sync_parts.h
+ *		Several ranges of dates that one statement of a sync reads at a time.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_SYNC_PARTS_H
+#define CRISP_SYNC_PARTS_H
+
+#include "executor/execdesc.h"
+
+typedef struct SyncParts SyncParts;
+
+/*
+ * Ranges from an array of timestamptz, two elements each: lower and upper end, the latest range first, of which so many pages
+ * are to be read, after pages_before by earlier statements.  In CurrentMemoryContext.  Raises 22023 for what can't be.
+ */
+extern SyncParts *sync_parts_create(Datum ends, int64 pages, int64 pages_before);
+
+/*
+ * Have a statement that has been started, and hasn't given a row yet, read no more than that.  Does nothing where it has not one
+ * scan of Crisp's.
+ */
+extern void sync_parts_begin(SyncParts *parts, QueryDesc *query);
+
+/*
+ * When the statement has given its last row, and before it is ended: keep what it tells.
+ */
+extern void sync_parts_end(SyncParts *parts);
+
+/*
+ * Of which dates all rows have come: a tstzmultirange, palloc'd in CurrentMemoryContext.  Returns false where that isn't known,
+ * since the list isn't one that is read by date, or has not come in order.
+ */
+extern bool sync_parts_covered(const SyncParts *parts, Datum *covered);
+
+#endif /* CRISP_SYNC_PARTS_H */
