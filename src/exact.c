@@ -36,7 +36,7 @@
 
 /* Of a stretch that is parted: pages that must have been read of it, and the fewest that are expected in each part. */
 #define PAGES_READ 3
-#define PART_PAGES 8
+#define PART_PAGES 12
 
 /* For so many pages, one stretch may be parted, besides the first ones. */
 #define PAGES_A_PART 24

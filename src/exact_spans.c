@@ -176,6 +176,7 @@ exact_spans_begin(ExactStep *step, const CrispColumn *dates)
 	ExactSpans *spans = MemoryContextAllocZero(step->context, sizeof(ExactSpans));
 
 	step->asked.order = NULL;
+	step->asked.any_order = true;
 	spans->step = step;
 	spans->dates = dates;
 	spans->max_spans = 16;

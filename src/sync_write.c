@@ -445,7 +445,11 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 			nulls[number] = ' ';
 		}
 	sync_owner_check_rights(PG_GETARG_OID(EXCHANGE_TARGET));
-	rows = sync_rows_run(text_argument(fcinfo, EXCHANGE_QUERY), &parameters);
+	if (!PG_ARGISNULL(EXCHANGE_PARTS) && !PG_ARGISNULL(EXCHANGE_PAGES))
+		parts = sync_parts_create(
+			PG_GETARG_DATUM(EXCHANGE_PARTS), PG_GETARG_INT64(EXCHANGE_PAGES),
+			PG_ARGISNULL(EXCHANGE_PAGES_BEFORE) ? 0 : PG_GETARG_INT64(EXCHANGE_PAGES_BEFORE));
+	rows = sync_rows_run_parts(text_argument(fcinfo, EXCHANGE_QUERY), &parameters, parts);
 	summary = summarize(rows, text_argument(fcinfo, EXCHANGE_SUMMARY),
 						get_func_rettype(fcinfo->flinfo->fn_oid), &tupdesc, caller);
 
@@ -473,7 +477,9 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 
 /*
  * crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys,
- * argument, guard, is_full, mark, kept): fetch rows by a query, and write them.  Parameters of
+ * argument, guard, is_full, mark, kept, parts, pages, pages_before): fetch rows by a query, and
+ * write them.  With parts, the list is read as sync_parts.h says, and the column covered of the
+ * type that is returned is filled in.  Parameters of
  * the query are lower ($1), upper ($2) and the parents ($4).  With parents, what these had
  * before, and no longer have, goes, or is marked.  The summary is a query over the rows,
  * called fetched, for one value of the type that is returned; the counts of what was written
