@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * async.h
- *		Several scans under one Append, fetched at the same time (14+).
+ *		Several scans under one Append, fetched at the same time.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
