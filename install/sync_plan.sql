@@ -246,7 +246,7 @@ BEGIN
 END
 $$;
 
--- The one foreign table of a resource on the server of another one, in its schema.
+-- The foreign table of a resource on the server of another one, in its schema: of several, the one that has the resource's name.
 CREATE FUNCTION crisp_sync_find_parent(source regclass, parent_resource text, parent regclass)
 RETURNS regclass
 LANGUAGE plpgsql STABLE
@@ -270,8 +270,9 @@ BEGIN
               (SELECT o.option_value FROM pg_options_to_table(sf.ftoptions) o WHERE o.option_name = 'website_id')
           AND (SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'inbox')
               IS NOT DISTINCT FROM
-              (SELECT o.option_value FROM pg_options_to_table(sf.ftoptions) o WHERE o.option_name = 'inbox'));
-    IF cardinality(found) = 1 THEN
+              (SELECT o.option_value FROM pg_options_to_table(sf.ftoptions) o WHERE o.option_name = 'inbox')
+        ORDER BY c.relname <> parent_resource);
+    IF cardinality(found) = 1 OR (SELECT c.relname = parent_resource FROM pg_class c WHERE c.oid = found[1]) THEN
         RETURN found[1];
     END IF;
     RAISE EXCEPTION 'cannot tell the table of % that belongs to "%"', parent_resource, @extschema@.crisp_sync_name(source)

@@ -23,7 +23,8 @@ SELECT j.source, j.target, j.mode, j.sync_field, j.watermark,
             WHEN g.is_left THEN 'unfinished'
             ELSE 'up to date' END AS state,
        r.pid,
-       CASE WHEN g.gaps = '{}' THEN coalesce(lower(j.selected), '-infinity') ELSE g.newest_end END AS reaches_back_to,
+       CASE WHEN g.gaps <> '{}' THEN g.newest_end
+            WHEN j.selected <> '{}' AND j.due IS DISTINCT FROM '-infinity' THEN coalesce(lower(j.selected), '-infinity') END AS reaches_back_to,
        CASE WHEN NOT g.is_left AND NOT j.stalled THEN 1
             WHEN g.gaps <> '{}' AND j.expected_rows > 0 AND j.pass_reference IS NULL THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
        CASE WHEN g.gaps <> '{}' THEN e.requests_left
@@ -37,7 +38,9 @@ FROM crisp_sync_job j
 JOIN pg_catalog.pg_class sc ON sc.oid = j.source
 JOIN pg_catalog.pg_class tc ON tc.oid = j.target
 CROSS JOIN LATERAL (
-    SELECT j.wanted - j.covered AS gaps, j.wanted - j.covered <> '{}' OR j.full_since IS NOT NULL OR j.due IS NOT NULL AS is_left,
+    -- Nothing is selected after crisp_sync_reset() alone: the next run fetches all.
+    SELECT j.wanted - j.covered AS gaps,
+           j.wanted - j.covered <> '{}' OR j.full_since IS NOT NULL OR j.due IS NOT NULL OR j.selected = '{}' AS is_left,
            (SELECT upper(u.range) FROM unnest(j.wanted - j.covered) u (range) ORDER BY u.range DESC LIMIT 1) AS newest_end) g
 LEFT JOIN crisp_sync_run r ON r.run_id = j.last_run_id
 LEFT JOIN LATERAL (

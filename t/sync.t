@@ -248,6 +248,7 @@ my $before = count_of('public.conversations');
 $session->query(q(SELECT crisp_sync_reset('crisp.conversations', 'public.conversations')));
 is(count_of('public.conversations'), $before, 'a reset leaves the copy alone');
 is(status('watermark IS NULL', 'public.conversations'), 't', 'and forgets the watermark');
+is(status(q(concat_ws(' ', state, share_done, requests_left, days_left, reaches_back_to)), 'public.conversations'), 'unfinished', 'so that nothing is known to be there');
 written('public.conversations', 'session_id');
 cmp_ok(sync($conversations)->{requests}, '>=', ceil($rows / 50), 'the next run fetches all again');
 is_deeply([ written('public.conversations', 'session_id') ], [], 'and writes nothing that is there');

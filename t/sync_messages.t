@@ -118,6 +118,9 @@ END
 sync_fails(q('alone.messages', 'copy'),
 	{ sqlstate => '42P01', message => 'cannot tell the table of conversations that belongs to "alone.messages"', detail => qr/there are 0/, hint => qr/parent =>/ },
 	'no table of conversations');
+sync(q('two.messages', 'chosen', reference => ) . $session->query("SELECT quote_literal(updated_at) FROM crisp.conversations ORDER BY updated_at DESC OFFSET 10 LIMIT 1"));
+is($session->query('SELECT count(DISTINCT session_id) FROM chosen'), 10, 'of two, the one that is called conversations');
+$session->query('ALTER FOREIGN TABLE two.conversations RENAME TO first');
 sync_fails(q('two.messages', 'copy'), { sqlstate => '42P01', detail => qr/there are 2/ }, 'two of them');
 sync_fails(q('two.messages', 'copy', parent => 'crisp.people_profiles'),
 	{ sqlstate => '42809', message => 'the parent of "two.messages" is a table of conversations, not of people_profiles' }, 'another table');

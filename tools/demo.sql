@@ -33,7 +33,7 @@ LIMIT 5;
 \set ECHO none
 \! "$CRISP_REQUESTS"
 
-\echo 2. Who has been waiting in the last three days?  Crisp filters by the date of update
+\echo 2. Who is waiting, in conversations of the last three days?  Crisp filters by the date of update
 \echo
 \set ECHO queries
 SELECT left(meta_nickname, 24) AS customer, meta_device_geolocation_country AS country,
