@@ -45,10 +45,10 @@ BEGIN
         format($sql$
             SELECT ROW(count(*), count(*) FILTER (WHERE %1$s), 0, 0, 0, NULL, NULL, NULL, max(%2$s), NULL, NULL, true, count(*) FILTER (WHERE f.%3$I IS NULL),
                        array_agg(concat(extract(epoch FROM %2$s), '|', md5(f.%3$I::text))),
-                       jsonb_agg(f.%3$I) FILTER (WHERE %1$s AND NOT (%4$s)))::@extschema@.crisp_sync_batch
+                       jsonb_agg(f.%3$I) FILTER (WHERE %1$s AND NOT (%4$s)), NULL)::@extschema@.crisp_sync_batch
             FROM fetched f
             $sql$, is_kept, changed, key, is_known),
-        NULL, NULL, NULL, listed, work.keys, NULL, work.guard, false, job.deleted = 'mark', format('%s AND %s', is_kept, is_known));
+        NULL, NULL, NULL, listed, work.keys, NULL, work.guard, false, job.deleted = 'mark', format('%s AND %s', is_kept, is_known), NULL, NULL, NULL);
     IF batch.sample IS NOT NULL THEN
         details := @extschema@.crisp_sync_store(work,
             format('s.%I = ANY (%L::%s[])', key, ARRAY(SELECT jsonb_array_elements_text(batch.sample)), key_type),
