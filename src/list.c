@@ -44,6 +44,12 @@
 /* Looks of several pages in a row that bring nothing older than the scan, after which there is no other. */
 #define IDLE_LOOKS 2
 
+/*
+ * Looks that took no fewer pages than what they looked after, after which there is no other.  The list changes as
+ * fast as it can be read, or Crisp doesn't keep to dates, so that each look is the whole list again.
+ */
+#define LARGE_LOOKS 3
+
 /* Most looks after a list.  They halve again and again, unless something else is wrong. */
 #define MAX_LOOKS 32
 
@@ -75,6 +81,8 @@ struct ListReader
 	bool			   brought_old; /* and some that may be older than the scan */
 	int				   idle_looks;	/* looks in a row without such, */
 	int				   looks;		/* and looks in all */
+	int64			   step_pages;	/* pages of the step before this one */
+	int				   large_looks; /* looks that took no fewer than what came before them */
 
 	/* A last look that was asked for ahead of need; no pager where there is none. */
 	CrispRequest *look;
@@ -330,9 +338,21 @@ idle_looks(const ListReader *reader)
 }
 
 /*
+ * Looks that took no fewer pages than what they looked after, that at hand among them, of so many pages.
+ */
+static int
+large_looks(const ListReader *reader, int64 pages)
+{
+	bool is_large = reader->since != PG_INT64_MIN && pages >= reader->step_pages;
+
+	return reader->large_looks + (is_large ? 1 : 0);
+}
+
+/*
  * Whether a last look has a use, after so many pages of the list, or of a look at it.  What fits a
  * page has not moved while it was read.  A look of more pages is followed by another unless it has brought nothing,
- * and shown no later change, or two in a row have brought nothing that was there when the scan began.  Where the
+ * and shown no later change, or two in a row have brought nothing that was there when the scan began, or
+ * looks don't get smaller.  Where the
  * order proved wrong that a look would be in, there is none.
  */
 static bool
@@ -344,7 +364,8 @@ look_is_due(const ListReader *reader, int64 pages)
 		(request->stops && request->order != NULL && order_is_disproved(request)))
 		return false;
 	return pages > 1 && reader->next_since != PG_INT64_MIN && idle_looks(reader) < IDLE_LOOKS &&
-		   reader->looks < MAX_LOOKS && (reader->next_since > reader->since || reader->brought) &&
+		   reader->looks < MAX_LOOKS && large_looks(reader, pages) < LARGE_LOOKS &&
+		   (reader->next_since > reader->since || reader->brought) &&
 		   (request->stops || time_range_from_unix_ms(reader->next_start) <= request->dates.upper);
 }
 
@@ -439,6 +460,8 @@ begin_last_look(ListReader *reader)
 		return;
 
 	reader->idle_looks = idle_looks(reader);
+	reader->large_looks = large_looks(reader, pages);
+	reader->step_pages = pages;
 	reader->looks++;
 	reader->since = reader->next_since;
 	reader->pages_before = reader->counts.pages;

@@ -816,8 +816,8 @@ run_statements($node, $sandbox);
 # Profiles
 #
 
-# An exact scan goes by the date of creation, which no change moves.  A fast one has nothing to look at last, since
-# Crisp has no filter by date of update: it can lose the rows that move, besides what deletions hide.
+# Scans go by the date of creation, which no change moves: a fast one, which has nothing to look at last, since Crisp has
+# no filter by date of update, loses no more than what deletions hide.
 foreach my $seed (401 .. 404)
 {
 	my $prefetch = (1, 4, 4)[ $seed % 3 ];
@@ -834,12 +834,7 @@ foreach my $seed (401 .. 404)
 				[ @{$result}{qw(doubles odd)} ],
 				[ 0, 0 ],
 				'no key twice, each row as it was at some time');
-			cmp_ok(
-				$result->{lost} - $result->{lost_moved},
-				'<=',
-				$mode eq 'exact' ? 0 : $result->{bound},
-				'rows lost that did not move');
-			is($result->{lost}, 0, 'rows lost') if $mode eq 'exact';
+			cmp_ok($result->{lost}, '<=', $mode eq 'exact' ? 0 : $result->{bound}, 'rows lost');
 			is(scalar(grep { $_->{query} =~ /filter_date_start/ && $_->{query} !~ /filter_date_end/ } @{ $result->{requests} }),
 				0, 'no last look');
 		} or diag(summary($result));
@@ -848,8 +843,6 @@ foreach my $seed (401 .. 404)
 }
 cmp_ok($sums{'profiles, exact'}->{$_}, '>', 200, "profiles: $_ rows")
   foreach qw(moved deleted inserted);
-cmp_ok($sums{'profiles, fast'}->{lost_moved},
-	'>', 20, 'profiles: a fast scan does lose rows that move');
 note("$_: ", summary($sums{$_})) foreach grep { /profiles/ } sort keys %sums;
 
 # Short lists, of which no order could be proved.

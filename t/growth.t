@@ -82,6 +82,15 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 		scan($name, 'conversations', $rate < 25 ? 4 * $pages{conversations} + 60 : 380);
 	}
 
+	# A few, where Crisp keeps to no order and no filter, so that each look is the whole list again.
+	if ($mode eq 'fast')
+	{
+		$sandbox->reset;
+		$sandbox->control({ honour_filters => JSON::PP::false, honour_order => JSON::PP::false, default_order => 'created' });
+		with_each('conversations', 400, { op => 'insert_random', count => 3 });
+		scan("$mode, prefetch $prefetch, 3 new rows with each request, no order and no filter", 'conversations', 6 * $pages{conversations} + 60);
+	}
+
 	# The same in one millisecond, that of the newest row, or another.
 	my ($newest) = ($sandbox->raw_rows('conversations'))[0] =~ /"updated_at":(\d+)/;
 	foreach my $at ($newest, $newest - 86_400_000)
