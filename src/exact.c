@@ -129,11 +129,6 @@ exact_begin(const CrispRequest *request, SeenKeys *seen, const RowAge *age)
 	return reader;
 }
 
-/*----------
- * Stretches
- *----------
- */
-
 static bool
 may_ask(const ExactReader *reader)
 {
@@ -285,11 +280,6 @@ decide(ExactReader *reader, Stretch *stretch, bool is_read)
 	ask(reader, stretch);
 	return true;
 }
-
-/*----------
- * How much is left
- *----------
- */
 
 /*
  * Note what the page that was taken tells of how many rows come in what time.
@@ -619,11 +609,6 @@ exact_next(ExactReader *reader)
 		take(reader);
 	}
 }
-
-/*----------
- * To others
- *----------
- */
 
 const JsonNode *
 exact_page(const ExactReader *reader)

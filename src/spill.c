@@ -98,7 +98,7 @@ spill_append(Spill *spill, const void *data, Size length)
 
 	if (spill->file == NULL && needed > Max(spill->limit, FIRST_CAPACITY))
 		make_file(spill);
-	if (spill->file != NULL)
+	if (spill->bytes == NULL)
 	{
 		seek(spill, spill->size);
 		write_file(spill, data, length);

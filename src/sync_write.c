@@ -292,8 +292,7 @@ summarize(SyncRows *rows, const char *statement, Oid type, TupleDesc *tupdesc,
  * with_counts -- the same, with what was written, and what parts have covered, which may be NULL
  */
 static Datum
-with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written,
-			const SyncParts *parts)
+with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written, const SyncParts *parts)
 {
 	Datum *values = palloc(sizeof(Datum) * tupdesc->natts);
 	bool  *nulls = palloc(sizeof(bool) * tupdesc->natts);
