@@ -343,7 +343,7 @@ part_longest(ExactReader *reader)
 	Span	 lower_part;
 
 	if (reader->parted >=
-		2 * (reader->request->options->prefetch - 1) + pages_in_all(reader) / PAGES_A_PART)
+		INT64_C(2) * (reader->request->options->prefetch - 1) + pages_in_all(reader) / PAGES_A_PART)
 		return false;
 	for (int i = 0; i < reader->nstretches; i++)
 	{
@@ -356,7 +356,8 @@ part_longest(ExactReader *reader)
 		middle = point;
 		longest = reader->stretches[i];
 	}
-	if (most < 2 * PART_PAGES || middle >= longest->oldest || middle <= longest->span.lower)
+	if (longest == NULL || most < 2 * PART_PAGES || middle >= longest->oldest ||
+		middle <= longest->span.lower)
 		return false;
 
 	lower_part.lower = longest->span.lower;
