@@ -53,6 +53,19 @@ synchronise()
 		FROM crisp_sync_run r ORDER BY r.run_id DESC LIMIT 1" || exit 1
 }
 
+# insert_select DATABASE: copy the list by one statement, which a first load is compared with.
+insert_select()
+{
+	local begin seconds
+
+	sql "$1" 'CREATE TABLE plain (LIKE crisp.conversations)' || exit 1
+	begin=$(date +%s.%N)
+	sql "$1" 'INSERT INTO plain SELECT * FROM crisp.conversations' || exit 1
+	seconds=$(echo "$(date +%s.%N) $begin" | awk '{ printf "%.1f", $1 - $2 }')
+	echo "| $size | INSERT … SELECT | | $(sql "$1" 'SELECT count(*) FROM plain') | $seconds | | | | |"
+	sql "$1" 'DROP TABLE plain'
+}
+
 measure()
 {
 	local size=$1 conversations=${1%@*} latency=0 database=size_${1/@/_}
@@ -69,6 +82,7 @@ measure()
 			key '87c37bf5799850486a7b9a691832a36c9c97dd8291bbb4f2bb6686e8f2278848');
 		CREATE SCHEMA crisp;
 		IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO crisp;"
+	insert_select "$database"
 	synchronise "$database" 'first load'
 	synchronise "$database" 'nothing has changed'
 	touch_some "$conversations"
