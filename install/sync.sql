@@ -213,8 +213,20 @@ BEGIN
     IF work.way = 'order' THEN
         -- All that is later than this comes with changes: after what was newest at Crisp when nothing was covered, as the first page
         -- has it: what fits a page was read at once, and 20 rows do.
-        IF job.watermark IS NULL AND job.covered = '{}' THEN
+        -- Until a row has told a moment, what is covered holds for now only: it is read again after that, since what came there
+        -- meanwhile may be earlier than that moment.
+        IF job.watermark IS NULL THEN
             job.watermark := @extschema@.crisp_sync_reached(work, coalesce(newest_change, batch.page_change));
+            IF job.watermark IS NOT NULL THEN
+                job.covered := '{}';
+            ELSIF NOT work.whole AND @extschema@.crisp_sync_gaps(job) <@ done THEN
+                -- No row at all, of parts that several runs have looked at: one run is to.
+                job.covered := '{}';
+                done := '{}';
+                sure := '{}';
+                work.whole := true;
+                work.adapted := true;
+            END IF;
             IF job.pass_condition = 'all' THEN
                 job.due := lower(@extschema@.crisp_sync_look(job)) + CASE WHEN job.settled >= job.watermark - work.overlap THEN interval '1 microsecond' ELSE '0' END;
             END IF;
@@ -228,7 +240,7 @@ BEGIN
                      ELSE sure * tstzmultirange(tstzrange(NULL, job.watermark, CASE WHEN job.watermark <= job.settled THEN '(]' ELSE '()' END)) END;
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET covered = j.covered + sure, wanted = j.wanted - (done - sure),
+    SET covered = job.covered + sure, wanted = j.wanted - (done - sure),
         watermark = job.watermark, due = job.due,
         watermark_at = CASE WHEN j.watermark IS DISTINCT FROM job.watermark THEN clock_timestamp() ELSE j.watermark_at END,
         span = work.span, window_rows = work.window_rows, pass_rows = j.pass_rows + batch.listed

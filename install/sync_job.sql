@@ -324,7 +324,7 @@ BEGIN
         -- Changes are more than a call may ask for, and come after all was read again.
         job.covered := CASE WHEN grows THEN '{}' ELSE job.covered END;
         RETURN;
-    ELSIF is_dated AND part IS NULL AND (grows OR (job.watermark IS NULL AND job.due IS NULL AND NOT has_gaps)) THEN
+    ELSIF is_dated AND part IS NULL AND (grows OR (job.watermark IS NULL AND (job.due IS NULL OR job.covered <> '{}') AND NOT has_gaps)) THEN
         job.wanted := '{(,)}';
         job.covered := '{}';
     ELSIF NOT is_dated AND (work.way = 'all' OR job.full_since IS NOT NULL OR work.condition = 'older' OR (part IS NULL AND (grows OR look IS NULL))) THEN
@@ -392,6 +392,7 @@ BEGIN
     END IF;
     work := result.work;
     job := result.job;
+    work.whole := job.covered = '{}';
 
     -- A look that begins when overlap has passed since the watermark was seen finds all that came late: what it is to read is
     -- uncovered, or due, so that the next one need not go back behind the watermark.  Otherwise many changes of one moment would

@@ -40,6 +40,7 @@ CREATE TYPE crisp_sync_work AS (
     newest timestamptz,         -- what was newest before the last of them began; of sync_field
     pass_requests bigint,       -- and what that has taken
     kept text,                  -- condition for rows that the copy is to have, over the alias f; NULL for all
+    whole boolean,              -- what is covered was read by this run alone
     looked boolean,             -- what has moved since the run began needs no look of its own
     by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
     found tstzmultirange,       -- what earlier runs had left

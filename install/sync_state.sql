@@ -25,6 +25,8 @@ CREATE SEQUENCE crisp_sync_run_seq;
 -- 3. A row is changed and keeps its date (profiles).  Then changes are read by sync_field, in Crisp's order: all since the watermark, which
 --    was at most the newest of the first answer when covered was empty, at once or not at all.  Those that are to be
 --    read are due, from that moment on, until they have been.  If they are too many for a call, all is uncovered.
+--    An answer without rows tells no such moment.  So what is covered while there is no watermark holds for the run alone that
+--    has read it, and is uncovered with the first answer that tells one.  If none does, one run must have read all.
 -- 4. More rows are selected, by a reference, say: what these may lie in is uncovered.
 -- 5. Rows are taken from the copy: witnesses tell, see crisp_sync_lost().
 -- 6. Crisp can be asked for changes in neither way.  Then each run begins with nothing covered.

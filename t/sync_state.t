@@ -238,6 +238,49 @@ is($session->query("SELECT span <= interval '10 years' FROM crisp_sync_job WHERE
 $sandbox->reset;
 
 #
+# Changes, when the first spans had no row that tells a moment of Crisp's
+#
+
+$sandbox->reset;
+$sandbox->control({ honour_sort => $false, honour_order => $false, default_order => 'none' });
+$session->quit;
+$session = CrispSession->start($node);
+sync_with($session, $sandbox);
+
+# A job that is to read all, by spans.  The newest row is months old, and the first span is of a day.
+sub begin_by_spans
+{
+	my ($target) = @_;
+
+	sync("'crisp.people_profiles', '$target', condition => 'older', reference => '2000-01-01', max_requests => 1");
+	$session->query("UPDATE crisp_sync_job SET by_date = true, span = '1 day', selected = '{(,)}', wanted = '{(,)}', covered = '{}', watermark = NULL, settled = NULL, due = NULL WHERE target = '${target}'::regclass");
+	return;
+}
+
+foreach my $arguments ("condition => 'older', reference => '2026-02-01', ", "reference => '2026-02-01', ", '')
+{
+	my ($calls, $target) = (0, 'moment_' . length $arguments);
+
+	begin_by_spans($target);
+	do { sync("'crisp.people_profiles', '$target', ${arguments}max_requests => 8") } until $session->query("SELECT count(*) FROM $target") > 0 || ++$calls > 20;
+	cmp_ok($calls, '<=', 20, "$target: a span with rows");
+	isnt(status('state', $target), 'up to date', 'and others are left');
+	$sandbox->data([ map { { op => 'touch', resource => 'people', key => $_ } } split /,/, $session->query("SELECT string_agg(people_id, ',') FROM (SELECT people_id FROM $target LIMIT 3) t") ]);
+	finish("'crisp.people_profiles', '$target', max_requests => 45", $target);
+	is_copy('crisp.people_profiles', $target, "$target: rows that change between the calls of a first load");
+}
+
+# No row at all: each call looks at another part, and one comes where an earlier one has looked.
+begin_by_spans('no_moment');
+$sandbox->data([ { op => 'clear', resource => 'people' } ]);
+sync(q('crisp.people_profiles', 'no_moment', max_requests => 1));
+is($session->query("SELECT watermark IS NULL AND covered <> '{}' AND covered <> '{(,)}' FROM crisp_sync_job WHERE target = 'no_moment'::regclass"), 't', 'a part without rows');
+$sandbox->data([ { op => 'insert', resource => 'people', row => { people_id => 'c0ffee00-0000-4000-8000-000000000001', map { $_ => (time() - 5) * 1000 } qw(created_at updated_at) } } ]);
+finish(q('crisp.people_profiles', 'no_moment', max_requests => 12), 'no_moment');
+is_copy('crisp.people_profiles', 'no_moment', 'a row that comes where there was none');
+$sandbox->reset;
+
+#
 # What it says
 #
 
