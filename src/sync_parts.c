@@ -63,11 +63,11 @@ sync_parts_create(Datum ends, int64 pages, int64 pages_before)
 	parts->pages_before = Max(pages_before, 0);
 	for (int i = 0; i < parts->nranges; i++)
 	{
-		TimeRange range = {DatumGetTimestampTz(values[2 * i]),
-						   DatumGetTimestampTz(values[2 * i + 1])};
+		Size	  at = (Size) i * 2;
+		TimeRange range = {DatumGetTimestampTz(values[at]), DatumGetTimestampTz(values[at + 1])};
 		Span	 *span = &parts->ranges[i];
 
-		if (nulls[2 * i] || nulls[2 * i + 1] || time_range_is_empty(range))
+		if (nulls[at] || nulls[at + 1] || time_range_is_empty(range))
 			raise_no_ranges();
 		if (!time_range_lower(range, &span->lower))
 			span->lower = PG_INT64_MIN;
