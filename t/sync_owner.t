@@ -150,17 +150,17 @@ sub exchange
 	my ($query, $summary) = @_;
 
 	return
-	  "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, $query, $summary, NULL, NULL, NULL, '{session_id}', '{session_id}', NULL, NULL, false, false, NULL)";
+	  "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, $query, $summary, NULL, NULL, NULL, '{session_id}', '{session_id}', NULL, NULL, false, false, NULL, NULL, NULL, NULL)";
 }
 $as{writer}->fails(exchange(q('SELECT 1'), $_), { sqlstate => '42804', message => 'a summary must be one value of type crisp_sync_internal.crisp_sync_batch' }, "a summary that is none: $_")
   foreach q('SELECT 1'), q('SELECT ROW(1, 2)'), q('SELECT NULL::crisp_sync_internal.crisp_sync_batch'), q($$SELECT 'x'::text$$), q('CREATE TABLE public.t ()'), q('SELECT WHERE false');
 $as{writer}->fails(exchange('NULL', q('SELECT 1')), { sqlstate => '22004' }, 'no query');
 $as{writer}->fails(exchange(q('SELECT 1'), 'NULL'), { sqlstate => '22004' }, 'no summary');
 $as{writer}->fails(
-	q(SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, $$SELECT 'x' AS session_id$$, 'SELECT ROW(1,0,0,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL)::crisp_sync_internal.crisp_sync_batch', NULL, NULL, '{a,b}', '{session_id}', '{session_id}', NULL, NULL, false, false, NULL)),
+	q(SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, $$SELECT 'x' AS session_id$$, 'SELECT ROW(1,0,0,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL)::crisp_sync_internal.crisp_sync_batch', NULL, NULL, '{a,b}', '{session_id}', '{session_id}', NULL, NULL, false, false, NULL, NULL, NULL, NULL)),
 	{ sqlstate => '22023' }, 'parents that no column names');
 $as{writer}->fails("SELECT crisp_sync_internal.$_", { sqlstate => '22004' }, "nothing at all: $_")
-  foreach 'crisp_sync_exchange(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)', 'crisp_sync_remove(NULL, NULL, NULL, NULL, NULL, NULL, NULL)';
+  foreach 'crisp_sync_exchange(' . join(', ', ('NULL') x 17) . ')', 'crisp_sync_remove(NULL, NULL, NULL, NULL, NULL, NULL, NULL)';
 $as{writer}->query(q(SELECT crisp_sync_drop('public.mine', 'hers.copy')));
 $as{writer}->query('SET search_path = public, pg_catalog');
 $as{writer}->query(q(CREATE FUNCTION public.format(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO hers.ran VALUES ('format', current_user); RETURN $2; END $$));
