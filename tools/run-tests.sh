@@ -178,8 +178,8 @@ run_tap()
 		export TESTDIR=$WORK/tap TESTDATADIR=$WORK/tap/tmp_check TESTLOGDIR=$WORK/tap/tmp_check/log
 		export PG_REGRESS=$pgxs/src/test/regress/pg_regress PATH=$bin:$PATH PGPORT=65432
 		tests=("${tests[@]/#/../src/t/}")
-		# Two at a time: much of what they do is wait.
-		prove --jobs 2 --timer -I "$WORK/src/t/lib" -I "$pgxs/src/test/perl" "${tests[@]/%/.t}"
+		# Three at a time: much of what they do is wait.
+		prove --jobs 3 --timer -I "$WORK/src/t/lib" -I "$pgxs/src/test/perl" "${tests[@]/%/.t}"
 	) 2>&1 | tee "$log"
 	status=$?
 
