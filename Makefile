@@ -33,7 +33,7 @@ from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))
 # the schema of internal objects, and @extschema:own@ that of the extension (install/sync_state.sql).
 script_parts = $(patsubst %,$(tree)/install/%.sql,fdw sync_state sync_target sync_plan sync_window sync_job sync_estimate sync sync_public sync_status)
 
-OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*.c))
+OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*/*.c))
 
 # sql/init.sql creates what the other files use, so it always goes first.
 regress_files = $(patsubst sql/%.sql,%,$(call from_tree,sql/*.sql))
@@ -41,7 +41,7 @@ REGRESS = $(filter init,$(regress_files)) $(filter-out init,$(regress_files))
 ISOLATION = $(patsubst specs/%.spec,%,$(call from_tree,specs/*.spec))
 TAP_TESTS = 1
 PROVE_TESTS = $(addprefix $(tree)/,$(call from_tree,t/*.t))
-EXTRA_CLEAN = src/*.o src/*.bc
+EXTRA_CLEAN = src/*/*.o src/*/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
@@ -56,7 +56,7 @@ ifneq (,$(PGXS))
 
 # PostgreSQL's own headers are system headers here: we answer for our own code.
 # The callbacks of PostgreSQL prescribe parameters that a function may not use.
-PG_CPPFLAGS = -isystem $(includedir_server) $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+PG_CPPFLAGS = -I$(tree)/src -isystem $(includedir_server) $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
 
@@ -74,7 +74,7 @@ override with_llvm := no
 
 ifneq ($(tree),$(CURDIR))
 VPATH = $(tree)
-$(shell mkdir -p src)
+$(shell mkdir -p $(sort $(dir $(OBJS))))
 endif
 
 include $(PGXS)
@@ -90,7 +90,7 @@ export CRISP_SANDBOX ?= $(tree)/sandbox/crisp-sandbox
 $(DATA_built): $(script_parts) $(tree)/Makefile
 	sed -e 's/@extschema@/crisp_sync_internal/g' -e 's/@extschema:own@/@extschema@/g' $(script_parts) >$@
 
-$(OBJS): $(wildcard $(tree)/src/*.h) $(tree)/Makefile | libraries
+$(OBJS): $(wildcard $(tree)/src/*/*.h) $(tree)/Makefile | libraries
 
 else # no PGXS
 

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-/* As large as the extension's, see src/http_options.c. */
+/* As large as the extension's, see src/http/http_options.c. */
 #define RECEIVE_BUFFER_SIZE (128L * 1024)
 
 typedef struct Transfer

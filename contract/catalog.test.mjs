@@ -16,16 +16,16 @@ const kinds = {
   CRISP_JSON: "json",
 };
 
-const directory = new URL("../src/", import.meta.url);
-const files = (await readdir(directory)).filter((name) => /^resource_.*\.c$/.test(name));
+const directory = new URL("../src/resource/", import.meta.url);
+const files = (await readdir(directory)).filter((name) => name.endsWith(".c"));
 const sources = await Promise.all(files.map((name) => readFile(new URL(name, directory), "utf8")));
 const source = sources.join("\n");
 
-// The table of the columns of a resource in src/resource_*.c.
+// The table of the columns of a resource in src/resource/.
 function table(resource) {
   const [, text] =
     new RegExp(`CrispColumn ${resource}_columns\\[\\] = \\{\n(.*?)\n\\};`, "s").exec(source) ?? [];
-  assert.ok(text, `src/resource_*.c has a table of the columns of ${resource}`);
+  assert.ok(text, `src/resource/ has a table of the columns of ${resource}`);
   return text;
 }
 
@@ -79,7 +79,7 @@ for (const [resource, listed] of [
 // What a message can be sent with.  A note has all that others have, and its mentions.
 test("the fields of a message that is sent are those of ConversationNoteMessageNew", () => {
   const [, text] = /CrispField message_fields\[\] = \{\n(.*?)\n\};/s.exec(source) ?? [];
-  assert.ok(text, "src/resource_change.c has a table of the fields of a message");
+  assert.ok(text, "src/resource/writable.c has a table of the fields of a message");
   const [, content] = /define CONTENT_FIELDS(.*?)\n\n/s.exec(source) ?? [];
   const sent = [...(text + content).matchAll(/\{\s*\\?\s*"[a-z_]+", "([a-z_.]+)"/g)].map(([, path]) => path);
   const known = fields("ConversationNoteMessageNew").map(([path]) => path);

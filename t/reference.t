@@ -166,9 +166,9 @@ END
 #
 my @error_lines = split /\n/, read_file('docs/errors.md');
 my $checked     = 0;
-foreach my $path (sort glob "$tree/src/*.c")
+foreach my $path (sort glob "$tree/src/*/*.c")
 {
-	my ($name) = $path =~ m{([^/]+)$};
+	my ($name) = $path =~ m{([^/]+/[^/]+)$};
 	my $source = read_file("src/$name");
 
 	while ($source =~ /ereport\(\s*ERROR,.{0,200}?errmsg\(\s*((?:"(?:[^"\\]|\\.)*"\s*|INT64_FORMAT\s*)+)/gs)
@@ -186,7 +186,7 @@ foreach my $path (sort glob "$tree/src/*.c")
 cmp_ok($checked, '>', 50, 'errors that the code raises were found');
 
 # Those that stand in a table.
-foreach my $message (read_file('src/apierror.c') =~ /\bERRCODE_\w+,\s+"([^"]+)"/g)
+foreach my $message (read_file('src/api/api_error.c') =~ /\bERRCODE_\w+,\s+"([^"]+)"/g)
 {
 	ok((grep { /\Q$message\E/ } @error_lines), "docs/errors.md has: $message");
 }

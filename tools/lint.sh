@@ -37,7 +37,7 @@ cpp_check()
 {
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c99 --language=c -j "$(nproc)" \
 		--enable=warning,performance,portability --library=posix --library=tools/postgres.cfg \
-		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory -I . "${sources[@]}"
+		--suppress=missingIncludeSystem --suppress=nullPointerOutOfMemory -I . -I src "${sources[@]}"
 }
 
 file_lengths()
@@ -66,11 +66,11 @@ find_pg_config || exit 1
 cd "$tree" || exit 1
 
 shopt -s nullglob
-sources=(crisp_fdw.c src/*.c sandbox/*.c bench/*.c)
-headers=(src/*.h sandbox/*.h)
+sources=(crisp_fdw.c src/*/*.c sandbox/*.c bench/*.c)
+headers=(src/*/*.h sandbox/*.h)
 scripts=(tools/*.sh bench/*.sh .ci/run)
 perl=(tools/*.pl t/lib/*.pm t/*.t)
-read -ra flags <<<"-isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -Wall -Wextra \
+read -ra flags <<<"-I src -isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -Wall -Wextra \
 	-Wno-unused-parameter -Wno-missing-field-initializers \
 	$(pkg-config --cflags libcurl json-c libmicrohttpd zlib | tr '\n' ' ')"
 

@@ -1,0 +1,617 @@
+/*-------------------------------------------------------------------------
+ *
+ * api_call.c
+ *		A request to Crisp, attempt by attempt.
+ *
+ * http.c says how a transfer ended; here that becomes an answer that is there to be taken, or
+ * another attempt.
+ *
+ * Calls are under way together, and nobody waits for more than one of them at a
+ * time.  All that are not settled are kept in a list, so that whoever waits
+ * also looks after the others: what failed there is asked for again when its
+ * time has come, and not only when somebody gets to want it.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "portability/instr_time.h"
+#include "utils/memutils.h"
+
+#include "api/api_call.h"
+
+int api_max_requests = 0;
+
+/* All calls of this process, whatever statement they belong to. */
+static dlist_head calls = DLIST_STATIC_INIT(calls);
+
+/* The statement that requests are counted for, by its start, and how many it made. */
+static TimestampTz statement_start = 0;
+static int64	   statement_requests = 0;
+
+/* The call whose socket somebody waits for elsewhere, and since when; NULL when nobody does. */
+static const ApiCall *waited_for = NULL;
+static instr_time	  waited_since;
+
+/*----------
+ * Counting
+ *----------
+ */
+
+/*
+ * What a statement runs itself, in functions or cursors, counts for it.
+ */
+int64
+api_statement_requests(void)
+{
+	if (statement_start != GetCurrentStatementStartTimestamp())
+	{
+		statement_start = GetCurrentStatementStartTimestamp();
+		statement_requests = 0;
+	}
+	return statement_requests;
+}
+
+static bool
+may_request(void)
+{
+	return api_max_requests == 0 || api_statement_requests() < api_max_requests;
+}
+
+void
+call_count_outcome(ApiCall *call, UsageOutcome outcome)
+{
+	if (call->uncounted)
+		call->usage->counts.outcomes[outcome]++;
+	call->uncounted = false;
+}
+
+static void
+count_request(ApiCall *call)
+{
+	ApiCounts *counts = call->options->counts;
+	bool	   is_retry = call->retries.attempts > 0;
+
+	/* An attempt that could not even be started may still have been counted. */
+	call_count_outcome(call, USAGE_ABANDONED);
+	call->uncounted = true;
+
+	(void) api_statement_requests();
+	statement_requests++;
+	counts->requests++;
+	call->usage->counts.requests++;
+	if (is_retry)
+	{
+		counts->retries++;
+		call->usage->counts.retries++;
+	}
+	call->retries.attempts++;
+}
+
+/*----------
+ * Attempts
+ *----------
+ */
+
+bool
+call_is_get(const ApiCall *call)
+{
+	return strcmp(call->request.method, "GET") == 0;
+}
+
+bool
+call_is_success(const ApiCall *call)
+{
+	const HttpResponse *response = http_response(call->transfer);
+
+	if (response->outcome != HTTP_ANSWERED)
+		return false;
+	if (call_is_get(call))
+		return response->status == 200 || response->status == STATUS_MORE;
+	return response->status >= 200 && response->status <= 299;
+}
+
+/*
+ * The reset callback of a call's context.
+ */
+static void
+forget_call(void *arg)
+{
+	ApiCall *call = arg;
+
+	dlist_delete(&call->node);
+	call_count_outcome(call, USAGE_ABANDONED);
+	if (waited_for == call)
+		waited_for = NULL;
+}
+
+static void judge_transfer(ApiCall *call);
+
+/*
+ * Judge all transfers that have ended, of whatever pool: there may be some that ended while others
+ * waited, and whoever waits for them in another way than by asking would do so in vain.
+ */
+static void
+judge_transfers(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &calls)
+	{
+		ApiCall *call = dlist_container(ApiCall, node, iter.cur);
+
+		if (call->state == CALL_SENT && http_complete(call->transfer))
+			judge_transfer(call);
+	}
+}
+
+/*
+ * Send the request.
+ */
+static void
+send_request(ApiCall *call)
+{
+	const CrispOptions *options = call->options;
+	const ApiChange	   *asked = &call->request;
+	char			   *url = psprintf("%s/%s", options->base_url, asked->target);
+	char			   *tier = psprintf("X-Crisp-Tier: %s", options->tier);
+	const char		   *type = asked->body ? "Content-Type: application/json" : NULL;
+	const char *const	headers[] = {"Accept: application/json", tier, type, NULL};
+	HttpRequest			request = {
+				.method = asked->method,
+				.url = url,
+				.body = asked->body,
+				.body_length = asked->body_length,
+				.repeatable = asked->repeatable,
+				.username = options->identifier,
+				.password = options->key,
+				.headers = headers,
+				.ca_file = options->sslrootcert,
+				.connect_timeout_ms = options->connect_timeout_ms,
+				.timeout_ms = options->request_timeout_ms,
+				.low_speed_limit = options->low_speed_limit,
+				.low_speed_time_ms = options->low_speed_time_ms,
+				.max_response_bytes = options->max_response_bytes,
+	};
+
+	ereport(DEBUG1, (errmsg_internal("crisp_fdw: %s %s", asked->method, asked->target)));
+
+	/* Counted first: should an error be raised, the request may have been sent. */
+	count_request(call);
+	call->transfer = http_start(call->pool, &request, call->context);
+	call->state = CALL_SENT;
+	pfree(url);
+	pfree(tier);
+	judge_transfers();
+}
+
+/*
+ * Until when, by http_clock(), Crisp wants to be left alone, having said so to
+ * a call of this pool; 0 when it has not.
+ */
+static int64
+held_back_until(const HttpPool *pool)
+{
+	int64	   until = 0;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &calls)
+	{
+		const ApiCall *call = dlist_container(ApiCall, node, iter.cur);
+
+		if (call->pool == pool && call->state == CALL_DELAYED && call->holds_back)
+			until = Max(until, call->due);
+	}
+	return until;
+}
+
+/*
+ * Make the next attempt of a delayed call if it's time to, and the statement
+ * may make more requests.  Returns whether the call has got on.
+ */
+static bool
+start_when_due(ApiCall *call)
+{
+	int64 now = http_clock();
+
+	if (call->due <= now && !call->holds_back)
+	{
+		int64 until = held_back_until(call->pool);
+
+		if (until > now)
+			call->due = until + retry_jitter(call->options->retry_delay_ms);
+	}
+	if (call->due > now)
+	{
+		http_wake_at(call->pool, call->due);
+		return false;
+	}
+
+	call->holds_back = false;
+	if (may_request())
+		send_request(call);
+	else
+		call->state = CALL_REFUSED;
+	return true;
+}
+
+/*
+ * Let go of what was parsed of an attempt's answer.
+ */
+static void
+drop_answer(ApiCall *call)
+{
+	MemoryContext answer = call->answer;
+
+	call->parsed = false;
+	call->answer = NULL;
+	call->envelope = NULL;
+	call->problem = NULL;
+	if (answer != NULL)
+		MemoryContextDelete(answer);
+}
+
+/*
+ * Parse the body of a settled call's answer, in a context of its own.  The body
+ * stays with it, since that is what the nodes point into.
+ */
+static void
+parse_answer(ApiCall *call)
+{
+	const HttpResponse *response = http_response(call->transfer);
+	MemoryContext		old_context;
+	char			   *problem;
+
+	/* There may be a part of it, where an error has ended this before. */
+	drop_answer(call);
+	call->answer = AllocSetContextCreate(call->context, "crisp_fdw answer",
+										 ALLOCSET_START_SMALL_SIZES);
+	old_context = MemoryContextSwitchTo(call->answer);
+	call->outcome = json_parse_in_place(
+		call->answer, unconstify(char *, response->body), response->body_length,
+		JSON_NODE_BYTES(call->options->max_response_bytes), &call->envelope, &problem);
+	if (call->outcome == JSON_PARSED)
+		http_keep_body(call->transfer, call->answer);
+	call->problem = problem;
+	call->parsed = true;
+	MemoryContextSwitchTo(old_context);
+}
+
+void
+call_keep_answer(ApiCall *call)
+{
+	if (call->answer != NULL)
+		MemoryContextSetParent(call->answer, call->owner);
+	call->answer = NULL;
+}
+
+void
+call_describe_failure(ApiCall *call, ApiError *error)
+{
+	const CrispOptions *options = call->options;
+	const char		   *method = call->request.method;
+	const char		   *target = call->request.target;
+	const HttpResponse *response = http_response(call->transfer);
+
+	if (response->outcome != HTTP_ANSWERED)
+	{
+		api_error_of_transfer(error, options, method, target, response);
+		return;
+	}
+	if (!call->parsed)
+		parse_answer(call);
+	if (call_is_success(call) && call->outcome == JSON_TOO_LARGE)
+		api_error_of_size(error, options, method, target, call->problem);
+	else if (call_is_success(call) && call->problem != NULL)
+		api_error_of_body(error, options, method, target, response,
+						  psprintf("It is not JSON: %s.", call->problem));
+	else if (!call_is_success(call) && response->status / 100 == 2)
+		api_error_of_body(error, options, method, target, response,
+						  "200 or 206 was to be expected.");
+	else
+		api_error_of_status(error, options, method, target, response, call->envelope);
+}
+
+void
+call_remember_failure(ApiCall *call, const ApiError *error)
+{
+	call_count_outcome(call, error->outcome);
+	usage_set_error(call->usage, psprintf("%s: %s", error->message, error->detail));
+}
+
+/*
+ * An attempt has failed: have it made again, if that is worthwhile and allowed.
+ * Returns whether there will be another.
+ */
+static bool
+try_again(ApiCall *call, RetryChance chance)
+{
+	int64		  retry_after_s = http_response(call->transfer)->retry_after_s;
+	RetryState	  retries = call->retries;
+	int64		  delay = retry_delay(call->options, &retries, chance, retry_after_s);
+	MemoryContext scratch;
+	MemoryContext old_context;
+	ApiError	  error;
+
+	if (delay < 0)
+		return false;
+
+	/*
+	 * What may raise comes first: it may do so in a statement that has nothing to do with the call.
+	 */
+	scratch = AllocSetContextCreate(call->context, "crisp_fdw failure", ALLOCSET_SMALL_SIZES);
+	old_context = MemoryContextSwitchTo(scratch);
+	call_describe_failure(call, &error);
+	call_remember_failure(call, &error);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(scratch);
+
+	/* The answer to an attempt that is over is no more use: none shall pile up. */
+	call->retries = retries;
+	drop_answer(call);
+	http_end(call->transfer);
+	call->transfer = NULL;
+	call->state = CALL_DELAYED;
+	call->due = http_clock() + delay;
+	call->holds_back = retry_after_s > 0 || chance == RETRY_LATER;
+	http_wake_at(call->pool, call->due);
+	return true;
+}
+
+/*
+ * A transfer has ended: settle the call, or have another attempt made.
+ */
+static void
+judge_transfer(ApiCall *call)
+{
+	const HttpResponse *response = http_response(call->transfer);
+	int64				bytes = response->wire_bytes;
+	bool				again = false;
+
+	if (!call_is_success(call))
+	{
+		call->may_have_acted |= retry_may_have_acted(response);
+		again = try_again(call, retry_chance(response, call->request.repeatable));
+	}
+	if (!again)
+		call->state = CALL_SETTLED;
+	call->options->counts->bytes += bytes;
+	call->usage->counts.bytes += bytes;
+}
+
+/*
+ * Let all calls of a pool go on as far as they can without waiting.
+ */
+static void
+progress(HttpPool *pool)
+{
+	bool again = true;
+
+	while (again)
+	{
+		dlist_mutable_iter iter;
+
+		http_progress(pool);
+		again = false;
+		dlist_foreach_modify(iter, &calls)
+		{
+			ApiCall *call = dlist_container(ApiCall, node, iter.cur);
+
+			if (call->pool != pool)
+				continue;
+			if (call->state == CALL_DELAYED)
+				again |= start_when_due(call);
+			else if (call->state == CALL_SENT && http_complete(call->transfer))
+			{
+				judge_transfer(call);
+				again = true;
+			}
+		}
+	}
+}
+
+/*----------
+ * Calls
+ *----------
+ */
+
+/*
+ * What an earlier statement might not ask for, this one may: a cursor's next page.
+ */
+static void
+admit(ApiCall *call)
+{
+	if (call->state == CALL_REFUSED && may_request())
+	{
+		call->state = CALL_DELAYED;
+		(void) start_when_due(call);
+	}
+}
+
+/*
+ * The same for all calls of a scan, which go before any that it starts now: it will want them
+ * first.
+ */
+static void
+admit_earlier(const CrispOptions *options)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &calls)
+	{
+		ApiCall *call = dlist_container(ApiCall, node, iter.cur);
+
+		if (call->options == options)
+			admit(call);
+	}
+}
+
+ApiCall *
+api_start_change(const CrispOptions *options, const ApiChange *change, MemoryContext owner)
+{
+	MemoryContext context = AllocSetContextCreate(owner, "crisp_fdw call", ALLOCSET_SMALL_SIZES);
+	ApiCall		 *call = MemoryContextAllocZero(context, sizeof(ApiCall));
+
+	call->options = options;
+	call->request = *change;
+	call->owner = owner;
+	call->context = context;
+	call->pool = http_pool(options->server_id, options->user_mapping_id, options->credentials_hash,
+						   context);
+	call->usage = usage_of_server(options->server_id, options->server_name);
+	call->state = CALL_DELAYED;
+	call->started_at = call->due = http_clock();
+
+	admit_earlier(options);
+	dlist_push_tail(&calls, &call->node);
+	call->callback.func = forget_call;
+	call->callback.arg = call;
+	MemoryContextRegisterResetCallback(context, &call->callback);
+
+	/* Sending lets other calls receive, too: no one would wake those who wait for them. */
+	(void) start_when_due(call);
+	progress(call->pool);
+	return call;
+}
+
+ApiCall *
+api_start(const CrispOptions *options, const char *target, MemoryContext owner)
+{
+	ApiChange request = {.method = "GET", .target = target, .repeatable = true};
+
+	return api_start_change(options, &request, owner);
+}
+
+bool
+api_may_have_acted(const ApiCall *call)
+{
+	return call->may_have_acted || call->state == CALL_SENT || call->state == CALL_SETTLED;
+}
+
+/*
+ * Count the time since start as spent waiting for a call.
+ */
+static void
+count_wait(ApiCall *call, instr_time start)
+{
+	instr_time waited;
+
+	INSTR_TIME_SET_CURRENT(waited);
+	INSTR_TIME_SUBTRACT(waited, start);
+	call->options->counts->wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+	call->usage->counts.wait_ms += INSTR_TIME_GET_MILLISEC(waited);
+}
+
+/*
+ * Let a call go on as far as it can without waiting.  Returns whether it is settled, or refused.
+ */
+static bool
+get_on(ApiCall *call)
+{
+	if (waited_for != NULL)
+		count_wait(call, waited_since);
+	waited_for = NULL;
+
+	admit(call);
+	if (call->state == CALL_DELAYED || call->state == CALL_SENT)
+		progress(call->pool);
+	return api_is_settled(call);
+}
+
+/*
+ * Parsing is left to when the answer is wanted: before, as text, it takes a
+ * fraction of the memory.  A page that was cut although its transfer was
+ * whole, as servers behind others do when they fail, may come whole the
+ * next time.
+ */
+bool
+api_is_ready(ApiCall *call)
+{
+	if (!get_on(call) || call->state == CALL_REFUSED)
+		return call->state == CALL_REFUSED;
+
+	if (http_response(call->transfer)->outcome == HTTP_ANSWERED && !call->parsed)
+	{
+		parse_answer(call);
+		if (call_is_success(call) && call->outcome == JSON_CUT && call->request.repeatable)
+			return !try_again(call, RETRY_ONCE);
+	}
+	return true;
+}
+
+bool
+api_is_settled(const ApiCall *call)
+{
+	return call->state == CALL_SETTLED || call->state == CALL_REFUSED;
+}
+
+pgsocket
+api_socket(const ApiCall *call)
+{
+	waited_for = call;
+	INSTR_TIME_SET_CURRENT(waited_since);
+	return http_pool_socket(call->pool);
+}
+
+ApiPeek
+api_peek(const ApiCall *call)
+{
+	if (call->state != CALL_SETTLED)
+		return API_SAYS_NOTHING;
+	if (http_response(call->transfer)->outcome == HTTP_ANSWERED &&
+		http_response(call->transfer)->status == 404)
+		return API_SAYS_PAST_END;
+	if (!call_is_success(call))
+		return API_SAYS_NOTHING;
+	return http_response(call->transfer)->status == STATUS_MORE ? API_SAYS_MORE : API_SAYS_END;
+}
+
+/*
+ * Wait until a call is what is_there() looks for.
+ */
+static void
+wait_until(ApiCall *call, bool (*is_there)(ApiCall *call))
+{
+	while (!is_there(call))
+	{
+		instr_time start;
+
+		INSTR_TIME_SET_CURRENT(start);
+		http_wait(call->pool, call->state == CALL_DELAYED);
+		count_wait(call, start);
+	}
+}
+
+void
+api_wait(ApiCall *call)
+{
+	wait_until(call, get_on);
+}
+
+int
+api_wait_any(ApiCall *const *wanted, int count)
+{
+	ApiCall *first = wanted[0];
+
+	while (!get_on(first))
+	{
+		instr_time start;
+
+		for (int i = 1; i < count; i++)
+			if (api_peek(wanted[i]) != API_SAYS_NOTHING)
+				return i;
+		INSTR_TIME_SET_CURRENT(start);
+		http_wait(first->pool, first->state == CALL_DELAYED);
+		count_wait(first, start);
+	}
+	return 0;
+}
+
+void
+call_wait(ApiCall *call)
+{
+	wait_until(call, api_is_ready);
+}

@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * pipeline.h
+ *		Requests that are under way together.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_PIPELINE_H
+#define CRISP_PIPELINE_H
+
+#include "api/api_answer.h"
+
+/*
+ * A queue of requests, whose answers are taken in the order in which the requests were started.
+ * It opens in rounds: room for one, then for twice as many as have been answered so far (2, 6,
+ * 18), but for no more than the option prefetch; a round may begin when all of the one before
+ * have come. After a round of prefetch, there is room for one more whenever an answer is
+ * received.
+ */
+typedef struct Window Window;
+
+/*
+ * An empty window, in a child of parent.  options must hold
+ * credentials and live as long.
+ */
+extern Window *window_create(MemoryContext parent, const CrispOptions *options);
+
+/* How many requests are in the queue. */
+extern int window_count(const Window *window);
+
+/* Whether all requests in the queue have been answered. */
+extern bool window_has_come(const Window *window);
+
+/* Begin the next round if it's time to; to be called whenever there is something to ask for. */
+extern void window_open(Window *window);
+
+/* Whether there is room for one more request. */
+extern bool window_has_room(const Window *window);
+
+/* A request of the caller's own, not in the queue, takes the place of one of this round. */
+extern void window_take_place(Window *window);
+
+/* Open anew, beginning with room for one. */
+extern void window_narrow(Window *window);
+
+/*
+ * Whether any answer in the queue says that no page follows, or that there is none of that
+ * number; see api_peek().
+ */
+extern bool window_says_end(const Window *window);
+extern bool window_is_past_end(const Window *window);
+
+/* Whether the oldest request has an answer that is no failure.  Does nothing for it to come. */
+extern bool window_has_answer(const Window *window);
+
+/* The oldest request, of at least one. */
+extern ApiCall *window_oldest(const Window *window);
+
+/* Start a GET of target, which is copied; returns at once.  Raises what api_start() raises. */
+extern void window_start(Window *window, const char *target);
+
+/* Whether the oldest request's answer can be taken without waiting for it. */
+extern bool window_is_ready(const Window *window);
+
+/* The same without doing anything for its answer to come. */
+extern bool window_is_settled(const Window *window);
+
+/* A descriptor to wait for, as api_socket(), of the oldest request. */
+extern pgsocket window_socket(const Window *window);
+
+/*
+ * Wait for the oldest request, and take it out of the queue.  Returns whether its answer says
+ * that more pages follow.  window_answer() comes next, or after more requests were started.
+ * Raises what api_wait() raises.
+ */
+extern bool window_receive(Window *window);
+
+/*
+ * The answer that window_receive() has waited for.  Returns the memory
+ * context that holds it, a child of CurrentMemoryContext, which the caller
+ * deletes.  With found not NULL, *found tells whether there is what key says that there
+ * may not be; if not, *answer is all zeros.
+ * Raises what api_finish() raises.
+ */
+extern MemoryContext window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer,
+								   bool *found);
+
+/*
+ * Take the oldest request out of the queue without waiting for it, and without raising anything:
+ * if its answer hasn't come, or is a failure, it's as if it had never been asked for.  Returns
+ * whether there is an answer, otherwise as window_answer() for a lookup by a key; *context is
+ * NULL when there isn't.
+ */
+extern bool window_try_answer(Window *window, ApiData wanted, MemoryContext *context,
+							  ApiAnswer *answer, bool *found);
+
+/* The same after waiting for it.  Raises what api_wait() raises. */
+extern bool window_wait_answer(Window *window, ApiData wanted, MemoryContext *context,
+							   ApiAnswer *answer, bool *found);
+
+/* Abort all requests that are under way; returns how many there were. */
+extern int window_drop(Window *window);
+
+#endif /* CRISP_PIPELINE_H */

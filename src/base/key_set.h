@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * key_set.h
+ *		The keys that a scan has returned, in bounded memory.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_KEY_SET_H
+#define CRISP_KEY_SET_H
+
+typedef struct SeenKeys SeenKeys;
+
+/*
+ * An empty set, palloc'd in a child of CurrentMemoryContext.  Takes about
+ * memory_limit bytes of memory (work_mem is a fit value, in bytes) and spills
+ * to temporary files beyond that.  These belong to CurrentResourceOwner, which
+ * in an executor node is the portal's.
+ */
+extern SeenKeys *seen_create(Size memory_limit);
+
+/*
+ * Add a key (length bytes).  True when it was not in the set before.  Two
+ * different keys are never taken for one, short of a collision of SHA-256.
+ * Raises what temporary files raise.
+ */
+extern bool seen_add(SeenKeys *seen, const char *key, size_t length);
+
+/* Whether no key was added yet. */
+extern bool seen_is_empty(const SeenKeys *seen);
+
+/*
+ * Release memory and temporary files.  After an error that is done by the
+ * memory context and the resource owner; in all other cases it has to be
+ * called before the context goes.
+ */
+extern void seen_free(SeenKeys *seen);
+
+#endif /* CRISP_KEY_SET_H */

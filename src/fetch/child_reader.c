@@ -1,0 +1,521 @@
+/*-------------------------------------------------------------------------
+ *
+ * child_reader.c
+ *		The list below one row of another resource.
+ *
+ * There may be as many lists as the parent has rows, most of them short.  So a
+ * list is read one answer after the other, and several lists at a time.
+ *
+ * What changes may move to the front of a list with numbered pages while one reads.  Where that
+ * took several pages, its first pages are looked at again in the end, up to one that has nothing
+ * new.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+
+#include "fetch/child_reader.h"
+#include "fetch/time_cursor.h"
+#include "api/server_facts.h"
+#include "json/json_path.h"
+#include "fetch/last_page.h"
+#include "base/key_set.h"
+#include "api/pipeline.h"
+
+struct ChildReader
+{
+	const CrispRequest *request;
+	AnswerCache		   *cache;
+	MemoryContext		context;
+	const char		   *argument;
+	const JsonNode	   *base;
+	const JsonPath	   *key;
+	Window			   *window; /* holds what is under way: one request at most */
+	char *target;	 /* of that, or of what the cache has; NULL when nothing was asked for */
+	char *cache_key; /* what the cache knows that by */
+	bool  is_cached;
+
+	/* What comes next. */
+	int		next;	/* page from 1 */
+	Cursor *cursor; /* NULL where pages have numbers */
+	bool	has_begun;
+	bool	looks_again; /* all pages were read, and now those that may have changed since, */
+	int		last_page;	 /* no more than there were */
+	bool	at_end;
+	bool
+		without_link; /* Crisp has nothing by what joins tell of the rows, be it that it refuses that */
+
+	/* The answer at hand. */
+	MemoryContext	 answer_context;
+	const JsonNode **rows;
+	size_t			 nrows;
+	size_t			 next_row;
+
+	Names	 *names;	 /* get to know the rows' names; or NULL */
+	NameList *name_list; /* of the rows so far; NULL without names, and after the end */
+
+	SeenKeys *seen; /* NULL until a second page is needed */
+	size_t	  largest_page;
+
+	PageProgress progress; /* until all pages were read */
+
+	PagerCounts counts;
+};
+
+/*
+ * Whether a request leaves out none of the rows below a parent's row that have names.
+ */
+static bool
+asks_for_all(const CrispRequest *request)
+{
+	return crisp_resource_name(request->options->resource) != NULL &&
+		   request->times.lower == PG_INT64_MIN && request->times.upper == PG_INT64_MAX;
+}
+
+ChildReader *
+child_begin(const CrispRequest *request, const char *argument, const char *base, AnswerCache *cache,
+			Names *names)
+{
+	const CrispColumn *key = crisp_resource_key(request->options->resource);
+	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw child",
+													   ALLOCSET_SMALL_SIZES);
+	MemoryContext	   old_context = MemoryContextSwitchTo(context);
+	ChildReader		  *child = palloc0(sizeof(ChildReader));
+	const char		  *error;
+	char			  *problem;
+
+	child->request = request;
+	child->cache = cache;
+	child->context = context;
+	child->argument = pstrdup(argument);
+	if (!json_parse(context, base, strlen(base), &child->base, &problem))
+		elog(ERROR, "could not parse what rows inherit: %s", problem);
+	if (key != NULL)
+		child->key = json_path_parse(key->path, &error);
+	child->window = window_create(context, request->options);
+	child->next = 1;
+	if (request->options->resource->cursor != NULL)
+		child->cursor = cursor_create(request);
+	if (names != NULL && asks_for_all(request))
+	{
+		child->names = names;
+		child->name_list = names_begin_list(request->options->resource);
+	}
+	MemoryContextSwitchTo(old_context);
+	return child;
+}
+
+/*----------
+ * Asking
+ *----------
+ */
+
+/*
+ * Whether what joins tell of the rows is asked for.
+ */
+static bool
+uses_link(const ChildReader *child)
+{
+	return child->request->link != NULL && !child->without_link;
+}
+
+/*
+ * What to ask for next.
+ */
+static char *
+next_target(const ChildReader *child)
+{
+	const CrispRequest *request = child->request;
+	char			   *query = NULL;
+	char			   *target;
+
+	if (child->cursor != NULL)
+		query = cursor_query(child->cursor);
+	else if (uses_link(child))
+		query = pstrdup(request->link);
+	target = request_child_target(request, child->argument, child->next, query);
+	if (query != NULL)
+		pfree(query);
+	return target;
+}
+
+void
+child_ask(ChildReader *child)
+{
+	MemoryContext old_context;
+
+	if (child->target != NULL)
+		return;
+	Assert(!child->at_end);
+	old_context = MemoryContextSwitchTo(child->context);
+	child->target = next_target(child);
+	child->cache_key = psprintf("%s%s", child->target, child->looks_again ? " again" : "");
+	child->is_cached = child->cache != NULL && answer_cache_has(child->cache, child->cache_key);
+	if (!child->is_cached)
+		window_start(child->window, child->target);
+	MemoryContextSwitchTo(old_context);
+}
+
+bool
+child_is_ready(const ChildReader *child)
+{
+	return child->is_cached || window_is_ready(child->window);
+}
+
+bool
+child_is_settled(const ChildReader *child)
+{
+	return child->is_cached || window_is_settled(child->window);
+}
+
+pgsocket
+child_socket(const ChildReader *child)
+{
+	return window_socket(child->window);
+}
+
+/*----------
+ * Answers
+ *----------
+ */
+
+/*
+ * Whether what is asked for is a row, and no list of them.
+ */
+static bool
+is_one_row(const ChildReader *child)
+{
+	return child->request->options->resource->one_row;
+}
+
+/*
+ * Where the keys come from that are asked for.  A list that has begun may go, but its argument
+ * doesn't become one that can be none.
+ */
+static ApiKey
+key_source(const ChildReader *child)
+{
+	if (uses_link(child) && !child->has_begun)
+		return API_KEY_GIVEN;
+	if (child->cursor == NULL && child->next > 1)
+		return API_PAGE;
+
+	/* Of a list with conditions, it may be these that Crisp refuses. */
+	return child->has_begun || child->request->parent != NULL || child->request->query[0] != '\0'
+			   ? API_KEY_TOLD
+			   : API_KEY_GIVEN;
+}
+
+/*
+ * Get the answer to what was asked for, in a context of its own.  Returns
+ * false when Crisp has none.
+ */
+static bool
+get_answer(ChildReader *child, ApiAnswer *answer)
+{
+	bool found;
+
+	if (child->is_cached)
+	{
+		child->answer_context = AllocSetContextCreate(child->context, "crisp_fdw page",
+													  ALLOCSET_DEFAULT_SIZES);
+		return answer_cache_get(child->cache, child->cache_key, child->answer_context, answer);
+	}
+
+	(void) window_receive(child->window);
+	child->answer_context = window_answer(child->window, is_one_row(child) ? API_OBJECT : API_LIST,
+										  key_source(child), answer, &found);
+	if (child->cache != NULL)
+		answer_cache_add(child->cache, child->cache_key, answer, found);
+	return found;
+}
+
+/*
+ * Whether an element can be the value of a column.
+ */
+static bool
+is_scalar(const JsonNode *element)
+{
+	JsonNodeKind kind = json_node_kind(element);
+
+	return kind == JSON_NODE_STRING || kind == JSON_NODE_NUMBER || kind == JSON_NODE_BOOLEAN;
+}
+
+/*
+ * Make an object of an element that is the value of a column; NULL where it can't be one.
+ */
+static const JsonNode *
+scalar_row(const ChildReader *child, const JsonNode *element)
+{
+	const char	   *text;
+	size_t			length;
+	StringInfoData	object;
+	const JsonNode *row = NULL;
+	char		   *problem;
+
+	if (!is_scalar(element))
+		return NULL;
+	text = json_text(element, &length);
+	initStringInfo(&object);
+	appendStringInfoChar(&object, '{');
+	escape_json(&object, child->request->options->resource->scalar_path);
+	appendStringInfoChar(&object, ':');
+	appendBinaryStringInfo(&object, text, (int) length);
+	appendStringInfoChar(&object, '}');
+	if (!json_parse(child->answer_context, object.data, object.len, &row, &problem))
+		elog(ERROR, "could not parse an element: %s", problem);
+	pfree(object.data);
+	return row;
+}
+
+/*
+ * Leave of the rows those that have a key which was not returned before, or none.
+ */
+static void
+drop_seen(ChildReader *child)
+{
+	size_t kept = 0;
+
+	if (child->key == NULL)
+		return;
+
+	/* Of a list that fits a page there is nothing to remember. */
+	if (child->seen == NULL && !child->at_end)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(child->context);
+
+		child->seen = seen_create((Size) work_mem * 1024 / CRISP_MAX_PREFETCH);
+		MemoryContextSwitchTo(old_context);
+	}
+	for (size_t i = 0; child->seen != NULL && i < child->nrows; i++)
+	{
+		const JsonNode *key = json_path_get(child->rows[i], child->key);
+		size_t			length = 0;
+		const char	   *text = key ? json_text(key, &length) : NULL;
+
+		if (text == NULL || seen_add(child->seen, text, length))
+			child->rows[kept++] = child->rows[i];
+	}
+	if (child->seen != NULL)
+		child->nrows = kept;
+}
+
+/*
+ * After the last page: begin to look again, where there was more than one.
+ */
+static void
+end_numbered_pages(ChildReader *child)
+{
+	child->at_end = true;
+	if (child->looks_again || child->seen == NULL)
+		return;
+	child->looks_again = true;
+	child->last_page = child->next - 1;
+	child->at_end = false;
+	child->next = 1;
+}
+
+/*
+ * Take a page with a number, or all there is.  How many elements a full page has is the server's
+ * choice, but never less than Crisp's smallest pages: most lists are short here, and to ask for a
+ * second page of each would double the requests.
+ */
+static void
+take_numbered_page(ChildReader *child, const ApiAnswer *answer)
+{
+	const CrispOptions *options = child->request->options;
+	size_t				nelements = json_node_length(answer->data);
+	bool				scalars = options->resource->scalar_path != NULL;
+
+	for (size_t i = 0; i < nelements; i++)
+	{
+		const JsonNode *row = json_node_element(answer->data, i);
+
+		if (scalars)
+			row = scalar_row(child, row);
+		if (json_node_kind(row) == JSON_NODE_OBJECT)
+			child->rows[child->nrows++] = row;
+	}
+	child->largest_page = Max(child->largest_page, nelements);
+	child->at_end = !crisp_resource_is_paged(options->resource, options->tier) ||
+					page_is_last(options, nelements, Max(child->largest_page, CRISP_MIN_PER_PAGE),
+								 answer->more);
+	child->next++;
+	drop_seen(child);
+
+	if (child->looks_again)
+		child->at_end = child->at_end || child->nrows == 0 || child->next > child->last_page;
+	else if (child->at_end)
+		end_numbered_pages(child);
+	else
+		page_note_progress(&child->progress, options, child->nrows > 0, child->target);
+}
+
+/*
+ * Say in the server's log that elements of a list are no rows.
+ */
+static void
+log_skipped(const ChildReader *child, const JsonNode *elements)
+{
+	const CrispOptions *options = child->request->options;
+	bool				scalars = options->resource->scalar_path != NULL;
+
+	for (size_t i = 0; i < json_node_length(elements); i++)
+	{
+		const JsonNode *element = json_node_element(elements, i);
+
+		if (scalars ? !is_scalar(element) : json_node_kind(element) != JSON_NODE_OBJECT)
+		{
+			ereport(LOG, (errmsg("skipped elements of a Crisp list that are no rows, server \"%s\"",
+								 options->server_name),
+						  errdetail("GET %s: first at element %zu.", child->target, i + 1)));
+			return;
+		}
+	}
+}
+
+/*
+ * Note the names of the rows at hand, and in the end that these are all.
+ */
+static void
+note_names(ChildReader *child)
+{
+	if (child->name_list == NULL)
+		return;
+	for (size_t i = 0; i < child->nrows; i++)
+		names_add(child->name_list, child->rows[i]);
+	if (!child->at_end)
+		return;
+	names_keep_list(child->names, child->request->options->server_name,
+					request_child_target(child->request, child->argument, 1, NULL),
+					child->name_list);
+	child->name_list = NULL;
+}
+
+/*
+ * Take a page of a list.
+ */
+static void
+take_page(ChildReader *child, const ApiAnswer *answer)
+{
+	size_t nelements = json_node_length(answer->data);
+
+	log_skipped(child, answer->data);
+	child->rows = MemoryContextAlloc(child->answer_context, sizeof(JsonNode *) * Max(nelements, 1));
+	child->counts.rows += (int64) nelements;
+	if (child->cursor != NULL)
+	{
+		child->nrows = cursor_take_page(child->cursor, answer->data, answer->more, child->target,
+										child->rows);
+		child->at_end = cursor_at_end(child->cursor);
+		note_names(child);
+	}
+	else
+		take_numbered_page(child, answer);
+	child->counts.doubles += (int64) (nelements - child->nrows);
+}
+
+/*
+ * Take the one row that an answer is.
+ */
+static void
+take_single(ChildReader *child, const ApiAnswer *answer)
+{
+	child->counts.rows++;
+	child->rows = palloc(sizeof(JsonNode *));
+	child->rows[child->nrows++] = answer->data;
+}
+
+void
+child_take(ChildReader *child)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(child->context);
+	ApiAnswer	  answer = {0};
+	bool		  asks_again = false; /* for the same, without what may have been refused */
+	bool		  found;
+
+	if (child->answer_context != NULL)
+		MemoryContextDelete(child->answer_context);
+	child->answer_context = NULL;
+	child->rows = NULL;
+	child->nrows = 0;
+	child->next_row = 0;
+
+	found = get_answer(child, &answer);
+	MemoryContextSwitchTo(child->answer_context);
+	if (!child->is_cached)
+		child->counts.pages++;
+	if (is_one_row(child))
+	{
+		if (found)
+			take_single(child, &answer);
+		child->at_end = true;
+	}
+	else if (found)
+	{
+		if (child->without_link && !child->has_begun)
+			fact_remember(child->request->options, FACT_LINK, false);
+		take_page(child, &answer);
+	}
+	else if (uses_link(child) && !child->has_begun)
+		asks_again = child->without_link = true;
+	else
+		end_numbered_pages(child);
+	child->has_begun = !asks_again;
+	pfree(child->target);
+	pfree(child->cache_key);
+	child->target = NULL;
+	MemoryContextSwitchTo(old_context);
+}
+
+/*----------
+ * Rows
+ *----------
+ */
+
+bool
+child_at_hand(const ChildReader *child)
+{
+	return child->next_row < child->nrows;
+}
+
+bool
+child_at_end(const ChildReader *child)
+{
+	return child->at_end && !child_at_hand(child);
+}
+
+const JsonNode *
+child_next(ChildReader *child)
+{
+	return child_at_hand(child) ? child->rows[child->next_row++] : NULL;
+}
+
+const JsonNode *
+child_base(const ChildReader *child)
+{
+	return child->base;
+}
+
+PagerCounts
+child_counts(const ChildReader *child)
+{
+	return child->counts;
+}
+
+void
+child_end(ChildReader *child)
+{
+	if (child->seen != NULL)
+		seen_free(child->seen);
+	if (child->name_list != NULL)
+		names_drop_list(child->name_list);
+	MemoryContextDelete(child->context);
+}

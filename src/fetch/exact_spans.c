@@ -1,0 +1,186 @@
+/*-------------------------------------------------------------------------
+ *
+ * exact_spans.c
+ *		All rows of a list that comes in no order, by spans of dates.
+ *
+ * What fits a page is a snapshot of its span, in whatever order it comes.  A span that holds more is split, so
+ * that each part is asked for again.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "fetch/exact_spans.h"
+#include "fetch/order.h"
+#include "base/sqlstate.h"
+
+struct ExactSpans
+{
+	ExactStep		  *step;
+	const CrispColumn *dates;
+	Span			  *spans; /* the last one is being read */
+	int				   nspans;
+	int				   max_spans; /* room for so many */
+};
+
+/* The times of a page's rows within a span. */
+typedef struct SpanTimes
+{
+	int64 least;
+	int64 median;
+	int64 greatest;
+	int	  count;
+} SpanTimes;
+
+pg_noreturn static void
+raise_no_dates(const ExactSpans *spans)
+{
+	ereport(ERROR, (errcode(ERRCODE_CRISP_NOT_EXACT),
+					errmsg("cannot read \"%s\" exactly, server \"%s\"",
+						   spans->step->request->options->resource->name,
+						   spans->step->request->options->server_name),
+					errdetail("Crisp does not keep to the dates (%s) that it was asked for.",
+							  spans->dates->path),
+					errhint("Set scan_mode to fast.")));
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+	int64 left = *(const int64 *) a;
+	int64 right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/*
+ * The times of the rows at hand that are within a span.  Bounds go out a millisecond wider than
+ * they are; a row beyond that raises an error.
+ */
+static SpanTimes
+times_within(const ExactSpans *spans, Span span)
+{
+	const JsonNode *rows = pager_page(spans->step->pager);
+	size_t			nrows = json_node_length(rows);
+	int64		   *times = palloc(sizeof(int64) * Max(nrows, 1));
+	SpanTimes		result = {0};
+	const char	   *error;
+	JsonPath	   *path = json_path_parse(spans->dates->path, &error);
+
+	for (size_t i = 0; i < nrows; i++)
+	{
+		int64 time;
+
+		if (!order_row_time(json_node_element(rows, i), path, &time))
+			continue;
+		if ((span.lower != PG_INT64_MIN && time < time_shift(span.lower, -1)) ||
+			(span.upper != PG_INT64_MAX && time > time_shift(span.upper, 1)))
+			raise_no_dates(spans);
+		if (time >= span.lower && time <= span.upper)
+			times[result.count++] = time;
+	}
+	if (result.count > 0)
+	{
+		qsort(times, result.count, sizeof(int64), compare_times);
+		result.least = times[0];
+		result.median = times[result.count / 2];
+		result.greatest = times[result.count - 1];
+	}
+	pfree(times);
+	return result;
+}
+
+/*
+ * Where to split a span: the last millisecond of its earlier part.  The page at hand shows how the list is
+ * sorted, by chance or not: then what it holds is cut off, or else the span is
+ * halved at the rows' median.
+ */
+static int64
+split_point(const ExactSpans *spans, Span span, SpanTimes times)
+{
+	PageTimes order = order_page_times(pager_page(spans->step->pager), spans->dates->path);
+	int64	  point = times.median;
+
+	if (order.falling)
+		point = times.least;
+	else if (order.rising)
+		point = time_shift(times.greatest, -1);
+	return Min(Max(point, span.lower), span.upper - 1);
+}
+
+static void
+push_span(ExactSpans *spans, int64 lower, int64 upper)
+{
+	if (spans->nspans == spans->max_spans)
+	{
+		spans->max_spans *= 2;
+		spans->spans = repalloc(spans->spans, sizeof(Span) * spans->max_spans);
+	}
+	spans->spans[spans->nspans].lower = lower;
+	spans->spans[spans->nspans].upper = upper;
+	spans->nspans++;
+}
+
+bool
+exact_spans_ask(ExactSpans *spans)
+{
+	if (spans->nspans == 0)
+		return false;
+	exact_step_bound(spans->step, spans->spans[spans->nspans - 1]);
+	exact_step_ask(spans->step);
+	return true;
+}
+
+bool
+exact_spans_next(ExactSpans *spans)
+{
+	Span	  span = spans->spans[spans->nspans - 1];
+	bool	  is_last = pager_on_last_page(spans->step->pager);
+	SpanTimes times = times_within(spans, span);
+	int64	  point;
+
+	if (is_last && spans->step->page_number == 1)
+	{
+		spans->nspans--;
+		return exact_spans_ask(spans);
+	}
+	if (span.lower == span.upper || times.count == 0)
+	{
+		if (exact_step_next_of_group(
+				spans->step, (int64) json_node_length(pager_page(spans->step->pager)), is_last))
+			return true;
+		spans->nspans--;
+		return exact_spans_ask(spans);
+	}
+
+	/* The latest, where the list grows, comes last; whatever still moves there is the last look's. */
+	spans->nspans--;
+	if (spans->nspans > 0)
+		spans->step->idle = 0;
+	else if (!exact_step_gains(spans->step))
+		return false;
+	point = split_point(spans, span, times);
+	push_span(spans, time_shift(point, 1), span.upper);
+	push_span(spans, span.lower, point);
+	return exact_spans_ask(spans);
+}
+
+ExactSpans *
+exact_spans_begin(ExactStep *step, const CrispColumn *dates)
+{
+	ExactSpans *spans = MemoryContextAllocZero(step->context, sizeof(ExactSpans));
+
+	step->asked.order = NULL;
+	step->asked.any_order = true;
+	spans->step = step;
+	spans->dates = dates;
+	spans->max_spans = 16;
+	spans->spans = MemoryContextAlloc(step->context, sizeof(Span) * spans->max_spans);
+	push_span(spans, PG_INT64_MIN, PG_INT64_MAX);
+	return spans;
+}

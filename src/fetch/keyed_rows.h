@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyed_rows.h
+ *		Rows that are found by a key, beyond a limit in temporary files.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_KEYED_ROWS_H
+#define CRISP_KEYED_ROWS_H
+
+#include "utils/resowner.h"
+
+#include "json/json.h"
+
+typedef struct KeyedRows KeyedRows;
+
+/*
+ * Without rows, in a child of parent.  They take about limit bytes of memory at most, and for what
+ * is more temporary files, which will belong to owner.
+ */
+extern KeyedRows *keyed_rows_create(MemoryContext parent, Size limit, ResourceOwner owner);
+
+/*
+ * Keep a row under a key (UTF-8).  Of rows with the same key, one will be found.  Raises for
+ * memory, and what writing a temporary file raises, as do the functions below.
+ */
+extern void keyed_rows_add(KeyedRows *rows, const char *key, const JsonNode *row);
+
+/* How many rows were added. */
+extern int64 keyed_rows_count(const KeyedRows *rows);
+
+/* Get ready to find rows; none may be added afterwards. */
+extern void keyed_rows_index(KeyedRows *rows);
+
+/* Whether there is a row with that key. */
+extern bool keyed_rows_has(KeyedRows *rows, const char *key);
+
+/* The row with that key, a tree that belongs to owner; NULL when there is none. */
+extern const JsonNode *keyed_rows_get(KeyedRows *rows, const char *key, MemoryContext owner);
+
+/* Release everything. */
+extern void keyed_rows_end(KeyedRows *rows);
+
+#endif /* CRISP_KEYED_ROWS_H */

@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * last_page.c
+ *		Whether a list ends with a page.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/server_facts.h"
+#include "fetch/last_page.h"
+
+/* The fact that a server tells pages that aren't the last by status 206. */
+#define SAYS_MORE "says 206"
+
+/*
+ * So many pages without anything new are more than those that came before.  A list that moves while
+ * it's read shows these again, once; one that grows by a page with each request, or whose pages
+ * don't go by their number, shows no others.
+ */
+#define IDLE_PAGES 16
+
+bool
+page_is_last(const CrispOptions *options, size_t nelements, size_t full_page, bool more)
+{
+	if (nelements == 0)
+		return true;
+	if (more)
+	{
+		fact_remember(options, SAYS_MORE, true);
+		return false;
+	}
+	return nelements < full_page || page_status_is_trusted(options);
+}
+
+bool
+page_status_is_trusted(const CrispOptions *options)
+{
+	return fact_recall(options, SAYS_MORE) == FACT_TRUE;
+}
+
+void
+page_note_progress(PageProgress *progress, const CrispOptions *options, bool has_new,
+				   const char *target)
+{
+	if (has_new)
+	{
+		progress->pages++;
+		progress->idle = 0;
+		return;
+	}
+	if (++progress->idle <= progress->pages + IDLE_PAGES)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("cannot read all rows of a list of \"%s\", server \"%s\"",
+					options->resource->name, options->server_name),
+			 errdetail("GET %s: Page after page follows, but the last %d had no row that had not "
+					   "come before.",
+					   target, progress->idle)));
+}

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * last_page.h
+ *		Whether a list ends with a page.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_LAST_PAGE_H
+#define CRISP_LAST_PAGE_H
+
+#include "options/options.h"
+
+/*
+ * Whether the list of the options' resource ends with a page of nelements that
+ * was answered with status 206 (more) or 200.
+ *
+ * 206 says that more pages follow, 200 that this was the last; but a server is
+ * taken at its word only once it has been seen to say 206 in this session.  Until then, a 200
+ * ends the list if the page has less than full_page elements: a request more
+ * than needed is better than a row less.  An empty page ends it in any case.
+ */
+extern bool page_is_last(const CrispOptions *options, size_t nelements, size_t full_page,
+						 bool more);
+
+/* Whether a server has been seen to say 206 in this session, so that a 200 is the end of a list. */
+extern bool page_status_is_trusted(const CrispOptions *options);
+
+/* How far the reading of a list with numbered pages has come; all zero before its first page. */
+typedef struct PageProgress
+{
+	int pages; /* that had rows which had not come before */
+	int idle;  /* that had none, since the latest of those */
+} PageProgress;
+
+/*
+ * Note a page that isn't the last: whether it had rows which had not come before, and what was asked
+ * for (target).  Raises HV000 when the list can't come to an end: so many pages in a row have had
+ * none that these aren't just the pages that came before, moved back by others at the front.
+ */
+extern void page_note_progress(PageProgress *progress, const CrispOptions *options, bool has_new,
+							   const char *target);
+
+#endif /* CRISP_LAST_PAGE_H */

@@ -1,0 +1,210 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup.c
+ *		Single rows, by their keys.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "request/inbox.h"
+#include "json/json_path.h"
+#include "fetch/lookup.h"
+#include "api/pipeline.h"
+
+struct Lookup
+{
+	const CrispRequest *request;
+	AnswerCache		   *cache;
+	Ahead			   *ahead;
+	WholeList		   *whole_list;
+	MemoryContext		context;  /* of the lookup */
+	Window			   *window;	  /* the keys that are under way */
+	bool			   *is_asked; /* for each key before next_ask: it was asked for, not cached */
+	int					next_ask; /* the first key that was not looked at */
+	MemoryContext		row_context; /* of the row at hand; NULL when there is none */
+	JsonPath		   *path;		 /* of the value that keys are compared with */
+	int					next_key;
+};
+
+Lookup *
+lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache, Ahead *ahead,
+			 WholeList *whole_list)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw lookup", ALLOCSET_SMALL_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	Lookup		 *lookup = palloc0(sizeof(Lookup));
+	const char	 *error;
+
+	lookup->request = request;
+	lookup->cache = cache;
+	lookup->ahead = ahead;
+	lookup->whole_list = whole_list;
+	lookup->context = context;
+	lookup->window = window_create(context, request->options);
+	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
+	lookup->path = json_path_parse(request->lookup->path, &error);
+	MemoryContextSwitchTo(old_context);
+	return lookup;
+}
+
+/*
+ * Whether a key was asked for ahead.  Of several, each is asked for here: those that come ahead of
+ * others might not be in the cache any more when it's their turn.
+ */
+static bool
+is_ahead(const Lookup *lookup, const char *target)
+{
+	return lookup->ahead != NULL && list_length(lookup->request->keys) == 1 &&
+		   ahead_has(lookup->ahead, target);
+}
+
+/*
+ * Ask for the next keys that aren't in the cache, as many as the window has
+ * room for.
+ */
+static void
+ask_ahead(Lookup *lookup)
+{
+	const CrispRequest *request = lookup->request;
+
+	window_open(lookup->window);
+	while (lookup->next_ask < list_length(request->keys) && window_has_room(lookup->window))
+	{
+		const char *key = list_nth(request->keys, lookup->next_ask);
+		char	   *target = request_lookup_target(request, key);
+		bool is_asked = !answer_cache_has(lookup->cache, target) && !is_ahead(lookup, target) &&
+						!whole_list_has(lookup->whole_list, key);
+
+		lookup->is_asked[lookup->next_ask++] = is_asked;
+		if (is_asked)
+		{
+			window_start(lookup->window, target);
+			whole_list_note_asked(lookup->whole_list);
+		}
+		pfree(target);
+	}
+}
+
+/*
+ * Take the answer for a key that was asked for; NULL when there is no row.
+ */
+static const JsonNode *
+take_answer(Lookup *lookup, const char *target)
+{
+	ApiAnswer answer = {0};
+	bool	  found;
+
+	(void) window_receive(lookup->window);
+	lookup->row_context = window_answer(lookup->window, API_OBJECT, API_KEY_GIVEN, &answer, &found);
+	answer_cache_add(lookup->cache, target, &answer, found);
+	whole_list_note_answer(lookup->whole_list, found);
+	return answer.data;
+}
+
+/*
+ * The row for a key that was asked for earlier; NULL when there is none.
+ */
+static const JsonNode *
+take_earlier(Lookup *lookup, const char *key, const char *target)
+{
+	ApiAnswer answer = {0};
+	bool	  found;
+
+	if (is_ahead(lookup, target))
+	{
+		lookup->row_context = ahead_take(lookup->ahead, target, &answer, &found);
+		whole_list_note_answer(lookup->whole_list, found);
+		return answer.data;
+	}
+	lookup->row_context = AllocSetContextCreate(lookup->context, "crisp_fdw row",
+												ALLOCSET_DEFAULT_SIZES);
+	if (!answer_cache_has(lookup->cache, target))
+		return whole_list_get(lookup->whole_list, key, lookup->row_context);
+	(void) answer_cache_get(lookup->cache, target, lookup->row_context, &answer);
+	return answer.data;
+}
+
+/*
+ * Whether a row has the key that it was looked up by.  Crisp may be less
+ * exact (about an e-mail address, say), so that two keys lead to one row; it
+ * comes for the one that it has.
+ */
+static bool
+has_key(const Lookup *lookup, const JsonNode *row, const char *key)
+{
+	const JsonNode *value = json_path_get(row, lookup->path);
+	size_t			length;
+
+	if (value == NULL)
+		return false;
+	if (json_node_kind(value) == JSON_NODE_STRING)
+		return strcmp(json_node_string(value, NULL), key) == 0;
+	return strcmp(json_text(value, &length), key) == 0;
+}
+
+const JsonNode *
+lookup_next(Lookup *lookup)
+{
+	const CrispRequest *request = lookup->request;
+	MemoryContext		old_context = MemoryContextSwitchTo(lookup->context);
+	const JsonNode	   *row = NULL;
+
+	while (row == NULL && lookup->next_key < list_length(request->keys))
+	{
+		int			index = lookup->next_key;
+		const char *key = list_nth(request->keys, index);
+		char	   *target = request_lookup_target(request, key);
+
+		if (lookup->next_ask < list_length(request->keys))
+			whole_list_consider(lookup->whole_list, request,
+								list_length(request->keys) - lookup->next_ask);
+		ask_ahead(lookup);
+		if (lookup->row_context != NULL)
+			MemoryContextDelete(lookup->row_context);
+		lookup->row_context = NULL;
+		lookup->next_key++;
+		row = lookup->is_asked[index] ? take_answer(lookup, target)
+									  : take_earlier(lookup, key, target);
+		pfree(target);
+		if (row != NULL && (!has_key(lookup, row, key) || !inbox_admits(request, row)))
+			row = NULL;
+	}
+	MemoryContextSwitchTo(old_context);
+	return row;
+}
+
+bool
+lookup_is_ready(Lookup *lookup)
+{
+	MemoryContext old_context;
+
+	if (lookup->next_key >= list_length(lookup->request->keys))
+		return true;
+	old_context = MemoryContextSwitchTo(lookup->context);
+	ask_ahead(lookup);
+	MemoryContextSwitchTo(old_context);
+	return !lookup->is_asked[lookup->next_key] || window_is_ready(lookup->window);
+}
+
+bool
+lookup_is_settled(const Lookup *lookup)
+{
+	return window_is_settled(lookup->window);
+}
+
+pgsocket
+lookup_socket(const Lookup *lookup)
+{
+	return window_socket(lookup->window);
+}
+
+void
+lookup_end(Lookup *lookup)
+{
+	MemoryContextDelete(lookup->context);
+}

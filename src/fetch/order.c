@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * order.c
+ *		Whether the API gives a list in the order that was asked for.
+ *
+ * That rows come in order proves little: a list by creation date can look
+ * sorted by update date for many pages, and then hold an old row that was
+ * updated a minute ago.  Where an order isn't documented, it is proved by the
+ * first page and that of the opposite order: both are sorted, all of the first is newer than
+ * all of the other, and at least one of them is sorted by no other time.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "api/api_answer.h"
+#include "api/server_facts.h"
+#include "json/json_path.h"
+#include "fetch/order.h"
+
+bool
+order_row_time(const JsonNode *row, const JsonPath *path, int64 *unix_ms)
+{
+	const JsonNode *value = json_path_get(row, path);
+	double			real;
+
+	if (json_node_int64(value, unix_ms))
+		return true;
+	if (json_node_kind(value) != JSON_NODE_NUMBER)
+		return false;
+	real = json_node_double(value);
+	if (real >= (double) PG_INT64_MAX)
+		*unix_ms = PG_INT64_MAX;
+	else if (real <= (double) PG_INT64_MIN)
+		*unix_ms = PG_INT64_MIN;
+	else
+		*unix_ms = (int64) real;
+	return true;
+}
+
+PageTimes
+order_page_times(const JsonNode *rows, const char *path)
+{
+	const char *error;
+	JsonPath   *json_path = json_path_parse(path, &error);
+	PageTimes	times = {.falling = true, .rising = true};
+	size_t		nrows = json_node_length(rows);
+
+	for (size_t i = 0; i < nrows; i++)
+	{
+		int64 time;
+
+		if (!order_row_time(json_node_element(rows, i), json_path, &time))
+			continue;
+		if (times.count > 0)
+		{
+			times.falling = times.falling && time <= times.last;
+			times.rising = times.rising && time >= times.last;
+		}
+		else
+			times.first = time;
+		times.latest = times.count > 0 ? Max(times.latest, time) : time;
+		times.earliest = times.count > 0 ? Min(times.earliest, time) : time;
+		times.last = time;
+		times.count++;
+	}
+	return times;
+}
+
+/*
+ * Whether the two pages prove that lists are sorted by the column at path.
+ */
+static bool
+pages_prove(const CrispResource *resource, const char *path, const JsonNode *newest,
+			const JsonNode *oldest)
+{
+	PageTimes newest_times = order_page_times(newest, path);
+	PageTimes oldest_times = order_page_times(oldest, path);
+
+	if (newest_times.count < 2 || oldest_times.count < 2 || !newest_times.falling ||
+		!oldest_times.rising || newest_times.last < oldest_times.last)
+		return false;
+
+	/* They must not be sorted by another time just as well. */
+	for (int i = 0; i < resource->ncolumns; i++)
+	{
+		const CrispColumn *other = &resource->columns[i];
+		PageTimes		   other_newest;
+		PageTimes		   other_oldest;
+
+		if (other->type != CRISP_TIME || strcmp(other->path, path) == 0)
+			continue;
+		other_newest = order_page_times(newest, other->path);
+		other_oldest = order_page_times(oldest, other->path);
+		if (other_newest.falling && other_oldest.rising)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The first page of a resource's whole list in some order: a JSON array that belongs to
+ * CurrentMemoryContext, or NULL if the answer is something else, or Crisp refuses the order.
+ */
+static const JsonNode *
+first_page(const CrispOptions *options, const char *order_query)
+{
+	CrispOrder	 order = {.query = order_query};
+	CrispRequest request = {.options = options,
+							.per_page = options->per_page,
+							.dates = TIME_RANGE_ALL,
+							.query = "",
+							.order = &order};
+	ApiAnswer	 answer;
+
+	if (!api_finish_lookup(
+			api_start(options, request_list_target(&request, 1), CurrentMemoryContext),
+			API_ANYTHING, API_ORDER, &answer))
+		return NULL;
+	return json_node_kind(answer.data) == JSON_NODE_ARRAY ? answer.data : NULL;
+}
+
+/*
+ * The name of the fact that an order comes earliest first; palloc'd.
+ */
+static char *
+direction_fact(const CrispOrder *order)
+{
+	return psprintf("%s rises", order->query);
+}
+
+bool
+order_rises(const CrispOptions *options, const CrispOrder *order)
+{
+	char	 *name = direction_fact(order);
+	FactState state = fact_recall(options, name);
+
+	pfree(name);
+	return state == FACT_UNKNOWN ? order->rising : state == FACT_TRUE;
+}
+
+void
+order_note_direction(const CrispOptions *options, const CrispOrder *order, bool rising)
+{
+	char *name = direction_fact(order);
+
+	fact_remember(options, name, rising);
+	pfree(name);
+}
+
+void
+order_judge_row(OrderJudge *judge, bool has_time, int64 time)
+{
+	if (judge->has_row)
+	{
+		if (!judge->has_time && has_time)
+			judge->broken = true;
+		if (judge->has_time && has_time)
+		{
+			judge->goes_up = judge->goes_up || time > judge->time;
+			judge->goes_down = judge->goes_down || time < judge->time;
+		}
+	}
+	judge->has_row = true;
+	judge->has_time = has_time;
+	judge->time = time;
+}
+
+OrderVerdict
+order_judge_verdict(const OrderJudge *judge)
+{
+	bool wanted = judge->rising ? judge->goes_up : judge->goes_down;
+	bool reverse = judge->rising ? judge->goes_down : judge->goes_up;
+
+	if (judge->broken || (wanted && reverse) || (reverse && !judge->either_end))
+		return ORDER_BROKEN;
+	if (reverse)
+		return ORDER_REVERSED;
+	return wanted || judge->trusts_ties ? ORDER_KEPT : ORDER_OPEN;
+}
+
+bool
+order_is_trusted(const CrispRequest *request)
+{
+	const CrispOptions *options = request->options;
+	const CrispOrder   *order = request->order;
+	FactState			state = fact_recall(options, order->query);
+	MemoryContext		context;
+	MemoryContext		old_context;
+	const JsonNode	   *newest;
+	const JsonNode	   *oldest;
+	bool				proved;
+
+	if (state != FACT_UNKNOWN)
+		return state == FACT_TRUE;
+	if (order->opposite == NULL)
+		return true;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw order",
+									ALLOCSET_DEFAULT_SIZES);
+	old_context = MemoryContextSwitchTo(context);
+	newest = first_page(options, order->query);
+	oldest = newest ? first_page(options, order->opposite) : NULL;
+	proved = newest != NULL && oldest != NULL &&
+			 pages_prove(options->resource, order->path, newest, oldest);
+	fact_remember(options, order->query, proved);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+	return proved;
+}
+
+bool
+order_is_disproved(const CrispRequest *request)
+{
+	return fact_recall(request->options, request->order->query) == FACT_FALSE;
+}
+
+void
+order_disprove(const CrispRequest *request)
+{
+	fact_remember(request->options, request->order->query, false);
+}
+
+void
+order_check_page(const CrispRequest *request, const JsonNode *rows)
+{
+	PageTimes times = order_page_times(rows, request->order->path);
+
+	/* One that may begin at either end is kept in both. */
+	if (request->order->filters	 ? !times.falling && !times.rising
+		: request->order->rising ? !times.rising
+								 : !times.falling)
+		order_disprove(request);
+}

@@ -1,0 +1,665 @@
+/*-------------------------------------------------------------------------
+ *
+ * pager.c
+ *		The rows of a list, page by page.
+ *
+ * Which page comes next, when the list ends, and no key twice.  Pages are
+ * asked for ahead of need; each lives in a memory context that is deleted when
+ * its last row is out.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "api/api_answer.h"
+#include "request/criteria.h"
+#include "fetch/page_estimate.h"
+#include "request/inbox.h"
+#include "json/json_path.h"
+#include "fetch/last_page.h"
+#include "fetch/order.h"
+#include "fetch/pager.h"
+#include "base/key_set.h"
+#include "api/pipeline.h"
+
+/*
+ * A list is taken to grow as fast as it's read when so many pages, and as many as may be under way together,
+ * bring less than a quarter of their rows.
+ */
+#define STALLED_PAGES 8
+#define STALLED_SHARE 4
+
+struct Pager
+{
+	const CrispRequest *request;   /* own */
+	CrispRequest		own;	   /* what the caller wants, but for an order that Crisp refuses */
+	MemoryContext		context;   /* of the pager */
+	MemoryContext		scratch;   /* for what a request is made of */
+	Window			   *window;	   /* the pages that are under way */
+	Extent			   *extent;	   /* how many there may be */
+	int					next_page; /* the first that was not asked for */
+	MemoryContext		page_context; /* of the page that is being read; NULL before the first */
+
+	const JsonPath *key;  /* of a row; NULL when the resource has none */
+	SeenKeys	   *seen; /* keys that were returned */
+	bool			owns_seen;
+
+	const JsonNode *rows; /* the page: a JSON array; NULL before the first */
+	size_t			nrows;
+	size_t			next_row;
+	int				page_number;	 /* of rows; 0 before the first */
+	int64			page_date;		 /* see pager_page_date() */
+	size_t			largest_page;	 /* most rows seen on one page */
+	bool			last_page;		 /* nothing follows the page at hand */
+	bool			said_more;		 /* a page did, by its status: the latest that there was */
+	bool			missing;		 /* there is no page of that number */
+	int				skipped_on_page; /* page whose skipped elements were logged last */
+
+	/* Whether the list grows as fast as it is read; age is NULL where nobody asks. */
+	const RowAge *age;
+	int			  watched_pages; /* since that was judged last */
+	size_t		  watched_rows;	 /* on those */
+	size_t		  gained;		 /* of these, rows returned that may be older than the scan */
+	bool		  stalled;
+
+	/* Whether it comes to an end at all, where its keys are no others' too. */
+	bool		 is_first; /* no key had come before it */
+	bool		 has_new;  /* the page at hand, a row that had not come before */
+	PageProgress progress;
+
+	bool			stops; /* the order still holds, and ends the list early */
+	const JsonPath *stop_path;
+	int64			last_time; /* of the rows so far, by the order's column */
+	bool			has_last_time;
+
+	PagerCounts counts;
+};
+
+Pager *
+pager_begin(const CrispRequest *request, SeenKeys *seen)
+{
+	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw pager",
+													   ALLOCSET_SMALL_SIZES);
+	MemoryContext	   old_context = MemoryContextSwitchTo(context);
+	const CrispColumn *key = crisp_resource_key(request->options->resource);
+	const char		  *error;
+	Pager			  *pager = palloc0(sizeof(Pager));
+
+	pager->own = *request;
+	pager->request = request = &pager->own;
+	pager->context = context;
+	pager->scratch = AllocSetContextCreate(context, "crisp_fdw pager scratch",
+										   ALLOCSET_SMALL_SIZES);
+	pager->window = window_create(context, request->options);
+	pager->extent = extent_begin(request);
+	pager->next_page = 1;
+	pager->stops = request->stops;
+	if (key != NULL)
+	{
+		pager->key = json_path_parse(key->path, &error);
+		pager->owns_seen = seen == NULL;
+		pager->seen = seen ? seen : seen_create((Size) work_mem * 1024);
+	}
+	pager->is_first = seen == NULL || seen_is_empty(seen);
+	if (request->stop_column != NULL)
+		pager->stop_path = json_path_parse(request->stop_column->path, &error);
+
+	MemoryContextSwitchTo(old_context);
+	return pager;
+}
+
+/*
+ * Whether the list ends with the page at hand.  Where the page size is the
+ * server's choice, the largest page seen stands for it.
+ */
+static bool
+is_last_page(const Pager *pager, bool more)
+{
+	const CrispOptions *options = pager->request->options;
+	size_t full_page = options->resource->per_page_param ? (size_t) pager->request->per_page
+														 : pager->largest_page;
+
+	return !crisp_resource_is_paged(options->resource, options->tier) ||
+		   page_is_last(options, pager->nrows, full_page, more);
+}
+
+static void
+ask_for_page(Pager *pager)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(pager->scratch);
+	char		 *target = request_list_target(pager->request, pager->next_page++);
+
+	MemoryContextSwitchTo(old_context);
+	window_start(pager->window, target);
+	MemoryContextReset(pager->scratch);
+}
+
+/*
+ * Whether the next page may be asked for ahead of need: the query may need it, and it's
+ * likely to be there.  When all pages that were expected have come, and the list goes on, nothing is known
+ * of how far it goes, as in the beginning.
+ */
+static bool
+may_ask_ahead(Pager *pager)
+{
+	const CrispRequest *request = pager->request;
+	int					expected = extent_pages(pager->extent);
+
+	if (pager->page_number == 0)
+		return pager->next_page == 1;
+	if (!crisp_resource_is_paged(request->options->resource, request->options->tier))
+		return false;
+	if (request->pages_wanted > 0)
+		return pager->next_page <= request->pages_wanted;
+	if (window_is_past_end(pager->window) ||
+		(window_says_end(pager->window) && page_status_is_trusted(request->options)))
+		return false;
+	if (expected == 0 || pager->next_page <= expected)
+		return true;
+	if (!window_has_come(pager->window))
+		return false;
+	extent_exceed(pager->extent, pager->next_page - 1);
+	window_narrow(pager->window);
+	window_open(pager->window);
+	return true;
+}
+
+/*
+ * Ask for as many pages as the window has room for.  With the second page, Crisp is asked how many
+ * rows there are, if that pays; until it has told, for one page at a time.
+ */
+static void
+ask_ahead(Pager *pager)
+{
+	window_open(pager->window);
+	while (window_has_room(pager->window) && may_ask_ahead(pager))
+	{
+		if (pager->next_page == 2 && extent_ask(pager->extent, pager->nrows))
+			window_take_place(pager->window);
+		ask_for_page(pager);
+		if (extent_is_pending(pager->extent))
+			break;
+	}
+}
+
+/*
+ * Whether the list is one object, its only row.
+ */
+static bool
+is_one_row(const Pager *pager)
+{
+	const CrispOptions *options = pager->request->options;
+
+	return crisp_resource_is_one_row(options->resource, options->tier);
+}
+
+/*
+ * Whether Crisp may refuse the order that is asked for.
+ */
+static bool
+may_be_refused(const Pager *pager)
+{
+	const CrispOrder *order = request_list_order(pager->request);
+
+	return order != NULL && order->opposite != NULL;
+}
+
+/*
+ * Take the page that was received.  Returns false where Crisp has refused it, for its order.  A page that isn't the
+ * first, and of which Crisp says that there is none, is empty.
+ */
+static bool
+take_page(Pager *pager)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
+	bool		  one_row = is_one_row(pager);
+	bool		  is_first = pager->page_number == 1;
+	bool		  of_all = is_first && inbox_is_all(pager->request);
+	bool		  by_criteria = is_first && pager->request->criteria != NULL;
+	bool		  in_order = is_first && may_be_refused(pager);
+	ApiKey		  key = !is_first ? API_PAGE : of_all || by_criteria ? API_KEY_GIVEN : API_ORDER;
+	bool		  found = true;
+	ApiAnswer	  answer = {0};
+
+	if (pager->page_context != NULL)
+		MemoryContextDelete(pager->page_context);
+	pager->page_context = NULL;
+	pager->rows = NULL;
+	pager->nrows = 0;
+	pager->next_row = 0;
+
+	pager->page_context = window_answer(
+		pager->window, one_row ? API_OBJECT : API_LIST, key, &answer,
+		!is_first || of_all || by_criteria || in_order ? &found : NULL);
+	MemoryContextSwitchTo(old_context);
+	if (!found && in_order)
+		return false;
+	if (!found && by_criteria)
+	{
+		criteria_refused(pager->request);
+		pager->last_page = true;
+		return true;
+	}
+	if (of_all)
+		inbox_check_first_page(pager->request, found, json_node_length(answer.data));
+	pager->counts.pages++;
+	pager->missing = !found;
+	if (found)
+		pager->said_more = answer.more;
+	pager->has_new = false;
+	pager->rows = answer.data;
+	pager->page_date = answer.date;
+	pager->nrows = one_row ? 1 : json_node_length(answer.data);
+	pager->largest_page = Max(pager->largest_page, pager->nrows);
+	pager->last_page = is_last_page(pager, answer.more);
+	return true;
+}
+
+/*
+ * Take the page that was received; as long as Crisp has refused its order, ask without it, and for good.
+ */
+static void
+take_page_in_any_order(Pager *pager)
+{
+	while (!take_page(pager))
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(pager->context);
+
+		request_list_order_refused(pager->request);
+		pager->own.order = NULL;
+		pager->own.stops = false;
+		pager->stops = false;
+		pager->next_page = 1;
+		ask_for_page(pager);
+		(void) window_receive(pager->window);
+		MemoryContextSwitchTo(old_context);
+	}
+}
+
+/*
+ * There is no page of a number that the one before had announced: see that it's the end of the list, and no page is
+ * missing in its middle.
+ */
+static void
+check_gap(Pager *pager)
+{
+	const CrispRequest *request = pager->request;
+	MemoryContext		old_context = MemoryContextSwitchTo(pager->context);
+	MemoryContext		page_context;
+	ApiAnswer			answer = {0};
+	bool				found;
+
+	if (window_count(pager->window) == 0)
+		ask_for_page(pager);
+	(void) window_receive(pager->window);
+	page_context = window_answer(pager->window, API_LIST, API_PAGE, &answer, &found);
+	MemoryContextSwitchTo(old_context);
+	pager->counts.past_end++;
+	if (found && json_node_length(answer.data) > 0)
+		ereport(ERROR, (errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+						errmsg("Crisp does not know a page of a list, server \"%s\"",
+							   request->options->server_name),
+						errdetail("GET %s answered HTTP 404, although the page after it has rows.",
+								  request_list_target(request, pager->page_number)),
+						errhint("Try again.")));
+	MemoryContextDelete(page_context);
+}
+
+/*
+ * The list is of no more use after the page at hand.
+ */
+static void
+end_pages(Pager *pager)
+{
+	pager->last_page = true;
+	pager->counts.past_end += window_drop(pager->window);
+	if (pager->page_number > 1)
+		extent_end(pager->extent, pager->page_number);
+}
+
+bool
+row_is_old(const RowAge *age, const JsonNode *row)
+{
+	int64 created;
+
+	return age->created == NULL || !order_row_time(row, age->created, &created) ||
+		   created < age->began || age->began == PG_INT64_MIN;
+}
+
+void
+pager_watch(Pager *pager, const RowAge *age)
+{
+	pager->age = age;
+	pager->stalled = false;
+}
+
+bool
+pager_is_stalled(const Pager *pager)
+{
+	return pager->stalled;
+}
+
+/*
+ * After a page was read that isn't the last: see that the list comes to an end, where nobody would
+ * read it in another way.  Of a list that is read a second time, no row need be new.
+ */
+static void
+check_progress(Pager *pager)
+{
+	MemoryContext old_context;
+
+	if (!pager->is_first)
+		return;
+	old_context = MemoryContextSwitchTo(pager->scratch);
+	page_note_progress(&pager->progress, pager->request->options, pager->has_new,
+					   request_list_target(pager->request, pager->page_number));
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(pager->scratch);
+}
+
+/*
+ * After a page was read: judge whether the list comes to an end.
+ */
+static void
+watch_page(Pager *pager)
+{
+	if (pager->page_number == 0)
+		return;
+	if (pager->age == NULL)
+	{
+		check_progress(pager);
+		return;
+	}
+	pager->watched_pages++;
+	pager->watched_rows += pager->nrows;
+	if (pager->watched_pages < STALLED_PAGES + pager->request->options->prefetch)
+		return;
+	pager->stalled = pager->gained * STALLED_SHARE < pager->watched_rows;
+	pager->watched_pages = 0;
+	pager->watched_rows = 0;
+	pager->gained = 0;
+	if (pager->stalled)
+		(void) window_drop(pager->window);
+}
+
+/*
+ * Get the next page, and have others on their way.
+ *
+ * The second page is asked for when the first has been read to its end, not before: until then,
+ * the query may have had enough.  From then on it takes the list for one that it will read on,
+ * and asks for more as soon as a page is here, before it's parsed and read; unless
+ * the page's rows may show that they are the last ones wanted, or the user wants no page that
+ * isn't needed.
+ */
+static void
+fetch_page(Pager *pager)
+{
+	bool reads_on = pager->page_number > 0 && pager->request->options->prefetch > 1 &&
+					!pager->stops;
+	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
+
+	ask_ahead(pager);
+	if (window_count(pager->window) == 0)
+		ask_for_page(pager);
+	if (window_receive(pager->window) && reads_on && !extent_is_pending(pager->extent))
+		ask_ahead(pager);
+	MemoryContextSwitchTo(old_context);
+
+	pager->page_number++;
+	take_page_in_any_order(pager);
+	if (pager->missing && pager->said_more)
+		check_gap(pager);
+	if (pager->last_page)
+		end_pages(pager);
+}
+
+/*
+ * Whether a row may be returned: its key has not been before.  A row without
+ * a key can't be told from others, and is returned.
+ */
+static bool
+is_new(Pager *pager, const JsonNode *row)
+{
+	const JsonNode *key = pager->key ? json_path_get(row, pager->key) : NULL;
+	const char	   *text;
+	size_t			length;
+
+	if (key == NULL)
+		return true;
+
+	if (json_node_kind(key) == JSON_NODE_STRING)
+		text = json_node_string(key, &length);
+	else
+		text = json_text(key, &length);
+
+	if (seen_add(pager->seen, text, length))
+		return true;
+	pager->counts.doubles++;
+	return false;
+}
+
+/*
+ * Say in the server's log that an element of a list is no row; once a page.
+ */
+static void
+log_skipped(Pager *pager)
+{
+	if (pager->skipped_on_page == pager->page_number)
+		return;
+	pager->skipped_on_page = pager->page_number;
+	ereport(LOG, (errmsg("skipped elements of a Crisp list that are not objects, server \"%s\"",
+						 pager->request->options->server_name),
+				  errdetail("Resource \"%s\", page %d, first at element %zu.",
+							pager->request->options->resource->name, pager->page_number,
+							pager->next_row)));
+}
+
+/*
+ * Whether a list that comes newest first is of no more use from this row on.
+ */
+static bool
+is_past_stop(const Pager *pager, const JsonNode *row)
+{
+	int64 time;
+
+	return pager->stops && order_row_time(row, pager->stop_path, &time) &&
+		   time < pager->request->stop_before;
+}
+
+/*
+ * After a row that is out of order, all of the list is read.  To be called for new rows only: those that have been
+ * returned before come again when others were put in front of them, and have nothing to do with the order.
+ */
+static void
+check_order(Pager *pager, const JsonNode *row)
+{
+	int64 time;
+
+	if (!pager->stops || !order_row_time(row, pager->stop_path, &time))
+		return;
+	if (pager->has_last_time && time > pager->last_time)
+	{
+		if (pager->request->order != NULL)
+			order_check_page(pager->request, pager->rows);
+		pager->stops = false;
+	}
+	pager->has_last_time = true;
+	pager->last_time = time;
+}
+
+const JsonNode *
+pager_next_on_page(Pager *pager)
+{
+	while (pager->next_row < pager->nrows)
+	{
+		const JsonNode *row = is_one_row(pager) ? pager->rows
+												: json_node_element(pager->rows, pager->next_row);
+
+		pager->next_row++;
+
+		pager->counts.rows++;
+		if (json_node_kind(row) != JSON_NODE_OBJECT)
+			log_skipped(pager);
+		else if (is_past_stop(pager, row))
+		{
+			/* Nothing of this page, and no other, is wanted. */
+			pager->next_row = pager->nrows;
+			end_pages(pager);
+		}
+		else if (is_new(pager, row))
+		{
+			pager->has_new = true;
+			check_order(pager, row);
+			if (pager->age != NULL && row_is_old(pager->age, row))
+				pager->gained++;
+			return row;
+		}
+	}
+	return NULL;
+}
+
+const JsonNode *
+pager_next(Pager *pager)
+{
+	for (;;)
+	{
+		const JsonNode *row = pager_next_on_page(pager);
+
+		if (row != NULL || pager->last_page || pager->stalled)
+			return row;
+		watch_page(pager);
+		if (!pager->stalled)
+			fetch_page(pager);
+	}
+}
+
+void
+pager_ask(Pager *pager, int page_number)
+{
+	pager->counts.past_end += window_drop(pager->window);
+	pager->next_page = page_number;
+	ask_for_page(pager);
+}
+
+size_t
+pager_take(Pager *pager)
+{
+	pager->page_number = pager->next_page - 1;
+	(void) window_receive(pager->window);
+	take_page_in_any_order(pager);
+	return pager->nrows;
+}
+
+bool
+pager_has_answer(const Pager *pager)
+{
+	return window_has_answer(pager->window);
+}
+
+ApiCall *
+pager_call(const Pager *pager)
+{
+	return window_oldest(pager->window);
+}
+
+size_t
+pager_go_to(Pager *pager, int page_number)
+{
+	pager_ask(pager, page_number);
+	return pager_take(pager);
+}
+
+bool
+pager_on_last_page(const Pager *pager)
+{
+	return pager->last_page;
+}
+
+const JsonNode *
+pager_page(const Pager *pager)
+{
+	return pager->rows;
+}
+
+int
+pager_page_number(const Pager *pager)
+{
+	return pager->page_number;
+}
+
+int64
+pager_page_date(const Pager *pager)
+{
+	return pager->page_date;
+}
+
+bool
+pager_has_all(const Pager *pager, int *npages)
+{
+	*npages = pager->page_number + window_count(pager->window);
+	return pager->last_page || (window_has_come(pager->window) && window_says_end(pager->window) &&
+								page_status_is_trusted(pager->request->options));
+}
+
+bool
+pager_at_hand(const Pager *pager)
+{
+	return pager->next_row < pager->nrows;
+}
+
+bool
+pager_is_ready(Pager *pager)
+{
+	MemoryContext old_context;
+
+	if (pager_at_hand(pager) || pager->last_page || pager->stalled)
+		return true;
+	old_context = MemoryContextSwitchTo(pager->context);
+	ask_ahead(pager);
+	if (window_count(pager->window) == 0)
+		ask_for_page(pager);
+	MemoryContextSwitchTo(old_context);
+	return window_is_ready(pager->window);
+}
+
+bool
+pager_is_settled(const Pager *pager)
+{
+	return window_is_settled(pager->window);
+}
+
+pgsocket
+pager_socket(const Pager *pager)
+{
+	return window_socket(pager->window);
+}
+
+void
+pager_add_counts(PagerCounts *sum, PagerCounts counts)
+{
+	sum->pages += counts.pages;
+	sum->rows += counts.rows;
+	sum->doubles += counts.doubles;
+	sum->past_end += counts.past_end;
+	sum->looks += counts.looks;
+	sum->parents += counts.parents;
+}
+
+PagerCounts
+pager_counts(const Pager *pager)
+{
+	return pager->counts;
+}
+
+void
+pager_end(Pager *pager)
+{
+	if (pager->owns_seen)
+		seen_free(pager->seen);
+	MemoryContextDelete(pager->context);
+}

@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * pager.h
+ *		The rows of a list, page by page.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_PAGER_H
+#define CRISP_PAGER_H
+
+#include "api/api_answer.h"
+#include "json/json.h"
+#include "json/json_path.h"
+#include "request/request.h"
+#include "base/key_set.h"
+
+typedef struct Pager Pager;
+
+/* What tells rows that were there when a scan began from those that were made since. */
+typedef struct RowAge
+{
+	const JsonPath *created; /* of the time when a row was made; NULL where that isn't told */
+	int64			began;	 /* Unix milliseconds; PG_INT64_MIN before it is known */
+} RowAge;
+
+/* Whether a row may have been there when the scan began. */
+extern bool row_is_old(const RowAge *age, const JsonNode *row);
+
+/*
+ * Begin to read the list that a request asks for.  Makes no request yet.  The
+ * pager lives in a child of CurrentMemoryContext; request must live as long.
+ * Rows whose keys are in seen are dropped, and those of others go in there;
+ * with NULL, the pager has a set of its own.
+ * If the request has a stop, the caller must trust the list's order.
+ */
+extern Pager *pager_begin(const CrispRequest *request, SeenKeys *seen);
+
+/*
+ * The next row: a JSON object that stays valid until the next call, or NULL
+ * at the end of the list.  A key is returned once, whatever the list does
+ * meanwhile.  Raises what api_finish() raises, and 08P01 when a page isn't a list.
+ */
+extern const JsonNode *pager_next(Pager *pager);
+
+/*
+ * To read some pages of a list only: fetch the page of a number, from 1, and return how many
+ * elements it has, which is 0 for a page beyond the list's end.  Its rows come from
+ * pager_next_on_page(), as from pager_next(), but NULL follows the page's last
+ * one.  pager_on_last_page() tells whether the list is known to end with that page, if not before.
+ */
+extern size_t		   pager_go_to(Pager *pager, int page_number);
+extern const JsonNode *pager_next_on_page(Pager *pager);
+extern bool			   pager_on_last_page(const Pager *pager);
+
+/*
+ * pager_go_to() in two steps: ask for the page, without waiting, while the page at hand stays as it is; and take
+ * it.  In between, pager_has_answer() tells whether there is an answer that is no failure, without doing anything for it
+ * to come; and pager_call() what to wait for.
+ */
+extern void		pager_ask(Pager *pager, int page_number);
+extern size_t	pager_take(Pager *pager);
+extern bool		pager_has_answer(const Pager *pager);
+extern ApiCall *pager_call(const Pager *pager);
+
+/*
+ * Have a pager look out for a list that grows as fast as it is read, so that the end comes no nearer: where many
+ * pages in a row bring little that is new here and was there when the scan began, pager_next() returns
+ * NULL, and pager_is_stalled() true.  age must live as long as the pager; NULL lets it go on whatever comes.
+ */
+extern void pager_watch(Pager *pager, const RowAge *age);
+extern bool pager_is_stalled(const Pager *pager);
+
+/* The page at hand: a JSON array (or the only row), NULL before the first; and its number. */
+extern const JsonNode *pager_page(const Pager *pager);
+extern int			   pager_page_number(const Pager *pager);
+
+/* When Crisp answered with it, by its own clock: Unix seconds; 0 where that isn't told. */
+extern int64 pager_page_date(const Pager *pager);
+
+/* Whether the page at hand has rows left, so that pager_next() is likely to need no request. */
+extern bool pager_at_hand(const Pager *pager);
+
+/*
+ * Whether all pages of the list have been answered, as far as their statuses tell, and how many pages that
+ * is.  Some may have yet to be read, and parsed: one that turns out to be cut is asked for again.
+ */
+extern bool pager_has_all(const Pager *pager, int *npages);
+
+/*
+ * Whether pager_next() can return without waiting for Crisp; if not, what it would wait for has been asked.
+ * Raises what api_start() raises.
+ */
+extern bool pager_is_ready(Pager *pager);
+
+/*
+ * Whether what pager_is_ready() said to wait for has come since, as another pager's requests were
+ * seen to.  Does nothing for it to come.
+ */
+extern bool pager_is_settled(const Pager *pager);
+
+/* A descriptor that becomes readable when it's worth asking pager_is_ready() again. */
+extern pgsocket pager_socket(const Pager *pager);
+
+/* What a pager has received so far: pages, rows, and those dropped since their key was returned before. */
+typedef struct PagerCounts
+{
+	int64 pages;
+	int64 rows;
+	int64 doubles;
+	int64 past_end; /* requests for pages that there were none of */
+	int64 looks;	/* of the pages, those of last looks */
+	int64 parents;	/* rows of another resource below which lists were asked for */
+} PagerCounts;
+
+extern PagerCounts pager_counts(const Pager *pager);
+
+/* Add counts to a sum of them. */
+extern void pager_add_counts(PagerCounts *sum, PagerCounts counts);
+
+/* Release everything; aborts what is under way. */
+extern void pager_end(Pager *pager);
+
+#endif /* CRISP_PAGER_H */

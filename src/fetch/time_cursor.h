@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * time_cursor.h
+ *		A list whose pages follow each other by time, newest first.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_TIME_CURSOR_H
+#define CRISP_TIME_CURSOR_H
+
+#include "json/json.h"
+#include "request/request.h"
+
+typedef struct Cursor Cursor;
+
+/*
+ * Begin at the newest row that the request's times allow.  Palloc'd in
+ * CurrentMemoryContext, which must outlive it; so must request.
+ */
+extern Cursor *cursor_create(const CrispRequest *request);
+
+/* The query parameters that ask for the next page; palloc'd. */
+extern char *cursor_query(const Cursor *cursor);
+
+/*
+ * Take the page that was asked for, elements, a JSON array; more tells whether the
+ * answer said that others follow.  Puts those of its rows that were not on an earlier page into
+ * rows, which has room for all, newest first; returns how many that are.
+ * target is for messages.
+ * Raises HV000 when the list can't be read as a whole.
+ */
+extern size_t cursor_take_page(Cursor *cursor, const JsonNode *elements, bool more,
+							   const char *target, const JsonNode **rows);
+
+/* Whether no page follows that is of any use. */
+extern bool cursor_at_end(const Cursor *cursor);
+
+#endif /* CRISP_TIME_CURSOR_H */

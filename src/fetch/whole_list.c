@@ -1,0 +1,360 @@
+/*-------------------------------------------------------------------------
+ *
+ * whole_list.c
+ *		The list that serves the keys of a scan, once these have cost as much.
+ *
+ * How many keys a nested loop will bring, nobody knows for certain.  So they are looked up one by
+ * one until that has cost as many requests as the list would; if there are more, the list is read:
+ * that is twice the requests that would have been needed, at worst.
+ *
+ * A key that the list lacks is looked up by itself, as before.  So it's no matter whether rows are
+ * lost while the list moves, or whether it can be had at all: nothing here raises for what Crisp
+ * does.
+ *
+ * Where nobody knows how long the list is, a request for one of its pages tells whether it's
+ * longer than what was spent.  There is one whenever twice as much was spent.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "api/api_answer.h"
+#include "fetch/count.h"
+#include "fetch/page_estimate.h"
+#include "json/json_path.h"
+#include "fetch/keyed_rows.h"
+#include "fetch/last_page.h"
+#include "fetch/whole_list.h"
+#include "api/pipeline.h"
+
+/* Lookups before somebody asks how long the list is. */
+#define FIRST_PROBE 16
+
+/* A list that turns out to be so many times as long as it was said to be isn't read on. */
+#define MAX_EXCESS 2
+
+struct WholeList
+{
+	MemoryContext	context;
+	ResourceOwner	owner; /* of temporary files */
+	CrispOptions   *options;
+	WholeListPlan	plan;
+	CrispRequest   *request; /* for all rows; NULL until it's needed */
+	int				cost;	 /* pages; 0 where that isn't known */
+	int				probe;	 /* lookups after which to ask how long the list is; that page, too */
+	bool			given_up;
+	bool			counted;   /* Crisp was asked for the number of rows */
+	int64			found;	   /* keys that were answered with a row, */
+	int64			missing;   /* or without */
+	KeyedRows	   *rows;	   /* NULL before the list is read */
+	size_t			full_page; /* rows of the fullest page, as far as is known */
+	WholeListCounts counts;
+};
+
+WholeList *
+whole_list_create(MemoryContext parent, const CrispOptions *options, WholeListPlan plan)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw whole list",
+												  ALLOCSET_SMALL_SIZES);
+	WholeList	 *list = MemoryContextAllocZero(context, sizeof(WholeList));
+
+	list->context = context;
+	list->owner = CurrentResourceOwner;
+	list->options = unconstify(CrispOptions *, options);
+	list->plan = plan;
+	list->cost = plan.pages;
+	list->probe = FIRST_PROBE;
+	return list;
+}
+
+void
+whole_list_note_asked(WholeList *list)
+{
+	if (list != NULL)
+		list->counts.lookups++;
+}
+
+void
+whole_list_note_answer(WholeList *list, bool found)
+{
+	if (list == NULL)
+		return;
+	if (found)
+		list->found++;
+	else
+		list->missing++;
+}
+
+/*
+ * Make the request for all rows, and see what the session knows of its list.
+ */
+static void
+begin_request(WholeList *list)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(list->context);
+	int			  pages;
+	bool		  ended;
+
+	list->request = request_create(list->options, NIL, NULL, -1, NULL, false);
+	pages = extent_recall(list->request, &ended);
+	if (ended)
+		list->cost = pages;
+	else
+	{
+		if (list->cost <= pages)
+			list->cost = 0;
+		while (list->probe <= pages && list->probe <= PG_INT32_MAX / 2)
+			list->probe *= 2;
+	}
+	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * Whether so many requests may be made although lookups may turn out not to need them: with a
+ * limit, these mustn't lack any.
+ */
+static bool
+can_spare(const WholeList *list, int requests, int keys_left)
+{
+	int64 left = api_max_requests - api_statement_requests();
+
+	if (api_max_requests == 0)
+		return true;
+	if (!list->plan.repeats && keys_left <= left)
+		return requests + keys_left <= left;
+
+	/* Keys that Crisp doesn't have, no list spares. */
+	return requests <= left / 2 && list->found >= 3 * list->missing;
+}
+
+/*
+ * Wait for an answer that nobody depends on.  Returns whether there is one; if not, *absent tells
+ * whether Crisp says that there is nothing.
+ */
+static bool
+await(ApiCall *call, ApiData wanted, ApiAnswer *answer, bool *absent)
+{
+	ApiFailure failure = {0};
+	bool	   given;
+
+	api_wait(call);
+	given = api_try_finish(call, wanted, answer, &failure);
+	*absent = !given && failure.absent;
+	return given;
+}
+
+/*
+ * Ask Crisp how many rows there are, and set the cost.  Returns whether it tells.
+ */
+static bool
+ask_count(WholeList *list)
+{
+	ApiAnswer answer;
+	int64	  rows;
+	bool	  absent;
+
+	list->counts.probes++;
+	if (!await(api_start(list->options, count_target(list->options), CurrentMemoryContext),
+			   API_OBJECT, &answer, &absent) ||
+		!count_read(list->options, answer.data, &rows))
+		return false;
+	list->cost = (int) Max(Min((rows + list->request->per_page - 1) / list->request->per_page,
+							   PG_INT32_MAX / MAX_EXCESS - 1),
+						   1);
+	return true;
+}
+
+/*
+ * Ask for the page that the list doesn't have if it's no longer than what was spent, and set the
+ * cost if so.
+ */
+static void
+ask_page(WholeList *list)
+{
+	char	 *target = request_list_target(list->request, list->probe);
+	ApiAnswer answer = {0};
+	bool	  absent;
+	bool	  given;
+
+	list->counts.probes++;
+	given = await(api_start(list->options, target, CurrentMemoryContext), API_LIST, &answer,
+				  &absent);
+	if (!given && !absent)
+		list->given_up = true;
+	else if (absent || page_is_last(list->options, json_node_length(answer.data),
+									CRISP_MIN_PER_PAGE, answer.more))
+		list->cost = list->probe;
+	else
+	{
+		extent_remember(list->request, list->probe, false);
+		list->probe *= 2;
+	}
+}
+
+/*
+ * Find out how long the list is, if it's time to, and there is reason to think that it's worth it.
+ */
+static void
+find_cost(WholeList *list, double left)
+{
+	MemoryContext context;
+	MemoryContext old_context;
+	double		  expected = list->plan.lookups - (double) list->counts.lookups;
+
+	/* A limit of requests is for what is needed. */
+	if (list->counts.lookups < list->probe || api_max_requests > 0 || left <= list->probe ||
+		(expected > 0 && expected <= list->probe) || list->probe > PG_INT32_MAX / 4)
+		return;
+	while (list->probe <= list->counts.lookups / 2)
+		list->probe *= 2;
+	context = AllocSetContextCreate(list->context, "crisp_fdw probe", ALLOCSET_DEFAULT_SIZES);
+	old_context = MemoryContextSwitchTo(context);
+	if (list->counted || list->options->resource->count == NULL || !ask_count(list))
+		ask_page(list);
+	list->counted = true;
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+}
+
+/*
+ * Keep the rows of a page under their keys.
+ */
+static void
+keep_page(WholeList *list, const JsonNode *page, const JsonPath *path)
+{
+	for (const JsonNode *row = json_node_first(page); row != NULL; row = json_node_next(page, row))
+	{
+		const JsonNode *value = json_path_get(row, path);
+		size_t			length;
+
+		if (value != NULL)
+			keyed_rows_add(list->rows,
+						   json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL)
+																	 : json_text(value, &length),
+						   row);
+		list->counts.rows++;
+	}
+	list->counts.pages++;
+}
+
+/*
+ * Read a page that was asked for.  Returns false where the list ends, or there is no going on.
+ */
+static bool
+read_page(WholeList *list, Window *window, const JsonPath *path)
+{
+	MemoryContext context;
+	ApiAnswer	  answer;
+	bool		  found;
+	bool		  ended = true;
+
+	if (!window_wait_answer(window, API_LIST, &context, &answer, &found))
+		return false;
+	if (found)
+	{
+		size_t nrows = json_node_length(answer.data);
+
+		keep_page(list, answer.data, path);
+		list->full_page = Max(list->full_page, nrows);
+		ended = page_is_last(list->options, nrows, list->full_page, answer.more);
+	}
+	else
+		list->counts.past_end++;
+	if (ended)
+		extent_remember(list->request, (int) Max(list->counts.pages, 1), true);
+	MemoryContextDelete(context);
+	return !ended;
+}
+
+/*
+ * Read the list, as far as it can be had.
+ */
+static void
+read_list(WholeList *list, const char *key_path)
+{
+	MemoryContext context = AllocSetContextCreate(list->context, "crisp_fdw list",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	Window		 *window = window_create(context, list->options);
+	int			  next = 1;
+	const char	 *error;
+	JsonPath	 *path = json_path_parse(key_path, &error);
+
+	list->full_page = CRISP_MIN_PER_PAGE;
+	list->rows = keyed_rows_create(list->context, (Size) work_mem * 1024, list->owner);
+	do
+	{
+		window_open(window);
+		while (window_has_room(window) && next <= list->cost * MAX_EXCESS + 1 &&
+			   (next <= list->cost || window_count(window) == 0) && !window_says_end(window) &&
+			   !window_is_past_end(window))
+		{
+			char *target = request_list_target(list->request, next++);
+
+			window_start(window, target);
+			pfree(target);
+		}
+	} while (window_count(window) > 0 && read_page(list, window, path));
+	list->counts.past_end += window_drop(window);
+	keyed_rows_index(list->rows);
+	list->counts.is_read = true;
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+}
+
+void
+whole_list_consider(WholeList *list, const CrispRequest *request, int keys_left)
+{
+	double left;
+
+	if (list == NULL || list->rows != NULL || list->given_up || list->counts.lookups == 0 ||
+		!request->lookup->is_listed)
+		return;
+	left = list->plan.repeats ? HUGE_VAL : keys_left;
+	if (list->request == NULL)
+		begin_request(list);
+	if (list->cost == 0)
+		find_cost(list, left);
+	if (list->cost > 0 && list->counts.lookups >= list->cost && left > list->cost &&
+		can_spare(list, list->cost, keys_left))
+		read_list(list, request->lookup->path);
+}
+
+bool
+whole_list_has(WholeList *list, const char *key)
+{
+	return list != NULL && list->counts.is_read && keyed_rows_has(list->rows, key);
+}
+
+const JsonNode *
+whole_list_get(WholeList *list, const char *key, MemoryContext owner)
+{
+	const JsonNode *row = keyed_rows_get(list->rows, key, owner);
+
+	Assert(row != NULL);
+	list->counts.served++;
+	return row;
+}
+
+WholeListCounts
+whole_list_counts(const WholeList *list)
+{
+	return list != NULL ? list->counts : (WholeListCounts){0};
+}
+
+void
+whole_list_end(WholeList *list)
+{
+	if (list == NULL)
+		return;
+	if (list->rows != NULL)
+		keyed_rows_end(list->rows);
+	MemoryContextDelete(list->context);
+}

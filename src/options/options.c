@@ -1,0 +1,277 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.c
+ *		The options that are in force for a table, or for a server.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "common/hashfn.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "options/credentials_file.h"
+#include "json/json_path.h"
+#include "options/options.h"
+#include "options/option_defs.h"
+
+#define DEFAULT_TIER "website"
+
+/*
+ * Requests a day that Crisp's guides name for each kind of token; they are silent about a user's.
+ */
+#define WEBSITE_DAILY_QUOTA 10000
+#define PLUGIN_DAILY_QUOTA 5000
+
+int option_scan_mode = SCAN_MODE_DEFAULT;
+
+CrispOptions *
+option_of_server(Oid server_id)
+{
+	CrispOptions  *options = palloc0(sizeof(CrispOptions));
+	ForeignServer *server = GetForeignServer(server_id);
+
+	options->server_id = server_id;
+	options->server_name = server->servername;
+	option_table_set_defaults(options);
+	options->counts = palloc0(sizeof(ApiCounts));
+	option_table_set(options, server->options, ForeignServerRelationId);
+	return options;
+}
+
+/*
+ * Raise an error when the list can't be asked for without a website, and none is set.
+ */
+static void
+check_website(const CrispOptions *options)
+{
+	if (options->website_id == NULL &&
+		crisp_resource_needs_website(options->resource, options->tier))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"website_id\" is required for foreign table \"%s\"",
+						options->table_name),
+				 errhint("Set it on server \"%s\", or on the table.", options->server_name)));
+}
+
+CrispOptions *
+option_of_resource(Oid server_id, const CrispResource *resource)
+{
+	CrispOptions *options = option_of_server(server_id);
+
+	options->resource = resource;
+	options->table_name = resource->name;
+	return options;
+}
+
+/*
+ * The options of a table and its server, whatever is missing.
+ */
+static CrispOptions *
+options_of_table(Oid relid)
+{
+	ForeignTable *table = GetForeignTable(relid);
+	CrispOptions *options = option_of_server(table->serverid);
+
+	option_table_set(options, table->options, ForeignTableRelationId);
+	if (option_scan_mode != SCAN_MODE_DEFAULT)
+		options->exact_scan = option_scan_mode == SCAN_MODE_EXACT;
+
+	/* Without the option, the table's name says it, as in postgres_fdw. */
+	if (options->resource == NULL)
+		options->resource = crisp_resource_find(get_rel_name(relid));
+	return options;
+}
+
+const CrispChanges *
+option_writable(Oid relid)
+{
+	CrispOptions *options = options_of_table(relid);
+
+	return options->updatable && options->resource != NULL ? options->resource->changes : NULL;
+}
+
+CrispOptions *
+option_of_table(Oid relid)
+{
+	CrispOptions *options = options_of_table(relid);
+
+	if (options->resource == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+				 errmsg("foreign table \"%s\" does not say which Crisp resource it stands for",
+						get_rel_name(relid)),
+				 errhint("Set its option resource to one of: %s", crisp_resource_names())));
+
+	options->table_name = get_rel_name(relid);
+	if (options->resource->plugin_route == NULL)
+		check_website(options);
+	return options;
+}
+
+/*
+ * The user mapping that user_id has for the options' server.
+ */
+static UserMapping *
+find_user_mapping(const CrispOptions *options, Oid user_id)
+{
+	if (!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id),
+							   ObjectIdGetDatum(options->server_id)) &&
+		!SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+							   ObjectIdGetDatum(options->server_id)))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("user mapping not found for user \"%s\", server \"%s\"",
+					GetUserNameFromId(user_id, false), options->server_name),
+			 errhint(
+				 "Use CREATE USER MAPPING with the options tier, identifier and key of a Crisp token.")));
+
+	return GetUserMapping(user_id, options->server_id);
+}
+
+void
+option_add_tier(CrispOptions *options, Oid user_id)
+{
+	ListCell *lc;
+
+	if (options->resource->plugin_route == NULL)
+		return;
+
+	options->tier = DEFAULT_TIER;
+	foreach(lc, find_user_mapping(options, user_id)->options)
+		if (strcmp(lfirst_node(DefElem, lc)->defname, "tier") == 0)
+			options->tier = defGetString(lfirst_node(DefElem, lc));
+	check_website(options);
+}
+
+/*
+ * Read the credentials file of a user mapping.  A superuser has named it, for this
+ * server as it was.  Who owns the server can change its base_url, and have the file's content sent
+ * elsewhere: so that has to be a superuser, too.
+ */
+static void
+add_file_credentials(CrispOptions *options)
+{
+	if (!superuser_arg(GetForeignServer(options->server_id)->owner))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("credentials file cannot be used for server \"%s\"", options->server_name),
+			 errdetail("The server's owner is not a superuser, and decides where credentials go."),
+			 errhint(
+				 "Have a superuser own the server, or put identifier and key into the user mapping.")));
+	credential_read_file(options->credentials_file, &options->identifier, &options->key);
+}
+
+/*
+ * A number that tells credentials apart.
+ */
+static uint64
+hash_credentials(const CrispOptions *options)
+{
+	const char *texts[] = {options->tier, options->identifier, options->key};
+	uint64		hash = 0;
+
+	for (size_t i = 0; i < lengthof(texts); i++)
+		hash = hash_bytes_extended((const unsigned char *) texts[i], (int) strlen(texts[i]), hash);
+	return hash;
+}
+
+void
+option_add_credentials(CrispOptions *options, Oid user_id)
+{
+	UserMapping *mapping = find_user_mapping(options, user_id);
+
+	options->user_mapping_id = mapping->umid;
+	options->tier = DEFAULT_TIER;
+	option_table_set(options, mapping->options, UserMappingRelationId);
+	if (options->resource != NULL)
+		check_website(options);
+
+	if (options->credentials_file != NULL)
+		add_file_credentials(options);
+	if (options->identifier == NULL || options->key == NULL)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+			 errmsg("option \"%s\" is required in the user mapping for server \"%s\"",
+					options->identifier == NULL ? "identifier" : "key", options->server_name),
+			 errhint(
+				 "Use ALTER USER MAPPING to add it: identifier and key are the two halves of a Crisp token.")));
+	options->credentials_hash = hash_credentials(options);
+}
+
+int
+option_daily_quota(const CrispOptions *options)
+{
+	if (strcmp(options->tier, "website") == 0)
+		return WEBSITE_DAILY_QUOTA;
+	return strcmp(options->tier, "plugin") == 0 ? PLUGIN_DAILY_QUOTA : 0;
+}
+
+/*
+ * The value of a column's option, or NULL.
+ */
+static const char *
+column_option(Oid relid, AttrNumber attnum, const char *option)
+{
+	ListCell *lc;
+
+	foreach(lc, GetForeignColumnOptions(relid, attnum))
+	{
+		DefElem *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, option) == 0)
+			return defGetString(def);
+	}
+	return NULL;
+}
+
+/*
+ * A column's json_path option, normalized, or NULL.
+ */
+static const char *
+json_path_of_column(Oid relid, AttrNumber attnum)
+{
+	const char *path = column_option(relid, attnum, "json_path");
+
+	return path ? json_path_normalize(path) : NULL;
+}
+
+const char *
+option_column_name(Oid relid, AttrNumber attnum, const char *attname)
+{
+	const char *name = column_option(relid, attnum, "column_name");
+
+	return name ? name : attname;
+}
+
+const CrispColumn *
+option_named_column(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *attname)
+{
+	if (json_path_of_column(relid, attnum) != NULL)
+		return NULL;
+	return crisp_column_by_name(options->resource, option_column_name(relid, attnum, attname));
+}
+
+const char *
+option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *attname)
+{
+	const char		  *path = json_path_of_column(relid, attnum);
+	const CrispColumn *column;
+
+	if (path != NULL)
+		return path;
+	column = crisp_column_by_name(options->resource, option_column_name(relid, attnum, attname));
+	return column ? column->path : NULL;
+}

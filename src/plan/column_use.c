@@ -1,0 +1,161 @@
+/*-------------------------------------------------------------------------
+ *
+ * column_use.c
+ *		What a query does with the columns of a relation.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_type.h"
+#if PG_VERSION_NUM >= 160000
+#include "nodes/multibitmapset.h"
+#endif
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "plan/column_use.h"
+
+List *
+column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses, AttrNumber sort_column)
+{
+	Bitmapset *used = NULL;
+	List	  *columns = NIL;
+	Relation   relation;
+
+	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid, &used);
+	pull_varattnos((Node *) scan_clauses, baserel->relid, &used);
+
+	/* The planner holds a lock on the table. */
+	relation = table_open(relid, NoLock);
+	for (AttrNumber attnum = 1; attnum <= RelationGetNumberOfAttributes(relation); attnum++)
+	{
+		if (TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attisdropped)
+			continue;
+		if (attnum == sort_column || bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used) ||
+			bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used))
+			columns = lappend_int(columns, attnum);
+	}
+	table_close(relation, NoLock);
+	return columns;
+}
+
+/*
+ * The members of an equivalence class, those of child relations among them.
+ */
+static List *
+members_of(EquivalenceClass *class, Relids relids)
+{
+#if PG_VERSION_NUM >= 180000
+	EquivalenceMemberIterator iterator;
+	EquivalenceMember		 *member;
+	List					 *members = NIL;
+
+	setup_eclass_member_iterator(&iterator, class, relids);
+	while ((member = eclass_member_iterator_next(&iterator)) != NULL)
+		members = lappend(members, member);
+	return members;
+#else
+	return class->ec_members;
+#endif
+}
+
+AttrNumber
+column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey)
+{
+	ListCell *lc;
+
+	if (pathkey->pk_eclass->ec_has_volatile)
+		return 0;
+	foreach(lc, members_of(pathkey->pk_eclass, baserel->relids))
+	{
+		EquivalenceMember *em = lfirst(lc);
+
+		if (IsA(em->em_expr, Var) && bms_equal(em->em_relids, baserel->relids))
+			return ((Var *) em->em_expr)->varattno;
+	}
+	return 0;
+}
+
+/*
+ * Whether a pathkey wants the largest values first.
+ */
+static bool
+is_descending(const PathKey *pathkey)
+{
+#if PG_VERSION_NUM >= 180000
+	return pathkey->pk_cmptype == COMPARE_GT;
+#else
+	return pathkey->pk_strategy == BTGreaterStrategyNumber;
+#endif
+}
+
+bool
+column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *ascending)
+{
+	Oid type = getBaseType(get_atttype(relid, attnum));
+
+	*ascending = !is_descending(pathkey);
+
+	/* ORDER BY ... USING may name an operator that sorts by something else. */
+	return pathkey->pk_opfamily == lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf &&
+		   (type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || type == INT8OID);
+}
+
+/*
+ * Whether a clause can't be true where a column is NULL.
+ */
+static bool
+clause_excludes_null(Node *clause, Index varno, AttrNumber attnum)
+{
+	List *vars = find_nonnullable_vars(clause);
+#if PG_VERSION_NUM >= 160000
+	return mbms_is_member((int) varno, attnum - FirstLowInvalidHeapAttributeNumber, vars);
+#else
+	ListCell *lc;
+
+	foreach(lc, vars)
+		if ((Index) lfirst_node(Var, lc)->varno == varno &&
+			lfirst_node(Var, lc)->varattno == attnum)
+			return true;
+	return false;
+#endif
+}
+
+List *
+column_use_strict_conditions(RelOptInfo *baserel, AttrNumber attnum)
+{
+	List	 *result = NIL;
+	ListCell *lc;
+
+	foreach(lc, baserel->baserestrictinfo)
+		if (clause_excludes_null((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid,
+								 attnum))
+			result = lappend(result, lfirst(lc));
+	return result;
+}
+
+bool
+column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum)
+{
+	HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(attnum));
+	bool	  not_null;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for attribute %d of relation %u", attnum, relid);
+	not_null = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
+	ReleaseSysCache(tuple);
+	return not_null || column_use_strict_conditions(baserel, attnum) != NIL;
+}

@@ -1,0 +1,235 @@
+/*-------------------------------------------------------------------------
+ *
+ * estimate.c
+ *		How many rows a list has, and how many conditions leave of it.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "fmgr.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
+
+#include "plan/estimate.h"
+
+/*
+ * The number of the list's rows is -1 where it was never looked for.
+ */
+bool
+estimate_is_known(const RelOptInfo *rel)
+{
+	return rel->tuples >= 0;
+}
+
+/*
+ * Whether a value is known to be, or not to be, a filter's constant; a value that isn't known
+ * is taken for another one.
+ */
+static bool
+is_constant(Node *value, const char *constant)
+{
+	Oid	 output;
+	bool is_varlena;
+
+	if (constant == NULL || !IsA(value, Const) || ((Const *) value)->constisnull)
+		return false;
+	getTypeOutputInfo(((Const *) value)->consttype, &output, &is_varlena);
+	return strcmp(OidOutputFunctionCall(output, ((Const *) value)->constvalue), constant) == 0;
+}
+
+/*
+ * Whether a filter is the one that a condition comes down to.
+ */
+static bool
+filter_fits(const CrispFilter *filter, int op, Node *value)
+{
+	bool equals = op == CONDITION_EQUAL || op == CONDITION_ANY;
+
+	switch (filter->test)
+	{
+		case CRISP_IS:
+			return equals && is_constant(value, filter->constant);
+		case CRISP_IS_NOT:
+			return equals ? !is_constant(value, filter->constant) : op == CONDITION_NOT_EQUAL;
+		case CRISP_IS_NULL:
+			return op == CONDITION_IS_NULL;
+		case CRISP_EQUALS:
+		case CRISP_FINDS:
+		case CRISP_SEARCHES:
+			return equals;
+		case CRISP_CONTAINS:
+			return op >= CONDITION_CONTAINS && op <= CONDITION_OVERLAPS;
+		case CRISP_LACKS:
+			return op >= CONDITION_LACKS;
+	}
+	return false;
+}
+
+/*
+ * Estimate conditions by what is usual where there are no statistics, and
+ * searches in any case: of their column, statistics know NULLs only.
+ */
+static void
+set_selectivities(const CrispResource *resource, const Conditions *conditions, bool has_statistics)
+{
+	ListCell *lc;
+	ListCell *lc_value;
+	ListCell *lc_clause;
+
+	forthree(lc, conditions->conditions, lc_value, conditions->values, lc_clause,
+			 conditions->clauses)
+	{
+		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+
+		/* All rows of a list have its website. */
+		if (column->flags & CRISP_WEBSITE)
+			lfirst_node(RestrictInfo, lc_clause)->norm_selec = 1;
+		if (has_statistics && (column->flags & CRISP_ASKED) == 0)
+			continue;
+		for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+		{
+			if (strcmp(filter->path, column->path) == 0 &&
+				filter_fits(filter, op, lfirst(lc_value)))
+			{
+				lfirst_node(RestrictInfo, lc_clause)->norm_selec = filter->share;
+				break;
+			}
+		}
+	}
+}
+
+void
+estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+			  const Conditions *conditions)
+{
+	bool has_statistics = estimate_is_known(rel);
+
+	if (!has_statistics)
+		rel->tuples = options->resource->typical_rows;
+	set_selectivities(options->resource, conditions, has_statistics);
+	set_baserel_size_estimates(root, rel);
+}
+
+double
+estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+				   const Conditions *conditions)
+{
+	List	 *clauses = NIL;
+	ListCell *lc;
+	ListCell *lc_clause;
+
+	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
+		if (condition_narrows_list(options->resource, lfirst(lc)))
+			clauses = lappend(clauses, lfirst(lc_clause));
+	return clamp_row_est(rel->tuples *
+						 clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL));
+}
+
+/*----------
+ * Lists below rows of another resource
+ *----------
+ */
+
+double
+estimate_values(PlannerInfo *root, List *condition, Node *value)
+{
+	if (list_nth_int(condition, CONDITION_OPERATOR) != CONDITION_ANY)
+		return 1;
+	return estimate_array_length(
+#if PG_VERSION_NUM >= 170000
+		root,
+#endif
+		value);
+}
+
+/*
+ * How many rows of the parent the conditions name; -1 where they name none.
+ * *by_argument tells whether they do it by the argument.
+ */
+static double
+named_parents(PlannerInfo *root, const CrispResource *resource, const Conditions *conditions,
+			  bool *by_argument)
+{
+	double	  result = -1;
+	ListCell *lc;
+	ListCell *lc_value;
+
+	*by_argument = false;
+	forboth(lc, conditions->conditions, lc_value, conditions->values)
+	{
+		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+		double			   count;
+
+		if (!crisp_resource_finds_parent(resource, column) ||
+			(op != CONDITION_EQUAL && op != CONDITION_ANY))
+			continue;
+		count = estimate_values(root, lfirst(lc), lfirst(lc_value));
+		result = result < 0 ? count : Min(result, count);
+		*by_argument = *by_argument || column == crisp_resource_argument(resource);
+	}
+	return result;
+}
+
+/*
+ * The share of the parent's rows that its dates leave for the conditions, taken to
+ * be that of the rows below.
+ */
+static double
+bounded_share(PlannerInfo *root, RelOptInfo *rel, const CrispResource *resource,
+			  const Conditions *conditions)
+{
+	List	 *clauses = NIL;
+	ListCell *lc;
+	ListCell *lc_clause;
+
+	if (resource->parent->bound_path == NULL)
+		return 1;
+	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
+	{
+		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+
+		if (strcmp(column->path, resource->parent->bound_path) == 0 && op >= CONDITION_EQUAL &&
+			op <= CONDITION_GREATER)
+			clauses = lappend(clauses, lfirst(lc_clause));
+	}
+	return clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL);
+}
+
+WalkEstimate
+estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+			  const Conditions *conditions, bool inherits)
+{
+	const CrispResource *resource = options->resource;
+	double				 parent_rows = Max(rel->tuples / resource->parent->typical_rows, 1);
+	double				 below = rel->tuples / parent_rows;
+	WalkEstimate		 result = {0};
+	bool				 by_argument;
+	double				 share = 1;
+	double				 lists;
+
+	result.parents = named_parents(root, resource, conditions, &by_argument);
+	result.named = result.parents >= 0;
+	if (result.named)
+		result.parent_requests = by_argument && !inherits ? 0 : result.parents;
+	else
+	{
+		share = bounded_share(root, rel, resource, conditions);
+		result.parents = clamp_row_est(parent_rows * share);
+		result.parent_requests = ceil(result.parents / options->per_page);
+	}
+
+	lists = Max(ceil(below / CRISP_MIN_PER_PAGE), 1);
+	result.requests = Max(result.parent_requests + result.parents * lists, 1);
+	result.received = clamp_row_est(result.parents * below);
+	return result;
+}

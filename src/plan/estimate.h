@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * estimate.h
+ *		How many rows a list has, and how many conditions leave of it.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_ESTIMATE_H
+#define CRISP_ESTIMATE_H
+
+#include "nodes/pathnodes.h"
+
+#include "request/condition.h"
+
+/* Whether the planner knows by statistics how many rows a list has: rel->tuples. */
+extern bool estimate_is_known(const RelOptInfo *rel);
+
+/*
+ * Set the sizes of the base relation rel: from statistics where ANALYZE was
+ * run, from what is usual otherwise.
+ */
+extern void estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+						  const Conditions *conditions);
+
+/* The number of rows that Crisp sends of the relation's list when it is told the conditions. */
+extern double estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+								 const Conditions *conditions);
+
+/* The number of values that a condition with = or = ANY has. */
+extern double estimate_values(PlannerInfo *root, List *condition, Node *value);
+
+/* What reading lists below rows of another resource comes to. */
+typedef struct WalkEstimate
+{
+	double parents;			/* rows below which lists are read */
+	double parent_requests; /* to get those */
+	double requests;		/* in all */
+	double received;		/* rows that Crisp sends, without the parent's */
+	bool   named;			/* the conditions say which they are */
+} WalkEstimate;
+
+/*
+ * Estimate that for conditions on the relation; inherits as in request_create_child().
+ */
+extern WalkEstimate estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+								  const Conditions *conditions, bool inherits);
+
+#endif /* CRISP_ESTIMATE_H */

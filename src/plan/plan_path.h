@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_path.h
+ *		Paths in the making, for the files that plan scans.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_PLAN_PATH_H
+#define CRISP_PLAN_PATH_H
+
+#include "nodes/pathnodes.h"
+
+#include "request/condition.h"
+#include "plan/plan.h"
+
+/* What planning a scan needs to keep, in RelOptInfo.fdw_private. */
+typedef struct ScanPlan
+{
+	Oid			  relid;
+	CrispOptions *options;
+	Conditions	 *conditions;	 /* among the relation's own clauses */
+	bool		  all_asked;	 /* there are no other clauses */
+	double		  received;		 /* rows that Crisp sends for them */
+	double		  details;		 /* rows whose details are asked for, of these */
+	double		  list_requests; /* for all rows, by statistics; 0 where there are none */
+} ScanPlan;
+
+/* A path in the making. */
+typedef struct PathDraft
+{
+	int			   method[METHOD_FIELDS];
+	double		   rows;	 /* that leave the scan */
+	double		   received; /* that Crisp sends */
+	double		   requests; /* in all */
+	double		   first;	 /* requests that come before the first row */
+	double		   wanted;	 /* rows after which the query is content; 0 where that's not known */
+	List		  *pathkeys;
+	ParamPathInfo *param_info;
+	Cost		   penalty; /* for a path that would raise an error */
+} PathDraft;
+
+/*
+ * The index of the first condition whose value can be looked up as a key, or
+ * -1.  *nkeys gets how many keys that is likely to be.
+ */
+extern int plan_lookup_condition(PlannerInfo *root, const CrispOptions *options,
+								 const Conditions *conditions, double *nkeys);
+
+/* Make a path of a draft, and offer it to the planner. */
+extern void plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft);
+
+#endif /* CRISP_PLAN_PATH_H */

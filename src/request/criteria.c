@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * criteria.c
+ *		The search filter: criteria that rows must meet, and whether Crisp keeps to them.
+ *
+ * That a field holds a value is proved by a row that does.  That it lacks one is proved by a row
+ * whose field is an empty array: what else the words may mean (some element differs) is wrong for
+ * these alone.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/json.h"
+#include "utils/memutils.h"
+
+#include "api/api_answer.h"
+#include "request/criteria.h"
+#include "api/server_facts.h"
+#include "json/json_path.h"
+
+/* A URL has no room for more, bytes before they are escaped. */
+#define MAX_CRITERIA_BYTES 2000
+
+/* What no row holds, so that all rows lack it. */
+#define HELD_BY_NONE "crisp_fdw 7c1b3c52-5d0e-4a86-9d3a-6b5a4f0e9d11"
+
+void
+criteria_add(StringInfo criteria, const CrispSearchFilter *filter, const char *field, bool holds,
+			 const char *value)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, "{\"model\":");
+	escape_json(&text, filter->model);
+	appendStringInfoString(&text, ",\"criterion\":");
+	escape_json(&text, field);
+	appendStringInfo(&text, ",\"operator\":\"%s\",\"query\":[", holds ? "eq" : "neq");
+	escape_json(&text, value);
+	appendStringInfoString(&text, "]}");
+	if (criteria->len + text.len < MAX_CRITERIA_BYTES)
+		appendStringInfo(criteria, "%s%s", criteria->len > 0 ? "," : "", text.data);
+	pfree(text.data);
+}
+
+/*
+ * The name of the fact that criteria are understood.
+ */
+static const char *
+fact_name(bool holds)
+{
+	return holds ? "criteria" : "criteria that something is lacking";
+}
+
+bool
+criteria_can_be_asked(const CrispOptions *options, bool holds, bool proved)
+{
+	FactState state = fact_recall(options, fact_name(holds));
+
+	return proved ? state == FACT_TRUE : state != FACT_FALSE;
+}
+
+/*
+ * Whether an array holds a text (UTF-8).
+ */
+static bool
+array_holds(const JsonNode *array, const char *text)
+{
+	for (size_t i = 0; i < json_node_length(array); i++)
+	{
+		const JsonNode *element = json_node_element(array, i);
+
+		if (json_node_kind(element) == JSON_NODE_STRING &&
+			strcmp(json_node_string(element, NULL), text) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+criteria_are_proved_by(const CrispRequest *request, const JsonNode *row)
+{
+	const char	   *error;
+	JsonPath	   *path = json_path_parse(request->criteria_path, &error);
+	const JsonNode *value = json_path_get(row, path);
+
+	if (json_node_kind(value) != JSON_NODE_ARRAY)
+		return false;
+	return request->criteria_value != NULL ? array_holds(value, request->criteria_value)
+										   : json_node_length(value) == 0;
+}
+
+static void
+remember(const CrispRequest *request, bool understood)
+{
+	fact_remember(request->options, fact_name(request->criteria_value != NULL), understood);
+}
+
+void
+criteria_refused(const CrispRequest *request)
+{
+	remember(request, false);
+}
+
+/*
+ * Whether Crisp finds rows that lack what none has, which is all of them.
+ */
+static bool
+all_are_found(const CrispRequest *request)
+{
+	const CrispSearchFilter *filter = request->criteria;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw criteria",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	CrispRequest  probe = {
+		 .options = request->options, .per_page = CRISP_MIN_PER_PAGE, .dates = TIME_RANGE_ALL};
+	StringInfoData criteria;
+	ApiAnswer	   answer = {0};
+	bool		   found;
+
+	initStringInfo(&criteria);
+	criteria_add(&criteria, filter, request->criteria_field, false, HELD_BY_NONE);
+	probe.query = request_criteria_query(filter, criteria.data);
+	found = api_finish_lookup(api_start(request->options, request_list_target(&probe, 1), context),
+							  API_LIST, API_KEY_GIVEN, &answer) &&
+			json_node_length(answer.data) > 0;
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+	return found;
+}
+
+bool
+criteria_were_kept(const CrispRequest *request, bool proved)
+{
+	bool	  holds = request->criteria_value != NULL;
+	FactState state = fact_recall(request->options, fact_name(holds));
+
+	/* It may have been refused on the way. */
+	if (state == FACT_FALSE || !request->criteria->is_shared)
+		return state != FACT_FALSE;
+	if (!proved && state == FACT_UNKNOWN)
+		proved = holds && all_are_found(request);
+	else
+		proved = proved || state == FACT_TRUE;
+	remember(request, proved);
+	return proved;
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * criteria.h
+ *		The search filter: criteria that rows must meet, and whether Crisp keeps to them.
+ *
+ * Where criteria share their parameter with full-text search, a server that doesn't know them may
+ * refuse them, or search for their text and find nothing.  So a list that they left
+ * without any row that proves them right is read again without them.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_CRITERIA_H
+#define CRISP_CRITERIA_H
+
+#include "lib/stringinfo.h"
+
+#include "json/json.h"
+#include "request/request.h"
+
+/*
+ * Append a criterion (a JSON object, after a comma where there are others) to criteria, while
+ * there is room: the field of that name holds value (in the database's encoding), or doesn't.
+ */
+extern void criteria_add(StringInfo criteria, const CrispSearchFilter *filter, const char *field,
+						 bool holds, const char *value);
+
+/*
+ * Whether Crisp may be asked for criteria, as far as the session knows.  With proved, only if they
+ * have been proved right: where a scan may end before its list does.
+ */
+extern bool criteria_can_be_asked(const CrispOptions *options, bool holds, bool proved);
+
+/* Whether a row proves that Crisp understood the criteria of the request that brought it. */
+extern bool criteria_are_proved_by(const CrispRequest *request, const JsonNode *row);
+
+/* Remember that Crisp has refused the request's criteria. */
+extern void criteria_refused(const CrispRequest *request);
+
+/*
+ * After the end of a request's list: whether it had all rows that meet the criteria.  proved tells
+ * whether any of its rows has proved that.  What was learnt is remembered for the session.  May
+ * make a request, and raises what that does.
+ */
+extern bool criteria_were_kept(const CrispRequest *request, bool proved);
+
+#endif /* CRISP_CRITERIA_H */

@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * inbox.c
+ *		Which inbox's rows a table holds.
+ *
+ * A Crisp that doesn't know of all inboxes might take the word for one that nothing is in.  So an
+ * empty list is believed only if the plain list is empty, too.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "api/api_answer.h"
+#include "api/server_facts.h"
+#include "request/inbox.h"
+
+#define FACT_KNOWS_ALL "all inboxes"
+
+/*
+ * Whether an option names the inbox that stands for all of them.
+ */
+static bool
+means_all(const CrispInbox *inbox, const char *option)
+{
+	return strcmp(option, inbox->all) == 0;
+}
+
+const char *
+inbox_of_request(const CrispRequest *request)
+{
+	const CrispOptions *options = request->options;
+
+	return options->resource->inbox != NULL && !request->names_inbox ? options->inbox : NULL;
+}
+
+bool
+inbox_is_single(const CrispOptions *options, const CrispResource *resource)
+{
+	return resource->inbox != NULL && options->inbox != NULL &&
+		   !means_all(resource->inbox, options->inbox);
+}
+
+bool
+inbox_is_all(const CrispRequest *request)
+{
+	const char *inbox = inbox_of_request(request);
+
+	return inbox != NULL && means_all(request->options->resource->inbox, inbox);
+}
+
+bool
+inbox_admits(const CrispRequest *request, const JsonNode *row)
+{
+	const char *inbox = inbox_of_request(request);
+	const char *value;
+
+	if (inbox == NULL || inbox_is_all(request))
+		return true;
+	value = json_node_string(json_node_member(row, request->options->resource->inbox->path), NULL);
+	return value != NULL &&
+		   strcmp(value, pg_server_to_any(inbox, (int) strlen(inbox), PG_UTF8)) == 0;
+}
+
+pg_noreturn static void
+raise_unknown(const CrispRequest *request, const char *detail)
+{
+	const CrispInbox *inbox = request->options->resource->inbox;
+
+	fact_remember(request->options, FACT_KNOWS_ALL, false);
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+		 errmsg("Crisp does not know inbox \"%s\", server \"%s\"", inbox->all,
+				request->options->server_name),
+		 errdetail("%s", detail),
+		 errhint(
+			 "Drop option \"inbox\" to read the list that Crisp gives without it, or set it to the identifier of one inbox.")));
+}
+
+/*
+ * Whether the list has any row without conditions: that of all inboxes, or the plain one.
+ */
+static bool
+has_rows(const CrispRequest *request, bool plain)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw inbox",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	CrispRequest  whole = {.options = request->options,
+						   .per_page = CRISP_MIN_PER_PAGE,
+						   .dates = TIME_RANGE_ALL,
+						   .query = "",
+						   .names_inbox = plain};
+	ApiAnswer	  answer;
+	bool		  result;
+
+	api_finish(api_start(request->options, request_list_target(&whole, 1), context), API_LIST,
+			   &answer);
+	result = json_node_length(answer.data) > 0;
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+	return result;
+}
+
+void
+inbox_check_first_page(const CrispRequest *request, bool given, size_t nrows)
+{
+	bool known;
+
+	if (!given)
+		raise_unknown(request, "It has refused to list its conversations.");
+	if (fact_recall(request->options, FACT_KNOWS_ALL) == FACT_TRUE)
+		return;
+	known = nrows > 0 || has_rows(request, false);
+	if (!known && has_rows(request, true))
+		raise_unknown(request,
+					  "It lists nothing for this inbox, and has conversations without it.");
+	if (known)
+		fact_remember(request->options, FACT_KNOWS_ALL, true);
+}

@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * request_target.c
+ *		A request as the targets of HTTP requests: path and query.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
+#include "request/inbox.h"
+#include "api/server_facts.h"
+#include "request/request.h"
+#include "request/time_range.h"
+#include "http/url.h"
+
+/* A fact: Crisp has refused the order in which a list is read where nothing asks for another. */
+#define LIST_ORDER_REFUSED "list order refused"
+
+/*
+ * Whether a route goes on with a placeholder of that name; if so, go behind it.
+ */
+static bool
+skip_holder(const char **route, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (**route != '{' || strncmp(*route + 1, name, length) != 0 || (*route)[length + 1] != '}')
+		return false;
+	*route += length + 2;
+	return true;
+}
+
+/*
+ * Append a route, with its placeholders filled in; those for a NULL argument or key are left as
+ * they are.
+ */
+static void
+append_route(StringInfo target, const char *route, const CrispOptions *options,
+			 const char *argument, int page_number, const char *key)
+{
+	const CrispParent *parent = options->resource ? options->resource->parent : NULL;
+
+	while (*route != '\0')
+	{
+		if (skip_holder(&route, "website_id"))
+			url_append_segment(target, options->website_id);
+		else if (skip_holder(&route, "page_number"))
+			appendStringInfo(target, "%d", page_number);
+		else if (argument != NULL && parent != NULL && skip_holder(&route, parent->path))
+			url_append_segment(target, argument);
+		else if (key != NULL && skip_holder(&route, "key"))
+			url_append_segment(target, key);
+		else
+			appendStringInfoChar(target, *route++);
+	}
+}
+
+/*
+ * Append query parameters, after whatever the target has already.
+ */
+static void
+append_query(StringInfo target, const char *query)
+{
+	if (query[0] != '\0')
+		appendStringInfo(target, "%c%s", strchr(target->data, '?') == NULL ? '?' : '&', query);
+}
+
+/*
+ * Append the parameter for the inbox that the table is of.
+ */
+static void
+append_inbox(StringInfo target, const CrispRequest *request)
+{
+	const char	  *inbox = inbox_of_request(request);
+	StringInfoData query;
+
+	if (inbox == NULL)
+		return;
+	initStringInfo(&query);
+	appendStringInfo(&query, "%s=", request->options->resource->inbox->param);
+	url_append_value(&query, pg_server_to_any(inbox, (int) strlen(inbox), PG_UTF8));
+	append_query(target, query.data);
+}
+
+/*
+ * Append the parameters for a request's dates.
+ */
+static void
+append_dates(StringInfo target, const CrispRequest *request)
+{
+	const CrispColumn *column = crisp_resource_dates(request->options->resource);
+	StringInfoData	   query;
+	char			  *bound;
+
+	if (column == NULL)
+		return;
+	initStringInfo(&query);
+	if ((bound = time_range_lower_iso(request->dates)) != NULL)
+		appendStringInfo(&query, "%s=%s", column->lower_param, bound);
+	if ((bound = time_range_upper_iso(request->dates)) != NULL)
+		appendStringInfo(&query, "%s%s=%s", query.len > 0 ? "&" : "", column->upper_param, bound);
+	append_query(target, query.data);
+}
+
+const CrispOrder *
+request_list_order(const CrispRequest *request)
+{
+	const CrispOrder *order = request->options->resource->list_order;
+
+	if (request->order != NULL)
+		return request->order;
+	if (order == NULL || order->opposite == NULL)
+		return order;
+	return request->any_order || fact_recall(request->options, LIST_ORDER_REFUSED) == FACT_TRUE
+			   ? NULL
+			   : order;
+}
+
+void
+request_list_order_refused(const CrispRequest *request)
+{
+	fact_remember(request->options, request->order ? request->order->query : LIST_ORDER_REFUSED,
+				  request->order == NULL);
+}
+
+char *
+request_list_target(const CrispRequest *request, int page_number)
+{
+	const CrispOptions	*options = request->options;
+	const CrispResource *resource = options->resource;
+	const CrispOrder	*order = request_list_order(request);
+	StringInfoData		 target;
+
+	initStringInfo(&target);
+	append_route(&target, crisp_resource_route(resource, options->tier), options, NULL, page_number,
+				 NULL);
+	if (resource->per_page_param != NULL)
+		append_query(&target, psprintf("%s=%d", resource->per_page_param, request->per_page));
+	if (resource->include_empty_param != NULL && options->include_empty)
+		append_query(&target, psprintf("%s=1", resource->include_empty_param));
+	append_inbox(&target, request);
+	append_dates(&target, request);
+	append_query(&target, request->query);
+	if (order != NULL)
+		append_query(&target, order->query);
+	return target.data;
+}
+
+char *
+request_lookup_target(const CrispRequest *request, const char *key)
+{
+	return request_key_target(request->options, request->lookup->route, key);
+}
+
+char *
+request_key_target(const CrispOptions *options, const char *route, const char *key)
+{
+	StringInfoData target;
+
+	initStringInfo(&target);
+	append_route(&target, route, options, NULL, 0, key);
+	return target.data;
+}
+
+char *
+request_child_target(const CrispRequest *request, const char *argument, int page_number,
+					 const char *query)
+{
+	StringInfoData target;
+
+	initStringInfo(&target);
+	append_route(&target, request->options->resource->list_route, request->options, argument,
+				 page_number, NULL);
+	append_query(&target, request->query);
+	if (query != NULL)
+		append_query(&target, query);
+	return target.data;
+}
+
+char *
+request_route_target(const CrispOptions *options, const char *route)
+{
+	return request_key_target(options, route, NULL);
+}

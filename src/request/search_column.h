@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * search_column.h
+ *		The column that asks for full-text search.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_SEARCH_COLUMN_H
+#define CRISP_SEARCH_COLUMN_H
+
+#include "nodes/pathnodes.h"
+
+#include "request/condition.h"
+
+/*
+ * The column reads what the request asked for, so it is of use only where a
+ * condition asks.  Whether conditions do.
+ */
+extern bool search_is_asked(const CrispOptions *options, const Conditions *conditions);
+
+/* Whether the query joins the base relation rel (foreign table relid) by its search column. */
+extern bool search_is_joined(PlannerInfo *root, RelOptInfo *rel, Oid relid,
+							 const CrispOptions *options);
+
+/*
+ * Raise 0A000 where a scan that asks for no search is used as if it did: its
+ * quals, or a join, compare the search column, which would read NULL and find
+ * nothing.
+ */
+extern void search_check(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CrispOptions *options,
+						 const Conditions *conditions, List *quals);
+
+/*
+ * Raise an error (22023) unless Crisp can be asked for a value of the column that reads what was
+ * asked for: it may know certain ones only.
+ */
+extern void search_check_value(const CrispResource *resource, const CrispColumn *column,
+							   const char *value);
+
+#endif /* CRISP_SEARCH_COLUMN_H */

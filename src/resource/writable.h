@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * writable.h
+ *		The catalog: what can be written.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_WRITABLE_H
+#define CRISP_WRITABLE_H
+
+#include "resource/resource.h"
+
+/* Properties of a field. */
+#define CRISP_FIELD_REQUIRED 0x01 /* may not be NULL, wherever the field applies */
+#define CRISP_FIELD_OBJECT 0x02	  /* JSON that must be an object */
+
+/*
+ * A column whose value goes into the body of a request.  Columns go by their
+ * SQL names in the catalog.
+ */
+typedef struct CrispField
+{
+	const char *column;
+	const char *body_path; /* JSON path of its value in the body; two may share one, see when */
+	int			flags;
+	const char *fallback;		/* what is sent for NULL, as text; NULL: nothing */
+	const char *const *words;	/* the only values that Crisp takes; NULL: any */
+	const char		  *when;	/* the field applies only when this column ... */
+	const char *const *matches; /* ... has one of these values; NULL: always */
+	const char *null_path;		/* where a null says the same, should Crisp take none at body_path;
+								   * NULL: nowhere */
+} CrispField;
+
+/* A request that changes a row. */
+typedef struct CrispChange
+{
+	const char		 *method;
+	const char		 *route;	  /* {website_id}, or a column of the row */
+	bool			  repeatable; /* Crisp may get it twice without harm */
+	const CrispField *fields;	  /* of the body; ends with one without column; NULL: no body */
+} CrispChange;
+
+/* A value in the answer to an insert. */
+typedef struct CrispAnswered
+{
+	const char *column;
+	const char *path; /* in the answer's data */
+} CrispAnswered;
+
+struct CrispChanges
+{
+	const char *noun;		/* what a row is, in messages */
+	const char *parent;		/* what it belongs to, and must exist for an insert; NULL: nothing */
+	const char *parent_key; /* the column that names that */
+
+	const CrispChange	*insert;	 /* NULL: Crisp has none */
+	const CrispAnswered *answered;	 /* to the insert; ends with one without column; required */
+	const char			*read_route; /* of the row that an insert has made */
+	const CrispChange	*updates; /* each of its columns is in one; ends with one without method */
+	const CrispChange	*remove;  /* NULL: Crisp has none */
+};
+
+/* A list of words that ends with NULL, as text: "a, b, c"; palloc'd. */
+extern char *crisp_words_text(const char *const *words);
+
+/* Whether a word is in such a list. */
+extern bool crisp_words_have(const char *const *words, const char *word);
+
+/*
+ * Where to find the next column that a route names, from *place on: its name
+ * (palloc'd), and *place behind it; NULL when there are no more.  {website_id}
+ * is passed over.
+ */
+extern char *crisp_route_column(const char **place);
+
+/*
+ * The columns that an INSERT (the fields of the insert and the columns of its route) or an UPDATE
+ * can write, as text for messages; palloc'd.
+ */
+extern char *crisp_insert_columns(const CrispChanges *changes);
+extern char *crisp_update_columns(const CrispChanges *changes);
+
+/* Whether a request has a column in its body. */
+extern bool crisp_change_has(const CrispChange *change, const char *column);
+
+/* Whether an INSERT, or an UPDATE, can write a column.  changes must have it. */
+extern bool crisp_insert_takes(const CrispChanges *changes, const char *column);
+extern bool crisp_update_takes(const CrispChanges *changes, const char *column);
+
+/*
+ * The statements that can write a column, as text: "INSERT, UPDATE"; NULL where none can.  changes
+ * may be NULL.  The text is static.
+ */
+extern const char *crisp_written_by(const CrispChanges *changes, const char *column);
+
+#endif /* CRISP_WRITABLE_H */

@@ -1,0 +1,607 @@
+/*-------------------------------------------------------------------------
+ *
+ * analyze.c
+ *		ANALYZE: a sample of a list, and how many rows it has.
+ *
+ * The first pages of a list hold its newest rows, which are not like the others.  So
+ * pages are taken at even distances from all of it, within the requests that
+ * option analyze_pages allows.  Where Crisp doesn't say how long a list is, up to half of
+ * them go into finding its end: a page beyond it is empty.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "commands/vacuum.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/sampling.h"
+
+#include "scan/analyze.h"
+#include "api/api_answer.h"
+#include "fetch/count.h"
+#include "scan/detail.h"
+#include "row/flatten.h"
+#include "fetch/pager.h"
+#include "row/row_source.h"
+
+/* Requests for a table whose option isn't set: some thousand rows of a list of any length. */
+#define DEFAULT_ANALYZE_PAGES 20
+
+/* Rows of Crisp's to a block, were they stored here: about 1 kB each. */
+#define ROWS_PER_BLOCK 8
+
+/* With fewer requests than this, a list is read from its beginning, and its end found by chance. */
+#define MIN_PAGES_TO_SEARCH 8
+
+/* How far the search for the end of a list goes in one step ... */
+#define SEARCH_STEP 8
+
+/* ... and the last page that it looks at. */
+#define LAST_PAGE_SEARCHED (1 << 24)
+
+/* The end of a long list is close enough when it is known up to this factor. */
+#define CLOSE_ENOUGH 1.1
+
+/* A page that was read, with its rows, which are not yet in the sample. */
+typedef struct SamplePage
+{
+	int		   number;
+	int		   nrows;
+	HeapTuple *rows;
+} SamplePage;
+
+/* An ANALYZE that runs. */
+typedef struct Sampler
+{
+	Relation	  relation;
+	CrispOptions *options;
+	Pager		 *pager;
+	Flattener	 *flattener;
+	MemoryContext row_context; /* reset for each row */
+	Datum		 *values;	   /* of a row */
+	bool		 *nulls;
+
+	/* What is known of the list. */
+	int	   last_found;		/* largest number of a page that has rows */
+	int	   last_found_rows; /* on that page */
+	int	   first_missing; /* smallest number of a page that has none; INT_MAX where none is known */
+	int	   full_pages;	  /* pages read that others follow */
+	double full_page_rows; /* on those */
+	double counted;		   /* rows, as Crisp counts them; -1 where it doesn't */
+	bool   complete;	   /* all rows are in the sample, or passed through it */
+
+	List *pages; /* SamplePage *, read while looking for the end */
+
+	/* The sample. */
+	HeapTuple *rows;
+	int		   nrows;
+	int		   targrows;
+	double	   rows_passed; /* all rows that could have been in it */
+} Sampler;
+
+/*----------
+ * The sample
+ *----------
+ */
+
+/*
+ * Add a row to the sample, or drop it: each that passes by has the same chance to stay.
+ */
+static void
+add_row(Sampler *sampler, HeapTuple row)
+{
+	double place;
+
+	sampler->rows_passed++;
+	if (sampler->nrows < sampler->targrows)
+	{
+		sampler->rows[sampler->nrows++] = row;
+		return;
+	}
+
+	place = floor(sampler->rows_passed * anl_random_fract());
+	if (place < sampler->targrows)
+	{
+		heap_freetuple(sampler->rows[(int) place]);
+		sampler->rows[(int) place] = row;
+	}
+	else
+		heap_freetuple(row);
+}
+
+/*
+ * Add all rows of a page to the sample, and release the page.
+ */
+static void
+add_page(Sampler *sampler, SamplePage *page)
+{
+	for (int i = 0; i < page->nrows; i++)
+		add_row(sampler, page->rows[i]);
+	pfree(page->rows);
+	pfree(page);
+}
+
+/*----------
+ * Pages
+ *----------
+ */
+
+static int
+requests_left(const Sampler *sampler)
+{
+	int64 left = sampler->options->analyze_pages - sampler->options->counts->requests;
+
+	return (int) Max(left, 0);
+}
+
+static HeapTuple
+make_tuple(Sampler *sampler, const JsonNode *row)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(sampler->row_context);
+
+	MemoryContextReset(sampler->row_context);
+	flatten_row(sampler->flattener, row, NULL, sampler->values, sampler->nulls);
+	MemoryContextSwitchTo(old_context);
+	return heap_form_tuple(RelationGetDescr(sampler->relation), sampler->values, sampler->nulls);
+}
+
+/*
+ * Note what a page that was just read tells of the list.
+ */
+static void
+note_page(Sampler *sampler, const SamplePage *page, size_t nelements)
+{
+	if (nelements == 0)
+	{
+		sampler->first_missing = Min(sampler->first_missing, page->number);
+		return;
+	}
+	if (page->number > sampler->last_found)
+	{
+		sampler->last_found = page->number;
+		sampler->last_found_rows = page->nrows;
+	}
+	if (pager_on_last_page(sampler->pager))
+		sampler->first_missing = Min(sampler->first_missing, page->number + 1);
+	else
+	{
+		sampler->full_pages++;
+		sampler->full_page_rows += page->nrows;
+	}
+}
+
+/*
+ * Read a page of the list.
+ */
+static SamplePage *
+read_page(Sampler *sampler, int number)
+{
+	SamplePage	   *page = palloc0(sizeof(SamplePage));
+	size_t			nelements;
+	const JsonNode *row;
+
+#if PG_VERSION_NUM >= 180000
+	vacuum_delay_point(true);
+#else
+	vacuum_delay_point();
+#endif
+	nelements = pager_go_to(sampler->pager, number);
+	page->number = number;
+	page->rows = palloc(sizeof(HeapTuple) * Max(nelements, 1));
+	while ((row = pager_next_on_page(sampler->pager)) != NULL)
+		page->rows[page->nrows++] = make_tuple(sampler, row);
+	note_page(sampler, page, nelements);
+	return page;
+}
+
+/*
+ * Get a page that was read before, or read it.
+ */
+static SamplePage *
+get_page(Sampler *sampler, int number)
+{
+	ListCell *lc;
+
+	foreach(lc, sampler->pages)
+	{
+		SamplePage *page = lfirst(lc);
+
+		if (page->number == number)
+		{
+			sampler->pages = list_delete_cell(sampler->pages, lc);
+			return page;
+		}
+	}
+	return read_page(sampler, number);
+}
+
+/*
+ * Read a page and keep it for get_page(), if the list has it.
+ */
+static void
+keep_page(Sampler *sampler, int number)
+{
+	SamplePage *page = read_page(sampler, number);
+
+	if (number < sampler->first_missing)
+		sampler->pages = lappend(sampler->pages, page);
+	else
+		add_page(sampler, page);
+}
+
+/*----------
+ * The end of the list
+ *----------
+ */
+
+/*
+ * Whether the end of the list is known well enough: that of a list which might be
+ * read as a whole has to be known exactly.
+ */
+static bool
+end_is_known(const Sampler *sampler)
+{
+	if (sampler->first_missing <= sampler->last_found + 1)
+		return true;
+	return sampler->last_found > sampler->options->analyze_pages &&
+		   sampler->first_missing <= sampler->last_found * CLOSE_ENOUGH;
+}
+
+/*
+ * The number of the page that tells most about where the list ends.
+ */
+static int
+next_to_search(const Sampler *sampler)
+{
+	int	   allowed = sampler->options->analyze_pages;
+	double middle;
+
+	if (allowed < MIN_PAGES_TO_SEARCH)
+		return sampler->last_found + 1;
+	if (sampler->first_missing == INT_MAX)
+	{
+		if (sampler->last_found <= allowed && sampler->last_found * SEARCH_STEP > allowed)
+			return allowed + 1;
+		return sampler->last_found * SEARCH_STEP;
+	}
+	middle = floor(sqrt((double) sampler->last_found * sampler->first_missing));
+	return Max(sampler->last_found + 1, (int) middle);
+}
+
+/*
+ * Look for the end of the list, by pages further and further away, and then by
+ * bisection.  Half of the requests remain for the sample, unless the list may
+ * be short enough for all of it to be read.
+ */
+static void
+find_end(Sampler *sampler)
+{
+	int allowed = sampler->options->analyze_pages;
+
+	while (!end_is_known(sampler) && sampler->last_found < LAST_PAGE_SEARCHED &&
+		   sampler->first_missing - 1 - list_length(sampler->pages) > requests_left(sampler))
+	{
+		bool is_long = allowed >= MIN_PAGES_TO_SEARCH && sampler->first_missing > allowed + 1;
+
+		if (requests_left(sampler) <= (is_long ? allowed / 2 : 0))
+			break;
+		keep_page(sampler, next_to_search(sampler));
+	}
+}
+
+/*
+ * How many rows the list has before anybody has looked: as many as the last time, or as is usual.
+ */
+static double
+expected_rows(Relation relation, const CrispOptions *options)
+{
+	return relation->rd_rel->reltuples > 0 ? relation->rd_rel->reltuples
+										   : options->resource->typical_rows;
+}
+
+/*
+ * How many rows the list has.
+ */
+static double
+estimate_rows(const Sampler *sampler)
+{
+	double full_page;
+	double npages;
+
+	if (sampler->complete)
+		return sampler->rows_passed;
+	if (sampler->counted >= 0)
+		return sampler->counted;
+
+	full_page = sampler->full_page_rows / Max(sampler->full_pages, 1);
+	if (sampler->first_missing == INT_MAX)
+		return Max(expected_rows(sampler->relation, sampler->options),
+				   2 * full_page * sampler->last_found);
+	if (sampler->first_missing <= sampler->last_found + 1)
+		return full_page * (sampler->last_found - 1) + sampler->last_found_rows;
+
+	/* The last page is somewhere between these, and half full. */
+	npages = sqrt((double) sampler->last_found * (sampler->first_missing - 1));
+	return rint(full_page * (npages - 0.5));
+}
+
+/*----------
+ * The list
+ *----------
+ */
+
+/*
+ * Take all of a list that seems to have that many pages.
+ */
+static void
+take_all(Sampler *sampler, int npages)
+{
+	for (int number = 1; number <= npages && number < sampler->first_missing; number++)
+		add_page(sampler, get_page(sampler, number));
+	sampler->complete = sampler->first_missing <= sampler->last_found + 1;
+}
+
+/*
+ * Take pages at even distances from a list that has that many.
+ */
+static void
+take_spread(Sampler *sampler, int npages)
+{
+	int		  taken = Min(npages, requests_left(sampler));
+	ListCell *lc;
+
+	for (int i = 0; i < taken; i++)
+		add_page(sampler, get_page(sampler, (int) ((i + 0.5) * npages / taken) + 1));
+	if (taken > 0)
+		return;
+
+	/* Those that were read must do. */
+	foreach(lc, sampler->pages)
+		add_page(sampler, lfirst(lc));
+	sampler->pages = NIL;
+}
+
+/*
+ * Pages of the list, by Crisp's count of its rows; 0 if there is none.
+ */
+static int
+counted_pages(Sampler *sampler)
+{
+	const CrispOptions *options = sampler->options;
+	int64				counted;
+	double				per_page;
+
+	if (options->resource->count == NULL || requests_left(sampler) == 0 ||
+		!count_ask(options, &counted))
+		return 0;
+
+	sampler->counted = (double) counted;
+	per_page = options->resource->per_page_param ? options->per_page : sampler->last_found_rows;
+	return (int) Min(Max(ceil(sampler->counted / per_page), 1), LAST_PAGE_SEARCHED);
+}
+
+static void
+sample_list(Sampler *sampler)
+{
+	int npages;
+
+	keep_page(sampler, 1);
+	if (sampler->first_missing != INT_MAX)
+	{
+		take_all(sampler, 1);
+		return;
+	}
+
+	npages = counted_pages(sampler);
+	if (npages == 0)
+	{
+		find_end(sampler);
+		npages = sampler->first_missing - 1;
+	}
+	if (npages - list_length(sampler->pages) <= requests_left(sampler))
+		take_all(sampler, npages);
+	else
+		take_spread(sampler, sampler->counted >= 0 ? npages : sampler->last_found);
+}
+
+/*----------
+ * Details
+ *----------
+ */
+
+/*
+ * The column that a row's details are asked for by; 0 when the table has none.
+ */
+static AttrNumber
+key_column(const Sampler *sampler)
+{
+	const CrispOptions *options = sampler->options;
+	TupleDesc			tupdesc = RelationGetDescr(sampler->relation);
+	const char		   *key = crisp_resource_key(options->resource)->path;
+	ListCell		   *lc;
+
+	foreach(lc, row_source_all_columns(sampler->relation))
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
+		const char		 *path = option_json_path(options, RelationGetRelid(sampler->relation),
+												  attribute->attnum, NameStr(attribute->attname));
+
+		if (attribute->atttypid == TEXTOID && path != NULL && strcmp(path, key) == 0)
+			return attribute->attnum;
+	}
+	return 0;
+}
+
+/*
+ * A row with its details, which lacking converts for columns; NULL when they are gone.
+ */
+static HeapTuple
+add_details(Sampler *sampler, HeapTuple row, const char *key, Flattener *lacking, List *columns)
+{
+	const CrispOptions *options = sampler->options;
+	TupleDesc			tupdesc = RelationGetDescr(sampler->relation);
+	const char		   *route = crisp_resource_detail_route(options->resource, options->tier);
+	ApiAnswer			answer = {0};
+	ListCell		   *lc;
+	Datum			   *values = palloc(sizeof(Datum) * tupdesc->natts);
+	bool			   *nulls = palloc(sizeof(bool) * tupdesc->natts);
+
+	if (!api_finish_lookup(
+			api_start(options,
+					  request_key_target(options, route,
+										 pg_server_to_any(key, (int) strlen(key), PG_UTF8)),
+					  CurrentMemoryContext),
+			API_OBJECT, API_KEY_TOLD, &answer))
+		return NULL;
+
+	heap_deform_tuple(row, tupdesc, sampler->values, sampler->nulls);
+	flatten_row(lacking, answer.data, NULL, values, nulls);
+	foreach(lc, columns)
+	{
+		int index = lfirst_int(lc) - 1;
+
+		if (nulls[index])
+			continue;
+		sampler->values[index] = values[index];
+		sampler->nulls[index] = false;
+	}
+	return heap_form_tuple(tupdesc, sampler->values, sampler->nulls);
+}
+
+/*
+ * Ask for the details of the rows in the sample, so far as there are requests for it.  Where they
+ * don't suffice, rows at even distances stay: one without its details would count as one that has
+ * none.
+ */
+static void
+take_details(Sampler *sampler, List *columns)
+{
+	Flattener *lacking = row_source_begin(sampler->options, sampler->relation, columns, NULL);
+	AttrNumber key = key_column(sampler);
+	int		   taken = Min(sampler->nrows, requests_left(sampler));
+	int		   kept = 0;
+
+	if (key == 0 || taken == 0)
+		return;
+	for (int i = 0; i < taken; i++)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(sampler->row_context);
+		HeapTuple	  row = sampler->rows[(int) ((double) i * sampler->nrows / taken)];
+		bool		  isnull;
+		Datum key_value = heap_getattr(row, key, RelationGetDescr(sampler->relation), &isnull);
+
+		MemoryContextReset(sampler->row_context);
+		row = isnull ? NULL
+					 : add_details(sampler, row, TextDatumGetCString(key_value), lacking, columns);
+		MemoryContextSwitchTo(old_context);
+		if (row != NULL)
+			sampler->rows[kept++] = heap_copytuple(row);
+	}
+	sampler->nrows = kept;
+}
+
+/*----------
+ * ANALYZE
+ *----------
+ */
+
+/*
+ * How many requests ANALYZE may make for a table.  PostgreSQL analyzes partitions with the table
+ * that they belong to, also where ANALYZE names no table at all: so they have to be told to ask.
+ */
+static int
+requests_allowed(Relation relation, const CrispOptions *options)
+{
+	if (options->analyze_pages != CRISP_ANALYZE_PAGES_UNSET)
+		return options->analyze_pages;
+	return relation->rd_rel->relispartition ? 0 : DEFAULT_ANALYZE_PAGES;
+}
+
+/*
+ * Prepare the conversion of all columns.
+ */
+static void
+begin_rows(Sampler *sampler)
+{
+	TupleDesc tupdesc = RelationGetDescr(sampler->relation);
+
+	sampler->flattener = row_source_begin(sampler->options, sampler->relation,
+										  row_source_all_columns(sampler->relation), NULL);
+	sampler->values = palloc(sizeof(Datum) * tupdesc->natts);
+	sampler->nulls = palloc(sizeof(bool) * tupdesc->natts);
+	sampler->row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
+												 ALLOCSET_DEFAULT_SIZES);
+}
+
+/*
+ * An AcquireSampleRowsFunc: fill rows, an array of targrows elements, and
+ * return how many that are.
+ */
+static int
+acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows, double *totalrows,
+					double *totaldeadrows)
+{
+	CrispOptions *options = option_of_table(RelationGetRelid(relation));
+	Sampler		  sampler = {
+			  .relation = relation,
+			  .options = options,
+			  .first_missing = INT_MAX,
+			  .counted = -1,
+			  .rows = rows,
+			  .targrows = targrows,
+	  };
+	CrispRequest *request;
+	List		 *lacking;
+	int			  allowed;
+
+	option_add_credentials(options, relation->rd_rel->relowner);
+	begin_rows(&sampler);
+	lacking = detail_columns(options, RelationGetRelid(relation), row_source_all_columns(relation));
+
+	/* Half of the requests remain for details. */
+	allowed = requests_allowed(relation, options);
+	options->analyze_pages = allowed;
+	if (lacking != NIL)
+		options->analyze_pages = (allowed + 1) / 2;
+	request = request_create(options, NIL, NULL, -1, NULL, false);
+	request->any_order = true;
+	sampler.pager = pager_begin(request, NULL);
+	sample_list(&sampler);
+	pager_end(sampler.pager);
+	options->analyze_pages = allowed;
+	if (lacking != NIL)
+		take_details(&sampler, lacking);
+	MemoryContextDelete(sampler.row_context);
+
+	*totalrows = estimate_rows(&sampler);
+	*totaldeadrows = 0;
+	ereport(elevel, (errmsg("\"%s\": %d rows in sample, %.0f estimated total rows, %lld requests",
+							RelationGetRelationName(relation), sampler.nrows, *totalrows,
+							(long long) options->counts->requests)));
+	return sampler.nrows;
+}
+
+bool
+crisp_analyze_table(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
+{
+	const CrispOptions *options = option_of_table(RelationGetRelid(relation));
+
+	/* Lists below rows of another resource have no pages that could be taken at even distances. */
+	if (options->resource->parent != NULL || requests_allowed(relation, options) == 0)
+		return false;
+	*func = acquire_sample_rows;
+
+	/* A parent's sample is shared among its children by their sizes.  Nobody was asked yet. */
+	*totalpages = (BlockNumber) Max(ceil(expected_rows(relation, options) / ROWS_PER_BLOCK), 1);
+	return true;
+}

@@ -1,0 +1,388 @@
+/*-------------------------------------------------------------------------
+ *
+ * detail.c
+ *		What the elements of a list lack, fetched for each of them.
+ *
+ * Rows wait in a queue, as tuples, while their details are under way.  It is
+ * filled from the page at hand alone, so that no page is asked for before a row of it is
+ * needed.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "scan/detail.h"
+#include "json/json_path.h"
+#include "http/url.h"
+#include "api/pipeline.h"
+
+struct Details
+{
+	ForeignScanState   *node;
+	const CrispOptions *options;
+	List			   *columns; /* attribute numbers */
+	Flattener		   *flattener;
+	DetailConvert		convert;
+	const JsonPath	   *key;
+	ExprState		   *early;		  /* conditions that need no details */
+	ExprContext		   *econtext;	  /* for them, and for an element of the list */
+	TupleTableSlot	   *element_slot; /* of an element of the list */
+	TupleTableSlot	   *tuple_slot;	  /* of a tuple of the queue */
+	Datum			   *values;
+	bool			   *nulls;
+
+	/* Of a list. */
+	MemoryContext context;
+	ListReader	 *list;
+	bool		  at_end; /* of the list */
+	Window		 *window; /* the details that are under way, for each tuple in the queue */
+	MinimalTuple  queue[CRISP_MAX_PREFETCH]; /* a ring */
+	int			  oldest;
+	int			  count;
+	double		 expected; /* rows that will be wanted in any case, those in the queue among them */
+	MinimalTuple current;
+};
+
+/*----------
+ * Which columns
+ *----------
+ */
+
+List *
+detail_columns(const CrispOptions *options, Oid relid, List *columns)
+{
+	const CrispColumn *search = crisp_resource_search(options->resource);
+	List			  *result = NIL;
+	ListCell		  *lc;
+
+	if (crisp_resource_detail_route(options->resource, options->tier) == NULL)
+		return NIL;
+	foreach(lc, columns)
+	{
+		AttrNumber	attnum = (AttrNumber) lfirst_int(lc);
+		const char *path = option_json_path(options, relid, attnum,
+											get_attname(relid, attnum, false));
+
+		if (path != NULL && (crisp_resource_list_has(options->resource, path) ||
+							 (search != NULL && strcmp(path, search->path) == 0)))
+			continue;
+		result = lappend_int(result, attnum);
+	}
+	return result;
+}
+
+/*
+ * Whether an expression on one relation uses none of the columns.
+ */
+static bool
+needs_none(Node *node, Index relid, List *columns)
+{
+	Bitmapset *used = NULL;
+	ListCell  *lc;
+
+	pull_varattnos(node, relid, &used);
+	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used))
+		return false;
+	foreach(lc, columns)
+		if (bms_is_member(lfirst_int(lc) - FirstLowInvalidHeapAttributeNumber, used))
+			return false;
+	return true;
+}
+
+double
+detail_requests(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options, Oid relid,
+				List *columns, double received)
+{
+	List	 *details = detail_columns(options, relid, columns);
+	List	 *early = NIL;
+	ListCell *lc;
+
+	if (details == NIL)
+		return 0;
+	foreach(lc, rel->baserestrictinfo)
+		if (needs_none((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, details))
+			early = lappend(early, lfirst(lc));
+	return Min(received, clamp_row_est(rel->tuples * clauselist_selectivity(root, early, rel->relid,
+																			JOIN_INNER, NULL)));
+}
+
+/*
+ * Whether an expression holds a value that may be another in the next pass of the scan.
+ */
+static bool
+depends_on_pass(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		return true;
+	return expression_tree_walker(node, depends_on_pass, context);
+}
+
+/*
+ * Those of a scan's conditions that can be checked before there are details.
+ * Where rows are kept for other passes, they must be those of all of them.
+ * One that might show a user what it looks at must not go before
+ * another that keeps rows from him.
+ */
+static List *
+early_conditions(const ForeignScan *plan, List *columns, bool keeps_rows)
+{
+	List	 *early = NIL;
+	bool	  all = true;
+	ListCell *lc;
+
+	foreach(lc, plan->scan.plan.qual)
+	{
+		Node *condition = lfirst(lc);
+
+		if (needs_none(condition, plan->scan.scanrelid, columns) &&
+			!contain_volatile_functions(condition) && !contain_subplans(condition) &&
+			!(keeps_rows && depends_on_pass(condition, NULL)) &&
+			(all || !contain_leaked_vars(condition)))
+			early = lappend(early, condition);
+		else
+			all = false;
+	}
+	return early;
+}
+
+/*----------
+ * Rows
+ *----------
+ */
+
+Details *
+details_create(ForeignScanState *node, const CrispOptions *options, List *columns,
+			   Flattener *flattener, DetailConvert convert, bool keeps_rows)
+{
+	EState		 *estate = node->ss.ps.state;
+	MemoryContext old_context = MemoryContextSwitchTo(estate->es_query_cxt);
+	Details		 *details = palloc0(sizeof(Details));
+	TupleDesc	  tupdesc = RelationGetDescr(node->ss.ss_currentRelation);
+	const char	 *error;
+
+	details->node = node;
+	details->options = options;
+	details->columns = columns;
+	details->flattener = flattener;
+	details->convert = convert;
+	details->key = json_path_parse(crisp_resource_key(options->resource)->path, &error);
+	details->early = ExecInitQual(
+		early_conditions((ForeignScan *) node->ss.ps.plan, columns, keeps_rows),
+		(PlanState *) node);
+	details->econtext = CreateExprContext(estate);
+	details->element_slot = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsHeapTuple);
+	details->tuple_slot = ExecInitExtraTupleSlot(estate, tupdesc, &TTSOpsMinimalTuple);
+	details->values = palloc(sizeof(Datum) * tupdesc->natts);
+	details->nulls = palloc(sizeof(bool) * tupdesc->natts);
+	details->context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw details",
+											 ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(old_context);
+	return details;
+}
+
+void
+details_begin(Details *details, ListReader *list)
+{
+	MemoryContext old_context;
+
+	details_end(details);
+	old_context = MemoryContextSwitchTo(details->context);
+	details->window = window_create(details->context, details->options);
+	details->list = list;
+	MemoryContextSwitchTo(old_context);
+}
+
+void
+details_expect(Details *details, double rows)
+{
+	details->expected = rows;
+}
+
+/*
+ * Ask for the details of an element of the list.
+ */
+static void
+ask(Details *details, const JsonNode *element)
+{
+	const CrispOptions *options = details->options;
+	const char		   *key = json_node_string(json_path_get(element, details->key), NULL);
+
+	if (key == NULL || !url_can_be_segment(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
+				 errdetail("An element of the list of \"%s\" has no %s.", options->resource->name,
+						   crisp_resource_key(options->resource)->path),
+				 errhint("Check the server's option base_url.")));
+	window_start(details->window,
+				 request_key_target(
+					 options, crisp_resource_detail_route(options->resource, options->tier), key));
+}
+
+/*
+ * Put the next element of the list into the queue, unless it fails a condition.
+ */
+static void
+add_element(Details *details)
+{
+	MemoryContext	old_context = MemoryContextSwitchTo(details->econtext->ecxt_per_tuple_memory);
+	const JsonNode *element = list_reader_next(details->list);
+
+	if (element == NULL)
+		details->at_end = true;
+	else
+	{
+		ExecClearTuple(details->element_slot);
+		details->convert(details->node, element, details->element_slot);
+		details->econtext->ecxt_scantuple = details->element_slot;
+		if (ExecQual(details->early, details->econtext))
+		{
+			int at = (details->oldest + details->count) % CRISP_MAX_PREFETCH;
+
+			ask(details, element);
+			MemoryContextSwitchTo(details->context);
+			details->queue[at] = ExecCopySlotMinimalTuple(details->element_slot);
+			details->count++;
+		}
+		else
+			InstrCountFiltered1(details->node, 1);
+		ExecClearTuple(details->element_slot);
+	}
+	MemoryContextSwitchTo(old_context);
+	ResetExprContext(details->econtext);
+}
+
+/*
+ * Ask for as much as there is room for; a row that nobody was known to want is
+ * asked for when it is.
+ */
+static void
+ask_ahead(Details *details)
+{
+	window_open(details->window);
+	while (!details->at_end && window_has_room(details->window) &&
+		   (details->count == 0 ||
+			(details->count < details->expected && list_reader_at_hand(details->list))))
+		add_element(details);
+}
+
+/*
+ * Take the oldest tuple of the queue, and add its details.  Returns false when they are gone.
+ */
+static bool
+take_oldest(Details *details, TupleTableSlot *slot)
+{
+	MemoryContext context;
+	ApiAnswer	  answer = {0};
+	bool		  found;
+	ListCell	 *lc;
+
+	if (details->current != NULL)
+		pfree(details->current);
+	details->current = details->queue[details->oldest];
+	details->oldest = (details->oldest + 1) % CRISP_MAX_PREFETCH;
+	details->count--;
+	details->expected--;
+	(void) window_receive(details->window);
+	context = window_answer(details->window, API_OBJECT, API_KEY_TOLD, &answer, &found);
+	if (!found)
+	{
+		MemoryContextDelete(context);
+		return false;
+	}
+
+	ExecStoreMinimalTuple(details->current, details->tuple_slot, false);
+	slot_getallattrs(details->tuple_slot);
+	memcpy(slot->tts_values, details->tuple_slot->tts_values,
+		   sizeof(Datum) * slot->tts_tupleDescriptor->natts);
+	memcpy(slot->tts_isnull, details->tuple_slot->tts_isnull,
+		   sizeof(bool) * slot->tts_tupleDescriptor->natts);
+	flatten_row(details->flattener, answer.data, NULL, details->values, details->nulls);
+	MemoryContextDelete(context);
+
+	/* What is in both may stand in the element alone. */
+	foreach(lc, details->columns)
+	{
+		int index = lfirst_int(lc) - 1;
+
+		if (details->nulls[index])
+			continue;
+		slot->tts_values[index] = details->values[index];
+		slot->tts_isnull[index] = false;
+	}
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+bool
+details_next(Details *details, TupleTableSlot *slot)
+{
+	for (;;)
+	{
+		ask_ahead(details);
+		if (details->count == 0)
+			return false;
+		if (take_oldest(details, slot))
+			return true;
+	}
+}
+
+void
+details_keep_latest(Details *details)
+{
+	ExecClearTuple(details->tuple_slot);
+	details->current = NULL;
+}
+
+bool
+details_is_ready(Details *details)
+{
+	/* What was asked for last may still be to be looked at by its conditions. */
+	while (details->count == 0 && !details->at_end)
+	{
+		if (!list_reader_is_ready(details->list))
+			return false;
+		add_element(details);
+	}
+	return details->count == 0 || window_is_ready(details->window);
+}
+
+bool
+details_is_settled(const Details *details)
+{
+	return details->count > 0 ? window_is_settled(details->window)
+							  : list_reader_is_settled(details->list);
+}
+
+pgsocket
+details_socket(const Details *details)
+{
+	return details->count > 0 ? window_socket(details->window) : list_reader_socket(details->list);
+}
+
+void
+details_end(Details *details)
+{
+	ExecClearTuple(details->tuple_slot);
+	MemoryContextReset(details->context);
+	details->list = NULL;
+	details->at_end = false;
+	details->window = NULL;
+	details->oldest = 0;
+	details->count = 0;
+	details->current = NULL;
+}

@@ -1,0 +1,381 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.c
+ *		Scans in EXPLAIN.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+#include "nodes/makefuncs.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+
+#include "scan/aggregate.h"
+#include "request/condition.h"
+#include "fetch/time_cursor.h"
+#include "scan/explain.h"
+#include "fetch/list_reader.h"
+#include "write/modify.h"
+#include "write/modify_plan.h"
+#include "fetch/order.h"
+#include "plan/plan.h"
+#include "scan/rescan.h"
+#include "scan/scan.h"
+#include "request/time_range.h"
+
+/* How many keys of a lookup are named. */
+#define KEYS_SHOWN 3
+
+/*
+ * What asks for the first page of a list below a row of the parent, besides its route; or NULL.
+ */
+static char *
+first_query(const CrispRequest *request)
+{
+	if (request->options->resource->cursor != NULL)
+		return cursor_query(cursor_create(request));
+	return request->link ? pstrdup(request->link) : NULL;
+}
+
+/*
+ * The requests for lists below the rows of the parent: those that are named, or
+ * one that stands for all.
+ */
+static char *
+child_text(const CrispRequest *request)
+{
+	StringInfoData text;
+	List		  *arguments = request->arguments ? request->arguments : list_make1(NULL);
+	ListCell	  *lc;
+
+	initStringInfo(&text);
+	foreach(lc, arguments)
+	{
+		const char *argument = lfirst(lc);
+
+		if (foreach_current_index(lc) == KEYS_SHOWN)
+		{
+			appendStringInfo(&text, ", ... (%d lists)", list_length(arguments));
+			break;
+		}
+		appendStringInfo(&text, "%sGET %s", text.len > 0 ? ", " : "",
+						 request_child_target(request, argument, 1, first_query(request)));
+	}
+	return text.data;
+}
+
+/*
+ * The request as text: its first page, or its first keys.
+ */
+static char *
+request_text(const CrispRequest *request)
+{
+	StringInfoData text;
+	ListCell	  *lc;
+
+	initStringInfo(&text);
+	if (request->lookup == NULL)
+	{
+		CrispRequest first = list_reader_first_request(request);
+
+		appendStringInfo(&text, "GET %s", request_list_target(&first, 1));
+	}
+	else if (request->keys == NIL)
+		appendStringInfo(&text, "GET %s", request_lookup_target(request, NULL));
+	else
+		foreach(lc, request->keys)
+		{
+			if (foreach_current_index(lc) == KEYS_SHOWN)
+			{
+				appendStringInfo(&text, ", ... (%d keys)", list_length(request->keys));
+				break;
+			}
+			appendStringInfo(&text, "%sGET %s", text.len > 0 ? ", " : "",
+							 request_lookup_target(request, lfirst(lc)));
+		}
+	return text.data;
+}
+
+/*
+ * With VERBOSE: which conditions Crisp is told, and which only PostgreSQL checks.
+ */
+static void
+explain_conditions(ForeignScanState *node, List *deparse_context, ExplainState *es)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	List		*indexes = list_nth(plan->fdw_private, SCAN_PRIVATE_QUALS);
+	List		*asked = NIL;
+	List		*local = NIL;
+	ListCell	*lc;
+
+	foreach(lc, plan->scan.plan.qual)
+	{
+		if (list_member_int(indexes, foreach_current_index(lc)))
+			asked = lappend(asked, lfirst(lc));
+		else
+			local = lappend(local, lfirst(lc));
+	}
+	if (asked != NIL)
+		ExplainPropertyText(
+			"Asked of Crisp",
+			deparse_expression((Node *) make_ands_explicit(asked), deparse_context, true, false),
+			es);
+	if (local != NIL)
+		ExplainPropertyText(
+			"Checked Locally Only",
+			deparse_expression((Node *) make_ands_explicit(local), deparse_context, true, false),
+			es);
+}
+
+/*
+ * How a list is read, if that's not the default.
+ */
+static void
+explain_scan_mode(const CrispRequest *request, ExplainState *es)
+{
+	if (request->lookup == NULL && list_reader_is_exact(request))
+		ExplainPropertyText("Scan Mode", "exact", es);
+}
+
+/*
+ * Where the scan ends before the list does.
+ */
+static void
+explain_early_stop(const List *method, const CrispRequest *request, ExplainState *es)
+{
+	if (list_nth_int(method, METHOD_KIND) == SCAN_NEWEST)
+	{
+		if (request->order != NULL && order_rises(request->options, request->order) ==
+										  (list_nth_int(method, METHOD_ASCENDING) != 0))
+			ExplainPropertyInteger("Early Stop", "rows", list_nth_int(method, METHOD_ROWS_WANTED),
+								   es);
+	}
+	else if (request->order != NULL && request->stop_column != NULL)
+		ExplainPropertyText(
+			"Early Stop",
+			psprintf("in the order of %s, once it is proved",
+					 crisp_column_name(request->options->resource, request->stop_column)),
+			es);
+}
+
+/*
+ * What is asked for each row of the list.
+ */
+static void
+explain_details(ForeignScanState *node, ExplainState *es)
+{
+	char *target = crisp_scan_detail_target(node);
+
+	if (target != NULL)
+		ExplainPropertyText("Crisp Request For Each Row", psprintf("GET %s", target), es);
+}
+
+/*
+ * The requests that the planner reckons with: of a scan that is run for each row of another, of
+ * one run, and in all.
+ */
+static void
+explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainState *es)
+{
+	const Plan *plan = node->ss.ps.plan;
+	List	   *method = list_nth(((const ForeignScan *) plan)->fdw_private, SCAN_PRIVATE_METHOD);
+	int			requests = request ? list_nth_int(method, METHOD_REQUESTS) : 0;
+	int			list_requests = list_nth_int(method, METHOD_LIST_REQUESTS);
+	double		all = requests * rescan_expected(es->pstmt, plan);
+
+	/* See whole_list.c. */
+	if (request != NULL && request->lookup != NULL && request->lookup->is_listed &&
+		list_requests > 0)
+		all = Min(all, 2.0 * list_requests);
+	if (es->format == EXPLAIN_FORMAT_TEXT && all > requests)
+		ExplainPropertyText("Expected Requests", psprintf("%d a loop, %.0f in all", requests, all),
+							es);
+	else
+		ExplainPropertyInteger("Expected Requests", NULL, requests, es);
+	if (es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyFloat("Expected Requests In All", NULL, Max(all, requests), 0, es);
+}
+
+/*
+ * How keys were found.
+ */
+static void
+explain_whole_list(const WholeListCounts *counts, ExplainState *es)
+{
+	if (es->format == EXPLAIN_FORMAT_TEXT && counts->is_read)
+		ExplainPropertyText("Keys Looked Up",
+							psprintf(INT64_FORMAT ", From The Whole List: " INT64_FORMAT,
+									 counts->lookups, counts->served),
+							es);
+	if (es->format == EXPLAIN_FORMAT_TEXT && counts->probes > 0)
+		ExplainPropertyInteger("Requests For The List's Length", NULL, counts->probes, es);
+	if (es->format == EXPLAIN_FORMAT_TEXT)
+		return;
+	ExplainPropertyInteger("Keys Looked Up", NULL, counts->lookups, es);
+	ExplainPropertyInteger("Keys From The Whole List", NULL, counts->served, es);
+	ExplainPropertyInteger("Requests For The List's Length", NULL, counts->probes, es);
+}
+
+/*
+ * With ANALYZE: what the scan has cost.
+ */
+static void
+explain_counts(const ScanCounts *counts, ExplainState *es)
+{
+	ExplainPropertyInteger("Requests", NULL, counts->api.requests, es);
+	if (counts->api.retries > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Retries", NULL, counts->api.retries, es);
+	ExplainPropertyInteger("Requests Past The End", NULL, counts->pager.past_end, es);
+	if (counts->pager.looks > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Requests For Last Looks", NULL, counts->pager.looks, es);
+	ExplainPropertyInteger("Pages", NULL, counts->pager.pages, es);
+	ExplainPropertyInteger("Rows Received", NULL, counts->pager.rows, es);
+	ExplainPropertyInteger("Doubles Dropped", NULL, counts->pager.doubles, es);
+	explain_whole_list(&counts->whole_list, es);
+	if (counts->pager.parents > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Lists", NULL, counts->pager.parents, es);
+	if (es->timing)
+	{
+		ExplainPropertyInteger("Received", "bytes", counts->api.bytes, es);
+		ExplainPropertyFloat("Waiting Time", "ms", counts->api.wait_ms, 3, es);
+	}
+}
+
+void
+crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
+{
+	ForeignScan	 *plan = (ForeignScan *) node->ss.ps.plan;
+	List		 *method = list_nth(plan->fdw_private, SCAN_PRIVATE_METHOD);
+	List		 *deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
+	CrispRequest *request = crisp_scan_request(node, deparse_context);
+
+	if (request == NULL)
+		ExplainPropertyText("Crisp Request", "none, for no row can match", es);
+	else if (list_nth_int(method, METHOD_KIND) == SCAN_WALK)
+	{
+		if (request->parent != NULL)
+			ExplainPropertyText("Crisp Request", request_text(request->parent), es);
+		ExplainPropertyText(request->parent ? "Crisp Request For Each Row" : "Crisp Request",
+							child_text(request), es);
+		if (request->parent != NULL)
+			explain_scan_mode(request->parent, es);
+	}
+	else
+	{
+		ExplainPropertyText("Crisp Request", request_text(request), es);
+		explain_scan_mode(request, es);
+		explain_early_stop(method, request, es);
+		explain_details(node, es);
+	}
+	if (es->verbose)
+		explain_conditions(node, deparse_context, es);
+	if (es->costs)
+		explain_expected(node, request, es);
+	if (es->analyze)
+	{
+		ScanCounts counts = crisp_scan_counts(node);
+
+		explain_counts(&counts, es);
+	}
+}
+
+/*
+ * The relation whose rows a node counts, as EXPLAIN names those that it scans.
+ */
+static char *
+counted_relation_text(ForeignScanState *node, const ExplainState *es)
+{
+	Index				 rti = crisp_aggregate_relation(node);
+	const RangeTblEntry *rte = rt_fetch(rti, es->rtable);
+	const char			*alias = list_nth(es->rtable_names, (int) rti - 1);
+	char				*relation = get_rel_name(rte->relid);
+	char	   *schema = es->verbose ? get_namespace_name(get_rel_namespace(rte->relid)) : NULL;
+	const char *name = quote_qualified_identifier(schema, relation);
+
+	if (alias == NULL || strcmp(alias, relation) == 0)
+		return psprintf("Aggregate on (%s)", name);
+	return psprintf("Aggregate on (%s %s)", name, quote_identifier(alias));
+}
+
+void
+crisp_explain_aggregate(ForeignScanState *node, struct ExplainState *es)
+{
+	ExplainPropertyText("Relations", counted_relation_text(node, es), es);
+	ExplainPropertyText("Crisp Request", psprintf("GET %s", crisp_aggregate_target(node)), es);
+	if (es->costs)
+		ExplainPropertyInteger("Expected Requests", NULL, 1, es);
+	if (es->analyze)
+	{
+		ScanCounts counts = crisp_aggregate_counts(node);
+
+		explain_counts(&counts, es);
+	}
+}
+
+/*
+ * The requests for a row that is written, columns of it left in braces.
+ */
+static char *
+change_text(const CrispOptions *options, Relation relation, CmdType operation, List *updated)
+{
+	const CrispChanges *changes = options->resource->changes;
+	const ChangeTable  *table = change_table_create(options, relation);
+	const CrispChange  *change = changes->updates;
+	StringInfoData		text;
+
+	if (operation != CMD_UPDATE)
+	{
+		change = operation == CMD_INSERT ? changes->insert : changes->remove;
+		return psprintf("%s %s", change->method, request_route_target(options, change->route));
+	}
+
+	initStringInfo(&text);
+	for (; change->method != NULL; change++)
+	{
+		bool	  sent = false;
+		ListCell *lc;
+
+		foreach(lc, updated)
+		{
+			const char *column = table->columns[lfirst_int(lc) - 1].catalog_name;
+
+			sent |= column != NULL && crisp_change_has(change, column);
+		}
+		if (sent)
+			appendStringInfo(&text, "%s%s %s", text.len > 0 ? ", " : "", change->method,
+							 request_route_target(options, change->route));
+	}
+	return text.data;
+}
+
+void
+crisp_explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
+					 int subplan_index, struct ExplainState *es)
+{
+	Relation		 relation = rinfo->ri_RelationDesc;
+	CrispOptions	*options = option_of_table(RelationGetRelid(relation));
+	const ApiCounts *counts = crisp_modify_counts(rinfo);
+
+	ExplainPropertyText("Crisp Request",
+						change_text(options, relation, mtstate->operation,
+									list_nth(fdw_private, MODIFY_PRIVATE_UPDATED)),
+						es);
+	if (es->analyze && counts != NULL)
+	{
+		ExplainPropertyInteger("Requests", NULL, counts->requests, es);
+		if (counts->retries > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+			ExplainPropertyInteger("Retries", NULL, counts->retries, es);
+		if (es->timing)
+			ExplainPropertyFloat("Waiting Time", "ms", counts->wait_ms, 3, es);
+	}
+}

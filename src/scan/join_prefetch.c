@@ -1,0 +1,417 @@
+/*-------------------------------------------------------------------------
+ *
+ * join_prefetch.c
+ *		Joins that look up several keys at a time.
+ *
+ * A nested loop hands its inner side one key, and waits for the row before it reads the next
+ * key.  So below its outer side we put a node that reads some rows ahead, and asks the inner
+ * scan for what they will look up; the rows themselves it passes on as they are.  It reads those
+ * that will be asked of it in any case, see need.h.  Whatever is asked for in this way, the
+ * inner scan is the one that answers: without the node, it would be slower.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "executor/executor.h"
+#include "foreign/fdwapi.h"
+#include "miscadmin.h"
+#include "nodes/extensible.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
+
+#include "fetch/lookup_prefetch.h"
+#include "scan/need.h"
+#include "plan/plan.h"
+#include "plan/plan_path.h"
+#include "scan/plan_tree.h"
+#include "scan/join_prefetch.h"
+
+/* Members of custom_private. */
+enum ReadAheadPrivate
+{
+	READ_AHEAD_NUMBERS, /* METHOD_ID of the inner scan; of a plan: whether rows may be read ahead */
+	READ_AHEAD_CONDITION, /* by which the inner scan looks rows up; see condition.h */
+	READ_AHEAD_KEY		  /* of a path: what it compares with, which a plan has in custom_exprs */
+};
+
+/* The running node. */
+typedef struct ReadAhead
+{
+	CustomScanState css;
+	int				id;			/* of the inner scan */
+	bool			is_allowed; /* to read ahead */
+	uint64			run;		/* need_run() when it was last found out how many rows are needed */
+	double			needed;		/* rows of this pass that are certain to be asked for */
+	double			given;		/* rows of this pass that have been */
+	List		   *condition;
+	ExprState	   *key;
+	Ahead		   *ahead; /* of the inner scan; NULL before the first row */
+	bool			at_end;
+
+	/* Rows that were read ahead. */
+	TupleTableSlot *slot;
+	int				oldest;
+	int				count;
+	MinimalTuple	rows[CRISP_MAX_PREFETCH];
+} ReadAhead;
+
+static set_join_pathlist_hook_type previous_hook = NULL;
+
+static Plan *make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist,
+					   List *clauses, List *custom_plans);
+static Node *create_state(CustomScan *plan);
+static void	 begin(CustomScanState *css, EState *estate, int eflags);
+static TupleTableSlot *next_row(CustomScanState *css);
+static void			   end(CustomScanState *css);
+static void			   rescan(CustomScanState *css);
+
+static const CustomPathMethods path_methods = {.CustomName = "CrispReadAhead",
+											   .PlanCustomPath = make_plan};
+
+static const CustomScanMethods scan_methods = {.CustomName = "CrispReadAhead",
+											   .CreateCustomScanState = create_state};
+
+static const CustomExecMethods exec_methods = {.CustomName = "CrispReadAhead",
+											   .BeginCustomScan = begin,
+											   .ExecCustomScan = next_row,
+											   .EndCustomScan = end,
+											   .ReScanCustomScan = rescan};
+
+/*----------
+ * Planning
+ *----------
+ */
+
+/*
+ * The scan on the inner side of a nested loop that looks up a row for each key, or NULL.
+ */
+static ForeignPath *
+inner_lookup(Path *path)
+{
+	ForeignPath *inner;
+
+	if (IsA(path, MemoizePath))
+		path = ((MemoizePath *) path)->subpath;
+	if (!IsA(path, ForeignPath) || !IS_SIMPLE_REL(path->parent) ||
+		path->parent->fdwroutine->GetForeignRelSize != crisp_get_rel_size)
+		return NULL;
+	inner = (ForeignPath *) path;
+	return path->param_info != NULL && list_nth_int(inner->fdw_private, METHOD_KIND) == SCAN_LOOKUP
+			   ? inner
+			   : NULL;
+}
+
+/*
+ * The index of the condition by which a scan with these conditions looks up its row; -1 where
+ * that takes more than one key, or isn't clear before the plan is made.
+ */
+static int
+only_key(const CrispOptions *options, const Conditions *conditions)
+{
+	int		  result = -1;
+	ListCell *lc;
+
+	foreach(lc, conditions->conditions)
+	{
+		const CrispColumn *column = &options->resource
+										 ->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+		int op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+
+		if (crisp_resource_lookup(options->resource, column->path) == NULL ||
+			(op != CONDITION_EQUAL && op != CONDITION_ANY))
+			continue;
+		if (result >= 0 || op != CONDITION_EQUAL)
+			return -1;
+		result = foreach_current_index(lc);
+	}
+	return result;
+}
+
+/*
+ * Whether a path brings all that an expression is made of.
+ */
+static bool
+is_brought(const Path *path, Node *expression)
+{
+	List	 *vars = pull_var_clause(expression, PVC_INCLUDE_PLACEHOLDERS);
+	ListCell *lc;
+
+	foreach(lc, vars)
+		if (!list_member(path->pathtarget->exprs, lfirst(lc)))
+			return false;
+	return vars != NIL;
+}
+
+/*
+ * Let the outer side of a nested loop read ahead, if its inner side looks rows up.
+ */
+static void
+read_ahead(PlannerInfo *root, JoinPath *join)
+{
+	ForeignPath *inner = inner_lookup(join->innerjoinpath);
+	Path		*outer = join->outerjoinpath;
+	ScanPlan	*plan;
+	Conditions	*conditions;
+	CustomPath	*result;
+	int			 key;
+
+	if (inner == NULL || outer->rows <= 1 ||
+		(IsA(outer, CustomPath) && ((CustomPath *) outer)->methods == &path_methods))
+		return;
+
+	plan = inner->path.parent->fdw_private;
+	if (plan->options->prefetch == 1)
+		return;
+	conditions = conditions_match(inner->path.parent, plan->relid, plan->options,
+								  list_concat_copy(inner->path.parent->baserestrictinfo,
+												   inner->path.param_info->ppi_clauses));
+	key = only_key(plan->options, conditions);
+	if (key < 0 || !is_brought(outer, list_nth(conditions->values, key)))
+		return;
+
+	result = makeNode(CustomPath);
+	result->path = *outer;
+	result->path.type = T_CustomPath;
+	result->path.pathtype = T_CustomScan;
+	result->path.parallel_aware = false;
+	result->path.parallel_safe = false;
+	result->custom_paths = list_make1(outer);
+	result->methods = &path_methods;
+
+	/* Indexed by ReadAheadPrivate. */
+	result->custom_private = list_make3(list_make1_int(list_nth_int(inner->fdw_private, METHOD_ID)),
+										list_nth(conditions->conditions, key),
+										list_nth(conditions->values, key));
+
+	/* It costs nothing, so the join keeps its place among others. */
+	join->outerjoinpath = &result->path;
+}
+
+/*
+ * A set_join_pathlist_hook.
+ *
+ * Rows that a statement locks or changes may be fetched once more, by other nodes than those
+ * that have read them: there, nothing is read ahead.
+ */
+static void
+read_ahead_in_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
+					RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
+{
+	ListCell *lc;
+
+	if (previous_hook != NULL)
+		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
+	if (root->parse->rowMarks != NIL || root->rowMarks != NIL ||
+		(root->parse->commandType != CMD_SELECT && root->parse->commandType != CMD_INSERT))
+		return;
+	foreach(lc, joinrel->pathlist)
+		if (IsA(lfirst(lc), NestPath))
+			read_ahead(root, (JoinPath *) lfirst(lc));
+}
+
+void
+read_ahead_init(void)
+{
+	RegisterCustomScanMethods(&scan_methods);
+	previous_hook = set_join_pathlist_hook;
+	set_join_pathlist_hook = read_ahead_in_joins;
+}
+
+/*
+ * A PlanCustomPath.
+ */
+static Plan *
+make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist, List *clauses,
+		  List *custom_plans)
+{
+	CustomScan *plan = makeNode(CustomScan);
+	List	   *numbers = list_nth(best_path->custom_private, READ_AHEAD_NUMBERS);
+	bool		is_allowed = !plan_tree_has_effects(linitial(custom_plans));
+
+	/* Conditions are checked below. */
+	plan->scan.plan.targetlist = tlist;
+	plan->flags = best_path->flags;
+	plan->custom_plans = custom_plans;
+	plan->custom_scan_tlist = copyObject(((Plan *) linitial(custom_plans))->targetlist);
+	plan->custom_exprs = list_make1(list_nth(best_path->custom_private, READ_AHEAD_KEY));
+	plan->custom_private = list_make2(list_make2_int(linitial_int(numbers), is_allowed),
+									  list_nth(best_path->custom_private, READ_AHEAD_CONDITION));
+	plan->methods = &scan_methods;
+	return &plan->scan.plan;
+}
+
+/*----------
+ * Execution
+ *----------
+ */
+
+static Node *
+create_state(CustomScan *plan)
+{
+	ReadAhead *node = (ReadAhead *) newNode(sizeof(ReadAhead), T_CustomScanState);
+
+	node->css.methods = &exec_methods;
+	return (Node *) node;
+}
+
+static void
+begin(CustomScanState *css, EState *estate, int eflags)
+{
+	ReadAhead  *node = (ReadAhead *) css;
+	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
+	PlanState  *outer = ExecInitNode(linitial(plan->custom_plans), estate, eflags);
+
+	css->custom_ps = list_make1(outer);
+	node->id = linitial_int(list_nth(plan->custom_private, READ_AHEAD_NUMBERS));
+	node->is_allowed = lsecond_int(list_nth(plan->custom_private, READ_AHEAD_NUMBERS));
+	node->condition = list_nth(plan->custom_private, READ_AHEAD_CONDITION);
+	node->key = ExecInitExpr(linitial(plan->custom_exprs), &css->ss.ps);
+	node->slot = ExecInitExtraTupleSlot(estate, ExecGetResultType(outer), &TTSOpsMinimalTuple);
+}
+
+/*
+ * Let the scan slot hold a row.
+ */
+static TupleTableSlot *
+show_row(ReadAhead *node, TupleTableSlot *row)
+{
+	TupleTableSlot *slot = node->css.ss.ss_ScanTupleSlot;
+	int				natts = row->tts_tupleDescriptor->natts;
+
+	ExecClearTuple(slot);
+	slot_getallattrs(row);
+	memcpy(slot->tts_values, row->tts_values, sizeof(Datum) * (size_t) natts);
+	memcpy(slot->tts_isnull, row->tts_isnull, sizeof(bool) * (size_t) natts);
+	return ExecStoreVirtualTuple(slot);
+}
+
+/*
+ * Ask for what the inner side will look up for a row.
+ */
+static void
+ask_for(ReadAhead *node, TupleTableSlot *row)
+{
+	ExprContext	 *econtext = node->css.ss.ps.ps_ExprContext;
+	MemoryContext old_context = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
+	bool		  isnull;
+	Datum		  key;
+
+	econtext->ecxt_scantuple = show_row(node, row);
+	key = ExecEvalExpr(node->key, econtext, &isnull);
+	if (!isnull)
+		ahead_ask(node->ahead, node->condition, key);
+	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * Find out how many rows will be asked for.  That becomes clear as the statement goes on, and anew
+ * whenever a cursor is read on.
+ */
+static void
+update_needed(ReadAhead *node)
+{
+	const PlanState *plan_state = &node->css.ss.ps;
+	uint64			 run = need_run(plan_state);
+
+	if (run == node->run && isinf(node->needed))
+		return;
+	node->run = run;
+	node->needed = node->given + (node->is_allowed ? need_rows(plan_state) : 1);
+}
+
+/*
+ * Read as many rows as there is room for requests; one in any case, as that one is wanted now.
+ */
+static void
+read_rows(ReadAhead *node)
+{
+	EState	  *estate = node->css.ss.ps.state;
+	PlanState *outer = linitial(node->css.custom_ps);
+
+	while (!node->at_end && node->count < CRISP_MAX_PREFETCH)
+	{
+		bool has_room = node->ahead != NULL && node->given + node->count < node->needed &&
+						ahead_has_room(node->ahead, node->count == 0);
+		TupleTableSlot *row;
+		MemoryContext	old_context;
+
+		if (node->count > 0 && !has_room)
+			return;
+		row = ExecProcNode(outer);
+		if (TupIsNull(row))
+		{
+			node->at_end = true;
+			return;
+		}
+		if (has_room)
+			ask_for(node, row);
+		ResetExprContext(node->css.ss.ps.ps_ExprContext);
+		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
+		node->rows[(node->oldest + node->count++) % CRISP_MAX_PREFETCH] = ExecCopySlotMinimalTuple(
+			row);
+		MemoryContextSwitchTo(old_context);
+	}
+}
+
+static TupleTableSlot *
+next_row(CustomScanState *css)
+{
+	ReadAhead	*node = (ReadAhead *) css;
+	ExprContext *econtext = css->ss.ps.ps_ExprContext;
+
+	/* The inner scan begins after this node. */
+	if (node->ahead == NULL)
+		node->ahead = ahead_find(css->ss.ps.state, node->id);
+
+	ResetExprContext(econtext);
+	update_needed(node);
+	read_rows(node);
+	if (node->count == 0)
+		return NULL;
+
+	ExecStoreMinimalTuple(node->rows[node->oldest], node->slot, true);
+	node->oldest = (node->oldest + 1) % CRISP_MAX_PREFETCH;
+	node->count--;
+	node->given++;
+	econtext->ecxt_scantuple = show_row(node, node->slot);
+	if (css->ss.ps.ps_ProjInfo != NULL)
+		return ExecProject(css->ss.ps.ps_ProjInfo);
+	return econtext->ecxt_scantuple;
+}
+
+static void
+rescan(CustomScanState *css)
+{
+	ReadAhead *node = (ReadAhead *) css;
+	PlanState *outer = linitial(css->custom_ps);
+
+	for (; node->count > 0; node->count--)
+	{
+		heap_free_minimal_tuple(node->rows[node->oldest]);
+		node->oldest = (node->oldest + 1) % CRISP_MAX_PREFETCH;
+	}
+	node->at_end = false;
+	node->given = 0;
+	node->run = 0;
+	if (css->ss.ps.chgParam != NULL)
+		UpdateChangedParamSet(outer, css->ss.ps.chgParam);
+	if (outer->chgParam == NULL)
+		ExecReScan(outer);
+}
+
+bool
+read_ahead_is_node(const PlanState *node)
+{
+	return IsA(node, CustomScanState) && ((const CustomScanState *) node)->methods == &exec_methods;
+}
+
+static void
+end(CustomScanState *css)
+{
+	ExecEndNode(linitial(css->custom_ps));
+}

@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * rescan.c
+ *		Whether a scan may be run more than once.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/plannodes.h"
+
+#include "scan/plan_tree.h"
+#include "scan/rescan.h"
+
+/*
+ * Look for a node in a plan tree.  Returns whether it's there; *repeats is set
+ * when it is on a side that a nested loop runs for each row of the other.
+ */
+static bool
+find_plan(const Plan *tree, const Plan *plan, bool *repeats)
+{
+	List	 *children;
+	ListCell *lc;
+	bool	  found = tree == plan;
+
+	if (tree == NULL || found)
+		return found;
+	children = plan_tree_children(tree);
+	foreach(lc, children)
+	{
+		if (!find_plan(lfirst(lc), plan, repeats))
+			continue;
+		if (IsA(tree, NestLoop) && lfirst(lc) == innerPlan(tree))
+			*repeats = true;
+		found = true;
+		break;
+	}
+	list_free(children);
+	return found;
+}
+
+bool
+rescan_is_possible(const ForeignScanState *node, int eflags)
+{
+	const PlannedStmt *statement = node->ss.ps.state->es_plannedstmt;
+	bool			   repeats = false;
+
+	if (eflags & EXEC_FLAG_REWIND)
+		return true;
+	return !find_plan(statement->planTree, node->ss.ps.plan, &repeats) || repeats;
+}
+
+/*----------
+ * Expected runs
+ *----------
+ */
+
+/* What is known of a scan on the way from it to the root of its plan. */
+typedef struct Runs
+{
+	double	   expected;
+	Bitmapset *params; /* that its values depend on */
+} Runs;
+
+/*
+ * Add the numbers of an expression's executor parameters to a Bitmapset *.
+ */
+static bool
+add_params(Node *node, void *params)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC)
+		*(Bitmapset **) params = bms_add_member(*(Bitmapset **) params, ((Param *) node)->paramid);
+	return expression_tree_walker(node, add_params, params);
+}
+
+/*
+ * Count the runs that a nested loop makes of a scan on its inner side: one for each row of the
+ * other, if that is what the scan's values come from.
+ */
+static void
+count_loops(const NestLoop *join, Runs *runs)
+{
+	const Plan *outer = outerPlan(join);
+	ListCell   *lc;
+
+	foreach(lc, join->nestParams)
+		if (bms_is_member(((NestLoopParam *) lfirst(lc))->paramno, runs->params))
+		{
+			runs->expected *= Max(outer->plan_rows, 1);
+			runs->params = bms_add_members(runs->params, outer->allParam);
+			return;
+		}
+}
+
+/*
+ * Look for a scan in a plan tree.  Returns whether it's there, with the runs that one of the tree
+ * makes.
+ */
+static bool
+count_runs(const Plan *tree, const Plan *scan, Runs *runs)
+{
+	List	 *children;
+	ListCell *lc;
+	bool	  found = tree == scan;
+
+	if (tree == NULL || found)
+		return found;
+	children = plan_tree_children(tree);
+	foreach(lc, children)
+	{
+		found = count_runs(lfirst(lc), scan, runs);
+		if (found && IsA(tree, NestLoop) && lfirst(lc) == innerPlan(tree))
+			count_loops((const NestLoop *) tree, runs);
+		if (found)
+			break;
+	}
+	list_free(children);
+	return found;
+}
+
+/* For finding who runs a subplan. */
+typedef struct Caller
+{
+	int			   plan_id;
+	const SubPlan *subplan; /* NULL before it's found */
+} Caller;
+
+static bool
+find_subplan(Node *node, void *context)
+{
+	Caller *caller = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) && ((SubPlan *) node)->plan_id == caller->plan_id)
+	{
+		caller->subplan = (const SubPlan *) node;
+		return true;
+	}
+	return expression_tree_walker(node, find_subplan, context);
+}
+
+/*
+ * The node of a plan tree whose expressions run a subplan for each of its rows; NULL when there is
+ * none. Those that others hide aren't looked for.
+ */
+static const Plan *
+find_caller(const Plan *tree, Caller *caller)
+{
+	List	   *children;
+	ListCell   *lc;
+	const Plan *result = NULL;
+
+	if (tree == NULL)
+		return NULL;
+	if (find_subplan((Node *) tree->targetlist, caller) ||
+		find_subplan((Node *) tree->qual, caller) ||
+		(IsA(tree, NestLoop) &&
+		 find_subplan((Node *) ((const NestLoop *) tree)->join.joinqual, caller)))
+		return tree;
+	children = plan_tree_children(tree);
+	foreach(lc, children)
+		if (result == NULL)
+			result = find_caller(lfirst(lc), caller);
+	list_free(children);
+	return result;
+}
+
+/*
+ * Count the runs of the subplan with that number (from 1) of a statement, in which the scan is,
+ * and go on with who runs it.
+ */
+static void
+count_calls(const PlannedStmt *statement, int plan_id, Runs *runs)
+{
+	Caller		caller = {.plan_id = plan_id};
+	const Plan *node = find_caller(statement->planTree, &caller);
+	int			within = 0;
+	ListCell   *lc;
+
+	foreach(lc, statement->subplans)
+	{
+		if (node != NULL)
+			break;
+		within = foreach_current_index(lc) + 1;
+		if (within != plan_id)
+			node = find_caller(lfirst(lc), &caller);
+	}
+	if (node == NULL || caller.subplan->useHashTable)
+		return;
+	foreach(lc, caller.subplan->parParam)
+		if (bms_is_member(lfirst_int(lc), runs->params))
+		{
+			const Plan *outer = outerPlan(node);
+
+			/* Its conditions see more rows than pass them. */
+			runs->expected *= Max(Max(node->plan_rows, outer ? outer->plan_rows : 1), 1);
+			runs->params = bms_add_members(runs->params, node->allParam);
+			if (!count_runs(statement->planTree, node, runs) && within > 0 &&
+				count_runs(list_nth(statement->subplans, within - 1), node, runs))
+				count_calls(statement, within, runs);
+			return;
+		}
+}
+
+double
+rescan_expected(const PlannedStmt *statement, const Plan *scan)
+{
+	Runs	  runs = {.expected = 1};
+	ListCell *lc;
+
+	(void) add_params((Node *) ((const ForeignScan *) scan)->fdw_exprs, &runs.params);
+	if (runs.params == NULL || count_runs(statement->planTree, scan, &runs))
+		return runs.expected;
+	foreach(lc, statement->subplans)
+		if (count_runs(lfirst(lc), scan, &runs))
+		{
+			count_calls(statement, foreach_current_index(lc) + 1, &runs);
+			break;
+		}
+	return runs.expected;
+}

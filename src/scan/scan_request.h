@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan_request.h
+ *		What a scan asks for, and for whom: its plan, with the values that are known now.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_SCAN_REQUEST_H
+#define CRISP_SCAN_REQUEST_H
+
+#include "nodes/execnodes.h"
+
+#include "request/request.h"
+
+/*
+ * The request that a scan makes, given the ExprStates of its conditions' values; NULL when no row
+ * can match.  With a deparse context, for EXPLAIN, values that only a running plan knows are left
+ * as text.  Palloc'd in CurrentMemoryContext.  Raises what evaluating the values and
+ * request_create() raise.
+ */
+extern CrispRequest *scan_request_create(ForeignScanState *node, const CrispOptions *options,
+										 const List *value_states, List *deparse_context);
+
+/*
+ * The role whose user mapping counts for a scan of the relation with that range table index: the
+ * one that the executor checks permissions as, which for a view is its owner.
+ */
+extern Oid crisp_mapping_user(ForeignScanState *node, Index rti);
+
+#endif /* CRISP_SCAN_REQUEST_H */

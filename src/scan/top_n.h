@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * top_n.h
+ *		The newest rows of a list that the API sorts on demand.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_TOP_N_H
+#define CRISP_TOP_N_H
+
+#include "nodes/execnodes.h"
+
+#include "fetch/order.h"
+
+typedef struct Newest Newest;
+
+/*
+ * Fills the slot with the next row of the list, in CurrentMemoryContext; returns false at its end.
+ */
+typedef bool (*NewestFetch)(ForeignScanState *node, TupleTableSlot *slot);
+
+/* Whether the next row has come already, so that it costs no request. */
+typedef bool (*NewestAtHand)(ForeignScanState *node);
+
+/* What the rows that were fetched so far have shown of the list's order; see order.h. */
+typedef OrderVerdict (*NewestVerdict)(ForeignScanState *node);
+
+/* Whether no more rows come from the list, as far as that is known without a request. */
+typedef bool (*NewestEnded)(ForeignScanState *node);
+
+/*
+ * Makes the list begin anew, in whatever order it comes, or, where it was reversed, from the
+ * other end: all of it is to be read.  NULL where the rest of it does as well.
+ */
+typedef void (*NewestRestart)(ForeignScanState *node, bool reversed);
+
+/* Where rows come from, and in what order they are wanted. */
+typedef struct NewestSource
+{
+	NewestFetch	  fetch;
+	NewestAtHand  at_hand;
+	NewestVerdict verdict;
+	NewestEnded	  ended;
+	NewestRestart restart;
+	AttrNumber	  attnum;	   /* rows are sorted by this column, */
+	bool		  ascending;   /* from the smallest on, or from the largest, */
+	bool		  nulls_first; /* and where NULLs go */
+	bool		  full_pages;  /* the list is asked for as one that is read in whole */
+	double		  wanted;	   /* rows that satisfy the scan's conditions */
+} NewestSource;
+
+/*
+ * Begin to give the rows of a scan in the order of a column.  trusted tells whether the list's
+ * own order may be relied on, keeps_rows whether newest_again() may be called.  In a child of
+ * parent.
+ */
+extern Newest *newest_begin(MemoryContext parent, ForeignScanState *node,
+							const NewestSource *source, bool trusted, bool keeps_rows);
+
+/*
+ * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches
+ * as many rows as are wanted, or, where the order proves wrong, all of the list, which is then
+ * sorted here.  Should more rows be asked for than were wanted, the rest of the list follows, in
+ * order.
+ */
+extern bool newest_next(Newest *newest, TupleTableSlot *slot);
+
+/*
+ * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the
+ * rows that have come are not asked for again.
+ */
+extern void newest_again(Newest *newest);
+
+/* Release everything. */
+extern void newest_end(Newest *newest);
+
+#endif /* CRISP_TOP_N_H */

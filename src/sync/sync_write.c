@@ -1,0 +1,618 @@
+/*-------------------------------------------------------------------------
+ *
+ * sync_write.c
+ *		How rows get into the target of a run of crisp_sync(), and out of it.
+ *
+ * The source is read as the current user, the target is written as its owner
+ * (sync_owner.h), with statements that are made here alone.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "nodes/pg_list.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/typcache.h"
+
+#include "sync/sync_match.h"
+#include "sync/sync_owner.h"
+#include "sync/sync_rows.h"
+#include "sync/sync_seen.h"
+#include "sync/sync_sql.h"
+#include "sync/sync_target.h"
+
+PG_FUNCTION_INFO_V1(crisp_sync_exchange);
+PG_FUNCTION_INFO_V1(crisp_sync_remove);
+PG_FUNCTION_INFO_V1(crisp_sync_context);
+PG_FUNCTION_INFO_V1(crisp_sync_throw);
+
+/* Arguments of crisp_sync_exchange(). */
+enum
+{
+	EXCHANGE_SOURCE,
+	EXCHANGE_TARGET,
+	EXCHANGE_QUERY,
+	EXCHANGE_SUMMARY,
+	EXCHANGE_LOWER,
+	EXCHANGE_UPPER,
+	EXCHANGE_PARENTS,
+	EXCHANGE_COLUMNS,
+	EXCHANGE_KEYS,
+	EXCHANGE_ARGUMENT,
+	EXCHANGE_GUARD,
+	EXCHANGE_FULL,
+	EXCHANGE_MARK,
+	EXCHANGE_KEPT,
+	EXCHANGE_PARTS,
+	EXCHANGE_PAGES,
+	EXCHANGE_PAGES_BEFORE
+};
+
+/* The CONTEXT of the latest error here; malloc'd by its own context, or NULL. */
+static char *last_context = NULL;
+
+/*
+ * forget_context, keep_context -- the CONTEXT of an error, for who stores errors
+ */
+static void
+forget_context(void)
+{
+	if (last_context != NULL)
+		pfree(last_context);
+	last_context = NULL;
+}
+
+static void
+keep_context(MemoryContext caller)
+{
+	MemoryContext old = MemoryContextSwitchTo(caller);
+	ErrorData	 *error = CopyErrorData();
+
+	forget_context();
+	if (error->context != NULL)
+		last_context = MemoryContextStrdup(TopMemoryContext, error->context);
+	FreeErrorData(error);
+	MemoryContextSwitchTo(old);
+}
+
+/*----------
+ * Rows that have a key
+ *----------
+ */
+
+/*
+ * drop_missing -- drop what the parents had before, and no longer have
+ */
+static int64
+drop_missing(const SyncTarget *target, bool mark)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	sync_sql_gone(&sql, target, "", mark);
+	sync_sql_below_parents(&sql, target);
+	appendStringInfoString(&sql, " AND NOT EXISTS (SELECT FROM fetched f WHERE ");
+	for (int i = 0; i < target->nkeys; i++)
+	{
+		appendStringInfoString(&sql, i > 0 ? " AND " : "");
+		sync_target_equals(&sql, target, target->keys[i], psprintf("f.c%d", target->keys[i] + 1),
+						   false);
+	}
+	appendStringInfoChar(&sql, ')');
+	return sync_sql_counted(sql.data);
+}
+
+/*
+ * append_differs -- that a row of the target isn't as it was fetched, and not newer
+ *
+ * Compared as stored, which every type can be.
+ */
+static void
+append_differs(StringInfo sql, const SyncTarget *target, bool full)
+{
+	appendStringInfoString(sql, "(record_image_ne(");
+	sync_sql_row(sql, target, "t.%t");
+	appendStringInfoString(sql, ", ");
+	sync_sql_row(sql, target, "excluded.%t");
+	appendStringInfo(sql, ")%s)", target->has_deleted ? " OR t._deleted_at IS NOT NULL" : "");
+	/* Crisp may answer from a cache, and another job may have brought what is newer. */
+	if (target->guard >= 0 && !full)
+	{
+		const char *guard = quote_identifier(NameStr(
+			TupleDescAttr(RelationGetDescr(target->table), target->attnums[target->guard] - 1)
+				->attname));
+
+		appendStringInfo(sql, " AND (t.%s <= excluded.%s) IS NOT FALSE", guard, guard);
+	}
+}
+
+/*
+ * write_by_key -- write rows over their old versions, where those differ
+ */
+static void
+write_by_key(const SyncTarget *target, bool full, SyncWritten *written)
+{
+	SyncParameters	now = sync_sql_now();
+	StringInfoData	sql;
+	SyncRows	   *counts;
+	TupleTableSlot *slot;
+	bool			isnull;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "WITH stored AS (");
+	sync_sql_insert(&sql, target);
+	appendStringInfoString(&sql, " ON CONFLICT (");
+	for (int i = 0; i < target->nkeys; i++)
+		appendStringInfo(
+			&sql, "%s%s", i > 0 ? ", " : "",
+			quote_identifier(NameStr(
+				TupleDescAttr(RelationGetDescr(target->table), target->attnums[target->keys[i]] - 1)
+					->attname)));
+	appendStringInfoString(&sql, ") DO UPDATE SET ");
+	sync_target_list(&sql, target, "%t = excluded.%t");
+	appendStringInfo(&sql, "%s%s WHERE ",
+					 target->has_synced ? ", _synced_at = excluded._synced_at" : "",
+					 target->has_deleted ? ", _deleted_at = NULL" : "");
+	append_differs(&sql, target, full);
+	appendStringInfoString(&sql, " RETURNING t.xmax::text = '0' AS is_new) "
+								 "SELECT count(*) FILTER (WHERE is_new), "
+								 "count(*) FILTER (WHERE NOT is_new) FROM stored");
+	counts = sync_rows_run(sql.data, &now);
+	slot = MakeSingleTupleTableSlot(counts->tupdesc, &TTSOpsMinimalTuple);
+	if (tuplestore_gettupleslot(counts->store, true, false, slot))
+	{
+		written->inserted = DatumGetInt64(slot_getattr(slot, 1, &isnull));
+		written->updated = DatumGetInt64(slot_getattr(slot, 2, &isnull));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	sync_rows_free(counts);
+}
+
+/*----------
+ * What a full load has seen
+ *----------
+ */
+
+/*
+ * seen_keys -- the keys of what was fetched, or the parents of which all was fetched, as rows
+ * of text[]
+ */
+static SyncRows *
+seen_keys(const SyncTarget *target)
+{
+	StringInfoData sql;
+
+	if (target->argument >= 0)
+		return sync_rows_run("SELECT DISTINCT ARRAY[format('%s', p.c1)] AS key FROM parents p",
+							 NULL);
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT DISTINCT ARRAY[");
+	for (int i = 0; i < target->nkeys; i++)
+		appendStringInfo(&sql, "%sformat('%%s', f.c%d)", i > 0 ? ", " : "", target->keys[i] + 1);
+	appendStringInfoString(&sql, "] AS key FROM fetched f");
+	return sync_rows_run(sql.data, NULL);
+}
+
+/*
+ * append_not_seen -- that no key that was seen is that of t; seen is a table of them
+ */
+static void
+append_not_seen(StringInfo sql, const SyncTarget *target)
+{
+	int		   count = target->argument >= 0 ? 1 : target->nkeys;
+	const int *columns = target->argument >= 0 ? &target->argument : target->keys;
+
+	appendStringInfoString(sql, "NOT EXISTS (SELECT FROM (SELECT ");
+	for (int i = 0; i < count; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(target->table),
+												 target->attnums[columns[i]] - 1);
+
+		appendStringInfo(
+			sql, "%ss.key[%d]::%s AS c%d", i > 0 ? ", " : "", i + 1,
+			format_type_extended(column->atttypid, column->atttypmod,
+								 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY),
+			i + 1);
+	}
+	appendStringInfoString(sql, " FROM seen s) f WHERE ");
+	for (int i = 0; i < count; i++)
+	{
+		appendStringInfoString(sql, i > 0 ? " AND " : "");
+		sync_target_equals(sql, target, columns[i], psprintf("f.c%d", i + 1), false);
+	}
+	appendStringInfoChar(sql, ')');
+}
+
+/*----------
+ * Functions of SQL
+ *----------
+ */
+
+/*
+ * check_given -- raise an error where an argument is NULL that must not be
+ */
+static void
+check_given(FunctionCallInfo fcinfo, const int *numbers, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (PG_ARGISNULL(numbers[i]))
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg_internal("argument %d must not be null", numbers[i] + 1)));
+}
+
+/*
+ * summarize -- run the statement that says something of all that was fetched: one row of one value
+ * of a composite type
+ */
+static HeapTuple
+summarize(SyncRows *rows, const char *statement, Oid type, TupleDesc *tupdesc,
+		  MemoryContext context)
+{
+	MemoryContext	old;
+	HeapTupleHeader header;
+	HeapTupleData	tuple;
+	HeapTuple		result;
+	Datum			value = (Datum) 0;
+	bool			isnull = true;
+
+	/* Whoever calls it may have written the statement. */
+	sync_rows_show(rows, "fetched");
+	if (SPI_execute(statement, false, 1) == SPI_OK_SELECT && SPI_processed == 1 &&
+		SPI_gettypeid(SPI_tuptable->tupdesc, 1) == type)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg_internal("a summary must be one value of type %s", format_type_be(type))));
+	header = DatumGetHeapTupleHeader(value);
+	sync_rows_hide("fetched");
+	old = MemoryContextSwitchTo(context);
+	*tupdesc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
+										   HeapTupleHeaderGetTypMod(header));
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	result = heap_copytuple(&tuple);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/*
+ * with_counts -- the same, with what was written, and what parts have covered, which may be NULL
+ */
+static Datum
+with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written, const SyncParts *parts)
+{
+	Datum *values = palloc(sizeof(Datum) * tupdesc->natts);
+	bool  *nulls = palloc(sizeof(bool) * tupdesc->natts);
+
+	heap_deform_tuple(tuple, tupdesc, values, nulls);
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		const char	*name = NameStr(TupleDescAttr(tupdesc, i)->attname);
+		const int64 *count = strcmp(name, "inserted") == 0	? &written->inserted
+							 : strcmp(name, "updated") == 0 ? &written->updated
+							 : strcmp(name, "deleted") == 0 ? &written->deleted
+															: NULL;
+
+		if (count != NULL)
+		{
+			values[i] = Int64GetDatum(*count);
+			nulls[i] = false;
+		}
+		else if (parts != NULL && strcmp(name, "covered") == 0)
+			nulls[i] = !sync_parts_covered(parts, &values[i]);
+	}
+	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
+}
+
+/*
+ * keep_some -- those of the rows that satisfy a condition, for the others
+ */
+static SyncRows *
+keep_some(SyncRows *rows, const char *condition)
+{
+	SyncRows *kept;
+
+	sync_rows_show(rows, "fetched");
+	kept = sync_rows_run(psprintf("SELECT * FROM fetched f WHERE %s", condition), NULL);
+	sync_rows_hide("fetched");
+	sync_rows_free(rows);
+	return kept;
+}
+
+/*
+ * write_fetched -- write what was fetched; returns what a full load has seen with it, or NULL
+ */
+static SyncRows *
+write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_parents, bool full,
+			  bool mark, SyncWritten *written)
+{
+	const int *needed = target->has_key ? target->keys : &target->argument;
+	int		   nneeded = target->has_key ? target->nkeys : 1;
+	SyncRows  *below = NULL;
+	SyncRows  *seen = NULL;
+	SyncOwner  saved;
+	SyncRows  *fetched;
+
+	sync_owner_become(target->owner, &saved);
+	fetched = sync_rows_convert(rows, target->table, target->attnums, target->ncolumns, needed,
+								nneeded, saved.is_restricted);
+	sync_rows_show(fetched, "fetched");
+	if (has_parents)
+	{
+		below = sync_rows_of_texts(parents, target->table, target->attnums[target->argument]);
+		sync_rows_show(below, "parents");
+	}
+	if (target->has_key)
+	{
+		if (has_parents)
+		{
+			sync_match_check(target);
+			written->deleted = drop_missing(target, mark);
+		}
+		write_by_key(target, full, written);
+	}
+	else
+		sync_match_write(target, mark, written);
+	if (full)
+		seen = seen_keys(target);
+	sync_rows_hide("fetched");
+	sync_rows_free(fetched);
+	if (has_parents)
+	{
+		sync_rows_hide("parents");
+		sync_rows_free(below);
+	}
+	sync_owner_leave(&saved);
+	return seen;
+}
+
+/*
+ * text_argument -- an argument of type text; NULL for NULL
+ */
+static char *
+text_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+/*
+ * open_target -- the target that the arguments name
+ */
+static SyncTarget *
+open_target(FunctionCallInfo fcinfo)
+{
+	SyncTarget *target = sync_target_open(
+		PG_GETARG_OID(EXCHANGE_TARGET), PG_GETARG_DATUM(EXCHANGE_COLUMNS),
+		PG_GETARG_DATUM(EXCHANGE_KEYS), text_argument(fcinfo, EXCHANGE_ARGUMENT),
+		text_argument(fcinfo, EXCHANGE_GUARD));
+
+	if (!target->has_key && (target->argument < 0 || PG_ARGISNULL(EXCHANGE_PARENTS)))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+						errmsg("table %s has no unique key any more by which rows are found",
+							   target->name)));
+	if (target->argument < 0 && !PG_ARGISNULL(EXCHANGE_PARENTS))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg_internal("parents were given, and no column that names them")));
+	return target;
+}
+
+/*
+ * exchange -- fetch, and write
+ */
+static Datum
+exchange(FunctionCallInfo fcinfo, MemoryContext caller)
+{
+	static const int needed[] = {EXCHANGE_SOURCE,  EXCHANGE_TARGET,	 EXCHANGE_QUERY,
+								 EXCHANGE_SUMMARY, EXCHANGE_COLUMNS, EXCHANGE_KEYS,
+								 EXCHANGE_FULL,	   EXCHANGE_MARK};
+	Oid				 types[] = {TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID};
+	Datum			 values[4] = {0};
+	char			 nulls[] = "nnnn";
+	SyncParameters	 parameters = {4, types, values, nulls};
+	bool			 has_parents = !PG_ARGISNULL(EXCHANGE_PARENTS);
+	bool			 full = PG_GETARG_BOOL(EXCHANGE_FULL);
+	SyncWritten		 written = {0, 0, 0};
+	SyncParts		*parts = NULL;
+	SyncTarget		*target;
+	SyncRows		*rows;
+	SyncRows		*seen;
+	HeapTuple		 summary;
+	TupleDesc		 tupdesc;
+	Datum			 result;
+	MemoryContext	 old;
+
+	check_given(fcinfo, needed, lengthof(needed));
+	for (int i = EXCHANGE_LOWER; i <= EXCHANGE_PARENTS; i++)
+		if (!PG_ARGISNULL(i))
+		{
+			int number = i == EXCHANGE_PARENTS ? 3 : i - EXCHANGE_LOWER;
+
+			values[number] = PG_GETARG_DATUM(i);
+			nulls[number] = ' ';
+		}
+	sync_owner_check_rights(PG_GETARG_OID(EXCHANGE_TARGET));
+	if (!PG_ARGISNULL(EXCHANGE_PARTS) && !PG_ARGISNULL(EXCHANGE_PAGES))
+		parts = sync_parts_create(
+			PG_GETARG_DATUM(EXCHANGE_PARTS), PG_GETARG_INT64(EXCHANGE_PAGES),
+			PG_ARGISNULL(EXCHANGE_PAGES_BEFORE) ? 0 : PG_GETARG_INT64(EXCHANGE_PAGES_BEFORE));
+	rows = sync_rows_run_parts(text_argument(fcinfo, EXCHANGE_QUERY), &parameters, parts);
+	summary = summarize(rows, text_argument(fcinfo, EXCHANGE_SUMMARY),
+						get_func_rettype(fcinfo->flinfo->fn_oid), &tupdesc, caller);
+
+	if (!PG_ARGISNULL(EXCHANGE_KEPT))
+		rows = keep_some(rows, text_argument(fcinfo, EXCHANGE_KEPT));
+
+	target = open_target(fcinfo);
+	seen = write_fetched(rows, target, values[3], has_parents, full, PG_GETARG_BOOL(EXCHANGE_MARK),
+						 &written);
+	sync_rows_free(rows);
+	if (seen != NULL)
+	{
+		SyncSeen load = sync_seen_of_job(fcinfo->flinfo->fn_oid, PG_GETARG_OID(EXCHANGE_SOURCE),
+										 PG_GETARG_OID(EXCHANGE_TARGET));
+
+		sync_seen_add(&load, seen);
+		sync_rows_free(seen);
+	}
+	sync_target_close(target);
+	old = MemoryContextSwitchTo(caller);
+	result = with_counts(summary, tupdesc, &written, parts);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/*
+ * crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys,
+ * argument, guard, is_full, mark, kept, parts, pages, pages_before): fetch rows by a query, and
+ * write them.  With parts, the list is read as sync_parts.h says, and the column covered of the
+ * type that is returned is filled in.  Parameters of
+ * the query are lower ($1), upper ($2) and the parents ($4).  With parents, what these had
+ * before, and no longer have, goes, or is marked.  The summary is a query over the rows,
+ * called fetched, for one value of the type that is returned; the counts of what was written
+ * are filled in.
+ *
+ * Rows that don't satisfy the condition kept are summarized, and not written.  With parts, the list is read as sync_parts.h
+ * says, and the column covered of the type is filled in.
+ *
+ * An error's CONTEXT says what happened here, and nothing of who called.
+ */
+Datum
+crisp_sync_exchange(PG_FUNCTION_ARGS)
+{
+	MemoryContext		  caller = CurrentMemoryContext;
+	ErrorContextCallback *outer = error_context_stack;
+	Datum				  result = (Datum) 0;
+
+	forget_context();
+	error_context_stack = NULL;
+	PG_TRY();
+	{
+		SPI_connect();
+		result = exchange(fcinfo, caller);
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		keep_context(caller);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	error_context_stack = outer;
+	PG_RETURN_DATUM(result);
+}
+
+/*
+ * remove_unseen -- delete, or mark, what a full load has not seen
+ */
+static int64
+remove_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool mark)
+{
+	StringInfoData sql;
+	SyncOwner	   saved;
+	int64		   count;
+
+	sync_owner_become(target->owner, &saved);
+	sync_rows_show(keys, "seen");
+	initStringInfo(&sql);
+	sync_sql_gone(&sql, target, "", mark);
+	append_not_seen(&sql, target);
+	if (dated != NULL)
+		appendStringInfo(&sql, " AND t.%s IS NOT NULL", quote_identifier(dated));
+	count = sync_sql_counted(sql.data);
+	sync_rows_hide("seen");
+	sync_owner_leave(&saved);
+	return count;
+}
+
+/*
+ * crisp_sync_remove(source, target, columns, keys, argument, dated, mark): end a full load:
+ * delete the rows of the target that it has not seen, or mark them, but for those that have
+ * NULL in the column dated.  Returns their number.
+ */
+Datum
+crisp_sync_remove(PG_FUNCTION_ARGS)
+{
+	static const int	  needed[] = {0, 1, 2, 3, 6};
+	MemoryContext		  caller = CurrentMemoryContext;
+	ErrorContextCallback *outer = error_context_stack;
+	int64				  count = 0;
+
+	forget_context();
+	error_context_stack = NULL;
+	PG_TRY();
+	{
+		SyncTarget *target;
+		SyncSeen	load;
+		SyncRows   *keys;
+
+		check_given(fcinfo, needed, lengthof(needed));
+		SPI_connect();
+		target = sync_target_open(PG_GETARG_OID(1), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3),
+								  text_argument(fcinfo, 4), NULL);
+		load = sync_seen_of_job(fcinfo->flinfo->fn_oid, PG_GETARG_OID(0), PG_GETARG_OID(1));
+		keys = sync_seen_rows(&load);
+		count = remove_unseen(keys, target, text_argument(fcinfo, 5), PG_GETARG_BOOL(6));
+		sync_rows_free(keys);
+		sync_seen_clear(&load, false);
+		sync_target_close(target);
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		keep_context(caller);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	error_context_stack = outer;
+	PG_RETURN_INT64(count);
+}
+
+/*
+ * crisp_sync_context(): the CONTEXT of the error that ended the latest of these; NULL when it
+ * had none.
+ */
+Datum
+crisp_sync_context(PG_FUNCTION_ARGS)
+{
+	if (last_context == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(last_context));
+}
+
+/*
+ * crisp_sync_throw(code, message, detail, hint, context): raise an error that was caught, as
+ * it was.
+ */
+Datum
+crisp_sync_throw(PG_FUNCTION_ARGS)
+{
+	const char *code = text_argument(fcinfo, 0);
+	const char *message = text_argument(fcinfo, 1);
+	const char *detail = text_argument(fcinfo, 2);
+	const char *hint = text_argument(fcinfo, 3);
+	const char *context = text_argument(fcinfo, 4);
+
+	if (code == NULL || strlen(code) != 5)
+		elog(ERROR, "an SQLSTATE has five characters");
+	/* Who called adds nothing to it. */
+	error_context_stack = NULL;
+	ereport(ERROR, (errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
+					errmsg_internal("%s", message ? message : ""),
+					detail && *detail ? errdetail_internal("%s", detail) : 0,
+					hint && *hint ? errhint("%s", hint) : 0,
+					context && *context ? errcontext("%s", context) : 0));
+	PG_RETURN_VOID();
+}

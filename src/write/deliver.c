@@ -1,0 +1,471 @@
+/*-------------------------------------------------------------------------
+ *
+ * deliver.c
+ *		Sending changes, and saying what became of them.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "base/compat.h"
+#include "write/deliver.h"
+#include "api/server_facts.h"
+#include "json/json_path.h"
+#include "write/rollback_warning.h"
+#include "base/server_text.h"
+#include "fetch/order.h"
+#include "request/request.h"
+
+/* How many of the rows that were done are named; the latest. */
+#define ROWS_NAMED 10
+
+struct Deliverer
+{
+	MemoryContext		 context;
+	const ChangeTable	*table;
+	CmdType				 operation;
+	ErrorContextCallback callback;
+
+	const ChangeRequest *request; /* under way; or NULL */
+	ApiCall				*call;	  /* of it; NULL before it's started */
+	const ChangeRequest *partial; /* the latest that was carried out of the row at hand; or NULL */
+
+	int64 rows_done;
+	char *names[ROWS_NAMED]; /* a ring; the n-th row done is at n modulo its size */
+};
+
+/*
+ * What is done to a row.
+ */
+static const char *
+participle(CmdType operation)
+{
+	switch (operation)
+	{
+		case CMD_INSERT:
+			return "sent";
+		case CMD_UPDATE:
+			return "changed";
+		default:
+			return "removed";
+	}
+}
+
+/*
+ * The names of the rows that were done, as far as they are kept.
+ */
+static char *
+names_text(const Deliverer *deliverer)
+{
+	int64		   first = Max(deliverer->rows_done - ROWS_NAMED, 0);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (first > 0)
+		appendStringInfoString(&text, "..., ");
+	for (int64 i = first; i < deliverer->rows_done; i++)
+		appendStringInfo(&text, "%s%s", i > first ? ", " : "", deliverer->names[i % ROWS_NAMED]);
+	return text.data;
+}
+
+/*
+ * The error context callback: what was done before, and what may have been.
+ */
+static void
+add_context(void *arg)
+{
+	const Deliverer *deliverer = arg;
+	const char		*done = participle(deliverer->operation);
+	const char		*noun = deliverer->table->changes->noun;
+
+	if (deliverer->request != NULL &&
+		(deliverer->call == NULL || api_may_have_acted(deliverer->call)))
+		errcontext("%s %s was under way: the %s may or may not have been %s",
+				   deliverer->request->api.method, deliverer->request->api.target, noun, done);
+	if (deliverer->partial != NULL)
+		errcontext("of the same row, %s %s was carried out before", deliverer->partial->api.method,
+				   deliverer->partial->api.target);
+	if (deliverer->rows_done > 0)
+		errcontext("foreign table \"%s\": before that, " INT64_FORMAT
+				   " %s%s %s %s, and cannot be rolled back: %s",
+				   deliverer->table->name, deliverer->rows_done, noun,
+				   deliverer->rows_done == 1 ? "" : "s", deliverer->rows_done == 1 ? "was" : "were",
+				   done, names_text(deliverer));
+}
+
+Deliverer *
+deliverer_create(const ChangeTable *table, CmdType operation)
+{
+	Deliverer *deliverer = palloc0(sizeof(Deliverer));
+
+	deliverer->context = CurrentMemoryContext;
+	deliverer->table = table;
+	deliverer->operation = operation;
+	deliverer->callback.callback = add_context;
+	deliverer->callback.arg = deliverer;
+	return deliverer;
+}
+
+void
+deliverer_enter(Deliverer *deliverer)
+{
+	deliverer->request = NULL;
+	deliverer->partial = NULL;
+	deliverer->callback.previous = error_context_stack;
+	error_context_stack = &deliverer->callback;
+}
+
+void
+deliverer_leave(Deliverer *deliverer)
+{
+	error_context_stack = deliverer->callback.previous;
+}
+
+/*
+ * Where to look for a row that may have been inserted.
+ */
+static char *
+look_hint(const ChangeTable *table, const ChangeKeys *keys)
+{
+	StringInfoData hint;
+
+	initStringInfo(&hint);
+	appendStringInfo(&hint, "Before sending it again, look for it: SELECT * FROM %s WHERE ",
+					 table->sql_name);
+	for (int i = 0; i < keys->count; i++)
+		appendStringInfo(&hint, "%s%s = %s", i > 0 ? " AND " : "",
+						 quote_identifier(change_column_name(table, keys->columns[i])),
+						 quote_literal_cstr(keys->values[i]));
+	return hint.data;
+}
+
+/*
+ * Raise why a request has failed, and what that means for the row.
+ */
+pg_noreturn static void
+raise_failure(Deliverer *deliverer, const ChangeRequest *request, ApiFailure *failure)
+{
+	const ChangeTable  *table = deliverer->table;
+	const CrispChanges *changes = table->changes;
+	const char		   *done = participle(deliverer->operation);
+	ApiError		   *error = &failure->error;
+
+	if (failure->may_have_acted)
+	{
+		error->detail = psprintf("%s\nThe %s may or may not have been %s.", error->detail,
+								 changes->noun, done);
+		if (!request->api.repeatable)
+		{
+			error->detail = psprintf("%s It was not sent again.", error->detail);
+			error->hint = look_hint(table, &request->keys);
+		}
+	}
+	else
+		error->detail = psprintf("%s\nThe %s was not %s.", error->detail, changes->noun, done);
+
+	if (failure->absent && deliverer->operation == CMD_INSERT && changes->parent != NULL)
+	{
+		error->code = ERRCODE_FOREIGN_KEY_VIOLATION;
+		error->message = psprintf("there is no such %s at Crisp", changes->parent);
+		error->hint = NULL;
+	}
+	api_error_raise(error, table->options);
+}
+
+/*
+ * Send a request, whose body is either of its two, and wait for the answer.
+ */
+static bool
+send_body(Deliverer *deliverer, const ChangeRequest *request, bool other, ApiAnswer *answer,
+		  ApiFailure *failure)
+{
+	ApiChange change = request->api;
+	bool	  done;
+
+	if (other)
+	{
+		change.body = request->other_body;
+		change.body_length = request->other_body_length;
+	}
+	deliverer->call = NULL;
+	deliverer->request = request;
+	deliverer->call = api_start_change(deliverer->table->options, &change, CurrentMemoryContext);
+	done = api_try_finish(deliverer->call, API_NOTHING, answer, failure);
+	deliverer->request = NULL;
+	deliverer->call = NULL;
+	return done;
+}
+
+/*
+ * Make an error of two: Crisp takes a null neither here nor there.
+ */
+static void
+describe_untaken_null(const Deliverer *deliverer, const ChangeRequest *request,
+					  const ApiError *first, bool first_is_other, ApiError *second)
+{
+	const CrispField *field = request->doubtful;
+
+	second->code = ERRCODE_FDW_ERROR;
+	second->message = psprintf("Crisp does not take a NULL for column \"%s\"",
+							   change_column_name(deliverer->table, field->column));
+	second->detail = psprintf("With a null for \"%s\": %s\nWith a null for \"%s\": %s",
+							  first_is_other ? field->null_path : field->body_path, first->detail,
+							  first_is_other ? field->body_path : field->null_path, second->detail);
+	second->hint = "Write another value, or make this change in Crisp itself.";
+}
+
+/*
+ * Send a request with a null of which it's open where Crisp takes it: both ways if need be, which
+ * does no harm, and what has worked is tried first for the rest of the session.
+ */
+static bool
+send_doubtful(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer,
+			  ApiFailure *failure)
+{
+	const CrispOptions *options = deliverer->table->options;
+	char			   *fact = psprintf("takes null for %s", request->doubtful->null_path);
+	bool				other = fact_recall(options, fact) == FACT_TRUE;
+	ApiFailure			first;
+
+	if (send_body(deliverer, request, other, answer, failure))
+		return true;
+	if (!failure->unfit)
+		return false;
+
+	first = *failure;
+	if (send_body(deliverer, request, !other, answer, failure))
+	{
+		fact_remember(options, fact, !other);
+		return true;
+	}
+	failure->may_have_acted |= first.may_have_acted;
+	/* A quota that is spent by now is another matter. */
+	if (failure->unfit && failure->error.outcome != USAGE_RATE_LIMITED)
+		describe_untaken_null(deliverer, request, &first.error, other, &failure->error);
+	return false;
+}
+
+bool
+deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer)
+{
+	ApiFailure failure;
+	bool	   done;
+
+	kept_prepare();
+	done = request->doubtful != NULL ? send_doubtful(deliverer, request, answer, &failure)
+									 : send_body(deliverer, request, false, answer, &failure);
+
+	if (!done && (!failure.absent || deliverer->operation == CMD_INSERT))
+		raise_failure(deliverer, request, &failure);
+
+	/* What is gone after an attempt that may have removed it was removed by that. */
+	done = done || (deliverer->operation == CMD_DELETE && failure.may_have_acted);
+	if (done)
+	{
+		/* Requests of the same row count once. */
+		if (deliverer->partial == NULL)
+			kept_count();
+		deliverer->partial = request;
+	}
+	return done;
+}
+
+/*
+ * A value in an answer as text in the database's encoding: a string's own, else its JSON.
+ */
+static char *
+answer_text(const Deliverer *deliverer, const JsonNode *value, bool as_json)
+{
+	size_t		length;
+	const char *text = json_node_string(value, &length);
+
+	if (text == NULL || as_json)
+		text = json_text(value, &length);
+	text = server_text(text, &length, deliverer->table->options->invalid_text);
+	return pnstrdup(text, length);
+}
+
+/*
+ * The JSON that is known of a request's row at a path, as a node; NULL where there is none.
+ */
+static const JsonNode *
+known_value(const ChangeRequest *request, const char *path)
+{
+	for (int i = 0; i < request->nknown; i++)
+	{
+		const char	   *json = request->known[i].json;
+		const JsonNode *node = NULL;
+		char		   *problem;
+
+		if (strcmp(request->known[i].path, path) != 0)
+			continue;
+		json = pg_server_to_any(json, (int) strlen(json), PG_UTF8);
+		return json_parse(CurrentMemoryContext, json, strlen(json), &node, &problem) ? node : NULL;
+	}
+	return NULL;
+}
+
+void
+deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request, const ApiAnswer *answer)
+{
+	const ChangeTable	*table = deliverer->table;
+	const CrispAnswered *answered = table->changes->answered;
+
+	for (; answered != NULL && answered->column != NULL; answered++)
+	{
+		const char		  *path_error;
+		const JsonNode	  *value = json_path_get(answer->data,
+												 json_path_parse(answered->path, &path_error));
+		const CrispColumn *column = crisp_column_by_name(table->options->resource,
+														 answered->column);
+
+		if (value == NULL)
+			ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+							errmsg("unexpected answer from Crisp, server \"%s\"",
+								   table->options->server_name),
+							errdetail("The answer to %s %s has no \"%s\".", request->api.method,
+									  request->api.target, answered->path)));
+		if (column->flags & CRISP_NAME)
+			request->named = known_value(request, column->path) != NULL;
+		change_add_key(&request->keys, answered->column, answer_text(deliverer, value, false));
+		change_know(request, column->path, answer_text(deliverer, value, true));
+	}
+}
+
+void
+deliverer_done(Deliverer *deliverer, const ChangeKeys *keys)
+{
+	char		 **name = &deliverer->names[deliverer->rows_done % ROWS_NAMED];
+	StringInfoData text;
+	MemoryContext  old_context = MemoryContextSwitchTo(deliverer->context);
+
+	initStringInfo(&text);
+	for (int i = 0; i < keys->count; i++)
+		appendStringInfo(&text, "%s%s", i > 0 ? " " : "", keys->values[i]);
+	if (*name != NULL)
+		pfree(*name);
+	*name = text.data;
+	deliverer->rows_done++;
+	deliverer->partial = NULL;
+	MemoryContextSwitchTo(old_context);
+}
+
+/*----------
+ * Reading back
+ *----------
+ */
+
+/*
+ * Whether a row has what was sent, of what it shows: of objects and arrays, Crisp may make others.
+ */
+static bool
+has_what_was_sent(const ChangeRequest *request, const JsonNode *row)
+{
+	for (int i = 0; i < request->nknown; i++)
+	{
+		const char	   *path_error;
+		JsonPath	   *path = json_path_parse(request->known[i].path, &path_error);
+		const JsonNode *value = json_path_get(row, path);
+		const JsonNode *sent = known_value(request, request->known[i].path);
+		JsonNodeKind	kind = json_node_kind(sent);
+		size_t			length;
+
+		if (value == NULL || sent == NULL || kind == JSON_NODE_OBJECT || kind == JSON_NODE_ARRAY)
+			continue;
+		if (strcmp(json_text(value, &length), json_text(sent, &length)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Where to find a row whose name others may have: in the list below its parent's row, from its time
+ * on.
+ */
+static char *
+list_target(const ChangeTable *table, const ChangeRequest *request)
+{
+	const CrispResource *resource = table->options->resource;
+	const char			*time_path = resource->cursor->path;
+	CrispRequest		 list = {.options = table->options, .query = ""};
+	char				*query = NULL;
+	int64				 time;
+
+	if (json_node_int64(known_value(request, time_path), &time) && time >= 0 && time < PG_INT64_MAX)
+		query = psprintf("%s=" INT64_FORMAT, resource->cursor->before_param, time + 1);
+	for (int i = 0; i < request->keys.count; i++)
+		if (crisp_column_by_name(resource, request->keys.columns[i]) ==
+			crisp_resource_argument(resource))
+			return request_child_target(&list,
+										pg_server_to_any(request->keys.values[i],
+														 (int) strlen(request->keys.values[i]),
+														 PG_UTF8),
+										1, query);
+	return NULL;
+}
+
+/*
+ * The newest row of a list that has what was sent; NULL when there is none.
+ */
+static const JsonNode *
+find_in_list(const ChangeTable *table, const ChangeRequest *request, const JsonNode *elements)
+{
+	const char	   *error;
+	JsonPath	   *path = json_path_parse(table->options->resource->cursor->path, &error);
+	const JsonNode *found = NULL;
+	int64			found_time = PG_INT64_MIN;
+
+	if (json_node_kind(elements) != JSON_NODE_ARRAY)
+		return NULL;
+	for (size_t i = 0; i < json_node_length(elements); i++)
+	{
+		const JsonNode *row = json_node_element(elements, i);
+		int64			time = PG_INT64_MIN;
+
+		if (json_node_kind(row) != JSON_NODE_OBJECT || !has_what_was_sent(request, row))
+			continue;
+		(void) order_row_time(row, path, &time);
+		if (found == NULL || time > found_time)
+		{
+			found = row;
+			found_time = time;
+		}
+	}
+	return found;
+}
+
+const JsonNode *
+deliverer_read_back(Deliverer *deliverer, const ChangeRequest *request)
+{
+	const ChangeTable *table = deliverer->table;
+	char			  *target = request->named ? list_target(table, request) : NULL;
+	bool			   in_list = target != NULL;
+	const JsonNode	  *row = NULL;
+	ApiAnswer		   answer;
+	ApiFailure		   failure;
+	bool			   found;
+
+	if (!in_list)
+		target = change_target(table, table->changes->read_route, &request->keys);
+	found = api_try_finish(api_start(table->options, target, CurrentMemoryContext),
+						   in_list ? API_LIST : API_OBJECT, &answer, &failure);
+	if (found)
+		row = in_list ? find_in_list(table, request, answer.data) : answer.data;
+	if (row != NULL)
+		return row;
+
+	ereport(WARNING, (errcode(found ? ERRCODE_NO_DATA_FOUND : failure.error.code),
+					  errmsg("the %s was %s, but could not be read back, server \"%s\"",
+							 table->changes->noun, participle(deliverer->operation),
+							 table->options->server_name),
+					  found ? errdetail("The answer to GET %s doesn't have it.", target)
+							: errdetail("%s: %s", failure.error.message, failure.error.detail),
+					  errhint("Columns that only Crisp knows are NULL.")));
+	return NULL;
+}

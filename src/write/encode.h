@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * encode.h
+ *		A Datum of one type to the JSON that the API takes.
+ *
+ * The opposite of convert.h.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_ENCODE_H
+#define CRISP_ENCODE_H
+
+#include "resource/resource.h"
+
+typedef struct Encoder Encoder;
+
+/*
+ * Prepare to write values of a type, which may be a domain, as what the API calls as.  The result
+ * is palloc'd in CurrentMemoryContext, which must outlive its use.  Raises what looking up types
+ * raises.
+ */
+extern Encoder *encoder_create(Oid type, CrispType as);
+
+/*
+ * The JSON text of a value that is not NULL, in the database's encoding; palloc'd in
+ * CurrentMemoryContext.
+ *
+ * Raises 22023 (invalid_parameter_value) for a value that the API's type doesn't have,
+ * 22008 (datetime_field_overflow) for an infinite time, 22P02
+ * (invalid_text_representation) for text that should be JSON and isn't.
+ */
+extern char *encoder_run(const Encoder *encoder, Datum value);
+
+/*
+ * The text of a value that is not NULL, as its type's output function has it; of a JSON string what
+ * it says.  Likewise palloc'd.
+ */
+extern char *encoder_text(const Encoder *encoder, Datum value);
+
+/* A text in the database's encoding as a JSON string; palloc'd. */
+extern char *encode_string(const char *text);
+
+/* A value's text for a message: its beginning, if it's long.  Palloc'd, or text itself. */
+extern const char *encode_excerpt(const char *text);
+
+#endif /* CRISP_ENCODE_H */

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * modify.h
+ *		Executing INSERT, UPDATE and DELETE.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_MODIFY_H
+#define CRISP_MODIFY_H
+
+#include "foreign/fdwapi.h"
+
+#include "options/options.h"
+
+/*
+ * Executor callbacks of the FdwRoutine.  Every row has been carried out, or refused, when the
+ * callback returns that it was given to; nothing is sent at the end of a statement or a
+ * transaction.
+ */
+extern void crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
+							   int subplan_index, int eflags);
+extern void crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo);
+extern TupleTableSlot  *crisp_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+									 TupleTableSlot *plan_slot);
+extern TupleTableSlot  *crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+									 TupleTableSlot *plan_slot);
+extern TupleTableSlot  *crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+									 TupleTableSlot *plan_slot);
+extern void				crisp_end_modify(EState *estate, ResultRelInfo *rinfo);
+extern int				crisp_batch_size(ResultRelInfo *rinfo);
+extern TupleTableSlot **crisp_batch_insert(EState *estate, ResultRelInfo *rinfo,
+										   TupleTableSlot **slots, TupleTableSlot **plan_slots,
+										   int *nslots);
+
+/*
+ * What a modification has cost so far; NULL for one that only EXPLAIN has begun.
+ */
+extern const ApiCounts *crisp_modify_counts(const ResultRelInfo *rinfo);
+
+#endif /* CRISP_MODIFY_H */

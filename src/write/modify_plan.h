@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * modify_plan.h
+ *		Planning INSERT, UPDATE and DELETE.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_MODIFY_PLAN_H
+#define CRISP_MODIFY_PLAN_H
+
+#include "foreign/fdwapi.h"
+
+#include "write/change.h"
+
+/* What the plan of a modification holds: fdw_private by this index. */
+typedef enum ModifyPrivate
+{
+	MODIFY_PRIVATE_UPDATED /* attribute numbers that an UPDATE sets, as integers */
+} ModifyPrivate;
+
+/* Callbacks of the FdwRoutine. */
+extern int	 crisp_is_updatable(Relation relation);
+extern List *crisp_plan_modify(PlannerInfo *root, ModifyTable *plan, Index result_relation,
+							   int subplan_index);
+extern void	 crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
+									  Relation target_relation);
+
+/*
+ * The name under which a column of the row's identity is in the plan's target list;
+ * palloc'd.  Columns of the same number and type share it, whatever their table.
+ */
+extern char *modify_key_name(Form_pg_attribute attribute);
+
+/*
+ * The attribute numbers of the columns that name a row to Crisp, when it's to be changed or
+ * removed: an integer list without those that the table doesn't have.
+ */
+extern List *modify_key_attributes(const CrispChanges *changes, const ChangeTable *table);
+
+/* Raise 55000 (object_not_in_prerequisite_state) unless the table can be written in this way. */
+extern void modify_check_allowed(const CrispOptions *options, Relation relation, CmdType operation);
+
+/* Raise 0A000 for INSERT ... ON CONFLICT: Crisp knows no conflict. */
+extern void modify_check_conflict(const ModifyTable *plan, Relation relation);
+
+#endif /* CRISP_MODIFY_PLAN_H */

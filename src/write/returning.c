@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * returning.c
+ *		What a statement wants to know of the rows that it inserts.
+ *
+ * A row reads as a scan would read it: what was sent is flattened in the same way.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
+
+#include "write/returning.h"
+#include "row/row_source.h"
+
+struct Returned
+{
+	const char	*table_name;
+	Bitmapset	*wanted;	/* attribute numbers looked at once a row was sent; 0 is all */
+	List		*columns;	/* attribute numbers that are filled, in their order */
+	const char **paths;		/* of these, in the row; NULL for one that the catalog doesn't have */
+	Flattener	*flattener; /* of these */
+};
+
+/*
+ * Collect the attribute numbers of all Vars: RETURNING can only have those of the
+ * relation itself.
+ */
+static bool
+collect_attributes(Node *node, Bitmapset **attributes)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		int attnum = ((Var *) node)->varattno;
+
+		/* System columns need nothing of Crisp. */
+		if (attnum >= 0)
+			*attributes = bms_add_member(*attributes, attnum);
+		return false;
+	}
+	return expression_tree_walker(node, collect_attributes, attributes);
+}
+
+Returned *
+returned_create(const CrispOptions *options, const ResultRelInfo *rinfo)
+{
+	Relation   relation = rinfo->ri_RelationDesc;
+	TupleDesc  tupdesc = RelationGetDescr(relation);
+	Returned  *returned = palloc0(sizeof(Returned));
+	Bitmapset *attributes = NULL;
+	bool	   all;
+
+	returned->table_name = pstrdup(RelationGetRelationName(relation));
+	(void) collect_attributes((Node *) rinfo->ri_returningList, &attributes);
+	if (rinfo->ri_TrigDesc != NULL && rinfo->ri_TrigDesc->trig_insert_after_row)
+		attributes = bms_add_member(attributes, 0);
+	returned->wanted = attributes;
+
+	/* 0 is the whole row; check options may look at any column. */
+	all = bms_is_member(0, attributes) || rinfo->ri_WithCheckOptions != NIL;
+	returned->paths = palloc0(sizeof(char *) * Max(tupdesc->natts, 1));
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (attribute->attisdropped || attribute->attgenerated != '\0' ||
+			!(all || bms_is_member(i + 1, attributes)))
+			continue;
+		returned->paths[list_length(returned->columns)] = option_json_path(
+			options, RelationGetRelid(relation), attribute->attnum, NameStr(attribute->attname));
+		returned->columns = lappend_int(returned->columns, attribute->attnum);
+	}
+	returned->flattener = row_source_begin(options, relation, returned->columns, NULL);
+	return returned;
+}
+
+bool
+returned_wants_any(const Returned *returned)
+{
+	return !bms_is_empty(returned->wanted);
+}
+
+bool
+returned_wants_more(const Returned *returned, const BodyMember *known, int nknown)
+{
+	for (int i = 0; i < list_length(returned->columns); i++)
+	{
+		const char *path = returned->paths[i];
+		bool		found = !bms_is_member(0, returned->wanted) &&
+					 !bms_is_member(list_nth_int(returned->columns, i), returned->wanted);
+
+		for (int j = 0; j < nknown && path != NULL && !found; j++)
+			found = strcmp(known[j].path, path) == 0;
+		if (!found)
+			return true;
+	}
+	return false;
+}
+
+void
+returned_store(const Returned *returned, TupleTableSlot *slot, const BodyMember *known, int nknown,
+			   const JsonNode *row)
+{
+	TupleDesc		tupdesc = slot->tts_tupleDescriptor;
+	Datum		   *values = palloc(sizeof(Datum) * tupdesc->natts);
+	bool		   *nulls = palloc(sizeof(bool) * tupdesc->natts);
+	const JsonNode *sent;
+	size_t			length;
+	char		   *text = body_create(known, nknown, &length);
+	char		   *error;
+
+	if (!json_parse(CurrentMemoryContext, text, length, &sent, &error))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("row of foreign table \"%s\" cannot be returned", returned->table_name),
+				 errdetail("Its JSON cannot be read: %s.", error)));
+	flatten_row(returned->flattener, row ? row : sent, row ? sent : NULL, values, nulls);
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < tupdesc->natts; i++)
+		if (!list_member_int(returned->columns, i + 1))
+		{
+			values[i] = slot->tts_values[i];
+			nulls[i] = slot->tts_isnull[i];
+		}
+
+	/* The tuple is copied into the slot's own memory. */
+	ExecForceStoreHeapTuple(heap_form_tuple(tupdesc, values, nulls), slot, false);
+	ExecMaterializeSlot(slot);
+}

@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * rollback_warning.h
+ *		What Crisp keeps of transactions that are rolled back.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_ROLLBACK_WARNING_H
+#define CRISP_ROLLBACK_WARNING_H
+
+/*
+ * Get ready to count, before a row is sent: once it is, nothing may fail.  Raises only for memory.
+ */
+extern void kept_prepare(void);
+
+/*
+ * Count a row that was written to Crisp in the current (sub)transaction, for which all is ready:
+ * should that be rolled back, a warning says that Crisp keeps it, and it can't be prepared.  Raises
+ * nothing.
+ */
+extern void kept_count(void);
+
+#endif /* CRISP_ROLLBACK_WARNING_H */
