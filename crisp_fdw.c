@@ -65,7 +65,7 @@ _PG_init(void)
 	EmitWarningsOnPlaceholders("crisp_fdw");
 #endif
 	usage_shmem_init();
-	read_ahead_init();
+	join_prefetch_init();
 	need_init();
 }
 
@@ -74,8 +74,8 @@ _PG_init(void)
  * that scan a table are planned and run apart from those that count its rows.
  */
 static ForeignScan *
-get_plan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, ForeignPath *best_path,
-		 List *tlist, List *scan_clauses, Plan *outer_plan)
+crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, ForeignPath *best_path,
+					List *tlist, List *scan_clauses, Plan *outer_plan)
 {
 	if (IS_UPPER_REL(rel))
 		return crisp_get_aggregate_plan(tlist, outer_plan);
@@ -83,7 +83,7 @@ get_plan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, ForeignPath *be
 }
 
 static void
-begin_scan(ForeignScanState *node, int eflags)
+crispBeginForeignScan(ForeignScanState *node, int eflags)
 {
 	if (crisp_is_aggregate(node))
 		crisp_begin_aggregate(node, eflags);
@@ -92,7 +92,7 @@ begin_scan(ForeignScanState *node, int eflags)
 }
 
 static TupleTableSlot *
-iterate_scan(ForeignScanState *node)
+crispIterateForeignScan(ForeignScanState *node)
 {
 	if (crisp_is_aggregate(node))
 		return crisp_iterate_aggregate(node);
@@ -100,7 +100,7 @@ iterate_scan(ForeignScanState *node)
 }
 
 static void
-rescan(ForeignScanState *node)
+crispReScanForeignScan(ForeignScanState *node)
 {
 	if (crisp_is_aggregate(node))
 		crisp_rescan_aggregate(node);
@@ -109,7 +109,7 @@ rescan(ForeignScanState *node)
 }
 
 static void
-end_scan(ForeignScanState *node)
+crispEndForeignScan(ForeignScanState *node)
 {
 	/* A count holds nothing that outlives the call which asked for it. */
 	if (!crisp_is_aggregate(node))
@@ -117,7 +117,7 @@ end_scan(ForeignScanState *node)
 }
 
 static void
-explain_scan(ForeignScanState *node, struct ExplainState *es)
+crispExplainForeignScan(ForeignScanState *node, struct ExplainState *es)
 {
 	if (crisp_is_aggregate(node))
 		crisp_explain_aggregate(node, es);
@@ -133,40 +133,40 @@ crisp_fdw_handler(PG_FUNCTION_ARGS)
 {
 	FdwRoutine *routine = makeNode(FdwRoutine);
 
-	routine->GetForeignRelSize = crisp_get_rel_size;
-	routine->GetForeignPaths = crisp_get_paths;
-	routine->GetForeignUpperPaths = crisp_get_upper_paths;
-	routine->GetForeignPlan = get_plan;
-	routine->BeginForeignScan = begin_scan;
-	routine->IterateForeignScan = iterate_scan;
-	routine->ReScanForeignScan = rescan;
-	routine->EndForeignScan = end_scan;
-	routine->ExplainForeignScan = explain_scan;
-	routine->AnalyzeForeignTable = crisp_analyze_table;
+	routine->GetForeignRelSize = crispGetForeignRelSize;
+	routine->GetForeignPaths = crispGetForeignPaths;
+	routine->GetForeignUpperPaths = crispGetForeignUpperPaths;
+	routine->GetForeignPlan = crispGetForeignPlan;
+	routine->BeginForeignScan = crispBeginForeignScan;
+	routine->IterateForeignScan = crispIterateForeignScan;
+	routine->ReScanForeignScan = crispReScanForeignScan;
+	routine->EndForeignScan = crispEndForeignScan;
+	routine->ExplainForeignScan = crispExplainForeignScan;
+	routine->AnalyzeForeignTable = crispAnalyzeForeignTable;
 
-	routine->IsForeignRelUpdatable = crisp_is_updatable;
-	routine->AddForeignUpdateTargets = crisp_add_update_targets;
-	routine->PlanForeignModify = crisp_plan_modify;
-	routine->BeginForeignModify = crisp_begin_modify;
-	routine->BeginForeignInsert = crisp_begin_insert;
-	routine->ExecForeignInsert = crisp_insert;
-	routine->ExecForeignUpdate = crisp_update;
-	routine->ExecForeignDelete = crisp_delete;
-	routine->EndForeignModify = crisp_end_modify;
-	routine->EndForeignInsert = crisp_end_modify;
-	routine->ExplainForeignModify = crisp_explain_modify;
+	routine->IsForeignRelUpdatable = crispIsForeignRelUpdatable;
+	routine->AddForeignUpdateTargets = crispAddForeignUpdateTargets;
+	routine->PlanForeignModify = crispPlanForeignModify;
+	routine->BeginForeignModify = crispBeginForeignModify;
+	routine->BeginForeignInsert = crispBeginForeignInsert;
+	routine->ExecForeignInsert = crispExecForeignInsert;
+	routine->ExecForeignUpdate = crispExecForeignUpdate;
+	routine->ExecForeignDelete = crispExecForeignDelete;
+	routine->EndForeignModify = crispEndForeignModify;
+	routine->EndForeignInsert = crispEndForeignModify;
+	routine->ExplainForeignModify = crispExplainForeignModify;
 #if PG_VERSION_NUM >= 140000
-	routine->GetForeignModifyBatchSize = crisp_batch_size;
-	routine->ExecForeignBatchInsert = crisp_batch_insert;
+	routine->GetForeignModifyBatchSize = crispGetForeignModifyBatchSize;
+	routine->ExecForeignBatchInsert = crispExecForeignBatchInsert;
 #endif
 
-	routine->ImportForeignSchema = crisp_import_schema;
+	routine->ImportForeignSchema = crispImportForeignSchema;
 
 #if PG_VERSION_NUM >= 140000
-	routine->IsForeignPathAsyncCapable = crisp_is_path_async_capable;
-	routine->ForeignAsyncRequest = crisp_async_request;
-	routine->ForeignAsyncConfigureWait = crisp_async_configure_wait;
-	routine->ForeignAsyncNotify = crisp_async_notify;
+	routine->IsForeignPathAsyncCapable = crispIsForeignPathAsyncCapable;
+	routine->ForeignAsyncRequest = crispForeignAsyncRequest;
+	routine->ForeignAsyncConfigureWait = crispForeignAsyncConfigureWait;
+	routine->ForeignAsyncNotify = crispForeignAsyncNotify;
 #endif
 
 	PG_RETURN_POINTER(routine);

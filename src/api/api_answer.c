@@ -55,7 +55,7 @@ read_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiError *error)
 	answer->more = response->status == STATUS_MORE;
 	answer->date = response->date;
 	if (answer->date > 0)
-		fact_note_clock(call->options, answer->date);
+		server_fact_note_clock(call->options, answer->date);
 	return true;
 }
 

@@ -20,7 +20,7 @@ typedef struct Flight
 	ApiCall		 *call;
 } Flight;
 
-struct Window
+struct Pipeline
 {
 	const CrispOptions *options;
 	MemoryContext		context;  /* parent of all flights */
@@ -34,34 +34,35 @@ struct Window
 	Flight				flights[CRISP_MAX_PREFETCH];
 };
 
-Window *
-window_create(MemoryContext parent, const CrispOptions *options)
+Pipeline *
+pipeline_create(MemoryContext parent, const CrispOptions *options)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw window", ALLOCSET_SMALL_SIZES);
-	Window		 *window = MemoryContextAllocZero(context, sizeof(Window));
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw pipeline",
+												  ALLOCSET_SMALL_SIZES);
+	Pipeline	 *pipeline = MemoryContextAllocZero(context, sizeof(Pipeline));
 
-	window->options = options;
-	window->context = context;
-	return window;
+	pipeline->options = options;
+	pipeline->context = context;
+	return pipeline;
 }
 
 static const Flight *
-nth_flight(const Window *window, int n)
+nth_flight(const Pipeline *pipeline, int n)
 {
-	return &window->flights[(window->oldest + n) % CRISP_MAX_PREFETCH];
+	return &pipeline->flights[(pipeline->oldest + n) % CRISP_MAX_PREFETCH];
 }
 
 int
-window_count(const Window *window)
+pipeline_count(const Pipeline *pipeline)
 {
-	return window->count;
+	return pipeline->count;
 }
 
 bool
-window_has_come(const Window *window)
+pipeline_has_come(const Pipeline *pipeline)
 {
-	for (int i = 0; i < window->count; i++)
-		if (!api_is_settled(nth_flight(window, i)->call))
+	for (int i = 0; i < pipeline->count; i++)
+		if (!api_is_settled(nth_flight(pipeline, i)->call))
 			return false;
 	return true;
 }
@@ -70,126 +71,127 @@ window_has_come(const Window *window)
  * Whether the status of any answer in the queue says that.
  */
 static bool
-any_says(const Window *window, ApiPeek said)
+any_says(const Pipeline *pipeline, ApiPeek said)
 {
-	for (int i = 0; i < window->count; i++)
-		if (api_peek(nth_flight(window, i)->call) == said)
+	for (int i = 0; i < pipeline->count; i++)
+		if (api_peek(nth_flight(pipeline, i)->call) == said)
 			return true;
 	return false;
 }
 
 bool
-window_says_end(const Window *window)
+pipeline_says_end(const Pipeline *pipeline)
 {
-	return any_says(window, API_SAYS_END);
+	return any_says(pipeline, API_SAYS_END);
 }
 
 bool
-window_is_past_end(const Window *window)
+pipeline_is_past_end(const Pipeline *pipeline)
 {
-	return any_says(window, API_SAYS_PAST_END);
+	return any_says(pipeline, API_SAYS_PAST_END);
 }
 
 void
-window_open(Window *window)
+pipeline_open(Pipeline *pipeline)
 {
-	int prefetch = window->options->prefetch;
+	int prefetch = pipeline->options->prefetch;
 
-	if (window->open || window->left > 0 || !window_has_come(window))
+	if (pipeline->open || pipeline->left > 0 || !pipeline_has_come(pipeline))
 		return;
-	window->open = window->round == prefetch;
-	window->round = Min(Max(window->asked * 2, 1), prefetch);
-	window->left = window->round;
+	pipeline->open = pipeline->round == prefetch;
+	pipeline->round = Min(Max(pipeline->asked * 2, 1), prefetch);
+	pipeline->left = pipeline->round;
 }
 
 bool
-window_has_room(const Window *window)
+pipeline_has_room(const Pipeline *pipeline)
 {
-	return window->count < window->options->prefetch && (window->open || window->left > 0);
+	return pipeline->count < pipeline->options->prefetch && (pipeline->open || pipeline->left > 0);
 }
 
 void
-window_take_place(Window *window)
+pipeline_take_place(Pipeline *pipeline)
 {
-	if (window->left > 0)
+	if (pipeline->left > 0)
 	{
-		window->left--;
-		window->asked++;
+		pipeline->left--;
+		pipeline->asked++;
 	}
 }
 
 void
-window_narrow(Window *window)
+pipeline_narrow(Pipeline *pipeline)
 {
-	window->asked = 0;
-	window->round = 0;
-	window->left = 0;
-	window->open = false;
+	pipeline->asked = 0;
+	pipeline->round = 0;
+	pipeline->left = 0;
+	pipeline->open = false;
 }
 
 void
-window_start(Window *window, const char *target)
+pipeline_start(Pipeline *pipeline, const char *target)
 {
-	Flight *flight = &window->flights[(window->oldest + window->count) % CRISP_MAX_PREFETCH];
+	Flight *flight = &pipeline->flights[(pipeline->oldest + pipeline->count) % CRISP_MAX_PREFETCH];
 
-	Assert(window->count < CRISP_MAX_PREFETCH);
-	flight->context = AllocSetContextCreate(window->context, "crisp_fdw page",
+	Assert(pipeline->count < CRISP_MAX_PREFETCH);
+	flight->context = AllocSetContextCreate(pipeline->context, "crisp_fdw page",
 											ALLOCSET_DEFAULT_SIZES);
-	flight->call = api_start(window->options, MemoryContextStrdup(flight->context, target),
+	flight->call = api_start(pipeline->options, MemoryContextStrdup(flight->context, target),
 							 flight->context);
-	window->count++;
-	window_take_place(window);
+	pipeline->count++;
+	pipeline_take_place(pipeline);
 }
 
 bool
-window_is_ready(const Window *window)
+pipeline_is_ready(const Pipeline *pipeline)
 {
-	return api_is_ready(window->flights[window->oldest].call);
+	return api_is_ready(pipeline->flights[pipeline->oldest].call);
 }
 
 bool
-window_is_settled(const Window *window)
+pipeline_is_settled(const Pipeline *pipeline)
 {
-	return api_is_settled(window->flights[window->oldest].call);
+	return api_is_settled(pipeline->flights[pipeline->oldest].call);
 }
 
 bool
-window_has_answer(const Window *window)
+pipeline_has_answer(const Pipeline *pipeline)
 {
-	return window->count > 0 && api_peek(window->flights[window->oldest].call) != API_SAYS_NOTHING;
+	return pipeline->count > 0 &&
+		   api_peek(pipeline->flights[pipeline->oldest].call) != API_SAYS_NOTHING;
 }
 
 ApiCall *
-window_oldest(const Window *window)
+pipeline_oldest(const Pipeline *pipeline)
 {
-	Assert(window->count > 0);
-	return window->flights[window->oldest].call;
+	Assert(pipeline->count > 0);
+	return pipeline->flights[pipeline->oldest].call;
 }
 
 pgsocket
-window_socket(const Window *window)
+pipeline_socket(const Pipeline *pipeline)
 {
-	return api_socket(window->flights[window->oldest].call);
+	return api_socket(pipeline->flights[pipeline->oldest].call);
 }
 
 bool
-window_receive(Window *window)
+pipeline_receive(Pipeline *pipeline)
 {
-	Assert(window->count > 0 && window->received.context == NULL);
-	api_wait(window->flights[window->oldest].call);
-	window->received = window->flights[window->oldest];
-	window->oldest = (window->oldest + 1) % CRISP_MAX_PREFETCH;
-	window->count--;
-	return api_peek(window->received.call) == API_SAYS_MORE;
+	Assert(pipeline->count > 0 && pipeline->received.context == NULL);
+	api_wait(pipeline->flights[pipeline->oldest].call);
+	pipeline->received = pipeline->flights[pipeline->oldest];
+	pipeline->oldest = (pipeline->oldest + 1) % CRISP_MAX_PREFETCH;
+	pipeline->count--;
+	return api_peek(pipeline->received.call) == API_SAYS_MORE;
 }
 
 MemoryContext
-window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer, bool *found)
+pipeline_answer(Pipeline *pipeline, ApiData wanted, ApiKey key, ApiAnswer *answer, bool *found)
 {
-	Flight		  flight = window->received;
+	Flight		  flight = pipeline->received;
 	MemoryContext old_context = MemoryContextSwitchTo(flight.context);
 
-	window->received.context = NULL;
+	pipeline->received.context = NULL;
 	*answer = (ApiAnswer){0};
 	if (found != NULL)
 		*found = api_finish_lookup(flight.call, wanted, key, answer);
@@ -201,20 +203,20 @@ window_answer(Window *window, ApiData wanted, ApiKey key, ApiAnswer *answer, boo
 }
 
 bool
-window_try_answer(Window *window, ApiData wanted, MemoryContext *context, ApiAnswer *answer,
-				  bool *found)
+pipeline_try_answer(Pipeline *pipeline, ApiData wanted, MemoryContext *context, ApiAnswer *answer,
+					bool *found)
 {
-	Flight		  flight = window->flights[window->oldest];
+	Flight		  flight = pipeline->flights[pipeline->oldest];
 	MemoryContext old_context;
 	ApiFailure	  failure;
 	bool		  is_known = false;
 
-	Assert(window->count > 0);
+	Assert(pipeline->count > 0);
 	*answer = (ApiAnswer){0};
 	*found = false;
 	*context = NULL;
-	window->oldest = (window->oldest + 1) % CRISP_MAX_PREFETCH;
-	window->count--;
+	pipeline->oldest = (pipeline->oldest + 1) % CRISP_MAX_PREFETCH;
+	pipeline->count--;
 	if (api_is_settled(flight.call))
 	{
 		old_context = MemoryContextSwitchTo(flight.context);
@@ -233,21 +235,21 @@ window_try_answer(Window *window, ApiData wanted, MemoryContext *context, ApiAns
 }
 
 bool
-window_wait_answer(Window *window, ApiData wanted, MemoryContext *context, ApiAnswer *answer,
-				   bool *found)
+pipeline_wait_answer(Pipeline *pipeline, ApiData wanted, MemoryContext *context, ApiAnswer *answer,
+					 bool *found)
 {
-	Assert(window->count > 0);
-	api_wait(window->flights[window->oldest].call);
-	return window_try_answer(window, wanted, context, answer, found);
+	Assert(pipeline->count > 0);
+	api_wait(pipeline->flights[pipeline->oldest].call);
+	return pipeline_try_answer(pipeline, wanted, context, answer, found);
 }
 
 int
-window_drop(Window *window)
+pipeline_drop(Pipeline *pipeline)
 {
-	int dropped = window->count;
+	int dropped = pipeline->count;
 
-	MemoryContextDeleteChildren(window->context);
-	window->received.context = NULL;
-	window->count = 0;
+	MemoryContextDeleteChildren(pipeline->context);
+	pipeline->received.context = NULL;
+	pipeline->count = 0;
 	return dropped;
 }

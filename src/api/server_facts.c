@@ -63,7 +63,7 @@ find_fact(const char *name)
 }
 
 FactState
-fact_recall(const CrispOptions *options, const char *name)
+server_fact_recall(const CrispOptions *options, const char *name)
 {
 	char	   *key = full_name(options, name);
 	const Fact *fact = find_fact(key);
@@ -75,7 +75,7 @@ fact_recall(const CrispOptions *options, const char *name)
 }
 
 void
-fact_remember(const CrispOptions *options, const char *name, bool holds)
+server_fact_remember(const CrispOptions *options, const char *name, bool holds)
 {
 	char *key = full_name(options, name);
 	Fact *fact = find_fact(key);
@@ -108,7 +108,7 @@ find_clock_lead(const CrispOptions *options)
 }
 
 void
-fact_note_clock(const CrispOptions *options, int64 unix_seconds)
+server_fact_note_clock(const CrispOptions *options, int64 unix_seconds)
 {
 	ClockLead	  *clock = find_clock_lead(options);
 	struct timeval now;
@@ -128,7 +128,7 @@ fact_note_clock(const CrispOptions *options, int64 unix_seconds)
 }
 
 int64
-fact_clock_lead(const CrispOptions *options)
+server_fact_clock_lead(const CrispOptions *options)
 {
 	const ClockLead *clock = find_clock_lead(options);
 

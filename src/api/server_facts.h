@@ -25,18 +25,18 @@ typedef enum FactState
  * that options are about, until the session ends.  name is any text that tells
  * facts apart.  Another base URL, website or resource has facts of its own.
  */
-extern FactState fact_recall(const CrispOptions *options, const char *name);
-extern void		 fact_remember(const CrispOptions *options, const char *name, bool holds);
+extern FactState server_fact_recall(const CrispOptions *options, const char *name);
+extern void		 server_fact_remember(const CrispOptions *options, const char *name, bool holds);
 
 /*
  * Note what the server's clock said in an answer, Unix seconds, that has just come.
  */
-extern void fact_note_clock(const CrispOptions *options, int64 unix_seconds);
+extern void server_fact_note_clock(const CrispOptions *options, int64 unix_seconds);
 
 /*
  * By how many milliseconds this machine's clock is surely ahead of the server's, as its last answer
  * told; 0 or less where it isn't, and where no answer has told.
  */
-extern int64 fact_clock_lead(const CrispOptions *options);
+extern int64 server_fact_clock_lead(const CrispOptions *options);
 
 #endif /* CRISP_SERVER_FACTS_H */

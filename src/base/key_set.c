@@ -79,7 +79,7 @@ typedef struct RunReader
 	SeenKey	 block[KEYS_PER_BLOCK];
 } RunReader;
 
-struct SeenKeys
+struct KeySet
 {
 	MemoryContext context;
 	ResourceOwner owner;  /* of the temporary files */
@@ -99,37 +99,37 @@ struct SeenKeys
 	SeenKey		 *block; /* for lookups and for writing */
 };
 
-static SeenKey	  make_key(SeenKeys *seen, const char *key, size_t length);
+static SeenKey	  make_key(KeySet *seen, const char *key, size_t length);
 static bool		  parse_uuid(const char *text, SeenKey *result);
 static SeenKey	  hash_key(const char *key, size_t length);
 static Size		  find_slot(const SeenKey *slots, Size nslots, const SeenKey *key);
-static void		  grow_table(SeenKeys *seen);
-static void		  spill_table(SeenKeys *seen);
-static bool		  runs_have(SeenKeys *seen, SeenKey *key);
-static bool		  run_has(SeenKeys *seen, SeenRun *run, const SeenKey *key);
+static void		  grow_table(KeySet *seen);
+static void		  spill_table(KeySet *seen);
+static bool		  runs_have(KeySet *seen, SeenKey *key);
+static bool		  run_has(KeySet *seen, SeenRun *run, const SeenKey *key);
 static int		  compare_keys(const void *left, const void *right);
-static SeenRun	 *run_create(SeenKeys *seen, int64 nkeys);
+static SeenRun	 *run_create(KeySet *seen, int64 nkeys);
 static void		  run_write(SeenRun *run, SeenKey *keys, int nkeys);
 static void		  run_free(SeenRun *run);
-static void		  merge_runs(SeenKeys *seen);
-static SeenRun	 *merge_two(SeenKeys *seen, SeenRun *left, SeenRun *right);
+static void		  merge_runs(KeySet *seen);
+static SeenRun	 *merge_two(KeySet *seen, SeenRun *left, SeenRun *right);
 static RunReader *reader_begin(SeenRun *run);
 static SeenKey	 *reader_peek(RunReader *reader);
 static void		  read_file(BufFile *file, void *buffer, size_t size);
 
 /*
- * seen_create -- an empty set
+ * key_set_create -- an empty set
  *
  * The temporary files will belong to the resource owner of now, whatever is
  * current when they are made: a cursor may be read in a subtransaction that
  * doesn't live as long as it does.  A tuplestore does it the same way.
  */
-SeenKeys *
-seen_create(Size memory_limit)
+KeySet *
+key_set_create(Size memory_limit)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw seen keys",
 												  ALLOCSET_DEFAULT_SIZES);
-	SeenKeys	 *seen = MemoryContextAllocZero(context, sizeof(SeenKeys));
+	KeySet		 *seen = MemoryContextAllocZero(context, sizeof(KeySet));
 
 	seen->context = context;
 	seen->owner = CurrentResourceOwner;
@@ -145,10 +145,10 @@ seen_create(Size memory_limit)
 }
 
 /*
- * seen_add -- add a key, and tell whether it is new
+ * key_set_add -- add a key, and tell whether it is new
  */
 bool
-seen_add(SeenKeys *seen, const char *key, size_t length)
+key_set_add(KeySet *seen, const char *key, size_t length)
 {
 	SeenKey made = make_key(seen, key, length);
 	Size	slot;
@@ -180,16 +180,16 @@ seen_add(SeenKeys *seen, const char *key, size_t length)
 }
 
 /*
- * seen_free -- release the set
+ * key_set_free -- release the set
  */
 bool
-seen_is_empty(const SeenKeys *seen)
+key_set_is_empty(const KeySet *seen)
 {
 	return seen->nkeys == 0 && !seen->has_zero && seen->nruns == 0;
 }
 
 void
-seen_free(SeenKeys *seen)
+key_set_free(KeySet *seen)
 {
 	for (int i = 0; i < seen->nruns; i++)
 		run_free(seen->runs[i]);
@@ -200,7 +200,7 @@ seen_free(SeenKeys *seen)
  * make_key -- the 16 bytes that stand for a key
  */
 static SeenKey
-make_key(SeenKeys *seen, const char *key, size_t length)
+make_key(KeySet *seen, const char *key, size_t length)
 {
 	SeenKey result;
 	size_t	prefix_length;
@@ -289,7 +289,7 @@ find_slot(const SeenKey *slots, Size nslots, const SeenKey *key)
  * grow_table -- double the table
  */
 static void
-grow_table(SeenKeys *seen)
+grow_table(KeySet *seen)
 {
 	Size	 nslots = seen->nslots * 2;
 	SeenKey *slots = MemoryContextAllocExtended(seen->context, nslots * sizeof(SeenKey),
@@ -315,7 +315,7 @@ grow_table(SeenKeys *seen)
  * few keys for its size, and of use for much longer when there are many.
  */
 static void
-spill_table(SeenKeys *seen)
+spill_table(KeySet *seen)
 {
 	Size	 nkeys = 0;
 	SeenRun *run;
@@ -354,7 +354,7 @@ spill_table(SeenKeys *seen)
  * runs_have -- is a key in one of the runs?
  */
 static bool
-runs_have(SeenKeys *seen, SeenKey *key)
+runs_have(KeySet *seen, SeenKey *key)
 {
 	if (seen->filter != NULL &&
 		bloom_lacks_element(seen->filter, (unsigned char *) key, sizeof(SeenKey)))
@@ -371,7 +371,7 @@ runs_have(SeenKeys *seen, SeenKey *key)
  * run_has -- is a key in this run?
  */
 static bool
-run_has(SeenKeys *seen, SeenRun *run, const SeenKey *key)
+run_has(KeySet *seen, SeenRun *run, const SeenKey *key)
 {
 	int64 low = 0;
 	int64 high = run->nblocks;
@@ -419,7 +419,7 @@ compare_keys(const void *left, const void *right)
  * run_create -- an empty run with room for nkeys
  */
 static SeenRun *
-run_create(SeenKeys *seen, int64 nkeys)
+run_create(KeySet *seen, int64 nkeys)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(seen->context);
 	ResourceOwner old_owner = CurrentResourceOwner;
@@ -459,7 +459,7 @@ run_free(SeenRun *run)
  * merge_runs -- have each run several times the size of the next again
  */
 static void
-merge_runs(SeenKeys *seen)
+merge_runs(KeySet *seen)
 {
 	while (seen->nruns > 1)
 	{
@@ -479,7 +479,7 @@ merge_runs(SeenKeys *seen)
  * merge_two -- all keys of two runs, which have none in common, in a new one
  */
 static SeenRun *
-merge_two(SeenKeys *seen, SeenRun *left, SeenRun *right)
+merge_two(KeySet *seen, SeenRun *left, SeenRun *right)
 {
 	SeenRun	  *merged = run_create(seen, left->nkeys + right->nkeys);
 	RunReader *readers[2] = {reader_begin(left), reader_begin(right)};

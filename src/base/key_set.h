@@ -10,7 +10,7 @@
 #ifndef CRISP_KEY_SET_H
 #define CRISP_KEY_SET_H
 
-typedef struct SeenKeys SeenKeys;
+typedef struct KeySet KeySet;
 
 /*
  * An empty set, palloc'd in a child of CurrentMemoryContext.  Takes about
@@ -18,23 +18,23 @@ typedef struct SeenKeys SeenKeys;
  * to temporary files beyond that.  These belong to CurrentResourceOwner, which
  * in an executor node is the portal's.
  */
-extern SeenKeys *seen_create(Size memory_limit);
+extern KeySet *key_set_create(Size memory_limit);
 
 /*
  * Add a key (length bytes).  True when it was not in the set before.  Two
  * different keys are never taken for one, short of a collision of SHA-256.
  * Raises what temporary files raise.
  */
-extern bool seen_add(SeenKeys *seen, const char *key, size_t length);
+extern bool key_set_add(KeySet *seen, const char *key, size_t length);
 
 /* Whether no key was added yet. */
-extern bool seen_is_empty(const SeenKeys *seen);
+extern bool key_set_is_empty(const KeySet *seen);
 
 /*
  * Release memory and temporary files.  After an error that is done by the
  * memory context and the resource owner; in all other cases it has to be
  * called before the context goes.
  */
-extern void seen_free(SeenKeys *seen);
+extern void key_set_free(KeySet *seen);
 
 #endif /* CRISP_KEY_SET_H */

@@ -37,18 +37,18 @@ struct ChildReader
 	const char		   *argument;
 	const JsonNode	   *base;
 	const JsonPath	   *key;
-	Window			   *window; /* holds what is under way: one request at most */
+	Pipeline		   *pipeline; /* holds what is under way: one request at most */
 	char *target;	 /* of that, or of what the cache has; NULL when nothing was asked for */
 	char *cache_key; /* what the cache knows that by */
 	bool  is_cached;
 
 	/* What comes next. */
-	int		next;	/* page from 1 */
-	Cursor *cursor; /* NULL where pages have numbers */
-	bool	has_begun;
-	bool	looks_again; /* all pages were read, and now those that may have changed since, */
-	int		last_page;	 /* no more than there were */
-	bool	at_end;
+	int			next;	/* page from 1 */
+	TimeCursor *cursor; /* NULL where pages have numbers */
+	bool		has_begun;
+	bool		looks_again; /* all pages were read, and now those that may have changed since, */
+	int			last_page;	 /* no more than there were */
+	bool		at_end;
 	bool
 		without_link; /* Crisp has nothing by what joins tell of the rows, be it that it refuses that */
 
@@ -61,8 +61,8 @@ struct ChildReader
 	Names	 *names;	 /* get to know the rows' names; or NULL */
 	NameList *name_list; /* of the rows so far; NULL without names, and after the end */
 
-	SeenKeys *seen; /* NULL until a second page is needed */
-	size_t	  largest_page;
+	KeySet *seen; /* NULL until a second page is needed */
+	size_t	largest_page;
 
 	PageProgress progress; /* until all pages were read */
 
@@ -99,10 +99,10 @@ child_begin(const CrispRequest *request, const char *argument, const char *base,
 		elog(ERROR, "could not parse what rows inherit: %s", problem);
 	if (key != NULL)
 		child->key = json_path_parse(key->path, &error);
-	child->window = window_create(context, request->options);
+	child->pipeline = pipeline_create(context, request->options);
 	child->next = 1;
 	if (request->options->resource->cursor != NULL)
-		child->cursor = cursor_create(request);
+		child->cursor = time_cursor_create(request);
 	if (names != NULL && asks_for_all(request))
 	{
 		child->names = names;
@@ -137,7 +137,7 @@ next_target(const ChildReader *child)
 	char			   *target;
 
 	if (child->cursor != NULL)
-		query = cursor_query(child->cursor);
+		query = time_cursor_query(child->cursor);
 	else if (uses_link(child))
 		query = pstrdup(request->link);
 	target = request_child_target(request, child->argument, child->next, query);
@@ -159,26 +159,26 @@ child_ask(ChildReader *child)
 	child->cache_key = psprintf("%s%s", child->target, child->looks_again ? " again" : "");
 	child->is_cached = child->cache != NULL && answer_cache_has(child->cache, child->cache_key);
 	if (!child->is_cached)
-		window_start(child->window, child->target);
+		pipeline_start(child->pipeline, child->target);
 	MemoryContextSwitchTo(old_context);
 }
 
 bool
 child_is_ready(const ChildReader *child)
 {
-	return child->is_cached || window_is_ready(child->window);
+	return child->is_cached || pipeline_is_ready(child->pipeline);
 }
 
 bool
 child_is_settled(const ChildReader *child)
 {
-	return child->is_cached || window_is_settled(child->window);
+	return child->is_cached || pipeline_is_settled(child->pipeline);
 }
 
 pgsocket
 child_socket(const ChildReader *child)
 {
-	return window_socket(child->window);
+	return pipeline_socket(child->pipeline);
 }
 
 /*----------
@@ -229,9 +229,10 @@ get_answer(ChildReader *child, ApiAnswer *answer)
 		return answer_cache_get(child->cache, child->cache_key, child->answer_context, answer);
 	}
 
-	(void) window_receive(child->window);
-	child->answer_context = window_answer(child->window, is_one_row(child) ? API_OBJECT : API_LIST,
-										  key_source(child), answer, &found);
+	(void) pipeline_receive(child->pipeline);
+	child->answer_context = pipeline_answer(child->pipeline,
+											is_one_row(child) ? API_OBJECT : API_LIST,
+											key_source(child), answer, &found);
 	if (child->cache != NULL)
 		answer_cache_add(child->cache, child->cache_key, answer, found);
 	return found;
@@ -291,7 +292,7 @@ drop_seen(ChildReader *child)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(child->context);
 
-		child->seen = seen_create((Size) work_mem * 1024 / CRISP_MAX_PREFETCH);
+		child->seen = key_set_create((Size) work_mem * 1024 / CRISP_MAX_PREFETCH);
 		MemoryContextSwitchTo(old_context);
 	}
 	for (size_t i = 0; child->seen != NULL && i < child->nrows; i++)
@@ -300,7 +301,7 @@ drop_seen(ChildReader *child)
 		size_t			length = 0;
 		const char	   *text = key ? json_text(key, &length) : NULL;
 
-		if (text == NULL || seen_add(child->seen, text, length))
+		if (text == NULL || key_set_add(child->seen, text, length))
 			child->rows[kept++] = child->rows[i];
 	}
 	if (child->seen != NULL)
@@ -412,9 +413,9 @@ take_page(ChildReader *child, const ApiAnswer *answer)
 	child->counts.rows += (int64) nelements;
 	if (child->cursor != NULL)
 	{
-		child->nrows = cursor_take_page(child->cursor, answer->data, answer->more, child->target,
-										child->rows);
-		child->at_end = cursor_at_end(child->cursor);
+		child->nrows = time_cursor_take_page(child->cursor, answer->data, answer->more,
+											 child->target, child->rows);
+		child->at_end = time_cursor_at_end(child->cursor);
 		note_names(child);
 	}
 	else
@@ -461,7 +462,7 @@ child_take(ChildReader *child)
 	else if (found)
 	{
 		if (child->without_link && !child->has_begun)
-			fact_remember(child->request->options, FACT_LINK, false);
+			server_fact_remember(child->request->options, FACT_LINK, false);
 		take_page(child, &answer);
 	}
 	else if (uses_link(child) && !child->has_begun)
@@ -514,7 +515,7 @@ void
 child_end(ChildReader *child)
 {
 	if (child->seen != NULL)
-		seen_free(child->seen);
+		key_set_free(child->seen);
 	if (child->name_list != NULL)
 		names_drop_list(child->name_list);
 	MemoryContextDelete(child->context);

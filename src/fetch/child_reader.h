@@ -57,7 +57,7 @@ extern pgsocket child_socket(const ChildReader *child);
 /*
  * Wait for what was asked for, and take it.  A row of the parent's that is gone has no rows below.
  * Raises what api_finish() raises, 08P01 when the answer isn't what it should be, and what
- * cursor_take_page() raises.
+ * time_cursor_take_page() raises.
  */
 extern void child_take(ChildReader *child);
 

@@ -25,7 +25,7 @@
 #include "http/url.h"
 #include "fetch/children.h"
 
-struct Walk
+struct ChildrenReader
 {
 	const CrispRequest *request;
 	AnswerCache		   *cache;
@@ -53,14 +53,14 @@ struct Walk
 	PagerCounts counts; /* of lists that are closed */
 };
 
-Walk *
-walk_begin(const CrispRequest *request, AnswerCache *cache, Names *names)
+ChildrenReader *
+children_begin(const CrispRequest *request, AnswerCache *cache, Names *names)
 {
 	MemoryContext		context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw walk",
 														ALLOCSET_DEFAULT_SIZES);
 	MemoryContext		old_context = MemoryContextSwitchTo(context);
 	const CrispRequest *parent = request->parent;
-	Walk			   *walk = palloc0(sizeof(Walk));
+	ChildrenReader	   *walk = palloc0(sizeof(ChildrenReader));
 	const char		   *error;
 
 	walk->request = request;
@@ -106,7 +106,7 @@ add_member(StringInfo object, const char *key, const char *value, size_t length)
  * parent's row (NULL when it isn't known) is a column of theirs.
  */
 static char *
-base_text(const Walk *walk, const char *argument, const JsonNode *parent)
+base_text(const ChildrenReader *walk, const char *argument, const JsonNode *parent)
 {
 	const CrispResource *resource = walk->request->options->resource;
 	StringInfoData		 object;
@@ -136,7 +136,7 @@ base_text(const Walk *walk, const char *argument, const JsonNode *parent)
  * Open the list below a row of the parent.
  */
 static void
-open_child(Walk *walk, const char *argument, const JsonNode *parent)
+open_child(ChildrenReader *walk, const char *argument, const JsonNode *parent)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(walk->scratch);
 	const char	 *base = base_text(walk, argument, parent);
@@ -153,7 +153,7 @@ open_child(Walk *walk, const char *argument, const JsonNode *parent)
  * Whether a row of the parent can have rows below it that are wanted.
  */
 static bool
-is_wanted(const Walk *walk, const JsonNode *parent)
+is_wanted(const ChildrenReader *walk, const JsonNode *parent)
 {
 	const JsonNode *node;
 	const char	   *value;
@@ -177,7 +177,7 @@ is_wanted(const Walk *walk, const JsonNode *parent)
  * Take the next row of the parent, or note that there is none; waits for it if need be.
  */
 static void
-take_parent(Walk *walk)
+take_parent(ChildrenReader *walk)
 {
 	const JsonNode *row;
 	const char	   *argument;
@@ -211,7 +211,7 @@ take_parent(Walk *walk)
  * Whether take_parent() needs no waiting; if it does, what it would wait for is asked for.
  */
 static bool
-parent_is_ready(Walk *walk)
+parent_is_ready(ChildrenReader *walk)
 {
 	bool ready;
 
@@ -231,7 +231,7 @@ parent_is_ready(Walk *walk)
  * Close the lists that have been read to their ends.
  */
 static void
-close_children(Walk *walk)
+close_children(ChildrenReader *walk)
 {
 	int open = 0;
 
@@ -254,7 +254,7 @@ close_children(Walk *walk)
  * How many lists may be open: no more than the query is likely to want rows of.
  */
 static int
-room_for_children(const Walk *walk)
+room_for_children(const ChildrenReader *walk)
 {
 	int64 wanted = walk->request->rows_wanted - walk->nrows;
 
@@ -267,7 +267,7 @@ room_for_children(const Walk *walk)
  * Ask for all that there is room for.
  */
 static void
-ask_ahead(Walk *walk)
+ask_ahead(ChildrenReader *walk)
 {
 	for (;;)
 	{
@@ -284,7 +284,7 @@ ask_ahead(Walk *walk)
  * Take an answer.
  */
 static void
-take_answer(Walk *walk, ChildReader *child)
+take_answer(ChildrenReader *walk, ChildReader *child)
 {
 	child_take(child);
 	walk->room = Min(walk->room + 1, walk->request->options->prefetch);
@@ -294,7 +294,7 @@ take_answer(Walk *walk, ChildReader *child)
  * Take the answers that have come; returns whether any has.
  */
 static bool
-take_answers(Walk *walk)
+take_answers(ChildrenReader *walk)
 {
 	bool any = false;
 
@@ -311,7 +311,7 @@ take_answers(Walk *walk)
  * An open list with rows at hand; NULL where there is none.
  */
 static ChildReader *
-child_with_rows(const Walk *walk)
+child_with_rows(const ChildrenReader *walk)
 {
 	for (int i = 0; i < walk->nchildren; i++)
 		if (child_at_hand(walk->children[i]))
@@ -329,7 +329,7 @@ child_with_rows(const Walk *walk)
  * or the end is reached.
  */
 static bool
-advance(Walk *walk)
+advance(ChildrenReader *walk)
 {
 	do
 	{
@@ -344,7 +344,7 @@ advance(Walk *walk)
 }
 
 const JsonNode *
-walk_next(Walk *walk)
+children_next(ChildrenReader *walk)
 {
 	MemoryContext	old_context = MemoryContextSwitchTo(walk->context);
 	const JsonNode *row = NULL;
@@ -367,19 +367,19 @@ walk_next(Walk *walk)
 }
 
 const JsonNode *
-walk_base(const Walk *walk)
+children_base(const ChildrenReader *walk)
 {
 	return child_base(walk->current);
 }
 
 bool
-walk_at_hand(const Walk *walk)
+children_at_hand(const ChildrenReader *walk)
 {
 	return child_with_rows(walk) != NULL;
 }
 
 bool
-walk_is_ready(Walk *walk)
+children_is_ready(ChildrenReader *walk)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(walk->context);
 	bool		  ready = advance(walk);
@@ -389,7 +389,7 @@ walk_is_ready(Walk *walk)
 }
 
 bool
-walk_is_settled(const Walk *walk)
+children_is_settled(const ChildrenReader *walk)
 {
 	for (int i = 0; i < walk->nchildren; i++)
 		if (child_is_settled(walk->children[i]))
@@ -400,7 +400,7 @@ walk_is_settled(const Walk *walk)
 }
 
 pgsocket
-walk_socket(const Walk *walk)
+children_socket(const ChildrenReader *walk)
 {
 	if (walk->nchildren > 0)
 		return child_socket(walk->children[0]);
@@ -408,7 +408,7 @@ walk_socket(const Walk *walk)
 }
 
 PagerCounts
-walk_counts(const Walk *walk)
+children_counts(const ChildrenReader *walk)
 {
 	PagerCounts sum = walk->counts;
 
@@ -421,7 +421,7 @@ walk_counts(const Walk *walk)
 }
 
 void
-walk_end(Walk *walk)
+children_end(ChildrenReader *walk)
 {
 	for (int i = 0; i < walk->nchildren; i++)
 		child_end(walk->children[i]);

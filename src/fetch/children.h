@@ -15,7 +15,7 @@
 #include "fetch/pager.h"
 #include "request/request.h"
 
-typedef struct Walk Walk;
+typedef struct ChildrenReader ChildrenReader;
 
 /*
  * Begin to read what a request of request_create_child() asks for: the lists below the rows that
@@ -23,26 +23,28 @@ typedef struct Walk Walk;
  * know those of the rows; both may be NULL.  The walk lives in a child of CurrentMemoryContext;
  * request, cache and names must live as long.  Makes no request yet.
  */
-extern Walk *walk_begin(const CrispRequest *request, AnswerCache *cache, Names *names);
+extern ChildrenReader *children_begin(const CrispRequest *request, AnswerCache *cache,
+									  Names *names);
 
 /*
  * The next row: an object that stays valid until the next call, or NULL at the
  * end.  Rows of one list come in the list's order, those of several lists as they arrive.
  * Raises what list_reader_next(), lookup_next() and child_take() raise.
  */
-extern const JsonNode *walk_next(Walk *walk);
+extern const JsonNode *children_next(ChildrenReader *walk);
 
 /* What that row inherits: an object that stays valid as long. */
-extern const JsonNode *walk_base(const Walk *walk);
+extern const JsonNode *children_base(const ChildrenReader *walk);
 
 /* As the pager's functions of these names. */
-extern bool		   walk_at_hand(const Walk *walk); /* whether walk_next() needs no request */
-extern bool		   walk_is_ready(Walk *walk);
-extern bool		   walk_is_settled(const Walk *walk);
-extern pgsocket	   walk_socket(const Walk *walk);
-extern PagerCounts walk_counts(const Walk *walk);
+extern bool children_at_hand(
+	const ChildrenReader *walk); /* whether children_next() needs no request */
+extern bool		   children_is_ready(ChildrenReader *walk);
+extern bool		   children_is_settled(const ChildrenReader *walk);
+extern pgsocket	   children_socket(const ChildrenReader *walk);
+extern PagerCounts children_counts(const ChildrenReader *walk);
 
 /* Release everything; aborts what is under way. */
-extern void walk_end(Walk *walk);
+extern void children_end(ChildrenReader *walk);
 
 #endif /* CRISP_CHILDREN_H */

@@ -64,7 +64,7 @@ struct ExactReader
 	const CrispRequest *request;
 	const CrispColumn  *dates;
 	MemoryContext		context;
-	SeenKeys		   *seen;
+	KeySet			   *seen;
 	const RowAge	   *age;
 	ExactErrand		   *errand; /* NULL for none */
 	Span				whole;	/* the only range where there is no errand */
@@ -110,7 +110,7 @@ exact_first_request(const CrispRequest *request)
 }
 
 ExactReader *
-exact_begin(const CrispRequest *request, SeenKeys *seen, const RowAge *age)
+exact_begin(const CrispRequest *request, KeySet *seen, const RowAge *age)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw exact",
 												  ALLOCSET_SMALL_SIZES);

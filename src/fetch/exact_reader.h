@@ -59,7 +59,7 @@ extern CrispRequest exact_first_request(const CrispRequest *request);
  * Several stretches of dates are read at a time, up to the option prefetch, so that rows come in no order; one
  * after the other, newest first, where the request says newest_first.
  */
-extern ExactReader *exact_begin(const CrispRequest *request, SeenKeys *seen, const RowAge *age);
+extern ExactReader *exact_begin(const CrispRequest *request, KeySet *seen, const RowAge *age);
 
 /*
  * The next row: a JSON object that stays valid until the next call, or NULL

@@ -27,7 +27,7 @@ typedef struct ExactStep
 	const CrispRequest *request; /* what the scan asks for */
 	CrispRequest		asked;	 /* what this step asks for: the caller sets its order and dates */
 	MemoryContext		context; /* parent of the pagers */
-	SeenKeys		   *seen;
+	KeySet			   *seen;
 	const RowAge	   *age;
 	Pager			   *pager;	/* has the page at hand; NULL before the first */
 	Pager			   *next;	/* has been asked for the first page of what comes next; or NULL */
@@ -47,7 +47,7 @@ typedef struct ExactStep
  * Get ready to ask for what a request asks for.  All arguments must live as long as the step; context is where its pages are
  * kept.  Makes no request.
  */
-extern void exact_step_init(ExactStep *step, const CrispRequest *request, SeenKeys *seen,
+extern void exact_step_init(ExactStep *step, const CrispRequest *request, KeySet *seen,
 							const RowAge *age, MemoryContext context);
 
 /* Have asked bounded by dates (Unix milliseconds), within those of the request. */

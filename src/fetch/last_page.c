@@ -29,7 +29,7 @@ page_is_last(const CrispOptions *options, size_t nelements, size_t full_page, bo
 		return true;
 	if (more)
 	{
-		fact_remember(options, SAYS_MORE, true);
+		server_fact_remember(options, SAYS_MORE, true);
 		return false;
 	}
 	return nelements < full_page || page_status_is_trusted(options);
@@ -38,7 +38,7 @@ page_is_last(const CrispOptions *options, size_t nelements, size_t full_page, bo
 bool
 page_status_is_trusted(const CrispOptions *options)
 {
-	return fact_recall(options, SAYS_MORE) == FACT_TRUE;
+	return server_fact_recall(options, SAYS_MORE) == FACT_TRUE;
 }
 
 void

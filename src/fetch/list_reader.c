@@ -60,7 +60,7 @@ struct ListReader
 	const CrispRequest *step;	/* what is asked for now: request, or a look */
 	Pager			   *pager;	/* page by page; NULL at the end, */
 	ExactReader		   *exact;	/* or by date */
-	SeenKeys		   *seen;	/* NULL where rows have no key */
+	KeySet			   *seen;	/* NULL where rows have no key */
 	PagerCounts			counts; /* of earlier steps */
 	bool				found;	/* the value that was searched for */
 	RowAge				age;	/* what was there when the scan began */
@@ -200,7 +200,7 @@ list_reader_begin(const CrispRequest *request)
 	if (request->options->resource->created_path != NULL)
 		reader->age.created = json_path_parse(request->options->resource->created_path, &error);
 	if (crisp_resource_key(request->options->resource) != NULL)
-		reader->seen = seen_create((Size) work_mem * 1024);
+		reader->seen = key_set_create((Size) work_mem * 1024);
 	MemoryContextSwitchTo(old_context);
 
 	begin_step(reader);
@@ -659,6 +659,6 @@ list_reader_end(ListReader *reader)
 	drop_look(reader);
 	end_step(reader);
 	if (reader->seen != NULL)
-		seen_free(reader->seen);
+		key_set_free(reader->seen);
 	MemoryContextDelete(reader->context);
 }

@@ -20,10 +20,10 @@ struct Lookup
 {
 	const CrispRequest *request;
 	AnswerCache		   *cache;
-	Ahead			   *ahead;
+	LookupPrefetch	   *ahead;
 	WholeList		   *whole_list;
 	MemoryContext		context;  /* of the lookup */
-	Window			   *window;	  /* the keys that are under way */
+	Pipeline		   *pipeline; /* the keys that are under way */
 	bool			   *is_asked; /* for each key before next_ask: it was asked for, not cached */
 	int					next_ask; /* the first key that was not looked at */
 	MemoryContext		row_context; /* of the row at hand; NULL when there is none */
@@ -32,8 +32,8 @@ struct Lookup
 };
 
 Lookup *
-lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache, Ahead *ahead,
-			 WholeList *whole_list)
+lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache,
+			 LookupPrefetch *ahead, WholeList *whole_list)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw lookup", ALLOCSET_SMALL_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
@@ -45,7 +45,7 @@ lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cac
 	lookup->ahead = ahead;
 	lookup->whole_list = whole_list;
 	lookup->context = context;
-	lookup->window = window_create(context, request->options);
+	lookup->pipeline = pipeline_create(context, request->options);
 	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
 	lookup->path = json_path_parse(request->lookup->path, &error);
 	MemoryContextSwitchTo(old_context);
@@ -60,11 +60,11 @@ static bool
 is_ahead(const Lookup *lookup, const char *target)
 {
 	return lookup->ahead != NULL && list_length(lookup->request->keys) == 1 &&
-		   ahead_has(lookup->ahead, target);
+		   lookup_prefetch_has(lookup->ahead, target);
 }
 
 /*
- * Ask for the next keys that aren't in the cache, as many as the window has
+ * Ask for the next keys that aren't in the cache, as many as the pipeline has
  * room for.
  */
 static void
@@ -72,8 +72,8 @@ ask_ahead(Lookup *lookup)
 {
 	const CrispRequest *request = lookup->request;
 
-	window_open(lookup->window);
-	while (lookup->next_ask < list_length(request->keys) && window_has_room(lookup->window))
+	pipeline_open(lookup->pipeline);
+	while (lookup->next_ask < list_length(request->keys) && pipeline_has_room(lookup->pipeline))
 	{
 		const char *key = list_nth(request->keys, lookup->next_ask);
 		char	   *target = request_lookup_target(request, key);
@@ -83,7 +83,7 @@ ask_ahead(Lookup *lookup)
 		lookup->is_asked[lookup->next_ask++] = is_asked;
 		if (is_asked)
 		{
-			window_start(lookup->window, target);
+			pipeline_start(lookup->pipeline, target);
 			whole_list_note_asked(lookup->whole_list);
 		}
 		pfree(target);
@@ -99,8 +99,9 @@ take_answer(Lookup *lookup, const char *target)
 	ApiAnswer answer = {0};
 	bool	  found;
 
-	(void) window_receive(lookup->window);
-	lookup->row_context = window_answer(lookup->window, API_OBJECT, API_KEY_GIVEN, &answer, &found);
+	(void) pipeline_receive(lookup->pipeline);
+	lookup->row_context = pipeline_answer(lookup->pipeline, API_OBJECT, API_KEY_GIVEN, &answer,
+										  &found);
 	answer_cache_add(lookup->cache, target, &answer, found);
 	whole_list_note_answer(lookup->whole_list, found);
 	return answer.data;
@@ -117,7 +118,7 @@ take_earlier(Lookup *lookup, const char *key, const char *target)
 
 	if (is_ahead(lookup, target))
 	{
-		lookup->row_context = ahead_take(lookup->ahead, target, &answer, &found);
+		lookup->row_context = lookup_prefetch_take(lookup->ahead, target, &answer, &found);
 		whole_list_note_answer(lookup->whole_list, found);
 		return answer.data;
 	}
@@ -188,19 +189,19 @@ lookup_is_ready(Lookup *lookup)
 	old_context = MemoryContextSwitchTo(lookup->context);
 	ask_ahead(lookup);
 	MemoryContextSwitchTo(old_context);
-	return !lookup->is_asked[lookup->next_key] || window_is_ready(lookup->window);
+	return !lookup->is_asked[lookup->next_key] || pipeline_is_ready(lookup->pipeline);
 }
 
 bool
 lookup_is_settled(const Lookup *lookup)
 {
-	return window_is_settled(lookup->window);
+	return pipeline_is_settled(lookup->pipeline);
 }
 
 pgsocket
 lookup_socket(const Lookup *lookup)
 {
-	return window_socket(lookup->window);
+	return pipeline_socket(lookup->pipeline);
 }
 
 void

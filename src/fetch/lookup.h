@@ -22,7 +22,7 @@ typedef struct Lookup Lookup;
  * must live as long.
  */
 extern Lookup *lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache,
-							Ahead *ahead, WholeList *whole_list);
+							LookupPrefetch *ahead, WholeList *whole_list);
 
 /*
  * The next row that was found: a JSON object that stays valid until the next

@@ -19,46 +19,47 @@
  * Requests of a scan for what somebody else knows that it will look up next: who reads the outer
  * rows of a nested loop.  Their answers go to the scan's cache when it comes to them.
  */
-typedef struct Ahead Ahead;
+typedef struct LookupPrefetch LookupPrefetch;
 
 /*
  * Without requests, in a child of the statement's memory.  options must hold credentials and live
  * as long, as must cache and whole_list, which says what needn't be asked for.  Others find it by
  * the statement and the scan's id in its plan.
  */
-extern Ahead *ahead_create(const CrispOptions *options, AnswerCache *cache, WholeList *whole_list,
-						   const EState *estate, int id);
+extern LookupPrefetch *lookup_prefetch_create(const CrispOptions *options, AnswerCache *cache,
+											  WholeList *whole_list, const EState *estate, int id);
 
 /* What the scan with that id has; NULL when there is none. */
-extern Ahead *ahead_find(const EState *estate, int id);
+extern LookupPrefetch *lookup_prefetch_find(const EState *estate, int id);
 
 /*
- * Whether one more request is welcome: the window has room for it, and the cache for its answer.
+ * Whether one more request is welcome: the pipeline has room for it, and the cache for its answer.
  * With make_room, which is for when the scan isn't going to take any, the oldest answer makes way.
  */
-extern bool ahead_has_room(Ahead *ahead, bool make_room);
+extern bool lookup_prefetch_has_room(LookupPrefetch *ahead, bool make_room);
 
 /*
  * Ask for the row with that key, a value of the condition (of the form in condition.h), unless
  * it was asked for before; returns at once.  To be called in short-lived memory.  Raises what
  * api_start() raises.
  */
-extern void ahead_ask(Ahead *ahead, List *condition, Datum key);
+extern void lookup_prefetch_ask(LookupPrefetch *ahead, List *condition, Datum key);
 
 /* Tell whether the scan looks keys up, or has nothing to ask for, whatever the key. */
-extern void ahead_confirm(Ahead *ahead, bool is_good);
+extern void lookup_prefetch_confirm(LookupPrefetch *ahead, bool is_good);
 
 /* Whether the answer for target is on its way. */
-extern bool ahead_has(const Ahead *ahead, const char *target);
+extern bool lookup_prefetch_has(const LookupPrefetch *ahead, const char *target);
 
 /*
  * Wait for the answer for target, which must be on its way, and put it into the cache.  Returns
  * the memory context that holds it, a child of CurrentMemoryContext; *found tells whether there is
  * anything, without which *answer is all zeros.  Raises what api_finish() raises.
  */
-extern MemoryContext ahead_take(Ahead *ahead, const char *target, ApiAnswer *answer, bool *found);
+extern MemoryContext lookup_prefetch_take(LookupPrefetch *ahead, const char *target,
+										  ApiAnswer *answer, bool *found);
 
 /* Abort what is under way, and release everything. */
-extern void ahead_end(Ahead *ahead);
+extern void lookup_prefetch_end(LookupPrefetch *ahead);
 
 #endif /* CRISP_LOOKUP_PREFETCH_H */

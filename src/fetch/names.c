@@ -53,7 +53,7 @@ typedef struct KnownList
 struct NameList
 {
 	JsonPath *path;
-	SeenKeys *seen;
+	KeySet	 *seen;
 	HTAB	 *repeated;
 };
 
@@ -119,7 +119,7 @@ names_begin_list(const CrispResource *resource)
 	const char *error;
 
 	list->path = json_path_parse(crisp_resource_name(resource)->path, &error);
-	list->seen = seen_create((Size) work_mem * 1024 / CRISP_MAX_PREFETCH);
+	list->seen = key_set_create((Size) work_mem * 1024 / CRISP_MAX_PREFETCH);
 	return list;
 }
 
@@ -139,7 +139,7 @@ names_add(NameList *list, const JsonNode *row)
 	if (node == NULL || json_node_kind(node) == JSON_NODE_NULL)
 		return;
 	name = plain_name(text ? text : json_text(node, &length));
-	if (!seen_add(list->seen, name, strlen(name)))
+	if (!key_set_add(list->seen, name, strlen(name)))
 	{
 		if (list->repeated == NULL)
 			list->repeated = create_table(GetMemoryChunkContext(list), sizeof(RepeatedName));
@@ -153,7 +153,7 @@ names_add(NameList *list, const JsonNode *row)
 void
 names_drop_list(NameList *list)
 {
-	seen_free(list->seen);
+	key_set_free(list->seen);
 	if (list->repeated != NULL)
 		hash_destroy(list->repeated);
 	pfree(list);

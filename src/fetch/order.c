@@ -137,7 +137,7 @@ bool
 order_rises(const CrispOptions *options, const CrispOrder *order)
 {
 	char	 *name = direction_fact(order);
-	FactState state = fact_recall(options, name);
+	FactState state = server_fact_recall(options, name);
 
 	pfree(name);
 	return state == FACT_UNKNOWN ? order->rising : state == FACT_TRUE;
@@ -148,7 +148,7 @@ order_note_direction(const CrispOptions *options, const CrispOrder *order, bool 
 {
 	char *name = direction_fact(order);
 
-	fact_remember(options, name, rising);
+	server_fact_remember(options, name, rising);
 	pfree(name);
 }
 
@@ -188,7 +188,7 @@ order_is_trusted(const CrispRequest *request)
 {
 	const CrispOptions *options = request->options;
 	const CrispOrder   *order = request->order;
-	FactState			state = fact_recall(options, order->query);
+	FactState			state = server_fact_recall(options, order->query);
 	MemoryContext		context;
 	MemoryContext		old_context;
 	const JsonNode	   *newest;
@@ -207,7 +207,7 @@ order_is_trusted(const CrispRequest *request)
 	oldest = newest ? first_page(options, order->opposite) : NULL;
 	proved = newest != NULL && oldest != NULL &&
 			 pages_prove(options->resource, order->path, newest, oldest);
-	fact_remember(options, order->query, proved);
+	server_fact_remember(options, order->query, proved);
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(context);
 	return proved;
@@ -216,13 +216,13 @@ order_is_trusted(const CrispRequest *request)
 bool
 order_is_disproved(const CrispRequest *request)
 {
-	return fact_recall(request->options, request->order->query) == FACT_FALSE;
+	return server_fact_recall(request->options, request->order->query) == FACT_FALSE;
 }
 
 void
 order_disprove(const CrispRequest *request)
 {
-	fact_remember(request->options, request->order->query, false);
+	server_fact_remember(request->options, request->order->query, false);
 }
 
 void

@@ -35,7 +35,7 @@ typedef struct EdgeRow
 	bool	 found;
 } EdgeRow;
 
-struct Edge
+struct PageEdge
 {
 	MemoryContext context;
 	List		 *fixed_paths; /* JsonPath *, of the columns that never change */
@@ -47,11 +47,11 @@ struct Edge
 	int64		  latest;
 };
 
-Edge *
-edge_create(const CrispResource *resource)
+PageEdge *
+page_edge_create(const CrispResource *resource)
 {
 	const int	not_told = CRISP_CHANGES | CRISP_ASKED | CRISP_WEBSITE | CRISP_SENT;
-	Edge	   *edge = palloc0(sizeof(Edge));
+	PageEdge   *edge = palloc0(sizeof(PageEdge));
 	const char *error;
 
 	edge->context = CurrentMemoryContext;
@@ -83,7 +83,7 @@ copy_json(const JsonNode *node)
  * The columns of a row that never change.
  */
 static char *
-fixed_text(const Edge *edge, const JsonNode *row)
+fixed_text(const PageEdge *edge, const JsonNode *row)
 {
 	StringInfoData text;
 	ListCell	  *lc;
@@ -101,7 +101,7 @@ fixed_text(const Edge *edge, const JsonNode *row)
 }
 
 char *
-edge_row_text(const Edge *edge, const JsonNode *row)
+page_edge_row_text(const PageEdge *edge, const JsonNode *row)
 {
 	size_t		length;
 	const char *content = json_text(json_path_get(row, edge->content_path), &length);
@@ -110,7 +110,7 @@ edge_row_text(const Edge *edge, const JsonNode *row)
 }
 
 char *
-edge_row_name(const Edge *edge, const JsonNode *row)
+page_edge_row_name(const PageEdge *edge, const JsonNode *row)
 {
 	return copy_json(json_path_get(row, edge->name_path));
 }
@@ -119,7 +119,7 @@ edge_row_name(const Edge *edge, const JsonNode *row)
  * Describe a row; palloc'd in CurrentMemoryContext.
  */
 static EdgeRow *
-describe_row(const Edge *edge, PageRow *row)
+describe_row(const PageEdge *edge, PageRow *row)
 {
 	const JsonNode *content = json_path_get(row->node, edge->content_path);
 	EdgeRow		   *result = palloc0(sizeof(EdgeRow));
@@ -199,7 +199,7 @@ next_left(const List *rows, int *place, bool altered)
  * was isn't sure where its content is another, too: it will be remembered besides those.
  */
 static void
-note_found(const Edge *edge, EdgeRow *remembered, EdgeRow *row)
+note_found(const PageEdge *edge, EdgeRow *remembered, EdgeRow *row)
 {
 	remembered->found = true;
 	row->found = true;
@@ -218,7 +218,7 @@ note_found(const Edge *edge, EdgeRow *remembered, EdgeRow *row)
  * most.
  */
 static void
-pair_rows(Edge *edge, List *rows, Likeness likeness)
+pair_rows(PageEdge *edge, List *rows, Likeness likeness)
 {
 	static int (*const comparisons[])(const ListCell *, const ListCell *) = {
 		[LIKE_WHOLE] = compare_by_whole,
@@ -247,7 +247,7 @@ pair_rows(Edge *edge, List *rows, Likeness likeness)
 }
 
 void
-edge_find_known(Edge *edge, PageRow *rows, size_t nrows)
+page_edge_find_known(PageEdge *edge, PageRow *rows, size_t nrows)
 {
 	List	 *candidates = NIL;
 	ListCell *lc;
@@ -276,7 +276,7 @@ edge_find_known(Edge *edge, PageRow *rows, size_t nrows)
  * Note between which times the rows are.
  */
 static void
-set_times(Edge *edge)
+set_times(PageEdge *edge)
 {
 	ListCell *lc;
 
@@ -290,7 +290,7 @@ set_times(Edge *edge)
 }
 
 void
-edge_remember(Edge *edge, const PageRow *rows, size_t nrows, int64 newest)
+page_edge_remember(PageEdge *edge, const PageRow *rows, size_t nrows, int64 newest)
 {
 	for (size_t i = 0; i < nrows; i++)
 	{
@@ -315,7 +315,7 @@ edge_remember(Edge *edge, const PageRow *rows, size_t nrows, int64 newest)
 }
 
 void
-edge_forget(Edge *edge, int64 newest)
+page_edge_forget(PageEdge *edge, int64 newest)
 {
 	ListCell *lc;
 

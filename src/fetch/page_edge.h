@@ -16,7 +16,7 @@
 /*
  * The rows that may come again: a multiset, since two rows may be the same in all that Crisp tells.
  */
-typedef struct Edge Edge;
+typedef struct PageEdge PageEdge;
 
 /* A row of a page. */
 typedef struct PageRow
@@ -29,29 +29,29 @@ typedef struct PageRow
 } PageRow;
 
 /* Without rows, for a resource that has a cursor.  Lives in CurrentMemoryContext. */
-extern Edge *edge_create(const CrispResource *resource);
+extern PageEdge *page_edge_create(const CrispResource *resource);
 
 /*
  * Set known of each of nrows rows of a page: whether it is one of those that were remembered, as it
  * was or changed since.  One that was remembered is found once at most.
  */
-extern void edge_find_known(Edge *edge, PageRow *rows, size_t nrows);
+extern void page_edge_find_known(PageEdge *edge, PageRow *rows, size_t nrows);
 
 /*
  * Remember the rows of a page that aren't known, or not as they are now, and not newer than that.
  */
-extern void edge_remember(Edge *edge, const PageRow *rows, size_t nrows, int64 newest);
+extern void page_edge_remember(PageEdge *edge, const PageRow *rows, size_t nrows, int64 newest);
 
 /* Forget the rows that are newer than that. */
-extern void edge_forget(Edge *edge, int64 newest);
+extern void page_edge_forget(PageEdge *edge, int64 newest);
 
 /*
  * What tells a row from others whatever becomes of it, and what it says; palloc'd.  Two rows
  * may have the same.
  */
-extern char *edge_row_text(const Edge *edge, const JsonNode *row);
+extern char *page_edge_row_text(const PageEdge *edge, const JsonNode *row);
 
 /* What its sender calls a row (see CRISP_NAME), as JSON; palloc'd. */
-extern char *edge_row_name(const Edge *edge, const JsonNode *row);
+extern char *page_edge_row_name(const PageEdge *edge, const JsonNode *row);
 
 #endif /* CRISP_PAGE_EDGE_H */

@@ -40,7 +40,7 @@ typedef struct SeenList
 	char	   name[FLEXIBLE_ARRAY_MEMBER];
 } SeenList;
 
-struct Extent
+struct PageEstimate
 {
 	const CrispRequest *request;
 	CrispOptions		options; /* for the count: as the request's, without retries */
@@ -85,11 +85,11 @@ find_list(const char *name)
 	return NULL;
 }
 
-Extent *
-extent_begin(const CrispRequest *request)
+PageEstimate *
+page_estimate_begin(const CrispRequest *request)
 {
-	Extent *extent = palloc0(sizeof(Extent));
-	int		pages = extent_recall(request, &extent->known);
+	PageEstimate *extent = palloc0(sizeof(PageEstimate));
+	int			  pages = page_estimate_recall(request, &extent->known);
 
 	extent->request = request;
 	extent->pages = extent->known ? pages : request->pages_expected;
@@ -107,7 +107,7 @@ is_whole_list(const CrispRequest *request)
 }
 
 bool
-extent_ask(Extent *extent, size_t page_rows)
+page_estimate_ask(PageEstimate *extent, size_t page_rows)
 {
 	const CrispRequest *request = extent->request;
 
@@ -126,13 +126,13 @@ extent_ask(Extent *extent, size_t page_rows)
 }
 
 bool
-extent_is_pending(Extent *extent)
+page_estimate_is_pending(PageEstimate *extent)
 {
 	return extent->count != NULL && !api_is_ready(extent->count);
 }
 
 int
-extent_pages(Extent *extent)
+page_estimate_pages(PageEstimate *extent)
 {
 	ApiAnswer  answer;
 	ApiFailure failure;
@@ -153,7 +153,7 @@ extent_pages(Extent *extent)
 }
 
 void
-extent_exceed(Extent *extent, int pages)
+page_estimate_exceed(PageEstimate *extent, int pages)
 {
 	extent->least = pages + 1;
 	if (extent->pages < extent->least)
@@ -161,7 +161,7 @@ extent_exceed(Extent *extent, int pages)
 }
 
 void
-extent_remember(const CrispRequest *request, int pages, bool ended)
+page_estimate_remember(const CrispRequest *request, int pages, bool ended)
 {
 	char	 *name = list_name(request);
 	SeenList *list = find_list(name);
@@ -187,7 +187,7 @@ extent_remember(const CrispRequest *request, int pages, bool ended)
 }
 
 int
-extent_recall(const CrispRequest *request, bool *ended)
+page_estimate_recall(const CrispRequest *request, bool *ended)
 {
 	char		   *name = list_name(request);
 	const SeenList *list = find_list(name);
@@ -198,7 +198,7 @@ extent_recall(const CrispRequest *request, bool *ended)
 }
 
 void
-extent_end(Extent *extent, int pages)
+page_estimate_end(PageEstimate *extent, int pages)
 {
-	extent_remember(extent->request, pages, true);
+	page_estimate_remember(extent->request, pages, true);
 }

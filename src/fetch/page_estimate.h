@@ -16,40 +16,40 @@
  * What is expected of the length of a list.  It keeps pages past the list's end from being asked
  * for ahead of need; where a list ends is for its pages to say.
  */
-typedef struct Extent Extent;
+typedef struct PageEstimate PageEstimate;
 
 /*
  * Expect of a list what this session has seen last of the same, or else what the request's
  * pages_expected says.  In CurrentMemoryContext; request must live as long.
  */
-extern Extent *extent_begin(const CrispRequest *request);
+extern PageEstimate *page_estimate_begin(const CrispRequest *request);
 
 /*
  * Ask Crisp how many rows the list has, where it can tell, where that is worth a request, and
  * where the session hasn't seen it.  page_rows is the number of rows on a page.
  * Returns whether a request was started.  Raises what api_start() raises.
  */
-extern bool extent_ask(Extent *extent, size_t page_rows);
+extern bool page_estimate_ask(PageEstimate *extent, size_t page_rows);
 
 /* Whether Crisp's answer to that has yet to come.  Raises what api_is_ready() raises. */
-extern bool extent_is_pending(Extent *extent);
+extern bool page_estimate_is_pending(PageEstimate *extent);
 
 /* The number of pages that is expected; 0 when nobody knows. */
-extern int extent_pages(Extent *extent);
+extern int page_estimate_pages(PageEstimate *extent);
 
 /* The list has that many pages and goes on: expect no less. */
-extern void extent_exceed(Extent *extent, int pages);
+extern void page_estimate_exceed(PageEstimate *extent, int pages);
 
 /* The list ended with that page: remember it for the session. */
-extern void extent_end(Extent *extent, int pages);
+extern void page_estimate_end(PageEstimate *extent, int pages);
 
 /*
  * Remember for the session that a request's list has so many pages; or that many at least, if it
  * hasn't ended with the last of them.
  */
-extern void extent_remember(const CrispRequest *request, int pages, bool ended);
+extern void page_estimate_remember(const CrispRequest *request, int pages, bool ended);
 
 /* What the session remembers of that; 0 for nothing. */
-extern int extent_recall(const CrispRequest *request, bool *ended);
+extern int page_estimate_recall(const CrispRequest *request, bool *ended);
 
 #endif /* CRISP_PAGE_ESTIMATE_H */

@@ -40,13 +40,13 @@ struct Pager
 	CrispRequest		own;	   /* what the caller wants, but for an order that Crisp refuses */
 	MemoryContext		context;   /* of the pager */
 	MemoryContext		scratch;   /* for what a request is made of */
-	Window			   *window;	   /* the pages that are under way */
-	Extent			   *extent;	   /* how many there may be */
+	Pipeline		   *pipeline;  /* the pages that are under way */
+	PageEstimate	   *extent;	   /* how many there may be */
 	int					next_page; /* the first that was not asked for */
 	MemoryContext		page_context; /* of the page that is being read; NULL before the first */
 
 	const JsonPath *key;  /* of a row; NULL when the resource has none */
-	SeenKeys	   *seen; /* keys that were returned */
+	KeySet		   *seen; /* keys that were returned */
 	bool			owns_seen;
 
 	const JsonNode *rows; /* the page: a JSON array; NULL before the first */
@@ -81,7 +81,7 @@ struct Pager
 };
 
 Pager *
-pager_begin(const CrispRequest *request, SeenKeys *seen)
+pager_begin(const CrispRequest *request, KeySet *seen)
 {
 	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw pager",
 													   ALLOCSET_SMALL_SIZES);
@@ -95,17 +95,17 @@ pager_begin(const CrispRequest *request, SeenKeys *seen)
 	pager->context = context;
 	pager->scratch = AllocSetContextCreate(context, "crisp_fdw pager scratch",
 										   ALLOCSET_SMALL_SIZES);
-	pager->window = window_create(context, request->options);
-	pager->extent = extent_begin(request);
+	pager->pipeline = pipeline_create(context, request->options);
+	pager->extent = page_estimate_begin(request);
 	pager->next_page = 1;
 	pager->stops = request->stops;
 	if (key != NULL)
 	{
 		pager->key = json_path_parse(key->path, &error);
 		pager->owns_seen = seen == NULL;
-		pager->seen = seen ? seen : seen_create((Size) work_mem * 1024);
+		pager->seen = seen ? seen : key_set_create((Size) work_mem * 1024);
 	}
-	pager->is_first = seen == NULL || seen_is_empty(seen);
+	pager->is_first = seen == NULL || key_set_is_empty(seen);
 	if (request->stop_column != NULL)
 		pager->stop_path = json_path_parse(request->stop_column->path, &error);
 
@@ -135,7 +135,7 @@ ask_for_page(Pager *pager)
 	char		 *target = request_list_target(pager->request, pager->next_page++);
 
 	MemoryContextSwitchTo(old_context);
-	window_start(pager->window, target);
+	pipeline_start(pager->pipeline, target);
 	MemoryContextReset(pager->scratch);
 }
 
@@ -148,7 +148,7 @@ static bool
 may_ask_ahead(Pager *pager)
 {
 	const CrispRequest *request = pager->request;
-	int					expected = extent_pages(pager->extent);
+	int					expected = page_estimate_pages(pager->extent);
 
 	if (pager->page_number == 0)
 		return pager->next_page == 1;
@@ -156,33 +156,33 @@ may_ask_ahead(Pager *pager)
 		return false;
 	if (request->pages_wanted > 0)
 		return pager->next_page <= request->pages_wanted;
-	if (window_is_past_end(pager->window) ||
-		(window_says_end(pager->window) && page_status_is_trusted(request->options)))
+	if (pipeline_is_past_end(pager->pipeline) ||
+		(pipeline_says_end(pager->pipeline) && page_status_is_trusted(request->options)))
 		return false;
 	if (expected == 0 || pager->next_page <= expected)
 		return true;
-	if (!window_has_come(pager->window))
+	if (!pipeline_has_come(pager->pipeline))
 		return false;
-	extent_exceed(pager->extent, pager->next_page - 1);
-	window_narrow(pager->window);
-	window_open(pager->window);
+	page_estimate_exceed(pager->extent, pager->next_page - 1);
+	pipeline_narrow(pager->pipeline);
+	pipeline_open(pager->pipeline);
 	return true;
 }
 
 /*
- * Ask for as many pages as the window has room for.  With the second page, Crisp is asked how many
+ * Ask for as many pages as the pipeline has room for.  With the second page, Crisp is asked how many
  * rows there are, if that pays; until it has told, for one page at a time.
  */
 static void
 ask_ahead(Pager *pager)
 {
-	window_open(pager->window);
-	while (window_has_room(pager->window) && may_ask_ahead(pager))
+	pipeline_open(pager->pipeline);
+	while (pipeline_has_room(pager->pipeline) && may_ask_ahead(pager))
 	{
-		if (pager->next_page == 2 && extent_ask(pager->extent, pager->nrows))
-			window_take_place(pager->window);
+		if (pager->next_page == 2 && page_estimate_ask(pager->extent, pager->nrows))
+			pipeline_take_place(pager->pipeline);
 		ask_for_page(pager);
-		if (extent_is_pending(pager->extent))
+		if (page_estimate_is_pending(pager->extent))
 			break;
 	}
 }
@@ -233,8 +233,8 @@ take_page(Pager *pager)
 	pager->nrows = 0;
 	pager->next_row = 0;
 
-	pager->page_context = window_answer(
-		pager->window, one_row ? API_OBJECT : API_LIST, key, &answer,
+	pager->page_context = pipeline_answer(
+		pager->pipeline, one_row ? API_OBJECT : API_LIST, key, &answer,
 		!is_first || of_all || by_criteria || in_order ? &found : NULL);
 	MemoryContextSwitchTo(old_context);
 	if (!found && in_order)
@@ -276,7 +276,7 @@ take_page_in_any_order(Pager *pager)
 		pager->stops = false;
 		pager->next_page = 1;
 		ask_for_page(pager);
-		(void) window_receive(pager->window);
+		(void) pipeline_receive(pager->pipeline);
 		MemoryContextSwitchTo(old_context);
 	}
 }
@@ -294,10 +294,10 @@ check_gap(Pager *pager)
 	ApiAnswer			answer = {0};
 	bool				found;
 
-	if (window_count(pager->window) == 0)
+	if (pipeline_count(pager->pipeline) == 0)
 		ask_for_page(pager);
-	(void) window_receive(pager->window);
-	page_context = window_answer(pager->window, API_LIST, API_PAGE, &answer, &found);
+	(void) pipeline_receive(pager->pipeline);
+	page_context = pipeline_answer(pager->pipeline, API_LIST, API_PAGE, &answer, &found);
 	MemoryContextSwitchTo(old_context);
 	pager->counts.past_end++;
 	if (found && json_node_length(answer.data) > 0)
@@ -317,9 +317,9 @@ static void
 end_pages(Pager *pager)
 {
 	pager->last_page = true;
-	pager->counts.past_end += window_drop(pager->window);
+	pager->counts.past_end += pipeline_drop(pager->pipeline);
 	if (pager->page_number > 1)
-		extent_end(pager->extent, pager->page_number);
+		page_estimate_end(pager->extent, pager->page_number);
 }
 
 bool
@@ -384,7 +384,7 @@ watch_page(Pager *pager)
 	pager->watched_rows = 0;
 	pager->gained = 0;
 	if (pager->stalled)
-		(void) window_drop(pager->window);
+		(void) pipeline_drop(pager->pipeline);
 }
 
 /*
@@ -404,9 +404,9 @@ fetch_page(Pager *pager)
 	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
 
 	ask_ahead(pager);
-	if (window_count(pager->window) == 0)
+	if (pipeline_count(pager->pipeline) == 0)
 		ask_for_page(pager);
-	if (window_receive(pager->window) && reads_on && !extent_is_pending(pager->extent))
+	if (pipeline_receive(pager->pipeline) && reads_on && !page_estimate_is_pending(pager->extent))
 		ask_ahead(pager);
 	MemoryContextSwitchTo(old_context);
 
@@ -437,7 +437,7 @@ is_new(Pager *pager, const JsonNode *row)
 	else
 		text = json_text(key, &length);
 
-	if (seen_add(pager->seen, text, length))
+	if (key_set_add(pager->seen, text, length))
 		return true;
 	pager->counts.doubles++;
 	return false;
@@ -541,7 +541,7 @@ pager_next(Pager *pager)
 void
 pager_ask(Pager *pager, int page_number)
 {
-	pager->counts.past_end += window_drop(pager->window);
+	pager->counts.past_end += pipeline_drop(pager->pipeline);
 	pager->next_page = page_number;
 	ask_for_page(pager);
 }
@@ -550,7 +550,7 @@ size_t
 pager_take(Pager *pager)
 {
 	pager->page_number = pager->next_page - 1;
-	(void) window_receive(pager->window);
+	(void) pipeline_receive(pager->pipeline);
 	take_page_in_any_order(pager);
 	return pager->nrows;
 }
@@ -558,13 +558,13 @@ pager_take(Pager *pager)
 bool
 pager_has_answer(const Pager *pager)
 {
-	return window_has_answer(pager->window);
+	return pipeline_has_answer(pager->pipeline);
 }
 
 ApiCall *
 pager_call(const Pager *pager)
 {
-	return window_oldest(pager->window);
+	return pipeline_oldest(pager->pipeline);
 }
 
 size_t
@@ -601,9 +601,10 @@ pager_page_date(const Pager *pager)
 bool
 pager_has_all(const Pager *pager, int *npages)
 {
-	*npages = pager->page_number + window_count(pager->window);
-	return pager->last_page || (window_has_come(pager->window) && window_says_end(pager->window) &&
-								page_status_is_trusted(pager->request->options));
+	*npages = pager->page_number + pipeline_count(pager->pipeline);
+	return pager->last_page ||
+		   (pipeline_has_come(pager->pipeline) && pipeline_says_end(pager->pipeline) &&
+			page_status_is_trusted(pager->request->options));
 }
 
 bool
@@ -621,22 +622,22 @@ pager_is_ready(Pager *pager)
 		return true;
 	old_context = MemoryContextSwitchTo(pager->context);
 	ask_ahead(pager);
-	if (window_count(pager->window) == 0)
+	if (pipeline_count(pager->pipeline) == 0)
 		ask_for_page(pager);
 	MemoryContextSwitchTo(old_context);
-	return window_is_ready(pager->window);
+	return pipeline_is_ready(pager->pipeline);
 }
 
 bool
 pager_is_settled(const Pager *pager)
 {
-	return window_is_settled(pager->window);
+	return pipeline_is_settled(pager->pipeline);
 }
 
 pgsocket
 pager_socket(const Pager *pager)
 {
-	return window_socket(pager->window);
+	return pipeline_socket(pager->pipeline);
 }
 
 void
@@ -660,6 +661,6 @@ void
 pager_end(Pager *pager)
 {
 	if (pager->owns_seen)
-		seen_free(pager->seen);
+		key_set_free(pager->seen);
 	MemoryContextDelete(pager->context);
 }

@@ -32,11 +32,11 @@
 /* Rows of a page that share a moment, in the page's order. */
 typedef struct MomentRows
 {
-	List *texts; /* char *; see edge_row_text() */
-	List *names; /* char *; see edge_row_name() */
+	List *texts; /* char *; see page_edge_row_text() */
+	List *names; /* char *; see page_edge_row_name() */
 } MomentRows;
 
-struct Cursor
+struct TimeCursor
 {
 	const CrispRequest *request;
 	MemoryContext		context;
@@ -55,7 +55,7 @@ struct Cursor
 	bool  stops; /* what is older than this is of no use */
 	int64 stop_before;
 
-	Edge *edge; /* rows that the next page may bring again */
+	PageEdge *edge; /* rows that the next page may bring again */
 };
 
 /* A page that was taken. */
@@ -69,11 +69,11 @@ typedef struct Page
 	PageRow	   *rows;	   /* ... newest first */
 } Page;
 
-Cursor *
-cursor_create(const CrispRequest *request)
+TimeCursor *
+time_cursor_create(const CrispRequest *request)
 {
 	const CrispResource *resource = request->options->resource;
-	Cursor				*cursor = palloc0(sizeof(Cursor));
+	TimeCursor			*cursor = palloc0(sizeof(TimeCursor));
 	const char			*error;
 	int64				 upper;
 
@@ -82,7 +82,7 @@ cursor_create(const CrispRequest *request)
 	cursor->moment = PG_INT64_MAX;
 	cursor->time_path = resource->cursor->path;
 	cursor->time = json_path_parse(resource->cursor->path, &error);
-	cursor->edge = edge_create(resource);
+	cursor->edge = page_edge_create(resource);
 	cursor->stops = time_range_lower(request->times, &cursor->stop_before);
 
 	/* What is before the epoch can't be said. */
@@ -95,13 +95,13 @@ cursor_create(const CrispRequest *request)
 }
 
 bool
-cursor_at_end(const Cursor *cursor)
+time_cursor_at_end(const TimeCursor *cursor)
 {
 	return cursor->at_end;
 }
 
 char *
-cursor_query(const Cursor *cursor)
+time_cursor_query(const TimeCursor *cursor)
 {
 	const CrispCursor *params = cursor->request->options->resource->cursor;
 
@@ -132,7 +132,7 @@ compare_rows(const void *a, const void *b)
  * Look at a page: its rows, and which of them were on an earlier one.
  */
 static Page
-read_page(Cursor *cursor, const JsonNode *elements, bool more, const char *target)
+read_page(TimeCursor *cursor, const JsonNode *elements, bool more, const char *target)
 {
 	Page page = {.target = target,
 				 .nelements = json_node_length(elements),
@@ -153,12 +153,12 @@ read_page(Cursor *cursor, const JsonNode *elements, bool more, const char *targe
 		page.nrows++;
 	}
 	qsort(page.rows, page.nrows, sizeof(PageRow), compare_rows);
-	edge_find_known(cursor->edge, page.rows, page.nrows);
+	page_edge_find_known(cursor->edge, page.rows, page.nrows);
 	return page;
 }
 
 pg_noreturn static void
-raise_unreadable(const Cursor *cursor, const Page *page, const char *detail)
+raise_unreadable(const TimeCursor *cursor, const Page *page, const char *detail)
 {
 	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
 					errmsg("cannot read all rows of a list of \"%s\", server \"%s\"",
@@ -171,7 +171,7 @@ raise_unreadable(const Cursor *cursor, const Page *page, const char *detail)
  * Raise an error where a page has rows that are newer than what was asked for.
  */
 static void
-check_times(const Cursor *cursor, const Page *page)
+check_times(const TimeCursor *cursor, const Page *page)
 {
 	if (cursor->bounded && page->times.count > 0 && page->times.latest > cursor->before)
 		raise_unreadable(cursor, page, "Rows are newer than those that were asked for.");
@@ -186,7 +186,7 @@ check_times(const Cursor *cursor, const Page *page)
  * A page's rows of the moment that was turned to, as they came.
  */
 static MomentRows
-moment_rows(const Cursor *cursor, const Page *page)
+moment_rows(const TimeCursor *cursor, const Page *page)
 {
 	MomentRows result = {NIL, NIL};
 
@@ -196,8 +196,8 @@ moment_rows(const Cursor *cursor, const Page *page)
 
 		if (page->rows[i].time != cursor->moment)
 			continue;
-		result.texts = lappend(result.texts, edge_row_text(cursor->edge, row));
-		result.names = lappend(result.names, edge_row_name(cursor->edge, row));
+		result.texts = lappend(result.texts, page_edge_row_text(cursor->edge, row));
+		result.names = lappend(result.names, page_edge_row_name(cursor->edge, row));
 	}
 	return result;
 }
@@ -217,7 +217,7 @@ copy_texts(const List *texts)
  * Ask for the rows of a millisecond from its other end.
  */
 static void
-turn_to(Cursor *cursor, int64 moment, const Page *page)
+turn_to(TimeCursor *cursor, int64 moment, const Page *page)
 {
 	MemoryContext old_context;
 	MomentRows	  rows;
@@ -338,7 +338,7 @@ ends_meet(const MomentRows *front, const MomentRows *back)
  * newer than itself, the millisecond is asked for once more, without the one before.
  */
 static void
-take_turned_page(Cursor *cursor, Page *page)
+take_turned_page(TimeCursor *cursor, Page *page)
 {
 	MomentRows back = moment_rows(cursor, page);
 	bool	   older = page->times.count > 0 && page->times.earliest < cursor->moment;
@@ -353,7 +353,7 @@ take_turned_page(Cursor *cursor, Page *page)
 			page->rows[kept++] = page->rows[i];
 	page->nrows = kept;
 
-	edge_remember(cursor->edge, page->rows, page->nrows, cursor->before);
+	page_edge_remember(cursor->edge, page->rows, page->nrows, cursor->before);
 	all = all || ends_meet(&cursor->front, &back);
 	if (!all && older && cursor->after < cursor->moment)
 	{
@@ -379,7 +379,7 @@ take_turned_page(Cursor *cursor, Page *page)
  * older than itself, rows of that moment show it, and there is no need to step over it.
  */
 static void
-move_on(Cursor *cursor, const Page *page)
+move_on(TimeCursor *cursor, const Page *page)
 {
 	int64 earliest = page->times.earliest;
 
@@ -401,8 +401,8 @@ move_on(Cursor *cursor, const Page *page)
 }
 
 size_t
-cursor_take_page(Cursor *cursor, const JsonNode *elements, bool more, const char *target,
-				 const JsonNode **rows)
+time_cursor_take_page(TimeCursor *cursor, const JsonNode *elements, bool more, const char *target,
+					  const JsonNode **rows)
 {
 	Page   page = read_page(cursor, elements, more, target);
 	size_t nrows = 0;
@@ -418,8 +418,8 @@ cursor_take_page(Cursor *cursor, const JsonNode *elements, bool more, const char
 	else
 	{
 		move_on(cursor, &page);
-		edge_forget(cursor->edge, cursor->before);
-		edge_remember(cursor->edge, page.rows, page.nrows, cursor->before);
+		page_edge_forget(cursor->edge, cursor->before);
+		page_edge_remember(cursor->edge, page.rows, page.nrows, cursor->before);
 	}
 	for (size_t i = 0; i < page.nrows; i++)
 		if (!page.rows[i].known)

@@ -13,16 +13,16 @@
 #include "json/json.h"
 #include "request/request.h"
 
-typedef struct Cursor Cursor;
+typedef struct TimeCursor TimeCursor;
 
 /*
  * Begin at the newest row that the request's times allow.  Palloc'd in
  * CurrentMemoryContext, which must outlive it; so must request.
  */
-extern Cursor *cursor_create(const CrispRequest *request);
+extern TimeCursor *time_cursor_create(const CrispRequest *request);
 
 /* The query parameters that ask for the next page; palloc'd. */
-extern char *cursor_query(const Cursor *cursor);
+extern char *time_cursor_query(const TimeCursor *cursor);
 
 /*
  * Take the page that was asked for, elements, a JSON array; more tells whether the
@@ -31,10 +31,10 @@ extern char *cursor_query(const Cursor *cursor);
  * target is for messages.
  * Raises HV000 when the list can't be read as a whole.
  */
-extern size_t cursor_take_page(Cursor *cursor, const JsonNode *elements, bool more,
-							   const char *target, const JsonNode **rows);
+extern size_t time_cursor_take_page(TimeCursor *cursor, const JsonNode *elements, bool more,
+									const char *target, const JsonNode **rows);
 
 /* Whether no page follows that is of any use. */
-extern bool cursor_at_end(const Cursor *cursor);
+extern bool time_cursor_at_end(const TimeCursor *cursor);
 
 #endif /* CRISP_TIME_CURSOR_H */

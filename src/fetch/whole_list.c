@@ -103,7 +103,7 @@ begin_request(WholeList *list)
 	bool		  ended;
 
 	list->request = request_create(list->options, NIL, NULL, -1, NULL, false);
-	pages = extent_recall(list->request, &ended);
+	pages = page_estimate_recall(list->request, &ended);
 	if (ended)
 		list->cost = pages;
 	else
@@ -193,7 +193,7 @@ ask_page(WholeList *list)
 		list->cost = list->probe;
 	else
 	{
-		extent_remember(list->request, list->probe, false);
+		page_estimate_remember(list->request, list->probe, false);
 		list->probe *= 2;
 	}
 }
@@ -248,14 +248,14 @@ keep_page(WholeList *list, const JsonNode *page, const JsonPath *path)
  * Read a page that was asked for.  Returns false where the list ends, or there is no going on.
  */
 static bool
-read_page(WholeList *list, Window *window, const JsonPath *path)
+read_page(WholeList *list, Pipeline *pipeline, const JsonPath *path)
 {
 	MemoryContext context;
 	ApiAnswer	  answer;
 	bool		  found;
 	bool		  ended = true;
 
-	if (!window_wait_answer(window, API_LIST, &context, &answer, &found))
+	if (!pipeline_wait_answer(pipeline, API_LIST, &context, &answer, &found))
 		return false;
 	if (found)
 	{
@@ -268,7 +268,7 @@ read_page(WholeList *list, Window *window, const JsonPath *path)
 	else
 		list->counts.past_end++;
 	if (ended)
-		extent_remember(list->request, (int) Max(list->counts.pages, 1), true);
+		page_estimate_remember(list->request, (int) Max(list->counts.pages, 1), true);
 	MemoryContextDelete(context);
 	return !ended;
 }
@@ -282,7 +282,7 @@ read_list(WholeList *list, const char *key_path)
 	MemoryContext context = AllocSetContextCreate(list->context, "crisp_fdw list",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	Window		 *window = window_create(context, list->options);
+	Pipeline	 *pipeline = pipeline_create(context, list->options);
 	int			  next = 1;
 	const char	 *error;
 	JsonPath	 *path = json_path_parse(key_path, &error);
@@ -291,18 +291,18 @@ read_list(WholeList *list, const char *key_path)
 	list->rows = keyed_rows_create(list->context, (Size) work_mem * 1024, list->owner);
 	do
 	{
-		window_open(window);
-		while (window_has_room(window) && next <= list->cost * MAX_EXCESS + 1 &&
-			   (next <= list->cost || window_count(window) == 0) && !window_says_end(window) &&
-			   !window_is_past_end(window))
+		pipeline_open(pipeline);
+		while (pipeline_has_room(pipeline) && next <= list->cost * MAX_EXCESS + 1 &&
+			   (next <= list->cost || pipeline_count(pipeline) == 0) &&
+			   !pipeline_says_end(pipeline) && !pipeline_is_past_end(pipeline))
 		{
 			char *target = request_list_target(list->request, next++);
 
-			window_start(window, target);
+			pipeline_start(pipeline, target);
 			pfree(target);
 		}
-	} while (window_count(window) > 0 && read_page(list, window, path));
-	list->counts.past_end += window_drop(window);
+	} while (pipeline_count(pipeline) > 0 && read_page(list, pipeline, path));
+	list->counts.past_end += pipeline_drop(pipeline);
 	keyed_rows_index(list->rows);
 	list->counts.is_read = true;
 	MemoryContextSwitchTo(old_context);

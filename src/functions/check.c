@@ -382,7 +382,7 @@ crisp_fdw_check(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 
 	memset(check.nulls, true, sizeof(check.nulls));
-	check.options = option_of_server(server->serverid);
+	check.options = options_of_server(server->serverid);
 
 	/* What fails now is worth knowing, even if it would pass. */
 	check.options->max_retries = 0;

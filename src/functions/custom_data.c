@@ -181,15 +181,15 @@ sample_values(const CrispOptions *options, List *keys)
 	}
 	else
 	{
-		CrispOptions *one_by_one = options_for(options, options->resource);
-		Walk		 *walk;
+		CrispOptions   *one_by_one = options_for(options, options->resource);
+		ChildrenReader *walk;
 
 		/* So that no row is asked for that isn't looked at. */
 		one_by_one->prefetch = 1;
-		walk = walk_begin(request_create_child(one_by_one, NIL, NULL, false), NULL, NULL);
-		for (int i = 0; i < SAMPLED_ROWS && (row = walk_next(walk)) != NULL; i++)
+		walk = children_begin(request_create_child(one_by_one, NIL, NULL, false), NULL, NULL);
+		for (int i = 0; i < SAMPLED_ROWS && (row = children_next(walk)) != NULL; i++)
 			see_row(options, keys, row);
-		walk_end(walk);
+		children_end(walk);
 	}
 }
 

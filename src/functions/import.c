@@ -102,7 +102,7 @@ ask_custom_columns(const CrispResource *resource, Oid server_id)
 
 	if (resource->custom_data == NULL)
 		return NIL;
-	options = option_of_resource(server_id, resource);
+	options = options_of_resource(server_id, resource);
 	option_add_credentials(options, GetUserId());
 	return custom_data_columns(options);
 }
@@ -165,7 +165,7 @@ warn_of_unknown(const ImportForeignSchemaStmt *stmt)
 }
 
 List *
-crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id)
+crispImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid server_id)
 {
 	bool		   with_custom_columns;
 	ImportTypes	   types = import_options(stmt->options, &with_custom_columns);

@@ -29,6 +29,6 @@ extern const char *import_type_name(CrispType type, ImportTypes types);
  * request, but for option custom_data.  Raises what such requests raise, and HV00Q for another
  * remote schema than crisp, HV00D and 22023 for bad options.
  */
-extern List *crisp_import_schema(ImportForeignSchemaStmt *stmt, Oid server_id);
+extern List *crispImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid server_id);
 
 #endif /* CRISP_IMPORT_H */

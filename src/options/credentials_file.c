@@ -38,7 +38,7 @@ typedef struct CredentialFile
 } CredentialFile;
 
 const char *
-credential_problem(const char *name, const char *value)
+credentials_file_problem(const char *name, const char *value)
 {
 	if (value[0] == '\0')
 		return "It must not be empty.";
@@ -174,14 +174,14 @@ read_line(CredentialFile *file, char *line)
 
 	if (*field != NULL)
 		invalid_line(file, "It sets again what an earlier line has set.");
-	problem = credential_problem(line, value);
+	problem = credentials_file_problem(line, value);
 	if (problem != NULL)
 		invalid_line(file, problem);
 	*field = pstrdup(value);
 }
 
 void
-credential_read_file(const char *path, const char **identifier, const char **key)
+credentials_file_read(const char *path, const char **identifier, const char **key)
 {
 	CredentialFile file = {.path = path};
 	char		   buffer[MAX_FILE_BYTES + 2];

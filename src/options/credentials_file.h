@@ -14,7 +14,7 @@
  * What is wrong with the value of identifier or key (name says which), as a sentence
  * for an errdetail that doesn't repeat it; NULL for nothing.  Static.
  */
-extern const char *credential_problem(const char *name, const char *value);
+extern const char *credentials_file_problem(const char *name, const char *value);
 
 /*
  * Read identifier and key from the file at path, which must be absolute.  Both are
@@ -25,6 +25,6 @@ extern const char *credential_problem(const char *name, const char *value);
  * large, or not of the form that docs/reference.md describes.  No message
  * shows anything of its content.
  */
-extern void credential_read_file(const char *path, const char **identifier, const char **key);
+extern void credentials_file_read(const char *path, const char **identifier, const char **key);
 
 #endif /* CRISP_CREDENTIALS_FILE_H */

@@ -205,7 +205,7 @@ option_check_tier(const char *name, const char *value)
 void
 option_check_credential(const char *name, const char *value)
 {
-	const char *problem = credential_problem(name, value);
+	const char *problem = credentials_file_problem(name, value);
 
 	if (problem != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -270,7 +270,7 @@ set_value(CrispOptions *options, const OptionDef *option, const char *value)
 }
 
 void
-option_table_set_defaults(CrispOptions *options)
+option_defs_set_defaults(CrispOptions *options)
 {
 	for (size_t i = 0; i < lengthof(option_defs); i++)
 		if (option_defs[i].preset != NULL)
@@ -278,7 +278,7 @@ option_table_set_defaults(CrispOptions *options)
 }
 
 void
-option_table_set(CrispOptions *options, List *defs, Oid catalog)
+option_defs_set(CrispOptions *options, List *defs, Oid catalog)
 {
 	const OptionPlace *place = find_place(catalog);
 	ListCell		  *lc;

@@ -13,12 +13,12 @@
 #include "options/options.h"
 
 /* Put the defaults of all options of servers into force. */
-extern void option_table_set_defaults(CrispOptions *options);
+extern void option_defs_set_defaults(CrispOptions *options);
 
 /*
  * Put the options of an object of that catalog (DefElems, checked when they were set) into
  * force.  Texts belong to defs, or are palloc'd in CurrentMemoryContext.
  */
-extern void option_table_set(CrispOptions *options, List *defs, Oid catalog);
+extern void option_defs_set(CrispOptions *options, List *defs, Oid catalog);
 
 #endif /* CRISP_OPTION_DEFS_H */

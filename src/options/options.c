@@ -35,16 +35,16 @@
 int option_scan_mode = SCAN_MODE_DEFAULT;
 
 CrispOptions *
-option_of_server(Oid server_id)
+options_of_server(Oid server_id)
 {
 	CrispOptions  *options = palloc0(sizeof(CrispOptions));
 	ForeignServer *server = GetForeignServer(server_id);
 
 	options->server_id = server_id;
 	options->server_name = server->servername;
-	option_table_set_defaults(options);
+	option_defs_set_defaults(options);
 	options->counts = palloc0(sizeof(ApiCounts));
-	option_table_set(options, server->options, ForeignServerRelationId);
+	option_defs_set(options, server->options, ForeignServerRelationId);
 	return options;
 }
 
@@ -64,9 +64,9 @@ check_website(const CrispOptions *options)
 }
 
 CrispOptions *
-option_of_resource(Oid server_id, const CrispResource *resource)
+options_of_resource(Oid server_id, const CrispResource *resource)
 {
-	CrispOptions *options = option_of_server(server_id);
+	CrispOptions *options = options_of_server(server_id);
 
 	options->resource = resource;
 	options->table_name = resource->name;
@@ -77,12 +77,12 @@ option_of_resource(Oid server_id, const CrispResource *resource)
  * The options of a table and its server, whatever is missing.
  */
 static CrispOptions *
-options_of_table(Oid relid)
+read_table_options(Oid relid)
 {
 	ForeignTable *table = GetForeignTable(relid);
-	CrispOptions *options = option_of_server(table->serverid);
+	CrispOptions *options = options_of_server(table->serverid);
 
-	option_table_set(options, table->options, ForeignTableRelationId);
+	option_defs_set(options, table->options, ForeignTableRelationId);
 	if (option_scan_mode != SCAN_MODE_DEFAULT)
 		options->exact_scan = option_scan_mode == SCAN_MODE_EXACT;
 
@@ -95,15 +95,15 @@ options_of_table(Oid relid)
 const CrispChanges *
 option_writable(Oid relid)
 {
-	CrispOptions *options = options_of_table(relid);
+	CrispOptions *options = read_table_options(relid);
 
 	return options->updatable && options->resource != NULL ? options->resource->changes : NULL;
 }
 
 CrispOptions *
-option_of_table(Oid relid)
+options_of_table(Oid relid)
 {
-	CrispOptions *options = options_of_table(relid);
+	CrispOptions *options = read_table_options(relid);
 
 	if (options->resource == NULL)
 		ereport(ERROR,
@@ -170,7 +170,7 @@ add_file_credentials(CrispOptions *options)
 			 errdetail("The server's owner is not a superuser, and decides where credentials go."),
 			 errhint(
 				 "Have a superuser own the server, or put identifier and key into the user mapping.")));
-	credential_read_file(options->credentials_file, &options->identifier, &options->key);
+	credentials_file_read(options->credentials_file, &options->identifier, &options->key);
 }
 
 /*
@@ -194,7 +194,7 @@ option_add_credentials(CrispOptions *options, Oid user_id)
 
 	options->user_mapping_id = mapping->umid;
 	options->tier = DEFAULT_TIER;
-	option_table_set(options, mapping->options, UserMappingRelationId);
+	option_defs_set(options, mapping->options, UserMappingRelationId);
 	if (options->resource != NULL)
 		check_website(options);
 

@@ -87,7 +87,7 @@ typedef struct CrispOptions
  * The options in force for a server as a whole, without a table.  No credentials.
  * Everything is palloc'd in CurrentMemoryContext.
  */
-extern CrispOptions *option_of_server(Oid server_id);
+extern CrispOptions *options_of_server(Oid server_id);
 
 /*
  * The options in force for a foreign table: what a setting of the session says, then its own,
@@ -96,13 +96,13 @@ extern CrispOptions *option_of_server(Oid server_id);
  * Raises HV00R when the table stands for no resource, HV002 when its resource
  * needs a website and there is none.
  */
-extern CrispOptions *option_of_table(Oid relid);
+extern CrispOptions *options_of_table(Oid relid);
 
 /*
  * The options in force for a resource of a server that no table stands for yet.  Otherwise as
- * option_of_table(); that a website is needed shows when credentials are added.
+ * options_of_table(); that a website is needed shows when credentials are added.
  */
-extern CrispOptions *option_of_resource(Oid server_id, const CrispResource *resource);
+extern CrispOptions *options_of_resource(Oid server_id, const CrispResource *resource);
 
 /*
  * Where the table's list depends on the tier of the token, add the tier that user_id has for
@@ -112,7 +112,7 @@ extern void option_add_tier(CrispOptions *options, Oid user_id);
 
 /*
  * What can be written to a foreign table; NULL when that is nothing, be it because of option
- * updatable or of its resource.  Unlike option_of_table() it raises nothing for options that are
+ * updatable or of its resource.  Unlike options_of_table() it raises nothing for options that are
  * missing.
  */
 extern const CrispChanges *option_writable(Oid relid);
@@ -121,7 +121,7 @@ extern const CrispChanges *option_writable(Oid relid);
  * Add the credentials that user_id has for the options' server.  Raises 42704 when there is no user
  * mapping, HV002 when it is incomplete, or when the table's resource needs a website with a token
  * of its tier and there is none, 42501 when the mapping names a credentials file and no superuser
- * owns the server, and what credential_read_file() raises.
+ * owns the server, and what credentials_file_read() raises.
  */
 extern void option_add_credentials(CrispOptions *options, Oid user_id);
 

@@ -162,7 +162,7 @@ link_query(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CrispOptions *op
 			rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_FOREIGN_TABLE ||
 			other->serverid != rel->serverid || other->baserestrictinfo == NIL)
 			continue;
-		other_options = option_of_table(rte->relid);
+		other_options = options_of_table(rte->relid);
 		if (other_options->resource != options->resource->link->resource ||
 			strcmp(other_options->website_id, options->website_id) != 0 ||
 			!are_joined(root, rel, relid, options, other, rte->relid, other_options))

@@ -92,13 +92,13 @@ plan_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Cond
 }
 
 void
-crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
 	ScanPlan *plan = palloc0(sizeof(ScanPlan));
 	double	  nkeys;
 
 	plan->relid = foreigntableid;
-	plan->options = option_of_table(foreigntableid);
+	plan->options = options_of_table(foreigntableid);
 	option_add_tier(plan->options, OidIsValid(baserel->userid) ? baserel->userid : GetUserId());
 	plan->conditions = conditions_match(baserel, foreigntableid, plan->options,
 										baserel->baserestrictinfo);
@@ -501,7 +501,7 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 }
 
 void
-crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
 	ScanPlan *plan = baserel->fdw_private;
 	double	  wanted = rows_wanted(root);

@@ -52,8 +52,8 @@ enum ScanMethodField
 };
 
 /* Planner callbacks of the FdwRoutine.  They make no request. */
-extern void			crisp_get_rel_size(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
-extern void			crisp_get_paths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
+extern void crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
+extern void crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern ForeignScan *crisp_get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
 								   ForeignPath *best_path, List *tlist, List *scan_clauses,
 								   Plan *outer_plan);

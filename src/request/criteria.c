@@ -58,7 +58,7 @@ fact_name(bool holds)
 bool
 criteria_can_be_asked(const CrispOptions *options, bool holds, bool proved)
 {
-	FactState state = fact_recall(options, fact_name(holds));
+	FactState state = server_fact_recall(options, fact_name(holds));
 
 	return proved ? state == FACT_TRUE : state != FACT_FALSE;
 }
@@ -96,7 +96,7 @@ criteria_are_proved_by(const CrispRequest *request, const JsonNode *row)
 static void
 remember(const CrispRequest *request, bool understood)
 {
-	fact_remember(request->options, fact_name(request->criteria_value != NULL), understood);
+	server_fact_remember(request->options, fact_name(request->criteria_value != NULL), understood);
 }
 
 void
@@ -136,7 +136,7 @@ bool
 criteria_were_kept(const CrispRequest *request, bool proved)
 {
 	bool	  holds = request->criteria_value != NULL;
-	FactState state = fact_recall(request->options, fact_name(holds));
+	FactState state = server_fact_recall(request->options, fact_name(holds));
 
 	/* It may have been refused on the way. */
 	if (state == FACT_FALSE || !request->criteria->is_shared)

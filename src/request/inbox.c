@@ -71,7 +71,7 @@ raise_unknown(const CrispRequest *request, const char *detail)
 {
 	const CrispInbox *inbox = request->options->resource->inbox;
 
-	fact_remember(request->options, FACT_KNOWS_ALL, false);
+	server_fact_remember(request->options, FACT_KNOWS_ALL, false);
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
@@ -114,12 +114,12 @@ inbox_check_first_page(const CrispRequest *request, bool given, size_t nrows)
 
 	if (!given)
 		raise_unknown(request, "It has refused to list its conversations.");
-	if (fact_recall(request->options, FACT_KNOWS_ALL) == FACT_TRUE)
+	if (server_fact_recall(request->options, FACT_KNOWS_ALL) == FACT_TRUE)
 		return;
 	known = nrows > 0 || has_rows(request, false);
 	if (!known && has_rows(request, true))
 		raise_unknown(request,
 					  "It lists nothing for this inbox, and has conversations without it.");
 	if (known)
-		fact_remember(request->options, FACT_KNOWS_ALL, true);
+		server_fact_remember(request->options, FACT_KNOWS_ALL, true);
 }

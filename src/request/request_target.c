@@ -116,7 +116,8 @@ request_list_order(const CrispRequest *request)
 		return request->order;
 	if (order == NULL || order->opposite == NULL)
 		return order;
-	return request->any_order || fact_recall(request->options, LIST_ORDER_REFUSED) == FACT_TRUE
+	return request->any_order ||
+				   server_fact_recall(request->options, LIST_ORDER_REFUSED) == FACT_TRUE
 			   ? NULL
 			   : order;
 }
@@ -124,8 +125,9 @@ request_list_order(const CrispRequest *request)
 void
 request_list_order_refused(const CrispRequest *request)
 {
-	fact_remember(request->options, request->order ? request->order->query : LIST_ORDER_REFUSED,
-				  request->order == NULL);
+	server_fact_remember(request->options,
+						 request->order ? request->order->query : LIST_ORDER_REFUSED,
+						 request->order == NULL);
 }
 
 char *

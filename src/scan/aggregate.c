@@ -112,8 +112,8 @@ counts_whole_table(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_
 }
 
 void
-crisp_get_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
-					  RelOptInfo *output_rel, void *extra)
+crispGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
+						  RelOptInfo *output_rel, void *extra)
 {
 	PathTarget		   *target = output_rel->reltarget;
 	const CrispOptions *options;
@@ -122,7 +122,7 @@ crisp_get_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *in
 
 	if (stage != UPPERREL_GROUP_AGG || !counts_whole_table(root, input_rel, output_rel))
 		return;
-	options = option_of_table(planner_rt_fetch(input_rel->relid, root)->relid);
+	options = options_of_table(planner_rt_fetch(input_rel->relid, root)->relid);
 	if (options->resource->count == NULL)
 		return;
 
@@ -176,7 +176,7 @@ crisp_begin_aggregate(ForeignScanState *node, int eflags)
 	node->fdw_state = scan;
 
 	/* Options are read now, not at planning: a cached plan must see what has changed. */
-	scan->options = option_of_table(rte->relid);
+	scan->options = options_of_table(rte->relid);
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 		option_add_credentials(scan->options,
 							   crisp_mapping_user(node, crisp_aggregate_relation(node)));

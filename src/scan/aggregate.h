@@ -18,8 +18,8 @@
 #include "scan/scan.h"
 
 /* Planner callbacks of the FdwRoutine, the latter for an upper relation.  They make no request. */
-extern void crisp_get_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
-								  RelOptInfo *output_rel, void *extra);
+extern void			crispGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
+											  RelOptInfo *input_rel, RelOptInfo *output_rel, void *extra);
 extern ForeignScan *crisp_get_aggregate_plan(List *tlist, Plan *outer_plan);
 
 /* Whether a node runs such a plan; only then the functions below are for it. */

@@ -551,7 +551,7 @@ static int
 acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows, double *totalrows,
 					double *totaldeadrows)
 {
-	CrispOptions *options = option_of_table(RelationGetRelid(relation));
+	CrispOptions *options = options_of_table(RelationGetRelid(relation));
 	Sampler		  sampler = {
 			  .relation = relation,
 			  .options = options,
@@ -592,9 +592,9 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 }
 
 bool
-crisp_analyze_table(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
+crispAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func, BlockNumber *totalpages)
 {
-	const CrispOptions *options = option_of_table(RelationGetRelid(relation));
+	const CrispOptions *options = options_of_table(RelationGetRelid(relation));
 
 	/* Lists below rows of another resource have no pages that could be taken at even distances. */
 	if (options->resource->parent != NULL || requests_allowed(relation, options) == 0)

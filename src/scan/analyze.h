@@ -17,7 +17,7 @@
  * over makes as many as option analyze_pages allows, with the credentials of the
  * table's owner, and raises what reading the list raises.
  */
-extern bool crisp_analyze_table(Relation relation, AcquireSampleRowsFunc *func,
-								BlockNumber *totalpages);
+extern bool crispAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func,
+									 BlockNumber *totalpages);
 
 #endif /* CRISP_ANALYZE_H */

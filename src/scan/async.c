@@ -29,7 +29,7 @@
 #include "scan/scan.h"
 
 bool
-crisp_is_path_async_capable(ForeignPath *path)
+crispIsForeignPathAsyncCapable(ForeignPath *path)
 {
 	/* A count of rows has another form, and comes at once. */
 	return path->path.parent->reloptkind != RELOPT_UPPER_REL &&
@@ -52,7 +52,7 @@ produce_row(AsyncRequest *areq)
 }
 
 void
-crisp_async_request(AsyncRequest *areq)
+crispForeignAsyncRequest(AsyncRequest *areq)
 {
 	produce_row(areq);
 }
@@ -96,7 +96,7 @@ end_wait_at_once(AsyncRequest *areq, WaitEventSet *events)
 }
 
 void
-crisp_async_configure_wait(AsyncRequest *areq)
+crispForeignAsyncConfigureWait(AsyncRequest *areq)
 {
 	ForeignScanState *node = castNode(ForeignScanState, areq->requestee);
 	AppendState		 *append = castNode(AppendState, areq->requestor);
@@ -119,7 +119,7 @@ crisp_async_configure_wait(AsyncRequest *areq)
 }
 
 void
-crisp_async_notify(AsyncRequest *areq)
+crispForeignAsyncNotify(AsyncRequest *areq)
 {
 	/* The wait is over; the next set may be in the place of that one, with others' events in it. */
 	ended = NULL;

@@ -13,9 +13,9 @@
 #include "foreign/fdwapi.h"
 
 /* Callbacks of the FdwRoutine. */
-extern bool crisp_is_path_async_capable(ForeignPath *path);
-extern void crisp_async_request(AsyncRequest *areq);
-extern void crisp_async_configure_wait(AsyncRequest *areq);
-extern void crisp_async_notify(AsyncRequest *areq);
+extern bool crispIsForeignPathAsyncCapable(ForeignPath *path);
+extern void crispForeignAsyncRequest(AsyncRequest *areq);
+extern void crispForeignAsyncConfigureWait(AsyncRequest *areq);
+extern void crispForeignAsyncNotify(AsyncRequest *areq);
 
 #endif /* CRISP_ASYNC_H */

@@ -46,8 +46,8 @@ struct Details
 	/* Of a list. */
 	MemoryContext context;
 	ListReader	 *list;
-	bool		  at_end; /* of the list */
-	Window		 *window; /* the details that are under way, for each tuple in the queue */
+	bool		  at_end;	/* of the list */
+	Pipeline	 *pipeline; /* the details that are under way, for each tuple in the queue */
 	MinimalTuple  queue[CRISP_MAX_PREFETCH]; /* a ring */
 	int			  oldest;
 	int			  count;
@@ -201,7 +201,7 @@ details_begin(Details *details, ListReader *list)
 
 	details_end(details);
 	old_context = MemoryContextSwitchTo(details->context);
-	details->window = window_create(details->context, details->options);
+	details->pipeline = pipeline_create(details->context, details->options);
 	details->list = list;
 	MemoryContextSwitchTo(old_context);
 }
@@ -228,9 +228,10 @@ ask(Details *details, const JsonNode *element)
 				 errdetail("An element of the list of \"%s\" has no %s.", options->resource->name,
 						   crisp_resource_key(options->resource)->path),
 				 errhint("Check the server's option base_url.")));
-	window_start(details->window,
-				 request_key_target(
-					 options, crisp_resource_detail_route(options->resource, options->tier), key));
+	pipeline_start(details->pipeline,
+				   request_key_target(options,
+									  crisp_resource_detail_route(options->resource, options->tier),
+									  key));
 }
 
 /*
@@ -273,8 +274,8 @@ add_element(Details *details)
 static void
 ask_ahead(Details *details)
 {
-	window_open(details->window);
-	while (!details->at_end && window_has_room(details->window) &&
+	pipeline_open(details->pipeline);
+	while (!details->at_end && pipeline_has_room(details->pipeline) &&
 		   (details->count == 0 ||
 			(details->count < details->expected && list_reader_at_hand(details->list))))
 		add_element(details);
@@ -297,8 +298,8 @@ take_oldest(Details *details, TupleTableSlot *slot)
 	details->oldest = (details->oldest + 1) % CRISP_MAX_PREFETCH;
 	details->count--;
 	details->expected--;
-	(void) window_receive(details->window);
-	context = window_answer(details->window, API_OBJECT, API_KEY_TOLD, &answer, &found);
+	(void) pipeline_receive(details->pipeline);
+	context = pipeline_answer(details->pipeline, API_OBJECT, API_KEY_TOLD, &answer, &found);
 	if (!found)
 	{
 		MemoryContextDelete(context);
@@ -358,20 +359,21 @@ details_is_ready(Details *details)
 			return false;
 		add_element(details);
 	}
-	return details->count == 0 || window_is_ready(details->window);
+	return details->count == 0 || pipeline_is_ready(details->pipeline);
 }
 
 bool
 details_is_settled(const Details *details)
 {
-	return details->count > 0 ? window_is_settled(details->window)
+	return details->count > 0 ? pipeline_is_settled(details->pipeline)
 							  : list_reader_is_settled(details->list);
 }
 
 pgsocket
 details_socket(const Details *details)
 {
-	return details->count > 0 ? window_socket(details->window) : list_reader_socket(details->list);
+	return details->count > 0 ? pipeline_socket(details->pipeline)
+							  : list_reader_socket(details->list);
 }
 
 void
@@ -381,7 +383,7 @@ details_end(Details *details)
 	MemoryContextReset(details->context);
 	details->list = NULL;
 	details->at_end = false;
-	details->window = NULL;
+	details->pipeline = NULL;
 	details->oldest = 0;
 	details->count = 0;
 	details->current = NULL;

@@ -43,7 +43,7 @@ static char *
 first_query(const CrispRequest *request)
 {
 	if (request->options->resource->cursor != NULL)
-		return cursor_query(cursor_create(request));
+		return time_cursor_query(time_cursor_create(request));
 	return request->link ? pstrdup(request->link) : NULL;
 }
 
@@ -359,11 +359,11 @@ change_text(const CrispOptions *options, Relation relation, CmdType operation, L
 }
 
 void
-crisp_explain_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
-					 int subplan_index, struct ExplainState *es)
+crispExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
+						  int subplan_index, struct ExplainState *es)
 {
 	Relation		 relation = rinfo->ri_RelationDesc;
-	CrispOptions	*options = option_of_table(RelationGetRelid(relation));
+	CrispOptions	*options = options_of_table(RelationGetRelid(relation));
 	const ApiCounts *counts = crisp_modify_counts(rinfo);
 
 	ExplainPropertyText("Crisp Request",

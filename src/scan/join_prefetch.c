@@ -50,7 +50,7 @@ typedef struct ReadAhead
 	double			given;		/* rows of this pass that have been */
 	List		   *condition;
 	ExprState	   *key;
-	Ahead		   *ahead; /* of the inner scan; NULL before the first row */
+	LookupPrefetch *ahead; /* of the inner scan; NULL before the first row */
 	bool			at_end;
 
 	/* Rows that were read ahead. */
@@ -98,7 +98,7 @@ inner_lookup(Path *path)
 	if (IsA(path, MemoizePath))
 		path = ((MemoizePath *) path)->subpath;
 	if (!IsA(path, ForeignPath) || !IS_SIMPLE_REL(path->parent) ||
-		path->parent->fdwroutine->GetForeignRelSize != crisp_get_rel_size)
+		path->parent->fdwroutine->GetForeignRelSize != crispGetForeignRelSize)
 		return NULL;
 	inner = (ForeignPath *) path;
 	return path->param_info != NULL && list_nth_int(inner->fdw_private, METHOD_KIND) == SCAN_LOOKUP
@@ -215,7 +215,7 @@ read_ahead_in_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel
 }
 
 void
-read_ahead_init(void)
+join_prefetch_init(void)
 {
 	RegisterCustomScanMethods(&scan_methods);
 	previous_hook = set_join_pathlist_hook;
@@ -304,7 +304,7 @@ ask_for(ReadAhead *node, TupleTableSlot *row)
 	econtext->ecxt_scantuple = show_row(node, row);
 	key = ExecEvalExpr(node->key, econtext, &isnull);
 	if (!isnull)
-		ahead_ask(node->ahead, node->condition, key);
+		lookup_prefetch_ask(node->ahead, node->condition, key);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -336,7 +336,7 @@ read_rows(ReadAhead *node)
 	while (!node->at_end && node->count < CRISP_MAX_PREFETCH)
 	{
 		bool has_room = node->ahead != NULL && node->given + node->count < node->needed &&
-						ahead_has_room(node->ahead, node->count == 0);
+						lookup_prefetch_has_room(node->ahead, node->count == 0);
 		TupleTableSlot *row;
 		MemoryContext	old_context;
 
@@ -366,7 +366,7 @@ next_row(CustomScanState *css)
 
 	/* The inner scan begins after this node. */
 	if (node->ahead == NULL)
-		node->ahead = ahead_find(css->ss.ps.state, node->id);
+		node->ahead = lookup_prefetch_find(css->ss.ps.state, node->id);
 
 	ResetExprContext(econtext);
 	update_needed(node);
@@ -405,7 +405,7 @@ rescan(CustomScanState *css)
 }
 
 bool
-read_ahead_is_node(const PlanState *node)
+join_prefetch_is_node(const PlanState *node)
 {
 	return IsA(node, CustomScanState) && ((const CustomScanState *) node)->methods == &exec_methods;
 }

@@ -13,12 +13,12 @@
 #include "nodes/execnodes.h"
 
 /* Set the hook through which joins are planned; to be called once, when the library is loaded. */
-extern void read_ahead_init(void);
+extern void join_prefetch_init(void);
 
 /*
  * Whether a running node is one that reads ahead: the join above it has a row at most for each row
  * of it.
  */
-extern bool read_ahead_is_node(const PlanState *node);
+extern bool join_prefetch_is_node(const PlanState *node);
 
 #endif /* CRISP_JOIN_PREFETCH_H */

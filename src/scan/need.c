@@ -150,7 +150,7 @@ join_needs(const JoinState *join, const PlanState *child, double rows)
 			if (!is_outer)
 				return join->single_match || join->jointype == JOIN_ANTI || isfinite(rows) ? 1
 																						   : rows;
-			if (isfinite(rows) && !read_ahead_is_node(child) && !join->single_match &&
+			if (isfinite(rows) && !join_prefetch_is_node(child) && !join->single_match &&
 				join->jointype != JOIN_ANTI)
 				return 1;
 			return rows;
@@ -301,7 +301,7 @@ find_need(const PlanState *tree, const PlanState *node, double rows)
 	if (IsA(tree, SubqueryScanState))
 		return find_below(tree, &((SubqueryScanState *) unconstify(PlanState *, tree))->subplan, 1,
 						  node, rows);
-	if (IsA(tree, CustomScanState) && read_ahead_is_node(tree))
+	if (IsA(tree, CustomScanState) && join_prefetch_is_node(tree))
 	{
 		PlanState *child = linitial(((const CustomScanState *) tree)->custom_ps);
 

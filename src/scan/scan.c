@@ -24,7 +24,7 @@
 #include "fetch/lookup.h"
 #include "scan/need.h"
 #include "scan/top_n.h"
-#include "scan/reads_first.h"
+#include "scan/open_scans.h"
 #include "fetch/order.h"
 #include "scan/partition.h"
 #include "plan/plan.h"
@@ -101,7 +101,7 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	scan->descriptor = -1;
 
 	/* Options are read now, not at planning: a cached plan must see what has changed. */
-	scan->options = option_of_table(RelationGetRelid(relation));
+	scan->options = options_of_table(RelationGetRelid(relation));
 	scan->method = list_nth(plan->fdw_private, SCAN_PRIVATE_METHOD);
 	scan->value_states = ExecInitExprList(plan->fdw_exprs, (PlanState *) node);
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
@@ -124,8 +124,8 @@ crisp_begin_scan(ForeignScanState *node, int eflags)
 	{
 		scan->cache = answer_cache_create(context, (Size) work_mem * 1024);
 		scan->whole_list = make_whole_list(node, eflags);
-		scan->ahead = ahead_create(scan->options, scan->cache, scan->whole_list, node->ss.ps.state,
-								   scan_method(scan, METHOD_ID));
+		scan->ahead = lookup_prefetch_create(scan->options, scan->cache, scan->whole_list,
+											 node->ss.ps.state, scan_method(scan, METHOD_ID));
 	}
 	if (rescan_is_possible(node, eflags))
 	{
@@ -254,12 +254,12 @@ scan_start(ForeignScanState *node)
 	if (request != NULL && request->search != NULL && scan->search_column > 0)
 		scan->search_value = make_search_value(node, scan->search_column, request->search);
 	if (scan->ahead != NULL)
-		ahead_confirm(scan->ahead, request != NULL);
+		lookup_prefetch_confirm(scan->ahead, request != NULL);
 	if (request == NULL)
 		scan->at_end = true;
 	else if (scan_method(scan, METHOD_KIND) == SCAN_WALK)
 	{
-		scan->walk = walk_begin(request, scan->cache, names_for(node));
+		scan->walk = children_begin(request, scan->cache, names_for(node));
 		if (scan_method(scan, METHOD_SORT_COLUMN) > 0)
 			scan_begin_newest(node, true);
 	}
@@ -294,7 +294,7 @@ sum_counts(const CrispScan *scan)
 	PagerCounts sum = scan->pager_counts;
 
 	if (scan->walk != NULL)
-		pager_add_counts(&sum, walk_counts(scan->walk));
+		pager_add_counts(&sum, children_counts(scan->walk));
 	else if (scan->list != NULL)
 		pager_add_counts(&sum, list_reader_counts(scan->list));
 	return sum;
@@ -321,7 +321,7 @@ drop_request(CrispScan *scan)
 {
 	scan->pager_counts = sum_counts(scan);
 	if (scan->newest != NULL)
-		newest_end(scan->newest);
+		top_n_end(scan->newest);
 	if (scan->details != NULL)
 		details_end(scan->details);
 	if (scan->list != NULL)
@@ -329,7 +329,7 @@ drop_request(CrispScan *scan)
 	if (scan->lookup != NULL)
 		lookup_end(scan->lookup);
 	if (scan->walk != NULL)
-		walk_end(scan->walk);
+		children_end(scan->walk);
 	scan->walk = NULL;
 	scan->newest = NULL;
 	scan->list = NULL;
@@ -386,8 +386,8 @@ store_row(ForeignScanState *node, const JsonNode *row, TupleTableSlot *slot)
 {
 	CrispScan *scan = node->fdw_state;
 
-	flatten_row(scan->flattener, row, scan->walk ? walk_base(scan->walk) : NULL, slot->tts_values,
-				slot->tts_isnull);
+	flatten_row(scan->flattener, row, scan->walk ? children_base(scan->walk) : NULL,
+				slot->tts_values, slot->tts_isnull);
 	if (scan->search_column > 0 && scan->request->search != NULL)
 	{
 		slot->tts_values[scan->search_column - 1] = scan->search_value;
@@ -415,7 +415,7 @@ scan_fetch_from_list(ForeignScanState *node, TupleTableSlot *slot)
 		return true;
 	}
 	if (scan->walk != NULL)
-		row = walk_next(scan->walk);
+		row = children_next(scan->walk);
 	else
 		row = scan->lookup ? lookup_next(scan->lookup) : list_reader_next(scan->list);
 	if (row == NULL)
@@ -478,7 +478,7 @@ scan_fetch(ForeignScanState *node, TupleTableSlot *slot)
 		return false;
 
 	if (scan->newest != NULL)
-		found = newest_next(scan->newest, slot);
+		found = top_n_next(scan->newest, slot);
 	else if (scan->reads_whole)
 		found = row_store_get(scan->whole, slot);
 	else
@@ -512,7 +512,7 @@ check_parameters(ForeignScanState *node)
 		{
 			if (scan->newest != NULL)
 			{
-				newest_again(scan->newest);
+				top_n_again(scan->newest);
 				row_store_clear(scan->store);
 				scan->at_end = false;
 			}
@@ -595,7 +595,7 @@ crisp_end_scan(ForeignScanState *node)
 		return;
 	drop_request(scan);
 	if (scan->ahead != NULL)
-		ahead_end(scan->ahead);
+		lookup_prefetch_end(scan->ahead);
 	whole_list_end(scan->whole_list);
 	scan->whole_list = NULL;
 	if (scan->store != NULL)

@@ -73,7 +73,7 @@ row_at_hand(ForeignScanState *node)
 {
 	const CrispScan *scan = node->fdw_state;
 
-	return scan->walk != NULL ? walk_at_hand(scan->walk) : list_reader_at_hand(scan->list);
+	return scan->walk != NULL ? children_at_hand(scan->walk) : list_reader_at_hand(scan->list);
 }
 
 static bool
@@ -98,18 +98,18 @@ scan_begin_newest(ForeignScanState *node, bool trusted)
 {
 	CrispScan		   *scan = node->fdw_state;
 	const CrispRequest *request = scan->request;
-	NewestSource		source = {
-			   .fetch = scan_fetch_from_list,
-			   .at_hand = row_at_hand,
-			   .verdict = judged,
-			   .ended = list_ended,
-			   .restart = scan->walk != NULL ? NULL : restart_list,
-			   .attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
-			   .ascending = scan_method(scan, METHOD_ASCENDING) != 0,
-			   .nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
-			   .full_pages = request->pages_wanted == 0,
-			   .wanted = scan_method(scan, METHOD_ROWS_WANTED),
-	   };
+	TopNSource			source = {
+				 .fetch = scan_fetch_from_list,
+				 .at_hand = row_at_hand,
+				 .verdict = judged,
+				 .ended = list_ended,
+				 .restart = scan->walk != NULL ? NULL : restart_list,
+				 .attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
+				 .ascending = scan_method(scan, METHOD_ASCENDING) != 0,
+				 .nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
+				 .full_pages = request->pages_wanted == 0,
+				 .wanted = scan_method(scan, METHOD_ROWS_WANTED),
+	 };
 	const char *error;
 
 	memset(&scan->judge, 0, sizeof(scan->judge));
@@ -126,7 +126,7 @@ scan_begin_newest(ForeignScanState *node, bool trusted)
 		scan->judge.trusts_ties = request->order->opposite != NULL;
 		scan->order_path = json_path_parse(request->order->path, &error);
 	}
-	scan->newest = newest_begin(scan->request_context, node, &source, trusted, scan->store != NULL);
+	scan->newest = top_n_begin(scan->request_context, node, &source, trusted, scan->store != NULL);
 }
 
 /*

@@ -91,7 +91,7 @@ link_of_plan(const CrispRequest *request, const ForeignScan *plan)
 	StringInfoData		result;
 
 	if (link[0] == '\0' || options->resource->link == NULL ||
-		fact_recall(options, FACT_LINK) == FACT_FALSE)
+		server_fact_recall(options, FACT_LINK) == FACT_FALSE)
 		return NULL;
 	initStringInfo(&result);
 	for (const char *const *param = options->resource->link->params; *param != NULL; param++)

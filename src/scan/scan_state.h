@@ -18,7 +18,7 @@
 #include "fetch/list_reader.h"
 #include "fetch/lookup.h"
 #include "scan/top_n.h"
-#include "scan/reads_first.h"
+#include "scan/open_scans.h"
 #include "fetch/order.h"
 #include "scan/row_store.h"
 #include "scan/scan.h"
@@ -39,28 +39,28 @@ typedef struct CrispScan
 	ExactErrand *errand; /* what is wanted, if not all rows; NULL for all */
 
 	/* Of the request that is running; at most one of list, lookup and walk is set. */
-	MemoryContext request_context;
-	CrispRequest *request;
-	CrispRequest  asked; /* request as its conditions have it, before its order was judged */
-	ListReader	 *list;
-	Lookup		 *lookup;
-	Walk		 *walk;
-	Details		 *details; /* adds to the rows of a list what it lacks; or NULL */
-	Newest		 *newest;  /* sorts what comes from there; or NULL */
-	OrderJudge	  judge;   /* of the rows that come for it */
-	JsonPath	 *order_path;
-	bool		  started;
-	bool		  at_end;
-	bool		  parameters_changed; /* since the request was made: is it still the same? */
+	MemoryContext	request_context;
+	CrispRequest   *request;
+	CrispRequest	asked; /* request as its conditions have it, before its order was judged */
+	ListReader	   *list;
+	Lookup		   *lookup;
+	ChildrenReader *walk;
+	Details		   *details; /* adds to the rows of a list what it lacks; or NULL */
+	TopN		   *newest;	 /* sorts what comes from there; or NULL */
+	OrderJudge		judge;	 /* of the rows that come for it */
+	JsonPath	   *order_path;
+	bool			started;
+	bool			at_end;
+	bool			parameters_changed; /* since the request was made: is it still the same? */
 
 	bool				  pending;	  /* the last Iterate would have had to wait for Crisp */
 	int					  descriptor; /* for waiting; -1 for none */
 	MemoryContextCallback descriptor_callback;
 
-	Ahead		*ahead;		   /* lookups that somebody else has begun; NULL without lookups */
-	AnswerCache *cache;		   /* of all lookups and walks of the scan; NULL for a list */
-	WholeList	*whole_list;   /* serves lookups that have cost as much; NULL without any */
-	PagerCounts	 pager_counts; /* of earlier requests */
+	LookupPrefetch *ahead;		  /* lookups that somebody else has begun; NULL without lookups */
+	AnswerCache	   *cache;		  /* of all lookups and walks of the scan; NULL for a list */
+	WholeList	   *whole_list;	  /* serves lookups that have cost as much; NULL without any */
+	PagerCounts		pager_counts; /* of earlier requests */
 
 	/*
 	 * What a rescan that asks for the same is served from, kept where one may come; otherwise

@@ -42,7 +42,7 @@ crisp_scan_is_ready(ForeignScanState *node)
 	if (scan->details != NULL)
 		return details_is_ready(scan->details);
 	if (scan->walk != NULL)
-		return walk_is_ready(scan->walk);
+		return children_is_ready(scan->walk);
 	return scan->lookup ? lookup_is_ready(scan->lookup) : list_reader_is_ready(scan->list);
 }
 
@@ -66,7 +66,7 @@ is_settled(const CrispScan *scan)
 	if (scan->details != NULL)
 		return details_is_settled(scan->details);
 	if (scan->walk != NULL)
-		return walk_is_settled(scan->walk);
+		return children_is_settled(scan->walk);
 	return scan->lookup ? lookup_is_settled(scan->lookup) : list_reader_is_settled(scan->list);
 }
 
@@ -77,7 +77,7 @@ static pgsocket
 own_socket(const CrispScan *scan)
 {
 	if (scan->walk != NULL)
-		return walk_socket(scan->walk);
+		return children_socket(scan->walk);
 	if (scan->details != NULL)
 		return details_socket(scan->details);
 	return scan->lookup ? lookup_socket(scan->lookup) : list_reader_socket(scan->list);

@@ -31,11 +31,11 @@
 #include "scan/top_n.h"
 #include "scan/row_store.h"
 
-struct Newest
+struct TopN
 {
 	MemoryContext	  context;
 	ForeignScanState *node;
-	NewestSource	  source;
+	TopNSource		  source;
 	Oid				  sort_operator;
 	Oid				  collation;
 
@@ -59,7 +59,7 @@ struct Newest
  * Look up how the sort column is compared.
  */
 static void
-prepare_comparison(Newest *newest, TupleDesc tupdesc)
+prepare_comparison(TopN *newest, TupleDesc tupdesc)
 {
 	Form_pg_attribute attribute = TupleDescAttr(tupdesc, newest->source.attnum - 1);
 	Oid				  type = getBaseType(attribute->atttypid);
@@ -69,15 +69,15 @@ prepare_comparison(Newest *newest, TupleDesc tupdesc)
 	newest->collation = attribute->attcollation;
 }
 
-Newest *
-newest_begin(MemoryContext parent, ForeignScanState *node, const NewestSource *source, bool trusted,
-			 bool keeps_rows)
+TopN *
+top_n_begin(MemoryContext parent, ForeignScanState *node, const TopNSource *source, bool trusted,
+			bool keeps_rows)
 {
 	TupleDesc	  tupdesc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
 	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw newest",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	Newest		 *newest = palloc0(sizeof(Newest));
+	TopN		 *newest = palloc0(sizeof(TopN));
 
 	newest->context = context;
 	newest->node = node;
@@ -98,7 +98,7 @@ newest_begin(MemoryContext parent, ForeignScanState *node, const NewestSource *s
  * list.
  */
 static bool
-fetch_any(Newest *newest, TupleTableSlot *slot)
+fetch_any(TopN *newest, TupleTableSlot *slot)
 {
 	if (newest->all != NULL && row_store_get(newest->all, slot))
 		return true;
@@ -115,7 +115,7 @@ fetch_any(Newest *newest, TupleTableSlot *slot)
  * the scan's conditions.  What the slot refers to stays until the next call.
  */
 static bool
-fetch(Newest *newest, TupleTableSlot *slot, bool *matches)
+fetch(TopN *newest, TupleTableSlot *slot, bool *matches)
 {
 	ExprContext	 *econtext = newest->econtext;
 	MemoryContext old_context;
@@ -143,7 +143,7 @@ fetch(Newest *newest, TupleTableSlot *slot, bool *matches)
  * Whether the list has come in the order that is wanted, as far as it has shown.
  */
 static bool
-is_kept(const Newest *newest)
+is_kept(const TopN *newest)
 {
 	OrderVerdict verdict = newest->source.verdict(newest->node);
 
@@ -155,7 +155,7 @@ is_kept(const Newest *newest)
  * before if they are not yet out.
  */
 static void
-sort_rest(Newest *newest, TupleTableSlot *slot, bool with_gathered)
+sort_rest(TopN *newest, TupleTableSlot *slot, bool with_gathered)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(newest->context);
 	bool		  matches;
@@ -190,9 +190,9 @@ sort_rest(Newest *newest, TupleTableSlot *slot, bool with_gathered)
  * for anew, unless it ends here.
  */
 static bool
-wants_more(const Newest *newest, double count)
+wants_more(const TopN *newest, double count)
 {
-	const NewestSource *source = &newest->source;
+	const TopNSource *source = &newest->source;
 
 	switch (source->verdict(newest->node))
 	{
@@ -215,7 +215,7 @@ wants_more(const Newest *newest, double count)
  * Forget what was gathered, and have the list begin anew.
  */
 static void
-restart(Newest *newest)
+restart(TopN *newest)
 {
 	newest->source.restart(newest->node, newest->source.verdict(newest->node) == ORDER_REVERSED);
 	newest->at_end = false;
@@ -229,7 +229,7 @@ restart(Newest *newest)
  * Gather the rows that are wanted, and those that have come with them.
  */
 static void
-gather(Newest *newest, TupleTableSlot *slot)
+gather(TopN *newest, TupleTableSlot *slot)
 {
 	double count = 0;
 	bool   matches;
@@ -259,7 +259,7 @@ gather(Newest *newest, TupleTableSlot *slot)
  * Fill slot with a copy of the next row that was sorted; returns false at the end.
  */
 static bool
-get_sorted(Newest *newest, TupleTableSlot *slot)
+get_sorted(TopN *newest, TupleTableSlot *slot)
 {
 	/* The sort owns the row, until it's asked for another. */
 	if (!tuplesort_gettupleslot(newest->sorted, true, false, newest->sorted_slot, NULL))
@@ -271,7 +271,7 @@ get_sorted(Newest *newest, TupleTableSlot *slot)
 }
 
 bool
-newest_next(Newest *newest, TupleTableSlot *slot)
+top_n_next(TopN *newest, TupleTableSlot *slot)
 {
 	if (!newest->gathered)
 		gather(newest, slot);
@@ -287,7 +287,7 @@ newest_next(Newest *newest, TupleTableSlot *slot)
 }
 
 void
-newest_again(Newest *newest)
+top_n_again(TopN *newest)
 {
 	newest->gathered = false;
 	newest->at_end = false;
@@ -299,7 +299,7 @@ newest_again(Newest *newest)
 }
 
 void
-newest_end(Newest *newest)
+top_n_end(TopN *newest)
 {
 	FreeExprContext(newest->econtext, true);
 	ExecDropSingleTupleTableSlot(newest->sorted_slot);

@@ -14,7 +14,7 @@
 
 #include "fetch/order.h"
 
-typedef struct Newest Newest;
+typedef struct TopN TopN;
 
 /*
  * Fills the slot with the next row of the list, in CurrentMemoryContext; returns false at its end.
@@ -37,7 +37,7 @@ typedef bool (*NewestEnded)(ForeignScanState *node);
 typedef void (*NewestRestart)(ForeignScanState *node, bool reversed);
 
 /* Where rows come from, and in what order they are wanted. */
-typedef struct NewestSource
+typedef struct TopNSource
 {
 	NewestFetch	  fetch;
 	NewestAtHand  at_hand;
@@ -49,15 +49,15 @@ typedef struct NewestSource
 	bool		  nulls_first; /* and where NULLs go */
 	bool		  full_pages;  /* the list is asked for as one that is read in whole */
 	double		  wanted;	   /* rows that satisfy the scan's conditions */
-} NewestSource;
+} TopNSource;
 
 /*
  * Begin to give the rows of a scan in the order of a column.  trusted tells whether the list's
- * own order may be relied on, keeps_rows whether newest_again() may be called.  In a child of
+ * own order may be relied on, keeps_rows whether top_n_again() may be called.  In a child of
  * parent.
  */
-extern Newest *newest_begin(MemoryContext parent, ForeignScanState *node,
-							const NewestSource *source, bool trusted, bool keeps_rows);
+extern TopN *top_n_begin(MemoryContext parent, ForeignScanState *node, const TopNSource *source,
+						 bool trusted, bool keeps_rows);
 
 /*
  * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches
@@ -65,15 +65,15 @@ extern Newest *newest_begin(MemoryContext parent, ForeignScanState *node,
  * sorted here.  Should more rows be asked for than were wanted, the rest of the list follows, in
  * order.
  */
-extern bool newest_next(Newest *newest, TupleTableSlot *slot);
+extern bool top_n_next(TopN *newest, TupleTableSlot *slot);
 
 /*
  * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the
  * rows that have come are not asked for again.
  */
-extern void newest_again(Newest *newest);
+extern void top_n_again(TopN *newest);
 
 /* Release everything. */
-extern void newest_end(Newest *newest);
+extern void top_n_end(TopN *newest);
 
 #endif /* CRISP_TOP_N_H */

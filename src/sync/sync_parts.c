@@ -88,7 +88,7 @@ static bool
 find_scans(PlanState *tree, ScanSearch *search)
 {
 	if (IsA(tree, ForeignScanState) &&
-		castNode(ForeignScanState, tree)->fdwroutine->GetForeignRelSize == crisp_get_rel_size &&
+		castNode(ForeignScanState, tree)->fdwroutine->GetForeignRelSize == crispGetForeignRelSize &&
 		!crisp_is_aggregate(castNode(ForeignScanState, tree)))
 	{
 		search->node = castNode(ForeignScanState, tree);

@@ -82,7 +82,7 @@ static bool
 is_crisp_table(Oid relid)
 {
 	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
-		   GetFdwRoutineByRelId(relid)->ImportForeignSchema == crisp_import_schema;
+		   GetFdwRoutineByRelId(relid)->ImportForeignSchema == crispImportForeignSchema;
 }
 
 /* Whether a catalog column is one that is looked for. */
@@ -240,7 +240,7 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	check_crisp_table(relid);
 
-	options = option_of_table(relid);
+	options = options_of_table(relid);
 	option_add_credentials(options, GetUserId());
 	resource = options->resource;
 	quota = option_daily_quota(options);
@@ -293,7 +293,7 @@ crisp_sync_origin_of(PG_FUNCTION_ARGS)
 	int			  lower_bound = 1;
 
 	check_crisp_table(relid);
-	options = option_of_table(relid);
+	options = options_of_table(relid);
 	parts[0] = options->resource->name;
 	parts[1] = options->website_id;
 	parts[2] = options->inbox;
@@ -337,10 +337,10 @@ crisp_sync_requests(PG_FUNCTION_ARGS)
 Datum
 crisp_sync_clock_lead(PG_FUNCTION_ARGS)
 {
-	const CrispOptions *options = option_of_table(PG_GETARG_OID(0));
+	const CrispOptions *options = options_of_table(PG_GETARG_OID(0));
 	Interval		   *lead = palloc0(sizeof(Interval));
 
-	lead->time = Max(fact_clock_lead(options), 0) * INT64CONST(1000);
+	lead->time = Max(server_fact_clock_lead(options), 0) * INT64CONST(1000);
 	PG_RETURN_INTERVAL_P(lead);
 }
 
@@ -362,7 +362,7 @@ options_of_list(Oid relid)
 	access = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
 	if (access != ACLCHECK_OK)
 		aclcheck_error(access, OBJECT_FOREIGN_TABLE, get_rel_name(relid));
-	options = option_of_table(relid);
+	options = options_of_table(relid);
 	if (options->resource->parent != NULL)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"%s\" is not a list of its own", get_rel_name(relid))));

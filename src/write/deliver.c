@@ -230,7 +230,7 @@ send_doubtful(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *ans
 {
 	const CrispOptions *options = deliverer->table->options;
 	char			   *fact = psprintf("takes null for %s", request->doubtful->null_path);
-	bool				other = fact_recall(options, fact) == FACT_TRUE;
+	bool				other = server_fact_recall(options, fact) == FACT_TRUE;
 	ApiFailure			first;
 
 	if (send_body(deliverer, request, other, answer, failure))
@@ -241,7 +241,7 @@ send_doubtful(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *ans
 	first = *failure;
 	if (send_body(deliverer, request, !other, answer, failure))
 	{
-		fact_remember(options, fact, !other);
+		server_fact_remember(options, fact, !other);
 		return true;
 	}
 	failure->may_have_acted |= first.may_have_acted;
@@ -257,7 +257,7 @@ deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *an
 	ApiFailure failure;
 	bool	   done;
 
-	kept_prepare();
+	rollback_warning_prepare();
 	done = request->doubtful != NULL ? send_doubtful(deliverer, request, answer, &failure)
 									 : send_body(deliverer, request, false, answer, &failure);
 
@@ -270,7 +270,7 @@ deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *an
 	{
 		/* Requests of the same row count once. */
 		if (deliverer->partial == NULL)
-			kept_count();
+			rollback_warning_count();
 		deliverer->partial = request;
 	}
 	return done;

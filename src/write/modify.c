@@ -26,7 +26,7 @@
 #include "write/modify.h"
 #include "write/modify_plan.h"
 #include "write/namesake.h"
-#include "scan/reads_first.h"
+#include "scan/open_scans.h"
 #include "write/returning.h"
 #include "scan/scan.h"
 #include "base/key_set.h"
@@ -40,7 +40,7 @@ typedef struct CrispModify
 	CrispOptions *options;
 	ChangeTable	 *table;
 	Deliverer	 *deliverer;
-	Returned
+	Returning
 		*returned; /* of an INSERT: what the statement wants of the rows; NULL before the first */
 	MemoryContext row_context; /* reset for each row */
 	CmdType		  operation;   /* the statement's, which may move rows into the table by UPDATE */
@@ -51,7 +51,7 @@ typedef struct CrispModify
 	AttrNumber	old_row;	/* likewise: the whole row as it was */
 	Bitmapset  *updated;	/* attribute numbers that the UPDATE sets */
 	bool		triggers;	/* may change other columns */
-	SeenKeys   *reached;	/* the rows that were changed or removed */
+	KeySet	   *reached;	/* the rows that were changed or removed */
 	Names	   *names;		/* of rows, where several may have the same; else NULL */
 	ForeignScanState
 		*source; /* whose rows will all be changed, and weren't looked at yet; or NULL */
@@ -90,7 +90,7 @@ begin(EState *estate, ResultRelInfo *rinfo, CmdType operation)
 	CrispModify *modify = palloc0(sizeof(CrispModify));
 
 	/* Options are read now, not at planning: a cached plan must see what has changed. */
-	modify->options = option_of_table(RelationGetRelid(relation));
+	modify->options = options_of_table(RelationGetRelid(relation));
 	modify_check_allowed(modify->options, relation, operation);
 	option_add_credentials(modify->options, mapping_user(rinfo, estate));
 	modify->table = change_table_create(modify->options, relation);
@@ -121,7 +121,7 @@ find_old_row(CrispModify *modify, ResultRelInfo *rinfo, const Plan *subplan)
 	}
 	modify->old_row = ExecFindJunkAttributeInTlist(subplan->targetlist, "wholerow");
 	modify->triggers = rinfo->ri_TrigDesc != NULL && rinfo->ri_TrigDesc->trig_update_before_row;
-	modify->reached = seen_create((Size) work_mem * 1024);
+	modify->reached = key_set_create((Size) work_mem * 1024);
 }
 
 /*
@@ -147,8 +147,8 @@ find_names(CrispModify *modify, ModifyTableState *mtstate, ResultRelInfo *rinfo,
 }
 
 void
-crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
-				   int subplan_index, int eflags)
+crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
+						int subplan_index, int eflags)
 {
 	CrispModify *modify;
 	ListCell	*lc;
@@ -174,7 +174,7 @@ crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_pr
  * COPY FROM, and rows that are routed to a partition.
  */
 void
-crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+crispBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
 	EState		 *estate = mtstate->ps.state;
 	CrispModify	 *modify;
@@ -205,13 +205,13 @@ crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 }
 
 void
-crisp_end_modify(EState *estate, ResultRelInfo *rinfo)
+crispEndForeignModify(EState *estate, ResultRelInfo *rinfo)
 {
 	CrispModify *modify = rinfo->ri_FdwState;
 
 	/* Nothing is left to be sent. */
 	if (modify != NULL && modify->reached != NULL)
-		seen_free(modify->reached);
+		key_set_free(modify->reached);
 }
 
 const ApiCounts *
@@ -270,8 +270,8 @@ static void
 rehearse(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
 		 const ChangeRequest *request)
 {
-	if (rinfo->ri_WithCheckOptions != NIL || returned_wants_any(modify->returned))
-		returned_store(modify->returned, slot, request->known, request->nknown, NULL);
+	if (rinfo->ri_WithCheckOptions != NIL || returning_wants_any(modify->returned))
+		returning_store(modify->returned, slot, request->known, request->nknown, NULL);
 	check_options(modify, estate, rinfo, slot);
 }
 
@@ -288,11 +288,11 @@ send_row(CrispModify *modify, TupleTableSlot *slot, ChangeRequest *request)
 	deliverer_take_answer(modify->deliverer, request, &answer);
 	deliverer_done(modify->deliverer, &request->keys);
 
-	if (!returned_wants_any(modify->returned))
+	if (!returning_wants_any(modify->returned))
 		return;
-	if (returned_wants_more(modify->returned, request->known, request->nknown))
+	if (returning_wants_more(modify->returned, request->known, request->nknown))
 		row = deliverer_read_back(modify->deliverer, request);
-	returned_store(modify->returned, slot, request->known, request->nknown, row);
+	returning_store(modify->returned, slot, request->known, request->nknown, row);
 }
 
 /*
@@ -309,7 +309,7 @@ insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int ns
 	if (modify->returned == NULL)
 	{
 		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
-		modify->returned = returned_create(modify->options, rinfo);
+		modify->returned = returning_create(modify->options, rinfo);
 		MemoryContextSwitchTo(old_context);
 	}
 
@@ -331,14 +331,15 @@ insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int ns
 }
 
 TupleTableSlot *
-crisp_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+crispExecForeignInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+					   TupleTableSlot *plan_slot)
 {
 	insert_rows(estate, rinfo, &slot, 1);
 	return clear_header(rinfo, slot);
 }
 
 int
-crisp_batch_size(ResultRelInfo *rinfo)
+crispGetForeignModifyBatchSize(ResultRelInfo *rinfo)
 {
 	const TriggerDesc *triggers = rinfo->ri_TrigDesc;
 
@@ -350,8 +351,8 @@ crisp_batch_size(ResultRelInfo *rinfo)
 }
 
 TupleTableSlot **
-crisp_batch_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
-				   TupleTableSlot **plan_slots, int *nslots)
+crispExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
+							TupleTableSlot **plan_slots, int *nslots)
 {
 	insert_rows(estate, rinfo, slots, *nslots);
 	return slots;
@@ -444,7 +445,7 @@ is_first_time(const CrispModify *modify, const ChangeKeys *keys)
 			appendStringInfoChar(&text, '\0');
 		appendStringInfoString(&text, keys->values[i]);
 	}
-	return seen_add(modify->reached, text.data, text.len);
+	return key_set_add(modify->reached, text.data, text.len);
 }
 
 /*
@@ -526,7 +527,8 @@ update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTable
 }
 
 TupleTableSlot *
-crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+crispExecForeignUpdate(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+					   TupleTableSlot *plan_slot)
 {
 	CrispModify	 *modify = rinfo->ri_FdwState;
 	MemoryContext old_context;
@@ -563,7 +565,8 @@ remove_row(CrispModify *modify, const ChangeKeys *keys)
 }
 
 TupleTableSlot *
-crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+crispExecForeignDelete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+					   TupleTableSlot *plan_slot)
 {
 	CrispModify	 *modify = rinfo->ri_FdwState;
 	MemoryContext old_context;

@@ -19,20 +19,20 @@
  * callback returns that it was given to; nothing is sent at the end of a statement or a
  * transaction.
  */
-extern void crisp_begin_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
-							   int subplan_index, int eflags);
-extern void crisp_begin_insert(ModifyTableState *mtstate, ResultRelInfo *rinfo);
-extern TupleTableSlot  *crisp_insert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-									 TupleTableSlot *plan_slot);
-extern TupleTableSlot  *crisp_update(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-									 TupleTableSlot *plan_slot);
-extern TupleTableSlot  *crisp_delete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-									 TupleTableSlot *plan_slot);
-extern void				crisp_end_modify(EState *estate, ResultRelInfo *rinfo);
-extern int				crisp_batch_size(ResultRelInfo *rinfo);
-extern TupleTableSlot **crisp_batch_insert(EState *estate, ResultRelInfo *rinfo,
-										   TupleTableSlot **slots, TupleTableSlot **plan_slots,
-										   int *nslots);
+extern void				crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
+												List *fdw_private, int subplan_index, int eflags);
+extern void				crispBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo);
+extern TupleTableSlot  *crispExecForeignInsert(EState *estate, ResultRelInfo *rinfo,
+											   TupleTableSlot *slot, TupleTableSlot *plan_slot);
+extern TupleTableSlot  *crispExecForeignUpdate(EState *estate, ResultRelInfo *rinfo,
+											   TupleTableSlot *slot, TupleTableSlot *plan_slot);
+extern TupleTableSlot  *crispExecForeignDelete(EState *estate, ResultRelInfo *rinfo,
+											   TupleTableSlot *slot, TupleTableSlot *plan_slot);
+extern void				crispEndForeignModify(EState *estate, ResultRelInfo *rinfo);
+extern int				crispGetForeignModifyBatchSize(ResultRelInfo *rinfo);
+extern TupleTableSlot **crispExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
+													TupleTableSlot **slots,
+													TupleTableSlot **plan_slots, int *nslots);
 
 /*
  * What a modification has cost so far; NULL for one that only EXPLAIN has begun.

@@ -46,7 +46,7 @@ can(const CrispChanges *changes, CmdType operation)
 }
 
 int
-crisp_is_updatable(Relation relation)
+crispIsForeignRelUpdatable(Relation relation)
 {
 	const CrispChanges *changes = option_writable(RelationGetRelid(relation));
 
@@ -157,7 +157,7 @@ modify_key_attributes(const CrispChanges *changes, const ChangeTable *table)
 static List *
 key_attributes(Relation relation)
 {
-	const CrispOptions *options = option_of_table(RelationGetRelid(relation));
+	const CrispOptions *options = options_of_table(RelationGetRelid(relation));
 
 	if (options->resource->changes == NULL)
 		return NIL;
@@ -172,8 +172,8 @@ key_attributes(Relation relation)
 #define WHOLE_ROW "wholerow"
 
 void
-crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
-						 Relation target_relation)
+crispAddForeignUpdateTargets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
+							 Relation target_relation)
 {
 	TupleDesc tupdesc = RelationGetDescr(target_relation);
 	ListCell *lc;
@@ -259,11 +259,12 @@ check_keys(const ChangeTable *table, const char *route)
 }
 
 List *
-crisp_plan_modify(PlannerInfo *root, ModifyTable *plan, Index result_relation, int subplan_index)
+crispPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index result_relation,
+					   int subplan_index)
 {
 	RangeTblEntry *rte = planner_rt_fetch(result_relation, root);
 	Relation	   relation = table_open(rte->relid, NoLock);
-	CrispOptions  *options = option_of_table(rte->relid);
+	CrispOptions  *options = options_of_table(rte->relid);
 	Bitmapset	  *updated = NULL;
 	ChangeTable	  *table;
 

@@ -21,11 +21,11 @@ typedef enum ModifyPrivate
 } ModifyPrivate;
 
 /* Callbacks of the FdwRoutine. */
-extern int	 crisp_is_updatable(Relation relation);
-extern List *crisp_plan_modify(PlannerInfo *root, ModifyTable *plan, Index result_relation,
-							   int subplan_index);
-extern void	 crisp_add_update_targets(PlannerInfo *root, Index rtindex, RangeTblEntry *target_rte,
-									  Relation target_relation);
+extern int	 crispIsForeignRelUpdatable(Relation relation);
+extern List *crispPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index result_relation,
+									int subplan_index);
+extern void	 crispAddForeignUpdateTargets(PlannerInfo *root, Index rtindex,
+										  RangeTblEntry *target_rte, Relation target_relation);
 
 /*
  * The name under which a column of the row's identity is in the plan's target list;

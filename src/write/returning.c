@@ -20,7 +20,7 @@
 #include "write/returning.h"
 #include "row/row_source.h"
 
-struct Returned
+struct Returning
 {
 	const char	*table_name;
 	Bitmapset	*wanted;	/* attribute numbers looked at once a row was sent; 0 is all */
@@ -50,12 +50,12 @@ collect_attributes(Node *node, Bitmapset **attributes)
 	return expression_tree_walker(node, collect_attributes, attributes);
 }
 
-Returned *
-returned_create(const CrispOptions *options, const ResultRelInfo *rinfo)
+Returning *
+returning_create(const CrispOptions *options, const ResultRelInfo *rinfo)
 {
 	Relation   relation = rinfo->ri_RelationDesc;
 	TupleDesc  tupdesc = RelationGetDescr(relation);
-	Returned  *returned = palloc0(sizeof(Returned));
+	Returning *returned = palloc0(sizeof(Returning));
 	Bitmapset *attributes = NULL;
 	bool	   all;
 
@@ -84,13 +84,13 @@ returned_create(const CrispOptions *options, const ResultRelInfo *rinfo)
 }
 
 bool
-returned_wants_any(const Returned *returned)
+returning_wants_any(const Returning *returned)
 {
 	return !bms_is_empty(returned->wanted);
 }
 
 bool
-returned_wants_more(const Returned *returned, const BodyMember *known, int nknown)
+returning_wants_more(const Returning *returned, const BodyMember *known, int nknown)
 {
 	for (int i = 0; i < list_length(returned->columns); i++)
 	{
@@ -107,8 +107,8 @@ returned_wants_more(const Returned *returned, const BodyMember *known, int nknow
 }
 
 void
-returned_store(const Returned *returned, TupleTableSlot *slot, const BodyMember *known, int nknown,
-			   const JsonNode *row)
+returning_store(const Returning *returned, TupleTableSlot *slot, const BodyMember *known,
+				int nknown, const JsonNode *row)
 {
 	TupleDesc		tupdesc = slot->tts_tupleDescriptor;
 	Datum		   *values = palloc(sizeof(Datum) * tupdesc->natts);

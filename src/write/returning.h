@@ -17,26 +17,26 @@
 #include "json/json.h"
 #include "options/options.h"
 
-typedef struct Returned Returned;
+typedef struct Returning Returning;
 
 /*
  * Find out which columns the relation's RETURNING, triggers and check options look at.  Palloc'd in
  * CurrentMemoryContext, which must outlive it.
  */
-extern Returned *returned_create(const CrispOptions *options, const ResultRelInfo *rinfo);
+extern Returning *returning_create(const CrispOptions *options, const ResultRelInfo *rinfo);
 
 /* Whether there is anything to be known of the rows after they were sent. */
-extern bool returned_wants_any(const Returned *returned);
+extern bool returning_wants_any(const Returning *returned);
 
 /* Whether there are columns to be known that these members, by the paths of a row, don't tell. */
-extern bool returned_wants_more(const Returned *returned, const BodyMember *known, int nknown);
+extern bool returning_wants_more(const Returning *returned, const BodyMember *known, int nknown);
 
 /*
  * Put what is known of a row into its slot: what Crisp says of it (row, may be NULL), else what it
  * was sent and has answered (known), else NULL.  Columns that nobody looks at, and generated ones,
  * stay as they are.
  */
-extern void returned_store(const Returned *returned, TupleTableSlot *slot, const BodyMember *known,
-						   int nknown, const JsonNode *row);
+extern void returning_store(const Returning *returned, TupleTableSlot *slot,
+							const BodyMember *known, int nknown, const JsonNode *row);
 
 #endif /* CRISP_RETURNING_H */

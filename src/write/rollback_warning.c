@@ -86,7 +86,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId par
 }
 
 void
-kept_prepare(void)
+rollback_warning_prepare(void)
 {
 	static bool knows_transactions = false;
 	static bool knows_subtransactions = false;
@@ -110,7 +110,7 @@ kept_prepare(void)
 }
 
 void
-kept_count(void)
+rollback_warning_count(void)
 {
 	Assert(levels != NULL && levels->depth == GetCurrentTransactionNestLevel());
 	levels->rows++;

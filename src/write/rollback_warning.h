@@ -13,13 +13,13 @@
 /*
  * Get ready to count, before a row is sent: once it is, nothing may fail.  Raises only for memory.
  */
-extern void kept_prepare(void);
+extern void rollback_warning_prepare(void);
 
 /*
  * Count a row that was written to Crisp in the current (sub)transaction, for which all is ready:
  * should that be rolled back, a warning says that Crisp keeps it, and it can't be prepared.  Raises
  * nothing.
  */
-extern void kept_count(void);
+extern void rollback_warning_count(void);
 
 #endif /* CRISP_ROLLBACK_WARNING_H */

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * reads_first.h
+ * open_scans.h
  *		Scans that are running when the session changes what they read.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CRISP_READS_FIRST_H
-#define CRISP_READS_FIRST_H
+#ifndef CRISP_OPEN_SCANS_H
+#define CRISP_OPEN_SCANS_H
 
 #include "lib/ilist.h"
 #include "nodes/execnodes.h"
@@ -27,7 +27,7 @@ typedef struct OpenScan
 	/* Fetches the rows that are still to come and keeps them; called in memory of the moment. */
 	void (*read_rest)(ForeignScanState *node);
 
-	/* Of reads_first.c. */
+	/* Of open_scans.c. */
 	dlist_node			  list_node;
 	ResourceOwner		  owner; /* NULL when the scan is over */
 	MemoryContextCallback callback;
@@ -46,4 +46,4 @@ extern void open_scans_add(OpenScan *scan);
  */
 extern void open_scans_read(const CrispOptions *options);
 
-#endif /* CRISP_READS_FIRST_H */
+#endif /* CRISP_OPEN_SCANS_H */

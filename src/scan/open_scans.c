@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * reads_first.c
+ * open_scans.c
  *		Scans that are running when the session changes what they read.
  *
  * Copyright (c) 2026, the crisp_fdw developers
@@ -11,7 +11,7 @@
 
 #include "executor/executor.h"
 
-#include "scan/reads_first.h"
+#include "scan/open_scans.h"
 #include "scan/plan_tree.h"
 
 /* Those of this process. */
