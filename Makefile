@@ -40,7 +40,7 @@ regress_files = $(patsubst sql/%.sql,%,$(call from_tree,sql/*.sql))
 REGRESS = $(filter init,$(regress_files)) $(filter-out init,$(regress_files))
 ISOLATION = $(patsubst specs/%.spec,%,$(call from_tree,specs/*.spec))
 TAP_TESTS = 1
-PROVE_TESTS = $(addprefix $(tree)/,$(call from_tree,t/*.t))
+PROVE_TESTS = $(addprefix $(tree)/,$(call from_tree,t/*/*.t))
 EXTRA_CLEAN = src/*/*.o src/*/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need

@@ -69,7 +69,7 @@ shopt -s nullglob
 sources=(crisp_fdw.c src/*/*.c sandbox/*.c bench/*.c)
 headers=(src/*/*.h sandbox/*.h)
 scripts=(tools/*.sh bench/*.sh .ci/run)
-perl=(tools/*.pl t/lib/*.pm t/*.t)
+perl=(tools/*.pl t/lib/*.pm t/*/*.t)
 read -ra flags <<<"-I src -isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -Wall -Wextra \
 	-Wno-unused-parameter -Wno-missing-field-initializers \
 	$(pkg-config --cflags libcurl json-c libmicrohttpd zlib | tr '\n' ' ')"

@@ -5,7 +5,7 @@
 #   tools/reference.sh [OPTION OF PSQL]...
 #
 # connects, as psql does with these options, to a database that has the
-# extension.  t/reference.t fails as long as the page and the catalog differ.
+# extension.  t/docs/reference.t fails as long as the page and the catalog differ.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

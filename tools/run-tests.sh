@@ -19,21 +19,23 @@ wanted()
 	[[ " ${ONLY:-regress isolation tap contract} " = *" $1 "* ]]
 }
 
-# tests_of SUITE: the names of its tests, or those of TESTS among them.
+# tests_of SUITE: the names of its tests, or those of TESTS among them.  A test in t/ has its folder in
+# its name; TESTS may leave it out, or name a folder alone, with a slash at its end.
 tests_of()
 {
 	local file name
 
 	case $1 in
-		regress) set -- sql/ .sql ;;
-		isolation) set -- specs/ .spec ;;
-		tap) set -- t/ .t ;;
-		contract) set -- contract/ .test.mjs ;;
+		regress) set -- .sql sql/*.sql ;;
+		isolation) set -- .spec specs/*.spec ;;
+		tap) set -- .t t/*/*.t ;;
+		contract) set -- .test.mjs contract/*.test.mjs ;;
 	esac
-	for file in "$1"*"$2"; do
-		name=${file#"$1"}
-		name=${name%"$2"}
-		if [ -e "$file" ] && { [ -z "$TESTS" ] || [[ " $TESTS " = *" $name "* ]]; }; then
+	for file in "${@:2}"; do
+		name=${file#*/}
+		name=${name%"$1"}
+		if [ -e "$file" ] && { [ -z "$TESTS" ] || [[ " $TESTS " = *" $name "* ]] ||
+			[[ " $TESTS " = *" ${name##*/} "* ]] || [[ " $TESTS " = *" ${name%/*}/ "* ]]; }; then
 			echo "$name"
 		fi
 	done
@@ -197,7 +199,7 @@ run_tap()
 	if [ $status != 0 ] && [ "$bad" = 0 ]; then
 		bad=1
 	fi
-	sed -n 's|^\.\./src/t/\(.*\)\.t *(Wstat: .*|\1|p' "$log" | while read -r name; do
+	sed -n 's|^\.\./src/t/.*/\(.*\)\.t *(Wstat: .*|\1|p' "$log" | while read -r name; do
 		tails "$WORK/tap/tmp_check/log/"*"$name"*
 	done
 	count tap "$ok" "$bad"
@@ -264,11 +266,14 @@ if wanted regress || wanted isolation || wanted tap; then
 	fi
 fi
 
-for name in $TESTS; do
-	if [ ! -e "sql/$name.sql" ] && [ ! -e "specs/$name.spec" ] && [ ! -e "t/$name.t" ] && [ ! -e "contract/$name.test.mjs" ]; then
+all=$TESTS
+for name in $all; do
+	TESTS=$name
+	if [ -z "$(for suite in regress isolation tap contract; do tests_of $suite; done)" ]; then
 		not_run "$name" "there is no test of this name"
 	fi
 done
+TESTS=$all
 for suite in regress isolation tap contract; do
 	# With TESTS, a suite without a test of these names has nothing to do.
 	if wanted $suite && { [ -z "$TESTS" ] || [ -n "$(tests_of $suite)" ]; }; then

@@ -4,7 +4,8 @@
 # removed in the end.  `make test` calls this.
 #
 #   ONLY="regress isolation tap contract"  run these suites alone
-#   TESTS="name …"               run these tests alone: sql/name.sql, specs/name.spec, t/name.t, contract/name.test.mjs
+#   TESTS="name … folder/ …"     run these tests alone: sql/name.sql, specs/name.spec, t/*/name.t,
+#                                contract/name.test.mjs, t/folder/*.t
 #   KEEP=1                       keep the directory, with all logs
 #   PG_CONFIG                    another PostgreSQL than the newest one
 set -uo pipefail

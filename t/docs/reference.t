@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $tree = "$FindBin::RealBin/..";
+my $tree = "$FindBin::RealBin/../..";
 my $node = start_node();
 
 sub read_file

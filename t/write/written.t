@@ -98,7 +98,7 @@ END
 		0,
 		'no other resource can be written');
 
-	open(my $page, '<', "$FindBin::RealBin/../docs/writing.md") or die "docs/writing.md: $!\n";
+	open(my $page, '<', "$FindBin::RealBin/../../docs/writing.md") or die "docs/writing.md: $!\n";
 	my $section = '';
 	my %documented;
 	while (<$page>)

@@ -10,7 +10,7 @@ use CrispSession;
 use FindBin;
 use Test::More;
 
-my $tree    = "$FindBin::RealBin/..";
+my $tree    = "$FindBin::RealBin/../..";
 my $node    = start_node();
 my $sandbox = CrispSandbox->start;
 my $major   = $node->safe_psql('postgres', "SELECT current_setting('server_version_num')::int / 10000");
@@ -199,7 +199,7 @@ my ($ran, $compared) = (0, 0);
 my ($setup) = grep { "@{ $_->{lines} }" =~ /CREATE EXTENSION crisp_fdw/ } blocks_of('README.md');
 my @setup = statements_of($setup);
 
-# docs/security.md sets up on its own; docs/scaling.md, which takes several servers, has t/scaling.t.
+# docs/security.md sets up on its own; docs/scaling.md, which takes several servers, has t/sync/scaling.t.
 foreach my $page (grep { $_ ne 'docs/scaling.md' } @pages)
 {
 	my $database   = $page =~ s/\W+/_/gr;
@@ -215,7 +215,7 @@ foreach my $page (grep { $_ ne 'docs/scaling.md' } @pages)
 	$session->query($before{$page}) if $before{$page};
 	foreach my $statement (grep { !$is_first{ $_->{sql} } } @statements)
 	{
-		# t/cron.t has what pg_cron runs; what goes wrong takes a Crisp that does.
+		# t/sync/cron.t has what pg_cron runs; what goes wrong takes a Crisp that does.
 		next if $statement->{sql} =~ /\bcron\.|EXTENSION pg_cron/;
 		next if "@{ $statement->{shown} }" =~ /\b(?:ERROR|WARNING):  /;
 

@@ -56,7 +56,7 @@ my $join = 'SELECT k.n, c.state FROM %s k JOIN crisp.conversations c USING (sess
 
 # ---- Together
 
-# From then on, the session knows that the list is longer than what looking so many rows up costs; see whole_list.t.
+# From then on, the session knows that the list is longer than what looking so many rows up costs; see t/fetch/whole_list.t.
 sql(sprintf($join, 'ticket'));
 
 $sandbox->control($latency);

@@ -1,6 +1,6 @@
 # Wrong input, and what it gets: an error with an SQLSTATE that fits, that says
 # what to do, and that leaves the session ready for the next statement.  What is
-# tried again is the matter of faults.t; here nothing is, and one request is
+# tried again is the matter of t/faults/faults.t; here nothing is, and one request is
 # under way at a time.
 
 use strict;
