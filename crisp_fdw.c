@@ -18,19 +18,18 @@
 #include "foreign/fdwapi.h"
 #include "utils/guc.h"
 
-#include "scan/aggregate.h"
 #include "api/api_answer.h"
 #include "scan/analyze.h"
 #include "scan/async.h"
-#include "scan/explain.h"
+#include "scan/callbacks.h"
 #include "functions/import.h"
-#include "scan/need.h"
 #include "options/options.h"
+#include "write/explain_modify.h"
 #include "write/modify.h"
 #include "write/modify_plan.h"
 #include "plan/plan.h"
+#include "plan/plan_aggregate.h"
 #include "scan/join_prefetch.h"
-#include "scan/scan.h"
 #include "api/usage_shmem.h"
 
 PG_MODULE_MAGIC;
@@ -66,63 +65,6 @@ _PG_init(void)
 #endif
 	usage_shmem_init();
 	join_prefetch_init();
-	need_init();
-}
-
-/*
- * PostgreSQL has one set of callbacks for all that a ForeignScan does.  Those
- * that scan a table are planned and run apart from those that count its rows.
- */
-static ForeignScan *
-crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, ForeignPath *best_path,
-					List *tlist, List *scan_clauses, Plan *outer_plan)
-{
-	if (IS_UPPER_REL(rel))
-		return crisp_get_aggregate_plan(tlist, outer_plan);
-	return crisp_get_plan(root, rel, foreigntableid, best_path, tlist, scan_clauses, outer_plan);
-}
-
-static void
-crispBeginForeignScan(ForeignScanState *node, int eflags)
-{
-	if (crisp_is_aggregate(node))
-		crisp_begin_aggregate(node, eflags);
-	else
-		crisp_begin_scan(node, eflags);
-}
-
-static TupleTableSlot *
-crispIterateForeignScan(ForeignScanState *node)
-{
-	if (crisp_is_aggregate(node))
-		return crisp_iterate_aggregate(node);
-	return crisp_iterate_scan(node);
-}
-
-static void
-crispReScanForeignScan(ForeignScanState *node)
-{
-	if (crisp_is_aggregate(node))
-		crisp_rescan_aggregate(node);
-	else
-		crisp_rescan(node);
-}
-
-static void
-crispEndForeignScan(ForeignScanState *node)
-{
-	/* A count holds nothing that outlives the call which asked for it. */
-	if (!crisp_is_aggregate(node))
-		crisp_end_scan(node);
-}
-
-static void
-crispExplainForeignScan(ForeignScanState *node, struct ExplainState *es)
-{
-	if (crisp_is_aggregate(node))
-		crisp_explain_aggregate(node, es);
-	else
-		crisp_explain_scan(node, es);
 }
 
 /*

@@ -28,13 +28,14 @@
 
 #include "plan/column_use.h"
 #include "request/condition.h"
-#include "scan/detail.h"
 #include "plan/estimate.h"
 #include "plan/link.h"
 #include "fetch/order.h"
 #include "plan/plan.h"
+#include "plan/plan_aggregate.h"
 #include "plan/plan_path.h"
 #include "plan/plan_children.h"
+#include "plan/plan_details.h"
 #include "request/search_column.h"
 
 /* Rows a page where the page size is the server's choice. */
@@ -590,29 +591,33 @@ set_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condi
 }
 
 ForeignScan *
-crisp_get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid, ForeignPath *best_path,
-			   List *tlist, List *scan_clauses, Plan *outer_plan)
+crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, ForeignPath *best_path,
+					List *tlist, List *scan_clauses, Plan *outer_plan)
 {
-	ScanPlan   *plan = baserel->fdw_private;
-	Conditions *conditions = conditions_match(baserel, foreigntableid, plan->options, scan_clauses);
+	ScanPlan   *plan = rel->fdw_private;
 	List	   *method = list_copy(best_path->fdw_private);
+	Conditions *conditions;
 	List	   *quals;
 	List	   *fdw_private;
 
+	if (IS_UPPER_REL(rel))
+		return plan_aggregate(tlist, outer_plan);
+
+	conditions = conditions_match(rel, foreigntableid, plan->options, scan_clauses);
 	if (list_nth_int(method, METHOD_CONDITION) >= 0)
 		set_lookup_condition(root, plan->options, conditions, method);
 
 	/* All conditions are checked here, whatever Crisp does with those that it is told. */
 	quals = extract_actual_clauses(scan_clauses, false);
-	search_check(root, baserel, foreigntableid, plan->options, conditions, quals);
+	search_check(root, rel, foreigntableid, plan->options, conditions, quals);
 
 	/* Indexed by ScanPrivate. */
 	fdw_private = list_make5(method,
-							 column_use_list(baserel, foreigntableid, quals,
+							 column_use_list(rel, foreigntableid, quals,
 											 (AttrNumber) list_nth_int(method, METHOD_SORT_COLUMN)),
 							 conditions->conditions, qual_indexes(conditions, quals),
-							 makeString(link_query(root, baserel, foreigntableid, plan->options)));
+							 makeString(link_query(root, rel, foreigntableid, plan->options)));
 
-	return make_foreignscan(tlist, quals, baserel->relid, conditions->values, fdw_private, NIL, NIL,
+	return make_foreignscan(tlist, quals, rel->relid, conditions->values, fdw_private, NIL, NIL,
 							outer_plan);
 }

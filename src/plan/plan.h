@@ -54,8 +54,8 @@ enum ScanMethodField
 /* Planner callbacks of the FdwRoutine.  They make no request. */
 extern void crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern void crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
-extern ForeignScan *crisp_get_plan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
-								   ForeignPath *best_path, List *tlist, List *scan_clauses,
-								   Plan *outer_plan);
+extern ForeignScan *crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid,
+										ForeignPath *best_path, List *tlist, List *scan_clauses,
+										Plan *outer_plan);
 
 #endif /* CRISP_PLAN_H */

@@ -3,8 +3,7 @@
  * aggregate.h
  *		count(*) of a whole list, answered by Crisp.
  *
- * Such a plan is a ForeignScan that scans no relation (scanrelid is 0): it
- * gives one row with the counts of its fdw_scan_tlist.
+ * The functions here are for nodes whose plan is one of plan_aggregate().
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -17,16 +16,8 @@
 
 #include "scan/scan.h"
 
-/* Planner callbacks of the FdwRoutine, the latter for an upper relation.  They make no request. */
-extern void			crispGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage,
-											  RelOptInfo *input_rel, RelOptInfo *output_rel, void *extra);
-extern ForeignScan *crisp_get_aggregate_plan(List *tlist, Plan *outer_plan);
-
-/* Whether a node runs such a plan; only then the functions below are for it. */
-extern bool crisp_is_aggregate(const ForeignScanState *node);
-
 /*
- * Executor callbacks of the FdwRoutine.  Crisp is asked by the first Iterate, and once
+ * What the executor's callbacks do for such a node.  Crisp is asked by the first Iterate, and once
  * however often the node is run again.
  */
 extern void			   crisp_begin_aggregate(ForeignScanState *node, int eflags);

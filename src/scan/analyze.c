@@ -29,7 +29,7 @@
 #include "scan/analyze.h"
 #include "api/api_answer.h"
 #include "fetch/count.h"
-#include "scan/detail.h"
+#include "plan/plan_details.h"
 #include "row/flatten.h"
 #include "fetch/pager.h"
 #include "row/row_source.h"

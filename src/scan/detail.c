@@ -13,17 +13,15 @@
  */
 #include "postgres.h"
 
-#include "access/sysattr.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
-#include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "scan/detail.h"
+#include "plan/plan_details.h"
 #include "json/json_path.h"
 #include "http/url.h"
 #include "api/pipeline.h"
@@ -56,67 +54,9 @@ struct Details
 };
 
 /*----------
- * Which columns
+ * Conditions
  *----------
  */
-
-List *
-detail_columns(const CrispOptions *options, Oid relid, List *columns)
-{
-	const CrispColumn *search = crisp_resource_search(options->resource);
-	List			  *result = NIL;
-	ListCell		  *lc;
-
-	if (crisp_resource_detail_route(options->resource, options->tier) == NULL)
-		return NIL;
-	foreach(lc, columns)
-	{
-		AttrNumber	attnum = (AttrNumber) lfirst_int(lc);
-		const char *path = option_json_path(options, relid, attnum,
-											get_attname(relid, attnum, false));
-
-		if (path != NULL && (crisp_resource_list_has(options->resource, path) ||
-							 (search != NULL && strcmp(path, search->path) == 0)))
-			continue;
-		result = lappend_int(result, attnum);
-	}
-	return result;
-}
-
-/*
- * Whether an expression on one relation uses none of the columns.
- */
-static bool
-needs_none(Node *node, Index relid, List *columns)
-{
-	Bitmapset *used = NULL;
-	ListCell  *lc;
-
-	pull_varattnos(node, relid, &used);
-	if (bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used))
-		return false;
-	foreach(lc, columns)
-		if (bms_is_member(lfirst_int(lc) - FirstLowInvalidHeapAttributeNumber, used))
-			return false;
-	return true;
-}
-
-double
-detail_requests(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options, Oid relid,
-				List *columns, double received)
-{
-	List	 *details = detail_columns(options, relid, columns);
-	List	 *early = NIL;
-	ListCell *lc;
-
-	if (details == NIL)
-		return 0;
-	foreach(lc, rel->baserestrictinfo)
-		if (needs_none((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, details))
-			early = lappend(early, lfirst(lc));
-	return Min(received, clamp_row_est(rel->tuples * clauselist_selectivity(root, early, rel->relid,
-																			JOIN_INNER, NULL)));
-}
 
 /*
  * Whether an expression holds a value that may be another in the next pass of the scan.
@@ -148,7 +88,7 @@ early_conditions(const ForeignScan *plan, List *columns, bool keeps_rows)
 	{
 		Node *condition = lfirst(lc);
 
-		if (needs_none(condition, plan->scan.scanrelid, columns) &&
+		if (detail_uses_none(condition, plan->scan.scanrelid, columns) &&
 			!contain_volatile_functions(condition) && !contain_subplans(condition) &&
 			!(keeps_rows && depends_on_pass(condition, NULL)) &&
 			(all || !contain_leaked_vars(condition)))

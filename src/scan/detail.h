@@ -19,21 +19,6 @@
 #include "row/flatten.h"
 #include "fetch/list_reader.h"
 
-/*
- * Those of the columns of a foreign table (attribute numbers) that elements of
- * its list lack, or may lack: what the catalog doesn't know may stand in
- * either.  The options should know the tier.  Palloc'd.
- */
-extern List *detail_columns(const CrispOptions *options, Oid relid, List *columns);
-
-/*
- * For how many rows a scan of the relation asks for details, when it uses
- * columns and Crisp sends that many rows for its conditions: those that pass
- * the conditions which need none; 0 when it needs none at all.
- */
-extern double detail_requests(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
-							  Oid relid, List *columns, double received);
-
 typedef struct Details Details;
 
 /* Turns a row of the list into a tuple, in CurrentMemoryContext. */

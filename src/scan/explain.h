@@ -20,9 +20,4 @@
 extern void crisp_explain_scan(ForeignScanState *node, struct ExplainState *es);
 extern void crisp_explain_aggregate(ForeignScanState *node, struct ExplainState *es);
 
-/* Likewise: the requests for a row that is written; with ANALYZE, what was spent. */
-extern void crispExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
-									  List *fdw_private, int subplan_index,
-									  struct ExplainState *es);
-
 #endif /* CRISP_EXPLAIN_H */

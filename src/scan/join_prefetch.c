@@ -220,6 +220,7 @@ join_prefetch_init(void)
 	RegisterCustomScanMethods(&scan_methods);
 	previous_hook = set_join_pathlist_hook;
 	set_join_pathlist_hook = read_ahead_in_joins;
+	need_init(&exec_methods);
 }
 
 /*
@@ -402,12 +403,6 @@ rescan(CustomScanState *css)
 		UpdateChangedParamSet(outer, css->ss.ps.chgParam);
 	if (outer->chgParam == NULL)
 		ExecReScan(outer);
-}
-
-bool
-join_prefetch_is_node(const PlanState *node)
-{
-	return IsA(node, CustomScanState) && ((const CustomScanState *) node)->methods == &exec_methods;
 }
 
 static void

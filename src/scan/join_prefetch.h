@@ -12,13 +12,10 @@
 
 #include "nodes/execnodes.h"
 
-/* Set the hook through which joins are planned; to be called once, when the library is loaded. */
-extern void join_prefetch_init(void);
-
 /*
- * Whether a running node is one that reads ahead: the join above it has a row at most for each row
- * of it.
+ * Set the hooks through which joins are planned, and which tell how many rows a statement needs; to be
+ * called once, when the library is loaded.
  */
-extern bool join_prefetch_is_node(const PlanState *node);
+extern void join_prefetch_init(void);
 
 #endif /* CRISP_JOIN_PREFETCH_H */

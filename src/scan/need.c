@@ -19,7 +19,6 @@
 #include "nodes/nodeFuncs.h"
 
 #include "scan/need.h"
-#include "scan/join_prefetch.h"
 
 /* A statement that is running. */
 typedef struct Run
@@ -31,6 +30,9 @@ typedef struct Run
 } Run;
 
 static Run *runs = NULL;
+
+/* Of custom nodes that pass on the rows of their only child. */
+static const CustomExecMethods *passing = NULL;
 
 static ExecutorRun_hook_type previous_hook = NULL;
 
@@ -76,10 +78,20 @@ run_statement(QueryDesc *query, ScanDirection direction, uint64 count, bool exec
 }
 
 void
-need_init(void)
+need_init(const CustomExecMethods *passing_methods)
 {
+	passing = passing_methods;
 	previous_hook = ExecutorRun_hook;
 	ExecutorRun_hook = run_statement;
+}
+
+/*
+ * Whether a node passes on the rows of its only child.
+ */
+static bool
+passes_rows(const PlanState *node)
+{
+	return IsA(node, CustomScanState) && ((const CustomScanState *) node)->methods == passing;
 }
 
 /*
@@ -150,7 +162,7 @@ join_needs(const JoinState *join, const PlanState *child, double rows)
 			if (!is_outer)
 				return join->single_match || join->jointype == JOIN_ANTI || isfinite(rows) ? 1
 																						   : rows;
-			if (isfinite(rows) && !join_prefetch_is_node(child) && !join->single_match &&
+			if (isfinite(rows) && !passes_rows(child) && !join->single_match &&
 				join->jointype != JOIN_ANTI)
 				return 1;
 			return rows;
@@ -301,7 +313,7 @@ find_need(const PlanState *tree, const PlanState *node, double rows)
 	if (IsA(tree, SubqueryScanState))
 		return find_below(tree, &((SubqueryScanState *) unconstify(PlanState *, tree))->subplan, 1,
 						  node, rows);
-	if (IsA(tree, CustomScanState) && join_prefetch_is_node(tree))
+	if (passes_rows(tree))
 	{
 		PlanState *child = linitial(((const CustomScanState *) tree)->custom_ps);
 

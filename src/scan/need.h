@@ -15,9 +15,13 @@
 #define CRISP_NEED_H
 
 #include "nodes/execnodes.h"
+#include "nodes/extensible.h"
 
-/* Get to know how many rows are asked for of each statement, from now on. */
-extern void need_init(void);
+/*
+ * Get to know how many rows are asked for of each statement, from now on.  Custom nodes with these
+ * methods pass on the rows of their only child, one for each.
+ */
+extern void need_init(const CustomExecMethods *passing_methods);
 
 /*
  * At least how many rows a node that is being asked for a row will be asked for, this one

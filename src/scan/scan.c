@@ -28,6 +28,7 @@
 #include "fetch/order.h"
 #include "scan/partition.h"
 #include "plan/plan.h"
+#include "plan/plan_details.h"
 #include "scan/rescan.h"
 #include "scan/row_store.h"
 #include "row/row_source.h"

@@ -18,8 +18,7 @@
 #include "fetch/whole_list.h"
 
 /*
- * Executor callbacks of the FdwRoutine.  The first request is made by the
- * first Iterate; EXPLAIN without ANALYZE makes none.
+ * What the executor's callbacks do for a node that scans a table; see callbacks.h.
  */
 extern void			   crisp_begin_scan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *crisp_iterate_scan(ForeignScanState *node);

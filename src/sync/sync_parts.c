@@ -21,7 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "scan/aggregate.h"
+#include "plan/plan_aggregate.h"
 #include "plan/plan.h"
 #include "scan/scan.h"
 #include "sync/sync_parts.h"
@@ -89,7 +89,7 @@ find_scans(PlanState *tree, ScanSearch *search)
 {
 	if (IsA(tree, ForeignScanState) &&
 		castNode(ForeignScanState, tree)->fdwroutine->GetForeignRelSize == crispGetForeignRelSize &&
-		!crisp_is_aggregate(castNode(ForeignScanState, tree)))
+		!plan_is_aggregate((const ForeignScan *) tree->plan))
 	{
 		search->node = castNode(ForeignScanState, tree);
 		search->count++;

@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * callbacks.c
+ *		The executor's callbacks.
+ *
+ * PostgreSQL has one set of callbacks for all that a ForeignScan does.  Nodes that scan a table
+ * are run apart from those that count its rows.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "plan/plan_aggregate.h"
+#include "scan/aggregate.h"
+#include "scan/callbacks.h"
+#include "scan/explain.h"
+#include "scan/scan.h"
+
+static bool
+is_aggregate(const ForeignScanState *node)
+{
+	return plan_is_aggregate((const ForeignScan *) node->ss.ps.plan);
+}
+
+void
+crispBeginForeignScan(ForeignScanState *node, int eflags)
+{
+	if (is_aggregate(node))
+		crisp_begin_aggregate(node, eflags);
+	else
+		crisp_begin_scan(node, eflags);
+}
+
+TupleTableSlot *
+crispIterateForeignScan(ForeignScanState *node)
+{
+	if (is_aggregate(node))
+		return crisp_iterate_aggregate(node);
+	return crisp_iterate_scan(node);
+}
+
+void
+crispReScanForeignScan(ForeignScanState *node)
+{
+	if (is_aggregate(node))
+		crisp_rescan_aggregate(node);
+	else
+		crisp_rescan(node);
+}
+
+void
+crispEndForeignScan(ForeignScanState *node)
+{
+	/* A count holds nothing that outlives the call which asked for it. */
+	if (!is_aggregate(node))
+		crisp_end_scan(node);
+}
+
+void
+crispExplainForeignScan(ForeignScanState *node, struct ExplainState *es)
+{
+	if (is_aggregate(node))
+		crisp_explain_aggregate(node, es);
+	else
+		crisp_explain_scan(node, es);
+}
