@@ -235,10 +235,10 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 		ExplainPropertyInteger("Retries", NULL, counts->api.retries, es);
 	ExplainPropertyInteger("Requests Past The End", NULL, counts->pager.past_end, es);
 	if (counts->pager.looks > 0 || es->format != EXPLAIN_FORMAT_TEXT)
-		ExplainPropertyInteger("Requests For Last Looks", NULL, counts->pager.looks, es);
+		ExplainPropertyInteger("Recheck Requests", NULL, counts->pager.looks, es);
 	ExplainPropertyInteger("Pages", NULL, counts->pager.pages, es);
 	ExplainPropertyInteger("Rows Received", NULL, counts->pager.rows, es);
-	ExplainPropertyInteger("Doubles Dropped", NULL, counts->pager.doubles, es);
+	ExplainPropertyInteger("Duplicates Removed", NULL, counts->pager.doubles, es);
 	explain_whole_list(&counts->whole_list, es);
 	if (counts->pager.parents > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyInteger("Lists", NULL, counts->pager.parents, es);

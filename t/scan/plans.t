@@ -148,9 +148,9 @@ END
 	$json = decode_json($analyzed)->[0]->{Plan};
 	is($json->{'Requests'},        scalar @requests, 'ANALYZE: requests');
 	is($json->{'Pages'},           scalar @requests, 'ANALYZE: pages');
-	is($json->{'Rows Received'} - $json->{'Doubles Dropped'}, $rows, 'ANALYZE: rows received');
-	is($json->{'Doubles Dropped'}, 1, 'ANALYZE: doubles: the newest row, in the last look');
-	is($json->{'Requests For Last Looks'}, 1, 'ANALYZE: requests for last looks');
+	is($json->{'Rows Received'} - $json->{'Duplicates Removed'}, $rows, 'ANALYZE: rows received');
+	is($json->{'Duplicates Removed'}, 1, 'ANALYZE: duplicates: the newest row, in the last look');
+	is($json->{'Recheck Requests'}, 1, 'ANALYZE: requests for last looks');
 	cmp_ok($json->{'Received'},     '>', 500 * $rows, 'ANALYZE: bytes');
 	cmp_ok($json->{'Waiting Time'}, '>', 15,          'ANALYZE: time spent waiting');
 	$sandbox->data(
@@ -164,11 +164,11 @@ END
 	my $read = sql(
 		"EXPLAIN (ANALYZE, COSTS OFF) SELECT session_id FROM $conversations WHERE updated_at > $e AND state IS NOT NULL"
 	);
-	like($read, qr/^ *Doubles Dropped: 4$/m, 'ANALYZE: rows that came twice, and that of the last look');
-	like($read, qr/^ *Requests For Last Looks: 1$/m, 'ANALYZE: the last look');
+	like($read, qr/^ *Duplicates Removed: 4$/m, 'ANALYZE: rows that came twice, and that of the last look');
+	like($read, qr/^ *Recheck Requests: 1$/m, 'ANALYZE: the last look');
 	unlike(
 		sql("EXPLAIN (ANALYZE, COSTS OFF) SELECT session_id FROM $conversations LIMIT 30"),
-		qr/Last Look/,
+		qr/Recheck/,
 		'ANALYZE: no last look');
 	like(
 		$read,
