@@ -31,13 +31,13 @@
 
 struct ChildReader
 {
-	const CrispRequest *request;
-	AnswerCache		   *cache;
-	MemoryContext		context;
-	const char		   *argument;
-	const JsonNode	   *base;
-	const JsonPath	   *key;
-	Pipeline		   *pipeline; /* holds what is under way: one request at most */
+	const ChildrenRequest *request;
+	AnswerCache			  *cache;
+	MemoryContext		   context;
+	const char			  *argument;
+	const JsonNode		  *base;
+	const JsonPath		  *key;
+	Pipeline			  *pipeline; /* holds what is under way: one request at most */
 	char *target;	 /* of that, or of what the cache has; NULL when nothing was asked for */
 	char *cache_key; /* what the cache knows that by */
 	bool  is_cached;
@@ -73,15 +73,15 @@ struct ChildReader
  * Whether a request leaves out none of the rows below a parent's row that have names.
  */
 static bool
-asks_for_all(const CrispRequest *request)
+asks_for_all(const ChildrenRequest *request)
 {
 	return crisp_resource_name(request->options->resource) != NULL &&
 		   request->times.lower == PG_INT64_MIN && request->times.upper == PG_INT64_MAX;
 }
 
 ChildReader *
-child_begin(const CrispRequest *request, const char *argument, const char *base, AnswerCache *cache,
-			Names *names)
+child_begin(const ChildrenRequest *request, const char *argument, const char *base,
+			AnswerCache *cache, Names *names)
 {
 	const CrispColumn *key = crisp_resource_key(request->options->resource);
 	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw child",
@@ -132,9 +132,9 @@ uses_link(const ChildReader *child)
 static char *
 next_target(const ChildReader *child)
 {
-	const CrispRequest *request = child->request;
-	char			   *query = NULL;
-	char			   *target;
+	const ChildrenRequest *request = child->request;
+	char				  *query = NULL;
+	char				  *target;
 
 	if (child->cursor != NULL)
 		query = time_cursor_query(child->cursor);

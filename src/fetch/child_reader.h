@@ -24,8 +24,8 @@ typedef struct ChildReader ChildReader;
  * reader lives in a child of CurrentMemoryContext; request, cache and names must live as long.
  * Makes no request yet.
  */
-extern ChildReader *child_begin(const CrispRequest *request, const char *argument, const char *base,
-								AnswerCache *cache, Names *names);
+extern ChildReader *child_begin(const ChildrenRequest *request, const char *argument,
+								const char *base, AnswerCache *cache, Names *names);
 
 /* Whether the answer at hand has rows left; whether nothing more comes after them. */
 extern bool child_at_hand(const ChildReader *child);

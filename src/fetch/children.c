@@ -27,11 +27,11 @@
 
 struct ChildrenReader
 {
-	const CrispRequest *request;
-	AnswerCache		   *cache;
-	Names			   *names;
-	MemoryContext		context;
-	MemoryContext		scratch; /* reset after each use */
+	const ChildrenRequest *request;
+	AnswerCache			  *cache;
+	Names				  *names;
+	MemoryContext		   context;
+	MemoryContext		   scratch; /* reset after each use */
 
 	/* Where the parent's rows come from: one of these, or the request's arguments. */
 	ListReader *list;
@@ -41,7 +41,7 @@ struct ChildrenReader
 	bool		parents_end;
 	int64		nparents;
 	JsonPath   *argument_path;
-	JsonPath   *keep_path; /* of CrispRequest.keep; or NULL */
+	JsonPath   *keep_path; /* of ListRequest.keep; or NULL */
 
 	/* The lists that are open; each waits for an answer, or has one at hand. */
 	ChildReader *children[CRISP_MAX_PREFETCH];
@@ -54,7 +54,7 @@ struct ChildrenReader
 };
 
 ChildrenReader *
-children_begin(const CrispRequest *request, AnswerCache *cache, Names *names)
+children_begin(const ChildrenRequest *request, AnswerCache *cache, Names *names)
 {
 	MemoryContext		context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw walk",
 														ALLOCSET_DEFAULT_SIZES);
@@ -70,16 +70,18 @@ children_begin(const CrispRequest *request, AnswerCache *cache, Names *names)
 	walk->scratch = AllocSetContextCreate(context, "crisp_fdw scratch", ALLOCSET_SMALL_SIZES);
 	walk->room = 1;
 	walk->argument_path = json_path_parse(request->options->resource->parent->path, &error);
-	if (parent != NULL && parent->keep_path != NULL)
-		walk->keep_path = json_path_parse(parent->keep_path, &error);
-	if (parent != NULL && parent->lookup != NULL)
+	if (parent != NULL && parent->kind == REQUEST_KEYS)
 	{
 		if (cache == NULL)
 			cache = answer_cache_create(context, 0);
-		walk->lookup = lookup_begin(context, parent, cache, NULL, NULL);
+		walk->lookup = lookup_begin(context, &parent->as.keys, cache, NULL, NULL);
 	}
 	else if (parent != NULL)
-		walk->list = list_reader_begin(parent);
+	{
+		if (parent->as.list.keep_path != NULL)
+			walk->keep_path = json_path_parse(parent->as.list.keep_path, &error);
+		walk->list = list_reader_begin(&parent->as.list);
+	}
 	MemoryContextSwitchTo(old_context);
 	return walk;
 }
@@ -167,7 +169,7 @@ is_wanted(const ChildrenReader *walk, const JsonNode *parent)
 	value = json_node_string(node, NULL);
 	if (value == NULL)
 		return true;
-	foreach(lc, walk->request->parent->keep)
+	foreach(lc, walk->request->parent->as.list.keep)
 		if (strcmp(lfirst(lc), value) == 0)
 			return true;
 	return false;

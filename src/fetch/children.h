@@ -23,7 +23,7 @@ typedef struct ChildrenReader ChildrenReader;
  * know those of the rows; both may be NULL.  The walk lives in a child of CurrentMemoryContext;
  * request, cache and names must live as long.  Makes no request yet.
  */
-extern ChildrenReader *children_begin(const CrispRequest *request, AnswerCache *cache,
+extern ChildrenReader *children_begin(const ChildrenRequest *request, AnswerCache *cache,
 									  Names *names);
 
 /*

@@ -61,13 +61,13 @@ typedef struct Stretch
 
 struct ExactReader
 {
-	const CrispRequest *request;
-	const CrispColumn  *dates;
-	MemoryContext		context;
-	KeySet			   *seen;
-	const RowAge	   *age;
-	ExactErrand		   *errand; /* NULL for none */
-	Span				whole;	/* the only range where there is no errand */
+	const ListRequest *request;
+	const CrispColumn *dates;
+	MemoryContext	   context;
+	KeySet			  *seen;
+	const RowAge	  *age;
+	ExactErrand		  *errand; /* NULL for none */
+	Span			   whole;  /* the only range where there is no errand */
 
 	Stretch	 **stretches; /* all, also those that have ended */
 	int		   nstretches;
@@ -91,16 +91,16 @@ struct ExactReader
  */
 
 bool
-exact_is_possible(const CrispRequest *request)
+exact_is_possible(const ListRequest *request)
 {
 	return crisp_resource_dates(request->options->resource) != NULL && request->order == NULL;
 }
 
-CrispRequest
-exact_first_request(const CrispRequest *request)
+ListRequest
+exact_first_request(const ListRequest *request)
 {
 	const CrispResource *resource = request->options->resource;
-	CrispRequest		 first = *request;
+	ListRequest			 first = *request;
 
 	first.order = crisp_resource_order(resource, crisp_resource_dates(resource)->path);
 	if (first.order != NULL && order_is_disproved(&first))
@@ -110,7 +110,7 @@ exact_first_request(const CrispRequest *request)
 }
 
 ExactReader *
-exact_begin(const CrispRequest *request, KeySet *seen, const RowAge *age)
+exact_begin(const ListRequest *request, KeySet *seen, const RowAge *age)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw exact",
 												  ALLOCSET_SMALL_SIZES);
@@ -190,7 +190,7 @@ begin_stretch(ExactReader *reader, Span span)
 static bool
 is_in_order(const Stretch *stretch, PageTimes times)
 {
-	const CrispRequest *asked = &stretch->step.asked;
+	const ListRequest *asked = &stretch->step.asked;
 	bool in_order = times.falling && (times.count == 0 || stretch->oldest == PG_INT64_MAX ||
 									  times.first <= time_shift(stretch->oldest, 1));
 

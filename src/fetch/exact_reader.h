@@ -43,13 +43,13 @@ typedef struct ExactErrand
  * Whether a request can be read by date: the API takes dates for its list, and the
  * request asks for no order of its own.
  */
-extern bool exact_is_possible(const CrispRequest *request);
+extern bool exact_is_possible(const ListRequest *request);
 
 /*
  * What is asked for first: the request, with an order where the API has one that isn't known to be
  * ignored.
  */
-extern CrispRequest exact_first_request(const CrispRequest *request);
+extern ListRequest exact_first_request(const ListRequest *request);
 
 /*
  * Begin to read what a request asks for.  The reader lives in a child of
@@ -59,7 +59,7 @@ extern CrispRequest exact_first_request(const CrispRequest *request);
  * Several stretches of dates are read at a time, up to the option prefetch, so that rows come in no order; one
  * after the other, newest first, where the request says newest_first.
  */
-extern ExactReader *exact_begin(const CrispRequest *request, KeySet *seen, const RowAge *age);
+extern ExactReader *exact_begin(const ListRequest *request, KeySet *seen, const RowAge *age);
 
 /*
  * The next row: a JSON object that stays valid until the next call, or NULL

@@ -19,7 +19,7 @@
 #define MAX_IDLE_PAGES 16
 
 void
-exact_step_init(ExactStep *step, const CrispRequest *request, KeySet *seen, const RowAge *age,
+exact_step_init(ExactStep *step, const ListRequest *request, KeySet *seen, const RowAge *age,
 				MemoryContext context)
 {
 	memset(step, 0, sizeof(ExactStep));

@@ -24,16 +24,16 @@ typedef struct Span
 
 typedef struct ExactStep
 {
-	const CrispRequest *request; /* what the scan asks for */
-	CrispRequest		asked;	 /* what this step asks for: the caller sets its order and dates */
-	MemoryContext		context; /* parent of the pagers */
-	KeySet			   *seen;
-	const RowAge	   *age;
-	Pager			   *pager;	/* has the page at hand; NULL before the first */
-	Pager			   *next;	/* has been asked for the first page of what comes next; or NULL */
-	bool				waits;	/* for a page that was asked for, of next or else of pager */
-	PagerCounts			counts; /* of earlier pagers */
-	int					gained; /* rows of the page at hand that may be older than the scan */
+	const ListRequest *request; /* what the scan asks for */
+	ListRequest		   asked;	/* what this step asks for: the caller sets its order and dates */
+	MemoryContext	   context; /* parent of the pagers */
+	KeySet			  *seen;
+	const RowAge	  *age;
+	Pager			  *pager;  /* has the page at hand; NULL before the first */
+	Pager			  *next;   /* has been asked for the first page of what comes next; or NULL */
+	bool			   waits;  /* for a page that was asked for, of next or else of pager */
+	PagerCounts		   counts; /* of earlier pagers */
+	int				   gained; /* rows of the page at hand that may be older than the scan */
 	int idle; /* pages in a row, within the bound or at the latest span, that had none */
 
 	int	  page_number;	/* of the page at hand, or that was asked for, within its bound or span */
@@ -47,7 +47,7 @@ typedef struct ExactStep
  * Get ready to ask for what a request asks for.  All arguments must live as long as the step; context is where its pages are
  * kept.  Makes no request.
  */
-extern void exact_step_init(ExactStep *step, const CrispRequest *request, KeySet *seen,
+extern void exact_step_init(ExactStep *step, const ListRequest *request, KeySet *seen,
 							const RowAge *age, MemoryContext context);
 
 /* Have asked bounded by dates (Unix milliseconds), within those of the request. */

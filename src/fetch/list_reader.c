@@ -55,15 +55,15 @@
 
 struct ListReader
 {
-	const CrispRequest *request;
-	MemoryContext		context;
-	const CrispRequest *step;	/* what is asked for now: request, or a look */
-	Pager			   *pager;	/* page by page; NULL at the end, */
-	ExactReader		   *exact;	/* or by date */
-	KeySet			   *seen;	/* NULL where rows have no key */
-	PagerCounts			counts; /* of earlier steps */
-	bool				found;	/* the value that was searched for */
-	RowAge				age;	/* what was there when the scan began */
+	const ListRequest *request;
+	MemoryContext	   context;
+	const ListRequest *step;   /* what is asked for now: request, or a look */
+	Pager			  *pager;  /* page by page; NULL at the end, */
+	ExactReader		  *exact;  /* or by date */
+	KeySet			  *seen;   /* NULL where rows have no key */
+	PagerCounts		   counts; /* of earlier steps */
+	bool			   found;  /* the value that was searched for */
+	RowAge			   age;	   /* what was there when the scan began */
 
 	/* For the last look.  Times are Unix milliseconds, of the column that tells changes. */
 	const CrispColumn *column; /* NULL where there is none */
@@ -85,10 +85,10 @@ struct ListReader
 	int				   large_looks; /* looks that took no fewer than what came before them */
 
 	/* A last look that was asked for ahead of need; no pager where there is none. */
-	CrispRequest *look;
-	Pager		 *look_pager;
-	int64		  look_retries; /* requests that had been made again by then */
-	int			  page_checked; /* of pager: whether it's time for that */
+	ListRequest *look;
+	Pager		*look_pager;
+	int64		 look_retries; /* requests that had been made again by then */
+	int			 page_checked; /* of pager: whether it's time for that */
 };
 
 /*----------
@@ -101,7 +101,7 @@ struct ListReader
  * for; NULL where there is none, or none that could be asked for.
  */
 static const CrispColumn *
-change_column(const CrispRequest *request)
+change_column(const ListRequest *request)
 {
 	if (request->stops)
 		return request->stop_column;
@@ -111,7 +111,7 @@ change_column(const CrispRequest *request)
 }
 
 bool
-list_reader_is_exact(const CrispRequest *request)
+list_reader_is_exact(const ListRequest *request)
 {
 	return request->options->exact_scan && exact_is_possible(request);
 }
@@ -120,7 +120,7 @@ list_reader_is_exact(const CrispRequest *request)
  * What reads a request by page numbers, as long as that leads to an end.
  */
 static Pager *
-begin_pager(ListReader *reader, const CrispRequest *request)
+begin_pager(ListReader *reader, const ListRequest *request)
 {
 	Pager *pager = pager_begin(request, reader->seen);
 
@@ -171,14 +171,14 @@ end_step(ListReader *reader)
 	reader->exact = NULL;
 }
 
-CrispRequest
-list_reader_first_request(const CrispRequest *request)
+ListRequest
+list_reader_first_request(const ListRequest *request)
 {
 	return list_reader_is_exact(request) ? exact_first_request(request) : *request;
 }
 
 ListReader *
-list_reader_begin(const CrispRequest *request)
+list_reader_begin(const ListRequest *request)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw list",
 												  ALLOCSET_SMALL_SIZES);
@@ -292,17 +292,17 @@ note_first_page(ListReader *reader)
  * Whether a row has the value that was searched for, or proves that Crisp keeps to criteria.
  */
 static bool
-has_value(const CrispRequest *request, const JsonNode *row)
+has_value(const ListRequest *request, const JsonNode *row)
 {
 	const char *error;
 	JsonPath   *path;
 	const char *value;
 
-	if (request->criteria != NULL)
+	if (request->proof.criteria != NULL)
 		return criteria_are_proved_by(request, row);
-	path = json_path_parse(request->finds_path, &error);
+	path = json_path_parse(request->proof.path, &error);
 	value = json_node_string(json_path_get(row, path), NULL);
-	return value != NULL && strcmp(value, request->finds_value) == 0;
+	return value != NULL && strcmp(value, request->proof.value) == 0;
 }
 
 /*
@@ -316,7 +316,7 @@ note_row(ListReader *reader, const JsonNode *row)
 
 	reader->brought = true;
 	reader->brought_old = reader->brought_old || row_is_old(&reader->age, row);
-	if (reader->request->query_without != NULL && !reader->found)
+	if (reader->request->proof.query_without != NULL && !reader->found)
 		reader->found = has_value(reader->request, row);
 	if (reader->column == NULL || !order_row_time(row, reader->column_path, &time))
 		return;
@@ -358,7 +358,7 @@ large_looks(const ListReader *reader, int64 pages)
 static bool
 look_is_due(const ListReader *reader, int64 pages)
 {
-	const CrispRequest *request = reader->request;
+	const ListRequest *request = reader->request;
 
 	if (request->errand != NULL ||
 		(request->stops && request->order != NULL && order_is_disproved(request)))
@@ -375,11 +375,11 @@ look_is_due(const ListReader *reader, int64 pages)
  * Where the list has come newest change first, a look is over at the first row that is older than what it's for: Crisp
  * leaves the date out of account then, and the rest is the list again.
  */
-static CrispRequest *
+static ListRequest *
 make_look(const ListReader *reader)
 {
-	const CrispRequest *request = reader->request;
-	CrispRequest	   *look = MemoryContextAlloc(reader->context, sizeof(CrispRequest));
+	const ListRequest *request = reader->request;
+	ListRequest		  *look = MemoryContextAlloc(reader->context, sizeof(ListRequest));
 
 	*look = *request;
 	look->pages_wanted = 0;
@@ -442,10 +442,10 @@ look_ahead(ListReader *reader)
 static void
 begin_last_look(ListReader *reader)
 {
-	int64		  pages = list_reader_counts(reader).pages - reader->pages_before;
-	bool		  is_due = look_is_due(reader, pages);
-	CrispRequest *look = is_due ? make_look(reader) : NULL;
-	Pager		 *pager = NULL;
+	int64		 pages = list_reader_counts(reader).pages - reader->pages_before;
+	bool		 is_due = look_is_due(reader, pages);
+	ListRequest *look = is_due ? make_look(reader) : NULL;
+	Pager		*pager = NULL;
 
 	if (is_due && reader->look_pager != NULL && reader->look->stops == look->stops &&
 		reader->look_retries == reader->request->options->counts->retries)
@@ -490,18 +490,18 @@ begin_last_look(ListReader *reader)
 static bool
 begin_without_search(ListReader *reader)
 {
-	CrispRequest *without;
+	ListRequest *without;
 
-	if (reader->request->query_without == NULL ||
-		(reader->request->criteria != NULL ? criteria_were_kept(reader->request, reader->found)
-										   : reader->found))
+	if (reader->request->proof.query_without == NULL ||
+		(reader->request->proof.criteria != NULL
+			 ? criteria_were_kept(reader->request, reader->found)
+			 : reader->found))
 		return false;
 
-	without = MemoryContextAlloc(reader->context, sizeof(CrispRequest));
+	without = MemoryContextAlloc(reader->context, sizeof(ListRequest));
 	*without = *reader->request;
-	without->query = without->query_without;
-	without->query_without = NULL;
-	without->criteria = NULL;
+	without->query = without->proof.query_without;
+	without->proof = (QueryProof){0};
 	drop_look(reader);
 	end_step(reader);
 	reader->request = without;
@@ -544,7 +544,7 @@ keeps_dates(const ListReader *reader)
 static bool
 go_on_by_date(ListReader *reader)
 {
-	CrispRequest *by_date;
+	ListRequest	 *by_date;
 	MemoryContext old_context;
 
 	if (reader->pager == NULL || !pager_is_stalled(reader->pager))
@@ -554,7 +554,7 @@ go_on_by_date(ListReader *reader)
 		pager_watch(reader->pager, NULL);
 		return true;
 	}
-	by_date = MemoryContextAlloc(reader->context, sizeof(CrispRequest));
+	by_date = MemoryContextAlloc(reader->context, sizeof(ListRequest));
 	*by_date = *reader->step;
 	by_date->order = NULL;
 	by_date->stops = false;
@@ -593,7 +593,7 @@ list_reader_next(ListReader *reader)
 			note_row(reader, row);
 			if (reader->pager != NULL && reader->column != NULL)
 				look_ahead(reader);
-			if (inbox_admits(reader->request, row))
+			if (inbox_admits(reader->request->options, reader->request->inbox, row))
 				return row;
 		}
 		else
@@ -621,7 +621,7 @@ list_reader_at_hand(const ListReader *reader)
 bool
 list_reader_ended(const ListReader *reader)
 {
-	return reader->exact == NULL && reader->request->query_without == NULL &&
+	return reader->exact == NULL && reader->request->proof.query_without == NULL &&
 		   (reader->pager == NULL || (reader->column == NULL && !pager_at_hand(reader->pager) &&
 									  pager_on_last_page(reader->pager)));
 }

@@ -21,13 +21,13 @@ typedef struct ListReader ListReader;
  * lives in a child of CurrentMemoryContext; request must live as long.
  * Makes no request yet.
  */
-extern ListReader *list_reader_begin(const CrispRequest *request);
+extern ListReader *list_reader_begin(const ListRequest *request);
 
 /* Whether a request is read by date; see exact_reader.h. */
-extern bool list_reader_is_exact(const CrispRequest *request);
+extern bool list_reader_is_exact(const ListRequest *request);
 
 /* What a reader asks for first: request, and what its scan mode adds. */
-extern CrispRequest list_reader_first_request(const CrispRequest *request);
+extern ListRequest list_reader_first_request(const ListRequest *request);
 
 /*
  * The next row: a JSON object that stays valid until the next call, or NULL

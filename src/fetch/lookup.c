@@ -18,21 +18,21 @@
 
 struct Lookup
 {
-	const CrispRequest *request;
-	AnswerCache		   *cache;
-	LookupPrefetch	   *ahead;
-	WholeList		   *whole_list;
-	MemoryContext		context;  /* of the lookup */
-	Pipeline		   *pipeline; /* the keys that are under way */
-	bool			   *is_asked; /* for each key before next_ask: it was asked for, not cached */
-	int					next_ask; /* the first key that was not looked at */
-	MemoryContext		row_context; /* of the row at hand; NULL when there is none */
-	JsonPath		   *path;		 /* of the value that keys are compared with */
-	int					next_key;
+	const KeysRequest *request;
+	AnswerCache		  *cache;
+	LookupPrefetch	  *ahead;
+	WholeList		  *whole_list;
+	MemoryContext	   context;		/* of the lookup */
+	Pipeline		  *pipeline;	/* the keys that are under way */
+	bool			  *is_asked;	/* for each key before next_ask: it was asked for, not cached */
+	int				   next_ask;	/* the first key that was not looked at */
+	MemoryContext	   row_context; /* of the row at hand; NULL when there is none */
+	JsonPath		  *path;		/* of the value that keys are compared with */
+	int				   next_key;
 };
 
 Lookup *
-lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache,
+lookup_begin(MemoryContext parent, const KeysRequest *request, AnswerCache *cache,
 			 LookupPrefetch *ahead, WholeList *whole_list)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw lookup", ALLOCSET_SMALL_SIZES);
@@ -70,7 +70,7 @@ is_ahead(const Lookup *lookup, const char *target)
 static void
 ask_ahead(Lookup *lookup)
 {
-	const CrispRequest *request = lookup->request;
+	const KeysRequest *request = lookup->request;
 
 	pipeline_open(lookup->pipeline);
 	while (lookup->next_ask < list_length(request->keys) && pipeline_has_room(lookup->pipeline))
@@ -151,9 +151,9 @@ has_key(const Lookup *lookup, const JsonNode *row, const char *key)
 const JsonNode *
 lookup_next(Lookup *lookup)
 {
-	const CrispRequest *request = lookup->request;
-	MemoryContext		old_context = MemoryContextSwitchTo(lookup->context);
-	const JsonNode	   *row = NULL;
+	const KeysRequest *request = lookup->request;
+	MemoryContext	   old_context = MemoryContextSwitchTo(lookup->context);
+	const JsonNode	  *row = NULL;
 
 	while (row == NULL && lookup->next_key < list_length(request->keys))
 	{
@@ -172,7 +172,8 @@ lookup_next(Lookup *lookup)
 		row = lookup->is_asked[index] ? take_answer(lookup, target)
 									  : take_earlier(lookup, key, target);
 		pfree(target);
-		if (row != NULL && (!has_key(lookup, row, key) || !inbox_admits(request, row)))
+		if (row != NULL &&
+			(!has_key(lookup, row, key) || !inbox_admits(request->options, request->inbox, row)))
 			row = NULL;
 	}
 	MemoryContextSwitchTo(old_context);

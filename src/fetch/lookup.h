@@ -21,7 +21,7 @@ typedef struct Lookup Lookup;
  * are served once they have cost as much.  The lookup lives in a child of parent; the arguments
  * must live as long.
  */
-extern Lookup *lookup_begin(MemoryContext parent, const CrispRequest *request, AnswerCache *cache,
+extern Lookup *lookup_begin(MemoryContext parent, const KeysRequest *request, AnswerCache *cache,
 							LookupPrefetch *ahead, WholeList *whole_list);
 
 /*

@@ -151,15 +151,17 @@ lookup_prefetch_ask(LookupPrefetch *ahead, List *condition, Datum key)
 	ConditionValue value = {.known = true, .value = key};
 	CrispRequest  *request = request_create(ahead->options, list_make1(condition), &value, 0, NULL,
 											false);
+	const char	  *text;
 	char		  *target;
 	MemoryContext  old_context;
 
 	/* A key that can't be looked up is left to the scan. */
-	if (request == NULL || request->lookup == NULL || list_length(request->keys) != 1)
+	if (request == NULL || request->kind != REQUEST_KEYS || list_length(request->as.keys.keys) != 1)
 		return;
-	target = request_lookup_target(request, linitial(request->keys));
+	text = linitial(request->as.keys.keys);
+	target = request_lookup_target(&request->as.keys, text);
 	if (answer_cache_has(ahead->cache, target) || lookup_prefetch_has(ahead, target) ||
-		whole_list_has(ahead->whole_list, linitial(request->keys)))
+		whole_list_has(ahead->whole_list, text))
 		return;
 	old_context = MemoryContextSwitchTo(ahead->context);
 	*nth_target(ahead, pipeline_count(ahead->pipeline)) = pstrdup(target);

@@ -109,14 +109,11 @@ pages_prove(const CrispResource *resource, const char *path, const JsonNode *new
 static const JsonNode *
 first_page(const CrispOptions *options, const char *order_query)
 {
-	CrispOrder	 order = {.query = order_query};
-	CrispRequest request = {.options = options,
-							.per_page = options->per_page,
-							.dates = TIME_RANGE_ALL,
-							.query = "",
-							.order = &order};
-	ApiAnswer	 answer;
+	CrispOrder	order = {.query = order_query};
+	ListRequest request = request_whole_list(options);
+	ApiAnswer	answer;
 
+	request.order = &order;
 	if (!api_finish_lookup(
 			api_start(options, request_list_target(&request, 1), CurrentMemoryContext),
 			API_ANYTHING, API_ORDER, &answer))
@@ -184,7 +181,7 @@ order_judge_verdict(const OrderJudge *judge)
 }
 
 bool
-order_is_trusted(const CrispRequest *request)
+order_is_trusted(const ListRequest *request)
 {
 	const CrispOptions *options = request->options;
 	const CrispOrder   *order = request->order;
@@ -214,19 +211,19 @@ order_is_trusted(const CrispRequest *request)
 }
 
 bool
-order_is_disproved(const CrispRequest *request)
+order_is_disproved(const ListRequest *request)
 {
 	return server_fact_recall(request->options, request->order->query) == FACT_FALSE;
 }
 
 void
-order_disprove(const CrispRequest *request)
+order_disprove(const ListRequest *request)
 {
 	server_fact_remember(request->options, request->order->query, false);
 }
 
 void
-order_check_page(const CrispRequest *request, const JsonNode *rows)
+order_check_page(const ListRequest *request, const JsonNode *rows)
 {
 	PageTimes times = order_page_times(rows, request->order->path);
 

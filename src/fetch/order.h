@@ -19,7 +19,7 @@
  * asked for in this order and in the opposite one, once a session: two requests.
  * Raises what requests raise.
  */
-extern bool order_is_trusted(const CrispRequest *request);
+extern bool order_is_trusted(const ListRequest *request);
 
 /*
  * Whether the list comes earliest first in an order: what rows have shown in this session, or else
@@ -31,17 +31,17 @@ extern bool order_rises(const CrispOptions *options, const CrispOrder *order);
 extern void order_note_direction(const CrispOptions *options, const CrispOrder *order, bool rising);
 
 /* Whether this session knows that a request's order can't be relied on.  Makes no request. */
-extern bool order_is_disproved(const CrispRequest *request);
+extern bool order_is_disproved(const ListRequest *request);
 
 /* Note that a row out of order was seen: the order is trusted no more in this session. */
-extern void order_disprove(const CrispRequest *request);
+extern void order_disprove(const ListRequest *request);
 
 /*
  * After a row that was out of order: the same if rows is a page that is itself not in the request's
  * order.  From page to page, a list that moves may well get out of order: what was put in front of
  * it since is later than what came before.
  */
-extern void order_check_page(const CrispRequest *request, const JsonNode *rows);
+extern void order_check_page(const ListRequest *request, const JsonNode *rows);
 
 /* What rows have shown of an order so far. */
 typedef enum OrderVerdict

@@ -42,13 +42,13 @@ typedef struct SeenList
 
 struct PageEstimate
 {
-	const CrispRequest *request;
-	CrispOptions		options; /* for the count: as the request's, without retries */
-	bool				known;	 /* pages is what the session has seen */
-	int					pages;	 /* expected; 0 for unknown */
-	int					least;	 /* pages that there are, and one more */
-	ApiCall			   *count;	 /* that was asked for, until its answer is read */
-	size_t				page_rows;
+	const ListRequest *request;
+	CrispOptions	   options; /* for the count: as the request's, without retries */
+	bool			   known;	/* pages is what the session has seen */
+	int				   pages;	/* expected; 0 for unknown */
+	int				   least;	/* pages that there are, and one more */
+	ApiCall			  *count;	/* that was asked for, until its answer is read */
+	size_t			   page_rows;
 };
 
 /* The latest last. */
@@ -59,7 +59,7 @@ static int		  nseen_lists = 0;
  * The name under which a list is remembered; palloc'd.
  */
 static char *
-list_name(const CrispRequest *request)
+list_name(const ListRequest *request)
 {
 	char *target = request_list_target(request, 1);
 	char *name = request->stops ? psprintf("%s %s " INT64_FORMAT, request->options->base_url,
@@ -86,7 +86,7 @@ find_list(const char *name)
 }
 
 PageEstimate *
-page_estimate_begin(const CrispRequest *request)
+page_estimate_begin(const ListRequest *request)
 {
 	PageEstimate *extent = palloc0(sizeof(PageEstimate));
 	int			  pages = page_estimate_recall(request, &extent->known);
@@ -100,7 +100,7 @@ page_estimate_begin(const CrispRequest *request)
  * Whether the request is for all rows of its resource, so that Crisp's count is about them.
  */
 static bool
-is_whole_list(const CrispRequest *request)
+is_whole_list(const ListRequest *request)
 {
 	return request->dates.lower == PG_INT64_MIN && request->dates.upper == PG_INT64_MAX &&
 		   request->query[0] == '\0' && !request->stops && request->pages_wanted == 0;
@@ -109,7 +109,7 @@ is_whole_list(const CrispRequest *request)
 bool
 page_estimate_ask(PageEstimate *extent, size_t page_rows)
 {
-	const CrispRequest *request = extent->request;
+	const ListRequest *request = extent->request;
 
 	if (extent->known || extent->count != NULL || page_rows == 0 ||
 		request->options->resource->count == NULL ||
@@ -161,7 +161,7 @@ page_estimate_exceed(PageEstimate *extent, int pages)
 }
 
 void
-page_estimate_remember(const CrispRequest *request, int pages, bool ended)
+page_estimate_remember(const ListRequest *request, int pages, bool ended)
 {
 	char	 *name = list_name(request);
 	SeenList *list = find_list(name);
@@ -187,7 +187,7 @@ page_estimate_remember(const CrispRequest *request, int pages, bool ended)
 }
 
 int
-page_estimate_recall(const CrispRequest *request, bool *ended)
+page_estimate_recall(const ListRequest *request, bool *ended)
 {
 	char		   *name = list_name(request);
 	const SeenList *list = find_list(name);

@@ -22,7 +22,7 @@ typedef struct PageEstimate PageEstimate;
  * Expect of a list what this session has seen last of the same, or else what the request's
  * pages_expected says.  In CurrentMemoryContext; request must live as long.
  */
-extern PageEstimate *page_estimate_begin(const CrispRequest *request);
+extern PageEstimate *page_estimate_begin(const ListRequest *request);
 
 /*
  * Ask Crisp how many rows the list has, where it can tell, where that is worth a request, and
@@ -47,9 +47,9 @@ extern void page_estimate_end(PageEstimate *extent, int pages);
  * Remember for the session that a request's list has so many pages; or that many at least, if it
  * hasn't ended with the last of them.
  */
-extern void page_estimate_remember(const CrispRequest *request, int pages, bool ended);
+extern void page_estimate_remember(const ListRequest *request, int pages, bool ended);
 
 /* What the session remembers of that; 0 for nothing. */
-extern int page_estimate_recall(const CrispRequest *request, bool *ended);
+extern int page_estimate_recall(const ListRequest *request, bool *ended);
 
 #endif /* CRISP_PAGE_ESTIMATE_H */

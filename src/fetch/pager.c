@@ -36,14 +36,14 @@
 
 struct Pager
 {
-	const CrispRequest *request;   /* own */
-	CrispRequest		own;	   /* what the caller wants, but for an order that Crisp refuses */
-	MemoryContext		context;   /* of the pager */
-	MemoryContext		scratch;   /* for what a request is made of */
-	Pipeline		   *pipeline;  /* the pages that are under way */
-	PageEstimate	   *extent;	   /* how many there may be */
-	int					next_page; /* the first that was not asked for */
-	MemoryContext		page_context; /* of the page that is being read; NULL before the first */
+	const ListRequest *request;	  /* own */
+	ListRequest		   own;		  /* what the caller wants, but for an order that Crisp refuses */
+	MemoryContext	   context;	  /* of the pager */
+	MemoryContext	   scratch;	  /* for what a request is made of */
+	Pipeline		  *pipeline;  /* the pages that are under way */
+	PageEstimate	  *extent;	  /* how many there may be */
+	int				   next_page; /* the first that was not asked for */
+	MemoryContext	   page_context; /* of the page that is being read; NULL before the first */
 
 	const JsonPath *key;  /* of a row; NULL when the resource has none */
 	KeySet		   *seen; /* keys that were returned */
@@ -81,7 +81,7 @@ struct Pager
 };
 
 Pager *
-pager_begin(const CrispRequest *request, KeySet *seen)
+pager_begin(const ListRequest *request, KeySet *seen)
 {
 	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw pager",
 													   ALLOCSET_SMALL_SIZES);
@@ -147,8 +147,8 @@ ask_for_page(Pager *pager)
 static bool
 may_ask_ahead(Pager *pager)
 {
-	const CrispRequest *request = pager->request;
-	int					expected = page_estimate_pages(pager->extent);
+	const ListRequest *request = pager->request;
+	int				   expected = page_estimate_pages(pager->extent);
 
 	if (pager->page_number == 0)
 		return pager->next_page == 1;
@@ -220,7 +220,7 @@ take_page(Pager *pager)
 	bool		  one_row = is_one_row(pager);
 	bool		  is_first = pager->page_number == 1;
 	bool		  of_all = is_first && inbox_is_all(pager->request);
-	bool		  by_criteria = is_first && pager->request->criteria != NULL;
+	bool		  by_criteria = is_first && pager->request->proof.criteria != NULL;
 	bool		  in_order = is_first && may_be_refused(pager);
 	ApiKey		  key = !is_first ? API_PAGE : of_all || by_criteria ? API_KEY_GIVEN : API_ORDER;
 	bool		  found = true;
@@ -288,11 +288,11 @@ take_page_in_any_order(Pager *pager)
 static void
 check_gap(Pager *pager)
 {
-	const CrispRequest *request = pager->request;
-	MemoryContext		old_context = MemoryContextSwitchTo(pager->context);
-	MemoryContext		page_context;
-	ApiAnswer			answer = {0};
-	bool				found;
+	const ListRequest *request = pager->request;
+	MemoryContext	   old_context = MemoryContextSwitchTo(pager->context);
+	MemoryContext	   page_context;
+	ApiAnswer		   answer = {0};
+	bool			   found;
 
 	if (pipeline_count(pager->pipeline) == 0)
 		ask_for_page(pager);

@@ -35,7 +35,7 @@ extern bool row_is_old(const RowAge *age, const JsonNode *row);
  * with NULL, the pager has a set of its own.
  * If the request has a stop, the caller must trust the list's order.
  */
-extern Pager *pager_begin(const CrispRequest *request, KeySet *seen);
+extern Pager *pager_begin(const ListRequest *request, KeySet *seen);
 
 /*
  * The next row: a JSON object that stays valid until the next call, or NULL

@@ -38,10 +38,10 @@ typedef struct MomentRows
 
 struct TimeCursor
 {
-	const CrispRequest *request;
-	MemoryContext		context;
-	const char		   *time_path; /* text */
-	const JsonPath	   *time;
+	const ChildrenRequest *request;
+	MemoryContext		   context;
+	const char			  *time_path; /* text */
+	const JsonPath		  *time;
 
 	bool  at_end;
 	bool  moved;   /* a page was read, and the next one is asked for by it */
@@ -70,7 +70,7 @@ typedef struct Page
 } Page;
 
 TimeCursor *
-time_cursor_create(const CrispRequest *request)
+time_cursor_create(const ChildrenRequest *request)
 {
 	const CrispResource *resource = request->options->resource;
 	TimeCursor			*cursor = palloc0(sizeof(TimeCursor));

@@ -19,7 +19,7 @@ typedef struct TimeCursor TimeCursor;
  * Begin at the newest row that the request's times allow.  Palloc'd in
  * CurrentMemoryContext, which must outlive it; so must request.
  */
-extern TimeCursor *time_cursor_create(const CrispRequest *request);
+extern TimeCursor *time_cursor_create(const ChildrenRequest *request);
 
 /* The query parameters that ask for the next page; palloc'd. */
 extern char *time_cursor_query(const TimeCursor *cursor);

@@ -46,7 +46,7 @@ struct WholeList
 	ResourceOwner	owner; /* of temporary files */
 	CrispOptions   *options;
 	WholeListPlan	plan;
-	CrispRequest   *request; /* for all rows; NULL until it's needed */
+	ListRequest	   *request; /* for all rows; NULL until it's needed */
 	int				cost;	 /* pages; 0 where that isn't known */
 	int				probe;	 /* lookups after which to ask how long the list is; that page, too */
 	bool			given_up;
@@ -102,7 +102,8 @@ begin_request(WholeList *list)
 	int			  pages;
 	bool		  ended;
 
-	list->request = request_create(list->options, NIL, NULL, -1, NULL, false);
+	list->request = palloc(sizeof(ListRequest));
+	*list->request = request_whole_list(list->options);
 	pages = page_estimate_recall(list->request, &ended);
 	if (ended)
 		list->cost = pages;
@@ -310,7 +311,7 @@ read_list(WholeList *list, const char *key_path)
 }
 
 void
-whole_list_consider(WholeList *list, const CrispRequest *request, int keys_left)
+whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left)
 {
 	double left;
 

@@ -44,7 +44,7 @@ extern void whole_list_note_answer(WholeList *list, bool found);
  * isn't to be had: keys go on being looked up.  Raises what waiting raises, and what
  * keyed_rows_add() does.
  */
-extern void whole_list_consider(WholeList *list, const CrispRequest *request, int keys_left);
+extern void whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left);
 
 /* Whether the list was read and has the row with that key (UTF-8). */
 extern bool whole_list_has(WholeList *list, const char *key);

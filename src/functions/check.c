@@ -202,6 +202,7 @@ check_membership(Check *check)
 	CrispOptions   *options = palloc(sizeof(CrispOptions));
 	const char	   *error;
 	const JsonPath *path;
+	ListRequest		list;
 	Pager		   *pager;
 	const JsonNode *row;
 
@@ -209,7 +210,8 @@ check_membership(Check *check)
 	*options = *check->options;
 	options->resource = crisp_account_of_tier(options->tier)->websites;
 	path = json_path_parse(crisp_resource_key(options->resource)->path, &error);
-	pager = pager_begin(request_create(options, NIL, NULL, -1, NULL, false), NULL);
+	list = request_whole_list(options);
+	pager = pager_begin(&list, NULL);
 	while ((row = pager_next(pager)) != NULL)
 	{
 		const char *website_id = json_node_string(json_path_get(row, path), NULL);

@@ -60,7 +60,9 @@ options_for(const CrispOptions *options, const CrispResource *resource)
 static Pager *
 begin_list(const CrispOptions *options)
 {
-	return pager_begin(request_create(options, NIL, NULL, -1, NULL, false), NULL);
+	ListRequest list = request_whole_list(options);
+
+	return pager_begin(&list, NULL);
 }
 
 /*
@@ -182,11 +184,13 @@ sample_values(const CrispOptions *options, List *keys)
 	else
 	{
 		CrispOptions   *one_by_one = options_for(options, options->resource);
+		CrispRequest   *request;
 		ChildrenReader *walk;
 
 		/* So that no row is asked for that isn't looked at. */
 		one_by_one->prefetch = 1;
-		walk = children_begin(request_create_child(one_by_one, NIL, NULL, false), NULL, NULL);
+		request = request_create_child(one_by_one, NIL, NULL, false);
+		walk = children_begin(&request->as.children, NULL, NULL);
 		for (int i = 0; i < SAMPLED_ROWS && (row = children_next(walk)) != NULL; i++)
 			see_row(options, keys, row);
 		children_end(walk);

@@ -126,7 +126,8 @@ constant_query(RelOptInfo *rel, Oid table, const CrispOptions *options)
 		conditions = lappend(conditions, lfirst(lc));
 	}
 	request = request_create(options, conditions, values, -1, NULL, true);
-	return request ? request->query : "";
+	Assert(request == NULL || request->kind == REQUEST_LIST);
+	return request ? request->as.list.query : "";
 }
 
 /*

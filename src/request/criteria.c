@@ -81,26 +81,26 @@ array_holds(const JsonNode *array, const char *text)
 }
 
 bool
-criteria_are_proved_by(const CrispRequest *request, const JsonNode *row)
+criteria_are_proved_by(const ListRequest *request, const JsonNode *row)
 {
 	const char	   *error;
-	JsonPath	   *path = json_path_parse(request->criteria_path, &error);
+	JsonPath	   *path = json_path_parse(request->proof.path, &error);
 	const JsonNode *value = json_path_get(row, path);
 
 	if (json_node_kind(value) != JSON_NODE_ARRAY)
 		return false;
-	return request->criteria_value != NULL ? array_holds(value, request->criteria_value)
-										   : json_node_length(value) == 0;
+	return request->proof.value != NULL ? array_holds(value, request->proof.value)
+										: json_node_length(value) == 0;
 }
 
 static void
-remember(const CrispRequest *request, bool understood)
+remember(const ListRequest *request, bool understood)
 {
-	server_fact_remember(request->options, fact_name(request->criteria_value != NULL), understood);
+	server_fact_remember(request->options, fact_name(request->proof.value != NULL), understood);
 }
 
 void
-criteria_refused(const CrispRequest *request)
+criteria_refused(const ListRequest *request)
 {
 	remember(request, false);
 }
@@ -109,20 +109,20 @@ criteria_refused(const CrispRequest *request)
  * Whether Crisp finds rows that lack what none has, which is all of them.
  */
 static bool
-all_are_found(const CrispRequest *request)
+all_are_found(const ListRequest *request)
 {
-	const CrispSearchFilter *filter = request->criteria;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw criteria",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old_context = MemoryContextSwitchTo(context);
-	CrispRequest  probe = {
-		 .options = request->options, .per_page = CRISP_MIN_PER_PAGE, .dates = TIME_RANGE_ALL};
+	const CrispSearchFilter *filter = request->proof.criteria;
+	MemoryContext  context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw criteria",
+												   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext  old_context = MemoryContextSwitchTo(context);
+	ListRequest	   probe = request_whole_list(request->options);
 	StringInfoData criteria;
 	ApiAnswer	   answer = {0};
 	bool		   found;
 
+	probe.per_page = CRISP_MIN_PER_PAGE;
 	initStringInfo(&criteria);
-	criteria_add(&criteria, filter, request->criteria_field, false, HELD_BY_NONE);
+	criteria_add(&criteria, filter, request->proof.field, false, HELD_BY_NONE);
 	probe.query = request_criteria_query(filter, criteria.data);
 	found = api_finish_lookup(api_start(request->options, request_list_target(&probe, 1), context),
 							  API_LIST, API_KEY_GIVEN, &answer) &&
@@ -133,13 +133,13 @@ all_are_found(const CrispRequest *request)
 }
 
 bool
-criteria_were_kept(const CrispRequest *request, bool proved)
+criteria_were_kept(const ListRequest *request, bool proved)
 {
-	bool	  holds = request->criteria_value != NULL;
+	bool	  holds = request->proof.value != NULL;
 	FactState state = server_fact_recall(request->options, fact_name(holds));
 
 	/* It may have been refused on the way. */
-	if (state == FACT_FALSE || !request->criteria->is_shared)
+	if (state == FACT_FALSE || !request->proof.criteria->is_shared)
 		return state != FACT_FALSE;
 	if (!proved && state == FACT_UNKNOWN)
 		proved = holds && all_are_found(request);

@@ -33,16 +33,16 @@ extern void criteria_add(StringInfo criteria, const CrispSearchFilter *filter, c
 extern bool criteria_can_be_asked(const CrispOptions *options, bool holds, bool proved);
 
 /* Whether a row proves that Crisp understood the criteria of the request that brought it. */
-extern bool criteria_are_proved_by(const CrispRequest *request, const JsonNode *row);
+extern bool criteria_are_proved_by(const ListRequest *request, const JsonNode *row);
 
 /* Remember that Crisp has refused the request's criteria. */
-extern void criteria_refused(const CrispRequest *request);
+extern void criteria_refused(const ListRequest *request);
 
 /*
  * After the end of a request's list: whether it had all rows that meet the criteria.  proved tells
  * whether any of its rows has proved that.  What was learnt is remembered for the session.  May
  * make a request, and raises what that does.
  */
-extern bool criteria_were_kept(const CrispRequest *request, bool proved);
+extern bool criteria_were_kept(const ListRequest *request, bool proved);
 
 #endif /* CRISP_CRITERIA_H */

@@ -31,11 +31,9 @@ means_all(const CrispInbox *inbox, const char *option)
 }
 
 const char *
-inbox_of_request(const CrispRequest *request)
+inbox_of_options(const CrispOptions *options)
 {
-	const CrispOptions *options = request->options;
-
-	return options->resource->inbox != NULL && !request->names_inbox ? options->inbox : NULL;
+	return options->resource->inbox != NULL ? options->inbox : NULL;
 }
 
 bool
@@ -46,28 +44,25 @@ inbox_is_single(const CrispOptions *options, const CrispResource *resource)
 }
 
 bool
-inbox_is_all(const CrispRequest *request)
+inbox_is_all(const ListRequest *request)
 {
-	const char *inbox = inbox_of_request(request);
-
-	return inbox != NULL && means_all(request->options->resource->inbox, inbox);
+	return request->inbox != NULL && means_all(request->options->resource->inbox, request->inbox);
 }
 
 bool
-inbox_admits(const CrispRequest *request, const JsonNode *row)
+inbox_admits(const CrispOptions *options, const char *inbox, const JsonNode *row)
 {
-	const char *inbox = inbox_of_request(request);
 	const char *value;
 
-	if (inbox == NULL || inbox_is_all(request))
+	if (inbox == NULL || means_all(options->resource->inbox, inbox))
 		return true;
-	value = json_node_string(json_node_member(row, request->options->resource->inbox->path), NULL);
+	value = json_node_string(json_node_member(row, options->resource->inbox->path), NULL);
 	return value != NULL &&
 		   strcmp(value, pg_server_to_any(inbox, (int) strlen(inbox), PG_UTF8)) == 0;
 }
 
 pg_noreturn static void
-raise_unknown(const CrispRequest *request, const char *detail)
+raise_unknown(const ListRequest *request, const char *detail)
 {
 	const CrispInbox *inbox = request->options->resource->inbox;
 
@@ -86,21 +81,19 @@ raise_unknown(const CrispRequest *request, const char *detail)
  * Whether the list has any row without conditions: that of all inboxes, or the plain one.
  */
 static bool
-has_rows(const CrispRequest *request, bool plain)
+has_rows(const CrispOptions *options, bool plain)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw inbox",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	CrispRequest  whole = {.options = request->options,
-						   .per_page = CRISP_MIN_PER_PAGE,
-						   .dates = TIME_RANGE_ALL,
-						   .query = "",
-						   .names_inbox = plain};
+	ListRequest	  whole = request_whole_list(options);
 	ApiAnswer	  answer;
 	bool		  result;
 
-	api_finish(api_start(request->options, request_list_target(&whole, 1), context), API_LIST,
-			   &answer);
+	whole.per_page = CRISP_MIN_PER_PAGE;
+	if (plain)
+		whole.inbox = NULL;
+	api_finish(api_start(options, request_list_target(&whole, 1), context), API_LIST, &answer);
 	result = json_node_length(answer.data) > 0;
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(context);
@@ -108,7 +101,7 @@ has_rows(const CrispRequest *request, bool plain)
 }
 
 void
-inbox_check_first_page(const CrispRequest *request, bool given, size_t nrows)
+inbox_check_first_page(const ListRequest *request, bool given, size_t nrows)
 {
 	bool known;
 
@@ -116,8 +109,8 @@ inbox_check_first_page(const CrispRequest *request, bool given, size_t nrows)
 		raise_unknown(request, "It has refused to list its conversations.");
 	if (server_fact_recall(request->options, FACT_KNOWS_ALL) == FACT_TRUE)
 		return;
-	known = nrows > 0 || has_rows(request, false);
-	if (!known && has_rows(request, true))
+	known = nrows > 0 || has_rows(request->options, false);
+	if (!known && has_rows(request->options, true))
 		raise_unknown(request,
 					  "It lists nothing for this inbox, and has conversations without it.");
 	if (known)

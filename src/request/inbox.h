@@ -17,8 +17,11 @@
 #include "json/json.h"
 #include "request/request.h"
 
-/* The inbox that a list is asked for beside its query (text); NULL for none. */
-extern const char *inbox_of_request(const CrispRequest *request);
+/*
+ * The inbox that option inbox asks a resource for (text), where no condition names one; NULL for
+ * none.
+ */
+extern const char *inbox_of_options(const CrispOptions *options);
 
 /*
  * Whether options leave the rows of one inbox of a resource, so that each row has to be looked
@@ -26,17 +29,20 @@ extern const char *inbox_of_request(const CrispRequest *request);
  */
 extern bool inbox_is_single(const CrispOptions *options, const CrispResource *resource);
 
-/* Whether a row that a list or a lookup has brought lies in the inbox that the table is of. */
-extern bool inbox_admits(const CrispRequest *request, const JsonNode *row);
+/*
+ * Whether a row that a list or a lookup has brought lies in the inbox that was asked for (NULL for
+ * none).
+ */
+extern bool inbox_admits(const CrispOptions *options, const char *inbox, const JsonNode *row);
 
-/* Whether the request is for all inboxes, which Crisp may not know how to give. */
-extern bool inbox_is_all(const CrispRequest *request);
+/* Whether a list is asked for all inboxes, which Crisp may not know how to give. */
+extern bool inbox_is_all(const ListRequest *request);
 
 /*
  * Look at the first page of a list for which inbox_is_all(): whether Crisp has given one, and how
  * many rows are on it.  Raises HV024 where Crisp doesn't know of all inboxes; where it has none,
  * that takes up to two requests, and raises what they do.
  */
-extern void inbox_check_first_page(const CrispRequest *request, bool given, size_t nrows);
+extern void inbox_check_first_page(const ListRequest *request, bool given, size_t nrows);
 
 #endif /* CRISP_INBOX_H */

@@ -17,6 +17,7 @@
 
 #include "request/condition.h"
 #include "request/criteria.h"
+#include "request/inbox.h"
 #include "request/request.h"
 #include "request/request_value.h"
 #include "request/search_column.h"
@@ -32,8 +33,11 @@ typedef struct RequestContext
 	StringInfoData		query;
 	StringInfoData		criteria; /* JSON objects, what the search filter demands */
 	const CrispFilter  *finds;	  /* by which a value is searched for; or NULL */
+	const char		   *found;	  /* that value (UTF-8) */
 	bool				newest;	  /* the scan may end before its list does, in an order */
-	CrispRequest	   *request;
+	const char		   *search;	  /* what full-text search is asked for; or NULL */
+	TimeRange			times;	  /* bounds of the column that pages follow each other by */
+	ListRequest			list;	  /* the request, as long as it isn't another */
 } RequestContext;
 
 /*----------
@@ -63,7 +67,7 @@ begin_param(RequestContext *context, const char *name)
 	const CrispInbox *inbox = context->options->resource->inbox;
 
 	if (inbox != NULL && strcmp(name, inbox->param) == 0)
-		context->request->names_inbox = true;
+		context->list.inbox = NULL;
 	appendStringInfo(&context->query, "%s%s=", context->query.len > 0 ? "&" : "", name);
 }
 
@@ -121,7 +125,7 @@ static bool
 set_dates(RequestContext *context)
 {
 	const CrispResource *resource = context->options->resource;
-	TimeRange			*dates = &context->request->dates;
+	TimeRange			*dates = &context->list.dates;
 
 	for (int i = 0; i < resource->ncolumns; i++)
 	{
@@ -134,7 +138,7 @@ set_dates(RequestContext *context)
 		if (time_range_is_empty(range))
 			return false;
 		if (resource->cursor != NULL && strcmp(resource->cursor->path, column->path) == 0)
-			context->request->times = range;
+			context->times = range;
 		if (column->lower_param != NULL)
 			dates->lower = Max(dates->lower, range.lower);
 		if (column->upper_param != NULL)
@@ -151,7 +155,7 @@ add_unknown_time(RequestContext *context, const Condition *condition)
 {
 	const CrispColumn *column = condition->column;
 
-	const TimeRange *dates = &context->request->dates;
+	const TimeRange *dates = &context->list.dates;
 
 	if (condition->op >= CONDITION_EQUAL && column->lower_param != NULL &&
 		time_range_lower_iso(*dates) == NULL)
@@ -173,13 +177,13 @@ add_unknown_time(RequestContext *context, const Condition *condition)
 static void
 add_criteria(RequestContext *context, const CrispFilter *filter, const Condition *condition)
 {
-	CrispRequest			*request = context->request;
+	QueryProof				*proof = &context->list.proof;
 	const CrispSearchFilter *search = context->options->resource->search_filter;
 	bool					 holds = filter->test == CRISP_CONTAINS;
 	ConditionOperator		 any = holds ? CONDITION_OVERLAPS : CONDITION_LACKS_ONE;
 	ListCell				*lc;
 
-	if ((condition->op < CONDITION_LACKS) != holds || (!holds && request->criteria_value != NULL) ||
+	if ((condition->op < CONDITION_LACKS) != holds || (!holds && proof->value != NULL) ||
 		!criteria_can_be_asked(context->options, holds, !holds && context->newest))
 		return;
 	foreach(lc, condition->texts)
@@ -197,11 +201,11 @@ add_criteria(RequestContext *context, const CrispFilter *filter, const Condition
 		if (!condition_can_send(condition, value))
 			continue;
 		criteria_add(&context->criteria, search, filter->param, holds, value);
-		request->criteria = search;
-		request->criteria_path = filter->path;
-		request->criteria_field = filter->param;
-		if (holds && request->criteria_value == NULL)
-			request->criteria_value = pg_server_to_any(value, (int) strlen(value), PG_UTF8);
+		proof->criteria = search;
+		proof->path = filter->path;
+		proof->field = filter->param;
+		if (holds && proof->value == NULL)
+			proof->value = pg_server_to_any(value, (int) strlen(value), PG_UTF8);
 		if (condition->op == any)
 			break;
 	}
@@ -213,7 +217,7 @@ add_criteria(RequestContext *context, const CrispFilter *filter, const Condition
 static void
 set_search(RequestContext *context)
 {
-	for (int i = 0; i < context->nconditions && context->request->search == NULL; i++)
+	for (int i = 0; i < context->nconditions && context->search == NULL; i++)
 	{
 		const Condition *condition = &context->conditions[i];
 		const char		*value;
@@ -231,7 +235,7 @@ set_search(RequestContext *context)
 							errdetail("It has %zu bytes, %d is the limit.", strlen(value),
 									  MAX_VALUE_BYTES)));
 		search_check_value(context->options->resource, condition->column, value);
-		context->request->search = value;
+		context->search = value;
 	}
 }
 
@@ -262,14 +266,12 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 			if (value != NULL && condition_can_send(condition, value) && context->finds == NULL)
 			{
 				context->finds = filter;
-				context->request->finds_path = filter->path;
-				context->request->finds_value = pg_server_to_any(value, (int) strlen(value),
-																 PG_UTF8);
+				context->found = pg_server_to_any(value, (int) strlen(value), PG_UTF8);
 			}
 			break;
 		case CRISP_SEARCHES:
-			if (value_fits_url(context->request->search))
-				add_param(context, filter->param, context->request->search);
+			if (value_fits_url(context->search))
+				add_param(context, filter->param, context->search);
 			break;
 		case CRISP_CONTAINS:
 		case CRISP_LACKS:
@@ -281,18 +283,21 @@ apply_filter(RequestContext *context, const CrispFilter *filter, const Condition
 }
 
 /*
- * Add the search for a value that rows have, and keep the query without it.
+ * Add the search for a value that rows have, and keep the query without it.  A query has one part
+ * to prove at most.
  */
 static void
 add_find(RequestContext *context)
 {
-	CrispRequest *request = context->request;
+	QueryProof *proof = &context->list.proof;
 
-	if (context->finds == NULL)
+	if (context->finds == NULL || proof->query_without != NULL)
 		return;
-	request->query_without = pstrdup(context->query.data);
+	proof->query_without = pstrdup(context->query.data);
+	proof->path = context->finds->path;
+	proof->value = context->found;
 	begin_param(context, context->finds->param);
-	url_append_value(&context->query, request->finds_value);
+	url_append_value(&context->query, context->found);
 }
 
 /*
@@ -362,18 +367,18 @@ request_criteria_query(const CrispSearchFilter *filter, const char *criteria)
 static void
 add_search_filter(RequestContext *context)
 {
-	CrispRequest *request = context->request;
+	QueryProof *proof = &context->list.proof;
 
-	if (request->criteria == NULL)
+	if (proof->criteria == NULL)
 		return;
-	if (context->criteria.len == 0 || has_param(context, request->criteria->param))
+	if (context->criteria.len == 0 || has_param(context, proof->criteria->param))
 	{
-		request->criteria = NULL;
+		*proof = (QueryProof){0};
 		return;
 	}
-	request->query_without = pstrdup(context->query.data);
+	proof->query_without = pstrdup(context->query.data);
 	appendStringInfo(&context->query, "%s%s", context->query.len > 0 ? "&" : "",
-					 request_criteria_query(request->criteria, context->criteria.data));
+					 request_criteria_query(proof->criteria, context->criteria.data));
 }
 
 /*----------
@@ -403,11 +408,22 @@ compare_keys(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Make the request one for single rows, if all of the condition's values can
+ * Make the request one for single rows.
+ */
+static void
+look_up(const RequestContext *context, CrispRequest *request, const CrispLookup *lookup, List *keys)
+{
+	request->kind = REQUEST_KEYS;
+	request->as.keys = (KeysRequest){
+		.options = context->options, .lookup = lookup, .keys = keys, .inbox = context->list.inbox};
+}
+
+/*
+ * Make the request, of a list so far, one for single rows, if all of the condition's values can
  * be looked up.  Returns false when no row has any of them.
  */
 static bool
-set_keys(RequestContext *context, const Condition *condition)
+set_keys(const RequestContext *context, const Condition *condition, CrispRequest *request)
 {
 	const CrispLookup *lookup = crisp_resource_lookup(context->options->resource,
 													  condition->column->path);
@@ -417,7 +433,7 @@ set_keys(RequestContext *context, const Condition *condition)
 
 	if (!condition->value->known)
 	{
-		context->request->lookup = lookup;
+		look_up(context, request, lookup, NIL);
 		return true;
 	}
 	if (condition_may_be_replaced(context->options, condition) || condition_may_differ(condition))
@@ -441,14 +457,11 @@ set_keys(RequestContext *context, const Condition *condition)
 		keys = lappend(keys, pg_server_to_any(key, (int) strlen(key), PG_UTF8));
 	}
 	if (all)
-	{
-		context->request->lookup = lookup;
-		context->request->keys = keys;
-	}
+		look_up(context, request, lookup, keys);
 	else
 	{
-		context->request->keep_path = condition->column->path;
-		context->request->keep = keys;
+		request->as.list.keep_path = condition->column->path;
+		request->as.list.keep = keys;
 	}
 	return keys != NIL;
 }
@@ -510,29 +523,50 @@ read_conditions(RequestContext *context, List *conditions, const ConditionValue 
 static void
 set_stop(RequestContext *context, const CrispOrder *order)
 {
-	CrispRequest *request = context->request;
-	TimeRange	  range = TIME_RANGE_ALL;
+	ListRequest *request = &context->list;
+	TimeRange	 range = TIME_RANGE_ALL;
 
 	request->stop_column = crisp_column_by_path(context->options->resource, order->path);
 	narrow_range(context, request->stop_column, &range);
 	request->stops = time_range_lower(range, &request->stop_before);
 }
 
+ListRequest
+request_whole_list(const CrispOptions *options)
+{
+	return (ListRequest){.options = options,
+						 .per_page = options->per_page,
+						 .dates = TIME_RANGE_ALL,
+						 .query = "",
+						 .inbox = inbox_of_options(options)};
+}
+
+ChildrenRequest
+request_whole_children(const CrispOptions *options)
+{
+	return (ChildrenRequest){.options = options, .query = "", .times = TIME_RANGE_ALL};
+}
+
+ListRequest *
+request_list(CrispRequest *request)
+{
+	if (request->kind == REQUEST_CHILDREN)
+		return request->as.children.parent ? request_list(request->as.children.parent) : NULL;
+	return request->kind == REQUEST_LIST ? &request->as.list : NULL;
+}
+
 CrispRequest *
 request_create(const CrispOptions *options, List *conditions, const ConditionValue *values,
 			   int lookup_condition, const CrispOrder *order, bool early_stop)
 {
-	RequestContext context = {.options = options, .newest = order != NULL && !early_stop};
+	RequestContext context = {.options = options,
+							  .newest = order != NULL && !early_stop,
+							  .times = TIME_RANGE_ALL,
+							  .list = request_whole_list(options)};
+	CrispRequest  *request = palloc0(sizeof(CrispRequest));
 
-	context.request = palloc0(sizeof(CrispRequest));
-	context.request->options = options;
-	context.request->per_page = options->per_page;
-	context.request->order = order;
-	context.request->dates = (TimeRange) TIME_RANGE_ALL;
-	context.request->times = (TimeRange) TIME_RANGE_ALL;
 	initStringInfo(&context.query);
 	initStringInfo(&context.criteria);
-
 	if (!read_conditions(&context, conditions, values) || !set_dates(&context))
 		return NULL;
 	for (int i = 0; i < context.nconditions; i++)
@@ -542,11 +576,24 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 	add_filters(&context);
 	add_search_filter(&context);
 	add_find(&context);
-	context.request->query = context.query.data;
+	request->search = context.search;
 
+	if (options->resource->parent != NULL)
+	{
+		request->kind = REQUEST_CHILDREN;
+		request->as.children = request_whole_children(options);
+		request->as.children.query = context.query.data;
+		request->as.children.times = context.times;
+		return request;
+	}
+	context.list.query = context.query.data;
+	context.list.order = order;
 	if (order != NULL && early_stop)
 		set_stop(&context, order);
-	if (lookup_condition >= 0 && !set_keys(&context, &context.conditions[lookup_condition]))
+	request->kind = REQUEST_LIST;
+	request->as.list = context.list;
+	if (lookup_condition >= 0 &&
+		!set_keys(&context, &context.conditions[lookup_condition], request))
 		return NULL;
-	return context.request;
+	return request;
 }

@@ -28,39 +28,34 @@ typedef struct ConditionValue
 #define FACT_LINK "conditions of joined rows"
 
 /*
- * What a scan asks for: a list, page by page, or single rows, by their keys.
+ * What proves that Crisp has understood a part of a query: a search for a value that a column has,
+ * or criteria of a search filter.  A row whose field holds the value does; where criteria say what
+ * a field lacks, one whose field is an empty array.
  */
-typedef struct CrispRequest
+typedef struct QueryProof
+{
+	const char *query_without; /* NULL where there is nothing to prove */
+	const char *path;		   /* JSON path of the field */
+	const char *value;		   /* UTF-8; NULL where the field is only to lack some */
+
+	const CrispSearchFilter *criteria; /* NULL where a value is searched for */
+	const char				*field;	   /* that criteria are about, by Crisp's name */
+} QueryProof;
+
+/*
+ * A list, page by page.
+ */
+typedef struct ListRequest
 {
 	const CrispOptions *options;
 	int					per_page;
 	int					pages_wanted; /* that the query needs, at most; 0 where that's not known */
+	int					pages_expected; /* a guess; 0 where there is none */
 
-	/* of a list */
-	int			pages_expected; /* a guess; 0 where there is none */
-	TimeRange	dates;			/* bounds of the column that the API's dates are about */
-	const char *query;			/* its conditions, as "a=b&c=d"; may be empty */
-
-	/*
-	 * Where query searches for a value that a column has: the column's path, the value (UTF-8), and the
-	 * query without that, for when Crisp's search doesn't find it; else NULL.
-	 */
-	const char *finds_path;
-	const char *finds_value;
-	const char *query_without;
-
-	const char *link; /* what joins tell of the rows, as query parameters; NULL for nothing */
-
-	bool names_inbox; /* query does, so that option inbox is not asked for */
-
-	/*
-	 * Where query has criteria of a search filter: that, the JSON path and Crisp's name of the field that they are
-	 * about, and a value (UTF-8) that it is to hold, NULL if it's only to lack some.  query_without is without them.
-	 */
-	const CrispSearchFilter *criteria;
-	const char				*criteria_path;
-	const char				*criteria_field;
-	const char				*criteria_value;
+	TimeRange	dates; /* bounds of the column that the API's dates are about */
+	const char *query; /* its conditions, as "a=b&c=d"; may be empty */
+	QueryProof	proof; /* of a part of that */
+	const char *inbox; /* that is asked for beside the query (text); NULL for none */
 
 	bool newest_first; /* read by date, it comes in that order, one page after the other */
 
@@ -73,47 +68,104 @@ typedef struct CrispRequest
 	int64			   stop_before; /* ... from where it's below this, Unix milliseconds; */
 	bool			   stops;		/* if this is set */
 
-	/* of single rows; lookup is NULL for a list */
-	const CrispLookup *lookup;
-	List			  *keys; /* char *, UTF-8, each once */
-
-	/* Where keys can't be looked up: rows of the list that have none of them are of no use. */
+	/* Where keys can't be looked up: rows that have none of them at this path are of no use. */
 	const char *keep_path;
 	List	   *keep; /* char *, UTF-8 */
+} ListRequest;
 
-	/* of what lies below rows of another resource */
-	bool				 has_arguments; /* arguments has those that are wanted; else all are */
-	List				*arguments;		/* char *, UTF-8, each once */
-	struct CrispRequest *parent; /* brings the rows below which to ask; NULL: arguments will do */
-	TimeRange			 times;	 /* bounds of the column that pages follow each other by */
-	int					 rows_wanted; /* that the query needs, at most; 0 where that's not known */
+/*
+ * Single rows, by their keys.
+ */
+typedef struct KeysRequest
+{
+	const CrispOptions *options;
+	const CrispLookup  *lookup;
+	List	   *keys;  /* char *, UTF-8, each once; NIL where they can't be told before execution */
+	const char *inbox; /* in which the rows lie that are wanted (text); NULL for any */
+} KeysRequest;
 
-	const char
-		*search; /* what full-text search was asked for, in the database's encoding; or NULL */
+/*
+ * The lists below rows of another resource.
+ */
+typedef struct ChildrenRequest
+{
+	const CrispOptions *options;
+	const char		   *query;		 /* the conditions of each list, as "a=b&c=d"; may be empty */
+	const char		   *link;		 /* what joins tell of the rows, likewise; NULL for nothing */
+	TimeRange			times;		 /* bounds of the column that pages follow each other by */
+	int					rows_wanted; /* that the query needs, at most; 0 where that's not known */
+
+	/*
+	 * The rows below which to ask: those that a request brings, or where that's NULL, those named
+	 * by the arguments.
+	 */
+	struct CrispRequest *parent;	/* a list or keys */
+	List				*arguments; /* char *, UTF-8, each once */
+} ChildrenRequest;
+
+typedef enum RequestKind
+{
+	REQUEST_LIST,
+	REQUEST_KEYS,
+	REQUEST_CHILDREN
+} RequestKind;
+
+/*
+ * What a scan asks for.
+ */
+typedef struct CrispRequest
+{
+	RequestKind kind;
+	union
+	{
+		ListRequest		list;
+		KeysRequest		keys;
+		ChildrenRequest children;
+	} as;
+
+	/* What full-text search was asked for, in the database's encoding; or NULL. */
+	const char *search;
 } CrispRequest;
 
 /*
- * Work out the request for conditions (of the form in condition.h), given an
- * array with a value for each.  It asks for a superset of the rows that satisfy
- * them.  lookup_condition is the index of the condition whose values are looked up as keys, -1 for a list.
- * order is what the list is asked to be sorted by, or NULL; if early_stop is set, it ends where
- * the conditions on the order's column end.
+ * The request for a resource's whole list, as far as the options show it.
+ */
+extern ListRequest request_whole_list(const CrispOptions *options);
+
+/*
+ * The same of a resource whose lists lie below rows of another; it's for the caller to say below
+ * which.
+ */
+extern ChildrenRequest request_whole_children(const CrispOptions *options);
+
+/*
+ * Work out the request for conditions (of the form in condition.h), given an array with a value for
+ * each.  It asks for a superset of the rows that satisfy them.  lookup_condition is the index of
+ * the condition whose values are looked up as keys, -1 for a list; where they can't be looked up,
+ * the request is for a list, too.  order is what the list is asked to be sorted by, or NULL; if
+ * early_stop is set, it ends where the conditions on the order's column end.
  *
  * Values that aren't known show up in the query as "parameter={expression}".
  *
- * Returns NULL when no row can satisfy the conditions, so that there is nothing to ask.
- * The result is palloc'd in CurrentMemoryContext.
+ * Returns NULL when no row can satisfy the conditions, so that there is nothing to ask.  The result
+ * is palloc'd in CurrentMemoryContext.
  */
 extern CrispRequest *request_create(const CrispOptions *options, List *conditions,
 									const ConditionValue *values, int lookup_condition,
 									const CrispOrder *order, bool early_stop);
 
 /*
- * The same for a resource that lies below another: with the rows of the parent below which to ask.
- * inherits tells whether those are needed for what they hand down, even where the conditions name them.
+ * The same for the lists below rows of another resource, with the rows of that, the parent, below
+ * which to ask.  inherits tells whether those are needed for what they hand down, even where the
+ * conditions name them.
  */
 extern CrispRequest *request_create_child(const CrispOptions *options, List *conditions,
 										  const ConditionValue *values, bool inherits);
+
+/*
+ * The list that a request reads: itself, or that of the parent's rows; NULL where it reads none.
+ */
+extern ListRequest *request_list(CrispRequest *request);
 
 /* Whether two requests of one scan ask for the same. */
 extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
@@ -122,31 +174,35 @@ extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
 extern char *request_criteria_query(const CrispSearchFilter *filter, const char *criteria);
 
 /*
- * The order in which a list is asked for: the request's, or that in which the resource's list is read.
- * NULL where there is none, and where Crisp doesn't document it and has refused it in this session.
+ * The order in which a list is asked for: the request's, or that in which the resource's list is
+ * read.  NULL where there is none, and where Crisp doesn't document it and has refused it in this
+ * session.
  */
-extern const CrispOrder *request_list_order(const CrispRequest *request);
+extern const CrispOrder *request_list_order(const ListRequest *request);
 
 /* Note that Crisp has refused that order, so that this session asks for it no more. */
-extern void request_list_order_refused(const CrispRequest *request);
+extern void request_list_order_refused(const ListRequest *request);
 
 /* The target of the list's page (1-based), relative to the base URL; palloc'd. */
-extern char *request_list_target(const CrispRequest *request, int page_number);
+extern char *request_list_target(const ListRequest *request, int page_number);
 
 /* The target for one key (UTF-8), or for no key in particular where key is NULL; palloc'd. */
-extern char *request_lookup_target(const CrispRequest *request, const char *key);
+extern char *request_lookup_target(const KeysRequest *request, const char *key);
 
 /* The same for a route of the options' resource. */
 extern char *request_key_target(const CrispOptions *options, const char *route, const char *key);
 
 /*
- * The target of a list below the parent's row with that argument (UTF-8), or of no row in particular where
- * that is NULL: its page (1-based), with query (may be NULL) added.  Palloc'd.
+ * The target of a list below the parent's row with that argument (UTF-8), or of no row in
+ * particular where that is NULL: its page (1-based), with query (may be NULL) added.  Palloc'd.
  */
-extern char *request_child_target(const CrispRequest *request, const char *argument,
+extern char *request_child_target(const ChildrenRequest *request, const char *argument,
 								  int page_number, const char *query);
 
-/* A route of the options' resource, or one of the server's where they have none, with its website filled in; palloc'd. */
+/*
+ * A route of the options' resource, or one of the server's where they have none, with its website
+ * filled in; palloc'd.
+ */
 extern char *request_route_target(const CrispOptions *options, const char *route);
 
 #endif /* CRISP_REQUEST_H */

@@ -142,17 +142,15 @@ request_create_child(const CrispOptions *options, List *conditions, const Condit
 	CrispRequest	  *request = request_create(options, conditions, values, -1, NULL, false);
 	CrispRequest	  *parent_request = request_create(parent_options(options), wanted.conditions,
 													   wanted.values, wanted.lookup, NULL, false);
+	const KeysRequest *keys;
 
 	if (request == NULL || parent_request == NULL)
 		return NULL;
-	if (parent_request->lookup != NULL && strcmp(parent_request->lookup->path, parent->path) == 0 &&
-		!inherits && !inbox_is_single(options, parent->resource) &&
-		arguments_are_sure(parent, parent_request->keys))
-	{
-		request->has_arguments = true;
-		request->arguments = parent_request->keys;
-	}
+	keys = parent_request->kind == REQUEST_KEYS ? &parent_request->as.keys : NULL;
+	if (keys != NULL && strcmp(keys->lookup->path, parent->path) == 0 && !inherits &&
+		!inbox_is_single(options, parent->resource) && arguments_are_sure(parent, keys->keys))
+		request->as.children.arguments = keys->keys;
 	else
-		request->parent = parent_request;
+		request->as.children.parent = parent_request;
 	return request;
 }

@@ -12,7 +12,6 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
-#include "request/inbox.h"
 #include "api/server_facts.h"
 #include "request/request.h"
 #include "request/time_range.h"
@@ -74,9 +73,9 @@ append_query(StringInfo target, const char *query)
  * Append the parameter for the inbox that the table is of.
  */
 static void
-append_inbox(StringInfo target, const CrispRequest *request)
+append_inbox(StringInfo target, const ListRequest *request)
 {
-	const char	  *inbox = inbox_of_request(request);
+	const char	  *inbox = request->inbox;
 	StringInfoData query;
 
 	if (inbox == NULL)
@@ -91,7 +90,7 @@ append_inbox(StringInfo target, const CrispRequest *request)
  * Append the parameters for a request's dates.
  */
 static void
-append_dates(StringInfo target, const CrispRequest *request)
+append_dates(StringInfo target, const ListRequest *request)
 {
 	const CrispColumn *column = crisp_resource_dates(request->options->resource);
 	StringInfoData	   query;
@@ -108,7 +107,7 @@ append_dates(StringInfo target, const CrispRequest *request)
 }
 
 const CrispOrder *
-request_list_order(const CrispRequest *request)
+request_list_order(const ListRequest *request)
 {
 	const CrispOrder *order = request->options->resource->list_order;
 
@@ -123,7 +122,7 @@ request_list_order(const CrispRequest *request)
 }
 
 void
-request_list_order_refused(const CrispRequest *request)
+request_list_order_refused(const ListRequest *request)
 {
 	server_fact_remember(request->options,
 						 request->order ? request->order->query : LIST_ORDER_REFUSED,
@@ -131,7 +130,7 @@ request_list_order_refused(const CrispRequest *request)
 }
 
 char *
-request_list_target(const CrispRequest *request, int page_number)
+request_list_target(const ListRequest *request, int page_number)
 {
 	const CrispOptions	*options = request->options;
 	const CrispResource *resource = options->resource;
@@ -154,7 +153,7 @@ request_list_target(const CrispRequest *request, int page_number)
 }
 
 char *
-request_lookup_target(const CrispRequest *request, const char *key)
+request_lookup_target(const KeysRequest *request, const char *key)
 {
 	return request_key_target(request->options, request->lookup->route, key);
 }
@@ -170,7 +169,7 @@ request_key_target(const CrispOptions *options, const char *route, const char *k
 }
 
 char *
-request_child_target(const CrispRequest *request, const char *argument, int page_number,
+request_child_target(const ChildrenRequest *request, const char *argument, int page_number,
 					 const char *query)
 {
 	StringInfoData target;

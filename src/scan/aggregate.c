@@ -64,7 +64,8 @@ crisp_begin_aggregate(ForeignScanState *node, int eflags)
 static int64
 count_list(CountScan *scan)
 {
-	ListReader *list = list_reader_begin(request_create(scan->options, NIL, NULL, -1, NULL, false));
+	ListRequest request = request_whole_list(scan->options);
+	ListReader *list = list_reader_begin(&request);
 	int64		rows = 0;
 
 	while (list_reader_next(list) != NULL)

@@ -560,9 +560,9 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 			  .rows = rows,
 			  .targrows = targrows,
 	  };
-	CrispRequest *request;
-	List		 *lacking;
-	int			  allowed;
+	ListRequest request = request_whole_list(options);
+	List	   *lacking;
+	int			allowed;
 
 	option_add_credentials(options, relation->rd_rel->relowner);
 	begin_rows(&sampler);
@@ -573,9 +573,8 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 	options->analyze_pages = allowed;
 	if (lacking != NIL)
 		options->analyze_pages = (allowed + 1) / 2;
-	request = request_create(options, NIL, NULL, -1, NULL, false);
-	request->any_order = true;
-	sampler.pager = pager_begin(request, NULL);
+	request.any_order = true;
+	sampler.pager = pager_begin(&request, NULL);
 	sample_list(&sampler);
 	pager_end(sampler.pager);
 	options->analyze_pages = allowed;

@@ -38,7 +38,7 @@
  * What asks for the first page of a list below a row of the parent, besides its route; or NULL.
  */
 static char *
-first_query(const CrispRequest *request)
+first_query(const ChildrenRequest *request)
 {
 	if (request->options->resource->cursor != NULL)
 		return time_cursor_query(time_cursor_create(request));
@@ -50,7 +50,7 @@ first_query(const CrispRequest *request)
  * one that stands for all.
  */
 static char *
-child_text(const CrispRequest *request)
+child_text(const ChildrenRequest *request)
 {
 	StringInfoData text;
 	List		  *arguments = request->arguments ? request->arguments : list_make1(NULL);
@@ -73,35 +73,53 @@ child_text(const CrispRequest *request)
 }
 
 /*
- * The request as text: its first page, or its first keys.
+ * Name the requests for single rows: the first of those that are known, or one that stands for all.
  */
 static char *
-request_text(const CrispRequest *request)
+keys_text(const KeysRequest *request)
 {
 	StringInfoData text;
+	List		  *keys = request->keys ? request->keys : list_make1(NULL);
 	ListCell	  *lc;
 
 	initStringInfo(&text);
-	if (request->lookup == NULL)
+	foreach(lc, keys)
 	{
-		CrispRequest first = list_reader_first_request(request);
-
-		appendStringInfo(&text, "GET %s", request_list_target(&first, 1));
-	}
-	else if (request->keys == NIL)
-		appendStringInfo(&text, "GET %s", request_lookup_target(request, NULL));
-	else
-		foreach(lc, request->keys)
+		if (foreach_current_index(lc) == KEYS_SHOWN)
 		{
-			if (foreach_current_index(lc) == KEYS_SHOWN)
-			{
-				appendStringInfo(&text, ", ... (%d keys)", list_length(request->keys));
-				break;
-			}
-			appendStringInfo(&text, "%sGET %s", text.len > 0 ? ", " : "",
-							 request_lookup_target(request, lfirst(lc)));
+			appendStringInfo(&text, ", ... (%d keys)", list_length(keys));
+			break;
 		}
+		appendStringInfo(&text, "%sGET %s", text.len > 0 ? ", " : "",
+						 request_lookup_target(request, lfirst(lc)));
+	}
 	return text.data;
+}
+
+/*
+ * Describe a request for a list by its first page.
+ */
+static char *
+list_text(const ListRequest *request)
+{
+	ListRequest first = list_reader_first_request(request);
+
+	return psprintf("GET %s", request_list_target(&first, 1));
+}
+
+static char *
+request_text(const CrispRequest *request)
+{
+	switch (request->kind)
+	{
+		case REQUEST_LIST:
+			return list_text(&request->as.list);
+		case REQUEST_KEYS:
+			return keys_text(&request->as.keys);
+		case REQUEST_CHILDREN:
+			return child_text(&request->as.children);
+	}
+	pg_unreachable();
 }
 
 /*
@@ -141,7 +159,7 @@ explain_conditions(ForeignScanState *node, List *deparse_context, ExplainState *
 static void
 explain_scan_mode(const CrispRequest *request, ExplainState *es)
 {
-	if (request->lookup == NULL && list_reader_is_exact(request))
+	if (request->kind == REQUEST_LIST && list_reader_is_exact(&request->as.list))
 		ExplainPropertyText("Scan Mode", "exact", es);
 }
 
@@ -149,7 +167,7 @@ explain_scan_mode(const CrispRequest *request, ExplainState *es)
  * Where the scan ends before the list does.
  */
 static void
-explain_early_stop(const List *method, const CrispRequest *request, ExplainState *es)
+explain_early_stop(const List *method, const ListRequest *request, ExplainState *es)
 {
 	if (list_nth_int(method, METHOD_KIND) == SCAN_NEWEST)
 	{
@@ -192,7 +210,7 @@ explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainSta
 	double		all = requests * rescan_expected(es->pstmt, plan);
 
 	/* See whole_list.c. */
-	if (request != NULL && request->lookup != NULL && request->lookup->is_listed &&
+	if (request != NULL && request->kind == REQUEST_KEYS && request->as.keys.lookup->is_listed &&
 		list_requests > 0)
 		all = Min(all, 2.0 * list_requests);
 	if (es->format == EXPLAIN_FORMAT_TEXT && all > requests)
@@ -259,20 +277,23 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 
 	if (request == NULL)
 		ExplainPropertyText("Crisp Request", "none, for no row can match", es);
-	else if (list_nth_int(method, METHOD_KIND) == SCAN_WALK)
+	else if (request->kind == REQUEST_CHILDREN)
 	{
-		if (request->parent != NULL)
-			ExplainPropertyText("Crisp Request", request_text(request->parent), es);
-		ExplainPropertyText(request->parent ? "Crisp Request For Each Row" : "Crisp Request",
-							child_text(request), es);
-		if (request->parent != NULL)
-			explain_scan_mode(request->parent, es);
+		const CrispRequest *parent = request->as.children.parent;
+
+		if (parent != NULL)
+			ExplainPropertyText("Crisp Request", request_text(parent), es);
+		ExplainPropertyText(parent ? "Crisp Request For Each Row" : "Crisp Request",
+							request_text(request), es);
+		if (parent != NULL)
+			explain_scan_mode(parent, es);
 	}
 	else
 	{
 		ExplainPropertyText("Crisp Request", request_text(request), es);
 		explain_scan_mode(request, es);
-		explain_early_stop(method, request, es);
+		if (request->kind == REQUEST_LIST)
+			explain_early_stop(method, &request->as.list, es);
 		explain_details(node, es);
 	}
 	if (es->verbose)

@@ -246,10 +246,12 @@ scan_start(ForeignScanState *node)
 	scan->started = true;
 	if (request != NULL)
 	{
-		request->errand = scan->errand;
-		request->newest_first = scan->errand == NULL && need_is_limited(&node->ss.ps);
-		if (request->parent != NULL)
-			request->parent->newest_first = request->newest_first;
+		ListRequest *list = request_list(request);
+
+		if (list != NULL)
+			list->newest_first = scan->errand == NULL && need_is_limited(&node->ss.ps);
+		if (request->kind == REQUEST_LIST)
+			list->errand = scan->errand;
 		scan->asked = *request;
 	}
 	if (request != NULL && request->search != NULL && scan->search_column > 0)
@@ -258,25 +260,25 @@ scan_start(ForeignScanState *node)
 		lookup_prefetch_confirm(scan->ahead, request != NULL);
 	if (request == NULL)
 		scan->at_end = true;
-	else if (scan_method(scan, METHOD_KIND) == SCAN_WALK)
+	else if (request->kind == REQUEST_CHILDREN)
 	{
-		scan->walk = children_begin(request, scan->cache, names_for(node));
+		scan->walk = children_begin(&request->as.children, scan->cache, names_for(node));
 		if (scan_method(scan, METHOD_SORT_COLUMN) > 0)
 			scan_begin_newest(node, true);
 	}
-	else if (request->lookup != NULL)
-		scan->lookup = lookup_begin(scan->request_context, request, scan->cache, scan->ahead,
-									scan->whole_list);
+	else if (request->kind == REQUEST_KEYS)
+		scan->lookup = lookup_begin(scan->request_context, &request->as.keys, scan->cache,
+									scan->ahead, scan->whole_list);
 	else if (scan->whole != NULL)
 		read_whole(node);
 	else
 	{
-		bool trusted = request->order != NULL && (newest || request->stops) &&
-					   order_is_trusted(request);
+		const ListRequest *list = &request->as.list;
+		bool trusted = list->order != NULL && (newest || list->stops) && order_is_trusted(list);
 
 		if (!trusted)
 			scan_give_up_order(scan);
-		scan->list = list_reader_begin(request);
+		scan->list = list_reader_begin(list);
 		if (scan->details != NULL)
 			details_begin(scan->details, scan->list);
 		if (newest)
@@ -437,7 +439,7 @@ read_whole(ForeignScanState *node)
 {
 	CrispScan	   *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	char		   *target = request_list_target(scan->request, 1);
+	char		   *target = request_list_target(&scan->request->as.list, 1);
 
 	if (scan->whole_target == NULL || strcmp(scan->whole_target, target) != 0)
 	{
@@ -448,7 +450,7 @@ read_whole(ForeignScanState *node)
 		if (scan->whole_target != NULL)
 			pfree(scan->whole_target);
 		scan->whole_target = NULL;
-		scan->list = list_reader_begin(scan->request);
+		scan->list = list_reader_begin(&scan->request->as.list);
 		MemoryContextSwitchTo(row_context);
 		while (scan_fetch_from_list(node, slot))
 		{

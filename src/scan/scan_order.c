@@ -20,8 +20,8 @@ static void restart_list(ForeignScanState *node, bool reversed);
 static void
 ask_for_all(CrispScan *scan)
 {
-	scan->request->per_page = scan->options->per_page;
-	scan->request->pages_wanted = 0;
+	scan->request->as.list.per_page = scan->options->per_page;
+	scan->request->as.list.pages_wanted = 0;
 }
 
 /*
@@ -31,8 +31,8 @@ ask_for_all(CrispScan *scan)
 void
 scan_give_up_order(CrispScan *scan)
 {
-	scan->request->order = NULL;
-	scan->request->stops = false;
+	scan->request->as.list.order = NULL;
+	scan->request->as.list.stops = false;
 	if (scan_method(scan, METHOD_KIND) == SCAN_NEWEST)
 		ask_for_all(scan);
 }
@@ -56,16 +56,16 @@ scan_judge_row(ForeignScanState *node, const JsonNode *row, const TupleTableSlot
 
 	/* Crisp may have refused it, since it isn't documented. */
 	if (!judge->has_row && scan->list != NULL && judge->trusts_ties &&
-		order_is_disproved(scan->request))
+		order_is_disproved(&scan->request->as.list))
 		judge->broken = true;
 	order_judge_row(judge, has_time, time);
 	after = order_judge_verdict(judge);
 	if (after == before || scan->list == NULL)
 		return;
 	if (after == ORDER_BROKEN)
-		order_check_page(scan->request, list_reader_page(scan->list));
+		order_check_page(&scan->request->as.list, list_reader_page(scan->list));
 	else if (judge->either_end && after != ORDER_OPEN)
-		order_note_direction(scan->options, scan->request->order, judge->goes_up);
+		order_note_direction(scan->options, scan->request->as.list.order, judge->goes_up);
 }
 
 static bool
@@ -107,7 +107,7 @@ scan_begin_newest(ForeignScanState *node, bool trusted)
 				 .attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
 				 .ascending = scan_method(scan, METHOD_ASCENDING) != 0,
 				 .nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
-				 .full_pages = request->pages_wanted == 0,
+				 .full_pages = request->kind == REQUEST_LIST && request->as.list.pages_wanted == 0,
 				 .wanted = scan_method(scan, METHOD_ROWS_WANTED),
 	 };
 	const char *error;
@@ -121,10 +121,12 @@ scan_begin_newest(ForeignScanState *node, bool trusted)
 	}
 	else if (trusted)
 	{
+		const CrispOrder *order = request->as.list.order;
+
 		scan->judge.rising = source.ascending;
-		scan->judge.either_end = request->order->filters;
-		scan->judge.trusts_ties = request->order->opposite != NULL;
-		scan->order_path = json_path_parse(request->order->path, &error);
+		scan->judge.either_end = order->filters;
+		scan->judge.trusts_ties = order->opposite != NULL;
+		scan->order_path = json_path_parse(order->path, &error);
 	}
 	scan->newest = top_n_begin(scan->request_context, node, &source, trusted, scan->store != NULL);
 }
@@ -146,7 +148,7 @@ restart_list(ForeignScanState *node, bool reversed)
 	else
 		scan_give_up_order(scan);
 	scan->order_path = NULL;
-	scan->list = list_reader_begin(scan->request);
+	scan->list = list_reader_begin(&scan->request->as.list);
 	if (scan->details != NULL)
 		details_begin(scan->details, scan->list);
 	MemoryContextSwitchTo(old_context);

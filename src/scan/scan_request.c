@@ -84,7 +84,7 @@ page_size(const CrispOptions *options, int64 rows)
  * NULL for nothing.
  */
 static const char *
-link_of_plan(const CrispRequest *request, const ForeignScan *plan)
+link_of_plan(const ChildrenRequest *request, const ForeignScan *plan)
 {
 	const CrispOptions *options = request->options;
 	const char		   *link = strVal(list_nth(plan->fdw_private, SCAN_PRIVATE_LINK));
@@ -98,6 +98,18 @@ link_of_plan(const CrispRequest *request, const ForeignScan *plan)
 		if (strstr(link, *param) != NULL && strstr(request->query, *param) == NULL)
 			appendStringInfo(&result, "%s%s", result.len > 0 ? "&" : "", *param);
 	return result.len > 0 ? result.data : NULL;
+}
+
+/*
+ * Size the pages of a list of which the query wants so many rows, 0 for all.
+ */
+static void
+set_pages(ListRequest *list, const List *method, int rows)
+{
+	list->per_page = page_size(list->options, rows);
+	list->pages_wanted = rows / list->per_page + (rows % list->per_page > 0);
+	if (list_nth_int(method, METHOD_KIND) == SCAN_LIST)
+		list->pages_expected = list_nth_int(method, METHOD_REQUESTS);
 }
 
 /*
@@ -131,29 +143,23 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 	/* The newest rows end at a bound, too, but for the sake of a proved order alone. */
 	bool			stops = kind == SCAN_LIST || (asked != NULL && asked->opposite != NULL);
 	ConditionValue *values = evaluate_values(node, value_states, deparse_context);
+	int				rows = reversed ? 0 : list_nth_int(method, METHOD_PAGE_ROWS);
 	CrispRequest   *request;
 
 	if (kind == SCAN_WALK)
-	{
 		request = request_create_child(options, conditions, values,
 									   list_nth_int(method, METHOD_INHERITS) != 0);
-		if (request != NULL)
-			request->link = link_of_plan(request, plan);
-	}
 	else
 		request = request_create(options, conditions, values, kind == SCAN_LOOKUP ? lookup : -1,
 								 asked, stops);
 
-	if (request != NULL)
+	if (request != NULL && request->kind == REQUEST_CHILDREN)
 	{
-		int rows = reversed ? 0 : list_nth_int(method, METHOD_PAGE_ROWS);
-
-		request->rows_wanted = rows;
-		request->per_page = page_size(options, rows);
-		request->pages_wanted = rows / request->per_page + (rows % request->per_page > 0);
-		if (kind == SCAN_LIST)
-			request->pages_expected = list_nth_int(method, METHOD_REQUESTS);
+		request->as.children.link = link_of_plan(&request->as.children, plan);
+		request->as.children.rows_wanted = rows;
 	}
+	if (request != NULL && request->kind == REQUEST_LIST)
+		set_pages(&request->as.list, method, rows);
 	return request;
 }
 

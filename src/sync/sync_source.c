@@ -393,7 +393,7 @@ crisp_sync_page(PG_FUNCTION_ARGS)
 {
 	const CrispOptions *options = options_of_list(PG_GETARG_OID(0));
 	int32				number = PG_GETARG_INT32(1);
-	CrispRequest	   *request;
+	ListRequest			request;
 	Pager			   *pager;
 	TupleDesc			tupdesc;
 	Datum				values[2];
@@ -404,9 +404,9 @@ crisp_sync_page(PG_FUNCTION_ARGS)
 						errmsg("page_number must be at least 1")));
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	request = request_create(options, NIL, NULL, -1, NULL, false);
-	request->any_order = true;
-	pager = pager_begin(request, NULL);
+	request = request_whole_list(options);
+	request.any_order = true;
+	pager = pager_begin(&request, NULL);
 	values[0] = Int32GetDatum((int32) pager_go_to(pager, number));
 	values[1] = BoolGetDatum(pager_on_last_page(pager));
 	pager_end(pager);

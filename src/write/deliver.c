@@ -393,7 +393,7 @@ list_target(const ChangeTable *table, const ChangeRequest *request)
 {
 	const CrispResource *resource = table->options->resource;
 	const char			*time_path = resource->cursor->path;
-	CrispRequest		 list = {.options = table->options, .query = ""};
+	ChildrenRequest		 list = request_whole_children(table->options);
 	char				*query = NULL;
 	int64				 time;
 

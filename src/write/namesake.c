@@ -35,7 +35,7 @@ key_text(const ChangeKeys *keys, const char *column)
  * Read a list for its names.
  */
 static void
-read_list(const CrispRequest *request, Names *names, const char *argument)
+read_list(const ChildrenRequest *request, Names *names, const char *argument)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw namesakes",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -59,9 +59,8 @@ namesake_check(const ChangeTable *table, Names *names, const ChangeKeys *keys, C
 {
 	const CrispOptions	*options = table->options;
 	const CrispResource *resource = options->resource;
-	CrispRequest		 request = {
-				.options = options, .query = "", .dates = TIME_RANGE_ALL, .times = TIME_RANGE_ALL};
-	const char *name_column = crisp_column_name(resource, crisp_resource_name(resource));
+	ChildrenRequest		 request = request_whole_children(options);
+	const char			*name_column = crisp_column_name(resource, crisp_resource_name(resource));
 	const char *argument_column = crisp_column_name(resource, crisp_resource_argument(resource));
 	char	   *name = key_text(keys, name_column);
 	char	   *argument = key_text(keys, argument_column);
