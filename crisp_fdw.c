@@ -18,7 +18,7 @@
 #include "foreign/fdwapi.h"
 #include "utils/guc.h"
 
-#include "api/api_answer.h"
+#include "api/api_call.h"
 #include "scan/analyze.h"
 #include "scan/async.h"
 #include "scan/callbacks.h"

@@ -14,6 +14,7 @@
 #include "common/hashfn.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "json/json_parse.h"
 
 #include "api/answer_cache.h"
 

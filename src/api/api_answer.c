@@ -14,8 +14,9 @@
 
 #include "utils/memutils.h"
 
+#include "api/api_answer.h"
+#include "api/api_attempt.h"
 #include "api/server_facts.h"
-#include "api/api_call.h"
 
 /*
  * Say in words that the statement may make no more requests.
@@ -116,7 +117,7 @@ count_rows(ApiData kind, const JsonNode *data)
 void
 api_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer)
 {
-	call_wait(call);
+	api_wait_ready(call);
 	take_answer(call, wanted, answer);
 	release_call(call, count_rows(wanted, answer->data));
 }
@@ -160,7 +161,7 @@ api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnswer *answer)
 {
 	bool found;
 
-	call_wait(call);
+	api_wait_ready(call);
 	found = call->state == CALL_REFUSED || !says_absent(call, key);
 	if (found)
 		take_answer(call, wanted, answer);
@@ -171,7 +172,7 @@ api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnswer *answer)
 bool
 api_try_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiFailure *failure)
 {
-	call_wait(call);
+	api_wait_ready(call);
 	memset(failure, 0, sizeof(*failure));
 	if (call->state == CALL_REFUSED)
 		describe_refusal(call, &failure->error);

@@ -21,6 +21,7 @@
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
+#include "api/api_attempt.h"
 #include "api/api_call.h"
 
 int api_max_requests = 0;
@@ -61,14 +62,6 @@ may_request(void)
 	return api_max_requests == 0 || api_statement_requests() < api_max_requests;
 }
 
-void
-call_count_outcome(ApiCall *call, UsageOutcome outcome)
-{
-	if (call->uncounted)
-		call->usage->counts.outcomes[outcome]++;
-	call->uncounted = false;
-}
-
 static void
 count_request(ApiCall *call)
 {
@@ -95,24 +88,6 @@ count_request(ApiCall *call)
  * Attempts
  *----------
  */
-
-bool
-call_is_get(const ApiCall *call)
-{
-	return strcmp(call->request.method, "GET") == 0;
-}
-
-bool
-call_is_success(const ApiCall *call)
-{
-	const HttpResponse *response = http_response(call->transfer);
-
-	if (response->outcome != HTTP_ANSWERED)
-		return false;
-	if (call_is_get(call))
-		return response->status == 200 || response->status == STATUS_MORE;
-	return response->status >= 200 && response->status <= 299;
-}
 
 /*
  * The reset callback of a call's context.
@@ -239,90 +214,6 @@ start_when_due(ApiCall *call)
 }
 
 /*
- * Let go of what was parsed of an attempt's answer.
- */
-static void
-drop_answer(ApiCall *call)
-{
-	MemoryContext answer = call->answer;
-
-	call->parsed = false;
-	call->answer = NULL;
-	call->envelope = NULL;
-	call->problem = NULL;
-	if (answer != NULL)
-		MemoryContextDelete(answer);
-}
-
-/*
- * Parse the body of a settled call's answer, in a context of its own.  The body
- * stays with it, since that is what the nodes point into.
- */
-static void
-parse_answer(ApiCall *call)
-{
-	const HttpResponse *response = http_response(call->transfer);
-	MemoryContext		old_context;
-	char			   *problem;
-
-	/* There may be a part of it, where an error has ended this before. */
-	drop_answer(call);
-	call->answer = AllocSetContextCreate(call->context, "crisp_fdw answer",
-										 ALLOCSET_START_SMALL_SIZES);
-	old_context = MemoryContextSwitchTo(call->answer);
-	call->outcome = json_parse_in_place(
-		call->answer, unconstify(char *, response->body), response->body_length,
-		JSON_NODE_BYTES(call->options->max_response_bytes), &call->envelope, &problem);
-	if (call->outcome == JSON_PARSED)
-		http_keep_body(call->transfer, call->answer);
-	call->problem = problem;
-	call->parsed = true;
-	MemoryContextSwitchTo(old_context);
-}
-
-void
-call_keep_answer(ApiCall *call)
-{
-	if (call->answer != NULL)
-		MemoryContextSetParent(call->answer, call->owner);
-	call->answer = NULL;
-}
-
-void
-call_describe_failure(ApiCall *call, ApiError *error)
-{
-	const CrispOptions *options = call->options;
-	const char		   *method = call->request.method;
-	const char		   *target = call->request.target;
-	const HttpResponse *response = http_response(call->transfer);
-
-	if (response->outcome != HTTP_ANSWERED)
-	{
-		api_error_of_transfer(error, options, method, target, response);
-		return;
-	}
-	if (!call->parsed)
-		parse_answer(call);
-	if (call_is_success(call) && call->outcome == JSON_TOO_LARGE)
-		api_error_of_size(error, options, method, target, call->problem);
-	else if (call_is_success(call) && call->problem != NULL)
-		api_error_of_body(error, options, method, target, response,
-						  psprintf("It is not JSON: %s.", call->problem));
-	else if (!call_is_success(call) && response->status / 100 == 2)
-		api_error_of_body(error, options, method, target, response,
-						  "200 or 206 was to be expected.");
-	else
-		api_error_of_status(error, options, method, target, response, call->envelope);
-}
-
-void
-call_remember_failure(ApiCall *call, const ApiError *error)
-{
-	call_count_outcome(call, error->outcome);
-	usage_set_error(call->usage, psprintf("%s: %s", error->message, error->detail));
-}
-
-/*
  * An attempt has failed: have it made again, if that is worthwhile and allowed.
  * Returns whether there will be another.
  */
@@ -351,7 +242,7 @@ try_again(ApiCall *call, RetryChance chance)
 
 	/* The answer to an attempt that is over is no more use: none shall pile up. */
 	call->retries = retries;
-	drop_answer(call);
+	call_drop_answer(call);
 	http_end(call->transfer);
 	call->transfer = NULL;
 	call->state = CALL_DELAYED;
@@ -535,7 +426,7 @@ api_is_ready(ApiCall *call)
 
 	if (http_response(call->transfer)->outcome == HTTP_ANSWERED && !call->parsed)
 	{
-		parse_answer(call);
+		call_parse_answer(call);
 		if (call_is_success(call) && call->outcome == JSON_CUT && call->request.repeatable)
 			return !try_again(call, RETRY_ONCE);
 	}
@@ -611,7 +502,7 @@ api_wait_any(ApiCall *const *wanted, int count)
 }
 
 void
-call_wait(ApiCall *call)
+api_wait_ready(ApiCall *call)
 {
 	wait_until(call, api_is_ready);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_call.h
- *		What api_answer.c needs of a call beyond api_answer.h.
+ *		Crisp's requests: started, and waited for.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -10,76 +10,85 @@
 #ifndef CRISP_API_CALL_H
 #define CRISP_API_CALL_H
 
-#include "lib/ilist.h"
+#include "api/api_request.h"
 
-#include "api/api_answer.h"
-#include "http/http.h"
-#include "api/retry.h"
-#include "api/usage.h"
+/* The setting crisp_fdw.max_requests: most requests of a statement; 0 for no limit. */
+extern int api_max_requests;
 
-/* The status of a page that others follow. */
-#define STATUS_MORE 206
+/* How many requests the statement that the client sent last has made so far. */
+extern int64 api_statement_requests(void);
 
-/* What a call is at. */
-typedef enum CallState
+/*
+ * Start a GET of target; returns at once.  options must hold credentials.
+ * The call belongs to owner, whose reset or deletion aborts it; options and target must
+ * live as long.
+ *
+ * An attempt that fails in a way which may pass is made again, as retry.h says,
+ * within the options max_retries and retry_budget.  That goes on whenever
+ * somebody waits for a call of the same server and user mapping, or asks whether
+ * one is ready.
+ *
+ * No request is made when the statement has none left.  That's no error before
+ * somebody wants the answer, so that one may be asked for ahead of need.
+ */
+extern ApiCall *api_start(const CrispOptions *options, const char *target, MemoryContext owner);
+
+/*
+ * Whether api_finish() can return, or raise, without waiting for Crisp.  Lets all calls of the
+ * same server and user mapping go on as far as they can.  Raises what http_progress() and
+ * http_start() raise.
+ */
+extern bool api_is_ready(ApiCall *call);
+
+/*
+ * Whether a call's answer, or that there will be none, is known already.  Does nothing for it to
+ * come, unlike api_is_ready().
+ */
+extern bool api_is_settled(const ApiCall *call);
+
+/* What a call's status tells about a list before the answer is taken apart. */
+typedef enum ApiPeek
 {
-	CALL_DELAYED, /* its next attempt starts at due */
-	CALL_SENT,	  /* its transfer is under way */
-	CALL_SETTLED, /* its transfer has brought what there will be, good or bad */
-	CALL_REFUSED  /* the statement may make no more requests */
-} CallState;
+	API_SAYS_NOTHING, /* not here yet, or a failure */
+	API_SAYS_MORE,	  /* 206 */
+	API_SAYS_END,	  /* 200 */
+	API_SAYS_PAST_END /* 404, of a page that isn't the first */
+} ApiPeek;
 
-struct ApiCall
-{
-	dlist_node			  node; /* in calls */
-	MemoryContextCallback callback;
-	const CrispOptions	 *options;
-	ApiChange			  request; /* a GET is one that changes nothing */
-	MemoryContext		  owner;   /* of the answer */
-	MemoryContext		  context; /* of the call and all else it has */
-	HttpPool			 *pool;
-	Usage				 *usage;
+extern ApiPeek api_peek(const ApiCall *call);
 
-	CallState	  state;
-	int64		  started_at; /* the first attempt, by http_clock() */
-	int64		  due;		  /* the next attempt */
-	bool		  holds_back; /* until due, by Crisp's wish: so nobody else asks either */
-	RetryState	  retries;
-	HttpTransfer *transfer;		  /* of the latest attempt; NULL before and between them */
-	bool		  uncounted;	  /* the outcome of that attempt is yet to be counted */
-	bool		  may_have_acted; /* an attempt that failed may have been acted on */
+/*
+ * Wait until api_is_settled().  Raises what api_is_ready() raises, and what
+ * CHECK_FOR_INTERRUPTS() raises.
+ */
+extern void api_wait(ApiCall *call);
 
-	/* Of a settled call, once its answer was parsed. */
-	bool			parsed;
-	MemoryContext	answer;	  /* of the envelope, and of the body that it points into; or NULL */
-	JsonOutcome		outcome;  /* of parsing */
-	const JsonNode *envelope; /* NULL where the body isn't JSON, or is a null */
-	const char	   *problem;  /* why there is no envelope, or NULL */
-};
+/*
+ * Wait until the first of some calls of one server and user mapping is settled, or another of them
+ * has an answer that is no failure.  Returns the index of that call, the earliest that there is.
+ * Raises what api_wait() raises.
+ */
+extern int api_wait_any(ApiCall *const *wanted, int count);
 
-extern bool call_is_get(const ApiCall *call);
+/*
+ * A descriptor that becomes readable when it's worth asking api_is_ready() again, be it
+ * for an answer or because it's time for another attempt.  Calls of the same server and
+ * user mapping share it.  From now until somebody asks again counts as waiting.
+ */
+extern pgsocket api_socket(const ApiCall *call);
 
-/* Whether a settled call's answer is a success, as far as its status goes. */
-extern bool call_is_success(const ApiCall *call);
+/*
+ * Start a change, as api_start() does a GET; what change points to must live as long as owner.
+ *
+ * Unless it is repeatable, it is sent again only when it can't have been acted on.
+ */
+extern ApiCall *api_start_change(const CrispOptions *options, const ApiChange *change,
+								 MemoryContext owner);
+
+/* Whether Crisp may have acted on a change that is under way, or about to be tried again. */
+extern bool api_may_have_acted(const ApiCall *call);
 
 /* Wait until api_is_ready().  Raises what that raises, and what CHECK_FOR_INTERRUPTS() does. */
-extern void call_wait(ApiCall *call);
-
-/* Count how a call's latest attempt has ended, once. */
-extern void call_count_outcome(ApiCall *call, UsageOutcome outcome);
-
-/*
- * Let the answer of a settled call, with all that was taken from it, live as long as the call's
- * owner, instead of the call.
- */
-extern void call_keep_answer(ApiCall *call);
-
-/*
- * Say in words what is wrong with what a settled call has got.  Palloc'd in CurrentMemoryContext.
- */
-extern void call_describe_failure(ApiCall *call, ApiError *error);
-
-/* Count a failed attempt, and keep it as the last failure of the server. */
-extern void call_remember_failure(ApiCall *call, const ApiError *error);
+extern void api_wait_ready(ApiCall *call);
 
 #endif /* CRISP_API_CALL_H */

@@ -13,7 +13,7 @@
 #ifndef CRISP_USAGE_SHMEM_H
 #define CRISP_USAGE_SHMEM_H
 
-#include "api/usage.h"
+#include "api/usage_counts.h"
 
 /* Ask for shared memory where that has to be done early; to be called by _PG_init(). */
 extern void usage_shmem_init(void);

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "json/json_parse.h"
 #include "miscadmin.h"
 #include "utils/json.h"
 #include "utils/memutils.h"

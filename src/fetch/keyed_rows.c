@@ -15,6 +15,7 @@
 
 #include "common/hashfn.h"
 #include "utils/memutils.h"
+#include "json/json_parse.h"
 
 #include "fetch/keyed_rows.h"
 #include "base/spill.h"

@@ -19,6 +19,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
+#include "json/json.h"
 #include "json/json_node.h"
 
 /* Stands for what can't be a character. */

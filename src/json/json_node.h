@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_node.h
- *		How json_parse.c leaves a document, and json.c reads it.
+ *		How a document is kept, for those who make and read it.
  *
  * A document is one array of nodes, each value followed by what is inside of
  * it.  Nodes point into the text that was parsed, which is looked at again
@@ -13,8 +13,6 @@
  */
 #ifndef CRISP_JSON_NODE_H
 #define CRISP_JSON_NODE_H
-
-#include "json/json.h"
 
 /* The key has been unescaped, in its place. */
 #define JSON_KEY_READY 0x01

@@ -20,6 +20,7 @@
 
 #include "base/compat.h"
 #include "json/json_node.h"
+#include "json/json_parse.h"
 
 /* Bytes of text for which room for one node is made at first; Crisp's lists have 23. */
 #define BYTES_PER_NODE 20

@@ -20,7 +20,7 @@
 #include "base/compat.h"
 #include "options/credentials_file.h"
 #include "json/json_path.h"
-#include "options/options.h"
+#include "options/option_values.h"
 #include "options/option_check.h"
 #include "http/url.h"
 

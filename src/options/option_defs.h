@@ -10,7 +10,9 @@
 #ifndef CRISP_OPTION_DEFS_H
 #define CRISP_OPTION_DEFS_H
 
-#include "options/options.h"
+#include "nodes/pg_list.h"
+
+#include "options/option_values.h"
 
 /* Put the defaults of all options of servers into force. */
 extern void option_defs_set_defaults(CrispOptions *options);

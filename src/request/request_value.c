@@ -17,7 +17,7 @@
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 
-#include "json/json.h"
+#include "json/json_parse.h"
 #include "request/request_value.h"
 #include "base/server_text.h"
 

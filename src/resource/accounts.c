@@ -10,7 +10,7 @@
 #include "postgres.h"
 
 #include "resource/accounts.h"
-#include "resource/entries.h"
+#include "resource/websites.h"
 
 /* A website token has no account but its website. */
 static const CrispAccount accounts[] = {

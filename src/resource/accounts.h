@@ -10,7 +10,7 @@
 #ifndef CRISP_ACCOUNTS_H
 #define CRISP_ACCOUNTS_H
 
-#include "resource/resource.h"
+#include "resource/entry.h"
 
 /* The account behind the tokens of a tier; paths are JSON paths in the answer's data, or NULL. */
 typedef struct CrispAccount

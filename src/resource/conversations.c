@@ -12,7 +12,8 @@
  */
 #include "postgres.h"
 
-#include "resource/entries.h"
+#include "resource/conversations.h"
+#include "resource/writable.h"
 
 /* One line a column. */
 /* clang-format off */

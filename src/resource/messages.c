@@ -12,7 +12,9 @@
  */
 #include "postgres.h"
 
-#include "resource/entries.h"
+#include "resource/conversations.h"
+#include "resource/messages.h"
+#include "resource/writable.h"
 
 /* One line a column. */
 /* clang-format off */

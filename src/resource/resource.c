@@ -3,7 +3,7 @@
  * resource.c
  *		The catalog as a whole: all resources, and how to find things in them.
  *
- * The entries are in resource_*.c, by subject.  A new resource is one entry
+ * The entries are in files of their own, by subject.  A new resource is one entry
  * there, and one line here.
  *
  * Copyright (c) 2026, the crisp_fdw developers
@@ -14,11 +14,13 @@
 
 #include "lib/stringinfo.h"
 
-#include "resource/entries.h"
-
-const CrispFilter crisp_no_filters[] = {{NULL}};
-const CrispLookup crisp_no_lookups[] = {{NULL}};
-const CrispOrder  crisp_no_orders[] = {{NULL}};
+#include "resource/campaigns.h"
+#include "resource/conversations.h"
+#include "resource/messages.h"
+#include "resource/people.h"
+#include "resource/resource.h"
+#include "resource/segments.h"
+#include "resource/websites.h"
 
 const CrispResource *const crisp_resources[] = {
 	&crisp_conversations,	&crisp_messages,	  &crisp_people_profiles,

@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "resource/entries.h"
+#include "resource/segments.h"
 
 /* One line a column. */
 /* clang-format off */

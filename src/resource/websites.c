@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "resource/entries.h"
+#include "resource/websites.h"
 
 /* One line a column. */
 /* clang-format off */

@@ -14,7 +14,6 @@
 
 #include "lib/stringinfo.h"
 
-#include "resource/entries.h"
 #include "resource/writable.h"
 
 /*----------

@@ -10,7 +10,7 @@
 #ifndef CRISP_WRITABLE_H
 #define CRISP_WRITABLE_H
 
-#include "resource/resource.h"
+#include "resource/entry.h"
 
 /* Properties of a field. */
 #define CRISP_FIELD_REQUIRED 0x01 /* may not be NULL, wherever the field applies */
@@ -61,6 +61,10 @@ struct CrispChanges
 	const CrispChange	*updates; /* each of its columns is in one; ends with one without method */
 	const CrispChange	*remove;  /* NULL: Crisp has none */
 };
+
+/* What can be written of each resource of which anything can. */
+extern const CrispChanges crisp_conversation_changes;
+extern const CrispChanges crisp_message_changes;
 
 /* A list of words that ends with NULL, as text: "a, b, c"; palloc'd. */
 extern char *crisp_words_text(const char *const *words);

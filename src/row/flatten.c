@@ -14,6 +14,7 @@
 
 #include "mb/pg_wchar.h"
 #include "utils/json.h"
+#include "json/json_parse.h"
 
 #include "row/convert.h"
 #include "row/flatten.h"

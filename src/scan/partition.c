@@ -18,6 +18,7 @@
 #include "optimizer/optimizer.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
+#include "json/json_parse.h"
 
 #include "scan/partition.h"
 #include "row/row_source.h"

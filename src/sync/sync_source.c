@@ -30,7 +30,7 @@
 
 #include "api/api_answer.h"
 #include "fetch/count.h"
-#include "functions/import.h"
+#include "plan/plan.h"
 #include "api/server_facts.h"
 #include "options/options.h"
 #include "fetch/pager.h"
@@ -82,7 +82,7 @@ static bool
 is_crisp_table(Oid relid)
 {
 	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
-		   GetFdwRoutineByRelId(relid)->ImportForeignSchema == crispImportForeignSchema;
+		   GetFdwRoutineByRelId(relid)->GetForeignRelSize == crispGetForeignRelSize;
 }
 
 /* Whether a catalog column is one that is looked for. */

@@ -12,6 +12,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "json/json_parse.h"
 
 #include "base/compat.h"
 #include "write/deliver.h"

@@ -16,6 +16,7 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
+#include "json/json_parse.h"
 
 #include "write/returning.h"
 #include "row/row_source.h"

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * campaigns.h
+ *		The catalog: campaigns.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_CAMPAIGNS_H
+#define CRISP_CAMPAIGNS_H
+
+#include "resource/entry.h"
+
+extern const CrispResource crisp_campaigns;
+
+#endif /* CRISP_CAMPAIGNS_H */

@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * people.h
+ *		The catalog: people, as Crisp keeps them.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_PEOPLE_H
+#define CRISP_PEOPLE_H
+
+#include "resource/entry.h"
+
+extern const CrispResource crisp_people_profiles;
+extern const CrispResource crisp_people_data;
+extern const CrispResource crisp_people_events;
+extern const CrispResource crisp_people_conversations;
+
+#endif /* CRISP_PEOPLE_H */
