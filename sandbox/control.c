@@ -136,9 +136,50 @@ wants(const Request *request, const char *name)
 	return value != NULL && strcmp(value, "1") == 0;
 }
 
+/*
+ * Write an object of these members of a row alone: their names stand one after the other, with
+ * commas between.  Returns false when the row's own text is no JSON.
+ */
+static bool
+write_fields(Collection *list, uint32_t row, const char *fields, Buffer *body)
+{
+	Buffer		 text = {0};
+	JsonWriter	 whole = {&text, false, false};
+	JsonWriter	 writer = {body, false, false};
+	json_object *tree;
+
+	collection_write(list, row, &whole);
+	tree = json_parse(text.data, text.len);
+	buffer_free(&text);
+	if (tree == NULL)
+		return false;
+	jw_begin(&writer, '{');
+	while (*fields != '\0')
+	{
+		size_t		 len = strcspn(fields, ",");
+		char		*name = xstrndup(fields, len);
+		json_object *value;
+
+		if (json_object_object_get_ex(tree, name, &value))
+		{
+			size_t		value_len;
+			const char *value_text = json_text(value, &value_len);
+
+			jw_key(&writer, name);
+			jw_raw(&writer, value_text, value_len);
+		}
+		free(name);
+		fields += len + (fields[len] == ',');
+	}
+	jw_end(&writer, '}');
+	json_object_put(tree);
+	return true;
+}
+
 static void
 get_rows(Sandbox *sandbox, const Request *request, Reply *reply)
 {
+	const char	   *fields = request_parameter(request, "fields");
 	bool			plain = wants(request, "plain");
 	ListRequest		asked = {0};
 	Collection		scratch = {0};
@@ -164,7 +205,13 @@ get_rows(Sandbox *sandbox, const Request *request, Reply *reply)
 
 		if (!listing_passes(list, &asked, index->ids[i]))
 			continue;
-		collection_write(list, index->ids[i], &writer);
+		if (fields == NULL)
+			collection_write(list, index->ids[i], &writer);
+		else if (!write_fields(list, index->ids[i], fields, &reply->body))
+		{
+			control_error(reply, 400, "fields: a row's own text is no JSON");
+			break;
+		}
 		buffer_putc(&reply->body, '\n');
 	}
 	collection_free(&scratch);

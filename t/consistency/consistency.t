@@ -43,14 +43,12 @@ run_statements($node, $sandbox);
 sub present_rows
 {
 	my ($resource, $website) = @_;
+	my $key = $lists{$resource}->{key};
 	my %rows;
 
-	foreach ($sandbox->raw_rows($lists{$resource}->{name}, $websites{$website}))
+	foreach my $row ($sandbox->rows($lists{$resource}->{name}, $websites{$website}, fields => "$key,updated_at"))
 	{
-		my ($key)  = /"$lists{$resource}->{key}":"([^"]+)"/;
-		my ($time) = /"updated_at":(\d+)/;
-
-		$rows{$key} = $time // -1;
+		$rows{ $row->{$key} } = $row->{updated_at} // -1;
 	}
 	return \%rows;
 }
@@ -60,9 +58,7 @@ sub present_keys
 {
 	my ($resource, $website) = @_;
 
-	return
-	  map { /"$lists{$resource}->{key}":"([^"]+)"/ }
-	  $sandbox->raw_rows($lists{$resource}->{name}, $websites{$website});
+	return $sandbox->column($lists{$resource}->{name}, $lists{$resource}->{key}, $websites{$website});
 }
 
 # Rows before any disturbance; asked for once.

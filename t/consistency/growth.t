@@ -22,7 +22,7 @@ sub keys_now
 {
 	my ($resource) = @_;
 
-	return map { /"$list{$resource}->{key}":"([^"]+)"/ } $sandbox->raw_rows($list{$resource}->{name});
+	return $sandbox->column($list{$resource}->{name}, $list{$resource}->{key});
 }
 
 # Operations that come with each of so many requests for a list.
@@ -92,7 +92,7 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 	}
 
 	# The same in one millisecond, that of the newest row, or another.
-	my ($newest) = ($sandbox->raw_rows('conversations'))[0] =~ /"updated_at":(\d+)/;
+	my ($newest) = $sandbox->column('conversations', 'updated_at');
 	foreach my $at ($newest, $newest - 86_400_000)
 	{
 		foreach my $rate (3, 30)
@@ -146,7 +146,7 @@ foreach my $mode ('fast', 'exact')
 
 # By ranges of dates, since the order is ignored.  Crisp's clock tells what came after the scan began.
 $sandbox->reset;
-my ($last) = ($sandbox->raw_rows('conversations'))[0] =~ /"updated_at":(\d+)/;
+my ($last) = $sandbox->column('conversations', 'updated_at');
 my $date = strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(int($last / 1000)));
 $session->query("SET crisp_fdw.scan_mode = exact");
 foreach my $rate (3, 30, 80)
@@ -262,7 +262,7 @@ foreach my $prefetch (1, 4)
 	$sandbox->reset;
 	$session->query("ALTER SERVER support OPTIONS (SET prefetch '$prefetch')");
 	$sandbox->data([ map { { op => 'insert_many', resource => 'campaigns', count => 10, at => 1_700_000_000_000 + 1000 * $_ } } 1 .. 80 ]);
-	my @were = map { /"campaign_id": ?"([^"]+)"/ } $sandbox->raw_rows('campaigns');
+	my @were = $sandbox->column('campaigns', 'campaign_id');
 	$sandbox->data([ {
 			op         => 'insert_many', resource => 'campaigns', count => 600, at => 1_790_000_000_000,
 			at_request => { path => 'website/*/campaigns/list/*', nth => 30 } } ]);

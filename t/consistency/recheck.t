@@ -21,10 +21,10 @@ my $session = CrispSession->start($node);
 
 $sandbox->show_last_looks(1);
 my @keys   = keys_now();
-my ($newest) = ($sandbox->raw_rows('conversations'))[0] =~ /"updated_at":(\d+)/;
+my ($newest) = $sandbox->column('conversations', 'updated_at');
 my $pages  = ceil(@keys / 50);
 
-sub keys_now { return map { /"session_id":"([^"]+)"/ } $sandbox->raw_rows('conversations') }
+sub keys_now { return $sandbox->column('conversations', 'session_id') }
 
 # Operations that come with the nth request for the list.
 sub at
@@ -168,7 +168,7 @@ sub profile_time
 {
 	my ($index) = @_;
 
-	return (sort { $b <=> $a } map { /"updated_at":(\d+)/ } $sandbox->raw_rows('people'))[$index];
+	return (sort { $b <=> $a } grep { defined } $sandbox->column('people', 'updated_at'))[$index];
 }
 
 $session->quit;

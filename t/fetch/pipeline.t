@@ -198,7 +198,7 @@ foreach my $prefetch (2, 8)
 {
 	fill('conversations', 7 * $PER_PAGE);
 	prefetch($prefetch);
-	my @keys = map { /"session_id":"([^"]+)"/ } $sandbox->raw_rows('conversations');
+	my @keys = $sandbox->column('conversations', 'session_id');
 	$sandbox->control(
 		{   answers => [
 				{   match  => { path => '*/conversations/7' },

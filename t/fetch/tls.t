@@ -18,7 +18,7 @@ my $ca = CrispFront::authority();
 my $front = CrispFront->start($sandbox, $ca);
 my $port = $front->port;
 my $website = $sandbox->website_id;
-my @rows = $sandbox->raw_rows('conversations');
+my @rows = $sandbox->column('conversations', 'session_id');
 my $count = 'SELECT count(session_id) FROM crisp.conversations';
 
 $sandbox->show_last_looks(1);
@@ -72,7 +72,7 @@ my @new = read_all('HTTP/2, after a disconnect');
 isnt($new[0]->{connection}, $first[0]->{connection}, '... over another connection');
 
 # Lookups by several keys.
-my @keys = map { /"session_id":"([^"]+)"/ } @rows[ 0 .. 29 ];
+my @keys = @rows[ 0 .. 29 ];
 $front->requests;
 is( $session->query(
 		'SELECT count(*) FROM crisp.conversations WHERE session_id IN (' . (join ', ', map { "'$_'" } @keys) . ')'),
@@ -90,7 +90,7 @@ is(scalar @posts, 1, 'HTTP/2: a message is sent once');
 like($posts[0]->{line}, qr{^POST /v1/website/\Q$website\E/conversation/\Q$keys[0]\E/message HTTP/2}, '... in HTTP/2');
 is($session->query("SELECT content FROM crisp.messages WHERE session_id = '$keys[0]' ORDER BY timestamp DESC LIMIT 1"),
 	'over TLS', '... and is there');
-@rows = $sandbox->raw_rows('conversations');
+@rows = $sandbox->column('conversations', 'session_id');
 
 # Cancelled with requests under way, and on with the next statement.
 $sandbox->control(

@@ -14,9 +14,9 @@ my $sandbox = CrispSandbox->start(conversations => 600, people => 1000);
 
 connect_crisp($node, $sandbox);
 
-my @rows = map { decode_json($_) } $sandbox->raw_rows('conversations', undef, include_empty => 1);
+my @rows = $sandbox->rows('conversations', undef, include_empty => 1);
 my %state = map { $_->{session_id} => $_->{state} } @rows;
-my %email = map { $_->{people_id} => $_->{email} } map { decode_json($_) } $sandbox->raw_rows('people');
+my %email = map { $_->{people_id} => $_->{email} } $sandbox->rows('people');
 my @keys = sort keys %state;
 my %listed = map { $_->{session_id} => 1 } $sandbox->rows('conversations');
 my $unlisted = grep { !$listed{$_} } @keys;

@@ -147,7 +147,11 @@ sub credentials
 
 The requests to the API since the start or the last C<reset> or C<clear>: a list of
 hashes with seq, at_ms, method, path, query, headers, connection, status, rows
-and body.
+and body.  The last looks of scans are left out, as how many they are hangs on the moment.
+
+=item $sandbox->show_last_looks(bool)
+
+Whether C<requests> and C<count> are to show last looks, too.
 
 =cut
 
@@ -397,8 +401,15 @@ sub wait_for_requests
 =item $sandbox->rows(resource, [website_id], [parameter => value, ...])
 
 The current rows of a list, as the API would give them: decoded, all of them whatever the settings.
-The parameters are those of C<GET /_rows>, such as session_id, include_empty and plain.
-C<raw_rows> gives their JSON text, for what no decoder accepts.
+The parameters are those of C<GET /_rows>, such as session_id, include_empty, plain and fields.
+
+=item $sandbox->column(resource, field, [website_id], [parameter => value, ...])
+
+One field of these rows, in their order; undef where a row lacks it.
+
+=item $sandbox->raw_rows(resource, [website_id], [parameter => value, ...])
+
+Their JSON text, for what no decoder accepts and for what must be exact.
 
 =cut
 
@@ -407,6 +418,13 @@ sub rows
 	my ($self, @arguments) = @_;
 
 	return map { $json->decode($_) } $self->raw_rows(@arguments);
+}
+
+sub column
+{
+	my ($self, $resource, $field, $website_id, %more) = @_;
+
+	return map { $_->{$field} } $self->rows($resource, $website_id, %more, fields => $field);
 }
 
 sub raw_rows

@@ -16,7 +16,7 @@ sub keys_now
 {
 	my ($name, $key) = @_;
 
-	return map { /"$key":"([^"]+)"/ } $sandbox->raw_rows($name);
+	return $sandbox->column($name, $key);
 }
 
 foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
@@ -72,7 +72,7 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 				join(',', @people), "refused orders, $mode, prefetch $prefetch, $time time:$query");
 		}
 	}
-	my ($newest) = sort { $b <=> $a } map { /"updated_at":(\d+)/ } $sandbox->raw_rows('people');
+	my ($newest) = sort { $b <=> $a } grep { defined } $sandbox->column('people', 'updated_at');
 	is($session->query(q(SELECT (extract(epoch FROM max(updated_at)) * 1000)::bigint FROM crisp.people_profiles)), $newest, "refused orders, $mode, prefetch $prefetch: max");
 	$session->quit;
 }

@@ -19,7 +19,7 @@ connect_crisp($node, $sandbox, options => "prefetch '8'");
 run_statements($node, $sandbox);
 $sandbox->show_last_looks(1);
 
-my @rows = map { decode_json($_) } $sandbox->raw_rows('conversations');
+my @rows = $sandbox->rows('conversations');
 my @keys = map { $_->{session_id} } @rows;
 my %state = map { $_->{session_id} => $_->{state} } @rows;
 my $latency = { latency_ms => 50 };
@@ -92,7 +92,7 @@ foreach my $case (
 
 # By an address, and on through a second join.
 my $chain = 'SET enable_hashjoin = off; SET enable_mergejoin = off; SELECT count(*), count(p.people_id), count(DISTINCT c.people_id) FROM ticket k JOIN crisp.conversations c USING (session_id) LEFT JOIN crisp.people_profiles p USING (people_id)';
-my %people = map { $_ => 1 } map { decode_json($_)->{people_id} } $sandbox->raw_rows('people');
+my %people = map { $_ => 1 } $sandbox->column('people', 'people_id');
 my @of_some = grep { defined } map { my $key = $_; (grep { $_->{session_id} eq $key } @rows)[0]->{people_id} } @some;
 my ($printed, @requests) = requests_of($chain);
 is($printed, join('|', 40, scalar(grep { $people{$_} } @of_some), scalar uniq(@of_some)), 'two joins: rows');
