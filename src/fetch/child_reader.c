@@ -147,6 +147,15 @@ next_target(const ChildReader *child)
 	return target;
 }
 
+/*
+ * How often pages were asked for that are asked for again.
+ */
+static int
+count_retries(const ChildReader *child)
+{
+	return child->cursor != NULL ? time_cursor_retries(child->cursor) : child->looks_again;
+}
+
 void
 child_ask(ChildReader *child)
 {
@@ -157,7 +166,7 @@ child_ask(ChildReader *child)
 	Assert(!child->at_end);
 	old_context = MemoryContextSwitchTo(child->context);
 	child->target = next_target(child);
-	child->cache_key = psprintf("%s%s", child->target, child->looks_again ? " again" : "");
+	child->cache_key = psprintf("%s %d", child->target, count_retries(child));
 	child->is_cached = child->cache != NULL && answer_cache_has(child->cache, child->cache_key);
 	if (!child->is_cached)
 		pipeline_start(child->pipeline, child->target);

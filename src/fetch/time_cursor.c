@@ -13,6 +13,8 @@
  *
  * That they meet is told by rows that both have.  Where some are the same as others in that
  * millisecond, or are named as others may be, it can't be told: they may be others just like them.
+ * Nor can it be where one came or went between the two requests.  So both ends are asked for once
+ * more, unless this end shows the same as before.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -28,6 +30,9 @@
 #include "json/json_path.h"
 #include "fetch/last_page.h"
 #include "fetch/order.h"
+
+/* How often an end of a millisecond is asked for again in a list at most. */
+#define MAX_RETRIES 5
 
 /* Rows of a page that share a moment, in the page's order. */
 typedef struct MomentRows
@@ -50,7 +55,9 @@ struct TimeCursor
 	bool  turned;  /* or rather of what is newer than this, from the other end of a millisecond: */
 	int64 after;
 	int64 moment;	  /* the one that was turned to last; PG_INT64_MAX before the first */
-	MomentRows front; /* its rows from this end */
+	MomentRows front; /* its rows from this end, ... */
+	bool	   same;  /* ... which are those that it had when it was turned to before */
+	int		   retries;
 
 	bool  stops; /* what is older than this is of no use */
 	int64 stop_before;
@@ -110,6 +117,12 @@ time_cursor_query(const TimeCursor *cursor)
 	if (cursor->turned)
 		return psprintf("%s=" INT64_FORMAT, params->after_param, cursor->after);
 	return psprintf("%s=" INT64_FORMAT, params->before_param, cursor->before);
+}
+
+int
+time_cursor_retries(const TimeCursor *cursor)
+{
+	return cursor->retries;
 }
 
 /*----------
@@ -202,6 +215,17 @@ moment_rows(const TimeCursor *cursor, const Page *page)
 	return result;
 }
 
+static bool
+equal_texts(const List *first, const List *second)
+{
+	if (list_length(first) != list_length(second))
+		return false;
+	for (int i = 0; i < list_length(first); i++)
+		if (strcmp(list_nth(first, i), list_nth(second, i)) != 0)
+			return false;
+	return true;
+}
+
 static List *
 copy_texts(const List *texts)
 {
@@ -226,6 +250,7 @@ turn_to(TimeCursor *cursor, int64 moment, const Page *page)
 	cursor->moment = moment;
 	cursor->after = moment - 1;
 	rows = moment_rows(cursor, page);
+	cursor->same = equal_texts(rows.texts, cursor->front.texts);
 	old_context = MemoryContextSwitchTo(cursor->context);
 	list_free_deep(cursor->front.texts);
 	list_free_deep(cursor->front.names);
@@ -333,6 +358,21 @@ ends_meet(const MomentRows *front, const MomentRows *back)
 }
 
 /*
+ * After ends of a millisecond that don't meet: go back to this end.  Raises an error where that has
+ * been of no use.
+ */
+static void
+turn_back(TimeCursor *cursor, const Page *page)
+{
+	if (cursor->same || cursor->retries == MAX_RETRIES)
+		raise_unreadable(cursor, page,
+						 "More rows share one millisecond than the list shows from either end.");
+	cursor->retries++;
+	cursor->turned = false;
+	cursor->moment = PG_INT64_MAX;
+}
+
+/*
  * Take a page from the other end of a millisecond.  All of that is known if the page goes on behind
  * it, or meets what has come from this end.  Should the API count the moment that was asked for as
  * newer than itself, the millisecond is asked for once more, without the one before.
@@ -355,18 +395,16 @@ take_turned_page(TimeCursor *cursor, Page *page)
 
 	page_edge_remember(cursor->edge, page->rows, page->nrows, cursor->before);
 	all = all || ends_meet(&cursor->front, &back);
-	if (!all && older && cursor->after < cursor->moment)
+	if (all)
 	{
-		cursor->after = cursor->moment;
-		return;
+		/* Now to what is older than that millisecond. */
+		cursor->turned = false;
+		cursor->before = cursor->moment;
 	}
-	if (!all)
-		raise_unreadable(cursor, page,
-						 "More rows share one millisecond than the list shows from either end.");
-
-	/* Now to what is older than that millisecond. */
-	cursor->turned = false;
-	cursor->before = cursor->moment;
+	else if (older && cursor->after < cursor->moment)
+		cursor->after = cursor->moment;
+	else
+		turn_back(cursor, page);
 }
 
 /*----------

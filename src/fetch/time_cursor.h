@@ -34,6 +34,12 @@ extern char *time_cursor_query(const TimeCursor *cursor);
 extern size_t time_cursor_take_page(TimeCursor *cursor, const JsonNode *elements, bool more,
 									const char *target, const JsonNode **rows);
 
+/*
+ * How often the list has gone back to pages that it had asked for: what is asked for now is another
+ * answer than the one to the same query before.
+ */
+extern int time_cursor_retries(const TimeCursor *cursor);
+
 /* Whether no page follows that is of any use. */
 extern bool time_cursor_at_end(const TimeCursor *cursor);
 

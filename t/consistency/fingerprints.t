@@ -12,9 +12,11 @@ use JSON::PP;
 use List::Util qw(max shuffle);
 use Test::More;
 
-my $seed = $ENV{PROPERTY_SEED} || time % 100_000;
-note("seed $seed");
+my $seed   = $ENV{PROPERTY_SEED}    || (time ^ $$ << 12) % 1_000_000_000;
+my $rounds = $ENV{PROPERTY_QUERIES} || 60;
+
 srand $seed;
+diag("seed $seed: repeat with PROPERTY_SEED=$seed PROPERTY_QUERIES=$rounds");
 
 my ($node, $sandbox) = start_crisp(conversations => 6, people => 5);
 my $website = $sandbox->website_id;
@@ -22,6 +24,7 @@ my $session = CrispSession->start($node);
 my $exact   = JSON::PP->new->canonical->allow_nonref->allow_bignum;
 my ($id, $other, @rest) = map { $_->{session_id} } $sandbox->rows('conversations', undef, include_empty => 1);
 my $base    = 1_700_000_000_000;
+my $unreadable = 'HV000 cannot read all rows of a list of "messages", server "support"';
 
 $session->query("SET TimeZone = 'UTC'; CREATE TABLE named (session_id text); INSERT INTO named VALUES ('$id'), ('$other')");
 
@@ -121,7 +124,7 @@ sub finds
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	if ($error && !can_be_told($size, @{$read}))
 	{
-		is("$error->{sqlstate} $error->{message}", 'HV000 cannot read all rows of a list of "messages", server "support"', "$name: an error");
+		is("$error->{sqlstate} $error->{message}", $unreadable, "$name: an error");
 		return;
 	}
 	is($error ? $error->{message} . $error->{detail} : join("\n", sort split /\n/, $result->{output}),
@@ -243,51 +246,167 @@ foreach my $case (
 #
 my $new = 0;
 
-foreach my $round (1 .. 60)
+# A change of one of $count messages, or a new one of one of $moments milliseconds.
+sub random_change
 {
-	my $size  = pick(2, 3, 4, 20);
-	my $count = 2 * $size + int rand 3 * $size;
+	my ($count, $moments) = @_;
 
-	$sandbox->control({ messages_per_page => $size, message_bounds => pick('exclusive', 'inclusive'), full_last_page => 200 });
-	fill($id, random_messages($id, $count, 1 + $count / $size * 2, 0));
+	return pick(
+		{ op => 'delete', index => int rand $count },
+		{ op => 'patch', index => int rand $count, set => { read => 'chat', stamped => JSON::PP::true } },
+		{
+			op    => 'patch',
+			index => int rand $count,
+			set   => { content => 'new ' . ++$new, edited => JSON::PP::true }
+		},
+		{
+			op  => 'insert',
+			row => message(
+				$id,
+				fingerprint => pick(0, 1001 + $new),
+				content     => 'new ' . ++$new,
+				timestamp   => $base + int rand $moments)
+		});
+}
 
+# Three changes, each before a request for a page of the conversation.
+sub random_changes
+{
+	my ($count, $moments) = @_;
+
+	return sort { $a->{at_request}->{nth} <=> $b->{at_request}->{nth} } map {
+		{
+			resource   => 'messages',
+			session_id => $id,
+			%{ random_change($count, $moments) },
+			at_request => { path => "*/conversation/$id/messages", nth => 2 + int rand 4, when => 'before' }
+		}
+	} 1 .. 3;
+}
+
+# What the conversation was after each of the changes that so many requests have brought: they are made
+# again, to the same messages, one by one.
+sub states_of
+{
+	my ($messages, $requests, @changes) = @_;
+
+	fill($id, @{$messages});
+	my @states = [ truth($id) ];
+	foreach my $change (@changes)
+	{
+		my %now = %{$change};
+
+		next if delete($now{at_request})->{nth} > $requests;
+		next if ($now{index} // 0) >= @{ $states[-1] };    # no such message
+		$sandbox->data([ \%now ]);
+		push @states, [ truth($id) ];
+	}
+	return @states;
+}
+
+my %rounds = (read => 0, error => 0);
+
+foreach my $round (1 .. $rounds)
+{
+	my $of_round = $seed + $round;
+
+	srand $of_round;
+	my $size = pick(2, 3, 4, 20);
+	my $name = "while it changes, seed $of_round";
+	my @messages;
+
+	# Spread, or as crowded as pages can tell.
+	my ($count, $moments) = @{ pick([ 2 * $size + int rand 3 * $size, 8 ], [ $size + 1 + int rand $size, 3 ]) };
+	do { @messages = random_messages($id, $count, $moments, 0) } until can_be_told($size, @messages);
+	my @changes = random_changes($count, $moments);
+
+	$sandbox->reset;
+	$sandbox->control(
+		{ messages_per_page => $size, message_bounds => pick('exclusive', 'inclusive'), full_last_page => 200 });
+	fill($id, @messages);
 	my @before = truth($id);
-	next unless can_be_told($size - 1, @before);
 	$sandbox->clear;
+	$sandbox->data(\@changes);
+	my $result   = $session->run("SELECT $columns FROM crisp.messages WHERE session_id = '$id'");
+	my $requests = grep { $_->{path} =~ m{/conversation/$id/messages$} } $sandbox->requests;
+	my %came;
+	my @after  = map { line($_) } truth($id);
+	my %stayed = map { $_ => 1 } @after;
+	my @wanted = grep { $stayed{$_} } map { line($_) } @before;
+	my @states = states_of(\@messages, $requests, @changes);
+
+	is_deeply([ sort map { line($_) } @{ $states[-1] } ], [ sort @after ], "$name: the changes are known");
+	$came{$_}++ foreach split /\n/, $result->{output};
+	if (my $error = $result->{errors}->[0])
+	{
+		$rounds{error}++;
+		is("$error->{sqlstate} $error->{message}", $unreadable, "$name: an error");
+		ok(scalar(grep { !can_be_told($size, @{$_}) } @states), "$name: no error without a reason")
+		  or diag($error->{detail});
+		next;
+	}
+	$rounds{read}++;
+	is_deeply([ grep { ($came{$_} // 0) != 1 } @wanted ], [], "$name: all that stayed, once");
+	is_deeply([ grep { $came{$_} > 1 } keys %came ], [], "$name: nothing twice");
+}
+cmp_ok($rounds{read}, '>', $rounds / 2, "while it changes: $rounds{read} of $rounds conversations were read")
+  or diag("$rounds{error} could not be");
+
+#
+# A millisecond that fills a page, of which a message comes or goes just between the requests for its ends.
+# They are asked for again, but not for ever.
+#
+sub of_crowd { return message($id, fingerprint => 0, content => 'new ' . ++$new, timestamp => $base + 2) }
+
+my $goes  = { op => 'delete', index => 2 };
+my $comes = { op => 'insert' };
+
+foreach my $case (
+	[ 'one goes',                     { 3 => [$goes] }, 5 ],
+	[ 'one goes and another comes',   { 3 => [ $goes, $comes ] }, 6 ],
+	[ 'one comes',                    { 3 => [$comes] }, 4 ],
+	[ 'they come and go all the time', { map { $_ => [ $goes, $comes ] } 3 .. 40 }, undef ])
+{
+	my ($what, $changes, $requests) = @{$case};
+	my $name = "at the ends of a millisecond, $what";
+
+	$sandbox->reset;
+	$sandbox->control({ messages_per_page => 3, message_bounds => 'exclusive', full_last_page => 200 });
+	fill(
+		$id,
+		map({ message($id, fingerprint => 0, content => "text $_", timestamp => $base + $_) } 0, 1, 8, 9),
+		map { of_crowd() } 1 .. 3);
+	my @before = map { line($_) } truth($id);
 	$sandbox->data(
 		[
 			map {
-				{
-					resource   => 'messages',
-					session_id => $id,
-					%{
-						pick(
-							{ op => 'delete', index => int rand $count / 2 },
-							{ op => 'patch', index => int rand $count / 2, set => { read => 'chat', stamped => JSON::PP::true } },
-							{ op => 'patch', index => int rand $count / 2, set => { content => 'new ' . ++$new, edited => JSON::PP::true } },
-							{ op => 'insert', row => message($id, fingerprint => 0, content => 'new ' . ++$new, timestamp => $base + int rand 4) })
-					},
-					at_request => { path => "*/conversation/$id/messages", nth => 2 + int rand 4, when => 'before' }
-				}
-			} 1 .. 3
+				my $nth = $_;
+				map {
+					{
+						%{$_},
+						$_ == $comes ? (row => of_crowd()) : (),
+						resource   => 'messages',
+						session_id => $id,
+						at_request => { path => "*/conversation/$id/messages", nth => $nth, when => 'before' }
+					}
+				} @{ $changes->{$nth} }
+			} sort { $a <=> $b } keys %{$changes}
 		]);
+	$sandbox->clear;
 	my $result = $session->run("SELECT $columns FROM crisp.messages WHERE session_id = '$id'");
-	$sandbox->ask('GET', '/_log');
+	my $error  = $result->{errors}->[0];
+	my %after  = map { line($_) => 1 } truth($id);
 	my %came;
-	my %stayed = map { line($_) => 1 } truth($id);
-	my @wanted = grep { $stayed{$_} } map { line($_) } @before;
 
 	$came{$_}++ foreach split /\n/, $result->{output};
-	if (@{ $result->{errors} })
+	is($sandbox->count, $requests // 13, "$name: requests");
+	if (!defined $requests)
 	{
-		is($result->{errors}->[0]->{sqlstate}, 'HV000', "while it changes, round $round: an error")
-		  unless can_be_told($size, truth($id));
-		ok(!can_be_told($size - 1, @before), "while it changes, round $round: no error without a reason");
+		is("$error->{sqlstate} $error->{message}", $unreadable, "$name: an error");
 		next;
 	}
-	is_deeply([ grep { ($came{$_} // 0) != 1 } @wanted ], [], "while it changes, round $round: all that stayed, once")
-	  or diag("seed $seed");
-	is_deeply([ grep { $came{$_} > 1 } keys %came ], [], "while it changes, round $round: nothing twice");
+	is($error, undef, "$name: no error");
+	is_deeply([ grep { $after{$_} && ($came{$_} // 0) != 1 } @before ], [], "$name: all that stayed, once");
 }
 $sandbox->reset;
 
