@@ -20,7 +20,6 @@
 #include "utils/syscache.h"
 
 #include "options/credentials_file.h"
-#include "json/json_path.h"
 #include "options/options.h"
 #include "options/option_defs.h"
 
@@ -217,61 +216,4 @@ option_daily_quota(const CrispOptions *options)
 	if (strcmp(options->tier, "website") == 0)
 		return WEBSITE_DAILY_QUOTA;
 	return strcmp(options->tier, "plugin") == 0 ? PLUGIN_DAILY_QUOTA : 0;
-}
-
-/*
- * The value of a column's option, or NULL.
- */
-static const char *
-column_option(Oid relid, AttrNumber attnum, const char *option)
-{
-	ListCell *lc;
-
-	foreach(lc, GetForeignColumnOptions(relid, attnum))
-	{
-		DefElem *def = lfirst_node(DefElem, lc);
-
-		if (strcmp(def->defname, option) == 0)
-			return defGetString(def);
-	}
-	return NULL;
-}
-
-/*
- * A column's json_path option, normalized, or NULL.
- */
-static const char *
-json_path_of_column(Oid relid, AttrNumber attnum)
-{
-	const char *path = column_option(relid, attnum, "json_path");
-
-	return path ? json_path_normalize(path) : NULL;
-}
-
-const char *
-option_column_name(Oid relid, AttrNumber attnum, const char *attname)
-{
-	const char *name = column_option(relid, attnum, "column_name");
-
-	return name ? name : attname;
-}
-
-const CrispColumn *
-option_named_column(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *attname)
-{
-	if (json_path_of_column(relid, attnum) != NULL)
-		return NULL;
-	return crisp_column_by_name(options->resource, option_column_name(relid, attnum, attname));
-}
-
-const char *
-option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum, const char *attname)
-{
-	const char		  *path = json_path_of_column(relid, attnum);
-	const CrispColumn *column;
-
-	if (path != NULL)
-		return path;
-	column = crisp_column_by_name(options->resource, option_column_name(relid, attnum, attname));
-	return column ? column->path : NULL;
 }

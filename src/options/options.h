@@ -69,25 +69,4 @@ extern void option_add_credentials(CrispOptions *options, Oid user_id);
 /* How many requests a day Crisp allows the credentials, 0 where it doesn't say. */
 extern int option_daily_quota(const CrispOptions *options);
 
-/*
- * The name that a column has at Crisp, by the flattening rule: its column_name option, else its
- * name in the table, attname.  Palloc'd, or attname itself.
- */
-extern const char *option_column_name(Oid relid, AttrNumber attnum, const char *attname);
-
-/*
- * The JSON path (text) that fills a column: its json_path option, else the
- * catalog's for the name that it has at Crisp.  NULL when it has neither, and the flattening rule
- * finds it.  Palloc'd, or static.
- */
-extern const char *option_json_path(const CrispOptions *options, Oid relid, AttrNumber attnum,
-									const char *attname);
-
-/*
- * The catalog's column that a column stands for by its name; NULL where there is none of the
- * name, and where its json_path option says what it shows.
- */
-extern const CrispColumn *option_named_column(const CrispOptions *options, Oid relid,
-											  AttrNumber attnum, const char *attname);
-
 #endif /* CRISP_OPTIONS_H */

@@ -19,6 +19,7 @@
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 
+#include "options/column_map.h"
 #include "request/condition.h"
 #include "plan/link.h"
 
@@ -46,7 +47,7 @@ is_column(Expr *expr, Index relid, Oid table, const CrispOptions *options, const
 	type = getBaseType(var->vartype);
 	if (type != TEXTOID && type != VARCHAROID)
 		return false;
-	column = condition_catalog_column(options, table, var->varattno);
+	column = column_map_catalog(options, table, var->varattno);
 	return column != NULL && strcmp(column->path, path) == 0;
 }
 

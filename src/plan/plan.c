@@ -26,6 +26,7 @@
 #include "optimizer/restrictinfo.h"
 #include "utils/lsyscache.h"
 
+#include "options/column_map.h"
 #include "plan/column_use.h"
 #include "request/condition.h"
 #include "plan/estimate.h"
@@ -300,8 +301,8 @@ is_equated_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, Equi
 	if (node != NULL && IsA(node, Var) && (Index) ((Var *) node)->varno == rel->relid &&
 		((Var *) node)->varattno > 0)
 	{
-		const CrispColumn *column = condition_catalog_column(plan->options, plan->relid,
-															 ((Var *) node)->varattno);
+		const CrispColumn *column = column_map_catalog(plan->options, plan->relid,
+													   ((Var *) node)->varattno);
 
 		return column != NULL && condition_takes_equality(plan->options->resource, column);
 	}
@@ -409,7 +410,7 @@ static const CrispOrder *
 usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
 {
 	const ScanPlan	  *plan = baserel->fdw_private;
-	const CrispColumn *column = condition_catalog_column(plan->options, plan->relid, attnum);
+	const CrispColumn *column = column_map_catalog(plan->options, plan->relid, attnum);
 	const CrispOrder  *order = column ? crisp_resource_order(plan->options->resource, column->path)
 									  : NULL;
 

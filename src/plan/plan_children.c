@@ -13,6 +13,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
 
+#include "options/column_map.h"
 #include "plan/column_use.h"
 #include "plan/estimate.h"
 #include "request/inbox.h"
@@ -35,8 +36,8 @@ uses_inherited(RelOptInfo *baserel)
 		return true;
 	foreach(lc, column_use_list(baserel, plan->relid, clauses, 0))
 	{
-		const CrispColumn *column = condition_catalog_column(plan->options, plan->relid,
-															 (AttrNumber) lfirst_int(lc));
+		const CrispColumn *column = column_map_catalog(plan->options, plan->relid,
+													   (AttrNumber) lfirst_int(lc));
 
 		if (column != NULL && (column->flags & CRISP_INHERITED) != 0 &&
 			column != crisp_resource_argument(plan->options->resource))
@@ -87,7 +88,7 @@ set_walk_order(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
 		return;
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
 	attnum = column_use_pathkey(baserel, pathkey);
-	column = attnum > 0 ? condition_catalog_column(plan->options, plan->relid, attnum) : NULL;
+	column = attnum > 0 ? column_map_catalog(plan->options, plan->relid, attnum) : NULL;
 	if (column == NULL || strcmp(column->path, resource->cursor->path) != 0 ||
 		!column_use_is_by_time(plan->relid, attnum, pathkey, &ascending) || ascending)
 		return;

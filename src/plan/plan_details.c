@@ -14,6 +14,7 @@
 #include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
 
+#include "options/column_map.h"
 #include "plan/plan_details.h"
 
 List *
@@ -28,8 +29,7 @@ detail_columns(const CrispOptions *options, Oid relid, List *columns)
 	foreach(lc, columns)
 	{
 		AttrNumber	attnum = (AttrNumber) lfirst_int(lc);
-		const char *path = option_json_path(options, relid, attnum,
-											get_attname(relid, attnum, false));
+		const char *path = column_map(options, relid, attnum).path;
 
 		if (path != NULL && (crisp_resource_list_has(options->resource, path) ||
 							 (search != NULL && strcmp(path, search->path) == 0)))

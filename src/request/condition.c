@@ -25,6 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
+#include "options/column_map.h"
 #include "request/condition.h"
 
 /* A plain column of the relation, and its own type, whatever a clause takes it for. */
@@ -198,14 +199,6 @@ btree_strategy(Oid op, Oid type)
  *----------
  */
 
-const CrispColumn *
-condition_catalog_column(const CrispOptions *options, Oid relid, AttrNumber attnum)
-{
-	const char *path = option_json_path(options, relid, attnum, get_attname(relid, attnum, false));
-
-	return path ? crisp_column_by_path(options->resource, path) : NULL;
-}
-
 /*
  * Set the type of a column: that of its domain, with the modifier that the domain, or one below
  * it, has.
@@ -240,7 +233,7 @@ match_column(const MatchContext *context, Node *node)
 	var = (Var *) node;
 	if ((Index) var->varno != context->rel->relid || var->varattno <= 0 || var->varlevelsup != 0)
 		return matched;
-	matched.column = condition_catalog_column(context->options, context->relid, var->varattno);
+	matched.column = column_map_catalog(context->options, context->relid, var->varattno);
 	if (matched.column != NULL)
 		set_column_type(&matched, var);
 	return matched;

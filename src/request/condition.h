@@ -65,10 +65,6 @@ typedef struct Conditions
 extern Conditions *conditions_match(RelOptInfo *rel, Oid relid, const CrispOptions *options,
 									List *clauses);
 
-/* The catalog column that an attribute of a foreign table shows as it is; NULL when it is none. */
-extern const CrispColumn *condition_catalog_column(const CrispOptions *options, Oid relid,
-												   AttrNumber attnum);
-
 /* Whether the API helps to find the rows in which a column equals a value. */
 extern bool condition_takes_equality(const CrispResource *resource, const CrispColumn *column);
 

@@ -16,6 +16,7 @@
 #include "optimizer/paths.h"
 #include "utils/lsyscache.h"
 
+#include "options/column_map.h"
 #include "request/search_column.h"
 
 /* What tells the search column apart. */
@@ -42,7 +43,7 @@ is_search_column(const SearchContext *context, Node *node)
 	var = (Var *) node;
 	if ((Index) var->varno != context->varno || var->varattno <= 0 || var->varlevelsup != 0)
 		return false;
-	column = condition_catalog_column(context->options, context->relid, var->varattno);
+	column = column_map_catalog(context->options, context->relid, var->varattno);
 	return column != NULL && (column->flags & CRISP_ASKED) != 0;
 }
 

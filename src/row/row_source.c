@@ -11,6 +11,7 @@
 
 #include "utils/rel.h"
 
+#include "options/column_map.h"
 #include "row/row_source.h"
 
 /*
@@ -29,17 +30,16 @@ shown_kinds(const CrispColumn *column)
 FlattenSource
 row_source_column(const CrispOptions *options, Oid relid, const FormData_pg_attribute *attribute)
 {
-	const char		  *name = NameStr(attribute->attname);
-	FlattenSource	   source = {.attnum = attribute->attnum};
-	const CrispColumn *column;
-
-	source.path = option_json_path(options, relid, attribute->attnum, name);
-	source.name = option_column_name(relid, attribute->attnum, name);
-	source.kinds = shown_kinds(option_named_column(options, relid, attribute->attnum, name));
+	MappedColumn  column = column_map(options, relid, attribute->attnum);
+	FlattenSource source = {
+		.attnum = attribute->attnum,
+		.name = column.name,
+		.path = column.path,
+		.kinds = column.has_own_path ? FLATTEN_ALL : shown_kinds(column.column),
+	};
 
 	/* Partitions are told apart by their website, so it's never what an element says. */
-	column = source.path ? crisp_column_by_path(options->resource, source.path) : NULL;
-	if (column != NULL && (column->flags & CRISP_WEBSITE) != 0)
+	if (column.column != NULL && (column.column->flags & CRISP_WEBSITE) != 0)
 		source.text = options->website_id;
 	return source;
 }

@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 #include "utils/sampling.h"
 
+#include "options/column_map.h"
 #include "scan/analyze.h"
 #include "api/api_answer.h"
 #include "fetch/count.h"
@@ -433,8 +434,8 @@ key_column(const Sampler *sampler)
 	foreach(lc, row_source_all_columns(sampler->relation))
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, lfirst_int(lc) - 1);
-		const char		 *path = option_json_path(options, RelationGetRelid(sampler->relation),
-												  attribute->attnum, NameStr(attribute->attname));
+		const char		 *path =
+			column_map(options, RelationGetRelid(sampler->relation), attribute->attnum).path;
 
 		if (attribute->atttypid == TEXTOID && path != NULL && strcmp(path, key) == 0)
 			return attribute->attnum;

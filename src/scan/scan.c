@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "options/column_map.h"
 #include "scan/detail.h"
 #include "row/flatten.h"
 #include "fetch/list_reader.h"
@@ -75,9 +76,7 @@ make_whole_list(const ForeignScanState *node, int eflags)
 
 	foreach(lc, (List *) list_nth(plan->fdw_private, SCAN_PRIVATE_COLUMNS))
 	{
-		AttrNumber	attnum = (AttrNumber) lfirst_int(lc);
-		const char *path = option_json_path(scan->options, relid, attnum,
-											get_attname(relid, attnum, false));
+		const char *path = column_map(scan->options, relid, (AttrNumber) lfirst_int(lc)).path;
 
 		if (path == NULL || !crisp_resource_knows(scan->options->resource, path))
 			return NULL;

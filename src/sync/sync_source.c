@@ -28,6 +28,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "options/column_map.h"
 #include "api/api_answer.h"
 #include "fetch/count.h"
 #include "plan/plan.h"
@@ -103,18 +104,15 @@ columns_that(Relation relation, const CrispOptions *options, ColumnTest test, bo
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute  attribute = TupleDescAttr(tupdesc, i);
-		const char		  *path;
 		const CrispColumn *column;
 
 		if (attribute->attisdropped)
 			continue;
-		path = option_json_path(options, RelationGetRelid(relation), attribute->attnum,
-								NameStr(attribute->attname));
-		column = path ? crisp_column_by_path(options->resource, path) : NULL;
+		column = column_map_catalog(options, RelationGetRelid(relation), attribute->attnum);
 		if (column == NULL || !test(options->resource, column) || list_member_ptr(shown, column))
 			continue;
 		shown = lappend(shown, (void *) column);
-		names[count++] = CStringGetTextDatum(as_paths ? path : NameStr(attribute->attname));
+		names[count++] = CStringGetTextDatum(as_paths ? column->path : NameStr(attribute->attname));
 	}
 	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
 }

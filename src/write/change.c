@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "options/column_map.h"
 #include "write/change.h"
 #include "base/compat.h"
 #include "http/url.h"
@@ -45,26 +46,6 @@ typedef struct Draft
  *----------
  */
 
-/*
- * The column of the catalog that an attribute stands for; NULL when there is none.  Of two at the
- * path that its json_path option names, it's the one for JSON if that is its type.
- */
-static const CrispColumn *
-catalog_column(const CrispOptions *options, Oid relid, Form_pg_attribute attribute)
-{
-	const CrispResource *resource = options->resource;
-	const char			*name = NameStr(attribute->attname);
-	const CrispColumn	*column = option_named_column(options, relid, attribute->attnum, name);
-	const char			*path = option_json_path(options, relid, attribute->attnum, name);
-	Oid					 type = getBaseType(attribute->atttypid);
-
-	for (int i = 0; i < resource->ncolumns && column == NULL && path != NULL; i++)
-		if (strcmp(resource->columns[i].path, path) == 0 &&
-			(resource->columns[i].type == CRISP_JSON) == (type == JSONBOID || type == JSONOID))
-			column = &resource->columns[i];
-	return column || !path ? column : crisp_column_by_path(resource, path);
-}
-
 ChangeTable *
 change_table_create(const CrispOptions *options, Relation relation)
 {
@@ -87,7 +68,7 @@ change_table_create(const CrispOptions *options, Relation relation)
 			continue;
 		column->name = pstrdup(NameStr(attribute->attname));
 		column->generated = attribute->attgenerated != '\0';
-		column->column = catalog_column(options, RelationGetRelid(relation), attribute);
+		column->column = column_map_catalog(options, RelationGetRelid(relation), attribute->attnum);
 		if (column->column == NULL)
 			continue;
 		column->catalog_name = crisp_column_name(options->resource, column->column);

@@ -18,6 +18,7 @@
 #include "utils/reltrigger.h"
 #include "json/json_parse.h"
 
+#include "options/column_map.h"
 #include "write/returning.h"
 #include "row/row_source.h"
 
@@ -76,8 +77,8 @@ returning_create(const CrispOptions *options, const ResultRelInfo *rinfo)
 		if (attribute->attisdropped || attribute->attgenerated != '\0' ||
 			!(all || bms_is_member(i + 1, attributes)))
 			continue;
-		returned->paths[list_length(returned->columns)] = option_json_path(
-			options, RelationGetRelid(relation), attribute->attnum, NameStr(attribute->attname));
+		returned->paths[list_length(returned->columns)] =
+			column_map(options, RelationGetRelid(relation), attribute->attnum).path;
 		returned->columns = lappend_int(returned->columns, attribute->attnum);
 	}
 	returned->flattener = row_source_begin(options, relation, returned->columns, NULL);
