@@ -13,7 +13,7 @@
 #include "utils/memutils.h"
 
 #include "fetch/lookup_prefetch.h"
-#include "request/request.h"
+#include "request/request_create.h"
 #include "api/pipeline.h"
 
 struct LookupPrefetch

@@ -21,6 +21,7 @@
 #include "json/json_path.h"
 #include "fetch/pager.h"
 #include "fetch/children.h"
+#include "request/request_child.h"
 
 /* Rows that are looked at where each takes a request. */
 #define SAMPLED_ROWS 20

@@ -19,7 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "request/condition.h"
+#include "request/pushdown.h"
 #include "http/http.h"
 #include "functions/import.h"
 #include "resource/writable.h"
@@ -167,7 +167,7 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 			set_text(values, nulls, COLUMNS_TYPE, import_type_name(column->type, types));
 			set_text(values, nulls, COLUMNS_JSON_PATH, asked ? NULL : column->path);
 			set_text(values, nulls, COLUMNS_DESCRIPTION, column->description);
-			set_text(values, nulls, COLUMNS_PUSHDOWN, condition_describe(resource, column));
+			set_text(values, nulls, COLUMNS_PUSHDOWN, pushdown_describe(resource, column));
 			values[COLUMNS_IS_KEY] = BoolGetDatum((column->flags & CRISP_KEY) != 0);
 			values[COLUMNS_IS_REQUIRED] = BoolGetDatum((column->flags & CRISP_REQUIRED) != 0);
 			set_text(values, nulls, COLUMNS_FOUND_IN, found_in(column));

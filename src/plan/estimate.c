@@ -18,6 +18,7 @@
 #include "utils/selfuncs.h"
 
 #include "plan/estimate.h"
+#include "request/pushdown.h"
 
 /*
  * The number of the list's rows is -1 where it was never looked for.
@@ -86,8 +87,8 @@ set_selectivities(const CrispResource *resource, const Conditions *conditions, b
 	forthree(lc, conditions->conditions, lc_value, conditions->values, lc_clause,
 			 conditions->clauses)
 	{
-		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
-		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+		const CrispColumn *column = condition_column(resource, lfirst(lc));
+		int				   op = condition_operator(lfirst(lc));
 
 		/* All rows of a list have its website. */
 		if (column->flags & CRISP_WEBSITE)
@@ -127,7 +128,7 @@ estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *optio
 	ListCell *lc_clause;
 
 	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
-		if (condition_narrows_list(options->resource, lfirst(lc)))
+		if (pushdown_narrows_list(options->resource, lfirst(lc)))
 			clauses = lappend(clauses, lfirst(lc_clause));
 	return clamp_row_est(rel->tuples *
 						 clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL));
@@ -141,7 +142,7 @@ estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *optio
 double
 estimate_values(PlannerInfo *root, List *condition, Node *value)
 {
-	if (list_nth_int(condition, CONDITION_OPERATOR) != CONDITION_ANY)
+	if (condition_operator(condition) != CONDITION_ANY)
 		return 1;
 	return estimate_array_length(
 #if PG_VERSION_NUM >= 170000
@@ -165,8 +166,8 @@ named_parents(PlannerInfo *root, const CrispResource *resource, const Conditions
 	*by_argument = false;
 	forboth(lc, conditions->conditions, lc_value, conditions->values)
 	{
-		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
-		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+		const CrispColumn *column = condition_column(resource, lfirst(lc));
+		int				   op = condition_operator(lfirst(lc));
 		double			   count;
 
 		if (!crisp_resource_finds_parent(resource, column) ||
@@ -195,8 +196,8 @@ bounded_share(PlannerInfo *root, RelOptInfo *rel, const CrispResource *resource,
 		return 1;
 	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
 	{
-		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
-		int				   op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+		const CrispColumn *column = condition_column(resource, lfirst(lc));
+		int				   op = condition_operator(lfirst(lc));
 
 		if (strcmp(column->path, resource->parent->bound_path) == 0 && op >= CONDITION_EQUAL &&
 			op <= CONDITION_GREATER)

@@ -12,7 +12,7 @@
 
 #include "nodes/pathnodes.h"
 
-#include "request/condition.h"
+#include "plan/match.h"
 
 /* Whether the planner knows by statistics how many rows a list has: rel->tuples. */
 extern bool estimate_is_known(const RelOptInfo *rel);

@@ -20,7 +20,8 @@
 #include "utils/lsyscache.h"
 
 #include "options/column_map.h"
-#include "request/condition.h"
+#include "plan/match.h"
+#include "request/request_create.h"
 #include "plan/link.h"
 
 /*
@@ -107,7 +108,7 @@ are_joined(PlannerInfo *root, RelOptInfo *rel, Oid table, const CrispOptions *op
 static const char *
 constant_query(RelOptInfo *rel, Oid table, const CrispOptions *options)
 {
-	Conditions	   *all = conditions_match(rel, table, options, rel->baserestrictinfo);
+	Conditions	   *all = match_clauses(rel, table, options, rel->baserestrictinfo);
 	ConditionValue *values = palloc0(sizeof(ConditionValue) * Max(list_length(all->conditions), 1));
 	List		   *conditions = NIL;
 	CrispRequest   *request;
@@ -116,9 +117,8 @@ constant_query(RelOptInfo *rel, Oid table, const CrispOptions *options)
 
 	forboth(lc, all->conditions, lc_value, all->values)
 	{
-		const CrispColumn *column = &options->resource
-										 ->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
-		const Const *value = lfirst(lc_value);
+		const CrispColumn *column = condition_column(options->resource, lfirst(lc));
+		const Const		  *value = lfirst(lc_value);
 
 		if (!IsA(value, Const) || (column->flags & CRISP_ASKED) != 0)
 			continue;

@@ -28,7 +28,7 @@
 
 #include "options/column_map.h"
 #include "plan/column_use.h"
-#include "request/condition.h"
+#include "plan/match.h"
 #include "plan/estimate.h"
 #include "plan/link.h"
 #include "fetch/order.h"
@@ -37,7 +37,8 @@
 #include "plan/plan_path.h"
 #include "plan/plan_children.h"
 #include "plan/plan_details.h"
-#include "request/search_column.h"
+#include "request/pushdown.h"
+#include "plan/search_column.h"
 
 /* Rows a page where the page size is the server's choice. */
 #define DEFAULT_PER_PAGE 50
@@ -80,9 +81,8 @@ plan_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Cond
 	forboth(lc, conditions->conditions, lc_value, conditions->values)
 	{
 		List			  *condition = lfirst(lc);
-		int				   op = list_nth_int(condition, CONDITION_OPERATOR);
-		const CrispColumn *column = &options->resource
-										 ->columns[list_nth_int(condition, CONDITION_COLUMN)];
+		int				   op = condition_operator(condition);
+		const CrispColumn *column = condition_column(options->resource, condition);
 
 		if (crisp_resource_lookup(options->resource, column->path) == NULL ||
 			(op != CONDITION_EQUAL && op != CONDITION_ANY))
@@ -102,8 +102,8 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
 	plan->relid = foreigntableid;
 	plan->options = options_of_table(foreigntableid);
 	option_add_tier(plan->options, OidIsValid(baserel->userid) ? baserel->userid : GetUserId());
-	plan->conditions = conditions_match(baserel, foreigntableid, plan->options,
-										baserel->baserestrictinfo);
+	plan->conditions = match_clauses(baserel, foreigntableid, plan->options,
+									 baserel->baserestrictinfo);
 	plan->all_asked = list_length(plan->conditions->clauses) ==
 					  list_length(baserel->baserestrictinfo);
 	baserel->fdw_private = plan;
@@ -200,9 +200,9 @@ early_stop_order(PlannerInfo *root, RelOptInfo *baserel, const ScanPlan *plan,
 	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
 	{
 		List			  *condition = lfirst(lc);
-		const CrispColumn *column = &resource->columns[list_nth_int(condition, CONDITION_COLUMN)];
+		const CrispColumn *column = condition_column(resource, condition);
 		const CrispOrder  *order = crisp_resource_order(resource, column->path);
-		int				   op = list_nth_int(condition, CONDITION_OPERATOR);
+		int				   op = condition_operator(condition);
 
 		if (order == NULL || order->rising || order->filters || column->lower_param != NULL ||
 			op < CONDITION_EQUAL || op > CONDITION_GREATER)
@@ -252,7 +252,7 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 {
 	ScanPlan   *plan = baserel->fdw_private;
 	List	   *clauses = list_concat_copy(baserel->baserestrictinfo, param_info->ppi_clauses);
-	Conditions *conditions = conditions_match(baserel, plan->relid, plan->options, clauses);
+	Conditions *conditions = match_clauses(baserel, plan->relid, plan->options, clauses);
 	PathDraft	draft;
 	double		nkeys;
 	int			key_condition;
@@ -304,7 +304,7 @@ is_equated_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, Equi
 		const CrispColumn *column = column_map_catalog(plan->options, plan->relid,
 													   ((Var *) node)->varattno);
 
-		return column != NULL && condition_takes_equality(plan->options->resource, column);
+		return column != NULL && pushdown_takes_equality(plan->options->resource, column);
 	}
 	return false;
 }
@@ -322,9 +322,8 @@ add_parameterization(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *rinfo
 
 	if (!join_clause_is_movable_to(rinfo, baserel))
 		return param_infos;
-	conditions = conditions_match(baserel, plan->relid, plan->options, list_make1(rinfo))
-					 ->conditions;
-	if (conditions == NIL || !condition_finds_rows(plan->options->resource, linitial(conditions)))
+	conditions = match_clauses(baserel, plan->relid, plan->options, list_make1(rinfo))->conditions;
+	if (conditions == NIL || !pushdown_finds_rows(plan->options->resource, linitial(conditions)))
 		return param_infos;
 
 	required_outer = bms_union(rinfo->clause_relids, baserel->lateral_relids);
@@ -604,7 +603,7 @@ crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, Fore
 	if (IS_UPPER_REL(rel))
 		return plan_aggregate(tlist, outer_plan);
 
-	conditions = conditions_match(rel, foreigntableid, plan->options, scan_clauses);
+	conditions = match_clauses(rel, foreigntableid, plan->options, scan_clauses);
 	if (list_nth_int(method, METHOD_CONDITION) >= 0)
 		set_lookup_condition(root, plan->options, conditions, method);
 

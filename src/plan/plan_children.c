@@ -84,7 +84,7 @@ set_walk_order(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
 	bool				 ascending;
 
 	if (resource->cursor == NULL || draft->wanted <= 0 || list_length(root->query_pathkeys) != 1 ||
-		!condition_names_parent(resource, conditions))
+		!match_names_parent(resource, conditions))
 		return;
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
 	attnum = column_use_pathkey(baserel, pathkey);

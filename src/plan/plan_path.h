@@ -12,7 +12,7 @@
 
 #include "nodes/pathnodes.h"
 
-#include "request/condition.h"
+#include "plan/match.h"
 #include "plan/plan.h"
 
 /* What planning a scan needs to keep, in RelOptInfo.fdw_private. */

@@ -1,13 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * condition.c
- *		Which conditions of a query the API can help to answer.
+ *		The values of conditions: what they are, and whether Crisp can be asked for them.
  *
- * A condition compares a column, of which the catalog says what the API can do
- * for it, with a value that is known when the scan starts.  PostgreSQL checks
- * it again on each row, so what is asked may bring too much, never too little.
- *
- * Operators are recognized by their place in a type's own btree family, not by name.
+ * A condition is about what a column shows.  That is what Crisp has, but where the type cuts it,
+ * where it is no string, or where the database can't keep it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -15,585 +12,200 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
-#include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
-#include "optimizer/clauses.h"
-#include "optimizer/optimizer.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
-#include "options/column_map.h"
+#include "json/json_parse.h"
 #include "request/condition.h"
+#include "base/server_text.h"
 
-/* A plain column of the relation, and its own type, whatever a clause takes it for. */
-typedef struct MatchedColumn
-{
-	const CrispColumn *column; /* NULL: it's none of the catalog's */
-	Oid				   type;   /* base type; of an array, of its elements */
-	int32			   typmod;
-	bool			   is_array;
-} MatchedColumn;
-
-/* What the clauses of one relation are matched with. */
-typedef struct MatchContext
-{
-	RelOptInfo		   *rel;
-	Oid					relid;
-	const CrispOptions *options;
-} MatchContext;
-
-/*----------
- * What the API can do
- *----------
- */
-
-/*
- * Whether the resource has a filter of that kind for a column.
- */
 static bool
-has_filter(const CrispResource *resource, const CrispColumn *column, CrispFilterTest test)
+is_range_operator(ConditionOperator op)
 {
-	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
-		if (filter->test == test && strcmp(filter->path, column->path) == 0)
-			return true;
-	return false;
+	return op <= CONDITION_GREATER;
+}
+
+bool
+condition_is_time(const Condition *condition)
+{
+	return condition->column->type == CRISP_TIME && is_range_operator(condition->op);
+}
+
+static char *
+value_text(Oid type, Datum value)
+{
+	Oid	 output;
+	bool is_varlena;
+
+	getTypeOutputInfo(type, &output, &is_varlena);
+	return OidOutputFunctionCall(output, value);
 }
 
 /*
- * Whether a column is the time by which the pages of a list follow each other.
+ * The elements of an array as texts, without NULLs; *has_null tells of those.
  */
-static bool
-is_cursor(const CrispResource *resource, const CrispColumn *column)
+static List *
+array_texts(Oid element_type, Datum array, bool *has_null)
 {
-	return resource->cursor != NULL && strcmp(resource->cursor->path, column->path) == 0;
-}
+	List  *texts = NIL;
+	int16  length;
+	bool   by_value;
+	char   align;
+	Datum *elements;
+	bool  *nulls;
+	int	   count;
 
-/*
- * Whether the API helps with comparisons of a time column: it takes bounds, or
- * an order in which a scan can stop early.
- */
-static bool
-takes_range(const CrispResource *resource, const CrispColumn *column)
-{
-	if (column->type != CRISP_TIME)
-		return false;
-	return column->lower_param != NULL || column->upper_param != NULL ||
-		   is_cursor(resource, column) || crisp_resource_order(resource, column->path) != NULL;
-}
-
-/*
- * Whether the API helps with an operator other than a comparison of times.
- */
-static bool
-takes_operator(const CrispResource *resource, const CrispColumn *column, ConditionOperator op)
-{
-	bool flag = has_filter(resource, column, CRISP_IS) ||
-				has_filter(resource, column, CRISP_IS_NOT);
-
-	switch (op)
+	get_typlenbyvalalign(element_type, &length, &by_value, &align);
+	deconstruct_array(DatumGetArrayTypeP(array), element_type, length, by_value, align, &elements,
+					  &nulls, &count);
+	*has_null = false;
+	for (int i = 0; i < count; i++)
 	{
-		case CONDITION_EQUAL:
+		if (nulls[i])
+			*has_null = true;
+		else
+			texts = lappend(texts, value_text(element_type, elements[i]));
+	}
+	return texts;
+}
+
+bool
+condition_read_texts(Condition *condition)
+{
+	Datum value = condition->value->value;
+	bool  has_null;
+
+	if (condition->op == CONDITION_IS_NULL)
+		return true;
+
+	/* What is compared with an empty array doesn't matter. */
+	if (condition->value->isnull)
+		return condition->op == CONDITION_LACKS;
+	if (condition_is_time(condition))
+		return true;
+
+	switch (condition->op)
+	{
 		case CONDITION_ANY:
-			return flag || (column->flags & CRISP_WEBSITE) != 0 ||
-				   has_filter(resource, column, CRISP_EQUALS) ||
-				   has_filter(resource, column, CRISP_FINDS) ||
-				   has_filter(resource, column, CRISP_SEARCHES) ||
-				   crisp_resource_lookup(resource, column->path) != NULL ||
-				   crisp_resource_finds_parent(resource, column);
-		case CONDITION_NOT_EQUAL:
-			return has_filter(resource, column, CRISP_IS_NOT);
-		case CONDITION_IS_NULL:
-			return has_filter(resource, column, CRISP_IS_NULL);
-		case CONDITION_CONTAINS:
-		case CONDITION_CONTAINS_ALL:
+			condition->texts = array_texts(condition->value_type, value, &has_null);
+			return condition->texts != NIL;
 		case CONDITION_OVERLAPS:
-			return has_filter(resource, column, CRISP_CONTAINS);
-		case CONDITION_LACKS:
-		case CONDITION_LACKS_ONE:
+			condition->texts = array_texts(TEXTOID, value, &has_null);
+			return condition->texts != NIL;
+		case CONDITION_CONTAINS_ALL:
+			condition->texts = array_texts(TEXTOID, value, &has_null);
+			return !has_null;
 		case CONDITION_LACKS_ALL:
-			return has_filter(resource, column, CRISP_LACKS);
-		default:
-			return false;
-	}
-}
-
-/*----------
- * Types
- *----------
- */
-
-/*
- * Whether a time column of that type can be bounded by a value of that type:
- * where both mean the same instants whatever the session's time zone, or
- * where PostgreSQL's comparison turns the value into an instant.
- */
-static bool
-times_comparable(Oid column_type, Oid value_type)
-{
-	switch (column_type)
-	{
-		case TIMESTAMPTZOID:
-			return value_type == TIMESTAMPTZOID || value_type == TIMESTAMPOID ||
-				   value_type == DATEOID;
-		case TIMESTAMPOID:
-			return value_type == TIMESTAMPOID || value_type == DATEOID;
-		case DATEOID:
-			return value_type == DATEOID;
-		case INT8OID:
-			return value_type == INT8OID || value_type == INT4OID || value_type == INT2OID;
-		default:
-			return false;
-	}
-}
-
-/*
- * Whether values of a column are equal, as that type, just when the texts are that Crisp has: its
- * numbers, but not its texts, are written as PostgreSQL writes integers, and a website as
- * PostgreSQL writes a UUID.
- */
-static bool
-equal_as_text(const CrispColumn *column, Oid type)
-{
-	switch (type)
-	{
-		case TEXTOID:
-		case VARCHAROID:
+			condition->texts = array_texts(TEXTOID, value, &has_null);
 			return true;
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-			return column->type == CRISP_INTEGER;
-		case UUIDOID:
-			return (column->flags & CRISP_WEBSITE) != 0;
-		default:
-			return type_is_enum(type);
-	}
-}
-
-/*
- * Whether equality under a collation means equal bytes.
- */
-static bool
-collation_is_exact(Oid collation)
-{
-	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
-}
-
-/*
- * The strategy of an operator in the btree family that gives a type its order,
- * in which cross-type operators are found, too; 0 when it has none.
- */
-static int
-btree_strategy(Oid op, Oid type)
-{
-	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
-
-	return OidIsValid(entry->btree_opf) ? get_op_opfamily_strategy(op, entry->btree_opf) : 0;
-}
-
-/*----------
- * Matching
- *----------
- */
-
-/*
- * Set the type of a column: that of its domain, with the modifier that the domain, or one below
- * it, has.
- */
-static void
-set_column_type(MatchedColumn *matched, const Var *var)
-{
-	Oid type;
-	Oid element;
-
-	matched->typmod = var->vartypmod;
-	type = getBaseTypeAndTypmod(var->vartype, &matched->typmod);
-	element = get_element_type(type);
-	matched->is_array = OidIsValid(element);
-	matched->type = matched->is_array ? getBaseTypeAndTypmod(element, &matched->typmod) : type;
-}
-
-/*
- * The catalog column that a node refers to as a plain column of the relation.
- */
-static MatchedColumn
-match_column(const MatchContext *context, Node *node)
-{
-	MatchedColumn matched = {NULL};
-	Var			 *var;
-
-	while (node != NULL && IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	if (node == NULL || !IsA(node, Var))
-		return matched;
-
-	var = (Var *) node;
-	if ((Index) var->varno != context->rel->relid || var->varattno <= 0 || var->varlevelsup != 0)
-		return matched;
-	matched.column = column_map_catalog(context->options, context->relid, var->varattno);
-	if (matched.column != NULL)
-		set_column_type(&matched, var);
-	return matched;
-}
-
-/*
- * Whether a value is known when the scan starts, and stays what it is.  It may come from
- * another relation, whose rows a nested loop then supplies.
- */
-static bool
-value_is_fixed(const MatchContext *context, Node *value)
-{
-	Relids relids = pull_varnos(NULL, value);
-
-	return !bms_is_member(context->rel->relid, relids) && !contain_volatile_functions(value) &&
-		   !contain_subplans(value);
-}
-
-static List *
-make_condition(const MatchContext *context, const MatchedColumn *matched, ConditionOperator op,
-			   Oid value_type)
-{
-	return list_make5_int((int) (matched->column - context->options->resource->columns), (int) op,
-						  (int) matched->type, (int) value_type, matched->typmod);
-}
-
-/*
- * Whether a column names the inbox whose list is read, and the value comes from another
- * relation.  A list of another inbox may have what the table's own list has not: it must not
- * depend on the plan which of them is read.
- */
-static bool
-picks_inbox(const MatchContext *context, const CrispColumn *column, Node *value)
-{
-	const CrispInbox *inbox = context->options->resource->inbox;
-
-	return inbox != NULL && strcmp(inbox->path, column->path) == 0 && contain_var_clause(value) &&
-		   (context->options->inbox == NULL || strcmp(context->options->inbox, inbox->all) != 0);
-}
-
-/*
- * Match "column OP value"; returns the condition, or NIL.
- */
-static List *
-match_comparison(const MatchContext *context, Node *left, Oid op, Oid collation, Node *right)
-{
-	const CrispResource *resource = context->options->resource;
-	MatchedColumn		 matched = match_column(context, left);
-	const CrispColumn	*column = matched.column;
-	Oid					 left_type = getBaseType(exprType(left));
-	Oid					 value_type = getBaseType(exprType(right));
-	int					 strategy;
-	Oid					 negator;
-
-	if (column == NULL || !value_is_fixed(context, right) || picks_inbox(context, column, right))
-		return NIL;
-
-	strategy = btree_strategy(op, left_type);
-	if (strategy != 0 && left_type == matched.type && takes_range(resource, column) &&
-		times_comparable(left_type, value_type))
-		return make_condition(context, &matched, strategy, value_type);
-
-	if (!collation_is_exact(collation) || !equal_as_text(column, matched.type))
-		return NIL;
-	if (matched.is_array)
-	{
-		ConditionOperator holds = op == OID_ARRAY_CONTAINS_OP ? CONDITION_CONTAINS_ALL
-															  : CONDITION_OVERLAPS;
-
-		if ((op != OID_ARRAY_CONTAINS_OP && op != OID_ARRAY_OVERLAP_OP) ||
-			left_type != TEXTARRAYOID || !takes_operator(resource, column, holds))
-			return NIL;
-		return make_condition(context, &matched, holds, value_type);
-	}
-
-	if (!equal_as_text(column, left_type) || !equal_as_text(column, value_type))
-		return NIL;
-	if (strategy == BTEqualStrategyNumber && takes_operator(resource, column, CONDITION_EQUAL))
-		return make_condition(context, &matched, CONDITION_EQUAL, value_type);
-
-	negator = strategy == 0 ? get_negator(op) : InvalidOid;
-	if (OidIsValid(negator) && btree_strategy(negator, left_type) == BTEqualStrategyNumber &&
-		takes_operator(resource, column, CONDITION_NOT_EQUAL))
-		return make_condition(context, &matched, CONDITION_NOT_EQUAL, value_type);
-	return NIL;
-}
-
-/*
- * Match a binary operator, whichever side the column is on.
- */
-static List *
-match_operator(const MatchContext *context, OpExpr *op, Node **value)
-{
-	Node *left;
-	Node *right;
-	List *condition;
-	Oid	  commutator;
-
-	if (list_length(op->args) != 2)
-		return NIL;
-	left = linitial(op->args);
-	right = lsecond(op->args);
-
-	*value = right;
-	condition = match_comparison(context, left, op->opno, op->inputcollid, right);
-	if (condition != NIL)
-		return condition;
-
-	*value = left;
-	commutator = get_commutator(op->opno);
-	return OidIsValid(commutator)
-			   ? match_comparison(context, right, commutator, op->inputcollid, left)
-			   : NIL;
-}
-
-/*
- * Match "column = ANY (array)", "value = ANY (column)" and "value <> ALL (column)".
- */
-static List *
-match_any(const MatchContext *context, ScalarArrayOpExpr *op, Node **value)
-{
-	const CrispResource *resource = context->options->resource;
-	Node				*left = linitial(op->args);
-	Node				*right = lsecond(op->args);
-	Oid					 left_type = getBaseType(exprType(left));
-	Oid					 element_type = get_base_element_type(exprType(right));
-	Oid					 equals = op->useOr ? op->opno : get_negator(op->opno);
-	ConditionOperator	 holds = op->useOr ? CONDITION_CONTAINS : CONDITION_LACKS;
-	MatchedColumn		 matched;
-
-	if (!collation_is_exact(op->inputcollid) || !OidIsValid(element_type) || !OidIsValid(equals) ||
-		btree_strategy(equals, left_type) != BTEqualStrategyNumber)
-		return NIL;
-
-	*value = right;
-	matched = match_column(context, left);
-	if (op->useOr && matched.column != NULL && equal_as_text(matched.column, matched.type) &&
-		equal_as_text(matched.column, left_type) &&
-		equal_as_text(matched.column, getBaseType(element_type)) &&
-		takes_operator(resource, matched.column, CONDITION_ANY) && value_is_fixed(context, right) &&
-		!picks_inbox(context, matched.column, right))
-		return make_condition(context, &matched, CONDITION_ANY, element_type);
-
-	*value = left;
-	matched = match_column(context, right);
-	if (matched.column != NULL && matched.is_array && equal_as_text(matched.column, matched.type) &&
-		equal_as_text(matched.column, left_type) &&
-		equal_as_text(matched.column, getBaseType(element_type)) &&
-		takes_operator(resource, matched.column, holds) && value_is_fixed(context, left))
-		return make_condition(context, &matched, holds, left_type);
-	return NIL;
-}
-
-/*
- * Match "column IS NULL".
- */
-static List *
-match_null(const MatchContext *context, const NullTest *test, Node **value)
-{
-	MatchedColumn matched = match_column(context, (Node *) test->arg);
-
-	*value = (Node *) makeNullConst(TEXTOID, -1, InvalidOid);
-	if (test->nulltesttype == IS_NULL && matched.column != NULL &&
-		takes_operator(context->options->resource, matched.column, CONDITION_IS_NULL))
-		return make_condition(context, &matched, CONDITION_IS_NULL, TEXTOID);
-	return NIL;
-}
-
-/*
- * Match "NOT column @> array", which has no operator of its own.
- */
-static List *
-match_not(const MatchContext *context, Node *clause, Node **value)
-{
-	OpExpr		 *op = (OpExpr *) clause;
-	MatchedColumn matched;
-
-	if (!IsA(clause, OpExpr) || !collation_is_exact(op->inputcollid) ||
-		(op->opno != OID_ARRAY_CONTAINS_OP && op->opno != OID_ARRAY_OVERLAP_OP))
-		return NIL;
-	matched = match_column(context, linitial(op->args));
-	*value = lsecond(op->args);
-	if (matched.column == NULL || !matched.is_array ||
-		getBaseType(exprType(linitial(op->args))) != TEXTARRAYOID ||
-		!equal_as_text(matched.column, matched.type) ||
-		!takes_operator(context->options->resource, matched.column, CONDITION_LACKS_ONE) ||
-		!value_is_fixed(context, *value))
-		return NIL;
-	return make_condition(context, &matched,
-						  op->opno == OID_ARRAY_CONTAINS_OP ? CONDITION_LACKS_ONE
-															: CONDITION_LACKS_ALL,
-						  getBaseType(exprType(*value)));
-}
-
-/*
- * Match a clause; returns the condition and its value's expression, or NIL.
- */
-static List *
-match_clause(const MatchContext *context, Expr *clause, Node **value)
-{
-	if (IsA(clause, OpExpr))
-		return match_operator(context, (OpExpr *) clause, value);
-	if (IsA(clause, ScalarArrayOpExpr))
-		return match_any(context, (ScalarArrayOpExpr *) clause, value);
-	if (IsA(clause, NullTest))
-		return match_null(context, (NullTest *) clause, value);
-	if (is_notclause(clause))
-		return match_not(context, (Node *) get_notclausearg(clause), value);
-	return NIL;
-}
-
-Conditions *
-conditions_match(RelOptInfo *rel, Oid relid, const CrispOptions *options, List *clauses)
-{
-	MatchContext context = {rel, relid, options};
-	Conditions	*result = palloc0(sizeof(Conditions));
-	ListCell	*lc;
-
-	foreach(lc, clauses)
-	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		Node		 *value;
-		List		 *condition;
-
-		/*
-		 * Security barriers are no obstacle: what Crisp compares shows nothing
-		 * of hidden rows to the user, and PostgreSQL keeps its own order of
-		 * checks.
-		 */
-		condition = match_clause(&context, rinfo->clause, &value);
-		if (condition == NIL)
-			continue;
-		result->conditions = lappend(result->conditions, condition);
-		result->values = lappend(result->values, value);
-		result->clauses = lappend(result->clauses, rinfo);
-	}
-	return result;
-}
-
-bool
-condition_takes_equality(const CrispResource *resource, const CrispColumn *column)
-{
-	/* That a row has the website of its table is no way to find it. */
-	return (column->flags & CRISP_WEBSITE) == 0 &&
-		   (takes_range(resource, column) || takes_operator(resource, column, CONDITION_EQUAL));
-}
-
-bool
-condition_finds_rows(const CrispResource *resource, List *condition)
-{
-	return (resource->columns[list_nth_int(condition, CONDITION_COLUMN)].flags & CRISP_WEBSITE) ==
-		   0;
-}
-
-bool
-condition_narrows_list(const CrispResource *resource, List *condition)
-{
-	const CrispColumn *column = &resource->columns[list_nth_int(condition, CONDITION_COLUMN)];
-	int				   op = list_nth_int(condition, CONDITION_OPERATOR);
-
-	if (column->type == CRISP_TIME && op <= CONDITION_GREATER)
-		return (column->lower_param != NULL && op >= CONDITION_EQUAL) ||
-			   (column->upper_param != NULL && op <= CONDITION_EQUAL);
-	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
-		if (strcmp(filter->path, column->path) == 0)
+		case CONDITION_LACKS_ONE:
+			condition->texts = array_texts(TEXTOID, value, &has_null);
+			if (has_null) /* no array holds that */
+				condition->texts = NIL;
+			else if (condition->texts == NIL) /* all of them do */
+				return false;
 			return true;
-	return false;
+		default:
+			condition->texts = list_make1(value_text(condition->value_type, value));
+			return true;
+	}
 }
 
 bool
-condition_names_parent(const CrispResource *resource, const Conditions *conditions)
+value_fits_url(const char *value)
+{
+	return value[0] != '\0' && strlen(value) <= MAX_VALUE_BYTES;
+}
+
+/*
+ * Whether a text is the JSON text of anything but a string.
+ */
+static bool
+is_json_text(const char *text)
+{
+	const JsonNode *value;
+	const char	   *utf8;
+	char		   *problem;
+
+	/* Longer ones are asked for nowhere. */
+	if (!value_fits_url(text) || strchr("{[-0123456789tf", text[0]) == NULL)
+		return false;
+	utf8 = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+	return json_parse(CurrentMemoryContext, utf8, strlen(utf8), &value, &problem);
+}
+
+/*
+ * Whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks at
+ * the end.
+ */
+static bool
+may_be_cut(const Condition *condition, const char *text)
+{
+	return condition->column_type == VARCHAROID && condition->typmod >= (int32) VARHDRSZ &&
+		   pg_mbstrlen(text) >= condition->typmod - (int32) VARHDRSZ;
+}
+
+bool
+condition_can_send(const Condition *condition, const char *value)
+{
+	return value_fits_url(value) && !may_be_cut(condition, value) &&
+		   (condition->column->type == CRISP_INTEGER || !is_json_text(value));
+}
+
+bool
+condition_implies(const Condition *condition, const char *constant, bool is)
 {
 	ListCell *lc;
 
-	foreach(lc, conditions->conditions)
-	{
-		const CrispColumn *column = &resource->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
+	if (condition->op == CONDITION_NOT_EQUAL)
+		return !is && strcmp(linitial(condition->texts), constant) == 0;
+	if (is && may_be_cut(condition, constant))
+		return false;
+	foreach(lc, condition->texts)
+		if ((strcmp(lfirst(lc), constant) == 0) != is)
+			return false;
+	return true;
+}
 
-		if (column == crisp_resource_argument(resource) &&
-			list_nth_int(lfirst(lc), CONDITION_OPERATOR) == CONDITION_EQUAL)
+const char *
+condition_only_value(const Condition *condition)
+{
+	const char *value;
+	ListCell   *lc;
+
+	if (condition->op != CONDITION_EQUAL && condition->op != CONDITION_ANY)
+		return NULL;
+	value = linitial(condition->texts);
+	foreach(lc, condition->texts)
+		if (strcmp(lfirst(lc), value) != 0)
+			return NULL;
+	return value;
+}
+
+bool
+condition_may_be_replaced(const CrispOptions *options, const Condition *condition)
+{
+	ListCell *lc;
+
+	if (options->invalid_text != INVALID_TEXT_REPLACE)
+		return false;
+	foreach(lc, condition->texts)
+		if (strstr(lfirst(lc), server_text_replacement()) != NULL)
 			return true;
-	}
 	return false;
 }
 
-/*----------
- * For users
- *----------
- */
-
-static void
-add_ability(StringInfo text, const char *operators, const char *means)
+bool
+condition_may_differ(const Condition *condition)
 {
-	appendStringInfo(text, "%s%s: %s", text->len > 0 ? "; " : "", operators, means);
-}
+	ListCell *lc;
 
-/*
- * Describe what a resource's filters do for a column.
- */
-static void
-describe_filters(StringInfo text, const CrispResource *resource, const CrispColumn *column)
-{
-	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
-	{
-		if (strcmp(filter->path, column->path) != 0)
-			continue;
-		switch (filter->test)
-		{
-			case CRISP_EQUALS:
-			case CRISP_FINDS:
-			case CRISP_SEARCHES:
-				add_ability(text, "=", filter->param);
-				break;
-			case CRISP_IS:
-				add_ability(text, psprintf("= '%s'", filter->constant), filter->param);
-				break;
-			case CRISP_IS_NOT:
-				add_ability(text, psprintf("<> '%s', = another", filter->constant), filter->param);
-				break;
-			case CRISP_IS_NULL:
-				add_ability(text, "IS NULL", filter->param);
-				break;
-			case CRISP_CONTAINS:
-				add_ability(text, "@>, = ANY", resource->search_filter->param);
-				break;
-			case CRISP_LACKS:
-				add_ability(text, "NOT @>, <> ALL", resource->search_filter->param);
-				break;
-		}
-	}
-}
-
-char *
-condition_describe(const CrispResource *resource, const CrispColumn *column)
-{
-	const CrispOrder *order = crisp_resource_order(resource, column->path);
-	StringInfoData	  text;
-
-	initStringInfo(&text);
-	if (column->lower_param != NULL && column->upper_param != NULL)
-		add_ability(&text, "<, <=, =, >=, >, BETWEEN",
-					psprintf("%s, %s", column->lower_param, column->upper_param));
-	else if (column->lower_param != NULL)
-		add_ability(&text, ">, >=, =", column->lower_param);
-	if (is_cursor(resource, column))
-		add_ability(&text, "<, <=, =, >=, >, BETWEEN",
-					psprintf("%s, stops early", resource->cursor->before_param));
-	if (column == crisp_resource_argument(resource))
-		add_ability(&text, "=, IN, = ANY, join", "the rows of these alone");
-	else if (resource->parent != NULL && crisp_resource_finds_parent(resource, column))
-		add_ability(&text, "=, IN, = ANY, join",
-					psprintf("one request of %s a value", resource->parent->resource->name));
-	if (crisp_resource_lookup(resource, column->path) != NULL)
-		add_ability(&text, "=, IN, = ANY, join", "one request a value");
-	if (column->flags & CRISP_WEBSITE)
-		add_ability(&text, "=, IN, = ANY", "nothing for another website");
-	describe_filters(&text, resource, column);
-	if (order != NULL && order->opposite != NULL && column->lower_param == NULL)
-		add_ability(&text, ">, >=, =", "stops early in the order of the column");
-	if (order != NULL)
-		add_ability(&text, "ORDER BY ... DESC LIMIT, max()", order->query);
-	return text.len > 0 ? text.data : NULL;
+	if (condition->column->flags & CRISP_KEY)
+		return false;
+	foreach(lc, condition->texts)
+		if (may_be_cut(condition, lfirst(lc)) || is_json_text(lfirst(lc)))
+			return true;
+	return false;
 }

@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * condition.h
- *		Which conditions of a query the API can help to answer.
+ *		Conditions on a table's columns, and their values.
  *
- * At planning time, clauses are matched with the catalog and become
- * conditions; request.c turns those into a request at execution, when their
- * values are known.  In between they travel as a node tree, so that a plan can
- * be copied and cached.
+ * At planning time, clauses are matched with the catalog and become conditions (plan/match.h); these
+ * become a request at execution, when their values are known (request_create.h).  In between they
+ * travel as a node tree, so that a plan can be copied and cached.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -16,7 +15,7 @@
 #define CRISP_CONDITION_H
 
 #include "access/stratnum.h"
-#include "nodes/pathnodes.h"
+#include "nodes/pg_list.h"
 
 #include "options/options.h"
 
@@ -49,38 +48,83 @@ enum ConditionField
 	CONDITION_TYPMOD	   /* modifier of the column's type, be it a domain's; -1 for none */
 };
 
-/* Conditions that the API helps to answer, beside PostgreSQL, which checks them all again. */
-typedef struct Conditions
+/* The catalog's column that a condition is on. */
+static inline const CrispColumn *
+condition_column(const CrispResource *resource, const List *condition)
 {
-	List *conditions; /* integer Lists of the form above */
-	List *values;	  /* for each, the expression compared with; a NULL constant for IS NULL */
-	List *clauses;	  /* for each, the RestrictInfo that it comes from */
-} Conditions;
+	return &resource->columns[list_nth_int(condition, CONDITION_COLUMN)];
+}
+
+static inline ConditionOperator
+condition_operator(const List *condition)
+{
+	return (ConditionOperator) list_nth_int(condition, CONDITION_OPERATOR);
+}
+
+/* The value of a condition at the time of a request. */
+typedef struct ConditionValue
+{
+	bool		known; /* false: can't be told before execution */
+	bool		isnull;
+	Datum		value;
+	const char *text; /* when not known: the expression, for EXPLAIN */
+} ConditionValue;
+
+/* A value too long for a URL stays with PostgreSQL, bytes. */
+#define MAX_VALUE_BYTES 1000
+
+/* A condition, read from its integer List, with its value. */
+typedef struct Condition
+{
+	const CrispColumn	 *column;
+	ConditionOperator	  op;
+	Oid					  column_type;
+	int32				  typmod; /* of that */
+	Oid					  value_type;
+	const ConditionValue *value;
+	List *texts; /* its value, or those of its array, as char *; of known ones but times */
+} Condition;
+
+/* Whether a condition bounds a time. */
+extern bool condition_is_time(const Condition *condition);
 
 /*
- * Find those of clauses (RestrictInfos on the base relation rel, foreign table
- * relid) that the API can help with.  Values may refer to other relations, as
- * those of a parameterized path do.  Palloc'd.
+ * Read the value of a condition, which is known, as texts; those of times are left as they are.
+ * Returns false when no row can satisfy the condition.  Palloc'd.
  */
-extern Conditions *conditions_match(RelOptInfo *rel, Oid relid, const CrispOptions *options,
-									List *clauses);
-
-/* Whether the API helps to find the rows in which a column equals a value. */
-extern bool condition_takes_equality(const CrispResource *resource, const CrispColumn *column);
+extern bool condition_read_texts(Condition *condition);
 
 /*
- * Whether a condition can find rows in Crisp, other than by the website that the table has
- * anyway.
+ * Whether every value that the condition leaves to its column is, or (is false) is not, the
+ * constant.
  */
-extern bool condition_finds_rows(const CrispResource *resource, List *condition);
+extern bool condition_implies(const Condition *condition, const char *constant, bool is);
 
-/* Whether a condition makes the list shorter that Crisp sends, if its value allows it. */
-extern bool condition_narrows_list(const CrispResource *resource, List *condition);
+/* The one value that the condition leaves to its column; NULL where there are several. */
+extern const char *condition_only_value(const Condition *condition);
 
-/* Whether conditions say that rows are those below one row of the parent, whatever its argument. */
-extern bool condition_names_parent(const CrispResource *resource, const Conditions *conditions);
+/*
+ * Whether a value can stand in a URL as a filter: an empty one might count as no filter, which
+ * is right, or as something else.
+ */
+extern bool value_fits_url(const char *value);
 
-/* What the API can do for conditions on a column, for users; NULL for nothing.  Palloc'd. */
-extern char *condition_describe(const CrispResource *resource, const CrispColumn *column);
+/*
+ * Whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows it,
+ * and fits a URL.  Of what should be a string and isn't, columns show the JSON text.
+ */
+extern bool condition_can_send(const Condition *condition, const char *value);
+
+/*
+ * Whether a value of the condition may be what a column shows instead of text that the database
+ * can't keep: then Crisp has something else, and can't be asked for it.
+ */
+extern bool condition_may_be_replaced(const CrispOptions *options, const Condition *condition);
+
+/*
+ * Whether rows may show one of the condition's values and have another, by which they would be
+ * looked up.  What identifies a row is neither cut nor anything but a string.
+ */
+extern bool condition_may_differ(const Condition *condition);
 
 #endif /* CRISP_CONDITION_H */

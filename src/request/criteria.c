@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 
@@ -20,6 +21,7 @@
 #include "request/criteria.h"
 #include "api/server_facts.h"
 #include "json/json_path.h"
+#include "http/url.h"
 
 /* A URL has no room for more, bytes before they are escaped. */
 #define MAX_CRITERIA_BYTES 2000
@@ -44,6 +46,22 @@ criteria_add(StringInfo criteria, const CrispSearchFilter *filter, const char *f
 	if (criteria->len + text.len < MAX_CRITERIA_BYTES)
 		appendStringInfo(criteria, "%s%s", criteria->len > 0 ? "," : "", text.data);
 	pfree(text.data);
+}
+
+char *
+criteria_query(const CrispSearchFilter *filter, const char *criteria)
+{
+	StringInfoData query;
+	char		  *array = psprintf("[%s]", criteria);
+
+	initStringInfo(&query);
+	if (filter->before != NULL)
+		appendStringInfo(&query, "%s&", filter->before);
+	appendStringInfo(&query, "%s=", filter->param);
+	url_append_value(&query, pg_server_to_any(array, (int) strlen(array), PG_UTF8));
+	if (filter->after != NULL)
+		appendStringInfo(&query, "&%s", filter->after);
+	return query.data;
 }
 
 /*
@@ -123,7 +141,7 @@ all_are_found(const ListRequest *request)
 	probe.per_page = CRISP_MIN_PER_PAGE;
 	initStringInfo(&criteria);
 	criteria_add(&criteria, filter, request->proof.field, false, HELD_BY_NONE);
-	probe.query = request_criteria_query(filter, criteria.data);
+	probe.query = criteria_query(filter, criteria.data);
 	found = api_finish_lookup(api_start(request->options, request_list_target(&probe, 1), context),
 							  API_LIST, API_KEY_GIVEN, &answer) &&
 			json_node_length(answer.data) > 0;

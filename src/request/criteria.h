@@ -26,6 +26,9 @@
 extern void criteria_add(StringInfo criteria, const CrispSearchFilter *filter, const char *field,
 						 bool holds, const char *value);
 
+/* Criteria (JSON objects, separated by commas) as query parameters; palloc'd. */
+extern char *criteria_query(const CrispSearchFilter *filter, const char *criteria);
+
 /*
  * Whether Crisp may be asked for criteria, as far as the session knows.  With proved, only if they
  * have been proved right: where a scan may end before its list does.

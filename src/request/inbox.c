@@ -30,12 +30,6 @@ means_all(const CrispInbox *inbox, const char *option)
 	return strcmp(option, inbox->all) == 0;
 }
 
-const char *
-inbox_of_options(const CrispOptions *options)
-{
-	return options->resource->inbox != NULL ? options->inbox : NULL;
-}
-
 bool
 inbox_is_single(const CrispOptions *options, const CrispResource *resource)
 {

@@ -18,12 +18,6 @@
 #include "request/request.h"
 
 /*
- * The inbox that option inbox asks a resource for (text), where no condition names one; NULL for
- * none.
- */
-extern const char *inbox_of_options(const CrispOptions *options);
-
-/*
  * Whether options leave the rows of one inbox of a resource, so that each row has to be looked
  * at.
  */

@@ -15,15 +15,6 @@
 #include "options/options.h"
 #include "request/time_range.h"
 
-/* The value of a condition at the time of a request. */
-typedef struct ConditionValue
-{
-	bool		known; /* false: can't be told before execution */
-	bool		isnull;
-	Datum		value;
-	const char *text; /* when not known: the expression, for EXPLAIN */
-} ConditionValue;
-
 /* The fact that Crisp doesn't refuse what joins tell of the rows. */
 #define FACT_LINK "conditions of joined rows"
 
@@ -128,7 +119,7 @@ typedef struct CrispRequest
 } CrispRequest;
 
 /*
- * The request for a resource's whole list, as far as the options show it.
+ * Make the request for a resource's whole list, as far as the options show it.
  */
 extern ListRequest request_whole_list(const CrispOptions *options);
 
@@ -139,39 +130,12 @@ extern ListRequest request_whole_list(const CrispOptions *options);
 extern ChildrenRequest request_whole_children(const CrispOptions *options);
 
 /*
- * Work out the request for conditions (of the form in condition.h), given an array with a value for
- * each.  It asks for a superset of the rows that satisfy them.  lookup_condition is the index of
- * the condition whose values are looked up as keys, -1 for a list; where they can't be looked up,
- * the request is for a list, too.  order is what the list is asked to be sorted by, or NULL; if
- * early_stop is set, it ends where the conditions on the order's column end.
- *
- * Values that aren't known show up in the query as "parameter={expression}".
- *
- * Returns NULL when no row can satisfy the conditions, so that there is nothing to ask.  The result
- * is palloc'd in CurrentMemoryContext.
- */
-extern CrispRequest *request_create(const CrispOptions *options, List *conditions,
-									const ConditionValue *values, int lookup_condition,
-									const CrispOrder *order, bool early_stop);
-
-/*
- * The same for the lists below rows of another resource, with the rows of that, the parent, below
- * which to ask.  inherits tells whether those are needed for what they hand down, even where the
- * conditions name them.
- */
-extern CrispRequest *request_create_child(const CrispOptions *options, List *conditions,
-										  const ConditionValue *values, bool inherits);
-
-/*
  * The list that a request reads: itself, or that of the parent's rows; NULL where it reads none.
  */
 extern ListRequest *request_list(CrispRequest *request);
 
 /* Whether two requests of one scan ask for the same. */
 extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
-
-/* Criteria (JSON objects, separated by commas) as query parameters; palloc'd. */
-extern char *request_criteria_query(const CrispSearchFilter *filter, const char *criteria);
 
 /*
  * The order in which a list is asked for: the request's, or that in which the resource's list is

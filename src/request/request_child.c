@@ -13,9 +13,9 @@
  */
 #include "postgres.h"
 
-#include "request/condition.h"
 #include "request/inbox.h"
-#include "request/request.h"
+#include "request/request_child.h"
+#include "request/request_create.h"
 
 /* Conditions on the parent in the making. */
 typedef struct ParentConditions
@@ -89,8 +89,8 @@ parent_conditions(const CrispResource *resource, List *conditions, const Conditi
 	foreach(lc, conditions)
 	{
 		List			  *fields = lfirst(lc);
-		const CrispColumn *column = &resource->columns[list_nth_int(fields, CONDITION_COLUMN)];
-		ConditionOperator  op = (ConditionOperator) list_nth_int(fields, CONDITION_OPERATOR);
+		const CrispColumn *column = condition_column(resource, fields);
+		ConditionOperator  op = condition_operator(fields);
 		int				   rank = naming_rank(resource, column, op);
 		const CrispColumn *parent = parent_column(resource, column, &op);
 		int				   count = list_length(result.conditions);

@@ -21,7 +21,6 @@
 #include "utils/ruleutils.h"
 
 #include "scan/aggregate.h"
-#include "request/condition.h"
 #include "fetch/time_cursor.h"
 #include "scan/explain.h"
 #include "fetch/list_reader.h"

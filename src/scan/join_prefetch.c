@@ -118,9 +118,8 @@ only_key(const CrispOptions *options, const Conditions *conditions)
 
 	foreach(lc, conditions->conditions)
 	{
-		const CrispColumn *column = &options->resource
-										 ->columns[list_nth_int(lfirst(lc), CONDITION_COLUMN)];
-		int op = list_nth_int(lfirst(lc), CONDITION_OPERATOR);
+		const CrispColumn *column = condition_column(options->resource, lfirst(lc));
+		int				   op = condition_operator(lfirst(lc));
 
 		if (crisp_resource_lookup(options->resource, column->path) == NULL ||
 			(op != CONDITION_EQUAL && op != CONDITION_ANY))
@@ -167,9 +166,9 @@ read_ahead(PlannerInfo *root, JoinPath *join)
 	plan = inner->path.parent->fdw_private;
 	if (plan->options->prefetch == 1)
 		return;
-	conditions = conditions_match(inner->path.parent, plan->relid, plan->options,
-								  list_concat_copy(inner->path.parent->baserestrictinfo,
-												   inner->path.param_info->ppi_clauses));
+	conditions = match_clauses(inner->path.parent, plan->relid, plan->options,
+							   list_concat_copy(inner->path.parent->baserestrictinfo,
+												inner->path.param_info->ppi_clauses));
 	key = only_key(plan->options, conditions);
 	if (key < 0 || !is_brought(outer, list_nth(conditions->values, key)))
 		return;

@@ -19,6 +19,8 @@
 #include "api/server_facts.h"
 #include "fetch/order.h"
 #include "plan/plan.h"
+#include "request/request_child.h"
+#include "request/request_create.h"
 #include "scan/scan_request.h"
 
 /*

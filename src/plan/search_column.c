@@ -10,14 +10,13 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
-#include "lib/stringinfo.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
 #include "utils/lsyscache.h"
 
 #include "options/column_map.h"
-#include "request/search_column.h"
+#include "plan/search_column.h"
 
 /* What tells the search column apart. */
 typedef struct SearchContext
@@ -78,9 +77,7 @@ search_is_asked(const CrispOptions *options, const Conditions *conditions)
 
 	foreach(lc, conditions->conditions)
 	{
-		int index = list_nth_int(lfirst(lc), CONDITION_COLUMN);
-
-		if (options->resource->columns[index].flags & CRISP_ASKED)
+		if (condition_column(options->resource, lfirst(lc))->flags & CRISP_ASKED)
 			return true;
 	}
 	return false;
@@ -122,23 +119,4 @@ search_check(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CrispOptions *
 		return;
 	if (compares_search((Node *) quals, &context) || search_is_joined(root, rel, relid, options))
 		raise_no_search(options);
-}
-
-void
-search_check_value(const CrispResource *resource, const CrispColumn *column, const char *value)
-{
-	StringInfoData valid;
-
-	initStringInfo(&valid);
-	for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
-	{
-		if (strcmp(filter->path, column->path) != 0)
-			continue;
-		if (filter->test != CRISP_IS || strcmp(filter->constant, value) == 0)
-			return;
-		appendStringInfo(&valid, "%s%s", valid.len > 0 ? ", " : "", filter->constant);
-	}
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("Crisp cannot be asked for \"%s\" = \"%s\"", column->path, value),
-					errhint("Valid values are: %s", valid.data)));
 }

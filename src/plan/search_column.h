@@ -12,7 +12,7 @@
 
 #include "nodes/pathnodes.h"
 
-#include "request/condition.h"
+#include "plan/match.h"
 
 /*
  * The column reads what the request asked for, so it is of use only where a
@@ -31,12 +31,5 @@ extern bool search_is_joined(PlannerInfo *root, RelOptInfo *rel, Oid relid,
  */
 extern void search_check(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CrispOptions *options,
 						 const Conditions *conditions, List *quals);
-
-/*
- * Raise an error (22023) unless Crisp can be asked for a value of the column that reads what was
- * asked for: it may know certain ones only.
- */
-extern void search_check_value(const CrispResource *resource, const CrispColumn *column,
-							   const char *value);
 
 #endif /* CRISP_SEARCH_COLUMN_H */
