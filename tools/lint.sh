@@ -69,6 +69,7 @@ shopt -s nullglob
 sources=(crisp_fdw.c src/*/*.c sandbox/*.c bench/*.c)
 headers=(src/*/*.h sandbox/*.h)
 scripts=(tools/*.sh bench/*.sh .ci/run)
+pages=(*.md docs/*.md */README.md)
 perl=(tools/*.pl t/lib/*.pm t/*/*.t)
 read -ra flags <<<"-I src -isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -Wall -Wextra \
 	-Wno-unused-parameter -Wno-missing-field-initializers \
@@ -88,6 +89,7 @@ check "clang-tidy" tidy_all
 check "cppcheck" cpp_check
 check "lengths of files" file_lengths
 check "shellcheck" shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
+check "paragraphs" tools/fill.pl --check "${pages[@]}"
 check "perl" perl_syntax "${perl[@]}"
 
 if [ $problems != 0 ]; then
