@@ -18,7 +18,8 @@ sub fill
 	my @lines = ($indent);
 	my $empty = 1;
 
-	foreach my $word (split ' ', $text)
+	# Code within a line stays on one.
+	foreach my $word ($text =~ /(?:`[^`]*`|[^\s`]|`)+/g)
 	{
 		# A word that would begin a list, a heading, a table or a quotation can't begin a line.
 		my $sticks = $word =~ /^(?:[-+*>|]|#+|\d+[.)])$|^[|#>]/;

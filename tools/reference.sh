@@ -17,3 +17,4 @@ awk -v catalog="${catalog//\\/\\\\}" '
 	/^<!-- catalog: end/ { skip = 0 }
 	!skip' "$page" >"$page.new"
 mv "$page.new" "$page"
+tools/fill.pl "$page"

@@ -23,6 +23,7 @@ my $all     = join '', values %sources;
 my ($prose) = $text =~ /\A(.*?)^## The files$/ms;
 my @names = $prose =~ /`([A-Za-z]\w+)`/g;
 cmp_ok(scalar @names, '>', 30, 'there are names in the text');
+$all .= slurp_file($_) foreach glob "$tree/install/*.sql";
 my @unknown = grep { $all !~ /\b\Q$_\E\b/ && !-e "$tree/src/$_" } @names;
 is("@unknown", '', 'and all of them are in the sources');
 my @gone = grep { !-e "$tree/$_" && !(() = glob "$tree/src/*/$_") }

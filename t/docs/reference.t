@@ -50,7 +50,7 @@ my $reference = read_file('docs/reference.md');
 #
 my ($written) = $reference =~ /^<!-- catalog: begin[^\n]*\n(.*?)\n<!-- catalog: end/ms;
 my $catalog = $node->safe_psql('postgres', read_file('tools/reference.sql'));
-my @written = grep { length } split /\n/, $written;
+my @written = grep { length } split /\n/, $written =~ s/(?<=[^|\n])\n(?=[^|\n])/ /gr;    # paragraphs are filled
 my @catalog = grep { length } split /\n/, $catalog;
 my %written = map { $_ => 1 } @written;
 my %catalog = map { $_ => 1 } @catalog;
@@ -137,20 +137,24 @@ is_deeply(
 	'settings');
 
 #
-# Functions and views: those of the extension's own name each have a heading, whose parentheses
-# tell functions from views.
+# What \df and \d show in the extension's schema: each has a heading, whose parentheses tell functions from
+# views, tables and sequences.
 #
-my %headings = map { $_ => 1 } map { /\b(crisp_fdw_[a-z_]+(?:\()?)/g }
+my %headings = map { $_ => 1 } map { /\b(crisp_[a-z_]+(?:\()?)/g }
   section($reference, '## Functions and views') =~ /^### (.*)$/mg;
-my @objects = split /\n/, $node->safe_psql('postgres', <<'END');
-SELECT proname || '(' FROM pg_proc JOIN pg_depend ON objid = pg_proc.oid AND classid = 'pg_proc'::regclass
- WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND prorettype NOT IN ('fdw_handler'::regtype)
-   AND proname LIKE 'crisp\_fdw\_%' AND proname <> 'crisp_fdw_validator'
+$node->safe_psql('postgres', 'CREATE DATABASE separate');
+$node->safe_psql('separate', 'CREATE SCHEMA own; CREATE EXTENSION crisp_fdw SCHEMA own');
+my @objects = split /\n/, $node->safe_psql('separate', <<'END');
+SELECT DISTINCT proname || '(' FROM pg_proc WHERE pronamespace = 'own'::regnamespace
 UNION
-SELECT relname FROM pg_class JOIN pg_depend ON objid = pg_class.oid AND classid = 'pg_class'::regclass
- WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' AND relname LIKE 'crisp\_fdw\_%'
+SELECT relname FROM pg_class WHERE relnamespace = 'own'::regnamespace AND relkind <> 'i'
 END
 is_deeply([ sort keys %headings ], [ sort @objects ], 'functions and views');
+is($node->safe_psql('separate', <<'END'), '', 'nothing else is in the schema');
+SELECT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d JOIN pg_namespace n ON d.refobjid = n.oid
+ WHERE d.refclassid = 'pg_namespace'::regclass AND n.nspname = 'own'
+   AND d.classid NOT IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_extension'::regclass)
+END
 foreach my $function (qw(crisp_fdw_resources crisp_fdw_columns))
 {
 	my @columns = split /\n/, $node->safe_psql('postgres', <<"END");
