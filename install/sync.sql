@@ -452,6 +452,20 @@ BEGIN
 END
 $$;
 
+-- Raise an error where a function of this name can't write.
+CREATE FUNCTION crisp_sync_check_writable(name text)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'cannot execute % %', name, CASE WHEN pg_is_in_recovery() THEN 'during recovery' ELSE 'in a read-only transaction' END
+            USING ERRCODE = 'read_only_sql_transaction';
+    END IF;
+END
+$$;
+
 CREATE PROCEDURE crisp_sync(
     source regclass,
     target text,
@@ -475,9 +489,9 @@ DECLARE
     failure @extschema@.crisp_sync_failure;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
-        RAISE EXCEPTION 'cannot execute crisp_sync %', CASE WHEN pg_is_in_recovery() THEN 'during recovery' ELSE 'in a read-only transaction' END
-            USING ERRCODE = 'read_only_sql_transaction';
+    PERFORM @extschema@.crisp_sync_check_writable('crisp_sync');
+    IF source IS NULL OR target IS NULL THEN
+        RAISE EXCEPTION 'source and target must not be null' USING ERRCODE = 'null_value_not_allowed';
     ELSIF NOT @extschema@.crisp_sync_may_commit() THEN
         RAISE EXCEPTION 'crisp_sync cannot run inside a transaction block'
             USING ERRCODE = 'active_sql_transaction',
@@ -541,6 +555,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM @extschema@.crisp_sync_check_writable(CASE WHEN whole THEN 'crisp_sync_drop' ELSE 'crisp_sync_reset' END);
     IF NOT @extschema@.crisp_sync_lock_briefly(source, target) THEN
         RAISE EXCEPTION 'the sync of "%" into "%" is running, in process %', @extschema@.crisp_sync_name(source),
             @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_pid(source, target)
@@ -582,6 +597,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM @extschema@.crisp_sync_check_writable('crisp_sync_forget_origins');
     IF NOT @extschema@.crisp_sync_may_write(target) THEN
         RAISE EXCEPTION 'permission denied to sync into "%"', @extschema@.crisp_sync_name(target) USING ERRCODE = 'insufficient_privilege';
     END IF;

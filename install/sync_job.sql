@@ -10,6 +10,8 @@ AS $$
 DECLARE
     has_rows boolean;
 BEGIN
+    -- Options of a server are nobody's to hold: what came may be of those that it has now.
+    PERFORM @extschema@.crisp_sync_check_unchanged(work);
     work.windows := work.windows + 1;
     work.fetched := work.fetched + coalesce(batch.fetched, 0);
     work.inserted := work.inserted + coalesce(batch.inserted, 0);
@@ -148,6 +150,11 @@ BEGIN
         RAISE NOTICE '"%" is of another website or inbox than before, so all is fetched again', @extschema@.crisp_sync_name(work.source);
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
+    ELSIF job.scope <> work.scope THEN
+        -- What was covered are other rows.
+        RAISE NOTICE '"%" shows other rows than before, so all is fetched again', @extschema@.crisp_sync_name(work.list);
+        PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
+        SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
     ELSIF job.sync_field <> field THEN
         RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', @extschema@.crisp_sync_name(work.source),
             @extschema@.crisp_sync_name(work.target), job.sync_field, field
@@ -174,6 +181,23 @@ BEGIN
     END IF;
     job.sync_field := field;
     RETURN job;
+END
+$$;
+
+-- Raise an error where source or list have become those of other rows than those that the run is about.
+CREATE FUNCTION crisp_sync_check_unchanged(work crisp_sync_work)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (@extschema@.crisp_sync_origin_of(work.source))[1:3] <> work.origin[1:3] THEN
+        RAISE EXCEPTION 'the source of the sync became that of another website or inbox while it ran'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
+    ELSIF @extschema@.crisp_sync_scope_of(work.list) <> work.scope THEN
+        RAISE EXCEPTION '"%" came to show other rows while the sync ran', @extschema@.crisp_sync_name(work.list)
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
+    END IF;
 END
 $$;
 
@@ -205,10 +229,7 @@ DECLARE
 BEGIN
     PERFORM @extschema@.crisp_sync_hold(work.source, 'source'), @extschema@.crisp_sync_hold(work.list, 'parent'),
             @extschema@.crisp_sync_hold(work.target, 'target');
-    IF (@extschema@.crisp_sync_origin_of(work.source))[1:3] <> work.origin[1:3] THEN
-        RAISE EXCEPTION 'the source of the sync became that of another website or inbox while it ran'
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
-    END IF;
+    PERFORM @extschema@.crisp_sync_check_unchanged(work);
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id FOR UPDATE;
     IF NOT FOUND THEN
         PERFORM @extschema@.crisp_sync_check_target(work.target);
@@ -475,7 +496,7 @@ BEGIN
         PERFORM @extschema@.crisp_sync_begin_full(work.source, work.target);
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode, origin = work.origin,
+    SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode, origin = work.origin, scope = work.scope,
         daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),
         rows_per_request = CASE WHEN work.argument IS NULL THEN greatest(1, work.per_page - 1) ELSE 1 END,
         deleted = CASE WHEN work.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted ELSE job.deleted END,

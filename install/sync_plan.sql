@@ -15,6 +15,7 @@ CREATE TYPE crisp_sync_work AS (
     argument text,              -- the one that names a row of the parent; or NULL
     keys_repeat boolean,        -- several rows below a parent may have the same key
     list regclass,              -- the table that windows go over: the source, or the parent
+    scope text[],               -- which rows it shows, see crisp_sync_scope_of()
     list_key text,              -- of the parent; or NULL
     sync_field text,            -- column of the list by which changes are found; or NULL
     dates_field text,           -- column of the list that windows go by; or NULL
@@ -212,6 +213,9 @@ BEGIN
         IF catalog.resource <> parent_resource THEN
             RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', @extschema@.crisp_sync_name(work.source), parent_resource, catalog.resource
                 USING ERRCODE = 'wrong_object_type';
+        ELSIF (@extschema@.crisp_sync_scope_of(work.list))[1] IS DISTINCT FROM work.origin[2] THEN
+            RAISE EXCEPTION 'the parent of "%" is a table of another website', @extschema@.crisp_sync_name(work.source)
+                USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It is "%s".', @extschema@.crisp_sync_name(work.list));
         END IF;
         work.list_key := catalog.keys[1];
         IF work.list_key IS NULL THEN
@@ -223,6 +227,7 @@ BEGIN
     ELSE
         catalog := @extschema@.crisp_sync_source(work.list);
     END IF;
+    work.scope := @extschema@.crisp_sync_scope_of(work.list);
     work.per_page := catalog.per_page;
     work.prefetch := catalog.prefetch;
     work.sync_field := @extschema@.crisp_sync_find_field(work.list, catalog.times, catalog.time_paths, catalog.has_times,

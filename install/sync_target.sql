@@ -107,6 +107,9 @@ DECLARE
     secured name;
 BEGIN
     SELECT c.relkind, c.relpersistence, c.relowner INTO kind, persistence, owner FROM pg_class c WHERE c.oid = target;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the target of the sync does not exist any more' USING ERRCODE = 'undefined_table';
+    END IF;
     what := CASE kind
         WHEN 'r' THEN CASE WHEN persistence = 't' THEN 'a temporary table' END
         WHEN 'f' THEN 'a foreign table'

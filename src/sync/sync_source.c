@@ -38,6 +38,7 @@
 
 PG_FUNCTION_INFO_V1(crisp_sync_source);
 PG_FUNCTION_INFO_V1(crisp_sync_origin_of);
+PG_FUNCTION_INFO_V1(crisp_sync_scope_of);
 PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
 PG_FUNCTION_INFO_V1(crisp_sync_requests);
 PG_FUNCTION_INFO_V1(crisp_sync_clock_lead);
@@ -211,9 +212,14 @@ has_times(const CrispResource *resource)
 static void
 check_crisp_table(Oid relid)
 {
+	const char *name = get_rel_name(relid);
+
+	if (name == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("relation with OID %u does not exist", relid)));
 	if (!is_crisp_table(relid))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is not a foreign table of crisp_fdw", get_rel_name(relid)),
+						errmsg("\"%s\" is not a foreign table of crisp_fdw", name),
 						errhint("The source of a sync is a table as IMPORT FOREIGN SCHEMA makes "
 								"them.")));
 }
@@ -276,6 +282,38 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 }
 
 /*
+ * texts -- an array of text; NULL for NULL
+ */
+static ArrayType *
+texts(const char *const *parts, int count)
+{
+	Datum *values = palloc(sizeof(Datum) * count);
+	bool  *nulls = palloc(sizeof(bool) * count);
+	int	   lower_bound = 1;
+
+	for (int i = 0; i < count; i++)
+	{
+		nulls[i] = parts[i] == NULL;
+		values[i] = parts[i] ? CStringGetTextDatum(parts[i]) : (Datum) 0;
+	}
+	return construct_md_array(values, nulls, 1, &count, &lower_bound, TEXTOID, -1, false,
+							  TYPALIGN_INT);
+}
+
+/*
+ * inbox_of -- the inbox whose rows a table shows; NULL for none, as where inboxes have no meaning
+ */
+static const char *
+inbox_of(const CrispOptions *options)
+{
+	const CrispResource *resource = options->resource;
+	bool				 has_inboxes = resource->inbox != NULL ||
+					   (resource->parent != NULL && resource->parent->resource->inbox != NULL);
+
+	return has_inboxes ? options->inbox : NULL;
+}
+
+/*
  * crisp_sync_origin_of(source): whose rows a foreign table shows, as an array: its resource, its
  * website, its inbox (NULL where it has none), and the base_url of its server.
  */
@@ -285,24 +323,33 @@ crisp_sync_origin_of(PG_FUNCTION_ARGS)
 	Oid			  relid = PG_GETARG_OID(0);
 	CrispOptions *options;
 	const char	 *parts[4];
-	Datum		  values[lengthof(parts)];
-	bool		  nulls[lengthof(parts)];
-	int			  length = lengthof(parts);
-	int			  lower_bound = 1;
 
 	check_crisp_table(relid);
 	options = options_of_table(relid);
 	parts[0] = options->resource->name;
 	parts[1] = options->website_id;
-	parts[2] = options->inbox;
+	parts[2] = inbox_of(options);
 	parts[3] = options->base_url;
-	for (int i = 0; i < length; i++)
-	{
-		nulls[i] = parts[i] == NULL;
-		values[i] = parts[i] ? CStringGetTextDatum(parts[i]) : (Datum) 0;
-	}
-	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, 1, &length, &lower_bound, TEXTOID, -1,
-											 false, TYPALIGN_INT));
+	PG_RETURN_ARRAYTYPE_P(texts(parts, lengthof(parts)));
+}
+
+/*
+ * crisp_sync_scope_of(list): which rows a list shows, as an array: of which website and inbox, and
+ * "empty" where those without a message are among them.
+ */
+Datum
+crisp_sync_scope_of(PG_FUNCTION_ARGS)
+{
+	Oid			  relid = PG_GETARG_OID(0);
+	CrispOptions *options;
+	const char	 *parts[3];
+
+	check_crisp_table(relid);
+	options = options_of_table(relid);
+	parts[0] = options->website_id;
+	parts[1] = inbox_of(options);
+	parts[2] = options->resource->include_empty_param && options->include_empty ? "empty" : NULL;
+	PG_RETURN_ARRAYTYPE_P(texts(parts, lengthof(parts)));
 }
 
 /*----------

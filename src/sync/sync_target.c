@@ -14,7 +14,9 @@
 #include "access/table.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
@@ -162,6 +164,48 @@ check_row_security(const SyncTarget *target)
 }
 
 /*
+ * may_be_set_by_trigger -- whether what rows hold may be what a trigger has put there
+ */
+static bool
+may_be_set_by_trigger(Relation table)
+{
+	for (int i = 0; table->trigdesc != NULL && i < table->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &table->trigdesc->triggers[i];
+
+		if (!trigger->tgisinternal && trigger->tgenabled != TRIGGER_DISABLED &&
+			(TRIGGER_FOR_INSERT(trigger->tgtype) || TRIGGER_FOR_UPDATE(trigger->tgtype)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * tells_newer -- whether a copied column tells which of two versions of a row is the newer
+ *
+ * It must hold Crisp's time, in a type that orders times as they follow each other: one that a
+ * trigger has set, or the time of day, would keep a newer version out.
+ */
+static bool
+tells_newer(const SyncTarget *target, int column)
+{
+	AttrNumber attnum = target->attnums[column];
+
+	switch (getBaseType(TupleDescAttr(RelationGetDescr(target->table), attnum - 1)->atttypid))
+	{
+		case TIMESTAMPTZOID:
+		case TIMESTAMPOID:
+		case DATEOID:
+		case INT8OID:
+		case NUMERICOID:
+		case FLOAT8OID:
+			return !may_be_set_by_trigger(target->table);
+		default:
+			return false;
+	}
+}
+
+/*
  * sync_target_open -- open a target
  */
 SyncTarget *
@@ -192,6 +236,8 @@ sync_target_open(Oid relid, Datum columns, Datum keys, const char *argument, con
 	}
 	target->argument = number_of(target, argument);
 	target->guard = number_of(target, guard);
+	if (target->guard >= 0 && !tells_newer(target, target->guard))
+		target->guard = -1;
 	target->has_synced = is_written(target->table, "_synced_at");
 	target->has_deleted = is_written(target->table, "_deleted_at");
 	find_unique_keys(target, nkeys);

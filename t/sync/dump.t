@@ -222,6 +222,13 @@ like(
 	($standby->psql('postgres', $sync))[2],
 	qr/ERROR:  cannot execute .* in a read-only transaction|ERROR:  cannot .* during recovery/,
 	'and cannot sync');
+foreach my $call (map { "crisp_sync_$_" } qw(reset drop))
+{
+	like(
+		($standby->psql('postgres', "SELECT $call('crisp.conversations', 'pg_class')"))[2],
+		qr/ERROR:  cannot execute $call during recovery/,
+		"nor can $call");
+}
 $standby->stop;
 
 #

@@ -286,7 +286,18 @@ $sandbox->reset;
 
 $session->query('SET default_transaction_read_only = on');
 sync_fails(q('crisp.operators', 'nowhere'), { sqlstate => '25006', message => 'cannot execute crisp_sync in a read-only transaction' }, 'a read-only session');
+foreach my $call (map { "crisp_sync_$_" } qw(reset drop forget_origins))
+{
+	my $arguments = $call =~ /origins/ ? q('people') : q('crisp.people_profiles', 'people');
+
+	$session->fails("SELECT $call($arguments)",
+		{ sqlstate => '25006', message => "cannot execute $call in a read-only transaction" }, "nor $call");
+}
 $session->query('RESET default_transaction_read_only');
+sync_fails($_, { sqlstate => '22004', message => 'source and target must not be null' }, "arguments: $_")
+  foreach q(NULL, 'nowhere'), q('crisp.operators', NULL);
+sync_fails(q('1'::regclass, 'nowhere'), { sqlstate => '42P01', message => 'relation with OID 1 does not exist' },
+	'a source that was dropped');
 $sandbox->data([ { op => 'insert', resource => 'operators', row => { type => 'invite', details => { email => 'ann@example.com' } } } ]);
 like(sync(q('crisp.operators', 'operators'))->{notices}, qr/^1 row of "crisp\.operators" lacks its key, and was left out$/m, 'an operator who is invited');
 unlike(sync(q('crisp.operators', 'operators'))->{notices}, qr/key/, 'is told of once');
