@@ -460,7 +460,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
-        RAISE EXCEPTION 'cannot execute % %', name, CASE WHEN pg_is_in_recovery() THEN 'during recovery' ELSE 'in a read-only transaction' END
+        RAISE EXCEPTION 'cannot execute % %', name,
+            CASE WHEN pg_is_in_recovery() THEN 'during recovery' ELSE 'in a read-only transaction' END
             USING ERRCODE = 'read_only_sql_transaction';
     END IF;
 END

@@ -152,7 +152,8 @@ BEGIN
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
     ELSIF job.scope <> work.scope THEN
         -- What was covered are other rows.
-        RAISE NOTICE '"%" shows other rows than before, so all is fetched again', @extschema@.crisp_sync_name(work.list);
+        RAISE NOTICE '"%" shows other rows than before, so all is fetched again',
+            @extschema@.crisp_sync_name(work.list);
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = work.source AND j.target = work.target;
     ELSIF job.sync_field <> field THEN
@@ -496,7 +497,8 @@ BEGIN
         PERFORM @extschema@.crisp_sync_begin_full(work.source, work.target);
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode, origin = work.origin, scope = work.scope,
+    SET sync_field = job.sync_field, dates_field = work.dates_field, mode = work.mode, origin = work.origin,
+        scope = work.scope,
         daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),
         rows_per_request = CASE WHEN work.argument IS NULL THEN greatest(1, work.per_page - 1) ELSE 1 END,
         deleted = CASE WHEN work.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted ELSE job.deleted END,

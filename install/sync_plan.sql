@@ -215,7 +215,8 @@ BEGIN
                 USING ERRCODE = 'wrong_object_type';
         ELSIF (@extschema@.crisp_sync_scope_of(work.list))[1] IS DISTINCT FROM work.origin[2] THEN
             RAISE EXCEPTION 'the parent of "%" is a table of another website', @extschema@.crisp_sync_name(work.source)
-                USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It is "%s".', @extschema@.crisp_sync_name(work.list));
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                    DETAIL = format('It is "%s".', @extschema@.crisp_sync_name(work.list));
         END IF;
         work.list_key := catalog.keys[1];
         IF work.list_key IS NULL THEN

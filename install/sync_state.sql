@@ -100,7 +100,7 @@ COMMENT ON COLUMN crisp_sync_job.told_columns IS 'columns of the source that the
 COMMENT ON COLUMN crisp_sync_job.told_keyless IS 'rows without a key, of which a run has told';
 COMMENT ON COLUMN crisp_sync_job.stalled IS 'the last run has not come further: its requests did not suffice';
 COMMENT ON COLUMN crisp_sync_job.origin IS 'whose rows the last run was to bring, as crisp_sync_origin has them';
-COMMENT ON COLUMN crisp_sync_job.scope IS 'which rows the list showed that windows go over, as crisp_sync_scope_of() has it';
+COMMENT ON COLUMN crisp_sync_job.scope IS 'which rows the list showed that windows go over: see crisp_sync_scope_of()';
 COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
 
 -- Whose rows are in a target.  They outlive their source and the job, which an incremental sync may clear away and a dump leave out:
@@ -370,7 +370,7 @@ LANGUAGE C STRICT VOLATILE;
 
 COMMENT ON FUNCTION crisp_sync_source(regclass) IS 'what the catalog says of the source of a sync, in names of its columns';
 COMMENT ON FUNCTION crisp_sync_origin_of(regclass) IS 'whose rows a source shows: resource, website, inbox, and base_url of the server';
-COMMENT ON FUNCTION crisp_sync_scope_of(regclass) IS 'which rows a list shows: website, inbox, and whether empty ones are among them';
+COMMENT ON FUNCTION crisp_sync_scope_of(regclass) IS 'which rows a list shows: website, inbox, also empty ones or not';
 COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS 'take the lock of a job, until it is given back, a transaction fails, or the session ends';
 COMMENT ON FUNCTION crisp_sync_lock_briefly(oid, oid) IS 'take the lock of a job until the transaction ends';
 COMMENT ON FUNCTION crisp_sync_count(regclass) IS 'how many rows a list has, for one request; NULL where Crisp does not count them';
