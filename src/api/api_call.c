@@ -409,7 +409,7 @@ get_on(ApiCall *call)
 	admit(call);
 	if (call->state == CALL_DELAYED || call->state == CALL_SENT)
 		progress(call->pool);
-	return api_is_settled(call);
+	return api_is_ready(call);
 }
 
 /*
@@ -419,7 +419,7 @@ get_on(ApiCall *call)
  * next time.
  */
 bool
-api_is_ready(ApiCall *call)
+api_get_ready(ApiCall *call)
 {
 	if (!get_on(call) || call->state == CALL_REFUSED)
 		return call->state == CALL_REFUSED;
@@ -434,7 +434,7 @@ api_is_ready(ApiCall *call)
 }
 
 bool
-api_is_settled(const ApiCall *call)
+api_is_ready(const ApiCall *call)
 {
 	return call->state == CALL_SETTLED || call->state == CALL_REFUSED;
 }
@@ -504,5 +504,5 @@ api_wait_any(ApiCall *const *wanted, int count)
 void
 api_wait_ready(ApiCall *call)
 {
-	wait_until(call, api_is_ready);
+	wait_until(call, api_get_ready);
 }

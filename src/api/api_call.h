@@ -38,13 +38,13 @@ extern ApiCall *api_start(const CrispOptions *options, const char *target, Memor
  * same server and user mapping go on as far as they can.  Raises what http_progress() and
  * http_start() raise.
  */
-extern bool api_is_ready(ApiCall *call);
+extern bool api_get_ready(ApiCall *call);
 
 /*
  * Whether a call's answer, or that there will be none, is known already.  Does nothing for it to
- * come, unlike api_is_ready().
+ * come, unlike api_get_ready().
  */
-extern bool api_is_settled(const ApiCall *call);
+extern bool api_is_ready(const ApiCall *call);
 
 /* What a call's status tells about a list before the answer is taken apart. */
 typedef enum ApiPeek
@@ -58,7 +58,7 @@ typedef enum ApiPeek
 extern ApiPeek api_peek(const ApiCall *call);
 
 /*
- * Wait until api_is_settled().  Raises what api_is_ready() raises, and what
+ * Wait until api_is_ready().  Raises what api_get_ready() raises, and what
  * CHECK_FOR_INTERRUPTS() raises.
  */
 extern void api_wait(ApiCall *call);
@@ -71,7 +71,7 @@ extern void api_wait(ApiCall *call);
 extern int api_wait_any(ApiCall *const *wanted, int count);
 
 /*
- * A descriptor that becomes readable when it's worth asking api_is_ready() again, be it
+ * A descriptor that becomes readable when it's worth asking api_get_ready() again, be it
  * for an answer or because it's time for another attempt.  Calls of the same server and
  * user mapping share it.  From now until somebody asks again counts as waiting.
  */
@@ -88,7 +88,7 @@ extern ApiCall *api_start_change(const CrispOptions *options, const ApiChange *c
 /* Whether Crisp may have acted on a change that is under way, or about to be tried again. */
 extern bool api_may_have_acted(const ApiCall *call);
 
-/* Wait until api_is_ready().  Raises what that raises, and what CHECK_FOR_INTERRUPTS() does. */
+/* Wait until api_get_ready().  Raises what that raises, and what CHECK_FOR_INTERRUPTS() does. */
 extern void api_wait_ready(ApiCall *call);
 
 #endif /* CRISP_API_CALL_H */

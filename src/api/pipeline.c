@@ -62,7 +62,7 @@ bool
 pipeline_has_come(const Pipeline *pipeline)
 {
 	for (int i = 0; i < pipeline->count; i++)
-		if (!api_is_settled(nth_flight(pipeline, i)->call))
+		if (!api_is_ready(nth_flight(pipeline, i)->call))
 			return false;
 	return true;
 }
@@ -143,15 +143,15 @@ pipeline_start(Pipeline *pipeline, const char *target)
 }
 
 bool
-pipeline_is_ready(const Pipeline *pipeline)
+pipeline_get_ready(const Pipeline *pipeline)
 {
-	return api_is_ready(pipeline->flights[pipeline->oldest].call);
+	return api_get_ready(pipeline->flights[pipeline->oldest].call);
 }
 
 bool
-pipeline_is_settled(const Pipeline *pipeline)
+pipeline_is_ready(const Pipeline *pipeline)
 {
-	return api_is_settled(pipeline->flights[pipeline->oldest].call);
+	return api_is_ready(pipeline->flights[pipeline->oldest].call);
 }
 
 bool
@@ -217,7 +217,7 @@ pipeline_try_answer(Pipeline *pipeline, ApiData wanted, MemoryContext *context, 
 	*context = NULL;
 	pipeline->oldest = (pipeline->oldest + 1) % CRISP_MAX_PREFETCH;
 	pipeline->count--;
-	if (api_is_settled(flight.call))
+	if (api_is_ready(flight.call))
 	{
 		old_context = MemoryContextSwitchTo(flight.context);
 		*found = api_try_finish(flight.call, wanted, answer, &failure);

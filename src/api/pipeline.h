@@ -62,10 +62,10 @@ extern ApiCall *pipeline_oldest(const Pipeline *pipeline);
 extern void pipeline_start(Pipeline *pipeline, const char *target);
 
 /* Whether the oldest request's answer can be taken without waiting for it. */
-extern bool pipeline_is_ready(const Pipeline *pipeline);
+extern bool pipeline_get_ready(const Pipeline *pipeline);
 
 /* The same without doing anything for its answer to come. */
-extern bool pipeline_is_settled(const Pipeline *pipeline);
+extern bool pipeline_is_ready(const Pipeline *pipeline);
 
 /* A descriptor to wait for, as api_socket(), of the oldest request. */
 extern pgsocket pipeline_socket(const Pipeline *pipeline);

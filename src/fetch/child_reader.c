@@ -16,15 +16,13 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-#include "json/json_parse.h"
 #include "miscadmin.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 
 #include "fetch/child_reader.h"
 #include "fetch/time_cursor.h"
 #include "api/server_facts.h"
+#include "json/json_make.h"
 #include "json/json_path.h"
 #include "fetch/last_page.h"
 #include "base/key_set.h"
@@ -47,8 +45,8 @@ struct ChildReader
 	int			next;	/* page from 1 */
 	TimeCursor *cursor; /* NULL where pages have numbers */
 	bool		has_begun;
-	bool		looks_again; /* all pages were read, and now those that may have changed since, */
-	int			last_page;	 /* no more than there were */
+	bool		rechecks;  /* all pages were read, and now those that may have changed since, */
+	int			last_page; /* no more than there were */
 	bool		at_end;
 	bool
 		without_link; /* Crisp has nothing by what joins tell of the rows, be it that it refuses that */
@@ -67,7 +65,7 @@ struct ChildReader
 
 	PageProgress progress; /* until all pages were read */
 
-	PagerCounts counts;
+	ReaderCounts counts;
 };
 
 /*
@@ -81,7 +79,7 @@ asks_for_all(const ChildrenRequest *request)
 }
 
 ChildReader *
-child_begin(const ChildrenRequest *request, const char *argument, const char *base,
+child_begin(const ChildrenRequest *request, const char *argument, const JsonNode *base,
 			AnswerCache *cache, Names *names)
 {
 	const CrispColumn *key = crisp_resource_key(request->options->resource);
@@ -90,14 +88,12 @@ child_begin(const ChildrenRequest *request, const char *argument, const char *ba
 	MemoryContext	   old_context = MemoryContextSwitchTo(context);
 	ChildReader		  *child = palloc0(sizeof(ChildReader));
 	const char		  *error;
-	char			  *problem;
 
 	child->request = request;
 	child->cache = cache;
 	child->context = context;
 	child->argument = pstrdup(argument);
-	if (!json_parse(context, base, strlen(base), &child->base, &problem))
-		elog(ERROR, "could not parse what rows inherit: %s", problem);
+	child->base = json_copy(context, base);
 	if (key != NULL)
 		child->key = json_path_parse(key->path, &error);
 	child->pipeline = pipeline_create(context, request->options);
@@ -153,7 +149,7 @@ next_target(const ChildReader *child)
 static int
 count_retries(const ChildReader *child)
 {
-	return child->cursor != NULL ? time_cursor_retries(child->cursor) : child->looks_again;
+	return child->cursor != NULL ? time_cursor_retries(child->cursor) : child->rechecks;
 }
 
 void
@@ -174,15 +170,15 @@ child_ask(ChildReader *child)
 }
 
 bool
-child_is_ready(const ChildReader *child)
+child_get_ready(ChildReader *child)
 {
-	return child->is_cached || pipeline_is_ready(child->pipeline);
+	return child->is_cached || pipeline_get_ready(child->pipeline);
 }
 
 bool
-child_is_settled(const ChildReader *child)
+child_is_ready(const ChildReader *child)
 {
-	return child->is_cached || pipeline_is_settled(child->pipeline);
+	return child->is_cached || pipeline_is_ready(child->pipeline);
 }
 
 pgsocket
@@ -265,25 +261,9 @@ is_scalar(const JsonNode *element)
 static const JsonNode *
 scalar_row(const ChildReader *child, const JsonNode *element)
 {
-	const char	   *text;
-	size_t			length;
-	StringInfoData	object;
-	const JsonNode *row = NULL;
-	char		   *problem;
+	JsonMember member = {.key = child->request->options->resource->scalar_path, .value = element};
 
-	if (!is_scalar(element))
-		return NULL;
-	text = json_text(element, &length);
-	initStringInfo(&object);
-	appendStringInfoChar(&object, '{');
-	escape_json(&object, child->request->options->resource->scalar_path);
-	appendStringInfoChar(&object, ':');
-	appendBinaryStringInfo(&object, text, (int) length);
-	appendStringInfoChar(&object, '}');
-	if (!json_parse(child->answer_context, object.data, object.len, &row, &problem))
-		elog(ERROR, "could not parse an element: %s", problem);
-	pfree(object.data);
-	return row;
+	return is_scalar(element) ? json_make_object(child->answer_context, &member, 1) : NULL;
 }
 
 /*
@@ -325,9 +305,9 @@ static void
 end_numbered_pages(ChildReader *child)
 {
 	child->at_end = true;
-	if (child->looks_again || child->seen == NULL)
+	if (child->rechecks || child->seen == NULL)
 		return;
-	child->looks_again = true;
+	child->rechecks = true;
 	child->last_page = child->next - 1;
 	child->at_end = false;
 	child->next = 1;
@@ -361,7 +341,7 @@ take_numbered_page(ChildReader *child, const ApiAnswer *answer)
 	child->next++;
 	drop_seen(child);
 
-	if (child->looks_again)
+	if (child->rechecks)
 		child->at_end = child->at_end || child->nrows == 0 || child->next > child->last_page;
 	else if (child->at_end)
 		end_numbered_pages(child);
@@ -430,7 +410,7 @@ take_page(ChildReader *child, const ApiAnswer *answer)
 	}
 	else
 		take_numbered_page(child, answer);
-	child->counts.doubles += (int64) (nelements - child->nrows);
+	child->counts.duplicates += (int64) (nelements - child->nrows);
 }
 
 /*
@@ -515,7 +495,7 @@ child_base(const ChildReader *child)
 	return child->base;
 }
 
-PagerCounts
+ReaderCounts
 child_counts(const ChildReader *child)
 {
 	return child->counts;

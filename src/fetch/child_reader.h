@@ -12,20 +12,20 @@
 
 #include "api/answer_cache.h"
 #include "fetch/names.h"
-#include "fetch/pager.h"
+#include "fetch/row_reader.h"
 #include "request/request.h"
 
 typedef struct ChildReader ChildReader;
 
 /*
  * Begin to read what request asks for below the parent's row with that argument (UTF-8).  base is
- * the JSON text of an object with what elements inherit, the argument among it.  Both are copied.
+ * an object with what elements inherit, the argument among it, or NULL.  Both are copied.
  * cache may be NULL, and so may names, which get to know the rows' names if all rows are read.  The
  * reader lives in a child of CurrentMemoryContext; request, cache and names must live as long.
  * Makes no request yet.
  */
 extern ChildReader *child_begin(const ChildrenRequest *request, const char *argument,
-								const char *base, AnswerCache *cache, Names *names);
+								const JsonNode *base, AnswerCache *cache, Names *names);
 
 /* Whether the answer at hand has rows left; whether nothing more comes after them. */
 extern bool child_at_hand(const ChildReader *child);
@@ -46,12 +46,9 @@ extern const JsonNode *child_base(const ChildReader *child);
  */
 extern void child_ask(ChildReader *child);
 
-/*
- * Whether what was asked for can be taken without waiting; see pager_is_settled() and
- * pager_socket().
- */
+/* As the functions of a RowReader of these names: whether what was asked for can be taken. */
+extern bool		child_get_ready(ChildReader *child);
 extern bool		child_is_ready(const ChildReader *child);
-extern bool		child_is_settled(const ChildReader *child);
 extern pgsocket child_socket(const ChildReader *child);
 
 /*
@@ -62,7 +59,7 @@ extern pgsocket child_socket(const ChildReader *child);
 extern void child_take(ChildReader *child);
 
 /* Answers, rows, and those that were dropped, so far. */
-extern PagerCounts child_counts(const ChildReader *child);
+extern ReaderCounts child_counts(const ChildReader *child);
 
 /* Release everything; aborts what is under way. */
 extern void child_end(ChildReader *child);

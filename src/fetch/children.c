@@ -14,77 +14,42 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 
 #include "fetch/child_reader.h"
+#include "json/json_make.h"
 #include "json/json_path.h"
 #include "fetch/list_reader.h"
 #include "fetch/lookup.h"
 #include "http/url.h"
 #include "fetch/children.h"
 
-struct ChildrenReader
+typedef struct Children
 {
+	RowReader			   reader;
 	const ChildrenRequest *request;
 	AnswerCache			  *cache;
 	Names				  *names;
 	MemoryContext		   context;
 	MemoryContext		   scratch; /* reset after each use */
 
-	/* Where the parent's rows come from: one of these, or the request's arguments. */
-	ListReader *list;
-	Lookup	   *lookup;
-	int			next_argument;
-	bool		parents_asked; /* a request for them is under way */
-	bool		parents_end;
-	int64		nparents;
-	JsonPath   *argument_path;
-	JsonPath   *keep_path; /* of ListRequest.keep; or NULL */
+	RowReader
+		 *parents; /* where the parent's rows come from; NULL: the request's arguments will do */
+	int	  next_argument;
+	bool  parents_asked; /* a request for them is under way */
+	bool  parents_end;
+	int64 nparents;
+	JsonPath *argument_path;
+	JsonPath *keep_path; /* of ListRequest.keep; or NULL */
 
 	/* The lists that are open; each waits for an answer, or has one at hand. */
-	ChildReader *children[CRISP_MAX_PREFETCH];
-	int			 nchildren;
-	int			 room;	  /* how many may be open now; grows with each answer */
-	ChildReader *current; /* that the latest row is of */
-	int64		 nrows;	  /* returned */
+	ChildReader *open[CRISP_MAX_PREFETCH];
+	int			 nopen;
+	int			 room;	/* how many may be open now; grows with each answer */
+	int64		 nrows; /* returned */
 
-	PagerCounts counts; /* of lists that are closed */
-};
-
-ChildrenReader *
-children_begin(const ChildrenRequest *request, AnswerCache *cache, Names *names)
-{
-	MemoryContext		context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw walk",
-														ALLOCSET_DEFAULT_SIZES);
-	MemoryContext		old_context = MemoryContextSwitchTo(context);
-	const CrispRequest *parent = request->parent;
-	ChildrenReader	   *walk = palloc0(sizeof(ChildrenReader));
-	const char		   *error;
-
-	walk->request = request;
-	walk->cache = cache;
-	walk->names = names;
-	walk->context = context;
-	walk->scratch = AllocSetContextCreate(context, "crisp_fdw scratch", ALLOCSET_SMALL_SIZES);
-	walk->room = 1;
-	walk->argument_path = json_path_parse(request->options->resource->parent->path, &error);
-	if (parent != NULL && parent->kind == REQUEST_KEYS)
-	{
-		if (cache == NULL)
-			cache = answer_cache_create(context, 0);
-		walk->lookup = lookup_begin(context, &parent->as.keys, cache, NULL, NULL);
-	}
-	else if (parent != NULL)
-	{
-		if (parent->as.list.keep_path != NULL)
-			walk->keep_path = json_path_parse(parent->as.list.keep_path, &error);
-		walk->list = list_reader_begin(&parent->as.list);
-	}
-	MemoryContextSwitchTo(old_context);
-	return walk;
-}
+	ReaderCounts counts; /* of lists that are closed */
+} Children;
 
 /*----------
  * Rows of the parent
@@ -92,84 +57,66 @@ children_begin(const ChildrenRequest *request, AnswerCache *cache, Names *names)
  */
 
 /*
- * Add "key":value to an object in the making; value is JSON.
+ * What elements of a list inherit: the argument, and what else of the parent's row (NULL when it
+ * isn't known) is a column of theirs.  In CurrentMemoryContext.
  */
-static void
-add_member(StringInfo object, const char *key, const char *value, size_t length)
+static const JsonNode *
+make_base(const Children *children, const char *argument, const JsonNode *parent)
 {
-	appendStringInfoChar(object, object->len == 0 ? '{' : ',');
-	escape_json(object, key);
-	appendStringInfoChar(object, ':');
-	appendBinaryStringInfo(object, value, (int) length);
-}
+	const CrispResource *resource = children->request->options->resource;
+	JsonMember			*members = palloc(sizeof(JsonMember) * (resource->ncolumns + 1));
+	int					 nmembers = 0;
 
-/*
- * What elements of a list inherit, as JSON: the argument, and what else of the
- * parent's row (NULL when it isn't known) is a column of theirs.
- */
-static char *
-base_text(const ChildrenReader *walk, const char *argument, const JsonNode *parent)
-{
-	const CrispResource *resource = walk->request->options->resource;
-	StringInfoData		 object;
-	StringInfoData		 value;
-
-	initStringInfo(&object);
-	initStringInfo(&value);
-	escape_json(&value, argument);
-	add_member(&object, resource->parent->path, value.data, value.len);
+	members[nmembers++] = (JsonMember){.key = resource->parent->path,
+									   .value = json_make_string(CurrentMemoryContext, argument)};
 	for (int i = 0; parent != NULL && i < resource->ncolumns; i++)
 	{
 		const char *path = resource->columns[i].path;
-		size_t		length;
-		const char *text;
 
-		if ((resource->columns[i].flags & CRISP_INHERITED) == 0 ||
-			strcmp(path, resource->parent->path) == 0)
-			continue;
-		text = json_text(json_node_member(parent, path), &length);
-		add_member(&object, path, text, length);
+		if ((resource->columns[i].flags & CRISP_INHERITED) != 0 &&
+			strcmp(path, resource->parent->path) != 0)
+			members[nmembers++] = (JsonMember){.key = path,
+											   .value = json_node_member(parent, path)};
 	}
-	appendStringInfoChar(&object, '}');
-	return object.data;
+	return json_make_object(CurrentMemoryContext, members, nmembers);
 }
 
 /*
  * Open the list below a row of the parent.
  */
 static void
-open_child(ChildrenReader *walk, const char *argument, const JsonNode *parent)
+open_child(Children *children, const char *argument, const JsonNode *parent)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(walk->scratch);
-	const char	 *base = base_text(walk, argument, parent);
+	MemoryContext	old_context = MemoryContextSwitchTo(children->scratch);
+	const JsonNode *base = make_base(children, argument, parent);
 
 	MemoryContextSwitchTo(old_context);
-	walk->children[walk->nchildren] = child_begin(walk->request, argument, base, walk->cache,
-												  walk->names);
-	walk->nchildren++;
-	walk->nparents++;
-	MemoryContextReset(walk->scratch);
+	children->open[children->nopen] = child_begin(children->request, argument, base,
+												  children->cache, children->names);
+	children->nopen++;
+	children->nparents++;
+	MemoryContextReset(children->scratch);
 }
 
 /*
  * Whether a row of the parent can have rows below it that are wanted.
  */
 static bool
-is_wanted(const ChildrenReader *walk, const JsonNode *parent)
+is_wanted(const Children *children, const JsonNode *parent)
 {
 	const JsonNode *node;
 	const char	   *value;
 	ListCell	   *lc;
 
-	if (walk->keep_path == NULL)
+	if (children->keep_path == NULL)
 		return true;
-	node = json_path_get(parent, walk->keep_path);
+	node = json_path_get(parent, children->keep_path);
 	if (node == NULL)
 		return false;
 	value = json_node_string(node, NULL);
 	if (value == NULL)
 		return true;
-	foreach(lc, walk->request->parent->as.list.keep)
+	foreach(lc, children->request->parent->as.list.keep)
 		if (strcmp(lfirst(lc), value) == 0)
 			return true;
 	return false;
@@ -179,48 +126,47 @@ is_wanted(const ChildrenReader *walk, const JsonNode *parent)
  * Take the next row of the parent, or note that there is none; waits for it if need be.
  */
 static void
-take_parent(ChildrenReader *walk)
+take_parent(Children *children)
 {
-	const JsonNode *row;
-	const char	   *argument;
+	FetchedRow	row;
+	const char *argument;
 
-	walk->parents_asked = false;
-	if (walk->request->parent == NULL)
+	children->parents_asked = false;
+	if (children->parents == NULL)
 	{
-		List *arguments = walk->request->arguments;
+		List *arguments = children->request->arguments;
 
-		if (walk->next_argument < list_length(arguments))
-			open_child(walk, list_nth(arguments, walk->next_argument++), NULL);
+		if (children->next_argument < list_length(arguments))
+			open_child(children, list_nth(arguments, children->next_argument++), NULL);
 		else
-			walk->parents_end = true;
+			children->parents_end = true;
 		return;
 	}
 
-	row = walk->lookup ? lookup_next(walk->lookup) : list_reader_next(walk->list);
-	if (row == NULL)
+	if (!row_reader_next(children->parents, &row))
 	{
-		walk->parents_end = true;
+		children->parents_end = true;
 		return;
 	}
 
 	/* A row without a key has nothing that could be asked for. */
-	argument = json_node_string(json_path_get(row, walk->argument_path), NULL);
-	if (argument != NULL && url_can_be_segment(argument) && is_wanted(walk, row))
-		open_child(walk, argument, row);
+	argument = json_node_string(json_path_get(row.row, children->argument_path), NULL);
+	if (argument != NULL && url_can_be_segment(argument) && is_wanted(children, row.row))
+		open_child(children, argument, row.row);
 }
 
 /*
  * Whether take_parent() needs no waiting; if it does, what it would wait for is asked for.
  */
 static bool
-parent_is_ready(ChildrenReader *walk)
+parent_is_ready(Children *children)
 {
 	bool ready;
 
-	if (walk->request->parent == NULL)
+	if (children->parents == NULL)
 		return true;
-	ready = walk->lookup ? lookup_is_ready(walk->lookup) : list_reader_is_ready(walk->list);
-	walk->parents_asked = !ready;
+	ready = row_reader_get_ready(children->parents);
+	children->parents_asked = !ready;
 	return ready;
 }
 
@@ -233,52 +179,52 @@ parent_is_ready(ChildrenReader *walk)
  * Close the lists that have been read to their ends.
  */
 static void
-close_children(ChildrenReader *walk)
+close_children(Children *children)
 {
-	int open = 0;
+	int nopen = 0;
 
-	for (int i = 0; i < walk->nchildren; i++)
+	for (int i = 0; i < children->nopen; i++)
 	{
-		ChildReader *child = walk->children[i];
+		ChildReader *child = children->open[i];
 
 		if (child_at_end(child))
 		{
-			pager_add_counts(&walk->counts, child_counts(child));
+			row_reader_add_counts(&children->counts, child_counts(child));
 			child_end(child);
 		}
 		else
-			walk->children[open++] = child;
+			children->open[nopen++] = child;
 	}
-	walk->nchildren = open;
+	children->nopen = nopen;
 }
 
 /*
  * How many lists may be open: no more than the query is likely to want rows of.
  */
 static int
-room_for_children(const ChildrenReader *walk)
+room_for_children(const Children *children)
 {
-	int64 wanted = walk->request->rows_wanted - walk->nrows;
+	int64 wanted = children->request->rows_wanted - children->nrows;
 
-	if (walk->request->rows_wanted > 0 && wanted < walk->room)
+	if (children->request->rows_wanted > 0 && wanted < children->room)
 		return (int) Max(wanted, 1);
-	return walk->room;
+	return children->room;
 }
 
 /*
  * Ask for all that there is room for.
  */
 static void
-ask_ahead(ChildrenReader *walk)
+ask_ahead(Children *children)
 {
 	for (;;)
 	{
-		for (int i = 0; i < walk->nchildren; i++)
-			child_ask(walk->children[i]);
-		if (walk->parents_end || walk->nchildren >= room_for_children(walk) ||
-			!parent_is_ready(walk))
+		for (int i = 0; i < children->nopen; i++)
+			child_ask(children->open[i]);
+		if (children->parents_end || children->nopen >= room_for_children(children) ||
+			!parent_is_ready(children))
 			return;
-		take_parent(walk);
+		take_parent(children);
 	}
 }
 
@@ -286,24 +232,24 @@ ask_ahead(ChildrenReader *walk)
  * Take an answer.
  */
 static void
-take_answer(ChildrenReader *walk, ChildReader *child)
+take_answer(Children *children, ChildReader *child)
 {
 	child_take(child);
-	walk->room = Min(walk->room + 1, walk->request->options->prefetch);
+	children->room = Min(children->room + 1, children->request->options->prefetch);
 }
 
 /*
  * Take the answers that have come; returns whether any has.
  */
 static bool
-take_answers(ChildrenReader *walk)
+take_answers(Children *children)
 {
 	bool any = false;
 
-	for (int i = 0; i < walk->nchildren; i++)
-		if (child_is_ready(walk->children[i]))
+	for (int i = 0; i < children->nopen; i++)
+		if (child_get_ready(children->open[i]))
 		{
-			take_answer(walk, walk->children[i]);
+			take_answer(children, children->open[i]);
 			any = true;
 		}
 	return any;
@@ -313,11 +259,11 @@ take_answers(ChildrenReader *walk)
  * An open list with rows at hand; NULL where there is none.
  */
 static ChildReader *
-child_with_rows(const ChildrenReader *walk)
+child_with_rows(const Children *children)
 {
-	for (int i = 0; i < walk->nchildren; i++)
-		if (child_at_hand(walk->children[i]))
-			return walk->children[i];
+	for (int i = 0; i < children->nopen; i++)
+		if (child_at_hand(children->open[i]))
+			return children->open[i];
 	return NULL;
 }
 
@@ -331,105 +277,163 @@ child_with_rows(const ChildrenReader *walk)
  * or the end is reached.
  */
 static bool
-advance(ChildrenReader *walk)
+advance(Children *children)
 {
 	do
 	{
-		if (child_with_rows(walk) != NULL)
+		if (child_with_rows(children) != NULL)
 			return true;
-		close_children(walk);
-		ask_ahead(walk);
-		if (walk->nchildren == 0)
-			return walk->parents_end;
-	} while (take_answers(walk));
+		close_children(children);
+		ask_ahead(children);
+		if (children->nopen == 0)
+			return children->parents_end;
+	} while (take_answers(children));
 	return false;
 }
 
-const JsonNode *
-children_next(ChildrenReader *walk)
-{
-	MemoryContext	old_context = MemoryContextSwitchTo(walk->context);
-	const JsonNode *row = NULL;
+/*----------
+ * The reader's methods; see row_reader.h
+ *----------
+ */
 
-	while (!advance(walk))
+static bool
+next(RowReader *reader, FetchedRow *row)
+{
+	Children	 *children = (Children *) reader;
+	MemoryContext old_context = MemoryContextSwitchTo(children->context);
+	ChildReader	 *current;
+
+	while (!advance(children))
 	{
-		if (walk->nchildren > 0)
-			take_answer(walk, walk->children[0]);
+		if (children->nopen > 0)
+			take_answer(children, children->open[0]);
 		else
-			take_parent(walk);
+			take_parent(children);
 	}
-	walk->current = child_with_rows(walk);
-	if (walk->current != NULL)
+	current = child_with_rows(children);
+	if (current != NULL)
 	{
-		row = child_next(walk->current);
-		walk->nrows++;
+		*row = (FetchedRow){.row = child_next(current), .base = child_base(current)};
+		children->nrows++;
 	}
 	MemoryContextSwitchTo(old_context);
-	return row;
+	return current != NULL;
 }
 
-const JsonNode *
-children_base(const ChildrenReader *walk)
+static bool
+get_ready(RowReader *reader)
 {
-	return child_base(walk->current);
-}
-
-bool
-children_at_hand(const ChildrenReader *walk)
-{
-	return child_with_rows(walk) != NULL;
-}
-
-bool
-children_is_ready(ChildrenReader *walk)
-{
-	MemoryContext old_context = MemoryContextSwitchTo(walk->context);
-	bool		  ready = advance(walk);
+	Children	 *children = (Children *) reader;
+	MemoryContext old_context = MemoryContextSwitchTo(children->context);
+	bool		  ready = advance(children);
 
 	MemoryContextSwitchTo(old_context);
 	return ready;
 }
 
-bool
-children_is_settled(const ChildrenReader *walk)
+static bool
+is_ready(const RowReader *reader)
 {
-	for (int i = 0; i < walk->nchildren; i++)
-		if (child_is_settled(walk->children[i]))
+	const Children *children = (const Children *) reader;
+
+	for (int i = 0; i < children->nopen; i++)
+		if (child_is_ready(children->open[i]))
 			return true;
-	if (!walk->parents_asked)
-		return false;
-	return walk->lookup ? lookup_is_settled(walk->lookup) : list_reader_is_settled(walk->list);
+	return children->parents_asked && row_reader_is_ready(children->parents);
 }
 
-pgsocket
-children_socket(const ChildrenReader *walk)
+static pgsocket
+get_socket(const RowReader *reader)
 {
-	if (walk->nchildren > 0)
-		return child_socket(walk->children[0]);
-	return walk->lookup ? lookup_socket(walk->lookup) : list_reader_socket(walk->list);
+	const Children *children = (const Children *) reader;
+
+	return children->nopen > 0 ? child_socket(children->open[0])
+							   : row_reader_socket(children->parents);
 }
 
-PagerCounts
-children_counts(const ChildrenReader *walk)
+static bool
+at_hand(const RowReader *reader)
 {
-	PagerCounts sum = walk->counts;
+	return child_with_rows((const Children *) reader) != NULL;
+}
 
-	for (int i = 0; i < walk->nchildren; i++)
-		pager_add_counts(&sum, child_counts(walk->children[i]));
-	if (walk->list != NULL)
-		pager_add_counts(&sum, list_reader_counts(walk->list));
-	sum.parents = walk->nparents;
+/*
+ * Rows of the parent that were looked up by their keys are none of a list.
+ */
+static ReaderCounts
+counts(const RowReader *reader)
+{
+	const Children *children = (const Children *) reader;
+	ReaderCounts	sum = children->counts;
+
+	for (int i = 0; i < children->nopen; i++)
+		row_reader_add_counts(&sum, child_counts(children->open[i]));
+	if (children->parents != NULL && children->request->parent->kind == REQUEST_LIST)
+		row_reader_add_counts(&sum, row_reader_counts(children->parents));
+	sum.parents = children->nparents;
 	return sum;
 }
 
-void
-children_end(ChildrenReader *walk)
+static void
+end(RowReader *reader)
 {
-	for (int i = 0; i < walk->nchildren; i++)
-		child_end(walk->children[i]);
-	if (walk->list != NULL)
-		list_reader_end(walk->list);
-	if (walk->lookup != NULL)
-		lookup_end(walk->lookup);
-	MemoryContextDelete(walk->context);
+	Children *children = (Children *) reader;
+
+	for (int i = 0; i < children->nopen; i++)
+		child_end(children->open[i]);
+	if (children->parents != NULL)
+		row_reader_end(children->parents);
+	MemoryContextDelete(children->context);
+}
+
+static const RowReaderMethods children_methods = {
+	.next = next,
+	.get_ready = get_ready,
+	.is_ready = is_ready,
+	.socket = get_socket,
+	.at_hand = at_hand,
+	.at_end = row_reader_is_not,
+	.page = row_reader_no_page,
+	.counts = counts,
+	.end = end,
+};
+
+/*
+ * What brings the rows of the parent; NULL where the request names them.
+ */
+static RowReader *
+begin_parents(const CrispRequest *parent, AnswerCache *cache)
+{
+	if (parent == NULL)
+		return NULL;
+	if (parent->kind == REQUEST_LIST)
+		return list_reader_begin(&parent->as.list);
+	if (cache == NULL)
+		cache = answer_cache_create(CurrentMemoryContext, 0);
+	return lookup_begin(&parent->as.keys, cache, NULL, NULL);
+}
+
+RowReader *
+children_begin(const ChildrenRequest *request, AnswerCache *cache, Names *names)
+{
+	MemoryContext		context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw children",
+														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext		old_context = MemoryContextSwitchTo(context);
+	const CrispRequest *parent = request->parent;
+	Children		   *children = palloc0(sizeof(Children));
+	const char		   *error;
+
+	children->reader.methods = &children_methods;
+	children->request = request;
+	children->cache = cache;
+	children->names = names;
+	children->context = context;
+	children->scratch = AllocSetContextCreate(context, "crisp_fdw scratch", ALLOCSET_SMALL_SIZES);
+	children->room = 1;
+	children->argument_path = json_path_parse(request->options->resource->parent->path, &error);
+	if (parent != NULL && parent->kind == REQUEST_LIST && parent->as.list.keep_path != NULL)
+		children->keep_path = json_path_parse(parent->as.list.keep_path, &error);
+	children->parents = begin_parents(parent, cache);
+	MemoryContextSwitchTo(old_context);
+	return &children->reader;
 }

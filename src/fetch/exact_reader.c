@@ -632,7 +632,7 @@ exact_at_hand(const ExactReader *reader)
 }
 
 bool
-exact_is_ready(ExactReader *reader)
+exact_get_ready(ExactReader *reader)
 {
 	Stretch *waiting[CRISP_MAX_PREFETCH];
 	int		 count;
@@ -640,9 +640,9 @@ exact_is_ready(ExactReader *reader)
 	if (exact_at_hand(reader) || !go_on(reader))
 		return true;
 	if (reader->spans != NULL)
-		return api_is_ready(pager_call(exact_step_waiting(reader->last)));
+		return api_get_ready(pager_call(exact_step_waiting(reader->last)));
 	count = find_waiting(reader, waiting);
-	if (api_is_ready(pager_call(exact_step_waiting(&waiting[0]->step))))
+	if (api_get_ready(pager_call(exact_step_waiting(&waiting[0]->step))))
 		return true;
 	for (int i = 1; i < count; i++)
 		if (pager_has_answer(exact_step_waiting(&waiting[i]->step)))
@@ -651,7 +651,7 @@ exact_is_ready(ExactReader *reader)
 }
 
 bool
-exact_is_settled(const ExactReader *reader)
+exact_is_ready(const ExactReader *reader)
 {
 	Stretch *waiting[CRISP_MAX_PREFETCH];
 	int		 count;
@@ -659,10 +659,10 @@ exact_is_settled(const ExactReader *reader)
 	if (!is_waiting(reader))
 		return true;
 	if (reader->spans != NULL)
-		return pager_is_settled(exact_step_waiting(reader->last));
+		return pager_is_ready(exact_step_waiting(reader->last));
 	count = find_waiting(reader, waiting);
 	for (int i = 0; i < count; i++)
-		if (i == 0 ? pager_is_settled(exact_step_waiting(&waiting[0]->step))
+		if (i == 0 ? pager_is_ready(exact_step_waiting(&waiting[0]->step))
 				   : pager_has_answer(exact_step_waiting(&waiting[i]->step)))
 			return true;
 	return false;
@@ -679,13 +679,13 @@ exact_socket(const ExactReader *reader)
 	return pager_socket(exact_step_waiting(&waiting[0]->step));
 }
 
-PagerCounts
+ReaderCounts
 exact_counts(const ExactReader *reader)
 {
-	PagerCounts sum = {0};
+	ReaderCounts sum = {0};
 
 	for (int i = 0; i < reader->nstretches; i++)
-		pager_add_counts(&sum, exact_step_counts(&reader->stretches[i]->step));
+		row_reader_add_counts(&sum, exact_step_counts(&reader->stretches[i]->step));
 	return sum;
 }
 

@@ -69,18 +69,18 @@ extern ExactReader *exact_begin(const ListRequest *request, KeySet *seen, const 
 extern const JsonNode *exact_next(ExactReader *reader);
 
 /*
- * For asynchronous execution, as the pager's functions of these names: pager_is_ready(), and so on.  All that is wanted of
+ * For asynchronous execution, as the pager's functions of these names: pager_get_ready(), and so on.  All that is wanted of
  * exact_socket() is that something is asked for.
  */
-extern bool		exact_is_ready(ExactReader *reader);
-extern bool		exact_is_settled(const ExactReader *reader);
+extern bool		exact_get_ready(ExactReader *reader);
+extern bool		exact_is_ready(const ExactReader *reader);
 extern pgsocket exact_socket(const ExactReader *reader);
 
 /* As the pager's functions of these names. */
 extern const JsonNode *exact_page(const ExactReader *reader);
 extern int64		   exact_page_date(const ExactReader *reader);
 extern bool			   exact_at_hand(const ExactReader *reader);
-extern PagerCounts	   exact_counts(const ExactReader *reader);
+extern ReaderCounts	   exact_counts(const ExactReader *reader);
 
 /* Release everything. */
 extern void exact_end(ExactReader *reader);

@@ -49,15 +49,6 @@ raise_no_dates(const ExactSpans *spans)
 					errhint("Set scan_mode to fast.")));
 }
 
-static int
-compare_times(const void *a, const void *b)
-{
-	int64 left = *(const int64 *) a;
-	int64 right = *(const int64 *) b;
-
-	return left < right ? -1 : left > right ? 1 : 0;
-}
-
 /*
  * The times of the rows at hand that are within a span.  Bounds go out a millisecond wider than
  * they are; a row beyond that raises an error.
@@ -86,7 +77,7 @@ times_within(const ExactSpans *spans, Span span)
 	}
 	if (result.count > 0)
 	{
-		qsort(times, result.count, sizeof(int64), compare_times);
+		order_sort_times(times, result.count);
 		result.least = times[0];
 		result.median = times[result.count / 2];
 		result.greatest = times[result.count - 1];

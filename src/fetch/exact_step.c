@@ -63,7 +63,7 @@ use_next(ExactStep *step)
 {
 	if (step->pager != NULL)
 	{
-		pager_add_counts(&step->counts, pager_counts(step->pager));
+		row_reader_add_counts(&step->counts, pager_counts(step->pager));
 		pager_end(step->pager);
 	}
 	step->pager = step->next;
@@ -141,15 +141,15 @@ exact_step_next_of_group(ExactStep *step, int64 rows, bool is_last)
 	return true;
 }
 
-PagerCounts
+ReaderCounts
 exact_step_counts(const ExactStep *step)
 {
-	PagerCounts sum = step->counts;
+	ReaderCounts sum = step->counts;
 
 	if (step->pager != NULL)
-		pager_add_counts(&sum, pager_counts(step->pager));
+		row_reader_add_counts(&sum, pager_counts(step->pager));
 	if (step->next != NULL)
-		pager_add_counts(&sum, pager_counts(step->next));
+		row_reader_add_counts(&sum, pager_counts(step->next));
 	return sum;
 }
 

@@ -32,7 +32,7 @@ typedef struct ExactStep
 	Pager			  *pager;  /* has the page at hand; NULL before the first */
 	Pager			  *next;   /* has been asked for the first page of what comes next; or NULL */
 	bool			   waits;  /* for a page that was asked for, of next or else of pager */
-	PagerCounts		   counts; /* of earlier pagers */
+	ReaderCounts	   counts; /* of earlier pagers */
 	int				   gained; /* rows of the page at hand that may be older than the scan */
 	int idle; /* pages in a row, within the bound or at the latest span, that had none */
 
@@ -83,7 +83,7 @@ extern bool exact_step_gains(ExactStep *step);
 extern bool exact_step_next_of_group(ExactStep *step, int64 rows, bool is_last);
 
 /* What it has received so far. */
-extern PagerCounts exact_step_counts(const ExactStep *step);
+extern ReaderCounts exact_step_counts(const ExactStep *step);
 
 /* Release all pages; aborts what is under way. */
 extern void exact_step_end(ExactStep *step);

@@ -16,11 +16,12 @@
 #include "fetch/lookup.h"
 #include "api/pipeline.h"
 
-struct Lookup
+typedef struct Lookup
 {
+	RowReader		   reader;
 	const KeysRequest *request;
 	AnswerCache		  *cache;
-	LookupPrefetch	  *ahead;
+	LookupPrefetch	  *prefetch;
 	WholeList		  *whole_list;
 	MemoryContext	   context;		/* of the lookup */
 	Pipeline		  *pipeline;	/* the keys that are under way */
@@ -29,38 +30,18 @@ struct Lookup
 	MemoryContext	   row_context; /* of the row at hand; NULL when there is none */
 	JsonPath		  *path;		/* of the value that keys are compared with */
 	int				   next_key;
-};
-
-Lookup *
-lookup_begin(MemoryContext parent, const KeysRequest *request, AnswerCache *cache,
-			 LookupPrefetch *ahead, WholeList *whole_list)
-{
-	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw lookup", ALLOCSET_SMALL_SIZES);
-	MemoryContext old_context = MemoryContextSwitchTo(context);
-	Lookup		 *lookup = palloc0(sizeof(Lookup));
-	const char	 *error;
-
-	lookup->request = request;
-	lookup->cache = cache;
-	lookup->ahead = ahead;
-	lookup->whole_list = whole_list;
-	lookup->context = context;
-	lookup->pipeline = pipeline_create(context, request->options);
-	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
-	lookup->path = json_path_parse(request->lookup->path, &error);
-	MemoryContextSwitchTo(old_context);
-	return lookup;
-}
+	ReaderCounts	   counts;
+} Lookup;
 
 /*
- * Whether a key was asked for ahead.  Of several, each is asked for here: those that come ahead of
+ * Whether a key was asked for by a join's prefetch.  Of several, each is asked for here: those that come ahead of
  * others might not be in the cache any more when it's their turn.
  */
 static bool
-is_ahead(const Lookup *lookup, const char *target)
+is_prefetched(const Lookup *lookup, const char *target)
 {
-	return lookup->ahead != NULL && list_length(lookup->request->keys) == 1 &&
-		   lookup_prefetch_has(lookup->ahead, target);
+	return lookup->prefetch != NULL && list_length(lookup->request->keys) == 1 &&
+		   lookup_prefetch_has(lookup->prefetch, target);
 }
 
 /*
@@ -77,8 +58,8 @@ ask_ahead(Lookup *lookup)
 	{
 		const char *key = list_nth(request->keys, lookup->next_ask);
 		char	   *target = request_lookup_target(request, key);
-		bool is_asked = !answer_cache_has(lookup->cache, target) && !is_ahead(lookup, target) &&
-						!whole_list_has(lookup->whole_list, key);
+		bool		is_asked = !answer_cache_has(lookup->cache, target) &&
+						!is_prefetched(lookup, target) && !whole_list_has(lookup->whole_list, key);
 
 		lookup->is_asked[lookup->next_ask++] = is_asked;
 		if (is_asked)
@@ -116,9 +97,9 @@ take_earlier(Lookup *lookup, const char *key, const char *target)
 	ApiAnswer answer = {0};
 	bool	  found;
 
-	if (is_ahead(lookup, target))
+	if (is_prefetched(lookup, target))
 	{
-		lookup->row_context = lookup_prefetch_take(lookup->ahead, target, &answer, &found);
+		lookup->row_context = lookup_prefetch_take(lookup->prefetch, target, &answer, &found);
 		whole_list_note_answer(lookup->whole_list, found);
 		return answer.data;
 	}
@@ -148,9 +129,15 @@ has_key(const Lookup *lookup, const JsonNode *row, const char *key)
 	return strcmp(json_text(value, &length), key) == 0;
 }
 
-const JsonNode *
-lookup_next(Lookup *lookup)
+/*----------
+ * The reader's methods; see row_reader.h
+ *----------
+ */
+
+static bool
+next(RowReader *reader, FetchedRow *found)
 {
+	Lookup			  *lookup = (Lookup *) reader;
 	const KeysRequest *request = lookup->request;
 	MemoryContext	   old_context = MemoryContextSwitchTo(lookup->context);
 	const JsonNode	  *row = NULL;
@@ -177,12 +164,17 @@ lookup_next(Lookup *lookup)
 			row = NULL;
 	}
 	MemoryContextSwitchTo(old_context);
-	return row;
+	if (row == NULL)
+		return false;
+	lookup->counts.rows++;
+	*found = (FetchedRow){.row = row};
+	return true;
 }
 
-bool
-lookup_is_ready(Lookup *lookup)
+static bool
+get_ready(RowReader *reader)
 {
+	Lookup		 *lookup = (Lookup *) reader;
 	MemoryContext old_context;
 
 	if (lookup->next_key >= list_length(lookup->request->keys))
@@ -190,23 +182,64 @@ lookup_is_ready(Lookup *lookup)
 	old_context = MemoryContextSwitchTo(lookup->context);
 	ask_ahead(lookup);
 	MemoryContextSwitchTo(old_context);
-	return !lookup->is_asked[lookup->next_key] || pipeline_is_ready(lookup->pipeline);
+	return !lookup->is_asked[lookup->next_key] || pipeline_get_ready(lookup->pipeline);
 }
 
-bool
-lookup_is_settled(const Lookup *lookup)
+static bool
+is_ready(const RowReader *reader)
 {
-	return pipeline_is_settled(lookup->pipeline);
+	return pipeline_is_ready(((const Lookup *) reader)->pipeline);
 }
 
-pgsocket
-lookup_socket(const Lookup *lookup)
+static pgsocket
+get_socket(const RowReader *reader)
 {
-	return pipeline_socket(lookup->pipeline);
+	return pipeline_socket(((const Lookup *) reader)->pipeline);
 }
 
-void
-lookup_end(Lookup *lookup)
+static ReaderCounts
+counts(const RowReader *reader)
 {
-	MemoryContextDelete(lookup->context);
+	return ((const Lookup *) reader)->counts;
+}
+
+static void
+end(RowReader *reader)
+{
+	MemoryContextDelete(((Lookup *) reader)->context);
+}
+
+static const RowReaderMethods lookup_methods = {
+	.next = next,
+	.get_ready = get_ready,
+	.is_ready = is_ready,
+	.socket = get_socket,
+	.at_hand = row_reader_is_not,
+	.at_end = row_reader_is_not,
+	.page = row_reader_no_page,
+	.counts = counts,
+	.end = end,
+};
+
+RowReader *
+lookup_begin(const KeysRequest *request, AnswerCache *cache, LookupPrefetch *prefetch,
+			 WholeList *whole_list)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw lookup",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	Lookup		 *lookup = palloc0(sizeof(Lookup));
+	const char	 *error;
+
+	lookup->reader.methods = &lookup_methods;
+	lookup->request = request;
+	lookup->cache = cache;
+	lookup->prefetch = prefetch;
+	lookup->whole_list = whole_list;
+	lookup->context = context;
+	lookup->pipeline = pipeline_create(context, request->options);
+	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
+	lookup->path = json_path_parse(request->lookup->path, &error);
+	MemoryContextSwitchTo(old_context);
+	return &lookup->reader;
 }

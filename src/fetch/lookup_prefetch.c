@@ -46,25 +46,25 @@ LookupPrefetch *
 lookup_prefetch_create(const CrispOptions *options, AnswerCache *cache, WholeList *whole_list,
 					   const EState *estate, int id)
 {
-	MemoryContext	context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw ahead",
-													ALLOCSET_SMALL_SIZES);
-	MemoryContext	old_context = MemoryContextSwitchTo(context);
-	LookupPrefetch *ahead = palloc0(sizeof(LookupPrefetch));
+	MemoryContext context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw lookup prefetch",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	LookupPrefetch *prefetch = palloc0(sizeof(LookupPrefetch));
 
-	ahead->estate = estate;
-	ahead->id = id;
-	ahead->options = options;
-	ahead->cache = cache;
-	ahead->whole_list = whole_list;
-	ahead->context = context;
-	ahead->pipeline = pipeline_create(context, options);
+	prefetch->estate = estate;
+	prefetch->id = id;
+	prefetch->options = options;
+	prefetch->cache = cache;
+	prefetch->whole_list = whole_list;
+	prefetch->context = context;
+	prefetch->pipeline = pipeline_create(context, options);
 	MemoryContextSwitchTo(old_context);
 
-	dlist_push_head(&all, &ahead->node);
-	ahead->callback.func = forget;
-	ahead->callback.arg = ahead;
-	MemoryContextRegisterResetCallback(context, &ahead->callback);
-	return ahead;
+	dlist_push_head(&all, &prefetch->node);
+	prefetch->callback.func = forget;
+	prefetch->callback.arg = prefetch;
+	MemoryContextRegisterResetCallback(context, &prefetch->callback);
+	return prefetch;
 }
 
 LookupPrefetch *
@@ -74,28 +74,28 @@ lookup_prefetch_find(const EState *estate, int id)
 
 	dlist_foreach(iter, &all)
 	{
-		LookupPrefetch *ahead = dlist_container(LookupPrefetch, node, iter.cur);
+		LookupPrefetch *prefetch = dlist_container(LookupPrefetch, node, iter.cur);
 
-		if (ahead->estate == estate && ahead->id == id)
-			return ahead;
+		if (prefetch->estate == estate && prefetch->id == id)
+			return prefetch;
 	}
 	return NULL;
 }
 
 static char **
-nth_target(LookupPrefetch *ahead, int n)
+nth_target(LookupPrefetch *prefetch, int n)
 {
-	return &ahead->targets[(ahead->oldest + n) % CRISP_MAX_PREFETCH];
+	return &prefetch->targets[(prefetch->oldest + n) % CRISP_MAX_PREFETCH];
 }
 
 /*
  * Forget what the pipeline's oldest request was for, as it has left the pipeline.
  */
 static void
-forget_target(LookupPrefetch *ahead)
+forget_target(LookupPrefetch *prefetch)
 {
-	pfree(*nth_target(ahead, 0));
-	ahead->oldest = (ahead->oldest + 1) % CRISP_MAX_PREFETCH;
+	pfree(*nth_target(prefetch, 0));
+	prefetch->oldest = (prefetch->oldest + 1) % CRISP_MAX_PREFETCH;
 }
 
 /*
@@ -104,53 +104,54 @@ forget_target(LookupPrefetch *ahead)
  * should it come to that key.
  */
 static void
-drop_oldest(LookupPrefetch *ahead)
+drop_oldest(LookupPrefetch *prefetch)
 {
 	MemoryContext context;
 	ApiAnswer	  answer;
 	bool		  found;
 
-	if (pipeline_try_answer(ahead->pipeline, API_OBJECT, &context, &answer, &found))
+	if (pipeline_try_answer(prefetch->pipeline, API_OBJECT, &context, &answer, &found))
 	{
-		answer_cache_add(ahead->cache, *nth_target(ahead, 0), &answer, found);
+		answer_cache_add(prefetch->cache, *nth_target(prefetch, 0), &answer, found);
 		MemoryContextDelete(context);
 	}
-	forget_target(ahead);
+	forget_target(prefetch);
 }
 
 bool
-lookup_prefetch_has_room(LookupPrefetch *ahead, bool make_room)
+lookup_prefetch_has_room(LookupPrefetch *prefetch, bool make_room)
 {
 	/*
 	 * The first request shows whether the scan asks for keys at all: other conditions may rule
 	 * out all rows.
 	 */
-	if ((ahead->is_tried && !ahead->is_good) || !answer_cache_has_room(ahead->cache))
+	if ((prefetch->is_tried && !prefetch->is_good) || !answer_cache_has_room(prefetch->cache))
 		return false;
-	pipeline_open(ahead->pipeline);
-	if (make_room && !pipeline_has_room(ahead->pipeline) && pipeline_count(ahead->pipeline) > 0)
+	pipeline_open(prefetch->pipeline);
+	if (make_room && !pipeline_has_room(prefetch->pipeline) &&
+		pipeline_count(prefetch->pipeline) > 0)
 	{
-		drop_oldest(ahead);
-		pipeline_open(ahead->pipeline);
+		drop_oldest(prefetch);
+		pipeline_open(prefetch->pipeline);
 	}
-	return pipeline_has_room(ahead->pipeline);
+	return pipeline_has_room(prefetch->pipeline);
 }
 
 bool
-lookup_prefetch_has(const LookupPrefetch *ahead, const char *target)
+lookup_prefetch_has(const LookupPrefetch *prefetch, const char *target)
 {
-	for (int i = 0; i < pipeline_count(ahead->pipeline); i++)
-		if (strcmp(ahead->targets[(ahead->oldest + i) % CRISP_MAX_PREFETCH], target) == 0)
+	for (int i = 0; i < pipeline_count(prefetch->pipeline); i++)
+		if (strcmp(prefetch->targets[(prefetch->oldest + i) % CRISP_MAX_PREFETCH], target) == 0)
 			return true;
 	return false;
 }
 
 void
-lookup_prefetch_ask(LookupPrefetch *ahead, List *condition, Datum key)
+lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key)
 {
 	ConditionValue value = {.known = true, .value = key};
-	CrispRequest  *request = request_create(ahead->options, list_make1(condition), &value, 0, NULL,
-											false);
+	CrispRequest  *request = request_create(prefetch->options, list_make1(condition), &value, 0,
+											NULL, false);
 	const char	  *text;
 	char		  *target;
 	MemoryContext  old_context;
@@ -160,40 +161,40 @@ lookup_prefetch_ask(LookupPrefetch *ahead, List *condition, Datum key)
 		return;
 	text = linitial(request->as.keys.keys);
 	target = request_lookup_target(&request->as.keys, text);
-	if (answer_cache_has(ahead->cache, target) || lookup_prefetch_has(ahead, target) ||
-		whole_list_has(ahead->whole_list, text))
+	if (answer_cache_has(prefetch->cache, target) || lookup_prefetch_has(prefetch, target) ||
+		whole_list_has(prefetch->whole_list, text))
 		return;
-	old_context = MemoryContextSwitchTo(ahead->context);
-	*nth_target(ahead, pipeline_count(ahead->pipeline)) = pstrdup(target);
-	pipeline_start(ahead->pipeline, target);
-	ahead->is_tried = true;
-	whole_list_note_asked(ahead->whole_list);
+	old_context = MemoryContextSwitchTo(prefetch->context);
+	*nth_target(prefetch, pipeline_count(prefetch->pipeline)) = pstrdup(target);
+	pipeline_start(prefetch->pipeline, target);
+	prefetch->is_tried = true;
+	whole_list_note_asked(prefetch->whole_list);
 	MemoryContextSwitchTo(old_context);
 }
 
 MemoryContext
-lookup_prefetch_take(LookupPrefetch *ahead, const char *target, ApiAnswer *answer, bool *found)
+lookup_prefetch_take(LookupPrefetch *prefetch, const char *target, ApiAnswer *answer, bool *found)
 {
 	MemoryContext result;
 
-	Assert(lookup_prefetch_has(ahead, target));
-	while (strcmp(*nth_target(ahead, 0), target) != 0)
-		drop_oldest(ahead);
-	(void) pipeline_receive(ahead->pipeline);
-	result = pipeline_answer(ahead->pipeline, API_OBJECT, API_KEY_GIVEN, answer, found);
-	answer_cache_add(ahead->cache, target, answer, *found);
-	forget_target(ahead);
+	Assert(lookup_prefetch_has(prefetch, target));
+	while (strcmp(*nth_target(prefetch, 0), target) != 0)
+		drop_oldest(prefetch);
+	(void) pipeline_receive(prefetch->pipeline);
+	result = pipeline_answer(prefetch->pipeline, API_OBJECT, API_KEY_GIVEN, answer, found);
+	answer_cache_add(prefetch->cache, target, answer, *found);
+	forget_target(prefetch);
 	return result;
 }
 
 void
-lookup_prefetch_confirm(LookupPrefetch *ahead, bool is_good)
+lookup_prefetch_confirm(LookupPrefetch *prefetch, bool is_good)
 {
-	ahead->is_good = is_good;
+	prefetch->is_good = is_good;
 }
 
 void
-lookup_prefetch_end(LookupPrefetch *ahead)
+lookup_prefetch_end(LookupPrefetch *prefetch)
 {
-	MemoryContextDelete(ahead->context);
+	MemoryContextDelete(prefetch->context);
 }

@@ -36,30 +36,30 @@ extern LookupPrefetch *lookup_prefetch_find(const EState *estate, int id);
  * Whether one more request is welcome: the pipeline has room for it, and the cache for its answer.
  * With make_room, which is for when the scan isn't going to take any, the oldest answer makes way.
  */
-extern bool lookup_prefetch_has_room(LookupPrefetch *ahead, bool make_room);
+extern bool lookup_prefetch_has_room(LookupPrefetch *prefetch, bool make_room);
 
 /*
  * Ask for the row with that key, a value of the condition (of the form in condition.h), unless
  * it was asked for before; returns at once.  To be called in short-lived memory.  Raises what
  * api_start() raises.
  */
-extern void lookup_prefetch_ask(LookupPrefetch *ahead, List *condition, Datum key);
+extern void lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key);
 
 /* Tell whether the scan looks keys up, or has nothing to ask for, whatever the key. */
-extern void lookup_prefetch_confirm(LookupPrefetch *ahead, bool is_good);
+extern void lookup_prefetch_confirm(LookupPrefetch *prefetch, bool is_good);
 
 /* Whether the answer for target is on its way. */
-extern bool lookup_prefetch_has(const LookupPrefetch *ahead, const char *target);
+extern bool lookup_prefetch_has(const LookupPrefetch *prefetch, const char *target);
 
 /*
  * Wait for the answer for target, which must be on its way, and put it into the cache.  Returns
  * the memory context that holds it, a child of CurrentMemoryContext; *found tells whether there is
  * anything, without which *answer is all zeros.  Raises what api_finish() raises.
  */
-extern MemoryContext lookup_prefetch_take(LookupPrefetch *ahead, const char *target,
+extern MemoryContext lookup_prefetch_take(LookupPrefetch *prefetch, const char *target,
 										  ApiAnswer *answer, bool *found);
 
 /* Abort what is under way, and release everything. */
-extern void lookup_prefetch_end(LookupPrefetch *ahead);
+extern void lookup_prefetch_end(LookupPrefetch *prefetch);
 
 #endif /* CRISP_LOOKUP_PREFETCH_H */

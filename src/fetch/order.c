@@ -233,3 +233,18 @@ order_check_page(const ListRequest *request, const JsonNode *rows)
 								 : !times.falling)
 		order_disprove(request);
 }
+
+static int
+compare_times(const void *a, const void *b)
+{
+	int64 left = *(const int64 *) a;
+	int64 right = *(const int64 *) b;
+
+	return left < right ? -1 : left > right ? 1 : 0;
+}
+
+void
+order_sort_times(int64 *times, size_t ntimes)
+{
+	qsort(times, ntimes, sizeof(int64), compare_times);
+}

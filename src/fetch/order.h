@@ -92,6 +92,9 @@ typedef struct PageTimes
  */
 extern PageTimes order_page_times(const JsonNode *rows, const char *path);
 
+/* Sort times, the earliest first. */
+extern void order_sort_times(int64 *times, size_t ntimes);
+
 /*
  * The time, in Unix milliseconds, at path of a row.  Returns false when it has
  * none.

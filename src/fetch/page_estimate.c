@@ -128,7 +128,7 @@ page_estimate_ask(PageEstimate *extent, size_t page_rows)
 bool
 page_estimate_is_pending(PageEstimate *extent)
 {
-	return extent->count != NULL && !api_is_ready(extent->count);
+	return extent->count != NULL && !api_get_ready(extent->count);
 }
 
 int
@@ -138,7 +138,7 @@ page_estimate_pages(PageEstimate *extent)
 	ApiFailure failure;
 	int64	   rows;
 
-	if (extent->count != NULL && api_is_settled(extent->count))
+	if (extent->count != NULL && api_is_ready(extent->count))
 	{
 		if (api_try_finish(extent->count, API_OBJECT, &answer, &failure) &&
 			count_read(extent->request->options, answer.data, &rows))

@@ -31,7 +31,7 @@ extern PageEstimate *page_estimate_begin(const ListRequest *request);
  */
 extern bool page_estimate_ask(PageEstimate *extent, size_t page_rows);
 
-/* Whether Crisp's answer to that has yet to come.  Raises what api_is_ready() raises. */
+/* Whether Crisp's answer to that has yet to come.  Raises what api_get_ready() raises. */
 extern bool page_estimate_is_pending(PageEstimate *extent);
 
 /* The number of pages that is expected; 0 when nobody knows. */

@@ -77,7 +77,7 @@ struct Pager
 	int64			last_time; /* of the rows so far, by the order's column */
 	bool			has_last_time;
 
-	PagerCounts counts;
+	ReaderCounts counts;
 };
 
 Pager *
@@ -322,15 +322,6 @@ end_pages(Pager *pager)
 		page_estimate_end(pager->extent, pager->page_number);
 }
 
-bool
-row_is_old(const RowAge *age, const JsonNode *row)
-{
-	int64 created;
-
-	return age->created == NULL || !order_row_time(row, age->created, &created) ||
-		   created < age->began || age->began == PG_INT64_MIN;
-}
-
 void
 pager_watch(Pager *pager, const RowAge *age)
 {
@@ -439,7 +430,7 @@ is_new(Pager *pager, const JsonNode *row)
 
 	if (key_set_add(pager->seen, text, length))
 		return true;
-	pager->counts.doubles++;
+	pager->counts.duplicates++;
 	return false;
 }
 
@@ -614,7 +605,7 @@ pager_at_hand(const Pager *pager)
 }
 
 bool
-pager_is_ready(Pager *pager)
+pager_get_ready(Pager *pager)
 {
 	MemoryContext old_context;
 
@@ -625,13 +616,13 @@ pager_is_ready(Pager *pager)
 	if (pipeline_count(pager->pipeline) == 0)
 		ask_for_page(pager);
 	MemoryContextSwitchTo(old_context);
-	return pipeline_is_ready(pager->pipeline);
+	return pipeline_get_ready(pager->pipeline);
 }
 
 bool
-pager_is_settled(const Pager *pager)
+pager_is_ready(const Pager *pager)
 {
-	return pipeline_is_settled(pager->pipeline);
+	return pipeline_is_ready(pager->pipeline);
 }
 
 pgsocket
@@ -640,18 +631,7 @@ pager_socket(const Pager *pager)
 	return pipeline_socket(pager->pipeline);
 }
 
-void
-pager_add_counts(PagerCounts *sum, PagerCounts counts)
-{
-	sum->pages += counts.pages;
-	sum->rows += counts.rows;
-	sum->doubles += counts.doubles;
-	sum->past_end += counts.past_end;
-	sum->looks += counts.looks;
-	sum->parents += counts.parents;
-}
-
-PagerCounts
+ReaderCounts
 pager_counts(const Pager *pager)
 {
 	return pager->counts;

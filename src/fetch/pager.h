@@ -11,22 +11,14 @@
 #define CRISP_PAGER_H
 
 #include "api/api_answer.h"
+#include "fetch/row_age.h"
+#include "fetch/row_reader.h"
 #include "json/json.h"
 #include "json/json_path.h"
 #include "request/request.h"
 #include "base/key_set.h"
 
 typedef struct Pager Pager;
-
-/* What tells rows that were there when a scan began from those that were made since. */
-typedef struct RowAge
-{
-	const JsonPath *created; /* of the time when a row was made; NULL where that isn't told */
-	int64			began;	 /* Unix milliseconds; PG_INT64_MIN before it is known */
-} RowAge;
-
-/* Whether a row may have been there when the scan began. */
-extern bool row_is_old(const RowAge *age, const JsonNode *row);
 
 /*
  * Begin to read the list that a request asks for.  Makes no request yet.  The
@@ -92,32 +84,19 @@ extern bool pager_has_all(const Pager *pager, int *npages);
  * Whether pager_next() can return without waiting for Crisp; if not, what it would wait for has been asked.
  * Raises what api_start() raises.
  */
-extern bool pager_is_ready(Pager *pager);
+extern bool pager_get_ready(Pager *pager);
 
 /*
- * Whether what pager_is_ready() said to wait for has come since, as another pager's requests were
+ * Whether what pager_get_ready() said to wait for has come since, as another pager's requests were
  * seen to.  Does nothing for it to come.
  */
-extern bool pager_is_settled(const Pager *pager);
+extern bool pager_is_ready(const Pager *pager);
 
-/* A descriptor that becomes readable when it's worth asking pager_is_ready() again. */
+/* A descriptor that becomes readable when it's worth asking pager_get_ready() again. */
 extern pgsocket pager_socket(const Pager *pager);
 
-/* What a pager has received so far: pages, rows, and those dropped since their key was returned before. */
-typedef struct PagerCounts
-{
-	int64 pages;
-	int64 rows;
-	int64 doubles;
-	int64 past_end; /* requests for pages that there were none of */
-	int64 looks;	/* of the pages, those of last looks */
-	int64 parents;	/* rows of another resource below which lists were asked for */
-} PagerCounts;
-
-extern PagerCounts pager_counts(const Pager *pager);
-
-/* Add counts to a sum of them. */
-extern void pager_add_counts(PagerCounts *sum, PagerCounts counts);
+/* What a pager has received so far. */
+extern ReaderCounts pager_counts(const Pager *pager);
 
 /* Release everything; aborts what is under way. */
 extern void pager_end(Pager *pager);

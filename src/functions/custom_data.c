@@ -184,17 +184,18 @@ sample_values(const CrispOptions *options, List *keys)
 	}
 	else
 	{
-		CrispOptions   *one_by_one = options_for(options, options->resource);
-		CrispRequest   *request;
-		ChildrenReader *walk;
+		CrispOptions *one_by_one = options_for(options, options->resource);
+		CrispRequest *request;
+		RowReader	 *children;
+		FetchedRow	  child;
 
 		/* So that no row is asked for that isn't looked at. */
 		one_by_one->prefetch = 1;
 		request = request_create_child(one_by_one, NIL, NULL, false);
-		walk = children_begin(&request->as.children, NULL, NULL);
-		for (int i = 0; i < SAMPLED_ROWS && (row = children_next(walk)) != NULL; i++)
-			see_row(options, keys, row);
-		children_end(walk);
+		children = children_begin(&request->as.children, NULL, NULL);
+		for (int i = 0; i < SAMPLED_ROWS && row_reader_next(children, &child); i++)
+			see_row(options, keys, child.row);
+		row_reader_end(children);
 	}
 }
 

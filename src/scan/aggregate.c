@@ -29,7 +29,7 @@ typedef struct CountScan
 	bool		  known; /* rows is: Crisp was asked */
 	int64		  rows;
 	bool		  returned; /* the one row that there is */
-	PagerCounts	  pager_counts;
+	ReaderCounts  reader_counts;
 } CountScan;
 
 /*----------
@@ -38,15 +38,15 @@ typedef struct CountScan
  */
 
 Index
-crisp_aggregate_relation(ForeignScanState *node)
+aggregate_relation(ForeignScanState *node)
 {
 	return (Index) bms_next_member(((ForeignScan *) node->ss.ps.plan)->fs_relids, -1);
 }
 
 void
-crisp_begin_aggregate(ForeignScanState *node, int eflags)
+aggregate_begin(ForeignScanState *node, int eflags)
 {
-	const RangeTblEntry *rte = exec_rt_fetch(crisp_aggregate_relation(node), node->ss.ps.state);
+	const RangeTblEntry *rte = exec_rt_fetch(aggregate_relation(node), node->ss.ps.state);
 	CountScan			*scan = palloc0(sizeof(CountScan));
 
 	node->fdw_state = scan;
@@ -54,8 +54,7 @@ crisp_begin_aggregate(ForeignScanState *node, int eflags)
 	/* Options are read now, not at planning: a cached plan must see what has changed. */
 	scan->options = options_of_table(rte->relid);
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
-		option_add_credentials(scan->options,
-							   crisp_mapping_user(node, crisp_aggregate_relation(node)));
+		option_add_credentials(scan->options, crisp_mapping_user(node, aggregate_relation(node)));
 }
 
 /*
@@ -65,18 +64,19 @@ static int64
 count_list(CountScan *scan)
 {
 	ListRequest request = request_whole_list(scan->options);
-	ListReader *list = list_reader_begin(&request);
+	RowReader  *list = list_reader_begin(&request);
+	FetchedRow	row;
 	int64		rows = 0;
 
-	while (list_reader_next(list) != NULL)
+	while (row_reader_next(list, &row))
 		rows++;
-	scan->pager_counts = list_reader_counts(list);
-	list_reader_end(list);
+	scan->reader_counts = row_reader_counts(list);
+	row_reader_end(list);
 	return rows;
 }
 
 TupleTableSlot *
-crisp_iterate_aggregate(ForeignScanState *node)
+aggregate_iterate(ForeignScanState *node)
 {
 	CountScan	   *scan = node->fdw_state;
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
@@ -101,7 +101,7 @@ crisp_iterate_aggregate(ForeignScanState *node)
 }
 
 void
-crisp_rescan_aggregate(ForeignScanState *node)
+aggregate_rescan(ForeignScanState *node)
 {
 	((CountScan *) node->fdw_state)->returned = false;
 }
@@ -112,7 +112,7 @@ crisp_rescan_aggregate(ForeignScanState *node)
  */
 
 char *
-crisp_aggregate_target(ForeignScanState *node)
+aggregate_target(ForeignScanState *node)
 {
 	const CountScan *scan = node->fdw_state;
 
@@ -120,10 +120,10 @@ crisp_aggregate_target(ForeignScanState *node)
 }
 
 ScanCounts
-crisp_aggregate_counts(ForeignScanState *node)
+aggregate_counts(ForeignScanState *node)
 {
 	const CountScan *scan = node->fdw_state;
-	ScanCounts		 counts = {.api = *scan->options->counts, .pager = scan->pager_counts};
+	ScanCounts		 counts = {.api = *scan->options->counts, .reader = scan->reader_counts};
 
 	return counts;
 }

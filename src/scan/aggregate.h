@@ -20,17 +20,17 @@
  * What the executor's callbacks do for such a node.  Crisp is asked by the first Iterate, and once
  * however often the node is run again.
  */
-extern void			   crisp_begin_aggregate(ForeignScanState *node, int eflags);
-extern TupleTableSlot *crisp_iterate_aggregate(ForeignScanState *node);
-extern void			   crisp_rescan_aggregate(ForeignScanState *node);
+extern void			   aggregate_begin(ForeignScanState *node, int eflags);
+extern TupleTableSlot *aggregate_iterate(ForeignScanState *node);
+extern void			   aggregate_rescan(ForeignScanState *node);
 
 /* The range table index of the relation whose rows are counted. */
-extern Index crisp_aggregate_relation(ForeignScanState *node);
+extern Index aggregate_relation(ForeignScanState *node);
 
 /* The target that is asked for, relative to the base URL; palloc'd. */
-extern char *crisp_aggregate_target(ForeignScanState *node);
+extern char *aggregate_target(ForeignScanState *node);
 
 /* What the node has done so far. */
-extern ScanCounts crisp_aggregate_counts(ForeignScanState *node);
+extern ScanCounts aggregate_counts(ForeignScanState *node);
 
 #endif /* CRISP_AGGREGATE_H */

@@ -26,7 +26,7 @@
 #include "scan/async.h"
 #include "http/http.h"
 #include "plan/plan.h"
-#include "scan/scan.h"
+#include "scan/scan_wait.h"
 
 bool
 crispIsForeignPathAsyncCapable(ForeignPath *path)
@@ -45,7 +45,7 @@ produce_row(AsyncRequest *areq)
 	ForeignScanState *node = castNode(ForeignScanState, areq->requestee);
 	TupleTableSlot	 *slot = node->ss.ps.ExecProcNodeReal(&node->ss.ps);
 
-	if (TupIsNull(slot) && crisp_scan_is_pending(node))
+	if (TupIsNull(slot) && scan_is_pending(node))
 		ExecAsyncRequestPending(areq);
 	else
 		ExecAsyncRequestDone(areq, TupIsNull(slot) ? NULL : slot);
@@ -111,7 +111,7 @@ crispForeignAsyncConfigureWait(AsyncRequest *areq)
 	 * Nothing is received here: another scan of the same pool might have been
 	 * told to wait for it already, and would wait in vain.
 	 */
-	descriptor = crisp_scan_descriptor(node);
+	descriptor = scan_wait_descriptor(node);
 	if (descriptor == PGINVALID_SOCKET)
 		end_wait_at_once(areq, append->as_eventset);
 	else

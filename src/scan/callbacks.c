@@ -28,26 +28,26 @@ void
 crispBeginForeignScan(ForeignScanState *node, int eflags)
 {
 	if (is_aggregate(node))
-		crisp_begin_aggregate(node, eflags);
+		aggregate_begin(node, eflags);
 	else
-		crisp_begin_scan(node, eflags);
+		scan_begin(node, eflags);
 }
 
 TupleTableSlot *
 crispIterateForeignScan(ForeignScanState *node)
 {
 	if (is_aggregate(node))
-		return crisp_iterate_aggregate(node);
-	return crisp_iterate_scan(node);
+		return aggregate_iterate(node);
+	return scan_iterate(node);
 }
 
 void
 crispReScanForeignScan(ForeignScanState *node)
 {
 	if (is_aggregate(node))
-		crisp_rescan_aggregate(node);
+		aggregate_rescan(node);
 	else
-		crisp_rescan(node);
+		scan_rescan(node);
 }
 
 void
@@ -55,14 +55,14 @@ crispEndForeignScan(ForeignScanState *node)
 {
 	/* A count holds nothing that outlives the call which asked for it. */
 	if (!is_aggregate(node))
-		crisp_end_scan(node);
+		scan_end(node);
 }
 
 void
 crispExplainForeignScan(ForeignScanState *node, struct ExplainState *es)
 {
 	if (is_aggregate(node))
-		crisp_explain_aggregate(node, es);
+		explain_aggregate(node, es);
 	else
-		crisp_explain_scan(node, es);
+		explain_scan(node, es);
 }

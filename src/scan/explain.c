@@ -189,7 +189,7 @@ explain_early_stop(const List *method, const ListRequest *request, ExplainState 
 static void
 explain_details(ForeignScanState *node, ExplainState *es)
 {
-	char *target = crisp_scan_detail_target(node);
+	char *target = scan_detail_target(node);
 
 	if (target != NULL)
 		ExplainPropertyText("Crisp Request For Each Row", psprintf("GET %s", target), es);
@@ -250,15 +250,15 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 	ExplainPropertyInteger("Requests", NULL, counts->api.requests, es);
 	if (counts->api.retries > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyInteger("Retries", NULL, counts->api.retries, es);
-	ExplainPropertyInteger("Requests Past The End", NULL, counts->pager.past_end, es);
-	if (counts->pager.looks > 0 || es->format != EXPLAIN_FORMAT_TEXT)
-		ExplainPropertyInteger("Recheck Requests", NULL, counts->pager.looks, es);
-	ExplainPropertyInteger("Pages", NULL, counts->pager.pages, es);
-	ExplainPropertyInteger("Rows Received", NULL, counts->pager.rows, es);
-	ExplainPropertyInteger("Duplicates Removed", NULL, counts->pager.doubles, es);
+	ExplainPropertyInteger("Requests Past The End", NULL, counts->reader.past_end, es);
+	if (counts->reader.rechecks > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Recheck Requests", NULL, counts->reader.rechecks, es);
+	ExplainPropertyInteger("Pages", NULL, counts->reader.pages, es);
+	ExplainPropertyInteger("Rows Received", NULL, counts->reader.rows, es);
+	ExplainPropertyInteger("Duplicates Removed", NULL, counts->reader.duplicates, es);
 	explain_whole_list(&counts->whole_list, es);
-	if (counts->pager.parents > 0 || es->format != EXPLAIN_FORMAT_TEXT)
-		ExplainPropertyInteger("Lists", NULL, counts->pager.parents, es);
+	if (counts->reader.parents > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Lists", NULL, counts->reader.parents, es);
 	if (es->timing)
 	{
 		ExplainPropertyInteger("Received", "bytes", counts->api.bytes, es);
@@ -267,12 +267,12 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 }
 
 void
-crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
+explain_scan(ForeignScanState *node, struct ExplainState *es)
 {
 	ForeignScan	 *plan = (ForeignScan *) node->ss.ps.plan;
 	List		 *method = list_nth(plan->fdw_private, SCAN_PRIVATE_METHOD);
 	List		 *deparse_context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, NIL);
-	CrispRequest *request = crisp_scan_request(node, deparse_context);
+	CrispRequest *request = scan_request(node, deparse_context);
 
 	if (request == NULL)
 		ExplainPropertyText("Crisp Request", "none, for no row can match", es);
@@ -301,7 +301,7 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 		explain_expected(node, request, es);
 	if (es->analyze)
 	{
-		ScanCounts counts = crisp_scan_counts(node);
+		ScanCounts counts = scan_counts(node);
 
 		explain_counts(&counts, es);
 	}
@@ -313,7 +313,7 @@ crisp_explain_scan(ForeignScanState *node, struct ExplainState *es)
 static char *
 counted_relation_text(ForeignScanState *node, const ExplainState *es)
 {
-	Index				 rti = crisp_aggregate_relation(node);
+	Index				 rti = aggregate_relation(node);
 	const RangeTblEntry *rte = rt_fetch(rti, es->rtable);
 	const char			*alias = list_nth(es->rtable_names, (int) rti - 1);
 	char				*relation = get_rel_name(rte->relid);
@@ -326,15 +326,15 @@ counted_relation_text(ForeignScanState *node, const ExplainState *es)
 }
 
 void
-crisp_explain_aggregate(ForeignScanState *node, struct ExplainState *es)
+explain_aggregate(ForeignScanState *node, struct ExplainState *es)
 {
 	ExplainPropertyText("Relations", counted_relation_text(node, es), es);
-	ExplainPropertyText("Crisp Request", psprintf("GET %s", crisp_aggregate_target(node)), es);
+	ExplainPropertyText("Crisp Request", psprintf("GET %s", aggregate_target(node)), es);
 	if (es->costs)
 		ExplainPropertyInteger("Expected Requests", NULL, 1, es);
 	if (es->analyze)
 	{
-		ScanCounts counts = crisp_aggregate_counts(node);
+		ScanCounts counts = aggregate_counts(node);
 
 		explain_counts(&counts, es);
 	}

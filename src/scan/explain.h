@@ -13,11 +13,10 @@
 #include "foreign/fdwapi.h"
 
 /*
- * FdwRoutine callback: the request that the scan would make, without making
- * it, and without credentials; with ANALYZE, what was spent.  The second is
- * for a node that counts rows, as in aggregate.h.
+ * Explain a node that scans a table, or one that counts its rows: the request that it would make,
+ * without making it, and without credentials; with ANALYZE, what was spent.
  */
-extern void crisp_explain_scan(ForeignScanState *node, struct ExplainState *es);
-extern void crisp_explain_aggregate(ForeignScanState *node, struct ExplainState *es);
+extern void explain_scan(ForeignScanState *node, struct ExplainState *es);
+extern void explain_aggregate(ForeignScanState *node, struct ExplainState *es);
 
 #endif /* CRISP_EXPLAIN_H */

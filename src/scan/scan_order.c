@@ -10,9 +10,8 @@
 #include "postgres.h"
 
 #include "plan/plan.h"
-#include "scan/scan_state.h"
-
-static void restart_list(ForeignScanState *node, bool reversed);
+#include "scan/scan_order.h"
+#include "scan/scan_source.h"
 
 /*
  * Ask for the list as one that is read in whole.
@@ -24,10 +23,6 @@ ask_for_all(CrispScan *scan)
 	scan->request->as.list.pages_wanted = 0;
 }
 
-/*
- * Ask for the list in an order that nobody relies on.  Where its newest rows were wanted, all of it
- * has to be read.
- */
 void
 scan_give_up_order(CrispScan *scan)
 {
@@ -38,97 +33,69 @@ scan_give_up_order(CrispScan *scan)
 }
 
 /*
- * Look at the order of a row that has come.  A value of the column that is no number, as Crisp's
- * times are, has a place of its own.
+ * Look at the order of a row that has come, and is in the slot.  A value of the column that is no
+ * number, as Crisp's times are, has a place of its own.
  */
-void
-scan_judge_row(ForeignScanState *node, const JsonNode *row, const TupleTableSlot *slot)
+static void
+judge_row(CrispScan *scan, const JsonNode *row, const TupleTableSlot *slot)
 {
-	CrispScan	*scan = node->fdw_state;
-	OrderJudge	*judge = &scan->judge;
-	OrderVerdict before = order_judge_verdict(judge);
-	OrderVerdict after;
-	int64		 time = 0;
-	bool		 has_time = order_row_time(row, scan->order_path, &time);
+	const ListRequest *list = scan->request->kind == REQUEST_LIST ? &scan->request->as.list : NULL;
+	OrderJudge		  *judge = &scan->judge;
+	OrderVerdict	   before = order_judge_verdict(judge);
+	OrderVerdict	   after;
+	int64			   time = 0;
+	bool			   has_time = order_row_time(row, scan->order_path, &time);
 
 	if (slot->tts_isnull[scan_method(scan, METHOD_SORT_COLUMN) - 1] == has_time)
 		judge->broken = true;
 
 	/* Crisp may have refused it, since it isn't documented. */
-	if (!judge->has_row && scan->list != NULL && judge->trusts_ties &&
-		order_is_disproved(&scan->request->as.list))
+	if (!judge->has_row && list != NULL && judge->trusts_ties && order_is_disproved(list))
 		judge->broken = true;
 	order_judge_row(judge, has_time, time);
 	after = order_judge_verdict(judge);
-	if (after == before || scan->list == NULL)
+	if (after == before || list == NULL)
 		return;
 	if (after == ORDER_BROKEN)
-		order_check_page(&scan->request->as.list, list_reader_page(scan->list));
+		order_check_page(list, row_reader_page(scan->reader));
 	else if (judge->either_end && after != ORDER_OPEN)
-		order_note_direction(scan->options, scan->request->as.list.order, judge->goes_up);
+		order_note_direction(scan->options, list->order, judge->goes_up);
+}
+
+/*----------
+ * What the rows are sorted from; see TopNSource
+ *----------
+ */
+
+static bool
+fetch(ForeignScanState *node, TupleTableSlot *slot)
+{
+	CrispScan *scan = node->fdw_state;
+	FetchedRow row;
+
+	if (!scan_source_next(scan, slot, &row))
+		return false;
+	if (scan->order_path != NULL)
+		judge_row(scan, row.row, slot);
+	return true;
 }
 
 static bool
-row_at_hand(ForeignScanState *node)
+at_hand(ForeignScanState *node)
 {
-	const CrispScan *scan = node->fdw_state;
-
-	return scan->walk != NULL ? children_at_hand(scan->walk) : list_reader_at_hand(scan->list);
+	return row_reader_at_hand(((const CrispScan *) node->fdw_state)->reader);
 }
 
 static bool
-list_ended(ForeignScanState *node)
+at_end(ForeignScanState *node)
 {
-	const CrispScan *scan = node->fdw_state;
-
-	return scan->walk == NULL && list_reader_ended(scan->list);
+	return row_reader_at_end(((const CrispScan *) node->fdw_state)->reader);
 }
 
 static OrderVerdict
-judged(ForeignScanState *node)
+verdict(ForeignScanState *node)
 {
-	return order_judge_verdict(&((CrispScan *) node->fdw_state)->judge);
-}
-
-/*
- * Get ready to give the rows of the list in the order that is wanted.
- */
-void
-scan_begin_newest(ForeignScanState *node, bool trusted)
-{
-	CrispScan		   *scan = node->fdw_state;
-	const CrispRequest *request = scan->request;
-	TopNSource			source = {
-				 .fetch = scan_fetch_from_list,
-				 .at_hand = row_at_hand,
-				 .verdict = judged,
-				 .ended = list_ended,
-				 .restart = scan->walk != NULL ? NULL : restart_list,
-				 .attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
-				 .ascending = scan_method(scan, METHOD_ASCENDING) != 0,
-				 .nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
-				 .full_pages = request->kind == REQUEST_LIST && request->as.list.pages_wanted == 0,
-				 .wanted = scan_method(scan, METHOD_ROWS_WANTED),
-	 };
-	const char *error;
-
-	memset(&scan->judge, 0, sizeof(scan->judge));
-	scan->order_path = NULL;
-	if (scan->walk != NULL)
-	{
-		scan->judge.trusts_ties = true;
-		scan->order_path = json_path_parse(scan->options->resource->cursor->path, &error);
-	}
-	else if (trusted)
-	{
-		const CrispOrder *order = request->as.list.order;
-
-		scan->judge.rising = source.ascending;
-		scan->judge.either_end = order->filters;
-		scan->judge.trusts_ties = order->opposite != NULL;
-		scan->order_path = json_path_parse(order->path, &error);
-	}
-	scan->newest = top_n_begin(scan->request_context, node, &source, trusted, scan->store != NULL);
+	return order_judge_verdict(&((const CrispScan *) node->fdw_state)->judge);
 }
 
 /*
@@ -136,20 +103,54 @@ scan_begin_newest(ForeignScanState *node, bool trusted)
  * full page.  Where it came from the other end, that order still leaves out what isn't wanted.
  */
 static void
-restart_list(ForeignScanState *node, bool reversed)
+restart(ForeignScanState *node, bool reversed)
 {
 	CrispScan	 *scan = node->fdw_state;
 	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
 
-	scan->pager_counts = scan_sum_counts(scan);
-	list_reader_end(scan->list);
+	scan_source_end(scan);
 	if (reversed && !scan->options->exact_scan)
 		ask_for_all(scan);
 	else
 		scan_give_up_order(scan);
 	scan->order_path = NULL;
-	scan->list = list_reader_begin(&scan->request->as.list);
-	if (scan->details != NULL)
-		details_begin(scan->details, scan->list);
+	scan_source_begin_list(scan);
 	MemoryContextSwitchTo(old_context);
+}
+
+void
+scan_begin_top_n(ForeignScanState *node, bool trusted)
+{
+	CrispScan		  *scan = node->fdw_state;
+	const ListRequest *list = scan->request->kind == REQUEST_LIST ? &scan->request->as.list : NULL;
+	TopNSource		   source = {
+				.fetch = fetch,
+				.at_hand = at_hand,
+				.verdict = verdict,
+				.ended = at_end,
+				.restart = list != NULL ? restart : NULL,
+				.attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
+				.ascending = scan_method(scan, METHOD_ASCENDING) != 0,
+				.nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
+				.full_pages = list != NULL && list->pages_wanted == 0,
+				.wanted = scan_method(scan, METHOD_ROWS_WANTED),
+	};
+	const char *error;
+
+	memset(&scan->judge, 0, sizeof(scan->judge));
+	scan->order_path = NULL;
+	if (list == NULL)
+	{
+		scan->judge.trusts_ties = true;
+		scan->order_path = json_path_parse(scan->options->resource->cursor->path, &error);
+	}
+	else if (trusted)
+	{
+		scan->judge.rising = source.ascending;
+		scan->judge.either_end = list->order->filters;
+		scan->judge.trusts_ties = list->order->opposite != NULL;
+		scan->order_path = json_path_parse(list->order->path, &error);
+	}
+	scan->top_n = top_n_begin(scan->request_context, node, &source, trusted,
+							  kept_rows_are_for_passes(scan->kept));
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_rest.c
- *		Rows of a scan that were fetched before they are given.
+ *		Rows of a scan that are read before they are given, as a change is about to be made.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -14,38 +14,8 @@
 #include "utils/rel.h"
 
 #include "plan/plan.h"
-#include "scan/scan_state.h"
-
-/*
- * Whether a row satisfies the scan's conditions, which are known to have no say in anything else.
- */
-bool
-scan_satisfies_conditions(ForeignScanState *node, TupleTableSlot *slot)
-{
-	CrispScan *scan = node->fdw_state;
-	bool	   result;
-
-	/* The newest rows are gathered by them. */
-	if (scan->newest != NULL || node->ss.ps.qual == NULL)
-		return true;
-	if (scan->econtext == NULL)
-		scan->econtext = CreateExprContext(node->ss.ps.state);
-	scan->econtext->ecxt_scantuple = slot;
-	result = ExecQual(node->ss.ps.qual, scan->econtext);
-	ResetExprContext(scan->econtext);
-	return result;
-}
-
-/*
- * Fill slot with the next row that was fetched before, by an earlier pass over the same request
- * or ahead of a change; returns false where there is none.
- */
-bool
-scan_fetch_kept(CrispScan *scan, TupleTableSlot *slot)
-{
-	return (scan->store != NULL && row_store_get(scan->store, slot)) ||
-		   (scan->rest != NULL && row_store_get(scan->rest, slot));
-}
+#include "scan/scan_fetch.h"
+#include "scan/scan_rest.h"
 
 /*
  * How many of the rows that satisfy the conditions the statement may want; 0 for all.  A LIMIT says
@@ -57,7 +27,7 @@ rows_wanted(const ForeignScanState *node)
 {
 	const CrispScan *scan = node->fdw_state;
 
-	if (scan->store != NULL && !bms_is_empty(node->ss.ps.plan->extParam))
+	if (kept_rows_are_for_passes(scan->kept) && !bms_is_empty(node->ss.ps.plan->extParam))
 		return 0;
 	return scan_method(scan, METHOD_ROWS_WANTED);
 }
@@ -94,34 +64,31 @@ scan_read_rest(ForeignScanState *node)
 	MemoryContext context = node->ss.ps.state->es_query_cxt;
 	MemoryContext old_context;
 	MemoryContext row_context;
+	RowStore	 *store;
 
-	if (!scan->started || scan->at_end || scan->busy || scan->cut_off || scan->reads_whole)
+	if (!scan->started || scan->at_end || scan->busy || scan->cut_off || scan->reads_kept_list)
 		return;
 
 	old_context = MemoryContextSwitchTo(context);
 	if (scan->rest_slot == NULL)
 		scan->rest_slot = ExecInitExtraTupleSlot(node->ss.ps.state, scan_row_desc(node),
 												 &TTSOpsHeapTuple);
-	if (scan->store == NULL && scan->rest == NULL)
-		scan->rest = row_store_create(context, scan_row_desc(node));
+	store = kept_rows_rest(scan->kept);
 	row_context = AllocSetContextCreate(context, "crisp_fdw row", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old_context);
-	if (scan->details != NULL)
-		details_keep_latest(scan->details);
 
 	/* What raises here may be caught by who wanted to make the change, while the scan goes on. */
 	scan->cut_off = true;
-	keep_rest(node, scan->store ? scan->store : scan->rest, row_context);
+	keep_rest(node, store, row_context);
 	scan->cut_off = false;
 	MemoryContextDelete(row_context);
 }
 
 void
-crisp_scan_look_ahead(ForeignScanState *node, void (*look)(void *arg, TupleTableSlot *slot),
-					  void			   *arg)
+scan_look_ahead(ForeignScanState *node, void (*look)(void *arg, TupleTableSlot *slot), void *arg)
 {
 	CrispScan	   *scan = node->fdw_state;
-	RowStore	   *store = scan->store ? scan->store : scan->rest;
+	RowStore	   *store = kept_rows_store(scan->kept);
 	TupleTableSlot *slot;
 	int64			position;
 

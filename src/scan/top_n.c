@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * top_n.c
- *		The newest rows of a list that the API sorts on demand.
+ *		The first rows of a list that the API sorts on demand.
  *
  * ORDER BY … LIMIT n needs the first pages of a sorted list only.  But no row may leave the scan
  * before it's certain that the list is sorted as far as it was read: the first n rows are gathered
@@ -59,14 +59,14 @@ struct TopN
  * Look up how the sort column is compared.
  */
 static void
-prepare_comparison(TopN *newest, TupleDesc tupdesc)
+prepare_comparison(TopN *top_n, TupleDesc tupdesc)
 {
-	Form_pg_attribute attribute = TupleDescAttr(tupdesc, newest->source.attnum - 1);
+	Form_pg_attribute attribute = TupleDescAttr(tupdesc, top_n->source.attnum - 1);
 	Oid				  type = getBaseType(attribute->atttypid);
 	TypeCacheEntry	 *entry = lookup_type_cache(type, TYPECACHE_GT_OPR | TYPECACHE_LT_OPR);
 
-	newest->sort_operator = newest->source.ascending ? entry->lt_opr : entry->gt_opr;
-	newest->collation = attribute->attcollation;
+	top_n->sort_operator = top_n->source.ascending ? entry->lt_opr : entry->gt_opr;
+	top_n->collation = attribute->attcollation;
 }
 
 TopN *
@@ -74,23 +74,23 @@ top_n_begin(MemoryContext parent, ForeignScanState *node, const TopNSource *sour
 			bool keeps_rows)
 {
 	TupleDesc	  tupdesc = node->ss.ss_ScanTupleSlot->tts_tupleDescriptor;
-	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw newest",
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw top n",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	TopN		 *newest = palloc0(sizeof(TopN));
+	TopN		 *top_n = palloc0(sizeof(TopN));
 
-	newest->context = context;
-	newest->node = node;
-	newest->source = *source;
-	newest->trusted = trusted;
+	top_n->context = context;
+	top_n->node = node;
+	top_n->source = *source;
+	top_n->trusted = trusted;
 	if (keeps_rows)
-		newest->all = row_store_create(context, tupdesc);
-	newest->rows = row_store_create(context, tupdesc);
-	newest->sorted_slot = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
-	newest->econtext = CreateExprContext(node->ss.ps.state);
-	prepare_comparison(newest, tupdesc);
+		top_n->all = row_store_create(context, tupdesc);
+	top_n->rows = row_store_create(context, tupdesc);
+	top_n->sorted_slot = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
+	top_n->econtext = CreateExprContext(node->ss.ps.state);
+	prepare_comparison(top_n, tupdesc);
 	MemoryContextSwitchTo(old_context);
-	return newest;
+	return top_n;
 }
 
 /*
@@ -98,15 +98,15 @@ top_n_begin(MemoryContext parent, ForeignScanState *node, const TopNSource *sour
  * list.
  */
 static bool
-fetch_any(TopN *newest, TupleTableSlot *slot)
+fetch_any(TopN *top_n, TupleTableSlot *slot)
 {
-	if (newest->all != NULL && row_store_get(newest->all, slot))
+	if (top_n->all != NULL && row_store_get(top_n->all, slot))
 		return true;
-	newest->list_end = newest->list_end || !newest->source.fetch(newest->node, slot);
-	if (newest->list_end)
+	top_n->list_end = top_n->list_end || !top_n->source.fetch(top_n->node, slot);
+	if (top_n->list_end)
 		return false;
-	if (newest->all != NULL)
-		row_store_put(newest->all, slot);
+	if (top_n->all != NULL)
+		row_store_put(top_n->all, slot);
 	return true;
 }
 
@@ -115,9 +115,9 @@ fetch_any(TopN *newest, TupleTableSlot *slot)
  * the scan's conditions.  What the slot refers to stays until the next call.
  */
 static bool
-fetch(TopN *newest, TupleTableSlot *slot, bool *matches)
+fetch(TopN *top_n, TupleTableSlot *slot, bool *matches)
 {
-	ExprContext	 *econtext = newest->econtext;
+	ExprContext	 *econtext = top_n->econtext;
 	MemoryContext old_context;
 	bool		  found;
 
@@ -125,17 +125,17 @@ fetch(TopN *newest, TupleTableSlot *slot, bool *matches)
 	ExecClearTuple(slot);
 	ResetExprContext(econtext);
 	old_context = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
-	found = fetch_any(newest, slot);
+	found = fetch_any(top_n, slot);
 	MemoryContextSwitchTo(old_context);
 	if (!found)
 	{
-		newest->at_end = true;
+		top_n->at_end = true;
 		return false;
 	}
 	econtext->ecxt_scantuple = slot;
-	*matches = ExecQual(newest->node->ss.ps.qual, econtext);
+	*matches = ExecQual(top_n->node->ss.ps.qual, econtext);
 	if (!*matches)
-		InstrCountFiltered1(newest->node, 1);
+		InstrCountFiltered1(top_n->node, 1);
 	return true;
 }
 
@@ -143,9 +143,9 @@ fetch(TopN *newest, TupleTableSlot *slot, bool *matches)
  * Whether the list has come in the order that is wanted, as far as it has shown.
  */
 static bool
-is_kept(const TopN *newest)
+is_kept(const TopN *top_n)
 {
-	OrderVerdict verdict = newest->source.verdict(newest->node);
+	OrderVerdict verdict = top_n->source.verdict(top_n->node);
 
 	return verdict == ORDER_KEPT || verdict == ORDER_OPEN;
 }
@@ -155,33 +155,33 @@ is_kept(const TopN *newest)
  * before if they are not yet out.
  */
 static void
-sort_rest(TopN *newest, TupleTableSlot *slot, bool with_gathered)
+sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(newest->context);
+	MemoryContext old_context = MemoryContextSwitchTo(top_n->context);
 	bool		  matches;
 
-	newest->sorted = tuplesort_begin_heap(slot->tts_tupleDescriptor, 1, &newest->source.attnum,
-										  &newest->sort_operator, &newest->collation,
-										  &newest->source.nulls_first, work_mem, NULL, 0);
+	top_n->sorted = tuplesort_begin_heap(slot->tts_tupleDescriptor, 1, &top_n->source.attnum,
+										 &top_n->sort_operator, &top_n->collation,
+										 &top_n->source.nulls_first, work_mem, NULL, 0);
 	MemoryContextSwitchTo(old_context);
 
 	if (with_gathered)
 	{
-		while (row_store_get(newest->rows, slot))
-			tuplesort_puttupleslot(newest->sorted, slot);
+		while (row_store_get(top_n->rows, slot))
+			tuplesort_puttupleslot(top_n->sorted, slot);
 	}
-	while (!newest->at_end && fetch(newest, slot, &matches))
+	while (!top_n->at_end && fetch(top_n, slot, &matches))
 	{
-		if (!with_gathered && !is_kept(newest))
+		if (!with_gathered && !is_kept(top_n))
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_ERROR),
 					 errmsg("Crisp does not keep the order that it was asked for"),
 					 errdetail("Rows that came out of order have been returned already."),
 					 errhint("Run the query again: this session relies on that order no more.")));
 		if (matches)
-			tuplesort_puttupleslot(newest->sorted, slot);
+			tuplesort_puttupleslot(top_n->sorted, slot);
 	}
-	tuplesort_performsort(newest->sorted);
+	tuplesort_performsort(top_n->sorted);
 }
 
 /*
@@ -190,23 +190,23 @@ sort_rest(TopN *newest, TupleTableSlot *slot, bool with_gathered)
  * for anew, unless it ends here.
  */
 static bool
-wants_more(const TopN *newest, double count)
+wants_more(const TopN *top_n, double count)
 {
-	const TopNSource *source = &newest->source;
+	const TopNSource *source = &top_n->source;
 
-	switch (source->verdict(newest->node))
+	switch (source->verdict(top_n->node))
 	{
 		case ORDER_OPEN:
 			return true;
 		case ORDER_KEPT:
-			return count < source->wanted || source->at_hand(newest->node);
+			return count < source->wanted || source->at_hand(top_n->node);
 		case ORDER_REVERSED:
 			if (source->full_pages)
 				return true;
 			/* FALLTHROUGH */
 		case ORDER_BROKEN:
-			return source->restart == NULL || source->at_hand(newest->node) ||
-				   source->ended(newest->node);
+			return source->restart == NULL || source->at_hand(top_n->node) ||
+				   source->ended(top_n->node);
 	}
 	return false;
 }
@@ -215,98 +215,98 @@ wants_more(const TopN *newest, double count)
  * Forget what was gathered, and have the list begin anew.
  */
 static void
-restart(TopN *newest)
+restart(TopN *top_n)
 {
-	newest->source.restart(newest->node, newest->source.verdict(newest->node) == ORDER_REVERSED);
-	newest->at_end = false;
-	newest->list_end = false;
-	row_store_clear(newest->rows);
-	if (newest->all != NULL)
-		row_store_clear(newest->all);
+	top_n->source.restart(top_n->node, top_n->source.verdict(top_n->node) == ORDER_REVERSED);
+	top_n->at_end = false;
+	top_n->list_end = false;
+	row_store_clear(top_n->rows);
+	if (top_n->all != NULL)
+		row_store_clear(top_n->all);
 }
 
 /*
  * Gather the rows that are wanted, and those that have come with them.
  */
 static void
-gather(TopN *newest, TupleTableSlot *slot)
+gather(TopN *top_n, TupleTableSlot *slot)
 {
 	double count = 0;
 	bool   matches;
 
-	while (newest->trusted && wants_more(newest, count) && fetch(newest, slot, &matches))
+	while (top_n->trusted && wants_more(top_n, count) && fetch(top_n, slot, &matches))
 	{
 		if (!matches)
 			continue;
-		row_store_put(newest->rows, slot);
+		row_store_put(top_n->rows, slot);
 
 		/* A row without a time comes after all that have one, on whatever page they are. */
-		if (!slot_attisnull(slot, newest->source.attnum))
+		if (!slot_attisnull(slot, top_n->source.attnum))
 			count++;
 	}
-	newest->gathered = true;
-	if (newest->trusted && !is_kept(newest))
+	top_n->gathered = true;
+	if (top_n->trusted && !is_kept(top_n))
 	{
-		if (!newest->at_end)
-			restart(newest);
-		newest->trusted = false;
+		if (!top_n->at_end)
+			restart(top_n);
+		top_n->trusted = false;
 	}
-	if (!newest->trusted)
-		sort_rest(newest, slot, true);
+	if (!top_n->trusted)
+		sort_rest(top_n, slot, true);
 }
 
 /*
  * Fill slot with a copy of the next row that was sorted; returns false at the end.
  */
 static bool
-get_sorted(TopN *newest, TupleTableSlot *slot)
+get_sorted(TopN *top_n, TupleTableSlot *slot)
 {
 	/* The sort owns the row, until it's asked for another. */
-	if (!tuplesort_gettupleslot(newest->sorted, true, false, newest->sorted_slot, NULL))
+	if (!tuplesort_gettupleslot(top_n->sorted, true, false, top_n->sorted_slot, NULL))
 		return false;
-	ExecCopySlot(slot, newest->sorted_slot);
-	slot->tts_tableOid = RelationGetRelid(newest->node->ss.ss_currentRelation);
-	ExecClearTuple(newest->sorted_slot);
+	ExecCopySlot(slot, top_n->sorted_slot);
+	slot->tts_tableOid = RelationGetRelid(top_n->node->ss.ss_currentRelation);
+	ExecClearTuple(top_n->sorted_slot);
 	return true;
 }
 
 bool
-top_n_next(TopN *newest, TupleTableSlot *slot)
+top_n_next(TopN *top_n, TupleTableSlot *slot)
 {
-	if (!newest->gathered)
-		gather(newest, slot);
-	if (newest->sorted == NULL)
+	if (!top_n->gathered)
+		gather(top_n, slot);
+	if (top_n->sorted == NULL)
 	{
-		if (row_store_get(newest->rows, slot))
+		if (row_store_get(top_n->rows, slot))
 			return true;
-		if (newest->at_end)
+		if (top_n->at_end)
 			return false;
-		sort_rest(newest, slot, false);
+		sort_rest(top_n, slot, false);
 	}
-	return get_sorted(newest, slot);
+	return get_sorted(top_n, slot);
 }
 
 void
-top_n_again(TopN *newest)
+top_n_again(TopN *top_n)
 {
-	newest->gathered = false;
-	newest->at_end = false;
-	row_store_rewind(newest->all);
-	row_store_clear(newest->rows);
-	if (newest->sorted != NULL)
-		tuplesort_end(newest->sorted);
-	newest->sorted = NULL;
+	top_n->gathered = false;
+	top_n->at_end = false;
+	row_store_rewind(top_n->all);
+	row_store_clear(top_n->rows);
+	if (top_n->sorted != NULL)
+		tuplesort_end(top_n->sorted);
+	top_n->sorted = NULL;
 }
 
 void
-top_n_end(TopN *newest)
+top_n_end(TopN *top_n)
 {
-	FreeExprContext(newest->econtext, true);
-	ExecDropSingleTupleTableSlot(newest->sorted_slot);
-	if (newest->all != NULL)
-		row_store_end(newest->all);
-	row_store_end(newest->rows);
-	if (newest->sorted != NULL)
-		tuplesort_end(newest->sorted);
-	MemoryContextDelete(newest->context);
+	FreeExprContext(top_n->econtext, true);
+	ExecDropSingleTupleTableSlot(top_n->sorted_slot);
+	if (top_n->all != NULL)
+		row_store_end(top_n->all);
+	row_store_end(top_n->rows);
+	if (top_n->sorted != NULL)
+		tuplesort_end(top_n->sorted);
+	MemoryContextDelete(top_n->context);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * top_n.h
- *		The newest rows of a list that the API sorts on demand.
+ *		The first rows of a list that the API sorts on demand.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -19,36 +19,36 @@ typedef struct TopN TopN;
 /*
  * Fills the slot with the next row of the list, in CurrentMemoryContext; returns false at its end.
  */
-typedef bool (*NewestFetch)(ForeignScanState *node, TupleTableSlot *slot);
+typedef bool (*TopNFetch)(ForeignScanState *node, TupleTableSlot *slot);
 
 /* Whether the next row has come already, so that it costs no request. */
-typedef bool (*NewestAtHand)(ForeignScanState *node);
+typedef bool (*TopNAtHand)(ForeignScanState *node);
 
 /* What the rows that were fetched so far have shown of the list's order; see order.h. */
-typedef OrderVerdict (*NewestVerdict)(ForeignScanState *node);
+typedef OrderVerdict (*TopNVerdict)(ForeignScanState *node);
 
 /* Whether no more rows come from the list, as far as that is known without a request. */
-typedef bool (*NewestEnded)(ForeignScanState *node);
+typedef bool (*TopNEnded)(ForeignScanState *node);
 
 /*
  * Makes the list begin anew, in whatever order it comes, or, where it was reversed, from the
  * other end: all of it is to be read.  NULL where the rest of it does as well.
  */
-typedef void (*NewestRestart)(ForeignScanState *node, bool reversed);
+typedef void (*TopNRestart)(ForeignScanState *node, bool reversed);
 
 /* Where rows come from, and in what order they are wanted. */
 typedef struct TopNSource
 {
-	NewestFetch	  fetch;
-	NewestAtHand  at_hand;
-	NewestVerdict verdict;
-	NewestEnded	  ended;
-	NewestRestart restart;
-	AttrNumber	  attnum;	   /* rows are sorted by this column, */
-	bool		  ascending;   /* from the smallest on, or from the largest, */
-	bool		  nulls_first; /* and where NULLs go */
-	bool		  full_pages;  /* the list is asked for as one that is read in whole */
-	double		  wanted;	   /* rows that satisfy the scan's conditions */
+	TopNFetch	fetch;
+	TopNAtHand	at_hand;
+	TopNVerdict verdict;
+	TopNEnded	ended;
+	TopNRestart restart;
+	AttrNumber	attnum;		 /* rows are sorted by this column, */
+	bool		ascending;	 /* from the smallest on, or from the largest, */
+	bool		nulls_first; /* and where NULLs go */
+	bool		full_pages;	 /* the list is asked for as one that is read in whole */
+	double		wanted;		 /* rows that satisfy the scan's conditions */
 } TopNSource;
 
 /*
@@ -65,15 +65,15 @@ extern TopN *top_n_begin(MemoryContext parent, ForeignScanState *node, const Top
  * sorted here.  Should more rows be asked for than were wanted, the rest of the list follows, in
  * order.
  */
-extern bool top_n_next(TopN *newest, TupleTableSlot *slot);
+extern bool top_n_next(TopN *top_n, TupleTableSlot *slot);
 
 /*
  * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the
  * rows that have come are not asked for again.
  */
-extern void top_n_again(TopN *newest);
+extern void top_n_again(TopN *top_n);
 
 /* Release everything. */
-extern void top_n_end(TopN *newest);
+extern void top_n_end(TopN *top_n);
 
 #endif /* CRISP_TOP_N_H */

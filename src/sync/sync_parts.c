@@ -110,7 +110,7 @@ sync_parts_begin(SyncParts *parts, QueryDesc *query)
 	parts->given->nranges = parts->nranges;
 	parts->given->pages = parts->pages;
 	parts->given->pages_before = parts->pages_before;
-	crisp_scan_set_errand(search.node, parts->given);
+	scan_set_errand(search.node, parts->given);
 }
 
 void

@@ -28,7 +28,7 @@
 #include "write/namesake.h"
 #include "scan/open_scans.h"
 #include "write/returning.h"
-#include "scan/scan.h"
+#include "scan/scan_rest.h"
 #include "base/key_set.h"
 
 /* Rows that are checked together, before the first of them is sent. */
@@ -426,7 +426,7 @@ look_ahead(CrispModify *modify)
 	open_scans_read(modify->options);
 	modify->source = NULL;
 	if (source != NULL)
-		crisp_scan_look_ahead(source, look_at_row, modify);
+		scan_look_ahead(source, look_at_row, modify);
 }
 
 /*

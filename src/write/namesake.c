@@ -40,7 +40,7 @@ read_list(const ChildrenRequest *request, Names *names, const char *argument)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw namesakes",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	ChildReader	 *child = child_begin(request, argument, "{}", NULL, names);
+	ChildReader	 *child = child_begin(request, argument, NULL, NULL, names);
 
 	do
 	{

@@ -1,0 +1,218 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan_fetch.c
+ *		The rows of a scan, as its request and its order have them.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "executor/executor.h"
+#include "utils/memutils.h"
+
+#include "plan/plan.h"
+#include "scan/need.h"
+#include "scan/scan_fetch.h"
+#include "scan/scan_order.h"
+#include "scan/scan_request.h"
+#include "scan/scan_source.h"
+
+/*----------
+ * Requests
+ *----------
+ */
+
+/*
+ * With a limit of requests, none is made ahead of need that may turn out to have been in vain:
+ * others would lack it.
+ */
+static void
+spare_requests(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+
+	if (api_max_requests > 0 && scan->errand == NULL && isfinite(need_rows(&node->ss.ps)))
+		scan->options->prefetch = 1;
+}
+
+void
+scan_expect_rows(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+	double	   rows;
+
+	if (scan->reader == NULL || !row_reader_minds_need(scan->reader))
+		return;
+	rows = need_rows(&node->ss.ps);
+	if (scan->top_n != NULL)
+		rows = Max(rows, scan_method(scan, METHOD_ROWS_WANTED));
+	row_reader_expect(scan->reader, rows);
+}
+
+/*
+ * Make the request, with what the plan and the statement tell of it; NULL when no row can match.
+ */
+static CrispRequest *
+make_request(ForeignScanState *node)
+{
+	CrispScan	 *scan = node->fdw_state;
+	CrispRequest *request = scan_request_create(node, scan->options, scan->value_states, NIL);
+	ListRequest	 *list = request ? request_list(request) : NULL;
+
+	if (list != NULL)
+		list->newest_first = scan->errand == NULL && need_is_limited(&node->ss.ps);
+	if (list != NULL && request->kind == REQUEST_LIST)
+		list->errand = scan->errand;
+	return request;
+}
+
+/*
+ * Read the whole list that stands in for lookups, or go back to its first row where that was done
+ * for an earlier pass.
+ */
+static void
+read_kept_list(ForeignScanState *node)
+{
+	CrispScan	   *scan = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	FetchedRow		row;
+
+	if (kept_rows_begin_list(scan->kept, request_list_target(&scan->request->as.list, 1)))
+	{
+		MemoryContext row_context = AllocSetContextCreate(scan->request_context, "crisp_fdw row",
+														  ALLOCSET_DEFAULT_SIZES);
+
+		scan_source_begin(node);
+		MemoryContextSwitchTo(row_context);
+		while (scan_source_next(scan, slot, &row))
+		{
+			kept_rows_put_listed(scan->kept, slot);
+			ExecClearTuple(slot);
+			MemoryContextReset(row_context);
+		}
+		MemoryContextSwitchTo(scan->request_context);
+		MemoryContextDelete(row_context);
+		kept_rows_end_list(scan->kept);
+	}
+	kept_rows_rewind_list(scan->kept);
+	scan->reads_kept_list = true;
+}
+
+/*
+ * Begin to read a list, in an order that may be relied on, or in whichever.
+ */
+static void
+begin_list(ForeignScanState *node)
+{
+	CrispScan		  *scan = node->fdw_state;
+	const ListRequest *list = &scan->request->as.list;
+	bool			   is_first_rows = scan_method(scan, METHOD_KIND) == SCAN_NEWEST;
+	bool			   is_trusted = list->order != NULL && (is_first_rows || list->stops) &&
+					  order_is_trusted(list);
+
+	if (!is_trusted)
+		scan_give_up_order(scan);
+	scan_source_begin(node);
+	if (is_first_rows)
+		scan_begin_top_n(node, is_trusted);
+	scan_expect_rows(node);
+}
+
+void
+scan_start(ForeignScanState *node)
+{
+	CrispScan	 *scan = node->fdw_state;
+	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
+	CrispRequest *request;
+
+	spare_requests(node);
+	request = scan->request = make_request(node);
+	scan->started = true;
+	if (request != NULL)
+		scan->asked = *request;
+	tuple_maker_set_search(scan->maker, request ? request->search : NULL);
+	if (scan->prefetch != NULL)
+		lookup_prefetch_confirm(scan->prefetch, request != NULL);
+	if (request == NULL)
+		scan->at_end = true;
+	else if (request->kind == REQUEST_CHILDREN)
+	{
+		scan_source_begin(node);
+		if (scan_method(scan, METHOD_SORT_COLUMN) > 0)
+			scan_begin_top_n(node, true);
+	}
+	else if (request->kind == REQUEST_KEYS)
+		scan_source_begin(node);
+	else if (kept_rows_are_for_lookups(scan->kept))
+		read_kept_list(node);
+	else
+		begin_list(node);
+	MemoryContextSwitchTo(old_context);
+}
+
+void
+scan_drop_request(CrispScan *scan)
+{
+	if (scan->top_n != NULL)
+		top_n_end(scan->top_n);
+	scan->top_n = NULL;
+	scan_source_end(scan);
+	scan->request = NULL;
+	scan->started = false;
+	scan->at_end = false;
+	scan->reads_kept_list = false;
+	scan->cut_off = false;
+	scan->matched = 0;
+	MemoryContextReset(scan->request_context);
+	kept_rows_clear(scan->kept);
+}
+
+/*----------
+ * Rows
+ *----------
+ */
+
+bool
+scan_satisfies_conditions(ForeignScanState *node, TupleTableSlot *slot)
+{
+	CrispScan *scan = node->fdw_state;
+	bool	   result;
+
+	/* The first rows in an order are gathered by them. */
+	if (scan->top_n != NULL || node->ss.ps.qual == NULL)
+		return true;
+	if (scan->econtext == NULL)
+		scan->econtext = CreateExprContext(node->ss.ps.state);
+	scan->econtext->ecxt_scantuple = slot;
+	result = ExecQual(node->ss.ps.qual, scan->econtext);
+	ResetExprContext(scan->econtext);
+	return result;
+}
+
+bool
+scan_fetch(ForeignScanState *node, TupleTableSlot *slot)
+{
+	CrispScan *scan = node->fdw_state;
+	FetchedRow row;
+	bool	   found;
+
+	if (!scan->started)
+		scan_start(node);
+	if (scan->at_end)
+		return false;
+
+	if (scan->top_n != NULL)
+		found = top_n_next(scan->top_n, slot);
+	else if (scan->reads_kept_list)
+		found = kept_rows_get_listed(scan->kept, slot);
+	else
+		found = scan_source_next(scan, slot, &row);
+	scan->at_end = !found;
+	if (found && scan_method(scan, METHOD_ROWS_WANTED) > 0 && scan_satisfies_conditions(node, slot))
+		scan->matched++;
+	return found;
+}

@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan_source.h
+ *		Where the rows of a scan come from.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_SCAN_SOURCE_H
+#define CRISP_SCAN_SOURCE_H
+
+#include "scan/scan_state.h"
+
+/*
+ * Begin to read what the scan's request asks for, in whichever way its plan and the request say.  Makes
+ * no request yet.
+ */
+extern void scan_source_begin(ForeignScanState *node);
+
+/* The same for a request for a list: with the details of its rows, where the scan uses any. */
+extern void scan_source_begin_list(CrispScan *scan);
+
+/*
+ * Fill slot with the next row that Crisp has, in CurrentMemoryContext; returns false at the end.  *row
+ * gets what it was made of, which is valid until the next call.  Raises what the reader raises.
+ */
+extern bool scan_source_next(CrispScan *scan, TupleTableSlot *slot, FetchedRow *row);
+
+/* What all readers of the scan have received. */
+extern ReaderCounts scan_source_counts(const CrispScan *scan);
+
+/* Abort what is under way, and forget the reader. */
+extern void scan_source_end(CrispScan *scan);
+
+#endif /* CRISP_SCAN_SOURCE_H */
