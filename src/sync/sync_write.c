@@ -137,6 +137,41 @@ append_differs(StringInfo sql, const SyncTarget *target, bool full)
 }
 
 /*
+ * check_keys -- raise an error where rows that Crisp tells apart have the same key in the target
+ *
+ * An encoding that lacks characters, a type or a collation can make them equal.
+ */
+static void
+check_keys(const SyncTarget *target)
+{
+	StringInfoData	sql;
+	SyncRows	   *found;
+	TupleTableSlot *slot;
+	bool			isnull;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT min(");
+	sync_sql_key(&sql, target, true);
+	appendStringInfoString(&sql, "), count(*) FROM fetched f GROUP BY ");
+	for (int i = 0; i < target->nkeys; i++)
+		appendStringInfo(&sql, "%sf.c%d", i > 0 ? ", " : "", target->keys[i] + 1);
+	appendStringInfoString(&sql, " HAVING count(*) > 1 LIMIT 1");
+	found = sync_rows_run(sql.data, NULL);
+	slot = MakeSingleTupleTableSlot(found->tupdesc, &TTSOpsMinimalTuple);
+	if (tuplestore_gettupleslot(found->store, true, false, slot))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("table %s does not tell all rows of Crisp's apart", target->name),
+				 errdetail("%s is the key of " INT64_FORMAT " rows there.",
+						   TextDatumGetCString(slot_getattr(slot, 1, &isnull)),
+						   DatumGetInt64(slot_getattr(slot, 2, &isnull))),
+				 errhint("It takes a type, a collation and an encoding of the database in which "
+						 "the keys differ.")));
+	ExecDropSingleTupleTableSlot(slot);
+	sync_rows_free(found);
+}
+
+/*
  * write_by_key -- write rows over their old versions, where those differ
  */
 static void
@@ -362,6 +397,7 @@ write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_
 			sync_match_check(target);
 			written->deleted = drop_missing(target, mark);
 		}
+		check_keys(target);
 		write_by_key(target, full, written);
 	}
 	else
