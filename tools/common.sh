@@ -125,11 +125,17 @@ attended()
 # the sources, with an environment that the user's settings don't leak into.
 inside()
 {
+	local name drawn=()
+
+	# What tests that draw at random take.
+	for name in PROPERTY_SEED PROPERTY_QUERIES SETTINGS_DRAWS SYNC_SEED SYNC_SEQUENCES; do
+		[ -z "${!name:-}" ] || drawn+=("$name=${!name}")
+	done
 	attended "${as_owner[@]}" env --ignore-environment --chdir="$work/src" \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		LANG=C.UTF-8 TERM="${TERM:-dumb}" HOME="$work/home" TMPDIR="$work/tmp" \
 		PG_CONFIG="$PG_CONFIG" WORK="$work" ONLY="${ONLY:-}" TESTS="${TESTS:-}" \
-		PROPERTY_SEED="${PROPERTY_SEED:-}" PROPERTY_QUERIES="${PROPERTY_QUERIES:-}" "$@"
+		"${drawn[@]}" "$@"
 }
 
 # work_pids: the processes that run a program of the work directory, or in it.
