@@ -22,7 +22,7 @@ PGFILEDESC = "crisp_fdw - foreign data wrapper for Crisp"
 
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
-LIBRARIES = libcurl
+LIBRARIES = libcurl json-c
 
 # Lists are made from what lies in the tree, so that they cannot go stale.  In
 # a build outside the tree (make -f …/Makefile) the tree is where this file is.
@@ -112,7 +112,7 @@ libraries:
 	@$(PKG_CONFIG) --version >/dev/null || { \
 	  echo "$(PKG_CONFIG) is missing.  On Debian: apt-get install pkg-config" >&2; exit 1; }
 	@$(PKG_CONFIG) --exists --print-errors $(LIBRARIES) || { \
-	  echo "On Debian: apt-get install libcurl4-openssl-dev" >&2; exit 1; }
+	  echo "On Debian: apt-get install libcurl4-openssl-dev libjson-c-dev" >&2; exit 1; }
 
 sandbox:
 	$(MAKE) -C $(tree)/sandbox

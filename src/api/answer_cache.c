@@ -14,9 +14,9 @@
 #include "common/hashfn.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "json/json_parse.h"
 
 #include "api/answer_cache.h"
+#include "json/json_parse.h"
 
 /* What a target was answered. */
 typedef struct CacheEntry

@@ -261,7 +261,7 @@ is_scalar(const JsonNode *element)
 static const JsonNode *
 scalar_row(const ChildReader *child, const JsonNode *element)
 {
-	JsonMember member = {.key = child->request->options->resource->scalar_path, .value = element};
+	JsonMember member = {.path = child->request->options->resource->scalar_path, .value = element};
 
 	return is_scalar(element) ? json_make_object(child->answer_context, &member, 1) : NULL;
 }

@@ -67,7 +67,7 @@ make_base(const Children *children, const char *argument, const JsonNode *parent
 	JsonMember			*members = palloc(sizeof(JsonMember) * (resource->ncolumns + 1));
 	int					 nmembers = 0;
 
-	members[nmembers++] = (JsonMember){.key = resource->parent->path,
+	members[nmembers++] = (JsonMember){.path = resource->parent->path,
 									   .value = json_make_string(CurrentMemoryContext, argument)};
 	for (int i = 0; parent != NULL && i < resource->ncolumns; i++)
 	{
@@ -75,7 +75,7 @@ make_base(const Children *children, const char *argument, const JsonNode *parent
 
 		if ((resource->columns[i].flags & CRISP_INHERITED) != 0 &&
 			strcmp(path, resource->parent->path) != 0)
-			members[nmembers++] = (JsonMember){.key = path,
+			members[nmembers++] = (JsonMember){.path = path,
 											   .value = json_node_member(parent, path)};
 	}
 	return json_make_object(CurrentMemoryContext, members, nmembers);

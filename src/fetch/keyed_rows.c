@@ -15,10 +15,10 @@
 
 #include "common/hashfn.h"
 #include "utils/memutils.h"
-#include "json/json_parse.h"
 
 #include "fetch/keyed_rows.h"
 #include "base/spill.h"
+#include "json/json_parse.h"
 
 /* What stands before a row's key and its text. */
 typedef struct RowHead

@@ -12,11 +12,13 @@
 
 #include "json/json.h"
 
-/* A member of an object in the making. */
+/*
+ * A value and where it goes in an object: keys joined by dots, none of which holds a dot.
+ */
 typedef struct JsonMember
 {
-	const char	   *key;   /* UTF-8 */
-	const JsonNode *value; /* NULL: the object is to lack it */
+	const char	   *path;
+	const JsonNode *value; /* NULL is a JSON null */
 } JsonMember;
 
 /* A copy of a value (NULL of NULL).  What is made here belongs to owner, arguments are copied. */
@@ -25,7 +27,15 @@ extern const JsonNode *json_copy(MemoryContext owner, const JsonNode *node);
 /* A string of a text (UTF-8). */
 extern const JsonNode *json_make_string(MemoryContext owner, const char *text);
 
-/* An object with these members. */
+extern const JsonNode *json_make_boolean(MemoryContext owner, bool value);
+
+/* A number with these digits, which must be those of a number in JSON. */
+extern const JsonNode *json_make_number(MemoryContext owner, const char *digits);
+
+extern const JsonNode *json_make_array(MemoryContext owner, const JsonNode *const *elements,
+									   int nelements);
+
+/* An object with these members, in their order.  Paths that begin alike share objects. */
 extern const JsonNode *json_make_object(MemoryContext owner, const JsonMember *members,
 										int nmembers);
 

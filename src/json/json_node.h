@@ -20,7 +20,7 @@
 /* The value of a scalar has been unescaped, in its place, and ends in a NUL. */
 #define JSON_VALUE_READY 0x02
 
-/* It is a string that had escapes. */
+/* It is a string that may need escapes in JSON. */
 #define JSON_VALUE_ESCAPED 0x04
 
 /* The element of an array that was asked for last. */

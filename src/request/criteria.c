@@ -14,12 +14,12 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 
 #include "api/api_answer.h"
 #include "request/criteria.h"
 #include "api/server_facts.h"
+#include "json/json_make.h"
 #include "json/json_path.h"
 #include "http/url.h"
 
@@ -29,36 +29,37 @@
 /* What no row holds, so that all rows lack it. */
 #define HELD_BY_NONE "crisp_fdw 7c1b3c52-5d0e-4a86-9d3a-6b5a4f0e9d11"
 
-void
-criteria_add(StringInfo criteria, const CrispSearchFilter *filter, const char *field, bool holds,
+bool
+criteria_add(JsonWriter *criteria, const CrispSearchFilter *filter, const char *field, bool holds,
 			 const char *value)
 {
-	StringInfoData text;
+	JsonWriter	   *criterion = json_writer_object();
+	const JsonNode *held = json_make_string(CurrentMemoryContext,
+											pg_server_to_any(value, (int) strlen(value), PG_UTF8));
 
-	initStringInfo(&text);
-	appendStringInfoString(&text, "{\"model\":");
-	escape_json(&text, filter->model);
-	appendStringInfoString(&text, ",\"criterion\":");
-	escape_json(&text, field);
-	appendStringInfo(&text, ",\"operator\":\"%s\",\"query\":[", holds ? "eq" : "neq");
-	escape_json(&text, value);
-	appendStringInfoString(&text, "]}");
-	if (criteria->len + text.len < MAX_CRITERIA_BYTES)
-		appendStringInfo(criteria, "%s%s", criteria->len > 0 ? "," : "", text.data);
-	pfree(text.data);
+	json_writer_set(criterion, "model", json_make_string(CurrentMemoryContext, filter->model));
+	json_writer_set(criterion, "criterion", json_make_string(CurrentMemoryContext, field));
+	json_writer_set(criterion, "operator",
+					json_make_string(CurrentMemoryContext, holds ? "eq" : "neq"));
+	json_writer_set(criterion, "query", json_make_array(CurrentMemoryContext, &held, 1));
+	if (json_writer_length(criteria) + json_writer_length(criterion) >=
+		MAX_CRITERIA_BYTES + strlen("[]"))
+		return false;
+	json_writer_append(criteria, criterion);
+	return true;
 }
 
 char *
-criteria_query(const CrispSearchFilter *filter, const char *criteria)
+criteria_query(const CrispSearchFilter *filter, JsonWriter *criteria)
 {
 	StringInfoData query;
-	char		  *array = psprintf("[%s]", criteria);
+	size_t		   length;
 
 	initStringInfo(&query);
 	if (filter->before != NULL)
 		appendStringInfo(&query, "%s&", filter->before);
 	appendStringInfo(&query, "%s=", filter->param);
-	url_append_value(&query, pg_server_to_any(array, (int) strlen(array), PG_UTF8));
+	url_append_value(&query, json_writer_finish(criteria, &length));
 	if (filter->after != NULL)
 		appendStringInfo(&query, "&%s", filter->after);
 	return query.data;
@@ -130,18 +131,17 @@ static bool
 all_are_found(const ListRequest *request)
 {
 	const CrispSearchFilter *filter = request->proof.criteria;
-	MemoryContext  context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw criteria",
-												   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext  old_context = MemoryContextSwitchTo(context);
-	ListRequest	   probe = request_whole_list(request->options);
-	StringInfoData criteria;
-	ApiAnswer	   answer = {0};
-	bool		   found;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw criteria",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	ListRequest	  probe = request_whole_list(request->options);
+	JsonWriter	 *criteria = json_writer_array();
+	ApiAnswer	  answer = {0};
+	bool		  found;
 
 	probe.per_page = CRISP_MIN_PER_PAGE;
-	initStringInfo(&criteria);
-	criteria_add(&criteria, filter, request->proof.field, false, HELD_BY_NONE);
-	probe.query = criteria_query(filter, criteria.data);
+	(void) criteria_add(criteria, filter, request->proof.field, false, HELD_BY_NONE);
+	probe.query = criteria_query(filter, criteria);
 	found = api_finish_lookup(api_start(request->options, request_list_target(&probe, 1), context),
 							  API_LIST, API_KEY_GIVEN, &answer) &&
 			json_node_length(answer.data) > 0;

@@ -14,20 +14,19 @@
 #ifndef CRISP_CRITERIA_H
 #define CRISP_CRITERIA_H
 
-#include "lib/stringinfo.h"
-
 #include "json/json.h"
+#include "json/json_writer.h"
 #include "request/request.h"
 
 /*
- * Append a criterion (a JSON object, after a comma where there are others) to criteria, while
- * there is room: the field of that name holds value (in the database's encoding), or doesn't.
+ * Append a criterion to criteria, an array, while there is room: the field of that name holds value
+ * (in the database's encoding), or doesn't.  Returns whether there was.
  */
-extern void criteria_add(StringInfo criteria, const CrispSearchFilter *filter, const char *field,
+extern bool criteria_add(JsonWriter *criteria, const CrispSearchFilter *filter, const char *field,
 						 bool holds, const char *value);
 
-/* Criteria (JSON objects, separated by commas) as query parameters; palloc'd. */
-extern char *criteria_query(const CrispSearchFilter *filter, const char *criteria);
+/* Criteria, an array that this finishes, as query parameters; palloc'd. */
+extern char *criteria_query(const CrispSearchFilter *filter, JsonWriter *criteria);
 
 /*
  * Whether Crisp may be asked for criteria, as far as the session knows.  With proved, only if they

@@ -27,7 +27,7 @@ typedef struct RequestContext
 	Condition		   *conditions;
 	int					nconditions;
 	StringInfoData		query;
-	StringInfoData		criteria; /* JSON objects, what the search filter demands */
+	JsonWriter		   *criteria; /* what the search filter demands; NULL: nothing */
 	const CrispFilter  *finds;	  /* by which a value is searched for; or NULL */
 	const char		   *found;	  /* that value (UTF-8) */
 	bool				newest;	  /* the scan may end before its list does, in an order */
@@ -196,7 +196,10 @@ add_criteria(RequestContext *context, const CrispFilter *filter, const Condition
 
 		if (!condition_can_send(condition, value))
 			continue;
-		criteria_add(&context->criteria, search, filter->param, holds, value);
+		if (context->criteria == NULL)
+			context->criteria = json_writer_array();
+		if (!criteria_add(context->criteria, search, filter->param, holds, value))
+			continue;
 		proof->criteria = search;
 		proof->path = filter->path;
 		proof->field = filter->param;
@@ -374,14 +377,14 @@ add_search_filter(RequestContext *context)
 
 	if (proof->criteria == NULL)
 		return;
-	if (context->criteria.len == 0 || has_param(context, proof->criteria->param))
+	if (has_param(context, proof->criteria->param))
 	{
 		*proof = (QueryProof){0};
 		return;
 	}
 	proof->query_without = pstrdup(context->query.data);
 	appendStringInfo(&context->query, "%s%s", context->query.len > 0 ? "&" : "",
-					 criteria_query(proof->criteria, context->criteria.data));
+					 criteria_query(proof->criteria, context->criteria));
 }
 
 /*----------
@@ -544,7 +547,6 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 	CrispRequest  *request = palloc0(sizeof(CrispRequest));
 
 	initStringInfo(&context.query);
-	initStringInfo(&context.criteria);
 	if (!read_conditions(&context, conditions, values) || !set_dates(&context))
 		return NULL;
 	for (int i = 0; i < context.nconditions; i++)

@@ -13,9 +13,8 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
-#include "utils/json.h"
-#include "json/json_parse.h"
 
+#include "json/json_make.h"
 #include "row/convert.h"
 #include "row/flatten.h"
 #include "json/json_path.h"
@@ -144,14 +143,6 @@ add_constant(Flattener *flattener, Form_pg_attribute attribute, const FlattenSou
 	FlattenConstant		*constant = &flattener->constants[flattener->nconstants++];
 	FlattenColumn		*column = palloc0(sizeof(FlattenColumn));
 	ErrorContextCallback callback;
-	StringInfoData		 json;
-	const JsonNode		*value;
-	char				*problem;
-
-	initStringInfo(&json);
-	escape_json(&json, source->text);
-	if (!json_parse(CurrentMemoryContext, json.data, json.len, &value, &problem))
-		elog(ERROR, "could not parse \"%s\": %s", json.data, problem);
 
 	column->name = pstrdup(NameStr(attribute->attname));
 	column->path_text = pstrdup(source->path);
@@ -163,8 +154,9 @@ add_constant(Flattener *flattener, Form_pg_attribute attribute, const FlattenSou
 	error_context_stack = &callback;
 	constant->index = attribute->attnum - 1;
 	constant->value = conversion_run(
-		conversion_create(attribute->atttypid, attribute->atttypmod, INVALID_TEXT_ERROR), value,
-		&flattener->progress, &constant->isnull);
+		conversion_create(attribute->atttypid, attribute->atttypmod, INVALID_TEXT_ERROR),
+		json_make_string(CurrentMemoryContext, source->text), &flattener->progress,
+		&constant->isnull);
 	error_context_stack = callback.previous;
 }
 

@@ -18,8 +18,8 @@
 #include "optimizer/optimizer.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
-#include "json/json_parse.h"
 
+#include "json/json_make.h"
 #include "scan/partition.h"
 #include "row/row_source.h"
 
@@ -30,13 +30,11 @@
 static Bitmapset *
 fill_website(Relation relation, const CrispOptions *options, TupleTableSlot *slot)
 {
-	TupleDesc		tupdesc = RelationGetDescr(relation);
-	FlattenSource  *sources = palloc0(sizeof(FlattenSource) * Max(tupdesc->natts, 1));
-	int				nsources = 0;
-	Bitmapset	   *columns = NULL;
-	FlattenTable	table = {.name = RelationGetRelationName(relation)};
-	const JsonNode *no_row;
-	char		   *problem;
+	TupleDesc	   tupdesc = RelationGetDescr(relation);
+	FlattenSource *sources = palloc0(sizeof(FlattenSource) * Max(tupdesc->natts, 1));
+	int			   nsources = 0;
+	Bitmapset	  *columns = NULL;
+	FlattenTable   table = {.name = RelationGetRelationName(relation)};
 
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
@@ -52,8 +50,8 @@ fill_website(Relation relation, const CrispOptions *options, TupleTableSlot *slo
 		nsources++;
 	}
 
-	(void) json_parse(CurrentMemoryContext, "{}", 2, &no_row, &problem);
-	flatten_row(flatten_begin(tupdesc, &table, sources, nsources), no_row, NULL, slot->tts_values,
+	flatten_row(flatten_begin(tupdesc, &table, sources, nsources),
+				json_make_object(CurrentMemoryContext, NULL, 0), NULL, slot->tts_values,
 				slot->tts_isnull);
 	ExecStoreVirtualTuple(slot);
 	return columns;

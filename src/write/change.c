@@ -163,15 +163,15 @@ field_applies(const Row *row, const CrispField *field)
 }
 
 /*
- * The JSON of a field's value, which is not NULL; raises when Crisp wouldn't take it.
+ * Encode a field's value, which is not NULL; raises when Crisp wouldn't take it.
  */
-static char *
+static EncodedValue
 encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
 {
 	const ChangeTable	*table = row->table;
 	ChangeColumn		*column = &table->columns[attnum - 1];
 	ErrorContextCallback callback;
-	char				*json;
+	EncodedValue		 value;
 
 	if (!field_applies(row, field))
 		ereport(
@@ -189,12 +189,14 @@ encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
 	callback.arg = column;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	json = encoder_run(column->encoder, row->values[attnum - 1]);
+	value = encoder_run(column->encoder, row->values[attnum - 1]);
 	error_context_stack = callback.previous;
 
-	if ((field->flags & CRISP_FIELD_OBJECT) && json[strspn(json, " \t\r\n")] != '{')
-		value_wrong(table, field->column, json, "Crisp takes a JSON object.");
-	return json;
+	if ((field->flags & CRISP_FIELD_OBJECT) && value.json[strspn(value.json, " \t\r\n")] != '{')
+		value_wrong(table, field->column,
+					pg_any_to_server(value.json, (int) strlen(value.json), PG_UTF8),
+					"Crisp takes a JSON object.");
+	return value;
 }
 
 /*
@@ -212,14 +214,14 @@ need_text(const Row *row, const CrispField *field)
 }
 
 void
-change_know(ChangeRequest *request, const char *path, const char *json)
+change_know(ChangeRequest *request, const char *path, EncodedValue value)
 {
 	int i = 0;
 
 	while (i < request->nknown && strcmp(request->known[i].path, path) != 0)
 		i++;
 	request->known[i].path = path;
-	request->known[i].json = json;
+	request->known[i].value = value;
 	if (i == request->nknown)
 		request->nknown++;
 }
@@ -233,18 +235,18 @@ add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
 	const ChangeTable *table = row->table;
 	AttrNumber		   attnum = change_attribute(table, field->column);
 	const CrispColumn *column = crisp_column_by_name(table->options->resource, field->column);
-	const char		  *json = NULL;
+	EncodedValue	   value = {0};
 
 	if (attnum != InvalidAttrNumber && !row->nulls[attnum - 1])
-		json = encode_field(row, field, attnum);
+		value = encode_field(row, field, attnum);
 	else if ((field->flags & CRISP_FIELD_REQUIRED) && field_applies(row, field))
 		value_missing(table, field->column, need_text(row, field));
-	else if (replaces && field_applies(row, field))
-		json = "null";
-	else if (field->fallback != NULL)
-		json = encode_string(field->fallback);
-	if (json == NULL)
-		return;
+	else if (!replaces || !field_applies(row, field))
+	{
+		if (field->fallback == NULL)
+			return;
+		value = encode_string(field->fallback);
+	}
 
 	/* Of two columns for one field, the table doesn't show which the row has. */
 	for (int i = 0; i < draft->nmembers; i++)
@@ -257,14 +259,14 @@ add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
 					 change_column_name(table, field->column), table->name),
 				 errdetail("Both would be \"%s\" at Crisp.", field->body_path)));
 
-	if (replaces && field->null_path != NULL && strcmp(json, "null") == 0)
+	if (replaces && field->null_path != NULL && value.node == NULL && value.json == NULL)
 	{
 		draft->request->doubtful = field;
 		draft->doubtful_member = draft->nmembers;
 	}
 	draft->members[draft->nmembers].path = field->body_path;
-	draft->members[draft->nmembers++].json = json;
-	change_know(draft->request, column->path, json);
+	draft->members[draft->nmembers++].value = value;
+	change_know(draft->request, column->path, value);
 }
 
 /*----------

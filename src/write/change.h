@@ -17,9 +17,9 @@
 #include "utils/rel.h"
 
 #include "api/api_answer.h"
-#include "write/json_body.h"
-#include "write/encode.h"
 #include "resource/writable.h"
+#include "write/encode.h"
+#include "write/json_body.h"
 
 /* A column of the foreign table. */
 typedef struct ChangeColumn
@@ -108,7 +108,7 @@ extern void change_check_updated(const ChangeTable *table, const Bitmapset *colu
  * Add to what is known of a request's row, in place of what was known of the same path; neither is
  * copied.
  */
-extern void change_know(ChangeRequest *request, const char *path, const char *json);
+extern void change_know(ChangeRequest *request, const char *path, EncodedValue value);
 
 /* Add a row's value to its keys; text is in the database's encoding, and not copied. */
 extern void change_add_key(ChangeKeys *keys, const char *catalog_name, const char *text);

@@ -12,7 +12,6 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "json/json_parse.h"
 
 #include "base/compat.h"
 #include "write/deliver.h"
@@ -281,34 +280,28 @@ deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *an
  * A value in an answer as text in the database's encoding: a string's own, else its JSON.
  */
 static char *
-answer_text(const Deliverer *deliverer, const JsonNode *value, bool as_json)
+answer_text(const Deliverer *deliverer, const JsonNode *value)
 {
 	size_t		length;
 	const char *text = json_node_string(value, &length);
 
-	if (text == NULL || as_json)
+	if (text == NULL)
 		text = json_text(value, &length);
 	text = server_text(text, &length, deliverer->table->options->invalid_text);
 	return pnstrdup(text, length);
 }
 
 /*
- * The JSON that is known of a request's row at a path, as a node; NULL where there is none.
+ * What is known of a request's row at a path; NULL where that is nothing, or can't be read.
  */
 static const JsonNode *
 known_value(const ChangeRequest *request, const char *path)
 {
-	for (int i = 0; i < request->nknown; i++)
-	{
-		const char	   *json = request->known[i].json;
-		const JsonNode *node = NULL;
-		char		   *problem;
+	char *problem;
 
-		if (strcmp(request->known[i].path, path) != 0)
-			continue;
-		json = pg_server_to_any(json, (int) strlen(json), PG_UTF8);
-		return json_parse(CurrentMemoryContext, json, strlen(json), &node, &problem) ? node : NULL;
-	}
+	for (int i = 0; i < request->nknown; i++)
+		if (strcmp(request->known[i].path, path) == 0)
+			return encoded_node(&request->known[i].value, &problem);
 	return NULL;
 }
 
@@ -334,8 +327,8 @@ deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request, const ApiAns
 									  request->api.target, answered->path)));
 		if (column->flags & CRISP_NAME)
 			request->named = known_value(request, column->path) != NULL;
-		change_add_key(&request->keys, answered->column, answer_text(deliverer, value, false));
-		change_know(request, column->path, answer_text(deliverer, value, true));
+		change_add_key(&request->keys, answered->column, answer_text(deliverer, value));
+		change_know(request, column->path, (EncodedValue){.node = value});
 	}
 }
 

@@ -16,18 +16,18 @@
 #include "common/jsonapi.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "json/json_make.h"
+#include "json/json_parse.h"
 #include "write/encode.h"
 
 /* PostgreSQL counts from 2000, Unix (and so Crisp) from 1970. */
@@ -109,14 +109,30 @@ encoder_text(const Encoder *encoder, Datum value)
 	return text ? text : output_text(encoder, value);
 }
 
-char *
+/*
+ * A text of the database in the encoding of JSON.
+ */
+static char *
+to_utf8(const char *text)
+{
+	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+}
+
+EncodedValue
 encode_string(const char *text)
 {
-	StringInfoData json;
+	return (EncodedValue){.node = json_make_string(CurrentMemoryContext, to_utf8(text))};
+}
 
-	initStringInfo(&json);
-	escape_json(&json, text);
-	return json.data;
+const JsonNode *
+encoded_node(const EncodedValue *value, char **problem)
+{
+	const JsonNode *node = value->node;
+
+	*problem = NULL;
+	if (value->json != NULL)
+		(void) json_parse(CurrentMemoryContext, value->json, strlen(value->json), &node, problem);
+	return node;
 }
 
 const char *
@@ -140,25 +156,25 @@ does_not_fit(const char *text, const char *wanted)
 /*
  * encode_number -- digits as they are
  */
-static char *
-encode_number(char *text, bool integer)
+static EncodedValue
+encode_number(const char *text, bool integer)
 {
 	size_t sign = text[0] == '-' ? 1 : 0;
 
 	if (!IsValidJsonNumber(text, (int) strlen(text)) ||
 		(integer && strspn(text + sign, "0123456789") != strlen(text + sign)))
 		does_not_fit(text, integer ? "an integer" : "a number");
-	return text;
+	return (EncodedValue){.node = json_make_number(CurrentMemoryContext, text)};
 }
 
-static char *
-encode_boolean(char *text)
+static EncodedValue
+encode_boolean(const char *text)
 {
 	bool value;
 
 	if (!parse_bool(text, &value))
 		does_not_fit(text, "true or false");
-	return pstrdup(value ? "true" : "false");
+	return (EncodedValue){.node = json_make_boolean(CurrentMemoryContext, value)};
 }
 
 /*
@@ -167,7 +183,7 @@ encode_boolean(char *text)
  * timestamp and date are wall-clock time in UTC, as when they are read.  Any type
  * that holds no time holds milliseconds.
  */
-static char *
+static EncodedValue
 encode_time(const Encoder *encoder, Datum value)
 {
 	Timestamp time;
@@ -191,32 +207,34 @@ encode_time(const Encoder *encoder, Datum value)
 						errmsg("an infinite time cannot be sent to Crisp")));
 
 	/* Rounded down: division would round times before 2000 up. */
-	return psprintf(INT64_FORMAT, (time - (time % 1000 + 1000) % 1000) / 1000 + EPOCH_MILLISECONDS);
+	return encode_number(
+		psprintf(INT64_FORMAT, (time - (time % 1000 + 1000) % 1000) / 1000 + EPOCH_MILLISECONDS),
+		true);
 }
 
 /*
  * encode_json -- any JSON, which text types hold as text
  */
-static char *
+static EncodedValue
 encode_json(const Encoder *encoder, Datum value)
 {
 	char *text = output_text(encoder, value);
 
 	if (!is_json(encoder))
 		(void) DirectFunctionCall1(json_in, CStringGetDatum(text));
-	return text;
+	return (EncodedValue){.json = to_utf8(text)};
 }
 
 /*
  * encode_array -- strings; from an array of SQL, or from JSON
  */
-static char *
+static EncodedValue
 encode_array(const Encoder *encoder, Datum value)
 {
-	StringInfoData json;
-	Datum		  *elements;
-	bool		  *nulls;
-	int			   count;
+	const JsonNode **strings;
+	Datum			*elements;
+	bool			*nulls;
+	int				 count;
 
 	if (encoder->element == NULL)
 		return encode_json(encoder, value);
@@ -225,20 +243,17 @@ encode_array(const Encoder *encoder, Datum value)
 		does_not_fit(encoder_text(encoder, value), "an array of one dimension");
 	deconstruct_array(DatumGetArrayTypeP(value), encoder->element_type, encoder->element_length,
 					  encoder->element_by_value, encoder->element_align, &elements, &nulls, &count);
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
+	strings = palloc(sizeof(JsonNode *) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
 			does_not_fit(encoder_text(encoder, value), "an array without nulls");
-		appendStringInfo(&json, "%s%s", i > 0 ? "," : "",
-						 encoder_run(encoder->element, elements[i]));
+		strings[i] = encoder_run(encoder->element, elements[i]).node;
 	}
-	appendStringInfoChar(&json, ']');
-	return json.data;
+	return (EncodedValue){.node = json_make_array(CurrentMemoryContext, strings, count)};
 }
 
-char *
+EncodedValue
 encoder_run(const Encoder *encoder, Datum value)
 {
 	switch (encoder->as)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_body.c
- *		JSON objects that are sent.
+ *		The bodies of requests: JSON objects.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -9,75 +9,22 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
-#include "utils/json.h"
-
+#include "json/json_writer.h"
 #include "write/json_body.h"
-
-/*
- * Whether two members are in the same object, which takes depth bytes of their
- * paths, and have the same key in it, of length bytes.
- */
-static bool
-same_key(const BodyMember *a, const BodyMember *b, size_t depth, size_t length)
-{
-	return strncmp(a->path, b->path, depth + length) == 0 &&
-		   (b->path[depth + length] == '.' || b->path[depth + length] == '\0');
-}
-
-/*
- * Append the object that the members from first on have in common: the first
- * depth bytes of their paths lead to it.
- */
-static void
-append_object(StringInfo json, const BodyMember *members, int nmembers, int first, size_t depth)
-{
-	bool any = false;
-
-	appendStringInfoChar(json, '{');
-	for (int i = first; i < nmembers; i++)
-	{
-		const char *key;
-		size_t		length;
-		bool		written = false;
-
-		/* A path that isn't of this object may be shorter than what leads to it. */
-		if (strncmp(members[i].path, members[first].path, depth) != 0)
-			continue;
-		key = members[i].path + depth;
-		length = strcspn(key, ".");
-		for (int earlier = first; earlier < i && !written; earlier++)
-			written = same_key(&members[i], &members[earlier], depth, length);
-		if (written)
-			continue;
-
-		if (any)
-			appendStringInfoChar(json, ',');
-		any = true;
-		escape_json(json, pnstrdup(key, length));
-		appendStringInfoChar(json, ':');
-		if (key[length] == '.')
-			append_object(json, members, nmembers, i, depth + length + 1);
-		else
-			appendStringInfoString(json, members[i].json);
-	}
-	appendStringInfoChar(json, '}');
-}
 
 char *
 body_create(const BodyMember *members, int nmembers, size_t *length)
 {
-	StringInfoData json;
-	char		  *text;
+	JsonWriter *object = json_writer_object();
 
-	initStringInfo(&json);
-	if (nmembers == 0)
-		appendStringInfoString(&json, "{}");
-	else
-		append_object(&json, members, nmembers, 0, 0);
+	for (int i = 0; i < nmembers; i++)
+	{
+		const EncodedValue *value = &members[i].value;
 
-	text = pg_server_to_any(json.data, json.len, PG_UTF8);
-	*length = strlen(text);
-	return text;
+		if (value->json != NULL)
+			json_writer_set_json(object, members[i].path, value->json);
+		else
+			json_writer_set(object, members[i].path, value->node);
+	}
+	return json_writer_finish(object, length);
 }

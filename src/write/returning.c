@@ -16,11 +16,11 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
-#include "json/json_parse.h"
 
+#include "json/json_make.h"
 #include "options/column_map.h"
-#include "write/returning.h"
 #include "row/row_source.h"
+#include "write/returning.h"
 
 struct Returning
 {
@@ -108,6 +108,29 @@ returning_wants_more(const Returning *returned, const BodyMember *known, int nkn
 	return false;
 }
 
+/*
+ * What is known of a row, as an object.
+ */
+static const JsonNode *
+sent_row(const Returning *returned, const BodyMember *known, int nknown)
+{
+	JsonMember *members = palloc(sizeof(JsonMember) * Max(nknown, 1));
+
+	for (int i = 0; i < nknown; i++)
+	{
+		char *problem;
+
+		members[i].path = known[i].path;
+		members[i].value = encoded_node(&known[i].value, &problem);
+		if (problem != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("row of foreign table \"%s\" cannot be returned", returned->table_name),
+					 errdetail("Its JSON cannot be read: %s.", problem)));
+	}
+	return json_make_object(CurrentMemoryContext, members, nknown);
+}
+
 void
 returning_store(const Returning *returned, TupleTableSlot *slot, const BodyMember *known,
 				int nknown, const JsonNode *row)
@@ -115,16 +138,8 @@ returning_store(const Returning *returned, TupleTableSlot *slot, const BodyMembe
 	TupleDesc		tupdesc = slot->tts_tupleDescriptor;
 	Datum		   *values = palloc(sizeof(Datum) * tupdesc->natts);
 	bool		   *nulls = palloc(sizeof(bool) * tupdesc->natts);
-	const JsonNode *sent;
-	size_t			length;
-	char		   *text = body_create(known, nknown, &length);
-	char		   *error;
+	const JsonNode *sent = sent_row(returned, known, nknown);
 
-	if (!json_parse(CurrentMemoryContext, text, length, &sent, &error))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("row of foreign table \"%s\" cannot be returned", returned->table_name),
-				 errdetail("Its JSON cannot be read: %s.", error)));
 	flatten_row(returned->flattener, row ? row : sent, row ? sent : NULL, values, nulls);
 
 	slot_getallattrs(slot);
