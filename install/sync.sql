@@ -2,18 +2,21 @@
 -- crisp_sync: runs
 --
 
--- Read all again, window by window, since what has changed is more than a call may ask for at once.
-CREATE FUNCTION crisp_sync_read_all(work crisp_sync_work)
-RETURNS void
+-- Read all again, window by window, since what has changed is more than a call may ask for at once.  If that was done before, and the
+-- changes since are still too many, so will they be the next time, unless less changes.
+CREATE FUNCTION crisp_sync_read_all(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE NOTICE 'what has changed in "%" takes more than % requests', @extschema@.crisp_sync_name(work.list), work.last_request - work.first_request
         USING DETAIL = 'The next calls read all of it again, part by part.', HINT = 'Raise max_requests to read changes alone.';
+    SELECT j.pass_condition = 'all' AND @extschema@.crisp_sync_gaps(j) = '{}' INTO work.in_vain
+    FROM @extschema@.crisp_sync_job j WHERE j.job_id = work.job_id;
     UPDATE @extschema@.crisp_sync_my_job j
     SET wanted = '{(,)}', covered = '{}', watermark = NULL, due = NULL, pass_condition = 'all', pass_reference = NULL, pass_rows = 0
     WHERE j.job_id = work.job_id;
+    work.adapted := true;
 END
 $$;
 
@@ -61,6 +64,15 @@ BEGIN
 END
 $$;
 
+-- When, by our clock, Crisp was first seen to have got to a moment: now, unless that was known before.
+CREATE FUNCTION crisp_sync_seen_at(watermark timestamptz, watermark_before timestamptz, seen_before timestamptz)
+RETURNS timestamptz
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN watermark IS DISTINCT FROM watermark_before THEN clock_timestamp() ELSE seen_before END
+$$;
+
 -- Changes by a time that windows don't go by, or a list without dates: one statement, a transaction of its own, and another
 -- until one has shown nothing that was there before and hadn't been seen, since rows may slip from page to page meanwhile.  What
 -- comes after the first of them began is no reason to go on, nor are rows that a trigger changes each time.
@@ -104,7 +116,7 @@ BEGIN
             RETURN;
         ELSIF work.way = 'order' AND work.dates_field IS NOT NULL THEN
             IF work.has_budget THEN
-                PERFORM @extschema@.crisp_sync_read_all(work);
+                work := @extschema@.crisp_sync_read_all(work);
             END IF;
             work.adapted := true;
             work.phase := 'exhausted';
@@ -130,7 +142,7 @@ AS $$
 UPDATE @extschema@.crisp_sync_my_job j
 SET due = NULL, wanted = CASE WHEN n.has_all THEN '{}' ELSE j.wanted END, covered = CASE WHEN n.has_all THEN '{}' ELSE j.covered END,
     watermark = n.watermark,
-    watermark_at = CASE WHEN j.watermark IS DISTINCT FROM n.watermark THEN clock_timestamp() ELSE j.watermark_at END
+    watermark_at = @extschema@.crisp_sync_seen_at(n.watermark, j.watermark, j.watermark_at)
 FROM (SELECT f.has_all,
              CASE WHEN all_seen AND (f.has_all OR job.covered = '{}' OR lower(work.changes) <= greatest(job.watermark, job.settled))
                   THEN greatest(job.watermark, @extschema@.crisp_sync_reached(work, work.newest)) ELSE job.watermark END AS watermark
@@ -168,6 +180,20 @@ SELECT CASE WHEN newest IS NOT NULL
             THEN least(newest, work.started_at - @extschema@.crisp_sync_clock_lead(work.list) - interval '1 second') END
 $$;
 
+-- The moment of Crisp's from which on changes come by sync_field, since nothing is covered yet: what was newest then, as the first page
+-- has it: what fits a page was read at once, and 20 rows do.  NULL tells none.
+CREATE FUNCTION crisp_sync_first_moment(work crisp_sync_work, INOUT job crisp_sync_job, newest timestamptz)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    job.watermark := @extschema@.crisp_sync_reached(work, newest);
+    IF job.pass_condition = 'all' THEN
+        job.due := lower(@extschema@.crisp_sync_look(job)) + CASE WHEN job.settled >= job.watermark - work.overlap THEN interval '1 microsecond' ELSE '0' END;
+    END IF;
+END
+$$;
+
 -- One window of what is wanted and uncovered: of the newest, or of several gaps.
 CREATE FUNCTION crisp_sync_history(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
@@ -188,9 +214,10 @@ BEGIN
         work := @extschema@.crisp_sync_close_if_done(work);
         RETURN;
     END IF;
-    IF job.watermark IS NULL AND job.pass_condition = 'all' AND job.covered = '{}' THEN
+    IF job.watermark IS NULL AND job.pass_condition = 'all' AND job.covered = '{}' AND work.windows = 0 THEN
         newest_change := @extschema@.crisp_sync_newest(work);
         PERFORM @extschema@.crisp_sync_settings(work);
+        job := @extschema@.crisp_sync_first_moment(work, job, newest_change);
     END IF;
     IF pages IS NOT NULL THEN
         result := @extschema@.crisp_sync_window_of_gaps(work, job, gaps, pages);
@@ -198,6 +225,7 @@ BEGIN
     ELSIF work.by_date THEN
         result := @extschema@.crisp_sync_window_by_date(work, job, range);
         work := result.work;
+        job := result.job;
         done := tstzmultirange(result.done);
     ELSE
         result := @extschema@.crisp_sync_window_in_order(work, job, range);
@@ -205,45 +233,51 @@ BEGIN
     END IF;
     batch := result.batch;
     work := @extschema@.crisp_sync_note(work, batch);
-    IF batch.listed >= work.window_rows AND NOT upper_inf(range) THEN
+    IF done = '{}' THEN
+        UPDATE @extschema@.crisp_sync_my_job j
+        SET cuts = job.cuts, watermark = job.watermark, due = job.due, watermark_at = @extschema@.crisp_sync_seen_at(job.watermark, j.watermark, j.watermark_at)
+        WHERE j.job_id = work.job_id;
+        RETURN;
+    END IF;
+    IF batch.listed >= greatest(1, work.window_rows / CASE WHEN work.by_date THEN 2 ELSE 1 END) AND NOT upper_inf(range) THEN
         work.window_rows := CASE WHEN work.window_rows < work.per_page * CASE WHEN work.argument IS NULL THEN 4 ELSE 1 END THEN work.window_rows * 2 END;
     END IF;
 
     sure := done;
     IF work.way = 'order' THEN
-        -- All that is later than this comes with changes: after what was newest at Crisp when nothing was covered, as the first page
-        -- has it: what fits a page was read at once, and 20 rows do.
         -- Until a row has told a moment, what is covered holds for now only: it is read again after that, since what came there
         -- meanwhile may be earlier than that moment.
         IF job.watermark IS NULL THEN
-            job.watermark := @extschema@.crisp_sync_reached(work, coalesce(newest_change, batch.page_change));
+            job := @extschema@.crisp_sync_first_moment(work, job, batch.page_change);
             IF job.watermark IS NOT NULL THEN
                 job.covered := '{}';
             ELSIF NOT work.whole AND @extschema@.crisp_sync_gaps(job) <@ done THEN
                 -- No row at all, of parts that several runs have looked at: one run is to.
                 job.covered := '{}';
+                job.cuts := '{}';
                 done := '{}';
                 sure := '{}';
                 work.whole := true;
                 work.adapted := true;
-            END IF;
-            IF job.pass_condition = 'all' THEN
-                job.due := lower(@extschema@.crisp_sync_look(job)) + CASE WHEN job.settled >= job.watermark - work.overlap THEN interval '1 microsecond' ELSE '0' END;
             END IF;
         END IF;
     ELSIF upper_inf(range) OR (upper(range) <= job.watermark) IS NOT TRUE THEN
         -- Up to what was newest at Crisp when the first row was read, by the clock that's behind: a row that changed since may
         -- have been read before that.  What fits a page was read at once.
         job.watermark := greatest(job.watermark, @extschema@.crisp_sync_reached(work,
-            CASE WHEN work.by_date AND NOT work.unbounded THEN batch.newest ELSE batch.first_date END));
+            CASE WHEN work.by_date AND work.unbounded IS NOT TRUE THEN batch.newest ELSE batch.first_date END));
         sure := CASE WHEN job.watermark IS NULL THEN '{}'
                      ELSE sure * tstzmultirange(tstzrange(NULL, job.watermark, CASE WHEN job.watermark <= job.settled THEN '(]' ELSE '()' END)) END;
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
     SET covered = job.covered + sure, wanted = j.wanted - (done - sure),
         watermark = job.watermark, due = job.due,
-        watermark_at = CASE WHEN j.watermark IS DISTINCT FROM job.watermark THEN clock_timestamp() ELSE j.watermark_at END,
-        span = work.span, window_rows = work.window_rows, pass_rows = j.pass_rows + batch.listed
+        watermark_at = @extschema@.crisp_sync_seen_at(job.watermark, j.watermark, j.watermark_at),
+        cuts = ARRAY(SELECT c.moment FROM unnest(job.cuts) c (moment)
+                     WHERE (j.wanted - (done - sure) - job.covered - sure) @> c.moment
+                       AND (batch.listed = 0 OR c.moment < lower(done) OR c.moment > upper(range))
+                     ORDER BY c.moment DESC LIMIT 100),
+        window_rows = work.window_rows, pass_rows = j.pass_rows + batch.listed
     WHERE j.job_id = work.job_id
     RETURNING * INTO job;
     IF NOT @extschema@.crisp_sync_gaps(job) && work.range THEN
@@ -331,13 +365,26 @@ BEGIN
 END
 $$;
 
+-- Whether the next step may make a request.  What needs none goes on when there is none left, or else a run that takes all that it
+-- has each time would never come to its end.
+CREATE FUNCTION crisp_sync_asks(work crisp_sync_work)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE work.phase
+    WHEN 'history' THEN EXISTS (SELECT FROM @extschema@.crisp_sync_job j
+                                WHERE j.job_id = work.job_id AND @extschema@.crisp_sync_gaps(j) && work.range)
+    WHEN 'closing' THEN work.dates_field IS NOT NULL AND work.way <> 'order'
+    ELSE true END
+$$;
+
 -- An error that was caught.
 CREATE TYPE crisp_sync_failure AS (
     code text,
     message text,
     detail text,
     hint text,
-    span text,                  -- that a window had better have
     context text                -- of errors of values, and those that triggers raise; NULL for others
 );
 
@@ -351,26 +398,13 @@ CREATE FUNCTION crisp_sync_after_failure(INOUT work crisp_sync_work, failure cri
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    shortest CONSTANT interval := '2 milliseconds';
 BEGIN
-    -- More than the run may ask for, or than fits the page that a span was to be.
-    IF failure.code IN ('CS001', 'CS002') THEN
-        IF work.by_date AND work.phase = 'history' AND (work.span > shortest OR work.span IS NULL) THEN
-            -- What came shows where half of the rows are.
-            work.span := greatest(shortest, coalesce(CASE WHEN (nullif(failure.span, '')::interval < work.span) IS NOT FALSE THEN nullif(failure.span, '')::interval END,
-                                                     coalesce(work.span, interval '4 days') / 4));
-            work.adapted := true;
-            UPDATE @extschema@.crisp_sync_my_job j SET span = work.span WHERE j.job_id = work.job_id;
-            IF coalesce(@extschema@.crisp_sync_requests_left(work), 1) > 0 THEN
-                RETURN;
-            END IF;
-        END IF;
+    IF failure.code = 'CS002' THEN
+        -- More than the run may ask for.
         IF work.phase = 'changes' AND work.dates_field IS NOT NULL AND work.has_budget THEN
             -- One statement is too much for a call, so windows have to do.
-            PERFORM @extschema@.crisp_sync_read_all(work);
-            work.adapted := true;
-        ELSIF work.phase = 'history' AND NOT work.by_date THEN
+            work := @extschema@.crisp_sync_read_all(work);
+        ELSIF work.phase = 'history' AND (NOT work.by_date OR work.argument IS NOT NULL) THEN
             -- Some rows of the parent take many requests each, or the order had to be proved first: the next window is to be smaller.
             work.window_rows := CASE WHEN work.argument IS NULL THEN greatest(work.per_page - 2, coalesce(work.window_rows, (work.per_page - 2) * 5) / 2)
                 ELSE greatest(1, coalesce(work.window_rows, least(work.per_page, (work.last_request - work.first_request - work.probes - 1) * 2 / 3)) / 2) END;
@@ -424,8 +458,8 @@ RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT work.phase <> 'end' AND NOT work.adapted
-   AND CASE WHEN work.found = '{}' THEN work.windows = 0 ELSE work.found <@ @extschema@.crisp_sync_gaps(job) END
+SELECT work.in_vain IS TRUE OR (work.phase <> 'end' AND NOT work.adapted
+   AND CASE WHEN work.found = '{}' THEN work.windows = 0 OR (job.full_since IS NOT NULL AND work.reference IS NULL) ELSE work.found <@ @extschema@.crisp_sync_gaps(job) END)
 $$;
 
 -- End a run, and tell what it has done.
@@ -517,25 +551,23 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
     WHILE work.phase <> 'end' LOOP
-        EXIT WHEN @extschema@.crisp_sync_requests_left(work) < 1;
+        EXIT WHEN @extschema@.crisp_sync_requests_left(work) < 1 AND @extschema@.crisp_sync_asks(work);
         failure := NULL;
         BEGIN
             work := @extschema@.crisp_sync_step(work);
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
-                failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT, failure.span = PG_DATATYPE_NAME;
+                failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
             failure.context := @extschema@.crisp_sync_context();
         END;
         IF failure.code IS NOT NULL THEN
             work := @extschema@.crisp_sync_after_failure(work, failure);
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-            IF work.phase = 'failed' THEN
-                PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint, failure.context);
-            END IF;
-        ELSE
-            COMMIT;
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        END IF;
+        COMMIT;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        IF work.phase = 'failed' THEN
+            PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint, failure.context);
+        ELSIF failure.code IS NULL THEN
             PERFORM @extschema@.crisp_sync_tell(work);
         END IF;
         EXIT WHEN work.phase = 'exhausted';

@@ -72,7 +72,7 @@ AS $$
 SELECT @extschema@.crisp_sync_end_full(j.source, j.target) FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = job AND j.full_since IS NOT NULL;
 UPDATE @extschema@.crisp_sync_my_job j
 SET sync_field = NULL, selected = '{}', wanted = '{}', covered = '{}', watermark = NULL, watermark_at = NULL, settled = NULL, overlap = NULL,
-    due = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0, full_since = NULL, by_date = false, span = NULL,
+    due = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0, full_since = NULL, by_date = false, cuts = '{}',
     window_rows = NULL, pages_found = NULL, pages_missing = NULL, expected_rows = NULL, witnesses = '[]', stalled = false
 WHERE j.job_id = job
 $$;
@@ -481,8 +481,6 @@ BEGIN
     END IF;
     was_full := job.full_since IS NOT NULL;
     work.by_date := job.by_date;
-    -- No span is longer than what is read with ease, whatever was noted of one.
-    work.span := least(job.span, interval '10 years');
     work.window_rows := job.window_rows;
     work.first_window_rows := job.window_rows;
     result := @extschema@.crisp_sync_want(work, job);

@@ -45,12 +45,13 @@ CREATE TYPE crisp_sync_work AS (
     looked boolean,             -- what has moved since the run began needs no look of its own
     by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
     found tstzmultirange,       -- what earlier runs had left
+    in_vain boolean,            -- all was read again, and the changes since are still too many for a call
     adapted boolean,            -- the next run has another way to go on, after a failure of this one
     probes integer,             -- requests that are kept for the estimate of what is left
     window_rows integer,        -- rows of the parent that a window asks for at most; NULL: as many as usual
     first_window_rows integer,  -- when the run began
-    span interval,              -- such a span; NULL for all that is new
-    unbounded boolean,          -- the list isn't limited to the dates that were asked for: read it as a whole
+    cuts integer,               -- that were made one after the other, of windows with more rows than one request brings
+    unbounded boolean,          -- the list isn't limited to the dates that were asked for: read it as a whole; NULL: not known
     windows bigint,
     fetched bigint,
     inserted bigint,
@@ -358,7 +359,7 @@ BEGIN
     work.by_date := false;
     work.adapted := false;
     work.probes := 0;
-    work.unbounded := false;
+    work.cuts := 0;
     work.windows := 0;
     work.fetched := 0;
     work.inserted := 0;

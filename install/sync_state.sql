@@ -30,6 +30,27 @@ CREATE SEQUENCE crisp_sync_run_seq;
 -- 4. More rows are selected, by a reference, say: what these may lie in is uncovered.
 -- 5. Rows are taken from the copy: witnesses tell, see crisp_sync_lost().
 -- 6. Crisp can be asked for changes in neither way.  Then each run begins with nothing covered.
+--
+-- Why calls come to an end.  While nothing changes at Crisp, each call without a reference makes the first of these smaller that isn't
+-- nothing, and none before it larger, each by the transaction of a step; or it says that it can't, see below.
+--
+-- 1. What calls have not yet asked for, in selected.
+-- 2. That the order is thought to be kept.  When it isn't, what was covered by it is uncovered, once (by_date).
+-- 3. Changes by sync_field that are more than a call may ask for.  All is read again, once, and what is due is what changed since then.
+-- 4. What is uncovered of what is wanted.  A window covers the newest part of it: down to the oldest row, or to a cut.  What a run takes
+--    back of the last overlap, it reads first; the first run after overlap has passed takes nothing back any more (settled).
+--    Beyond the newest row nothing is covered, since nothing tells that Crisp has got there: each run crosses that again, by 5.
+-- 5. Rows of the window that comes next, by date: those after the newest cut.  Where one request brings too many, a new cut leaves out
+--    all that came and are older than their median, half a page or more; or it parts off the moment that half of them share, which is
+--    read whole, however many they are.  Cuts go when something older than they was read, and not with the run: the next one begins
+--    with the window that this one has found to fit, and what is empty between that and now comes with the same request.  A window
+--    of which no row came, though it took more than a request, is halved in time, down to the length of a moment.
+-- 6. Rows of a parent, or pages, that a window asks for (window_rows), halved down to one.
+-- 7. That a full load isn't closed, for which nothing is left to do but a last look.
+--
+-- A run whose requests don't suffice for one such step is stalled, and says so: it takes a higher max_requests.  So does one that
+-- has read all again, and finds that what has changed since is too much once more.  If Crisp changes all the time, a run has to have
+-- more requests than it takes to read what has changed since the last one, and in the last overlap; what is left goes into the steps above.
 CREATE TABLE crisp_sync_job (
     job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_sync_job_seq'::pg_catalog.regclass),
     source regclass NOT NULL,
@@ -52,7 +73,7 @@ CREATE TABLE crisp_sync_job (
     full_since timestamptz,
     deleted text,
     by_date boolean NOT NULL DEFAULT false,
-    span interval,
+    cuts timestamptz[] NOT NULL DEFAULT '{}',
     window_rows integer,
     pages_found integer,
     pages_missing integer,
@@ -91,7 +112,7 @@ COMMENT ON COLUMN crisp_sync_job.pass_rows IS 'rows fetched since all was last c
 COMMENT ON COLUMN crisp_sync_job.full_since IS 'start of a full load that is not finished';
 COMMENT ON COLUMN crisp_sync_job.deleted IS 'what it does with rows that are gone: delete or mark';
 COMMENT ON COLUMN crisp_sync_job.by_date IS 'Crisp did not keep the order that it was asked for, so the source is read by spans of time';
-COMMENT ON COLUMN crisp_sync_job.span IS 'such a span that fits a page, as a rule';
+COMMENT ON COLUMN crisp_sync_job.cuts IS 'moments between which such a span fits a page, as far as is known';
 COMMENT ON COLUMN crisp_sync_job.window_rows IS 'rows of the parent that a window may ask for, since more took too many requests; NULL: as usual';
 COMMENT ON COLUMN crisp_sync_job.pages_found IS 'the list has a page of this number ...';
 COMMENT ON COLUMN crisp_sync_job.pages_missing IS '... and none of this one';
@@ -251,7 +272,7 @@ GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_erro
       crisp_sync_orphan_origin, crisp_sync_orphan_run TO PUBLIC;
 GRANT INSERT (source, target, resource),
       UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, overlap, due, pass_condition,
-              pass_reference, pass_rows, full_since, deleted, by_date, span, window_rows, pages_found, pages_missing, expected_rows,
+              pass_reference, pass_rows, full_since, deleted, by_date, cuts, window_rows, pages_found, pages_missing, expected_rows,
               rows_per_request, daily_quota, witnesses, told_columns, told_keyless, rows_fetched, rows_inserted, rows_updated,
               rows_deleted, requests, stalled, last_run_id, last_success, origin, scope)
 ON crisp_sync_my_job TO PUBLIC;

@@ -105,16 +105,16 @@ $$;
 -- limit, it tells how far the others reach: nothing below them need be fetched again.  In the batch, oldest is its
 -- date then, and otherwise NULL.
 CREATE FUNCTION crisp_sync_store_children(
-    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, full_since timestamptz, deleted text)
-RETURNS crisp_sync_batch
+    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, full_since timestamptz, deleted text,
+    OUT batch crisp_sync_batch)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     listed_keys text[];         -- of the parent,
     parents text[];             -- and of those whose rows are to be kept
-    listed @extschema@.crisp_sync_batch;
-    batch @extschema@.crisp_sync_batch;
+    below @extschema@.crisp_sync_batch;
+    first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
 BEGIN
     EXECUTE format($sql$
         SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST), array_agg(x.key ORDER BY x.date DESC NULLS LAST) FILTER (WHERE %7$s),
@@ -128,33 +128,30 @@ BEGIN
         work.list_key, coalesce(@extschema@.crisp_sync_time(work.list, work.dates_field, 's.'), 'NULL::timestamptz'),
         coalesce(@extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), 'NULL::timestamptz'),
         work.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(work.kept, 'x.change'), 'true'))
-    INTO listed_keys, parents, listed.versions, listed.listed, listed.oldest, listed.newest, listed.median, listed.newest_change, listed.first_date, listed.page_change, listed.in_order
+    INTO listed_keys, parents, batch.versions, batch.listed, batch.oldest, batch.newest, batch.median, batch.newest_change, batch.first_date, batch.page_change, batch.in_order
     USING lower, upper;
 
-    IF work.by_date AND work.phase = 'history' AND listed.listed >= row_limit THEN
-        -- Before anything below them is asked for, which would be rolled back.
-        RAISE EXCEPTION 'more than one page of "%"', @extschema@.crisp_sync_name(work.list)
-            USING ERRCODE = 'CS001', DATATYPE = (coalesce(upper, work.started_at) - listed.median)::text;
-    ELSIF listed.listed > row_limit THEN
+    PERFORM @extschema@.crisp_sync_settings(work);
+    IF work.by_date AND work.phase = 'history' AND (batch.listed > row_limit OR (row_limit IS NOT NULL AND @extschema@.crisp_sync_requests() - first_request > 1)) THEN
+        -- More than one window can be of: before anything below them is asked for.
+        batch.listed := row_limit + 1;
+        parents := NULL;
+    ELSIF batch.listed > row_limit THEN
         parents := ARRAY(SELECT p.key FROM unnest(parents) p (key) WHERE p.key = ANY (listed_keys[1:row_limit]));
-        listed.listed := row_limit;
+        batch.listed := row_limit;
     ELSE
-        listed.oldest := NULL;
+        batch.oldest := NULL;
     END IF;
     IF cardinality(parents) > 0 THEN
-        batch := @extschema@.crisp_sync_store(work, format('s.%I = ANY ($4)', work.argument), NULL, lower, upper, parents,
+        below := @extschema@.crisp_sync_store(work, format('s.%I = ANY ($4)', work.argument), NULL, lower, upper, parents,
                                               full_since, deleted);
     END IF;
-    batch.listed := listed.listed;
-    batch.oldest := listed.oldest;
-    batch.newest := listed.newest;
-    batch.median := listed.median;
-    batch.newest_change := listed.newest_change;
-    batch.first_date := listed.first_date;
-    batch.page_change := listed.page_change;
-    batch.in_order := listed.in_order;
-    batch.versions := listed.versions;
-    RETURN batch;
+    batch.fetched := below.fetched;
+    batch.inserted := below.inserted;
+    batch.updated := below.updated;
+    batch.deleted := below.deleted;
+    batch.keyless := below.keyless;
+    batch.sample := below.sample;
 END
 $$;
 
@@ -254,7 +251,7 @@ BEGIN
         batch := @extschema@.crisp_sync_store(work, @extschema@.crisp_sync_within(work.list, work.dates_field, range), NULL, lower(range),
                                               upper(range), NULL, job.full_since, job.deleted, parts, pages, job.pass_rows / work.per_page);
         IF batch.covered IS NULL THEN
-            RAISE EXCEPTION 'cannot read "%" exactly', work.list USING ERRCODE = 'CS003';
+            RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'CS003';
         END IF;
         done := batch.covered * gaps;
         EXIT WHEN done <> '{}';
@@ -265,7 +262,7 @@ END
 $$;
 
 -- Whether Crisp gives a list of several pages without regard to the dates that it is asked for: of a day that no row is
--- of, there's more than a page then.
+-- of, there's more than a page then.  NULL where no request is left to ask.
 CREATE FUNCTION crisp_sync_ignores_dates(work crisp_sync_work)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -275,60 +272,114 @@ DECLARE
     nowhen CONSTANT tstzrange := '[1990-01-01 00:00:00+00,1990-01-02 00:00:00+00)';
 BEGIN
     IF @extschema@.crisp_sync_requests_left(work) < 1 THEN
-        RETURN false;
+        RETURN NULL;
     END IF;
     PERFORM set_config('crisp_fdw.max_requests', (@extschema@.crisp_sync_requests() + 1)::text, true);
     EXECUTE format('SELECT FROM %s s WHERE %s', work.list, @extschema@.crisp_sync_within(work.list, work.dates_field, nowhen))
         USING lower(nowhen), upper(nowhen);
     RETURN false;
-EXCEPTION WHEN SQLSTATE 'CS001' OR SQLSTATE 'CS002' THEN
+EXCEPTION WHEN SQLSTATE 'CS002' THEN
     RETURN true;
 END
 $$;
 
--- The newest part of a range, of a list that comes in no order: a span that fits one page, which nothing can
--- slip off.  One that doesn't is rolled back, for a shorter one.
+-- Where to part a range of dates of which there are more rows than one request brings: at the median of those that came, so that each
+-- part has fewer; or around the newest of them, where half of them have one date; or in the middle of the time, where none came, or
+-- medians don't lead on.  What is returned lies within the range, which is to be longer than shortest.
+CREATE FUNCTION crisp_sync_cut(work crisp_sync_work, range tstzrange, batch crisp_sync_batch, shortest interval)
+RETURNS timestamptz[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(array_agg(c.moment) FILTER (WHERE c.moment IS NOT NULL), ARRAY[m.middle])
+FROM (SELECT e.oldest + (e.newest - e.oldest) / 2 AS middle
+      FROM (SELECT coalesce(lower(range), least('2000-01-01', upper(range) - interval '10 years')) AS oldest,
+                   coalesce(upper(range), greatest(work.started_at, lower(range) + interval '1 day')) AS newest) e) m
+LEFT JOIN LATERAL unnest(ARRAY[
+    CASE WHEN batch.median < batch.newest THEN batch.median ELSE batch.newest END,
+    CASE WHEN batch.median = batch.newest THEN batch.newest - shortest END,
+    CASE WHEN work.cuts > 8 THEN m.middle END]) c (moment) ON tstzrange(lower(range), upper(range), '()') @> c.moment
+GROUP BY m.middle
+$$;
+
+-- Where the window after one that has fit may end: with as many rows as fill most of a page, if they lie as close together as these.
+-- NULL where another cut or the end of the range comes before that; a cut tells more than a few rows do.  In seconds, since an
+-- interval may be longer than a timestamp can go back.
+CREATE FUNCTION crisp_sync_next_cut(
+    work crisp_sync_work, range tstzrange, done tstzrange, batch crisp_sync_batch, cuts timestamptz[], fits bigint)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    cut CONSTANT timestamptz := (SELECT max(c.moment) FROM unnest(cuts) c (moment) WHERE c.moment < lower(done));
+    earliest CONSTANT timestamptz := greatest('2000-01-01', lower(range), cut);
+    seconds CONSTANT numeric := greatest(extract(epoch FROM coalesce(upper(done), batch.newest, work.started_at)) - extract(epoch FROM lower(done)), 0.001);
+    factor CONSTANT numeric := least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END, fits * 0.7 / greatest(batch.listed, 0.01));
+    next numeric := extract(epoch FROM lower(done)) - seconds * factor;
+BEGIN
+    IF batch.listed = 0 THEN
+        -- What would be later than now isn't there, as a rule.
+        next := least(next, extract(epoch FROM work.started_at));
+    END IF;
+    IF (cut IS NULL OR batch.listed * 5 >= fits) AND next > extract(epoch FROM earliest) AND next < extract(epoch FROM lower(done)) THEN
+        RETURN to_timestamp(next);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- The newest part of a range, of a list that comes in no order: what fits one page, which nothing can slip off.  Where there is more,
+-- it is parted, and nothing is done with; what came is kept.
 CREATE FUNCTION crisp_sync_window_by_date(
-    INOUT work crisp_sync_work, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT done tstzrange)
+    INOUT work crisp_sync_work, INOUT job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT done tstzrange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     shortest CONSTANT interval := '2 milliseconds';
-    longest CONSTANT interval := '10 years';
-    first_request bigint := @extschema@.crisp_sync_requests();
-    top timestamptz := coalesce(upper(range), work.started_at);
-    span interval := coalesce(work.span, CASE WHEN lower_inf(range) THEN interval '1 day' ELSE top - lower(range) END);
+    first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
     is_parent CONSTANT boolean := work.argument IS NOT NULL;
-    -- One row of the parent too many tells as well, and doesn't take a page more.
-    page_limit bigint := CASE WHEN is_parent THEN work.per_page + 1 ELSE work.per_page * 2 END;
-    requests bigint;
+    fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(work) ELSE work.per_page - 1 END;
+    cuts CONSTANT timestamptz[] := ARRAY(SELECT c.moment FROM unnest(job.cuts) c (moment)
+                                         WHERE isfinite(c.moment) AND tstzrange(lower(range), upper(range), '()') @> c.moment);
+    cut CONSTANT timestamptz := (SELECT max(c.moment) FROM unnest(cuts) c (moment));
+    is_whole boolean;
+    pages bigint;
 BEGIN
-    done := range;
-    IF NOT work.unbounded AND top - span > '2000-01-01' THEN
-        done := range * tstzrange(top - span, NULL, '()');
+    done := CASE WHEN cut IS NULL OR work.unbounded THEN range ELSE range * tstzrange(cut, NULL, '()') END;
+    is_whole := work.unbounded IS TRUE OR coalesce(upper(done) - lower(done) <= shortest, false);
+    IF NOT is_whole THEN
+        PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, first_request + 2)::text, true);
     END IF;
-    IF work.unbounded OR span <= shortest THEN
-        page_limit := NULL;
-    ELSIF NOT is_parent THEN
-        PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, first_request + 4)::text, true);
-    END IF;
-    batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, done),
-                                          page_limit, lower(done), upper(done), job);
+    BEGIN
+        -- One row too many tells that there are more; of the parent, one more is asked for anyway.
+        batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, done),
+                                              CASE WHEN NOT is_whole THEN fits + CASE WHEN is_parent THEN 0 ELSE 1 END END, lower(done), upper(done), job);
+        pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
+    EXCEPTION WHEN SQLSTATE 'CS002' THEN
+        -- What lies below rows of the parent is asked for with all that the run has left.
+        IF is_whole OR @extschema@.crisp_sync_requests() = first_request OR (is_parent AND @extschema@.crisp_sync_requests_left(work) < 1) THEN
+            RAISE;
+        END IF;
+        pages := 2;
+    END;
     PERFORM @extschema@.crisp_sync_settings(work);
-    requests := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
-
-    IF page_limit IS NOT NULL AND requests > 1 THEN
-        -- Rolls back what came: rows may have slipped from one page to the other meanwhile.
-        RAISE EXCEPTION 'more than one page of "%"', @extschema@.crisp_sync_name(work.list)
-            USING ERRCODE = 'CS001', DATATYPE = coalesce((top - batch.median)::text, '');
-    ELSIF page_limit IS NULL AND NOT work.unbounded AND requests > 2 + batch.listed / work.per_page THEN
-        -- More pages than a moment's rows fill, and a last look.
+    IF pages > 1 AND NOT is_whole AND work.unbounded IS NULL THEN
         work.unbounded := @extschema@.crisp_sync_ignores_dates(work);
         PERFORM @extschema@.crisp_sync_settings(work);
     END IF;
-    work.span := CASE WHEN work.unbounded THEN shortest
-                      ELSE greatest(shortest, least(longest, span * least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END,
-                                                                          work.per_page * 0.7 / greatest(batch.listed, 0.01)))) END;
+
+    IF is_whole THEN
+        RETURN;
+    ELSIF pages > 1 OR batch.listed > fits THEN
+        job.cuts := job.cuts || CASE WHEN work.unbounded IS NOT TRUE THEN @extschema@.crisp_sync_cut(work, done, batch, shortest) END;
+        work.cuts := work.cuts + 1;
+        work.adapted := true;
+        done := 'empty';
+        RETURN;
+    END IF;
+    work.cuts := 0;
+    job.cuts := job.cuts || @extschema@.crisp_sync_next_cut(work, range, done, batch, cuts, fits);
 END
 $$;

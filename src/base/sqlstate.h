@@ -4,8 +4,7 @@
  *		SQLSTATEs of our own class, CS, for errors that a program acts on.
  *
  * PostgreSQL's own codes come first: these are for what shares one of them with something else that
- * calls for another reaction.  docs/errors.md lists them.  CS001 is raised in SQL alone
- * (install/sync_window.sql): a list holds more than the one page that was to be read.
+ * calls for another reaction.  docs/errors.md lists them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

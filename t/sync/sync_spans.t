@@ -66,4 +66,19 @@ foreach my $settings ({ honour_dates => $false },
 		'and all are there');
 }
 
+# The same rows of conversations, and few requests a call: each call takes up where the one before it left off, though Crisp has no row
+# of what lies between them and now, so that nothing there is covered.
+foreach my $most (2, 3, 5, 45)
+{
+	foreach my $mode (qw(incremental full))
+	{
+		my ($calls, $requests, $target) = (0, 0, "few_${most}_$mode");
+
+		do { $requests += sync("'crisp.conversations', '$target', mode => '$mode', max_requests => $most")->{requests} } until status('state', $target) eq 'up to date' || ++$calls > 60;
+		cmp_ok($calls, '<=', 60, "$mode, $most requests a call: it comes to an end");
+		cmp_ok($requests, '<=', 40, 'without a search that begins again with each call');
+		is_copy('crisp.conversations', $target, "$mode, $most requests a call");
+	}
+}
+
 done_testing();

@@ -226,15 +226,16 @@ $session->quit;
 $session = CrispSession->start($node);
 sync_with($session, $sandbox);
 sync(q('crisp.conversations', 'spans'));
-foreach my $span ('170000000 years', '2 milliseconds')
+foreach my $cuts ('-infinity, 4713-01-01 BC, 294276-01-01, infinity', join ', ', map { "2026-01-0$_" } 1 .. 9)
 {
-	$session->query("UPDATE crisp_sync_job SET span = '$span' WHERE target = 'spans'::regclass");
+	$session->query("UPDATE crisp_sync_job SET cuts = '{$cuts}' WHERE target = 'spans'::regclass");
 	sync(q('crisp.conversations', 'spans')) for 1 .. 3;
 	sync(q('crisp.conversations', 'spans', mode => 'full'));
-	is_copy('crisp.conversations', 'spans', "a span of $span");
+	is_copy('crisp.conversations', 'spans', "cuts at $cuts");
 }
-sync(q('crisp.conversations', 'spans')) for 1 .. 12;
-is($session->query("SELECT span <= interval '10 years' FROM crisp_sync_job WHERE target = 'spans'::regclass"), 't', 'quiet runs let it grow so far, and no further');
+$run = sync(q('crisp.conversations', 'spans', overlap => '0')) for 1 .. 12;
+is($run->{requests}, 1, 'a quiet run takes one request');
+is($session->query("SELECT cuts FROM crisp_sync_job WHERE target = 'spans'::regclass"), '{}', 'and no cuts are left, however many there were');
 $sandbox->reset;
 
 #
@@ -253,7 +254,7 @@ sub begin_by_spans
 	my ($target) = @_;
 
 	sync("'crisp.people_profiles', '$target', condition => 'older', reference => '2000-01-01', max_requests => 1");
-	$session->query("UPDATE crisp_sync_job SET by_date = true, span = '1 day', selected = '{(,)}', wanted = '{(,)}', covered = '{}', watermark = NULL, settled = NULL, due = NULL WHERE target = '${target}'::regclass");
+	$session->query("UPDATE crisp_sync_job SET by_date = true, cuts = ARRAY[now() - interval '1 day'], selected = '{(,)}', wanted = '{(,)}', covered = '{}', watermark = NULL, settled = NULL, due = NULL WHERE target = '${target}'::regclass");
 	return;
 }
 
