@@ -15,7 +15,7 @@
 #include "base/spill.h"
 
 /* What memory there is to begin with. */
-#define FIRST_CAPACITY 8192
+#define FIRST_CAPACITY ((Size) 8192)
 
 struct Spill
 {
@@ -23,7 +23,7 @@ struct Spill
 	ResourceOwner owner; /* of the file */
 	Size		  limit;
 	Size		  capacity;
-	char		 *bytes; /* all of them; NULL once there is a file, */
+	char		 *bytes; /* all of them; NULL before the first, and once there is a file, */
 	BufFile		 *file;	 /* which then has all of them */
 	int64		  size;
 };
@@ -31,15 +31,12 @@ struct Spill
 Spill *
 spill_create(MemoryContext parent, Size limit, ResourceOwner owner)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw spill",
-												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = AllocSetContextCreate(parent, "crisp_fdw spill", ALLOCSET_SMALL_SIZES);
 	Spill		 *spill = MemoryContextAllocZero(context, sizeof(Spill));
 
 	spill->context = context;
 	spill->owner = owner;
 	spill->limit = limit;
-	spill->capacity = FIRST_CAPACITY;
-	spill->bytes = MemoryContextAlloc(context, FIRST_CAPACITY);
 	return spill;
 }
 
@@ -86,9 +83,21 @@ make_file(Spill *spill)
 	spill->file = BufFileCreateTemp(false);
 	CurrentResourceOwner = old_owner;
 	MemoryContextSwitchTo(old_context);
+	if (spill->bytes == NULL)
+		return;
 	write_file(spill, spill->bytes, (Size) spill->size);
 	pfree(spill->bytes);
 	spill->bytes = NULL;
+}
+
+static void
+grow(Spill *spill, Size capacity)
+{
+	if (spill->bytes == NULL)
+		spill->bytes = MemoryContextAllocHuge(spill->context, capacity);
+	else
+		spill->bytes = repalloc_huge(spill->bytes, capacity);
+	spill->capacity = capacity;
 }
 
 void
@@ -96,9 +105,9 @@ spill_append(Spill *spill, const void *data, Size length)
 {
 	Size needed = (Size) spill->size + length;
 
-	if (spill->file == NULL && needed > Max(spill->limit, FIRST_CAPACITY))
+	if (spill->file == NULL && needed > spill->limit)
 		make_file(spill);
-	if (spill->bytes == NULL)
+	if (spill->file != NULL)
 	{
 		seek(spill, spill->size);
 		write_file(spill, data, length);
@@ -106,12 +115,7 @@ spill_append(Spill *spill, const void *data, Size length)
 	else
 	{
 		if (needed > spill->capacity)
-		{
-			Size capacity = Max(needed, spill->capacity * 2);
-
-			spill->bytes = repalloc_huge(spill->bytes, capacity);
-			spill->capacity = capacity;
-		}
+			grow(spill, Max(needed, Max(FIRST_CAPACITY, spill->capacity * 2)));
 		memcpy(spill->bytes + spill->size, data, length);
 	}
 	spill->size += (int64) length;
