@@ -3,23 +3,24 @@
  * exact_reader.c
  *		All rows of a list, by date instead of page number.
  *
- * As long as Crisp sorts the list by the date that it takes bounds for, newest first: each request is for
- * what is not newer than the oldest row seen so far.  Where rows are is then no matter of how many stand
- * before them.
+ * Dates are read in stretches (exact_stretch.c).  Where rows are is then no matter of how many
+ * stand before them.
  *
- * Nor is it a matter of other dates.  So when the first page has been read, the dates are parted into
- * stretches, each of which is read in that way, from its upper end to its lower one, up to prefetch of
- * them at a time.  Together they hold each date once.  A row that keeps its date while
- * the scan goes on is found by the stretch that holds it; one that changes has a date after the first page, and is
- * the last look's, just as where there is one stretch.  Rows at both sides of a seam come twice, and are dropped by
- * their keys.
+ * Nor is it a matter of other dates.  So when the first page has been read, the dates are parted
+ * into stretches, each of which is read from its upper end to its lower one, up to prefetch of them
+ * at a time.  Together they hold each date once.  A row that keeps its date while the scan goes on
+ * is found by the stretch that holds it; one that changes has a date after the first page, and is
+ * the recheck's, just as where there is one stretch.  Rows at both sides of a seam come twice, and
+ * are dropped by their keys.
  *
- * How many rows lie between two dates isn't known, and how far back a list goes isn't, either.  So it begins with one
- * stretch.  While there are fewer than prefetch, that with the most left to read, by how many rows have come in it so
- * far, is parted; of one without a lower end, as much is taken off as has been read in all.  It costs half a page
- * to part a stretch, as the upper part ends with a page that isn't full: parts are long, and few.
+ * How many rows lie between two dates isn't known, and how far back a list goes isn't, either.  So
+ * it begins with one stretch.  While there are fewer than prefetch, that with the most left to
+ * read, by how many rows have come in it so far, is parted; of one without a lower end, as much is
+ * taken off as has been read in all.  It costs half a page to part a stretch, as the upper part
+ * ends with a page that isn't full: parts are long, and few.
  *
- * Where the list isn't sorted so, or that can't be proved, it's read by spans of dates (exact_spans.c).
+ * Where the list isn't sorted so, or that can't be proved, it's read by spans of dates
+ * (exact_spans.c).
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -31,43 +32,18 @@
 
 #include "fetch/exact_reader.h"
 #include "fetch/exact_spans.h"
+#include "fetch/exact_stretch.h"
 #include "api/server_facts.h"
 #include "fetch/order.h"
-
-/* Of a stretch that is parted: pages that must have been read of it, and the fewest that are expected in each part. */
-#define PAGES_READ 3
-#define PART_PAGES 12
 
 /* For so many pages, one stretch may be parted, besides the first ones. */
 #define PAGES_A_PART 24
 
-/* Dates that are read by one request after the other. */
-typedef struct Stretch
-{
-	ExactStep step;
-	Span	  span;
-	int64  oldest;	/* what is asked for is not later; PG_INT64_MAX for the first request of all */
-	int64  read_to; /* all rows of span that are later have been returned */
-	bool   decided; /* whether more is to be asked for after the page at hand; if so, it has been */
-	bool   ended;	/* there is no more */
-	bool   stopped; /* there may be more, which isn't wanted */
-	uint64 turn;	/* of its latest request, of those of all stretches */
-
-	/* To tell how much is left. */
-	int64  pages;	  /* read */
-	int64  begins;	  /* time of the first row */
-	double page_span; /* milliseconds of a page: the latest, or the average, whichever is more */
-} Stretch;
-
 struct ExactReader
 {
-	const ListRequest *request;
-	const CrispColumn *dates;
-	MemoryContext	   context;
-	KeySet			  *seen;
-	const RowAge	  *age;
-	ExactErrand		  *errand; /* NULL for none */
-	Span			   whole;  /* the only range where there is no errand */
+	StretchScan	 scan;
+	ExactErrand *errand; /* NULL for none */
+	Span		 whole;	 /* the only range where there is no errand */
 
 	Stretch	 **stretches; /* all, also those that have ended */
 	int		   nstretches;
@@ -76,7 +52,6 @@ struct ExactReader
 	int		   parted;
 	Stretch	  *current; /* whose page at hand is being read; NULL in between */
 	ExactStep *last;	/* that has taken a page, which is still there; NULL before the first */
-	int64	   asked;	/* pages so far */
 	int64	   pages;	/* taken */
 	int64	   read;	/* and read to their end */
 
@@ -116,11 +91,14 @@ exact_begin(const ListRequest *request, KeySet *seen, const RowAge *age)
 												  ALLOCSET_SMALL_SIZES);
 	ExactReader	 *reader = MemoryContextAllocZero(context, sizeof(ExactReader));
 
-	reader->request = request;
-	reader->dates = crisp_resource_dates(request->options->resource);
-	reader->context = context;
-	reader->seen = seen;
-	reader->age = age;
+	reader->scan = (StretchScan){
+		.request = request,
+		.dates = crisp_resource_dates(request->options->resource),
+		.context = context,
+		.seen = seen,
+		.age = age,
+		.max_pages = request->errand ? request->errand->pages : PG_INT64_MAX,
+	};
 	reader->errand = request->errand;
 	reader->whole.lower = PG_INT64_MIN;
 	reader->whole.upper = PG_INT64_MAX;
@@ -129,206 +107,26 @@ exact_begin(const ListRequest *request, KeySet *seen, const RowAge *age)
 	return reader;
 }
 
-static bool
-may_ask(const ExactReader *reader)
-{
-	return reader->errand == NULL || reader->asked < reader->errand->pages;
-}
-
 /*
- * A request of a stretch is under way.
+ * Begin to read a span, and count it among the stretches.
  */
-static void
-note_asked(ExactReader *reader, Stretch *stretch)
-{
-	stretch->decided = true;
-	stretch->turn = ++reader->asked;
-}
-
-/*
- * Ask for the first page of what is left of a stretch, unless no more is wanted.
- */
-static void
-ask(ExactReader *reader, Stretch *stretch)
-{
-	Span left = {stretch->span.lower, stretch->oldest};
-
-	stretch->decided = true;
-	if (left.upper < left.lower)
-		stretch->ended = true;
-	else if (!may_ask(reader))
-		stretch->stopped = true;
-	else
-	{
-		exact_step_bound(&stretch->step, left);
-		exact_step_ask(&stretch->step);
-		note_asked(reader, stretch);
-	}
-}
-
 static void
 begin_stretch(ExactReader *reader, Span span)
 {
-	Stretch *stretch = MemoryContextAllocZero(reader->context, sizeof(Stretch));
+	ListRequest asked = exact_first_request(reader->scan.request);
 
 	if (reader->nstretches == reader->max_stretches)
 	{
 		reader->max_stretches *= 2;
 		reader->stretches = repalloc(reader->stretches, sizeof(Stretch *) * reader->max_stretches);
 	}
-	exact_step_init(&stretch->step, reader->request, reader->seen, reader->age, reader->context);
-	stretch->step.asked = exact_first_request(reader->request);
-	stretch->span = span;
-	stretch->oldest = stretch->read_to = span.upper;
-	reader->stretches[reader->nstretches++] = stretch;
-	ask(reader, stretch);
-}
-
-/*
- * Whether the page at hand is in the order, and within the bound, that was asked for.
- */
-static bool
-is_in_order(const Stretch *stretch, PageTimes times)
-{
-	const ListRequest *asked = &stretch->step.asked;
-	bool in_order = times.falling && (times.count == 0 || stretch->oldest == PG_INT64_MAX ||
-									  times.first <= time_shift(stretch->oldest, 1));
-
-	if (!in_order)
-		order_disprove(asked);
-	return in_order && order_is_trusted(asked);
-}
-
-/*
- * How many elements of the page at hand are not older than the bound.
- */
-static int64
-count_group(const ExactReader *reader, const Stretch *stretch)
-{
-	const JsonNode *rows = pager_page(stretch->step.pager);
-	size_t			nrows = json_node_length(rows);
-	int64			count = 0;
-	const char	   *error;
-	JsonPath	   *path = json_path_parse(reader->dates->path, &error);
-
-	for (size_t i = 0; i < nrows; i++)
-	{
-		int64 time;
-
-		if (!order_row_time(json_node_element(rows, i), path, &time) || time >= stretch->oldest)
-			count++;
-	}
-	return count;
-}
-
-/*
- * The page at hand is one of rows that share one millisecond with the bound, and don't fit a page, or of rows without a
- * date, which come last: read these by page number.  Returns whether a page of them has been asked for, or would have
- * been.
- */
-static bool
-go_on_in_group(ExactReader *reader, Stretch *stretch, PageTimes times, bool is_last)
-{
-	bool ends = is_last || (times.count > 0 && times.last < stretch->oldest);
-
-	if (!may_ask(reader))
-	{
-		stretch->decided = stretch->stopped = true;
-		return true;
-	}
-	if (!exact_step_next_of_group(&stretch->step, count_group(reader, stretch), ends))
-		return false;
-	note_asked(reader, stretch);
-	return true;
-}
-
-/*
- * Decide what comes after the page at hand, and ask for it.  Before its rows have been returned, that may have to be put off.
- * Returns false where the list doesn't come in order.
- */
-static bool
-decide(ExactReader *reader, Stretch *stretch, bool is_read)
-{
-	ExactStep *step = &stretch->step;
-	PageTimes  times = order_page_times(pager_page(step->pager), reader->dates->path);
-	bool	   is_last = pager_on_last_page(step->pager);
-	bool	   in_group;
-
-	/* What fits a page is in whatever order. */
-	if (is_last && stretch->oldest == PG_INT64_MAX)
-	{
-		stretch->decided = stretch->ended = true;
-		return true;
-	}
-	if (step->asked.order == NULL || !is_in_order(stretch, times))
-		return false;
-
-	in_group = step->page_number > 1 ||
-			   (!is_last && (times.count == 0 || times.last >= stretch->oldest));
-	if (in_group && !is_read)
-		return true;
-	if (in_group && go_on_in_group(reader, stretch, times, is_last))
-		return true;
-	if (is_last || times.count == 0)
-	{
-		stretch->decided = stretch->ended = true;
-		return true;
-	}
-
-	/* Rows of one time may come in as fast as they are read. */
-	stretch->oldest = times.last >= stretch->oldest ? time_shift(stretch->oldest, -1) : times.last;
-	ask(reader, stretch);
-	return true;
-}
-
-/*
- * Note what the page that was taken tells of how many rows come in what time.
- */
-static void
-measure(const ExactReader *reader, Stretch *stretch)
-{
-	PageTimes times = order_page_times(pager_page(stretch->step.pager), reader->dates->path);
-
-	stretch->pages++;
-	if (times.count == 0)
-		return;
-	if (stretch->pages == 1)
-		stretch->begins = times.first;
-	stretch->page_span = Max((double) times.first - (double) times.last,
-							 ((double) stretch->begins - (double) times.last) /
-								 (double) stretch->pages);
+	reader->stretches[reader->nstretches++] = stretch_begin(&reader->scan, &asked, span);
 }
 
 static int64
 pages_in_all(const ExactReader *reader)
 {
 	return reader->pages + (reader->errand ? reader->errand->pages_before : 0);
-}
-
-/*
- * How many pages are left of a stretch, and the time that parts them in two.  There may be no rows down to where it ends, or
- * where it has no end: so no more are expected before that time than have been read in all, and as many after it.
- */
-static double
-pages_left(const ExactReader *reader, const Stretch *stretch, int64 *middle)
-{
-	int64  lower = stretch->span.lower;
-	int64  from_request;
-	double upper_part;
-
-	*middle = PG_INT64_MIN;
-	if (stretch->ended || stretch->stopped || stretch->pages < PAGES_READ ||
-		stretch->page_span < 1 || stretch->oldest == PG_INT64_MAX)
-		return 0;
-	if (lower == PG_INT64_MIN && time_range_lower(reader->request->dates, &from_request))
-		lower = from_request;
-	upper_part = Max((double) pages_in_all(reader), PART_PAGES);
-	if (lower != PG_INT64_MIN)
-		upper_part = Min(upper_part,
-						 ((double) stretch->oldest - (double) lower) / stretch->page_span / 2);
-	if (upper_part * stretch->page_span < (double) (PG_INT64_MAX / 4))
-		*middle = time_shift(stretch->oldest, -(int64) (upper_part * stretch->page_span));
-	return *middle == PG_INT64_MIN ? 0 : upper_part * 2;
 }
 
 /*
@@ -340,15 +138,15 @@ part_longest(ExactReader *reader)
 	Stretch *longest = NULL;
 	double	 most = 0;
 	int64	 middle = 0;
-	Span	 lower_part;
 
-	if (reader->parted >=
-		INT64_C(2) * (reader->request->options->prefetch - 1) + pages_in_all(reader) / PAGES_A_PART)
+	if (reader->parted >= INT64_C(2) * (reader->scan.request->options->prefetch - 1) +
+							  pages_in_all(reader) / PAGES_A_PART)
 		return false;
 	for (int i = 0; i < reader->nstretches; i++)
 	{
 		int64  point;
-		double left = pages_left(reader, reader->stretches[i], &point);
+		double left = stretch_pages_left(&reader->scan, reader->stretches[i], pages_in_all(reader),
+										 &point);
 
 		if (left <= most)
 			continue;
@@ -356,15 +154,11 @@ part_longest(ExactReader *reader)
 		middle = point;
 		longest = reader->stretches[i];
 	}
-	if (longest == NULL || most < 2 * PART_PAGES || middle >= longest->oldest ||
-		middle <= longest->span.lower)
+	if (longest == NULL || middle >= longest->oldest || middle <= longest->span.lower)
 		return false;
 
-	lower_part.lower = longest->span.lower;
-	lower_part.upper = middle;
-	longest->span.lower = time_shift(middle, 1);
 	reader->parted++;
-	begin_stretch(reader, lower_part);
+	begin_stretch(reader, stretch_part(longest, middle));
 	return true;
 }
 
@@ -381,16 +175,16 @@ ranges(const ExactReader *reader, int *nranges)
 }
 
 /*
- * How many stretches may be read at a time.  The query may have had enough with the first page; ranges that
- * somebody has named are all wanted.
+ * How many stretches may be read at a time.  The query may have had enough with the first page;
+ * ranges that somebody has named are all wanted.
  */
 static int
 room(const ExactReader *reader)
 {
-	int prefetch = reader->request->options->prefetch;
+	int prefetch = reader->scan.request->options->prefetch;
 	int nranges;
 
-	if (reader->request->newest_first)
+	if (reader->scan.request->newest_first)
 		return 1;
 	(void) ranges(reader, &nranges);
 	if (nranges > 1)
@@ -404,7 +198,7 @@ count_active(const ExactReader *reader)
 	int count = 0;
 
 	for (int i = 0; i < reader->nstretches; i++)
-		if (!reader->stretches[i]->ended && !reader->stretches[i]->stopped)
+		if (stretch_is_active(reader->stretches[i]))
 			count++;
 	return count;
 }
@@ -418,7 +212,7 @@ open_stretches(ExactReader *reader)
 	int			nranges;
 	const Span *all = ranges(reader, &nranges);
 
-	while (may_ask(reader) && count_active(reader) < room(reader))
+	while (stretch_may_ask(&reader->scan) && count_active(reader) < room(reader))
 	{
 		if (reader->nranges_begun < nranges)
 			begin_stretch(reader, all[reader->nranges_begun++]);
@@ -428,7 +222,8 @@ open_stretches(ExactReader *reader)
 }
 
 /*
- * Crisp's order can't be relied on: go on by spans, with the page at hand as the first of all dates where it's that.
+ * Crisp's order can't be relied on: go on by spans, with the page at hand as the first of all dates
+ * where it's that.
  */
 static void
 begin_spans(ExactReader *reader, Stretch *stretch)
@@ -445,7 +240,7 @@ begin_spans(ExactReader *reader, Stretch *stretch)
 		return;
 	}
 	reader->last = &stretch->step;
-	reader->spans = exact_spans_begin(&stretch->step, reader->dates);
+	reader->spans = exact_spans_begin(&stretch->step, reader->scan.dates);
 	reader->at_end = !(is_first ? exact_spans_next(reader->spans) : exact_spans_ask(reader->spans));
 }
 
@@ -488,8 +283,8 @@ is_waiting(const ExactReader *reader)
 }
 
 /*
- * When the page at hand, if there is one, has been read: ask for what comes next.  Returns false at the end; otherwise
- * something is waited for.
+ * When the page at hand, if there is one, has been read: ask for what comes next.  Returns false at
+ * the end; otherwise something is waited for.
  */
 static bool
 go_on(ExactReader *reader)
@@ -507,7 +302,7 @@ go_on(ExactReader *reader)
 	if (stretch != NULL)
 	{
 		reader->read++;
-		if (!stretch->decided && !decide(reader, stretch, true))
+		if (!stretch->decided && !stretch_decide(&reader->scan, stretch, true))
 		{
 			begin_spans(reader, stretch);
 			return !reader->at_end;
@@ -534,7 +329,8 @@ compare_turns(const void *a, const void *b)
 }
 
 /*
- * The stretches that wait for a page, of the earliest request first.  Before the first page of all has come, that is the only one.
+ * The stretches that wait for a page, of the earliest request first.  Before the first page of all
+ * has come, that is the only one.
  */
 static int
 find_waiting(const ExactReader *reader, Stretch **waiting)
@@ -579,16 +375,21 @@ take(ExactReader *reader)
 		if (reader->stretches[i]->ended && reader->stretches[i]->step.pager != NULL)
 			exact_step_end(&reader->stretches[i]->step);
 	reader->last = NULL;
-	exact_step_take(&stretch->step);
+	stretch_take(&reader->scan, stretch);
 	reader->last = &stretch->step;
 	reader->current = stretch;
 	reader->pages++;
-	stretch->decided = false;
-	measure(reader, stretch);
 
-	/* What comes next is asked for before the rows of this page have been returned, unless they may be all that is wanted. */
-	if (!reader->request->newest_first && reader->request->options->prefetch > 1 &&
-		(reader->read > 0 || reader->errand != NULL) && !decide(reader, stretch, false))
+	/*
+
+	 * What comes next is asked for before the rows of this page have been returned, unless they
+
+	 * may be all that is wanted.
+
+	 */
+	if (!reader->scan.request->newest_first && reader->scan.request->options->prefetch > 1 &&
+		(reader->read > 0 || reader->errand != NULL) &&
+		!stretch_decide(&reader->scan, stretch, false))
 		begin_spans(reader, stretch);
 }
 
@@ -694,5 +495,5 @@ exact_end(ExactReader *reader)
 {
 	for (int i = 0; i < reader->nstretches; i++)
 		exact_step_end(&reader->stretches[i]->step);
-	MemoryContextDelete(reader->context);
+	MemoryContextDelete(reader->scan.context);
 }

@@ -17,8 +17,9 @@
 typedef struct ExactReader ExactReader;
 
 /*
- * What somebody who runs the statement wants of a scan by date, instead of all rows: those of some ranges, as far as a number of
- * pages goes, and no last look.  What has changed since, and where, is for that somebody to know.
+ * What somebody who runs the statement wants of a scan by date, instead of all rows: those of some
+ * ranges, as far as a number of pages goes, and no recheck.  What has changed since, and where, is
+ * for that somebody to know.
  *
  * Lives as long as the scan.
  */
@@ -31,8 +32,8 @@ typedef struct ExactErrand
 	int64		pages_before; /* read by earlier scans: a hint at how long the list is */
 
 	/*
-	 * Told, at the scan's end: of which dates all rows have been returned.  The first row is one of the first range's
-	 * first page, and if there is one range, all others were read after that.
+	 * Told, at the scan's end: of which dates all rows have been returned.  The first row is one of
+	 * the first range's first page, and if there is one range, all others were read after that.
 	 */
 	bool  is_done; /* by a scan by date, whose list came in order; else nothing is known */
 	Span *covered; /* palloc'd in the scan's memory */
@@ -52,12 +53,12 @@ extern bool exact_is_possible(const ListRequest *request);
 extern ListRequest exact_first_request(const ListRequest *request);
 
 /*
- * Begin to read what a request asks for.  The reader lives in a child of
- * CurrentMemoryContext; request, seen (NULL where rows have no key) and age must live as long.  What was made
- * since the scan began is no reason to go on.  Makes no request yet.
+ * Begin to read what a request asks for.  The reader lives in a child of CurrentMemoryContext;
+ * request, seen (NULL where rows have no key) and age must live as long.  What was made since the
+ * scan began is no reason to go on.  Makes no request yet.
  *
- * Several stretches of dates are read at a time, up to the option prefetch, so that rows come in no order; one
- * after the other, newest first, where the request says newest_first.
+ * Several stretches of dates are read at a time, up to the option prefetch, so that rows come in no
+ * order; one after the other, newest first, where the request says newest_first.
  */
 extern ExactReader *exact_begin(const ListRequest *request, KeySet *seen, const RowAge *age);
 
@@ -69,8 +70,8 @@ extern ExactReader *exact_begin(const ListRequest *request, KeySet *seen, const 
 extern const JsonNode *exact_next(ExactReader *reader);
 
 /*
- * For asynchronous execution, as the pager's functions of these names: pager_get_ready(), and so on.  All that is wanted of
- * exact_socket() is that something is asked for.
+ * For asynchronous execution, as the pager's functions of these names: pager_get_ready(), and so
+ * on.  All that is wanted of exact_socket() is that something is asked for.
  */
 extern bool		exact_get_ready(ExactReader *reader);
 extern bool		exact_is_ready(const ExactReader *reader);

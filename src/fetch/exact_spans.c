@@ -3,8 +3,8 @@
  * exact_spans.c
  *		All rows of a list that comes in no order, by spans of dates.
  *
- * What fits a page is a snapshot of its span, in whatever order it comes.  A span that holds more is split, so
- * that each part is asked for again.
+ * What fits a page is a snapshot of its span, in whatever order it comes.  A span that holds more
+ * is split, so that each part is asked for again.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -87,9 +87,9 @@ times_within(const ExactSpans *spans, Span span)
 }
 
 /*
- * Where to split a span: the last millisecond of its earlier part.  The page at hand shows how the list is
- * sorted, by chance or not: then what it holds is cut off, or else the span is
- * halved at the rows' median.
+ * Where to split a span: the last millisecond of its earlier part.  The page at hand shows how the
+ * list is sorted, by chance or not: then what it holds is cut off, or else the span is halved at
+ * the rows' median.
  */
 static int64
 split_point(const ExactSpans *spans, Span span, SpanTimes times)
@@ -149,7 +149,11 @@ exact_spans_next(ExactSpans *spans)
 		return exact_spans_ask(spans);
 	}
 
-	/* The latest, where the list grows, comes last; whatever still moves there is the last look's. */
+	/*
+
+	 * The latest, where the list grows, comes last; whatever still moves there is the recheck's.
+
+	 */
 	spans->nspans--;
 	if (spans->nspans > 0)
 		spans->step->idle = 0;

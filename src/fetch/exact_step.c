@@ -12,8 +12,8 @@
 #include "fetch/exact_step.h"
 
 /*
- * Most passes over rows that dates don't tell apart; and most pages in a row that bring nothing older than the scan,
- * of these, or of the latest span.
+ * Most passes over rows that dates don't tell apart; and most pages in a row that bring nothing
+ * older than the scan, of these, or of the latest span.
  */
 #define MAX_PASSES 6
 #define MAX_IDLE_PAGES 16

@@ -44,8 +44,8 @@ typedef struct ExactStep
 } ExactStep;
 
 /*
- * Get ready to ask for what a request asks for.  All arguments must live as long as the step; context is where its pages are
- * kept.  Makes no request.
+ * Get ready to ask for what a request asks for.  All arguments must live as long as the step;
+ * context is where its pages are kept.  Makes no request.
  */
 extern void exact_step_init(ExactStep *step, const ListRequest *request, KeySet *seen,
 							const RowAge *age, MemoryContext context);
@@ -54,8 +54,8 @@ extern void exact_step_init(ExactStep *step, const ListRequest *request, KeySet 
 extern void exact_step_bound(ExactStep *step, Span span);
 
 /*
- * Ask for the first page of what asked says, without waiting.  Rows of the page at hand may be left, and can be had
- * until the answer is taken.
+ * Ask for the first page of what asked says, without waiting.  Rows of the page at hand may be
+ * left, and can be had until the answer is taken.
  */
 extern void exact_step_ask(ExactStep *step);
 
@@ -69,16 +69,16 @@ extern Pager *exact_step_waiting(const ExactStep *step);
 extern const JsonNode *exact_step_row(ExactStep *step);
 
 /*
- * Note whether the page at hand, which was read, has brought anything older than the scan.  Returns false after too
- * many pages in a row that haven't.
+ * Note whether the page at hand, which was read, has brought anything older than the scan.  Returns
+ * false after too many pages in a row that haven't.
  */
 extern bool exact_step_gains(ExactStep *step);
 
 /*
- * Read rows by page number that dates don't tell apart, so many of which are on the page at hand.  One that
- * is deleted meanwhile lets another slide onto a page that was read, so they are read until two passes over them have
- * found as many, or it's for certain that others come in all the time.  Returns false after that; otherwise a page has
- * been asked for.
+ * Read rows by page number that dates don't tell apart, so many of which are on the page at hand.
+ * One that is deleted meanwhile lets another slide onto a page that was read, so they are read
+ * until two passes over them have found as many, or it's for certain that others come in all the
+ * time.  Returns false after that; otherwise a page has been asked for.
  */
 extern bool exact_step_next_of_group(ExactStep *step, int64 rows, bool is_last);
 

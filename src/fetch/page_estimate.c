@@ -88,12 +88,12 @@ find_list(const char *name)
 PageEstimate *
 page_estimate_begin(const ListRequest *request)
 {
-	PageEstimate *extent = palloc0(sizeof(PageEstimate));
-	int			  pages = page_estimate_recall(request, &extent->known);
+	PageEstimate *estimate = palloc0(sizeof(PageEstimate));
+	int			  pages = page_estimate_recall(request, &estimate->known);
 
-	extent->request = request;
-	extent->pages = extent->known ? pages : request->pages_expected;
-	return extent;
+	estimate->request = request;
+	estimate->pages = estimate->known ? pages : request->pages_expected;
+	return estimate;
 }
 
 /*
@@ -107,57 +107,57 @@ is_whole_list(const ListRequest *request)
 }
 
 bool
-page_estimate_ask(PageEstimate *extent, size_t page_rows)
+page_estimate_ask(PageEstimate *estimate, size_t page_rows)
 {
-	const ListRequest *request = extent->request;
+	const ListRequest *request = estimate->request;
 
-	if (extent->known || extent->count != NULL || page_rows == 0 ||
+	if (estimate->known || estimate->count != NULL || page_rows == 0 ||
 		request->options->resource->count == NULL ||
 		request->options->prefetch < MIN_PREFETCH_TO_ASK || !is_whole_list(request))
 		return false;
 
-	extent->options = *request->options;
-	extent->options.max_retries = 0;
-	extent->page_rows = page_rows;
-	extent->count = api_start(&extent->options, count_target(&extent->options),
-							  CurrentMemoryContext);
-	extent->known = true;
+	estimate->options = *request->options;
+	estimate->options.max_retries = 0;
+	estimate->page_rows = page_rows;
+	estimate->count = api_start(&estimate->options, count_target(&estimate->options),
+								CurrentMemoryContext);
+	estimate->known = true;
 	return true;
 }
 
 bool
-page_estimate_is_pending(PageEstimate *extent)
+page_estimate_is_pending(PageEstimate *estimate)
 {
-	return extent->count != NULL && !api_get_ready(extent->count);
+	return estimate->count != NULL && !api_get_ready(estimate->count);
 }
 
 int
-page_estimate_pages(PageEstimate *extent)
+page_estimate_pages(PageEstimate *estimate)
 {
 	ApiAnswer  answer;
 	ApiFailure failure;
 	int64	   rows;
 
-	if (extent->count != NULL && api_is_ready(extent->count))
+	if (estimate->count != NULL && api_is_ready(estimate->count))
 	{
-		if (api_try_finish(extent->count, API_OBJECT, &answer, &failure) &&
-			count_read(extent->request->options, answer.data, &rows))
+		if (api_try_finish(estimate->count, API_OBJECT, &answer, &failure) &&
+			count_read(estimate->request->options, answer.data, &rows))
 		{
-			int64 pages = (rows + (int64) extent->page_rows - 1) / (int64) extent->page_rows;
+			int64 pages = (rows + (int64) estimate->page_rows - 1) / (int64) estimate->page_rows;
 
-			extent->pages = pages < extent->least ? 0 : (int) Min(pages, PG_INT32_MAX);
+			estimate->pages = pages < estimate->least ? 0 : (int) Min(pages, PG_INT32_MAX);
 		}
-		extent->count = NULL;
+		estimate->count = NULL;
 	}
-	return extent->pages;
+	return estimate->pages;
 }
 
 void
-page_estimate_exceed(PageEstimate *extent, int pages)
+page_estimate_exceed(PageEstimate *estimate, int pages)
 {
-	extent->least = pages + 1;
-	if (extent->pages < extent->least)
-		extent->pages = 0;
+	estimate->least = pages + 1;
+	if (estimate->pages < estimate->least)
+		estimate->pages = 0;
 }
 
 void
@@ -198,7 +198,7 @@ page_estimate_recall(const ListRequest *request, bool *ended)
 }
 
 void
-page_estimate_end(PageEstimate *extent, int pages)
+page_estimate_end(PageEstimate *estimate, int pages)
 {
-	page_estimate_remember(extent->request, pages, true);
+	page_estimate_remember(estimate->request, pages, true);
 }

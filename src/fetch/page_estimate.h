@@ -29,19 +29,19 @@ extern PageEstimate *page_estimate_begin(const ListRequest *request);
  * where the session hasn't seen it.  page_rows is the number of rows on a page.
  * Returns whether a request was started.  Raises what api_start() raises.
  */
-extern bool page_estimate_ask(PageEstimate *extent, size_t page_rows);
+extern bool page_estimate_ask(PageEstimate *estimate, size_t page_rows);
 
 /* Whether Crisp's answer to that has yet to come.  Raises what api_get_ready() raises. */
-extern bool page_estimate_is_pending(PageEstimate *extent);
+extern bool page_estimate_is_pending(PageEstimate *estimate);
 
 /* The number of pages that is expected; 0 when nobody knows. */
-extern int page_estimate_pages(PageEstimate *extent);
+extern int page_estimate_pages(PageEstimate *estimate);
 
 /* The list has that many pages and goes on: expect no less. */
-extern void page_estimate_exceed(PageEstimate *extent, int pages);
+extern void page_estimate_exceed(PageEstimate *estimate, int pages);
 
 /* The list ended with that page: remember it for the session. */
-extern void page_estimate_end(PageEstimate *extent, int pages);
+extern void page_estimate_end(PageEstimate *estimate, int pages);
 
 /*
  * Remember for the session that a request's list has so many pages; or that many at least, if it

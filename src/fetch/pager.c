@@ -18,6 +18,8 @@
 
 #include "api/api_answer.h"
 #include "request/criteria.h"
+#include "fetch/early_stop.h"
+#include "fetch/list_growth.h"
 #include "fetch/page_estimate.h"
 #include "request/inbox.h"
 #include "json/json_path.h"
@@ -27,13 +29,6 @@
 #include "base/key_set.h"
 #include "api/pipeline.h"
 
-/*
- * A list is taken to grow as fast as it's read when so many pages, and as many as may be under way together,
- * bring less than a quarter of their rows.
- */
-#define STALLED_PAGES 8
-#define STALLED_SHARE 4
-
 struct Pager
 {
 	const ListRequest *request;	  /* own */
@@ -41,7 +36,7 @@ struct Pager
 	MemoryContext	   context;	  /* of the pager */
 	MemoryContext	   scratch;	  /* for what a request is made of */
 	Pipeline		  *pipeline;  /* the pages that are under way */
-	PageEstimate	  *extent;	  /* how many there may be */
+	PageEstimate	  *estimate;  /* how many there may be */
 	int				   next_page; /* the first that was not asked for */
 	MemoryContext	   page_context; /* of the page that is being read; NULL before the first */
 
@@ -60,22 +55,15 @@ struct Pager
 	bool			missing;		 /* there is no page of that number */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
 
-	/* Whether the list grows as fast as it is read; age is NULL where nobody asks. */
-	const RowAge *age;
-	int			  watched_pages; /* since that was judged last */
-	size_t		  watched_rows;	 /* on those */
-	size_t		  gained;		 /* of these, rows returned that may be older than the scan */
-	bool		  stalled;
+	ListGrowth growth; /* age is NULL where nobody asks whether the list grows too fast */
+	bool	   stalled;
 
 	/* Whether it comes to an end at all, where its keys are no others' too. */
 	bool		 is_first; /* no key had come before it */
 	bool		 has_new;  /* the page at hand, a row that had not come before */
 	PageProgress progress;
 
-	bool			stops; /* the order still holds, and ends the list early */
-	const JsonPath *stop_path;
-	int64			last_time; /* of the rows so far, by the order's column */
-	bool			has_last_time;
+	EarlyStop stop;
 
 	ReaderCounts counts;
 };
@@ -96,9 +84,9 @@ pager_begin(const ListRequest *request, KeySet *seen)
 	pager->scratch = AllocSetContextCreate(context, "crisp_fdw pager scratch",
 										   ALLOCSET_SMALL_SIZES);
 	pager->pipeline = pipeline_create(context, request->options);
-	pager->extent = page_estimate_begin(request);
+	pager->estimate = page_estimate_begin(request);
 	pager->next_page = 1;
-	pager->stops = request->stops;
+	early_stop_init(&pager->stop, request);
 	if (key != NULL)
 	{
 		pager->key = json_path_parse(key->path, &error);
@@ -106,8 +94,6 @@ pager_begin(const ListRequest *request, KeySet *seen)
 		pager->seen = seen ? seen : key_set_create((Size) work_mem * 1024);
 	}
 	pager->is_first = seen == NULL || key_set_is_empty(seen);
-	if (request->stop_column != NULL)
-		pager->stop_path = json_path_parse(request->stop_column->path, &error);
 
 	MemoryContextSwitchTo(old_context);
 	return pager;
@@ -140,15 +126,15 @@ ask_for_page(Pager *pager)
 }
 
 /*
- * Whether the next page may be asked for ahead of need: the query may need it, and it's
- * likely to be there.  When all pages that were expected have come, and the list goes on, nothing is known
- * of how far it goes, as in the beginning.
+ * Whether the next page may be asked for ahead of need: the query may need it, and it's likely to
+ * be there.  When all pages that were expected have come, and the list goes on, nothing is known of
+ * how far it goes, as in the beginning.
  */
 static bool
 may_ask_ahead(Pager *pager)
 {
 	const ListRequest *request = pager->request;
-	int				   expected = page_estimate_pages(pager->extent);
+	int				   expected = page_estimate_pages(pager->estimate);
 
 	if (pager->page_number == 0)
 		return pager->next_page == 1;
@@ -163,15 +149,15 @@ may_ask_ahead(Pager *pager)
 		return true;
 	if (!pipeline_has_come(pager->pipeline))
 		return false;
-	page_estimate_exceed(pager->extent, pager->next_page - 1);
+	page_estimate_exceed(pager->estimate, pager->next_page - 1);
 	pipeline_narrow(pager->pipeline);
 	pipeline_open(pager->pipeline);
 	return true;
 }
 
 /*
- * Ask for as many pages as the pipeline has room for.  With the second page, Crisp is asked how many
- * rows there are, if that pays; until it has told, for one page at a time.
+ * Ask for as many pages as the pipeline has room for.  With the second page, Crisp is asked how
+ * many rows there are, if that pays; until it has told, for one page at a time.
  */
 static void
 ask_ahead(Pager *pager)
@@ -179,10 +165,10 @@ ask_ahead(Pager *pager)
 	pipeline_open(pager->pipeline);
 	while (pipeline_has_room(pager->pipeline) && may_ask_ahead(pager))
 	{
-		if (pager->next_page == 2 && page_estimate_ask(pager->extent, pager->nrows))
+		if (pager->next_page == 2 && page_estimate_ask(pager->estimate, pager->nrows))
 			pipeline_take_place(pager->pipeline);
 		ask_for_page(pager);
-		if (page_estimate_is_pending(pager->extent))
+		if (page_estimate_is_pending(pager->estimate))
 			break;
 	}
 }
@@ -210,8 +196,8 @@ may_be_refused(const Pager *pager)
 }
 
 /*
- * Take the page that was received.  Returns false where Crisp has refused it, for its order.  A page that isn't the
- * first, and of which Crisp says that there is none, is empty.
+ * Take the page that was received.  Returns false where Crisp has refused it, for its order.  A
+ * page that isn't the first, and of which Crisp says that there is none, is empty.
  */
 static bool
 take_page(Pager *pager)
@@ -261,7 +247,8 @@ take_page(Pager *pager)
 }
 
 /*
- * Take the page that was received; as long as Crisp has refused its order, ask without it, and for good.
+ * Take the page that was received; as long as Crisp has refused its order, ask without it, and for
+ * good.
  */
 static void
 take_page_in_any_order(Pager *pager)
@@ -273,7 +260,7 @@ take_page_in_any_order(Pager *pager)
 		request_list_order_refused(pager->request);
 		pager->own.order = NULL;
 		pager->own.stops = false;
-		pager->stops = false;
+		early_stop_give_up(&pager->stop);
 		pager->next_page = 1;
 		ask_for_page(pager);
 		(void) pipeline_receive(pager->pipeline);
@@ -282,8 +269,8 @@ take_page_in_any_order(Pager *pager)
 }
 
 /*
- * There is no page of a number that the one before had announced: see that it's the end of the list, and no page is
- * missing in its middle.
+ * There is no page of a number that the one before had announced: see that it's the end of the
+ * list, and no page is missing in its middle.
  */
 static void
 check_gap(Pager *pager)
@@ -319,13 +306,13 @@ end_pages(Pager *pager)
 	pager->last_page = true;
 	pager->counts.past_end += pipeline_drop(pager->pipeline);
 	if (pager->page_number > 1)
-		page_estimate_end(pager->extent, pager->page_number);
+		page_estimate_end(pager->estimate, pager->page_number);
 }
 
 void
 pager_watch(Pager *pager, const RowAge *age)
 {
-	pager->age = age;
+	pager->growth.age = age;
 	pager->stalled = false;
 }
 
@@ -361,19 +348,13 @@ watch_page(Pager *pager)
 {
 	if (pager->page_number == 0)
 		return;
-	if (pager->age == NULL)
+	if (pager->growth.age == NULL)
 	{
 		check_progress(pager);
 		return;
 	}
-	pager->watched_pages++;
-	pager->watched_rows += pager->nrows;
-	if (pager->watched_pages < STALLED_PAGES + pager->request->options->prefetch)
-		return;
-	pager->stalled = pager->gained * STALLED_SHARE < pager->watched_rows;
-	pager->watched_pages = 0;
-	pager->watched_rows = 0;
-	pager->gained = 0;
+	pager->stalled = list_growth_note_page(&pager->growth, pager->nrows,
+										   pager->request->options->prefetch);
 	if (pager->stalled)
 		(void) pipeline_drop(pager->pipeline);
 }
@@ -391,13 +372,13 @@ static void
 fetch_page(Pager *pager)
 {
 	bool reads_on = pager->page_number > 0 && pager->request->options->prefetch > 1 &&
-					!pager->stops;
+					!pager->stop.stops;
 	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
 
 	ask_ahead(pager);
 	if (pipeline_count(pager->pipeline) == 0)
 		ask_for_page(pager);
-	if (pipeline_receive(pager->pipeline) && reads_on && !page_estimate_is_pending(pager->extent))
+	if (pipeline_receive(pager->pipeline) && reads_on && !page_estimate_is_pending(pager->estimate))
 		ask_ahead(pager);
 	MemoryContextSwitchTo(old_context);
 
@@ -450,39 +431,6 @@ log_skipped(Pager *pager)
 							pager->next_row)));
 }
 
-/*
- * Whether a list that comes newest first is of no more use from this row on.
- */
-static bool
-is_past_stop(const Pager *pager, const JsonNode *row)
-{
-	int64 time;
-
-	return pager->stops && order_row_time(row, pager->stop_path, &time) &&
-		   time < pager->request->stop_before;
-}
-
-/*
- * After a row that is out of order, all of the list is read.  To be called for new rows only: those that have been
- * returned before come again when others were put in front of them, and have nothing to do with the order.
- */
-static void
-check_order(Pager *pager, const JsonNode *row)
-{
-	int64 time;
-
-	if (!pager->stops || !order_row_time(row, pager->stop_path, &time))
-		return;
-	if (pager->has_last_time && time > pager->last_time)
-	{
-		if (pager->request->order != NULL)
-			order_check_page(pager->request, pager->rows);
-		pager->stops = false;
-	}
-	pager->has_last_time = true;
-	pager->last_time = time;
-}
-
 const JsonNode *
 pager_next_on_page(Pager *pager)
 {
@@ -496,7 +444,7 @@ pager_next_on_page(Pager *pager)
 		pager->counts.rows++;
 		if (json_node_kind(row) != JSON_NODE_OBJECT)
 			log_skipped(pager);
-		else if (is_past_stop(pager, row))
+		else if (early_stop_is_past(&pager->stop, row))
 		{
 			/* Nothing of this page, and no other, is wanted. */
 			pager->next_row = pager->nrows;
@@ -505,9 +453,8 @@ pager_next_on_page(Pager *pager)
 		else if (is_new(pager, row))
 		{
 			pager->has_new = true;
-			check_order(pager, row);
-			if (pager->age != NULL && row_is_old(pager->age, row))
-				pager->gained++;
+			early_stop_note_row(&pager->stop, row, pager->rows);
+			list_growth_note_row(&pager->growth, row);
 			return row;
 		}
 	}

@@ -47,9 +47,9 @@ extern const JsonNode *pager_next_on_page(Pager *pager);
 extern bool			   pager_on_last_page(const Pager *pager);
 
 /*
- * pager_go_to() in two steps: ask for the page, without waiting, while the page at hand stays as it is; and take
- * it.  In between, pager_has_answer() tells whether there is an answer that is no failure, without doing anything for it
- * to come; and pager_call() what to wait for.
+ * pager_go_to() in two steps: ask for the page, without waiting, while the page at hand stays as it
+ * is; and take it.  In between, pager_has_answer() tells whether there is an answer that is no
+ * failure, without doing anything for it to come; and pager_call() what to wait for.
  */
 extern void		pager_ask(Pager *pager, int page_number);
 extern size_t	pager_take(Pager *pager);
@@ -57,9 +57,10 @@ extern bool		pager_has_answer(const Pager *pager);
 extern ApiCall *pager_call(const Pager *pager);
 
 /*
- * Have a pager look out for a list that grows as fast as it is read, so that the end comes no nearer: where many
- * pages in a row bring little that is new here and was there when the scan began, pager_next() returns
- * NULL, and pager_is_stalled() true.  age must live as long as the pager; NULL lets it go on whatever comes.
+ * Have a pager look out for a list that grows as fast as it is read, so that the end comes no
+ * nearer: where many pages in a row bring little that is new here and was there when the scan
+ * began, pager_next() returns NULL, and pager_is_stalled() true.  age must live as long as the
+ * pager; NULL lets it go on whatever comes.
  */
 extern void pager_watch(Pager *pager, const RowAge *age);
 extern bool pager_is_stalled(const Pager *pager);
@@ -75,14 +76,15 @@ extern int64 pager_page_date(const Pager *pager);
 extern bool pager_at_hand(const Pager *pager);
 
 /*
- * Whether all pages of the list have been answered, as far as their statuses tell, and how many pages that
- * is.  Some may have yet to be read, and parsed: one that turns out to be cut is asked for again.
+ * Whether all pages of the list have been answered, as far as their statuses tell, and how many
+ * pages that is.  Some may have yet to be read, and parsed: one that turns out to be cut is asked
+ * for again.
  */
 extern bool pager_has_all(const Pager *pager, int *npages);
 
 /*
- * Whether pager_next() can return without waiting for Crisp; if not, what it would wait for has been asked.
- * Raises what api_start() raises.
+ * Whether pager_next() can return without waiting for Crisp; if not, what it would wait for has
+ * been asked. Raises what api_start() raises.
  */
 extern bool pager_get_ready(Pager *pager);
 

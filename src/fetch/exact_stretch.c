@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * exact_stretch.c
+ *		A stretch of dates, read newest first by one request after the other.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fetch/exact_stretch.h"
+#include "fetch/order.h"
+
+/*
+
+ * Of a stretch that is parted: pages that must have been read of it, and the fewest that are
+
+ * expected in each part.
+
+ */
+#define PAGES_READ 3
+#define PART_PAGES 12
+
+bool
+stretch_may_ask(const StretchScan *scan)
+{
+	return scan->asked < scan->max_pages;
+}
+
+/*
+ * A request of a stretch is under way.
+ */
+static void
+note_asked(StretchScan *scan, Stretch *stretch)
+{
+	stretch->decided = true;
+	stretch->turn = ++scan->asked;
+}
+
+/*
+ * Ask for the first page of what is left of a stretch, unless no more is wanted.
+ */
+static void
+ask(StretchScan *scan, Stretch *stretch)
+{
+	Span left = {stretch->span.lower, stretch->oldest};
+
+	stretch->decided = true;
+	if (left.upper < left.lower)
+		stretch->ended = true;
+	else if (!stretch_may_ask(scan))
+		stretch->stopped = true;
+	else
+	{
+		exact_step_bound(&stretch->step, left);
+		exact_step_ask(&stretch->step);
+		note_asked(scan, stretch);
+	}
+}
+
+Stretch *
+stretch_begin(StretchScan *scan, const ListRequest *asked, Span span)
+{
+	Stretch *stretch = MemoryContextAllocZero(scan->context, sizeof(Stretch));
+
+	exact_step_init(&stretch->step, scan->request, scan->seen, scan->age, scan->context);
+	stretch->step.asked = *asked;
+	stretch->span = span;
+	stretch->oldest = stretch->read_to = span.upper;
+	ask(scan, stretch);
+	return stretch;
+}
+
+bool
+stretch_is_active(const Stretch *stretch)
+{
+	return !stretch->ended && !stretch->stopped;
+}
+
+/*----------
+ * What comes next
+ *----------
+ */
+
+/*
+ * Whether the page at hand is in the order, and within the bound, that was asked for.
+ */
+static bool
+is_in_order(const Stretch *stretch, PageTimes times)
+{
+	const ListRequest *asked = &stretch->step.asked;
+	bool in_order = times.falling && (times.count == 0 || stretch->oldest == PG_INT64_MAX ||
+									  times.first <= time_shift(stretch->oldest, 1));
+
+	if (!in_order)
+		order_disprove(asked);
+	return in_order && order_is_trusted(asked);
+}
+
+/*
+ * How many elements of the page at hand are not older than the bound.
+ */
+static int64
+count_group(const StretchScan *scan, const Stretch *stretch)
+{
+	const JsonNode *rows = pager_page(stretch->step.pager);
+	size_t			nrows = json_node_length(rows);
+	int64			count = 0;
+	const char	   *error;
+	JsonPath	   *path = json_path_parse(scan->dates->path, &error);
+
+	for (size_t i = 0; i < nrows; i++)
+	{
+		int64 time;
+
+		if (!order_row_time(json_node_element(rows, i), path, &time) || time >= stretch->oldest)
+			count++;
+	}
+	return count;
+}
+
+/*
+ * The page at hand is one of rows that share one millisecond with the bound, and don't fit a page,
+ * or of rows without a date, which come last: read these by page number.  Returns whether a page of
+ * them has been asked for, or would have been.
+ */
+static bool
+go_on_in_group(StretchScan *scan, Stretch *stretch, PageTimes times, bool is_last)
+{
+	bool ends = is_last || (times.count > 0 && times.last < stretch->oldest);
+
+	if (!stretch_may_ask(scan))
+	{
+		stretch->decided = stretch->stopped = true;
+		return true;
+	}
+	if (!exact_step_next_of_group(&stretch->step, count_group(scan, stretch), ends))
+		return false;
+	note_asked(scan, stretch);
+	return true;
+}
+
+bool
+stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
+{
+	ExactStep *step = &stretch->step;
+	PageTimes  times = order_page_times(pager_page(step->pager), scan->dates->path);
+	bool	   is_last = pager_on_last_page(step->pager);
+	bool	   in_group;
+
+	/* What fits a page is in whatever order. */
+	if (is_last && stretch->oldest == PG_INT64_MAX)
+	{
+		stretch->decided = stretch->ended = true;
+		return true;
+	}
+	if (step->asked.order == NULL || !is_in_order(stretch, times))
+		return false;
+
+	in_group = step->page_number > 1 ||
+			   (!is_last && (times.count == 0 || times.last >= stretch->oldest));
+	if (in_group && !is_read)
+		return true;
+	if (in_group && go_on_in_group(scan, stretch, times, is_last))
+		return true;
+	if (is_last || times.count == 0)
+	{
+		stretch->decided = stretch->ended = true;
+		return true;
+	}
+
+	/* Rows of one time may come in as fast as they are read. */
+	stretch->oldest = times.last >= stretch->oldest ? time_shift(stretch->oldest, -1) : times.last;
+	ask(scan, stretch);
+	return true;
+}
+
+/*----------
+ * Parts
+ *----------
+ */
+
+/*
+ * Note what the page that was taken tells of how many rows come in what time.
+ */
+static void
+measure(const StretchScan *scan, Stretch *stretch)
+{
+	PageTimes times = order_page_times(pager_page(stretch->step.pager), scan->dates->path);
+
+	stretch->pages++;
+	if (times.count == 0)
+		return;
+	if (stretch->pages == 1)
+		stretch->begins = times.first;
+	stretch->page_span = Max((double) times.first - (double) times.last,
+							 ((double) stretch->begins - (double) times.last) /
+								 (double) stretch->pages);
+}
+
+void
+stretch_take(const StretchScan *scan, Stretch *stretch)
+{
+	exact_step_take(&stretch->step);
+	stretch->decided = false;
+	measure(scan, stretch);
+}
+
+/*
+ * There may be no rows down to where it ends, or where it has no end: so no more are expected
+ * before that time than have been read in all, and as many after it.
+ */
+double
+stretch_pages_left(const StretchScan *scan, const Stretch *stretch, int64 pages, int64 *middle)
+{
+	int64  lower = stretch->span.lower;
+	int64  from_request;
+	double upper_part;
+
+	*middle = PG_INT64_MIN;
+	if (!stretch_is_active(stretch) || stretch->pages < PAGES_READ || stretch->page_span < 1 ||
+		stretch->oldest == PG_INT64_MAX)
+		return 0;
+	if (lower == PG_INT64_MIN && time_range_lower(scan->request->dates, &from_request))
+		lower = from_request;
+	upper_part = Max((double) pages, PART_PAGES);
+	if (lower != PG_INT64_MIN)
+		upper_part = Min(upper_part,
+						 ((double) stretch->oldest - (double) lower) / stretch->page_span / 2);
+	if (upper_part * stretch->page_span < (double) (PG_INT64_MAX / 4))
+		*middle = time_shift(stretch->oldest, -(int64) (upper_part * stretch->page_span));
+	return *middle == PG_INT64_MIN || upper_part < PART_PAGES ? 0 : upper_part * 2;
+}
+
+Span
+stretch_part(Stretch *stretch, int64 middle)
+{
+	Span lower_part = {.lower = stretch->span.lower, .upper = middle};
+
+	stretch->span.lower = time_shift(middle, 1);
+	return lower_part;
+}
