@@ -48,8 +48,7 @@ struct ChildReader
 	bool		rechecks;  /* all pages were read, and now those that may have changed since, */
 	int			last_page; /* no more than there were */
 	bool		at_end;
-	bool
-		without_link; /* Crisp has nothing by what joins tell of the rows, be it that it refuses that */
+	bool		without_link; /* Crisp has nothing by what joins tell, or refuses that */
 
 	/* The answer at hand. */
 	MemoryContext	 answer_context;

@@ -26,9 +26,9 @@ typedef bool (*DetailsFilter)(void *arg, const FetchedRow *row);
 /*
  * Begin to read the rows of a list, each with its details.  The reader ends the list when it is
  * ended itself.  A row that is gone by the time its details are asked for is left out.  It lives in
- * a child of CurrentMemoryContext; options, and arg, which filter is called with, must live as long.
- * Reading raises what the list and api_finish() raise, and 08P01 for a row without a key, or an
- * answer that isn't an object.
+ * a child of CurrentMemoryContext; options, and arg, which filter is called with, must live as
+ * long. Reading raises what the list and api_finish() raise, and 08P01 for a row without a key, or
+ * an answer that isn't an object.
  */
 extern RowReader *details_begin(RowReader *list, const CrispOptions *options, DetailsFilter filter,
 								void *arg);

@@ -24,7 +24,11 @@
 extern bool page_is_last(const CrispOptions *options, size_t nelements, size_t full_page,
 						 bool more);
 
-/* Whether a server has been seen to say 206 in this session, so that a 200 is the end of a list. */
+/*
+
+ * Whether a server has been seen to say 206 in this session, so that a 200 is the end of a list.
+
+ */
 extern bool page_status_is_trusted(const CrispOptions *options);
 
 /* How far the reading of a list with numbered pages has come; all zero before its first page. */
@@ -35,9 +39,9 @@ typedef struct PageProgress
 } PageProgress;
 
 /*
- * Note a page that isn't the last: whether it had rows which had not come before, and what was asked
- * for (target).  Raises HV000 when the list can't come to an end: so many pages in a row have had
- * none that these aren't just the pages that came before, moved back by others at the front.
+ * Note a page that isn't the last: whether it had rows which had not come before, and what was
+ * asked for (target).  Raises HV000 when the list can't come to an end: so many pages in a row have
+ * had none that these aren't just the pages that came before, moved back by others at the front.
  */
 extern void page_note_progress(PageProgress *progress, const CrispOptions *options, bool has_new,
 							   const char *target);

@@ -259,8 +259,8 @@ has_value(const ListRequest *request, const JsonNode *row)
 
 /*
  * After a search for a value: read the list without it, unless it found the value.  How Crisp makes
- * words of a text isn't known, but a search that finds one of the rows that have the same text finds
- * all of them.  The same where criteria weren't kept to.
+ * words of a text isn't known, but a search that finds one of the rows that have the same text
+ * finds all of them.  The same where criteria weren't kept to.
  */
 static bool
 begin_without_search(ListReader *list)

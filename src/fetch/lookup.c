@@ -34,8 +34,8 @@ typedef struct Lookup
 } Lookup;
 
 /*
- * Whether a key was asked for by a join's prefetch.  Of several, each is asked for here: those that come ahead of
- * others might not be in the cache any more when it's their turn.
+ * Whether a key was asked for by a join's prefetch.  Of several, each is asked for here: those that
+ * come ahead of others might not be in the cache any more when it's their turn.
  */
 static bool
 is_prefetched(const Lookup *lookup, const char *target)

@@ -22,15 +22,15 @@
 #define LATE_MS 10000
 
 /*
- * Rechecks of several pages in a row that bring nothing older than the scan, after which there is no
- * other.
+ * Rechecks of several pages in a row that bring nothing older than the scan, after which there is
+ * no other.
  */
 #define MAX_IDLE 2
 
 /*
  * Rechecks that took no fewer pages than what they followed, after which there is no other.  The
- * list changes as fast as it can be read, or Crisp doesn't keep to dates, so that each recheck is the
- * whole list again.
+ * list changes as fast as it can be read, or Crisp doesn't keep to dates, so that each recheck is
+ * the whole list again.
  */
 #define MAX_LARGE 3
 
@@ -228,8 +228,8 @@ recheck_is_due(const Recheck *recheck, int64 pages)
 }
 
 /*
- * Where the list has come newest change first, a recheck is over at the first row that is older than
- * what it's for: Crisp leaves the date out of account then, and the rest is the list again.
+ * Where the list has come newest change first, a recheck is over at the first row that is older
+ * than what it's for: Crisp leaves the date out of account then, and the rest is the list again.
  */
 ListRequest *
 recheck_make_request(const Recheck *recheck, bool by_date)

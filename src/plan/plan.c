@@ -160,7 +160,7 @@ plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 	List  *fdw_private = NIL;
 
 	draft->method[METHOD_REQUESTS] = (int) Min(
-		draft->method[METHOD_KIND] == SCAN_NEWEST ? draft->first : draft->requests, INT_MAX);
+		draft->method[METHOD_KIND] == SCAN_TOP_N ? draft->first : draft->requests, INT_MAX);
 	draft->method[METHOD_LIST_REQUESTS] = (int) Min(plan->list_requests, INT_MAX / 4);
 	draft->method[METHOD_ID] = last_id = (last_id + 1) & PG_INT32_MAX;
 	for (int i = 0; i < METHOD_FIELDS; i++)
@@ -262,7 +262,7 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 
 	if (plan->options->resource->parent != NULL)
 	{
-		draft = draft_path(SCAN_WALK);
+		draft = draft_path(SCAN_CHILDREN);
 		draft.param_info = param_info;
 		draft.rows = param_info->ppi_rows;
 		plan_offer_walk(root, baserel, &draft, conditions);
@@ -474,7 +474,7 @@ offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum))
 		return;
 
-	draft = draft_path(SCAN_NEWEST);
+	draft = draft_path(SCAN_TOP_N);
 	draft.method[METHOD_ORDER] = (int) (order - options->resource->orders);
 	draft.method[METHOD_SORT_COLUMN] = attnum;
 	draft.method[METHOD_ASCENDING] = ascending;
@@ -525,7 +525,7 @@ crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	if (plan->options->resource->parent != NULL)
 	{
-		draft.method[METHOD_KIND] = SCAN_WALK;
+		draft.method[METHOD_KIND] = SCAN_CHILDREN;
 		draft.wanted = wanted;
 		plan_offer_walk(root, baserel, &draft, plan->conditions);
 		offer_joins(root, baserel);

@@ -15,10 +15,10 @@
 /* How a scan gets its rows. */
 typedef enum ScanMethod
 {
-	SCAN_LIST,	 /* the list, page by page */
-	SCAN_LOOKUP, /* single rows, by their keys */
-	SCAN_NEWEST, /* the newest rows of the list, sorted by Crisp */
-	SCAN_WALK	 /* the lists below rows of another resource */
+	SCAN_LIST,	  /* the list, page by page */
+	SCAN_LOOKUP,  /* single rows, by their keys */
+	SCAN_TOP_N,	  /* the newest rows of the list, sorted by Crisp */
+	SCAN_CHILDREN /* the lists below rows of another resource */
 } ScanMethod;
 
 /*
@@ -36,16 +36,16 @@ enum ScanPrivate
 
 enum ScanMethodField
 {
-	METHOD_KIND,		/* ScanMethod */
-	METHOD_CONDITION,	/* SCAN_LOOKUP, SCAN_WALK: the condition with the keys; -1 for none */
-	METHOD_ORDER,		/* index in the resource's orders; -1 for none */
-	METHOD_SORT_COLUMN, /* by which rows come: SCAN_NEWEST, or SCAN_WALK with a limit; 0 for none */
+	METHOD_KIND,	  /* ScanMethod */
+	METHOD_CONDITION, /* SCAN_LOOKUP, SCAN_CHILDREN: the condition with the keys; -1 for none */
+	METHOD_ORDER,	  /* index in the resource's orders; -1 for none */
+	METHOD_SORT_COLUMN, /* by which rows come: SCAN_TOP_N, or SCAN_CHILDREN with a limit; 0 for none */
 	METHOD_NULLS_FIRST, /* of these */
-	METHOD_ASCENDING,	/* SCAN_NEWEST: the smallest values come first */
+	METHOD_ASCENDING,	/* SCAN_TOP_N: the smallest values come first */
 	METHOD_ROWS_WANTED, /* rows after which the query is content; 0 where that's not known */
 	METHOD_PAGE_ROWS,	/* the same, of rows that Crisp sends, to size pages by */
 	METHOD_REQUESTS,	/* expected */
-	METHOD_INHERITS,	/* SCAN_WALK: the query uses columns that the parent's rows hand down */
+	METHOD_INHERITS,	/* SCAN_CHILDREN: the query uses columns that the parent's rows hand down */
 	METHOD_ID,			/* SCAN_LOOKUP: tells the scan from others of the same statement */
 	METHOD_LIST_REQUESTS, /* SCAN_LOOKUP: for all rows, by statistics; 0 where there are none */
 	METHOD_FIELDS

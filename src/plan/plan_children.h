@@ -20,7 +20,7 @@ extern void plan_limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel);
 
 /*
  * Offer to read the lists below the rows of the parent that the conditions
- * leave.  draft is of kind SCAN_WALK, and has its rows and its parameterization.
+ * leave.  draft is of kind SCAN_CHILDREN, and has its rows and its parameterization.
  */
 extern void plan_offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
 							const Conditions *conditions);

@@ -41,7 +41,11 @@
 /* Rows of Crisp's to a block, were they stored here: about 1 kB each. */
 #define ROWS_PER_BLOCK 8
 
-/* With fewer requests than this, a list is read from its beginning, and its end found by chance. */
+/*
+
+ * With fewer requests than this, a list is read from its beginning, and its end found by chance.
+
+ */
 #define MIN_PAGES_TO_SEARCH 8
 
 /* How far the search for the end of a list goes in one step ... */

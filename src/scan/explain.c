@@ -168,7 +168,7 @@ explain_scan_mode(const CrispRequest *request, ExplainState *es)
 static void
 explain_early_stop(const List *method, const ListRequest *request, ExplainState *es)
 {
-	if (list_nth_int(method, METHOD_KIND) == SCAN_NEWEST)
+	if (list_nth_int(method, METHOD_KIND) == SCAN_TOP_N)
 	{
 		if (request->order != NULL && order_rises(request->options, request->order) ==
 										  (list_nth_int(method, METHOD_ASCENDING) != 0))

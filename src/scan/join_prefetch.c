@@ -50,7 +50,7 @@ typedef struct ReadAhead
 	double			given;		/* rows of this pass that have been */
 	List		   *condition;
 	ExprState	   *key;
-	LookupPrefetch *ahead; /* of the inner scan; NULL before the first row */
+	LookupPrefetch *prefetch; /* of the inner scan; NULL before the first row */
 	bool			at_end;
 
 	/* Rows that were read ahead. */
@@ -304,7 +304,7 @@ ask_for(ReadAhead *node, TupleTableSlot *row)
 	econtext->ecxt_scantuple = show_row(node, row);
 	key = ExecEvalExpr(node->key, econtext, &isnull);
 	if (!isnull)
-		lookup_prefetch_ask(node->ahead, node->condition, key);
+		lookup_prefetch_ask(node->prefetch, node->condition, key);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -335,8 +335,8 @@ read_rows(ReadAhead *node)
 
 	while (!node->at_end && node->count < CRISP_MAX_PREFETCH)
 	{
-		bool has_room = node->ahead != NULL && node->given + node->count < node->needed &&
-						lookup_prefetch_has_room(node->ahead, node->count == 0);
+		bool has_room = node->prefetch != NULL && node->given + node->count < node->needed &&
+						lookup_prefetch_has_room(node->prefetch, node->count == 0);
 		TupleTableSlot *row;
 		MemoryContext	old_context;
 
@@ -365,8 +365,8 @@ next_row(CustomScanState *css)
 	ExprContext *econtext = css->ss.ps.ps_ExprContext;
 
 	/* The inner scan begins after this node. */
-	if (node->ahead == NULL)
-		node->ahead = lookup_prefetch_find(css->ss.ps.state, node->id);
+	if (node->prefetch == NULL)
+		node->prefetch = lookup_prefetch_find(css->ss.ps.state, node->id);
 
 	ResetExprContext(econtext);
 	update_needed(node);

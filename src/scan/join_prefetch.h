@@ -13,8 +13,8 @@
 #include "nodes/execnodes.h"
 
 /*
- * Set the hooks through which joins are planned, and which tell how many rows a statement needs; to be
- * called once, when the library is loaded.
+ * Set the hooks through which joins are planned, and which tell how many rows a statement needs; to
+ * be called once, when the library is loaded.
  */
 extern void join_prefetch_init(void);
 

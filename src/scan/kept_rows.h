@@ -13,8 +13,8 @@
 #include "scan/row_store.h"
 
 /*
- * What a scan keeps of its rows.  Two things are kept: rows of the request that is running, and, for
- * a scan that looks keys up, all rows of the list that stands in for that where they can't be.
+ * What a scan keeps of its rows.  Two things are kept: rows of the request that is running, and,
+ * for a scan that looks keys up, all rows of the list that stands in for that where they can't be.
  */
 typedef struct KeptRows KeptRows;
 

@@ -94,7 +94,7 @@ begin_kept_rows(ForeignScanState *node, int eflags)
 		purpose = scan_method(scan, METHOD_KIND) == SCAN_LOOKUP ? KEPT_FOR_LOOKUPS
 																: KEPT_FOR_PASSES;
 	scan->kept = kept_rows_create(context, scan_row_desc(node), purpose);
-	if (may_repeat && scan_method(scan, METHOD_KIND) == SCAN_WALK)
+	if (may_repeat && scan_method(scan, METHOD_KIND) == SCAN_CHILDREN)
 		scan->cache = answer_cache_create(context, (Size) work_mem * 1024);
 }
 

@@ -39,9 +39,9 @@ extern CrispRequest *scan_request(ForeignScanState *node, List *deparse_context)
 extern char *scan_detail_target(ForeignScanState *node);
 
 /*
- * For who runs a statement in this process: have a scan that hasn't begun do no more than an errand,
- * which must be palloc'd and live as long as the scan.  What the errand tells is there at the scan's
- * end.
+ * For who runs a statement in this process: have a scan that hasn't begun do no more than an
+ * errand, which must be palloc'd and live as long as the scan.  What the errand tells is there at
+ * the scan's end.
  */
 extern void scan_set_errand(ForeignScanState *node, ExactErrand *errand);
 

@@ -110,7 +110,7 @@ begin_list(ForeignScanState *node)
 {
 	CrispScan		  *scan = node->fdw_state;
 	const ListRequest *list = &scan->request->as.list;
-	bool			   is_first_rows = scan_method(scan, METHOD_KIND) == SCAN_NEWEST;
+	bool			   is_first_rows = scan_method(scan, METHOD_KIND) == SCAN_TOP_N;
 	bool			   is_trusted = list->order != NULL && (is_first_rows || list->stops) &&
 					  order_is_trusted(list);
 

@@ -15,7 +15,11 @@
 /* Evaluate what is asked for, and get ready to ask.  Raises what making the request raises. */
 extern void scan_start(ForeignScanState *node);
 
-/* Find out for how many rows anything is worth asking ahead, as they will be wanted in any case. */
+/*
+
+ * Find out for how many rows anything is worth asking ahead, as they will be wanted in any case.
+
+ */
 extern void scan_expect_rows(ForeignScanState *node);
 
 /*
@@ -25,7 +29,8 @@ extern void scan_expect_rows(ForeignScanState *node);
 extern bool scan_fetch(ForeignScanState *node, TupleTableSlot *slot);
 
 /*
- * Whether a row satisfies the scan's conditions, where these are known to have no say in anything else.
+ * Whether a row satisfies the scan's conditions, where these are known to have no say in anything
+ * else.
  */
 extern bool scan_satisfies_conditions(ForeignScanState *node, TupleTableSlot *slot);
 

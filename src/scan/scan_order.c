@@ -28,7 +28,7 @@ scan_give_up_order(CrispScan *scan)
 {
 	scan->request->as.list.order = NULL;
 	scan->request->as.list.stops = false;
-	if (scan_method(scan, METHOD_KIND) == SCAN_NEWEST)
+	if (scan_method(scan, METHOD_KIND) == SCAN_TOP_N)
 		ask_for_all(scan);
 }
 

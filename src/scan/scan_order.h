@@ -19,8 +19,8 @@
 extern void scan_give_up_order(CrispScan *scan);
 
 /*
- * Get ready to give the rows of the reader, which has begun, in the order that is wanted.  trusted tells
- * whether they can be relied on to come in it, until they show something else.
+ * Get ready to give the rows of the reader, which has begun, in the order that is wanted.  trusted
+ * tells whether they can be relied on to come in it, until they show something else.
  */
 extern void scan_begin_top_n(ForeignScanState *node, bool trusted);
 

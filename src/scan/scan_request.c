@@ -123,7 +123,7 @@ is_reversed(const CrispOptions *options, const List *method)
 {
 	int order = list_nth_int(method, METHOD_ORDER);
 
-	return list_nth_int(method, METHOD_KIND) == SCAN_NEWEST &&
+	return list_nth_int(method, METHOD_KIND) == SCAN_TOP_N &&
 		   order_rises(options, &options->resource->orders[order]) !=
 			   (list_nth_int(method, METHOD_ASCENDING) != 0);
 }
@@ -148,7 +148,7 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 	int				rows = reversed ? 0 : list_nth_int(method, METHOD_PAGE_ROWS);
 	CrispRequest   *request;
 
-	if (kind == SCAN_WALK)
+	if (kind == SCAN_CHILDREN)
 		request = request_create_child(options, conditions, values,
 									   list_nth_int(method, METHOD_INHERITS) != 0);
 	else

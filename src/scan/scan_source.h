@@ -13,8 +13,8 @@
 #include "scan/scan_state.h"
 
 /*
- * Begin to read what the scan's request asks for, in whichever way its plan and the request say.  Makes
- * no request yet.
+ * Begin to read what the scan's request asks for, in whichever way its plan and the request say.
+ * Makes no request yet.
  */
 extern void scan_source_begin(ForeignScanState *node);
 
@@ -22,8 +22,9 @@ extern void scan_source_begin(ForeignScanState *node);
 extern void scan_source_begin_list(CrispScan *scan);
 
 /*
- * Fill slot with the next row that Crisp has, in CurrentMemoryContext; returns false at the end.  *row
- * gets what it was made of, which is valid until the next call.  Raises what the reader raises.
+ * Fill slot with the next row that Crisp has, in CurrentMemoryContext; returns false at the end.
+ * *row gets what it was made of, which is valid until the next call.  Raises what the reader
+ * raises.
  */
 extern bool scan_source_next(CrispScan *scan, TupleTableSlot *slot, FetchedRow *row);
 
