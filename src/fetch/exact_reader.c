@@ -381,11 +381,8 @@ take(ExactReader *reader)
 	reader->pages++;
 
 	/*
-
 	 * What comes next is asked for before the rows of this page have been returned, unless they
-
 	 * may be all that is wanted.
-
 	 */
 	if (!reader->scan.request->newest_first && reader->scan.request->options->prefetch > 1 &&
 		(reader->read > 0 || reader->errand != NULL) &&

@@ -150,9 +150,7 @@ exact_spans_next(ExactSpans *spans)
 	}
 
 	/*
-
 	 * The latest, where the list grows, comes last; whatever still moves there is the recheck's.
-
 	 */
 	spans->nspans--;
 	if (spans->nspans > 0)

@@ -13,11 +13,8 @@
 #include "fetch/order.h"
 
 /*
-
  * Of a stretch that is parted: pages that must have been read of it, and the fewest that are
-
  * expected in each part.
-
  */
 #define PAGES_READ 3
 #define PART_PAGES 12

@@ -24,11 +24,7 @@
 extern bool page_is_last(const CrispOptions *options, size_t nelements, size_t full_page,
 						 bool more);
 
-/*
-
- * Whether a server has been seen to say 206 in this session, so that a 200 is the end of a list.
-
- */
+/* Whether a server has been seen to say 206 in this session, so that a 200 is the end of a list. */
 extern bool page_status_is_trusted(const CrispOptions *options);
 
 /* How far the reading of a list with numbered pages has come; all zero before its first page. */

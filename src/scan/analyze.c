@@ -28,6 +28,7 @@
 
 #include "options/column_map.h"
 #include "scan/analyze.h"
+#include "scan/list_end.h"
 #include "api/api_answer.h"
 #include "fetch/count.h"
 #include "plan/plan_details.h"
@@ -40,22 +41,6 @@
 
 /* Rows of Crisp's to a block, were they stored here: about 1 kB each. */
 #define ROWS_PER_BLOCK 8
-
-/*
-
- * With fewer requests than this, a list is read from its beginning, and its end found by chance.
-
- */
-#define MIN_PAGES_TO_SEARCH 8
-
-/* How far the search for the end of a list goes in one step ... */
-#define SEARCH_STEP 8
-
-/* ... and the last page that it looks at. */
-#define LAST_PAGE_SEARCHED (1 << 24)
-
-/* The end of a long list is close enough when it is known up to this factor. */
-#define CLOSE_ENOUGH 1.1
 
 /* A page that was read, with its rows, which are not yet in the sample. */
 typedef struct SamplePage
@@ -76,14 +61,9 @@ typedef struct Sampler
 	Datum		 *values;	   /* of a row */
 	bool		 *nulls;
 
-	/* What is known of the list. */
-	int	   last_found;		/* largest number of a page that has rows */
-	int	   last_found_rows; /* on that page */
-	int	   first_missing; /* smallest number of a page that has none; INT_MAX where none is known */
-	int	   full_pages;	  /* pages read that others follow */
-	double full_page_rows; /* on those */
-	double counted;		   /* rows, as Crisp counts them; -1 where it doesn't */
-	bool   complete;	   /* all rows are in the sample, or passed through it */
+	ListEnd end;	  /* what is known of the list */
+	double	counted;  /* rows, as Crisp counts them; -1 where it doesn't */
+	bool	complete; /* all rows are in the sample, or passed through it */
 
 	List *pages; /* SamplePage *, read while looking for the end */
 
@@ -161,31 +141,6 @@ make_tuple(Sampler *sampler, const JsonNode *row)
 }
 
 /*
- * Note what a page that was just read tells of the list.
- */
-static void
-note_page(Sampler *sampler, const SamplePage *page, size_t nelements)
-{
-	if (nelements == 0)
-	{
-		sampler->first_missing = Min(sampler->first_missing, page->number);
-		return;
-	}
-	if (page->number > sampler->last_found)
-	{
-		sampler->last_found = page->number;
-		sampler->last_found_rows = page->nrows;
-	}
-	if (pager_on_last_page(sampler->pager))
-		sampler->first_missing = Min(sampler->first_missing, page->number + 1);
-	else
-	{
-		sampler->full_pages++;
-		sampler->full_page_rows += page->nrows;
-	}
-}
-
-/*
  * Read a page of the list.
  */
 static SamplePage *
@@ -205,7 +160,8 @@ read_page(Sampler *sampler, int number)
 	page->rows = palloc(sizeof(HeapTuple) * Max(nelements, 1));
 	while ((row = pager_next_on_page(sampler->pager)) != NULL)
 		page->rows[page->nrows++] = make_tuple(sampler, row);
-	note_page(sampler, page, nelements);
+	list_end_note_page(&sampler->end, number, page->nrows, nelements,
+					   pager_on_last_page(sampler->pager));
 	return page;
 }
 
@@ -238,7 +194,7 @@ keep_page(Sampler *sampler, int number)
 {
 	SamplePage *page = read_page(sampler, number);
 
-	if (number < sampler->first_missing)
+	if (number < sampler->end.first_missing)
 		sampler->pages = lappend(sampler->pages, page);
 	else
 		add_page(sampler, page);
@@ -250,40 +206,6 @@ keep_page(Sampler *sampler, int number)
  */
 
 /*
- * Whether the end of the list is known well enough: that of a list which might be
- * read as a whole has to be known exactly.
- */
-static bool
-end_is_known(const Sampler *sampler)
-{
-	if (sampler->first_missing <= sampler->last_found + 1)
-		return true;
-	return sampler->last_found > sampler->options->analyze_pages &&
-		   sampler->first_missing <= sampler->last_found * CLOSE_ENOUGH;
-}
-
-/*
- * The number of the page that tells most about where the list ends.
- */
-static int
-next_to_search(const Sampler *sampler)
-{
-	int	   allowed = sampler->options->analyze_pages;
-	double middle;
-
-	if (allowed < MIN_PAGES_TO_SEARCH)
-		return sampler->last_found + 1;
-	if (sampler->first_missing == INT_MAX)
-	{
-		if (sampler->last_found <= allowed && sampler->last_found * SEARCH_STEP > allowed)
-			return allowed + 1;
-		return sampler->last_found * SEARCH_STEP;
-	}
-	middle = floor(sqrt((double) sampler->last_found * sampler->first_missing));
-	return Max(sampler->last_found + 1, (int) middle);
-}
-
-/*
  * Look for the end of the list, by pages further and further away, and then by
  * bisection.  Half of the requests remain for the sample, unless the list may
  * be short enough for all of it to be read.
@@ -293,14 +215,15 @@ find_end(Sampler *sampler)
 {
 	int allowed = sampler->options->analyze_pages;
 
-	while (!end_is_known(sampler) && sampler->last_found < LAST_PAGE_SEARCHED &&
-		   sampler->first_missing - 1 - list_length(sampler->pages) > requests_left(sampler))
+	while (!list_end_is_known(&sampler->end, allowed) &&
+		   sampler->end.last_found < LIST_END_LAST_PAGE &&
+		   sampler->end.first_missing - 1 - list_length(sampler->pages) > requests_left(sampler))
 	{
-		bool is_long = allowed >= MIN_PAGES_TO_SEARCH && sampler->first_missing > allowed + 1;
+		bool is_long = allowed >= LIST_END_MIN_PAGES && sampler->end.first_missing > allowed + 1;
 
 		if (requests_left(sampler) <= (is_long ? allowed / 2 : 0))
 			break;
-		keep_page(sampler, next_to_search(sampler));
+		keep_page(sampler, list_end_next_page(&sampler->end, allowed));
 	}
 }
 
@@ -320,24 +243,12 @@ expected_rows(Relation relation, const CrispOptions *options)
 static double
 estimate_rows(const Sampler *sampler)
 {
-	double full_page;
-	double npages;
-
 	if (sampler->complete)
 		return sampler->rows_passed;
 	if (sampler->counted >= 0)
 		return sampler->counted;
 
-	full_page = sampler->full_page_rows / Max(sampler->full_pages, 1);
-	if (sampler->first_missing == INT_MAX)
-		return Max(expected_rows(sampler->relation, sampler->options),
-				   2 * full_page * sampler->last_found);
-	if (sampler->first_missing <= sampler->last_found + 1)
-		return full_page * (sampler->last_found - 1) + sampler->last_found_rows;
-
-	/* The last page is somewhere between these, and half full. */
-	npages = sqrt((double) sampler->last_found * (sampler->first_missing - 1));
-	return rint(full_page * (npages - 0.5));
+	return list_end_rows(&sampler->end, expected_rows(sampler->relation, sampler->options));
 }
 
 /*----------
@@ -351,9 +262,9 @@ estimate_rows(const Sampler *sampler)
 static void
 take_all(Sampler *sampler, int npages)
 {
-	for (int number = 1; number <= npages && number < sampler->first_missing; number++)
+	for (int number = 1; number <= npages && number < sampler->end.first_missing; number++)
 		add_page(sampler, get_page(sampler, number));
-	sampler->complete = sampler->first_missing <= sampler->last_found + 1;
+	sampler->complete = sampler->end.first_missing <= sampler->end.last_found + 1;
 }
 
 /*
@@ -391,8 +302,8 @@ counted_pages(Sampler *sampler)
 		return 0;
 
 	sampler->counted = (double) counted;
-	per_page = options->resource->per_page_param ? options->per_page : sampler->last_found_rows;
-	return (int) Min(Max(ceil(sampler->counted / per_page), 1), LAST_PAGE_SEARCHED);
+	per_page = options->resource->per_page_param ? options->per_page : sampler->end.last_found_rows;
+	return (int) Min(Max(ceil(sampler->counted / per_page), 1), LIST_END_LAST_PAGE);
 }
 
 static void
@@ -401,7 +312,7 @@ sample_list(Sampler *sampler)
 	int npages;
 
 	keep_page(sampler, 1);
-	if (sampler->first_missing != INT_MAX)
+	if (sampler->end.first_missing != INT_MAX)
 	{
 		take_all(sampler, 1);
 		return;
@@ -411,12 +322,12 @@ sample_list(Sampler *sampler)
 	if (npages == 0)
 	{
 		find_end(sampler);
-		npages = sampler->first_missing - 1;
+		npages = sampler->end.first_missing - 1;
 	}
 	if (npages - list_length(sampler->pages) <= requests_left(sampler))
 		take_all(sampler, npages);
 	else
-		take_spread(sampler, sampler->counted >= 0 ? npages : sampler->last_found);
+		take_spread(sampler, sampler->counted >= 0 ? npages : sampler->end.last_found);
 }
 
 /*----------
@@ -560,7 +471,7 @@ acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows
 	Sampler		  sampler = {
 			  .relation = relation,
 			  .options = options,
-			  .first_missing = INT_MAX,
+			  .end = {.first_missing = INT_MAX},
 			  .counted = -1,
 			  .rows = rows,
 			  .targrows = targrows,

@@ -31,11 +31,8 @@ extern void need_init(const CustomExecMethods *passing_methods);
 extern double need_rows(const PlanState *node);
 
 /*
-
  * Whether a LIMIT may end a node, that is being asked for a row, before it has given all of its
-
  * rows.
-
  */
 extern bool need_is_limited(const PlanState *node);
 

@@ -15,11 +15,7 @@
 /* Evaluate what is asked for, and get ready to ask.  Raises what making the request raises. */
 extern void scan_start(ForeignScanState *node);
 
-/*
-
- * Find out for how many rows anything is worth asking ahead, as they will be wanted in any case.
-
- */
+/* Find out for how many rows anything is worth asking ahead, as they will be wanted in any case. */
 extern void scan_expect_rows(ForeignScanState *node);
 
 /*
