@@ -330,7 +330,7 @@ $sandbox->control(
 		answers =>
 		  [ { match => { path => '*/conversations/2' }, times => 1, hang => JSON::PP::true } ]
 	});
-$session->query(q{SET statement_timeout = '300ms'});
+$session->query(q{SET statement_timeout = '2s'});
 is($session->query('SELECT * FROM twice()'),
 	"57014||$total", 'a function that catches its cancelling scans again');
 $session->query('RESET statement_timeout');

@@ -405,7 +405,7 @@ foreach my $status (429, 423, 422, 420, 503)
 }
 
 answer_with('*/conversations/3',
-	{ times => 1, status => 429, headers => { 'Retry-After' => http_date(time + 3) } });
+	{ times => 1, status => 429, headers => { 'Retry-After' => http_date(time + 6) } });
 is($session->query($all), $rows, 'Retry-After as a date: all rows');
 cmp_ok(time_of_retry(3), '>=', 1000, '... which is obeyed');
 
@@ -713,6 +713,7 @@ is($session->query($all), $rows, 'no limit: all rows');
 # ---- While waiting to ask again
 
 my %WAIT = (status => 429, headers => { 'Retry-After' => '50' });
+my $AT_ONCE = 10;    # seconds, for machines that have much to do
 
 # Returns once the backend waits for its next attempt.
 sub wait_for_backoff
@@ -787,7 +788,7 @@ for my $round (1 .. 3)
 	$admin->query('SELECT pg_cancel_backend(' . $session->pid . ')');
 	is($session->wait->{errors}->[0]->{sqlstate}, '57014', 'cancelled while waiting to ask again');
 	my $time = time - $start;
-	cmp_ok($time, '<', 1, '... at once');
+	cmp_ok($time, '<', $AT_ONCE, '... at once');
 	note sprintf 'cancelled within %.0f ms', $time * 1000;
 	$sandbox->reset;
 	is($session->query($all), $rows, '... and the next statement waits for nothing');
@@ -797,7 +798,7 @@ is(idle_descriptors(), $descriptors, '... and no descriptor is left behind');
 answer_with('*/conversations/2', \%WAIT);
 $session->query(q{SET statement_timeout = '300ms'});
 my $waited = seconds(sub { $session->fails($all, { sqlstate => '57014' }, 'statement_timeout while waiting to ask again') });
-cmp_ok($waited, '<', 2, '... in time');
+cmp_ok($waited, '<', $AT_ONCE, '... in time');
 $session->query('RESET statement_timeout');
 
 my $victim = CrispSession->start($node);
@@ -807,7 +808,7 @@ wait_for_backoff($victim);
 my $start = time;
 $admin->query('SELECT pg_terminate_backend(' . $victim->pid . ')');
 is($victim->wait->{errors}->[0]->{sqlstate}, '57P01', 'terminated while waiting to ask again');
-cmp_ok(time - $start, '<', 1, '... at once');
+cmp_ok(time - $start, '<', $AT_ONCE, '... at once');
 
 # Cursors and exception handlers: an attempt to come is forgotten with its scan.
 answer_with('*/conversations/2', \%WAIT);
@@ -885,13 +886,13 @@ wait_for_backoff($session);
 my $pid = $session->pid;
 $start = time;
 $node->kill9;
-for (1 .. 200)
+for (1 .. 500)
 {
 	last unless is_running($pid);
 	sleep 0.02;
 }
 ok(!is_running($pid), 'without a postmaster, nobody waits to ask again');
-cmp_ok(time - $start, '<', 2, '... but ends at once');
+cmp_ok(time - $start, '<', $AT_ONCE, '... but ends at once');
 
 my $log = slurp_file($node->logfile);
 my $credentials = $sandbox->credentials('website');

@@ -520,7 +520,7 @@ subtest 'cancelled while a change is under way' => sub {
 	$sandbox->reset;
 	$sandbox->control({ answers => [ { match => { method => 'PATCH', nth => 1 }, hang => JSON::PP::true } ] });
 	$session->fails(
-		"SET statement_timeout = '400ms';\nUPDATE crisp.conversations SET state = 'resolved' WHERE session_id = '$open'",
+		"SET statement_timeout = '2s';\nUPDATE crisp.conversations SET state = 'resolved' WHERE session_id = '$open'",
 		{
 			sqlstate => '57014',
 			message => 'canceling statement due to statement timeout',
