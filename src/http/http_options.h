@@ -12,7 +12,7 @@
 
 #include <curl/curl.h>
 
-#include "http/http.h"
+#include "http/http_request.h"
 
 /*
  * Set on a fresh handle all that request says, and all that holds for every

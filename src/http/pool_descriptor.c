@@ -21,8 +21,7 @@
 
 #include "storage/fd.h"
 
-#include "base/compat.h"
-#include "http/pool.h"
+#include "http/pool_descriptor.h"
 
 /* Idle connections that a pool keeps: as many as can be in flight together. */
 #define MAX_IDLE_CONNECTIONS 32
@@ -42,7 +41,7 @@
 #define SPARE_DESCRIPTORS 8
 
 bool
-pool_is_awake(const HttpPool *pool)
+pool_is_awake(const struct HttpPool *pool)
 {
 	return pool->epoll_fd >= 0;
 }
@@ -56,7 +55,7 @@ close_descriptor(int *fd)
 }
 
 void
-pool_close_all(HttpPool *pool)
+pool_close_all(struct HttpPool *pool)
 {
 	Assert(pool->transfers == 0);
 	if (pool->multi != NULL)
@@ -76,7 +75,7 @@ pool_close_all(HttpPool *pool)
 static int
 watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *socket_arg)
 {
-	HttpPool		  *pool = arg;
+	struct HttpPool	  *pool = arg;
 	struct epoll_event event = {0};
 
 	if (what == CURL_POLL_REMOVE)
@@ -104,7 +103,7 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *socket
 static int
 set_timer(CURLM *multi, long timeout_ms, void *arg)
 {
-	HttpPool		 *pool = arg;
+	struct HttpPool	 *pool = arg;
 	struct itimerspec when = {{0, 0}, {0, 0}};
 
 	/* An expiration of zero would switch the timer off. */
@@ -145,33 +144,19 @@ acquire_descriptor(void)
 	return enough;
 }
 
-/*
- * Account for a pool's descriptors up to the given number, if need be by
- * closing what other pools have open in vain.  False with errno set when PostgreSQL
- * needs the rest for its own files.
- */
-static bool
-reserve_descriptors(HttpPool *pool, int number)
+bool
+pool_account(struct HttpPool *pool)
 {
-	bool tried_closing = false;
+	int number = POOL_DESCRIPTORS + TRANSFER_DESCRIPTORS * (pool->transfers + 1);
 
-	while (pool->descriptors < number)
-	{
-		if (acquire_descriptor())
-			pool->descriptors++;
-		else if (tried_closing)
+	for (; pool->descriptors < number; pool->descriptors++)
+		if (!acquire_descriptor())
 			return false;
-		else
-		{
-			pool_close_idle(pool);
-			tried_closing = true;
-		}
-	}
 	return true;
 }
 
 void
-connection_raise_no_descriptors(void)
+pool_raise_no_descriptors(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("could not open a connection: %m"),
@@ -181,7 +166,7 @@ connection_raise_no_descriptors(void)
 
 /* Open a timer that the pool watches; -1 with errno set when that is not to be had. */
 static int
-open_timer(const HttpPool *pool)
+open_timer(const struct HttpPool *pool)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 	int				   timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -200,7 +185,7 @@ open_timer(const HttpPool *pool)
 
 /* Open what a pool needs; false with errno set when that is not to be had. */
 static bool
-open_descriptors(HttpPool *pool)
+open_descriptors(struct HttpPool *pool)
 {
 	pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (pool->epoll_fd < 0)
@@ -213,7 +198,7 @@ open_descriptors(HttpPool *pool)
 }
 
 static bool
-open_multi(HttpPool *pool)
+open_multi(struct HttpPool *pool)
 {
 	CURLM *multi = pool->multi = curl_multi_init();
 
@@ -225,12 +210,8 @@ open_multi(HttpPool *pool)
 		   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) MAX_IDLE_CONNECTIONS) == CURLM_OK;
 }
 
-/*
- * Open all that a pool needs before its first transfer, which is accounted for.  A moment that
- * somebody waits for is set again.
- */
-static void
-pool_wake(HttpPool *pool)
+void
+pool_wake(struct HttpPool *pool)
 {
 	int64 alarm_at = pool->alarm_at;
 
@@ -244,7 +225,7 @@ pool_wake(HttpPool *pool)
 
 		pool_close_all(pool);
 		errno = saved_errno;
-		connection_raise_no_descriptors();
+		pool_raise_no_descriptors();
 	}
 	if (!open_multi(pool))
 	{
@@ -254,46 +235,27 @@ pool_wake(HttpPool *pool)
 	}
 	pool->alarm_at = 0;
 	if (alarm_at != 0)
-		http_wake_at(pool, alarm_at);
-}
-
-bool
-connection_reserve(HttpPool *pool)
-{
-	int number = POOL_DESCRIPTORS + TRANSFER_DESCRIPTORS * (pool->transfers + 1);
-
-	if (!reserve_descriptors(pool, number))
-	{
-		int saved_errno = errno;
-
-		/* Half of it would be of use to nobody. */
-		if (!pool_is_awake(pool))
-			pool_close_all(pool);
-		errno = saved_errno;
-		return false;
-	}
-	pool_wake(pool);
-	return true;
+		pool_set_alarm(pool, alarm_at);
 }
 
 void
-pool_set_lone_alarm(HttpPool *pool)
+pool_set_lone_alarm(struct HttpPool *pool)
 {
 	int64 alarm_at = pool->alarm_at;
 
 	pool_close_all(pool);
 	if (!AcquireExternalFD())
-		connection_raise_no_descriptors();
+		pool_raise_no_descriptors();
 	pool->descriptors++;
 	pool->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (pool->alarm_fd < 0)
-		connection_raise_no_descriptors();
+		pool_raise_no_descriptors();
 	pool->alarm_at = 0;
-	http_wake_at(pool, alarm_at);
+	pool_set_alarm(pool, alarm_at);
 }
 
 void
-http_wake_at(HttpPool *pool, int64 at_ms)
+pool_set_alarm(struct HttpPool *pool, int64 at_ms)
 {
 	struct itimerspec when = {{0, 0}, {0, 0}};
 

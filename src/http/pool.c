@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * connection.c
+ * pool.c
  *		Pools of connections: lifetime, transfers, waiting.
  *
  * A pool is a multi handle of libcurl, which keeps connections and the
@@ -37,6 +37,7 @@
 
 #include "base/compat.h"
 #include "http/pool.h"
+#include "http/pool_descriptor.h"
 
 /* How many ready descriptors are looked at in one go; more have to wait their turn. */
 #define EVENTS_AT_ONCE 16
@@ -76,8 +77,13 @@ pool_drop(HttpPool *pool)
 		pool_close(pool);
 }
 
-void
-pool_close_idle(const HttpPool *but)
+/*
+ * Close what the pools have open that nobody needs now: all of those that nobody holds, and of
+ * another than that one where there's no transfer under way, and no Append waits for a moment to
+ * come.
+ */
+static void
+close_idle(const HttpPool *but)
 {
 	dlist_mutable_iter iter;
 
@@ -92,14 +98,38 @@ pool_close_idle(const HttpPool *but)
 	}
 }
 
+bool
+pool_reserve(HttpPool *pool)
+{
+	bool enough = pool_account(pool);
+
+	if (!enough)
+	{
+		close_idle(pool);
+		enough = pool_account(pool);
+	}
+	if (!enough)
+	{
+		int saved_errno = errno;
+
+		/* Half of it would be of use to nobody. */
+		if (!pool_is_awake(pool))
+			pool_close_all(pool);
+		errno = saved_errno;
+		return false;
+	}
+	pool_wake(pool);
+	return true;
+}
+
 void
-connection_hold(HttpPool *pool)
+pool_hold(HttpPool *pool)
 {
 	pool->holders++;
 }
 
 void
-connection_release(HttpPool *pool)
+pool_release(HttpPool *pool)
 {
 	Assert(pool->holders > 0);
 
@@ -112,7 +142,7 @@ connection_release(HttpPool *pool)
 static void
 release_hold(void *arg)
 {
-	connection_release(((PoolHold *) arg)->pool);
+	pool_release(((PoolHold *) arg)->pool);
 }
 
 /*
@@ -203,7 +233,7 @@ find_pool(Oid server_id, Oid user_mapping_id, uint64 credentials)
 	return result;
 }
 
-/* The pool of a user mapping; see http.h.  There are few of them, so a list does. */
+/* The pool of a user mapping; see pool.h.  There are few of them, so a list does. */
 HttpPool *
 http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials, MemoryContext owner)
 {
@@ -215,7 +245,7 @@ http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials, MemoryContext 
 	if (pool == NULL)
 		pool = pool_create(server_id, user_mapping_id, credentials);
 
-	connection_hold(pool);
+	pool_hold(pool);
 	hold->pool = pool;
 	hold->callback.func = release_hold;
 	hold->callback.arg = hold;
@@ -251,6 +281,12 @@ http_clock(void)
 	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+void
+http_wake_at(HttpPool *pool, int64 at_ms)
+{
+	pool_set_alarm(pool, at_ms);
+}
+
 /* Somebody looks after the pool, and has done so since the last time if attended. */
 static void
 look_after(HttpPool *pool, bool attended)
@@ -263,7 +299,7 @@ look_after(HttpPool *pool, bool attended)
 }
 
 int64
-connection_clock(const HttpPool *pool)
+pool_clock(const HttpPool *pool)
 {
 	return pool->attended_ms;
 }
@@ -335,7 +371,7 @@ pool_fail(HttpPool *pool, CURLMcode result)
 }
 
 void
-connection_attach(HttpPool *pool, CURL *easy)
+pool_attach(HttpPool *pool, CURL *easy)
 {
 	sigset_t  saved;
 	CURLMcode result;
@@ -352,7 +388,7 @@ connection_attach(HttpPool *pool, CURL *easy)
 }
 
 void
-connection_detach(HttpPool *pool, CURL *easy)
+pool_detach(HttpPool *pool, CURL *easy)
 {
 	sigset_t saved;
 
@@ -395,7 +431,7 @@ pass_event(HttpPool *pool, const struct epoll_event *event)
 }
 
 bool
-connection_run(HttpPool *pool, ConnectionFinished finished)
+pool_run(HttpPool *pool, PoolFinished finished)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
 	CURLMcode		   result = CURLM_OK;
@@ -455,7 +491,7 @@ wait_event(bool idle)
 }
 
 void
-connection_wait(HttpPool *pool, bool idle)
+pool_wait(HttpPool *pool, bool idle)
 {
 	int	 wanted = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
 	long timeout = -1;
