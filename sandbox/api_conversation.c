@@ -140,9 +140,8 @@ list_conversations(Call *call)
 	search_free(list.search);
 }
 
-/* The conversation that the path names; NO_ROW when the reply is an error already. */
-static uint32_t
-find_conversation(Call *call)
+uint32_t
+call_conversation(Call *call)
 {
 	uint32_t id = collection_find(&call->website->lists[RESOURCE_CONVERSATIONS],
 								  call->arguments[0]);
@@ -155,7 +154,7 @@ find_conversation(Call *call)
 void
 get_conversation(Call *call)
 {
-	uint32_t   id = find_conversation(call);
+	uint32_t   id = call_conversation(call);
 	JsonWriter writer;
 
 	if (id == NO_ROW)
@@ -188,7 +187,7 @@ patch_state(Call *call)
 	static const char *const states[] = {"pending", "unresolved", "resolved"};
 	json_object				*body = json_parse(call->request->body.data, call->request->body.len);
 	const char				*state = json_path_string(body, "state");
-	uint32_t				 id = find_conversation(call);
+	uint32_t				 id = call_conversation(call);
 	int						 status = -1;
 
 	for (int i = 0; i < 3 && state != NULL; i++)
@@ -247,7 +246,7 @@ patch_routing(Call *call)
 {
 	json_object *body = json_parse(call->request->body.data, call->request->body.len);
 	const char	*user_id = json_path_string(body, "assigned.user_id");
-	uint32_t	 id = find_conversation(call);
+	uint32_t	 id = call_conversation(call);
 
 	if (id != NO_ROW && !is_routing(call, body))
 		reply_error(call->reply, 400, "invalid_data",

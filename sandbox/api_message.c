@@ -13,18 +13,6 @@
 #include "patch.h"
 #include "route.h"
 
-/* The conversation that the path names; NO_ROW when the reply is an error already. */
-static uint32_t
-find_conversation(Call *call)
-{
-	uint32_t id = collection_find(&call->website->lists[RESOURCE_CONVERSATIONS],
-								  call->arguments[0]);
-
-	if (id == NO_ROW)
-		reply_error(call->reply, 404, "not_found", "This conversation does not exist");
-	return id;
-}
-
 /* Which part of the index, newest first, makes the page: from "first" on, "count" rows. */
 typedef struct MessagePage
 {
@@ -79,7 +67,7 @@ choose_page(const Call *call, const Collection *messages, const RowIndex *index,
 void
 list_messages(Call *call)
 {
-	uint32_t		  conversation = find_conversation(call);
+	uint32_t		  conversation = call_conversation(call);
 	Collection		  scratch = {0};
 	const Collection *messages;
 	const RowIndex	 *index;
@@ -136,7 +124,7 @@ find_message(const Call *call, const Collection *messages, const char *fingerpri
 void
 get_message(Call *call)
 {
-	uint32_t		  conversation = find_conversation(call);
+	uint32_t		  conversation = call_conversation(call);
 	Collection		  scratch = {0};
 	const Collection *messages;
 	uint32_t		  id;
@@ -279,7 +267,7 @@ post_message(Call *call)
 	Collection	*conversations = &call->website->lists[RESOURCE_CONVERSATIONS];
 	json_object *body = json_parse(call->request->body.data, call->request->body.len);
 	const char	*error = check_message(body);
-	uint32_t	 conversation = find_conversation(call);
+	uint32_t	 conversation = call_conversation(call);
 
 	if (conversation != NO_ROW && error != NULL)
 		reply_error(call->reply, 400, "invalid_data", error);
@@ -308,7 +296,7 @@ post_message(Call *call)
 static uint32_t
 open_message(Call *call, Collection **messages)
 {
-	uint32_t conversation = find_conversation(call);
+	uint32_t conversation = call_conversation(call);
 	uint32_t id;
 
 	if (conversation == NO_ROW)

@@ -354,6 +354,16 @@ add_row(Collection *collection)
 	return id;
 }
 
+void
+row_clear_facts(Row *row)
+{
+	for (int sort = 0; sort < SORT_STORED; sort++)
+		row->times[sort] = NO_TIME;
+	row->person = NO_ROW;
+	row->inbox = row->operator_number = -1;
+	row->state = STATE_NONE;
+}
+
 uint32_t
 collection_generate(Collection *collection, int64_t at)
 {
@@ -421,16 +431,12 @@ take_facts(Collection *collection, Row *row, json_object *tree)
 {
 	const ResourceType *type = collection->type;
 
-	for (int sort = 0; sort < SORT_STORED; sort++)
-		row->times[sort] = NO_TIME;
+	row_clear_facts(row);
 	row->times[SORT_CREATED] = time_at(tree, type->created_path);
 	row->times[SORT_UPDATED] = time_at(tree, type->updated_path);
 	row->times[SORT_WAITING] = time_at(tree, "waiting_since");
 	row->times[SORT_ACTIVE] = time_at(tree, "active.last");
-	row->person = NO_ROW;
-	row->inbox = row->operator_number = -1;
 	row->segments = 0;
-	row->state = STATE_NONE;
 	row->flags = 0;
 	if (type->facts != NULL)
 		type->facts(collection, tree, row);

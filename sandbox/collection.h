@@ -69,6 +69,9 @@ typedef struct Row
 	uint8_t	 flags;
 } Row;
 
+/* Clear what lists are sorted and filtered by. */
+extern void row_clear_facts(Row *row);
+
 typedef struct Collection Collection;
 struct Website;
 

@@ -22,12 +22,9 @@ inbox_generate(const Collection *collection, Row *row)
 	int64_t now = collection->website->dataset->options->now;
 	Random	random = random_stream(collection->seed, STREAM_FACTS, row->number);
 
+	row_clear_facts(row);
 	row->times[SORT_CREATED] = choose_time(&random, now, 730);
 	row->times[SORT_UPDATED] = choose_time_after(&random, row->times[SORT_CREATED], now);
-	row->times[SORT_WAITING] = row->times[SORT_ACTIVE] = NO_TIME;
-	row->person = NO_ROW;
-	row->inbox = row->operator_number = -1;
-	row->state = STATE_NONE;
 }
 
 static void

@@ -23,6 +23,9 @@ typedef struct Call
 extern void route_request(Sandbox *sandbox, const Request *request, Reply *reply);
 
 /* Handlers, by the file that has them. */
+/* The conversation that the path names; NO_ROW when the reply is an error already. */
+extern uint32_t call_conversation(Call *call);
+
 extern void list_conversations(Call *call);
 extern void get_conversation(Call *call);
 extern void patch_state(Call *call);

@@ -18,11 +18,7 @@ static void
 visitor_generate(const Collection *collection, Row *row)
 {
 	(void) collection;
-	for (int sort = 0; sort < SORT_STORED; sort++)
-		row->times[sort] = NO_TIME;
-	row->person = NO_ROW;
-	row->inbox = row->operator_number = -1;
-	row->state = STATE_NONE;
+	row_clear_facts(row);
 }
 
 /* Every third visitor is in one of the website's conversations. */

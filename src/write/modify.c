@@ -223,6 +223,18 @@ crisp_modify_counts(const ResultRelInfo *rinfo)
 }
 
 /*
+ * Begin with a row, or with rows that are checked together: from now on any error says what was done
+ * before, and what is allocated goes when the next begins.  Returns the context to switch back to.
+ */
+static MemoryContext
+enter_row(CrispModify *modify)
+{
+	deliverer_enter(modify->deliverer);
+	MemoryContextReset(modify->row_context);
+	return MemoryContextSwitchTo(modify->row_context);
+}
+
+/*
  * Check the policies of a partitioned table, and a view's WITH CHECK OPTION, against a row's new
  * values.  PostgreSQL itself checks the latter alone, and once they were sent, when it's too late.
  */
@@ -314,9 +326,7 @@ insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int ns
 	}
 
 	open_scans_read(modify->options);
-	deliverer_enter(modify->deliverer);
-	MemoryContextReset(modify->row_context);
-	old_context = MemoryContextSwitchTo(modify->row_context);
+	old_context = enter_row(modify);
 	requests = palloc(sizeof(ChangeRequest *) * nslots);
 	for (int i = 0; i < nslots; i++)
 	{
@@ -536,9 +546,7 @@ crispExecForeignUpdate(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 	bool		  done;
 
 	look_ahead(modify);
-	deliverer_enter(modify->deliverer);
-	MemoryContextReset(modify->row_context);
-	old_context = MemoryContextSwitchTo(modify->row_context);
+	old_context = enter_row(modify);
 
 	slot_getallattrs(slot);
 	keys = row_keys(modify, plan_slot);
@@ -575,9 +583,7 @@ crispExecForeignDelete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 	bool		  done;
 
 	look_ahead(modify);
-	deliverer_enter(modify->deliverer);
-	MemoryContextReset(modify->row_context);
-	old_context = MemoryContextSwitchTo(modify->row_context);
+	old_context = enter_row(modify);
 
 	keys = row_keys(modify, plan_slot);
 	done = is_first_time(modify, &keys) && remove_row(modify, &keys);
