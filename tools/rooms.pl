@@ -7,6 +7,7 @@
 #
 # No include points upward, and no two files need each other, be it by way of
 # others: a file here is a header together with the source of the same name.
+# What a header declares is defined in that source, and nowhere else.
 use strict;
 use warnings;
 use FindBin;
@@ -61,6 +62,45 @@ sub visit
 }
 
 visit($_) foreach sort keys %needs;
+
+# code FILE: its text without comments and what preprocessors read.
+sub code
+{
+	my ($path) = @_;
+
+	open my $file, '<', $path or die "$path: $!\n";
+	local $/;
+	my $text = <$file>;
+	$text =~ s{/\*.*?\*/}{}gs;
+	$text =~ s/^#(?:.*\\\n)*.*\n//gm;
+	return $text;
+}
+
+# What each source defines for others: functions and variables that aren't static, at the left margin.
+my %defined_in;  # name => { source => 1 }
+
+foreach my $path (glob 'src/*/*.c')
+{
+	my $text = code($path);
+
+	$defined_in{$1}{$path} = 1 while $text =~ /^(\w+)\([^;{}]*\)\n\{/gm;
+	$defined_in{$1}{$path} = 1
+	  while $text =~ /^(?!static\b|extern\b|typedef\b)\w[\w \t*]*[ \t*](\w+)(?:\[\])?(?: = |;)/gm;
+}
+foreach my $path (glob 'src/*/*.h')
+{
+	my $own = $path =~ s/h$/c/r;
+	my $text = code($path);
+
+	while ($text =~ /\bextern ([^;]*);/g)
+	{
+		my ($name) = $1 =~ /(\w+)(?:\(.*|\[\w*\])?$/s;
+		my @sources = sort keys %{ $defined_in{$name} // {} };
+
+		push @problems, "$path: declares $name, which is defined in " . (join(', ', @sources) || 'no source')
+		  unless @sources == 1 && $sources[0] eq $own;
+	}
+}
 
 if (@ARGV && $ARGV[0] eq '--edges')
 {
