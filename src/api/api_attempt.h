@@ -69,8 +69,8 @@ extern bool call_is_success(const ApiCall *call);
 extern void call_count_outcome(ApiCall *call, UsageOutcome outcome);
 
 /*
- * Parse the body of a settled call's answer, in a context of its own.  The body stays with it, since
- * that is what the nodes point into.  Raises for memory, and what CHECK_FOR_INTERRUPTS() raises.
+ * Parse the body of a settled call's answer, in a context of its own.  The body stays with it,
+ * since that is what the nodes point into.  Raises for memory, and what CHECK_FOR_INTERRUPTS() does.
  */
 extern void call_parse_answer(ApiCall *call);
 

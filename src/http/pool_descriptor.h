@@ -63,8 +63,8 @@ extern curl_socket_t pool_open_socket(void *arg, curlsocktype purpose,
 									  struct curl_sockaddr *address);
 
 /*
- * Account for what another transfer of the pool takes.  False, with errno set, when PostgreSQL needs
- * the rest of the descriptors for its own files.
+ * Account for what another transfer of the pool takes.  False, with errno set, when PostgreSQL
+ * needs the rest of the descriptors for its own files.
  */
 extern bool pool_account(struct HttpPool *pool);
 

@@ -418,8 +418,8 @@ transfer_conclude(HttpTransfer *transfer, CURLcode result)
 }
 
 /*
- * That a connection took too long counts only if it was waited for, since libcurl gives it up before
- * it looks at what came of it.  Half of the time will do: both clocks leave out a little.
+ * That a connection took too long counts only if it was waited for, since libcurl gives it up
+ * before it looks at what came of it.  Half of the time will do: both clocks leave out a little.
  */
 void
 transfer_finished(CURL *easy, CURLcode result)

@@ -4,8 +4,8 @@
  *		JSON that is sent, built with json-c.
  *
  * A document belongs to the memory context that is current when it is begun: it goes when that
- * context is reset or deleted, also after an error.  Texts are UTF-8.  All functions raise HV001 for
- * lack of memory, and nothing else.
+ * context is reset or deleted, also after an error.  Texts are UTF-8.  All functions raise HV001
+ * for lack of memory, and nothing else.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -24,8 +24,8 @@ extern JsonWriter *json_writer_array(void);
 
 /*
  * Put a value where a path leads in an object: keys joined by dots, none of which holds a dot.
- * Objects on the way are made; no path may lead through another's value.  value is a scalar (NULL is null)
- * or an array of such, and numbers keep their digits.
+ * Objects on the way are made; no path may lead through another's value.  value is a scalar (NULL
+ * is null) or an array of such, and numbers keep their digits.
  */
 extern void json_writer_set(JsonWriter *object, const char *path, const JsonNode *value);
 
