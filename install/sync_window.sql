@@ -337,7 +337,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    shortest CONSTANT interval := '2 milliseconds';
+    -- In less than that, a column shows rows of other moments, too.
+    shortest CONSTANT interval := (SELECT k.step * 2 FROM @extschema@.crisp_sync_kind(work.list, work.dates_field) k);
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
     is_parent CONSTANT boolean := work.argument IS NOT NULL;
     fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(work) ELSE work.per_page - 1 END;

@@ -81,4 +81,18 @@ foreach my $most (2, 3, 5, 45)
 	}
 }
 
+# More than a page of rows that a column shows at one moment, since it rounds its times: no span parts them.
+foreach my $type ('timestamptz(0)', 'timestamp(1)', 'timestamptz(2)', 'timestamptz(3)', 'bigint')
+{
+	my ($calls, $requests, $target) = (0, 0, 'as_' . $type =~ s/\W/_/gr);
+
+	$session->query("CREATE FOREIGN TABLE crisp.$target (session_id text, updated_at $type, topic text)
+		SERVER support OPTIONS (resource 'conversations')");
+	do { $requests += sync("'crisp.$target', '$target', max_requests => 60")->{requests} }
+	  until status('state', $target) eq 'up to date' || ++$calls > 10;
+	cmp_ok($calls, '<=', 10, "$type: it comes to an end");
+	cmp_ok($requests, '<=', 200, 'without a search that begins again with each call');
+	is_copy("crisp.$target", $target, "rows that changed at once, as $type");
+}
+
 done_testing();
