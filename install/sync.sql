@@ -21,46 +21,50 @@ END
 $$;
 
 -- A list whose rows have details, for a request each: these are fetched of rows that the copy lacks, that have changed since the
--- last run, or have another sync_field there.  Of all others it has what the list shows.
-CREATE FUNCTION crisp_sync_refresh(work crisp_sync_work, job crisp_sync_job)
-RETURNS crisp_sync_batch
+-- last run, or have another sync_field there.  Of all others it has what the list shows.  Where requests don't suffice for
+-- all details, those of rows that the copy lacks come first, and the rest with the next run (is_cut).
+CREATE FUNCTION crisp_sync_refresh(work crisp_sync_work, job crisp_sync_job, OUT batch crisp_sync_batch, OUT is_cut boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    batch @extschema@.crisp_sync_batch;
     details @extschema@.crisp_sync_batch;
+    wanted text[];              -- keys of rows whose details are to be fetched
+    remaining bigint;
     key CONSTANT text := work.keys[1];
     listed CONSTANT text[] := ARRAY(SELECT c.name FROM unnest(work.columns) WITH ORDINALITY c (name, number)
                                     WHERE c.name <> ALL (work.details || '_synced_at'::text) ORDER BY c.number);
     key_type CONSTANT text := (SELECT c.type FROM @extschema@.crisp_sync_columns(work.source) c WHERE c.name = key);
     changed CONSTANT text := @extschema@.crisp_sync_time(work.list, work.sync_field, 'f.');
     is_kept CONSTANT text := format('f.%I IS NOT NULL AND %s', key, coalesce('(' || format(work.kept, changed) || ')', 'true'));
-    is_known CONSTANT text := format('EXISTS (SELECT FROM ONLY %s t WHERE t.%I::text = f.%I::text%s) AND (%s < %L::timestamptz) IS NOT FALSE',
-        work.target, key, key,
+    is_there CONSTANT text := format('EXISTS (SELECT FROM ONLY %s t WHERE t.%I::text = f.%I::text%s)', work.target, key, key,
         (SELECT format(' AND t.%1$I IS NOT DISTINCT FROM f.%1$I', t.name)
          FROM @extschema@.crisp_sync_columns(work.source) s JOIN @extschema@.crisp_sync_columns(work.target) t USING (name, type)
-         WHERE s.name = work.sync_field),
-        changed, lower(@extschema@.crisp_sync_look(job)));
+         WHERE s.name = work.sync_field));
+    is_known CONSTANT text := format('%s AND (%s < %L::timestamptz) IS NOT FALSE', is_there, changed, lower(@extschema@.crisp_sync_look(job)));
 BEGIN
     batch := @extschema@.crisp_sync_exchange(work.source, work.target,
         format('SELECT %s FROM %s s', @extschema@.crisp_sync_list(ARRAY(SELECT DISTINCT c.name FROM unnest(listed || key || work.sync_field) c (name)), 's.'), work.source),
         format($sql$
             SELECT ROW(count(*), count(*) FILTER (WHERE %1$s), 0, 0, 0, NULL, NULL, NULL, max(%2$s), NULL, NULL, true, count(*) FILTER (WHERE f.%3$I IS NULL),
                        array_agg(concat(extract(epoch FROM %2$s), '|', md5(f.%3$I::text))),
-                       jsonb_agg(f.%3$I) FILTER (WHERE %1$s AND NOT (%4$s)), NULL)::@extschema@.crisp_sync_batch
+                       jsonb_agg(f.%3$I ORDER BY %5$s) FILTER (WHERE %1$s AND NOT (%4$s)), NULL)::@extschema@.crisp_sync_batch
             FROM fetched f
-            $sql$, is_kept, changed, key, is_known),
+            $sql$, is_kept, changed, key, is_known, is_there),
         NULL, NULL, NULL, listed, work.keys, NULL, work.guard, false, job.deleted = 'mark', format('%s AND %s', is_kept, is_known), NULL, NULL, NULL);
-    IF batch.sample IS NOT NULL THEN
-        details := @extschema@.crisp_sync_store(work,
-            format('s.%I = ANY (%L::%s[])', key, ARRAY(SELECT jsonb_array_elements_text(batch.sample)), key_type),
-            NULL, NULL, NULL, NULL, NULL, job.deleted);
+    wanted := ARRAY(SELECT jsonb_array_elements_text(batch.sample));
+    remaining := @extschema@.crisp_sync_requests_left(work);
+    is_cut := coalesce(cardinality(wanted) > remaining, false);
+    IF is_cut AND remaining < 1 THEN
+        RAISE EXCEPTION 'no request is left for details of "%"', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'CS002';
+    ELSIF wanted <> '{}' THEN
+        details := @extschema@.crisp_sync_store(work, format('s.%I = ANY (%L::%s[])', key,
+                                                               wanted[1:coalesce(remaining, cardinality(wanted))], key_type),
+                                                NULL, NULL, NULL, NULL, NULL, job.deleted);
         batch.inserted := batch.inserted + details.inserted;
         batch.updated := batch.updated + details.updated;
     END IF;
     batch.sample := details.sample;
-    RETURN batch;
 END
 $$;
 
@@ -86,11 +90,20 @@ DECLARE
     job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(work);
     condition CONSTANT text := CASE WHEN work.sync_field IS NULL THEN 'true'
                                     ELSE @extschema@.crisp_sync_within(work.list, work.sync_field, work.changes) END;
+    result record;
     batch @extschema@.crisp_sync_batch;
     all_seen boolean;
 BEGIN
     IF work.details IS NOT NULL AND job.full_since IS NULL THEN
-        batch := @extschema@.crisp_sync_refresh(work, job);
+        result := @extschema@.crisp_sync_refresh(work, job);
+        batch := result.batch;
+        IF result.is_cut THEN
+            -- Rows that the copy lacked are there now, or else the next run will have to do the same.
+            work := @extschema@.crisp_sync_note(work, batch);
+            work.in_vain := batch.inserted = 0 AND batch.updated = 0;
+            work.phase := 'exhausted';
+            RETURN;
+        END IF;
     ELSE
         batch := @extschema@.crisp_sync_fetch(work, condition, NULL, lower(work.changes), upper(work.changes), job);
     END IF;

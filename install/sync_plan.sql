@@ -45,7 +45,7 @@ CREATE TYPE crisp_sync_work AS (
     looked boolean,             -- what has moved since the run began needs no look of its own
     by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
     found tstzmultirange,       -- what earlier runs had left
-    in_vain boolean,            -- all was read again, and the changes since are still too many for a call
+    in_vain boolean,            -- the next run will have as much to do
     adapted boolean,            -- the next run has another way to go on, after a failure of this one
     probes integer,             -- requests that are kept for the estimate of what is left
     window_rows integer,        -- rows of the parent that a window asks for at most; NULL: as many as usual

@@ -242,6 +242,24 @@ stalls(q('crisp.conversations', 'one_by_one', max_requests => 1), 'one_by_one', 
 sync(q('crisp.conversations', 'one_by_one', max_requests => 2));
 is(status('state', 'one_by_one'), 'unfinished', 'two let it go on');
 
+# Details of campaigns, for a request each: some with each call.
+{
+	my ($calls, $rows) = (0, 0);
+
+	stalls(q('crisp.campaigns', 'campaigns', max_requests => 2), 'campaigns', 2, 'a list that leaves no request for details');
+	do
+	{
+		cmp_ok(sync(q('crisp.campaigns', 'campaigns', max_requests => 8))->{requests}, '<=', 8, 'campaigns: no more requests than a call may make');
+		my $now = $session->query('SELECT count(*) FROM campaigns');
+		cmp_ok($now, '>=', $rows + 4, 'campaigns: each call brings some') unless status('state', 'campaigns') eq 'up to date';
+		$rows = $now;
+	} until status('state', 'campaigns') eq 'up to date' || ++$calls > 10;
+	cmp_ok($calls, '<=', 10, 'campaigns: it comes to an end');
+	is_copy('crisp.campaigns', 'campaigns', 'campaigns, with their details');
+	sync(q('crisp.campaigns', 'all_campaigns', max_requests => NULL));
+	is_copy('crisp.campaigns', 'all_campaigns', 'campaigns, in one call without a limit');
+}
+
 # While the overlap has not passed, a burst is read again.
 $sandbox->data([ { op => 'touch_random', count => 800, seed => 12 } ]);
 sync(q('crisp.conversations', 'late', max_requests => 5));

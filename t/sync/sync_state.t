@@ -271,6 +271,24 @@ foreach my $arguments ("condition => 'older', reference => '2026-02-01', ", "ref
 	is_copy('crisp.people_profiles', $target, "$target: rows that change between the calls of a first load");
 }
 
+# Where Crisp doesn't sort profiles, changes take the whole list, twice, and then a full load is closed, for no request.  With however
+# many requests, calls come to an end, or say that they don't.
+foreach my $most (5, 10, 16 .. 24)
+{
+	my ($calls, $target, $state) = (0, "unsorted_$most", '');
+
+	for (;;)
+	{
+		sync("'crisp.people_profiles', '$target', mode => 'full', max_requests => $most");
+		$session->query("UPDATE crisp_sync_job SET watermark_at = watermark_at - interval '3 minutes' WHERE target = '$target'::regclass");
+		$state = status('state', $target);
+		last if $state =~ /^(?:up to date|stalled)$/ || ++$calls > 30;
+	}
+	cmp_ok($calls, '<=', 30, "$most requests a call, where Crisp does not sort: $state");
+	is($state, 'up to date', "$most requests suffice") if $most >= 20;
+	is_copy('crisp.people_profiles', $target, "$most requests a call") if $state eq 'up to date';
+}
+
 # No row at all: each call looks at another part, and one comes where an earlier one has looked.
 begin_by_spans('no_moment');
 $sandbox->data([ { op => 'clear', resource => 'people' } ]);
