@@ -8,7 +8,8 @@
  * Page numbers alone would lose rows to both.
  *
  * A fast scan reads pages, several at a time, and ends with a recheck of what has changed
- * meanwhile (recheck.c).
+ * meanwhile (recheck.c).  Rows that may have slipped by between pages which were answered out of
+ * their order (page_slips.c) are asked for by date, before the first recheck and after the last.
  *
  * A list that grows as fast as it is read doesn't end by page numbers: the rest of it is read by
  * date.
@@ -29,7 +30,7 @@
 #include "fetch/exact_reader.h"
 #include "request/inbox.h"
 #include "fetch/list_reader.h"
-#include "fetch/order.h"
+#include "fetch/page_slips.h"
 #include "fetch/recheck.h"
 #include "request/time_range.h"
 
@@ -46,6 +47,12 @@ typedef struct ListReader
 	int64			   pages_before; /* of counts, when the step began */
 	bool			   found;		 /* the value that was searched for */
 	Recheck			   recheck;
+
+	/* For rows that slip by between pages that are answered out of their order. */
+	PageSlips *slips;		/* NULL where nothing tells of them */
+	bool	   in_slip;		/* step asks for such rows */
+	int64	   slip_before; /* of pages, when it began */
+	int64	   found_later; /* rows that rechecks and these steps have brought */
 
 	/* A recheck that was asked for ahead of need; no pager where there is none. */
 	ListRequest *next_step;
@@ -94,6 +101,27 @@ begin_step(ListReader *list)
 	MemoryContextSwitchTo(old_context);
 }
 
+/*
+ * Start to read a list of which nothing has come yet.
+ */
+static void
+begin_list(ListReader *list, const ListRequest *request)
+{
+	MemoryContext old_context;
+
+	list->request = list->step = request;
+	list->pages_before = list->counts.pages;
+	list->page_checked = 0;
+	list->found_later = 0;
+	begin_step(list);
+
+	old_context = MemoryContextSwitchTo(list->context);
+	list->slips = list->pager ? page_slips_begin(request, list->recheck.column) : NULL;
+	if (list->slips != NULL)
+		pager_note_slips(list->pager, list->slips);
+	MemoryContextSwitchTo(old_context);
+}
+
 static bool
 is_over(const ListReader *list)
 {
@@ -112,7 +140,9 @@ sum_counts(const ListReader *list)
 		row_reader_add_counts(&sum, pager_counts(list->pager));
 	if (list->exact != NULL)
 		row_reader_add_counts(&sum, exact_counts(list->exact));
-	if (recheck_is_running(&list->recheck) && !is_over(list))
+	if (list->in_slip)
+		sum.rechecks += sum.pages - list->slip_before;
+	else if (recheck_is_running(&list->recheck) && !is_over(list))
 		sum.rechecks += sum.pages - list->pages_before;
 	return sum;
 }
@@ -127,6 +157,7 @@ end_step(ListReader *list)
 		exact_end(list->exact);
 	list->pager = NULL;
 	list->exact = NULL;
+	list->in_slip = false;
 }
 
 ListRequest
@@ -172,6 +203,30 @@ make_recheck(ListReader *list)
 
 	MemoryContextSwitchTo(old_context);
 	return request;
+}
+
+/*
+ * Ask for rows that may have slipped by between two pages, if there may be such: for what lies
+ * between their dates.  With -1, before the first recheck, the rows on both sides tell; after the
+ * last one, the number of rows that have moved does, too.  A recheck that was asked for ahead of
+ * need would be too early: what changes meanwhile is for the next one.  Returns false where there
+ * is nothing to ask for.
+ */
+static bool
+begin_slip(ListReader *list, int64 moved)
+{
+	const ListRequest *slip = list->slips ? page_slips_next(list->slips, moved) : NULL;
+
+	if (slip == NULL)
+		return false;
+	drop_next_step(list);
+	end_step(list);
+	list->in_slip = true;
+	list->slip_before = list->counts.pages;
+	list->step = slip;
+	recheck_note_gap(&list->recheck);
+	begin_step(list);
+	return true;
 }
 
 /*
@@ -223,7 +278,10 @@ begin_recheck(ListReader *list)
 	drop_next_step(list);
 	end_step(list);
 	if (!is_due)
+	{
+		(void) begin_slip(list, list->found_later);
 		return;
+	}
 
 	recheck_begin(&list->recheck, pages);
 	list->pages_before = list->counts.pages;
@@ -278,27 +336,9 @@ begin_without_search(ListReader *list)
 	without->proof = (QueryProof){0};
 	drop_next_step(list);
 	end_step(list);
-	list->request = without;
-	list->step = without;
-	list->pages_before = list->counts.pages;
-	list->page_checked = 0;
 	recheck_restart(&list->recheck, without);
-	begin_step(list);
+	begin_list(list, without);
 	return true;
-}
-
-/*
- * Whether the rows of the page at hand are within the dates that were asked for.
- */
-static bool
-keeps_dates(const ListReader *list)
-{
-	const CrispColumn *dates = crisp_resource_dates(list->request->options->resource);
-	PageTimes		   times = order_page_times(pager_page(list->pager), dates->path);
-
-	return times.count == 0 ||
-		   (time_range_from_unix_ms(time_shift(times.earliest, 1)) >= list->step->dates.lower &&
-			time_range_from_unix_ms(time_shift(times.latest, -1)) <= list->step->dates.upper);
 }
 
 /*
@@ -313,7 +353,7 @@ go_on_by_date(ListReader *list)
 
 	if (list->pager == NULL || !pager_is_stalled(list->pager))
 		return false;
-	if (!keeps_dates(list))
+	if (!page_keeps_dates(pager_page(list->pager), list->step))
 	{
 		pager_watch(list->pager, NULL);
 		return true;
@@ -338,9 +378,11 @@ go_on_by_date(ListReader *list)
 static void
 begin_next_step(ListReader *list)
 {
-	if (go_on_by_date(list))
+	if (go_on_by_date(list) || begin_without_search(list))
 		return;
-	if (!begin_without_search(list))
+	if (list->slips != NULL)
+		page_slips_end(list->slips);
+	if (recheck_is_running(&list->recheck) || !begin_slip(list, -1))
 		begin_recheck(list);
 }
 
@@ -351,9 +393,11 @@ static void
 note_row(ListReader *list, const JsonNode *row)
 {
 	recheck_note_row(&list->recheck, row);
+	if (list->in_slip || recheck_is_running(&list->recheck))
+		list->found_later++;
 	if (list->request->proof.query_without != NULL && !list->found)
 		list->found = has_value(list->request, row);
-	if (list->pager != NULL && list->recheck.column != NULL)
+	if (list->pager != NULL && list->recheck.column != NULL && !list->in_slip)
 		ask_ahead(list);
 }
 
@@ -364,6 +408,22 @@ note_first_page(ListReader *list)
 		recheck_note_page(&list->recheck, page_at_hand(list),
 						  list->exact ? exact_page_date(list->exact)
 									  : pager_page_date(list->pager));
+}
+
+static const JsonNode *
+next_of_step(ListReader *list)
+{
+	const JsonNode *row;
+	bool			keeps_dates;
+
+	if (list->exact != NULL)
+		return exact_next(list->exact);
+	if (!list->in_slip)
+		return pager_next(list->pager);
+	row = pager_next_within_dates(list->pager, &keeps_dates);
+	if (!keeps_dates)
+		list->slips = NULL;
+	return row;
 }
 
 /*----------
@@ -378,7 +438,7 @@ next(RowReader *reader, FetchedRow *row)
 
 	while (!is_over(list))
 	{
-		const JsonNode *found = list->exact ? exact_next(list->exact) : pager_next(list->pager);
+		const JsonNode *found = next_of_step(list);
 
 		note_first_page(list);
 		if (found == NULL)
@@ -490,14 +550,12 @@ list_reader_begin(const ListRequest *request)
 	ListReader	 *list = palloc0(sizeof(ListReader));
 
 	list->reader.methods = &list_methods;
-	list->request = request;
 	list->context = context;
-	list->step = request;
 	recheck_init(&list->recheck, request);
 	if (crisp_resource_key(request->options->resource) != NULL)
 		list->seen = key_set_create((Size) work_mem * 1024);
 	MemoryContextSwitchTo(old_context);
 
-	begin_step(list);
+	begin_list(list, request);
 	return &list->reader;
 }

@@ -58,6 +58,8 @@ struct Pager
 	ListGrowth growth; /* age is NULL where nobody asks whether the list grows too fast */
 	bool	   stalled;
 
+	PageSlips *slips; /* what notes where rows may slip by; NULL where nobody asks */
+
 	/* Whether it comes to an end at all, where its keys are no others' too. */
 	bool		 is_first; /* no key had come before it */
 	bool		 has_new;  /* the page at hand, a row that had not come before */
@@ -243,6 +245,8 @@ take_page(Pager *pager)
 	pager->nrows = one_row ? 1 : json_node_length(answer.data);
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
+	if (pager->slips != NULL)
+		page_slips_note_page(pager->slips, pager->rows);
 	return true;
 }
 
@@ -314,6 +318,12 @@ pager_watch(Pager *pager, const RowAge *age)
 {
 	pager->growth.age = age;
 	pager->stalled = false;
+}
+
+void
+pager_note_slips(Pager *pager, PageSlips *slips)
+{
+	pager->slips = slips;
 }
 
 bool
@@ -412,6 +422,8 @@ is_new(Pager *pager, const JsonNode *row)
 	if (key_set_add(pager->seen, text, length))
 		return true;
 	pager->counts.duplicates++;
+	if (pager->slips != NULL)
+		page_slips_note_duplicate(pager->slips);
 	return false;
 }
 
@@ -473,6 +485,21 @@ pager_next(Pager *pager)
 		watch_page(pager);
 		if (!pager->stalled)
 			fetch_page(pager);
+	}
+}
+
+const JsonNode *
+pager_next_within_dates(Pager *pager, bool *keeps_dates)
+{
+	for (;;)
+	{
+		const JsonNode *row = pager_next_on_page(pager);
+
+		*keeps_dates = row != NULL || pager->rows == NULL ||
+					   page_keeps_dates(pager->rows, pager->request);
+		if (row != NULL || pager->last_page || !*keeps_dates)
+			return row;
+		fetch_page(pager);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include "json/json_path.h"
 #include "request/request.h"
 #include "base/key_set.h"
+#include "fetch/page_slips.h"
 
 typedef struct Pager Pager;
 
@@ -64,6 +65,15 @@ extern ApiCall *pager_call(const Pager *pager);
  */
 extern void pager_watch(Pager *pager, const RowAge *age);
 extern bool pager_is_stalled(const Pager *pager);
+
+/* Have a pager note its pages, and the rows that come twice, in slips, which must live as long. */
+extern void pager_note_slips(Pager *pager, PageSlips *slips);
+
+/*
+ * As pager_next(), but the list is over, and *keeps_dates false, after a page that shows that Crisp
+ * ignores the dates that were asked for.
+ */
+extern const JsonNode *pager_next_within_dates(Pager *pager, bool *keeps_dates);
 
 /* The page at hand: a JSON array (or the only row), NULL before the first; and its number. */
 extern const JsonNode *pager_page(const Pager *pager);

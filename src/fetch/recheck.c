@@ -168,6 +168,12 @@ recheck_note_row(Recheck *recheck, const JsonNode *row)
 }
 
 void
+recheck_note_gap(Recheck *recheck)
+{
+	recheck->last_time = PG_INT64_MAX;
+}
+
+void
 recheck_note_unsorted(Recheck *recheck)
 {
 	recheck->sorted = false;

@@ -67,6 +67,9 @@ extern void recheck_note_page(Recheck *recheck, const JsonNode *page, int64 date
  */
 extern void recheck_note_row(Recheck *recheck, const JsonNode *row);
 
+/* The rows to come don't go on from those that came: their order tells nothing of the list's. */
+extern void recheck_note_gap(Recheck *recheck);
+
 /* The rows to come are in no order. */
 extern void recheck_note_unsorted(Recheck *recheck);
 
