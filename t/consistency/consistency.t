@@ -322,7 +322,7 @@ foreach my $mode ('fast', 'exact')
 {
 	cmp_ok($sums{$mode}->{$_}, '>', 1500, "$mode: $_ rows") foreach qw(moved deleted inserted);
 }
-cmp_ok($sums{fast}->{lost}, '>', 200, 'this does lose rows by page numbers');
+cmp_ok($sums{fast}->{lost}, '>', 50, 'this does lose rows by page numbers');
 note("$_: ", summary($sums{$_})) foreach sort keys %sums;
 
 # Pages that Crisp answers after later ones, since it refused them at first: rows can slide over the edges between them in
