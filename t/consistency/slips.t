@@ -69,8 +69,8 @@ foreach my $case (
 	[ 'from a page that has come', 6, 320 ],
 	[ 'from the next page', 6, 275 ],
 	[ 'from before',        6, 10 ],
-	[ 'near the end', 6, 320 ],
-	[ 'into a list that ends', 6, 900 ])
+	[ 'near the end', 5, 320 ],
+	[ 'into a list that ends', 5, 900 ])
 {
 	my ($name, $page, @touched) = @{$case};
 	my $condition = $name =~ /end/ ? " WHERE updated_at >= to_timestamp($times[320] / 1000.0)" : undef;
