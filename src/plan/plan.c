@@ -3,9 +3,8 @@
  * plan.c
  *		Sizes, costs, paths and plans of scans.
  *
- * The unit of cost is a request: everything else is small beside it.  A path's
- * fdw_private says how it gets its rows, as in METHOD_…; which conditions it
- * hands to Crisp is found again when it becomes a plan.
+ * A path's fdw_private says how it gets its rows, as in METHOD_…; which conditions it hands to Crisp
+ * is found again when it becomes a plan.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,12 +12,9 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "miscadmin.h"
 #include "nodes/value.h"
 #include "optimizer/clauses.h"
-#include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
@@ -31,17 +27,13 @@
 #include "plan/match.h"
 #include "plan/estimate.h"
 #include "plan/link.h"
-#include "fetch/order.h"
 #include "plan/plan.h"
 #include "plan/plan_aggregate.h"
-#include "plan/plan_path.h"
 #include "plan/plan_children.h"
 #include "plan/plan_details.h"
+#include "plan/plan_newest.h"
 #include "request/pushdown.h"
 #include "plan/search_column.h"
-
-/* Rows a page where the page size is the server's choice. */
-#define DEFAULT_PER_PAGE 50
 
 /* What no other path costs. */
 #define UNUSABLE_PATH_COST 1.0e10
@@ -50,48 +42,6 @@
  * Sizes
  *----------
  */
-
-static double
-rows_per_page(const CrispOptions *options)
-{
-	return options->resource->per_page_param ? options->per_page : DEFAULT_PER_PAGE;
-}
-
-/*
- * Requests that a list of that many rows costs.
- */
-static double
-list_requests(const CrispOptions *options, double rows)
-{
-	if (!crisp_resource_is_paged(options->resource, options->tier))
-		return 1;
-	return Max(1, ceil(rows / rows_per_page(options)));
-}
-
-int
-plan_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Conditions *conditions,
-					  double *nkeys)
-{
-	ListCell *lc;
-	ListCell *lc_value;
-
-	/* What was searched for is for Crisp to tell, and a lookup doesn't search. */
-	if (search_is_asked(options, conditions))
-		return -1;
-	forboth(lc, conditions->conditions, lc_value, conditions->values)
-	{
-		List			  *condition = lfirst(lc);
-		int				   op = condition_operator(condition);
-		const CrispColumn *column = condition_column(options->resource, condition);
-
-		if (crisp_resource_lookup(options->resource, column->path) == NULL ||
-			(op != CONDITION_EQUAL && op != CONDITION_ANY))
-			continue;
-		*nkeys = estimate_values(root, condition, lfirst(lc_value));
-		return list_cell_number(conditions->conditions, lc);
-	}
-	return -1;
-}
 
 void
 crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
@@ -109,7 +59,7 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
 	baserel->fdw_private = plan;
 
 	if (estimate_is_known(baserel))
-		plan->list_requests = list_requests(plan->options, baserel->tuples);
+		plan->list_requests = plan_list_requests(plan->options, baserel->tuples);
 	estimate_size(root, baserel, plan->options, plan->conditions);
 
 	plan->received = estimate_list_rows(root, baserel, plan->options, plan->conditions);
@@ -130,53 +80,6 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
  * Paths
  *----------
  */
-
-static PathDraft
-draft_path(ScanMethod kind)
-{
-	PathDraft draft = {.method = {[METHOD_KIND] = (int) kind,
-								  [METHOD_CONDITION] = -1,
-								  [METHOD_ORDER] = -1,
-								  [METHOD_REQUESTS] = 1},
-					   .first = 1};
-
-	return draft;
-}
-
-void
-plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
-{
-	static int			last_id = 0;
-	ScanPlan		   *plan = baserel->fdw_private;
-	const CrispOptions *options = plan->options;
-	double				first = Min(draft->first, draft->requests);
-	Cost startup_cost = first * options->startup_cost + baserel->baserestrictcost.startup +
-						draft->penalty;
-	Cost total_cost = startup_cost + (draft->requests - first) * options->startup_cost +
-					  draft->received * (options->tuple_cost + cpu_tuple_cost +
-										 baserel->baserestrictcost.per_tuple);
-	Relids required_outer = draft->param_info ? draft->param_info->ppi_req_outer
-											  : baserel->lateral_relids;
-	List  *fdw_private = NIL;
-
-	draft->method[METHOD_REQUESTS] = (int) Min(
-		draft->method[METHOD_KIND] == SCAN_TOP_N ? draft->first : draft->requests, INT_MAX);
-	draft->method[METHOD_LIST_REQUESTS] = (int) Min(plan->list_requests, INT_MAX / 4);
-	draft->method[METHOD_ID] = last_id = (last_id + 1) & PG_INT32_MAX;
-	for (int i = 0; i < METHOD_FIELDS; i++)
-		fdw_private = lappend_int(fdw_private, draft->method[i]);
-
-	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, draft->rows,
-#if PG_VERSION_NUM >= 180000
-													   0, /* disabled nodes */
-#endif
-													   startup_cost, total_cost, draft->pathkeys,
-													   required_outer, NULL,
-#if PG_VERSION_NUM >= 170000
-													   NIL, /* fdw_restrictinfo */
-#endif
-													   fdw_private));
-}
 
 /*
  * The index of an order of the list in which the conditions let the scan stop
@@ -227,14 +130,14 @@ offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Condi
 	double	  selectivity = 1;
 	int		  order = early_stop_order(root, baserel, plan, conditions, &selectivity);
 
-	draft->requests = list_requests(plan->options, draft->received) + plan->details;
+	draft->requests = plan_list_requests(plan->options, draft->received) + plan->details;
 	if (order >= 0)
 	{
 		double received = clamp_row_est(baserel->tuples * selectivity);
-		double requests = list_requests(plan->options, received) + 1 + plan->details;
+		double requests = plan_list_requests(plan->options, received) + 1 + plan->details;
 
 		/* Where the whole list is as short, proving the order is not worth its requests. */
-		if (requests < list_requests(plan->options, baserel->tuples) + plan->details)
+		if (requests < plan_list_requests(plan->options, baserel->tuples) + plan->details)
 		{
 			draft->method[METHOD_ORDER] = order;
 			draft->requests = requests;
@@ -262,7 +165,7 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 
 	if (plan->options->resource->parent != NULL)
 	{
-		draft = draft_path(SCAN_CHILDREN);
+		draft = plan_draft_path(SCAN_CHILDREN);
 		draft.param_info = param_info;
 		draft.rows = param_info->ppi_rows;
 		plan_offer_walk(root, baserel, &draft, conditions);
@@ -270,7 +173,7 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 	}
 
 	key_condition = plan_lookup_condition(root, plan->options, conditions, &nkeys);
-	draft = draft_path(key_condition >= 0 ? SCAN_LOOKUP : SCAN_LIST);
+	draft = plan_draft_path(key_condition >= 0 ? SCAN_LOOKUP : SCAN_LIST);
 	draft.param_info = param_info;
 	draft.rows = param_info->ppi_rows;
 	if (key_condition >= 0)
@@ -357,7 +260,7 @@ offer_joins(PlannerInfo *root, RelOptInfo *baserel)
 }
 
 /*----------
- * LIMIT and ORDER BY
+ * The whole
  *----------
  */
 
@@ -374,7 +277,7 @@ rows_wanted(PlannerInfo *root)
 		parse->commandType != CMD_SELECT || parse->rowMarks != NIL || root->rowMarks != NIL ||
 		parse->limitOption == LIMIT_OPTION_WITH_TIES)
 		return 0;
-	return Min(root->limit_tuples, INT_MAX);
+	return Min(root->limit_tuples, PG_INT32_MAX);
 }
 
 /*
@@ -400,113 +303,12 @@ count_wanted(RelOptInfo *baserel, double wanted)
 																				  : (int) wanted;
 }
 
-/*
- * The order of the list by which rows can be had in that of a column; NULL where there is none.
- * One that leaves out rows without the column is of use only where a condition does so, too; it is
- * then worth asking for from either end.
- */
-static const CrispOrder *
-usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
-{
-	const ScanPlan	  *plan = baserel->fdw_private;
-	const CrispColumn *column = column_map_catalog(plan->options, plan->relid, attnum);
-	const CrispOrder  *order = column ? crisp_resource_order(plan->options->resource, column->path)
-									  : NULL;
-
-	if (order == NULL)
-		return NULL;
-	if (order->filters)
-		return column_use_strict_conditions(baserel, attnum) != NIL ? order : NULL;
-	return order->rising == ascending ? order : NULL;
-}
-
-/*
- * Whether a list in an order holds no rows that conditions rule out: it is asked for all of them,
- * or the order itself rules out what lacks its column.
- */
-static bool
-asks_all(RelOptInfo *baserel, const CrispOrder *order, AttrNumber attnum)
-{
-	const ScanPlan *plan = baserel->fdw_private;
-	int				asked = list_length(plan->conditions->clauses);
-	ListCell	   *lc;
-
-	foreach(lc, column_use_strict_conditions(baserel, attnum))
-	{
-		NullTest *test = (NullTest *) lfirst_node(RestrictInfo, lc)->clause;
-
-		if (order->filters && IsA(test, NullTest) && IsA(test->arg, Var))
-			asked++;
-	}
-	return asked == list_length(baserel->baserestrictinfo);
-}
-
-/*
- * Offer the newest rows, or the oldest, in the order that the query wants, if Crisp has it.
- */
-static void
-offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
-{
-	ScanPlan		   *plan = baserel->fdw_private;
-	const CrispOptions *options = plan->options;
-	PathKey			   *pathkey;
-	AttrNumber			attnum;
-	const CrispOrder   *order;
-	PathDraft			draft;
-	bool				ascending;
-	double				first_rows;
-	double				proof;
-
-	if (wanted <= 0 || list_length(root->query_pathkeys) != 1)
-		return;
-	pathkey = linitial_node(PathKey, root->query_pathkeys);
-	attnum = column_use_pathkey(baserel, pathkey);
-	if (attnum <= 0 || !column_use_is_by_time(plan->relid, attnum, pathkey, &ascending))
-		return;
-	order = usable_order(baserel, attnum, ascending);
-
-	/* Conditions are checked on rows that are gathered, and then by the executor as well. */
-	if (order == NULL || contain_volatile_functions(
-							 (Node *) extract_actual_clauses(baserel->baserestrictinfo, false)))
-		return;
-
-	/* Crisp puts rows without the column last. */
-	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum))
-		return;
-
-	draft = draft_path(SCAN_TOP_N);
-	draft.method[METHOD_ORDER] = (int) (order - options->resource->orders);
-	draft.method[METHOD_SORT_COLUMN] = attnum;
-	draft.method[METHOD_ASCENDING] = ascending;
-	draft.method[METHOD_NULLS_FIRST] = pathkey->pk_nulls_first;
-	draft.method[METHOD_ROWS_WANTED] = (int) wanted;
-	draft.method[METHOD_PAGE_ROWS] = asks_all(baserel, order, attnum) ? (int) wanted : 0;
-	draft.rows = baserel->rows;
-	draft.received = plan->received;
-	if (order->filters)
-		draft.received = Min(
-			draft.received,
-			clamp_row_est(baserel->tuples * clauselist_selectivity(
-												root, column_use_strict_conditions(baserel, attnum),
-												baserel->relid, JOIN_INNER, NULL)));
-	first_rows = Min(draft.received, wanted * draft.received / Max(baserel->rows, 1));
-	proof = order->opposite ? 2 : 0;
-
-	/* A node above that wants all rows, whatever the limit, gets the rest of the list. */
-	draft.requests = list_requests(options, draft.received) + proof + plan->details;
-	draft.first = order_rises(options, order) == ascending
-					  ? list_requests(options, first_rows) + proof
-					  : draft.requests;
-	draft.pathkeys = list_make1(pathkey);
-	plan_offer_path(root, baserel, &draft);
-}
-
 void
 crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
 	ScanPlan *plan = baserel->fdw_private;
 	double	  wanted = rows_wanted(root);
-	PathDraft draft = draft_path(SCAN_LIST);
+	PathDraft draft = plan_draft_path(SCAN_LIST);
 	double	  nkeys;
 	int		  key_condition;
 
@@ -537,14 +339,14 @@ crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 	key_condition = plan_lookup_condition(root, plan->options, plan->conditions, &nkeys);
 	if (key_condition >= 0)
 	{
-		draft = draft_path(SCAN_LOOKUP);
+		draft = plan_draft_path(SCAN_LOOKUP);
 		draft.method[METHOD_CONDITION] = key_condition;
 		draft.rows = baserel->rows;
 		draft.requests = draft.received = nkeys;
 		plan_offer_path(root, baserel, &draft);
 	}
 
-	offer_newest(root, baserel, wanted);
+	plan_offer_newest(root, baserel, wanted);
 	offer_joins(root, baserel);
 }
 

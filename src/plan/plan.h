@@ -12,44 +12,7 @@
 
 #include "foreign/fdwapi.h"
 
-/* How a scan gets its rows. */
-typedef enum ScanMethod
-{
-	SCAN_LIST,	  /* the list, page by page */
-	SCAN_LOOKUP,  /* single rows, by their keys */
-	SCAN_TOP_N,	  /* the newest rows of the list, sorted by Crisp */
-	SCAN_CHILDREN /* the lists below rows of another resource */
-} ScanMethod;
-
-/*
- * What the plan hands to the executor: the members of ForeignScan.fdw_private.
- * The values of the conditions are in fdw_exprs, in the same order.
- */
-enum ScanPrivate
-{
-	SCAN_PRIVATE_METHOD,	 /* integer List, indexed by ScanMethodField */
-	SCAN_PRIVATE_COLUMNS,	 /* integer List: attribute numbers that the query uses */
-	SCAN_PRIVATE_CONDITIONS, /* Conditions.conditions */
-	SCAN_PRIVATE_QUALS,		 /* integer List: for each condition, its index in the plan's quals */
-	SCAN_PRIVATE_LINK		 /* String: what joins tell of the rows; see link_query() */
-};
-
-enum ScanMethodField
-{
-	METHOD_KIND,	  /* ScanMethod */
-	METHOD_CONDITION, /* SCAN_LOOKUP, SCAN_CHILDREN: the condition with the keys; -1 for none */
-	METHOD_ORDER,	  /* index in the resource's orders; -1 for none */
-	METHOD_SORT_COLUMN, /* by which rows come: SCAN_TOP_N, or SCAN_CHILDREN with a limit; 0 for none */
-	METHOD_NULLS_FIRST, /* of these */
-	METHOD_ASCENDING,	/* SCAN_TOP_N: the smallest values come first */
-	METHOD_ROWS_WANTED, /* rows after which the query is content; 0 where that's not known */
-	METHOD_PAGE_ROWS,	/* the same, of rows that Crisp sends, to size pages by */
-	METHOD_REQUESTS,	/* expected */
-	METHOD_INHERITS,	/* SCAN_CHILDREN: the query uses columns that the parent's rows hand down */
-	METHOD_ID,			/* SCAN_LOOKUP: tells the scan from others of the same statement */
-	METHOD_LIST_REQUESTS, /* SCAN_LOOKUP: for all rows, by statistics; 0 where there are none */
-	METHOD_FIELDS
-};
+#include "plan/scan_method.h"
 
 /* Planner callbacks of the FdwRoutine.  They make no request. */
 extern void crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);

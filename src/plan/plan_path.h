@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_path.h
- *		Paths in the making, for the files that plan scans.
+ *		Paths in the making, and what they cost.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,7 +13,7 @@
 #include "nodes/pathnodes.h"
 
 #include "plan/match.h"
-#include "plan/plan.h"
+#include "plan/scan_method.h"
 
 /* What planning a scan needs to keep, in RelOptInfo.fdw_private. */
 typedef struct ScanPlan
@@ -42,11 +42,20 @@ typedef struct PathDraft
 } PathDraft;
 
 /*
- * The index of the first condition whose value can be looked up as a key, or
- * -1.  *nkeys gets how many keys that is likely to be.
+ * Find the first condition whose value can be looked up as a key: its index, or -1.  *nkeys gets
+ * how many keys that is likely to be.
  */
 extern int plan_lookup_condition(PlannerInfo *root, const CrispOptions *options,
 								 const Conditions *conditions, double *nkeys);
+
+/* How many requests a list of that many rows costs. */
+extern double plan_list_requests(const CrispOptions *options, double rows);
+
+/*
+ * Begin a path of that kind: the caller sets its rows, its requests, and what else is special about
+ * it.
+ */
+extern PathDraft plan_draft_path(ScanMethod kind);
 
 /* Make a path of a draft, and offer it to the planner. */
 extern void plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft);

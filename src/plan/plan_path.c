@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan_path.c
+ *		Paths in the making, and what they cost.
+ *
+ * The unit of cost is a request: everything else is small beside it.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+
+#include "plan/estimate.h"
+#include "plan/plan_path.h"
+#include "plan/search_column.h"
+
+/* Rows a page where the page size is the server's choice. */
+#define DEFAULT_PER_PAGE 50
+
+static double
+rows_per_page(const CrispOptions *options)
+{
+	return options->resource->per_page_param ? options->per_page : DEFAULT_PER_PAGE;
+}
+
+double
+plan_list_requests(const CrispOptions *options, double rows)
+{
+	if (!crisp_resource_is_paged(options->resource, options->tier))
+		return 1;
+	return Max(1, ceil(rows / rows_per_page(options)));
+}
+
+int
+plan_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Conditions *conditions,
+					  double *nkeys)
+{
+	ListCell *lc;
+	ListCell *lc_value;
+
+	/* What was searched for is for Crisp to tell, and a lookup doesn't search. */
+	if (search_is_asked(options, conditions))
+		return -1;
+	forboth(lc, conditions->conditions, lc_value, conditions->values)
+	{
+		List			  *condition = lfirst(lc);
+		int				   op = condition_operator(condition);
+		const CrispColumn *column = condition_column(options->resource, condition);
+
+		if (crisp_resource_lookup(options->resource, column->path) == NULL ||
+			(op != CONDITION_EQUAL && op != CONDITION_ANY))
+			continue;
+		*nkeys = estimate_values(root, condition, lfirst(lc_value));
+		return list_cell_number(conditions->conditions, lc);
+	}
+	return -1;
+}
+
+PathDraft
+plan_draft_path(ScanMethod kind)
+{
+	PathDraft draft = {.method = {[METHOD_KIND] = (int) kind,
+								  [METHOD_CONDITION] = -1,
+								  [METHOD_ORDER] = -1,
+								  [METHOD_REQUESTS] = 1},
+					   .first = 1};
+
+	return draft;
+}
+
+void
+plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
+{
+	static int			last_id = 0;
+	ScanPlan		   *plan = baserel->fdw_private;
+	const CrispOptions *options = plan->options;
+	double				first = Min(draft->first, draft->requests);
+	Cost startup_cost = first * options->startup_cost + baserel->baserestrictcost.startup +
+						draft->penalty;
+	Cost total_cost = startup_cost + (draft->requests - first) * options->startup_cost +
+					  draft->received * (options->tuple_cost + cpu_tuple_cost +
+										 baserel->baserestrictcost.per_tuple);
+	Relids required_outer = draft->param_info ? draft->param_info->ppi_req_outer
+											  : baserel->lateral_relids;
+	List  *fdw_private = NIL;
+
+	draft->method[METHOD_REQUESTS] = (int) Min(
+		draft->method[METHOD_KIND] == SCAN_TOP_N ? draft->first : draft->requests, PG_INT32_MAX);
+	draft->method[METHOD_LIST_REQUESTS] = (int) Min(plan->list_requests, PG_INT32_MAX / 4);
+	draft->method[METHOD_ID] = last_id = (last_id + 1) & PG_INT32_MAX;
+	for (int i = 0; i < METHOD_FIELDS; i++)
+		fdw_private = lappend_int(fdw_private, draft->method[i]);
+
+	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, draft->rows,
+#if PG_VERSION_NUM >= 180000
+													   0, /* disabled nodes */
+#endif
+													   startup_cost, total_cost, draft->pathkeys,
+													   required_outer, NULL,
+#if PG_VERSION_NUM >= 170000
+													   NIL, /* fdw_restrictinfo */
+#endif
+													   fdw_private));
+}
