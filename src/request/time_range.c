@@ -21,23 +21,6 @@
 #define ISO_MIN_MS INT64CONST(-62135596800000) /* 0001-01-01T00:00:00.000Z */
 #define ISO_MAX_MS INT64CONST(253402300799999) /* 9999-12-31T23:59:59.999Z */
 
-#define UNIX_TO_POSTGRES_MS \
-	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
-
-/*
- * Unix milliseconds as microseconds since 2000.
- */
-int64
-time_range_from_unix_ms(int64 ms)
-{
-	int64 result;
-
-	if (pg_sub_s64_overflow(ms, UNIX_TO_POSTGRES_MS, &result) ||
-		pg_mul_s64_overflow(result, 1000, &result))
-		return ms > 0 ? PG_INT64_MAX : PG_INT64_MIN;
-	return result;
-}
-
 /*
  * The instants that a value stands for when it is compared with a column: all
  * of a day for a column of type date, otherwise a single one.
@@ -51,13 +34,13 @@ value_instants(Oid column_type, Oid value_type, Datum value)
 	switch (value_type)
 	{
 		case INT2OID:
-			instants.lower = time_range_from_unix_ms(DatumGetInt16(value));
+			instants.lower = time_from_unix_ms(DatumGetInt16(value));
 			break;
 		case INT4OID:
-			instants.lower = time_range_from_unix_ms(DatumGetInt32(value));
+			instants.lower = time_from_unix_ms(DatumGetInt32(value));
 			break;
 		case INT8OID:
-			instants.lower = time_range_from_unix_ms(DatumGetInt64(value));
+			instants.lower = time_from_unix_ms(DatumGetInt64(value));
 			break;
 		case TIMESTAMPTZOID:
 			instants.lower = DatumGetTimestampTz(value);
@@ -138,32 +121,17 @@ time_range_is_empty(TimeRange range)
 	return range.lower > range.upper;
 }
 
-/*
- * The bounds in Unix milliseconds, rounded towards the past and the future.
- */
-static int64
-lower_ms(TimeRange range)
-{
-	return range.lower / 1000 - (range.lower % 1000 < 0) + UNIX_TO_POSTGRES_MS;
-}
-
-static int64
-upper_ms(TimeRange range)
-{
-	return range.upper / 1000 + (range.upper % 1000 > 0) + UNIX_TO_POSTGRES_MS;
-}
-
 bool
 time_range_lower(TimeRange range, int64 *unix_ms)
 {
-	*unix_ms = lower_ms(range);
+	*unix_ms = time_to_unix_ms(range.lower);
 	return range.lower != PG_INT64_MIN;
 }
 
 bool
 time_range_upper(TimeRange range, int64 *unix_ms)
 {
-	*unix_ms = upper_ms(range);
+	*unix_ms = time_to_unix_ms_up(range.upper);
 	return *unix_ms <= ISO_MAX_MS;
 }
 
@@ -188,7 +156,7 @@ iso_time(int64 unix_ms)
 char *
 time_range_lower_iso(TimeRange range)
 {
-	int64 ms = lower_ms(range) - 1;
+	int64 ms = time_to_unix_ms(range.lower) - 1;
 
 	return ms < ISO_MIN_MS ? NULL : iso_time(Min(ms, ISO_MAX_MS));
 }
@@ -196,7 +164,7 @@ time_range_lower_iso(TimeRange range)
 char *
 time_range_upper_iso(TimeRange range)
 {
-	int64 ms = upper_ms(range) + 1;
+	int64 ms = time_to_unix_ms_up(range.upper) + 1;
 
 	return ms > ISO_MAX_MS ? NULL : iso_time(Max(ms, ISO_MIN_MS));
 }

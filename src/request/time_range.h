@@ -10,7 +10,7 @@
 #ifndef CRISP_TIME_RANGE_H
 #define CRISP_TIME_RANGE_H
 
-#include "common/int.h"
+#include "base/epoch.h"
 
 /*
  * A closed interval of times, in PostgreSQL's microseconds since 2000-01-01
@@ -27,24 +27,16 @@ typedef struct TimeRange
 		PG_INT64_MIN, PG_INT64_MAX \
 	}
 
-/*
- * Move a time, whatever its unit, by so much; negative is towards the past.  Stops at the
- * extremes of int64, which stand for no bound.  Times come from servers and from users: whoever
- * adds to one, or subtracts from it, does so by this.  Raises nothing.
- */
+/* Convert a time in Unix milliseconds to what the ends of ranges are in. */
 static inline int64
-time_shift(int64 time, int64 by)
+time_range_from_unix_ms(int64 unix_ms)
 {
-	int64 sum;
-
-	if (pg_add_s64_overflow(time, by, &sum))
-		return by > 0 ? PG_INT64_MAX : PG_INT64_MIN;
-	return sum;
+	return time_from_unix_ms(unix_ms);
 }
 
 /*
  * Narrow a range by "column OP value": strategy is that of the operator in a btree family, and
- * the types are those between which condition.c finds a comparison: timestamptz, timestamp and
+ * the types are those between which match.c finds a comparison: timestamptz, timestamp and
  * date (in UTC where the column has that type), or Unix milliseconds.  The range is of times as
  * Crisp has them, of which a column with a modifier (column_typmod, -1 for none) shows rounded
  * ones.
@@ -54,9 +46,6 @@ extern void time_range_narrow(TimeRange *range, int strategy, Oid column_type, i
 
 /* Whether a range holds no time at all. */
 extern bool time_range_is_empty(TimeRange range);
-
-/* A time in Unix milliseconds, as the ends of ranges have it. */
-extern int64 time_range_from_unix_ms(int64 unix_ms);
 
 /*
  * Whether a range has a lower bound, and an upper one before the end of the year 9999; if so,

@@ -17,7 +17,6 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "common/int.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -27,17 +26,14 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "base/epoch.h"
 #include "row/convert.h"
 #include "row/convert_jsonb.h"
 #include "base/server_text.h"
 
-/* PostgreSQL counts from 2000, Unix (and so Crisp) from 1970. */
-#define EPOCH_MILLISECONDS \
-	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / INT64CONST(1000)))
-
 /* The Unix epoch milliseconds of the first timestamp, and those beyond the last. */
-#define FIRST_MILLISECONDS (MIN_TIMESTAMP / 1000 + EPOCH_MILLISECONDS)
-#define END_MILLISECONDS (END_TIMESTAMP / 1000 + EPOCH_MILLISECONDS)
+#define FIRST_MILLISECONDS (MIN_TIMESTAMP / 1000 + EPOCH_SHIFT_MS)
+#define END_MILLISECONDS (END_TIMESTAMP / 1000 + EPOCH_SHIFT_MS)
 
 typedef enum ConversionKind
 {
@@ -393,25 +389,22 @@ static int64
 number_microseconds(const JsonNode *value, Oid type)
 {
 	int64 milliseconds;
-	int64 microseconds = 0;
-	bool  in_range = false;
+	int64 microseconds = PG_INT64_MAX;
 
-	/* The years between the epochs come off first: all that is left fits, then, if it's valid. */
 	if (json_node_int64(value, &milliseconds))
-		in_range = !pg_sub_s64_overflow(milliseconds, EPOCH_MILLISECONDS, &milliseconds) &&
-				   !pg_mul_s64_overflow(milliseconds, 1000, &microseconds);
+		microseconds = time_from_unix_ms(milliseconds);
 	else if (json_node_double(value) < (double) END_MILLISECONDS &&
 			 json_node_double(value) > (double) FIRST_MILLISECONDS - 1)
 	{
-		Datum epoch = DirectFunctionCall1(int8_numeric, Int64GetDatum(EPOCH_MILLISECONDS));
+		/* The years between the epochs come off first: all that is left fits, then. */
+		Datum epoch = DirectFunctionCall1(int8_numeric, Int64GetDatum(EPOCH_SHIFT_MS));
 		Datum thousand = DirectFunctionCall1(int8_numeric, Int64GetDatum(1000));
 		Datum since = DirectFunctionCall2(numeric_sub, number_numeric(value), epoch);
 		Datum scaled = DirectFunctionCall2(numeric_mul, since, thousand);
 
 		microseconds = DatumGetInt64(DirectFunctionCall1(numeric_int8, scaled));
-		in_range = true;
 	}
-	if (!in_range || !IS_VALID_TIMESTAMP(microseconds))
+	if (!IS_VALID_TIMESTAMP(microseconds))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 type == DATEOID ? errmsg("date out of range") : errmsg("timestamp out of range"),

@@ -26,13 +26,10 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/epoch.h"
 #include "json/json_make.h"
 #include "json/json_parse.h"
 #include "write/encode.h"
-
-/* PostgreSQL counts from 2000, Unix (and so Crisp) from 1970. */
-#define EPOCH_MILLISECONDS \
-	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / INT64CONST(1000)))
 
 /* How much of a value is shown in a message, bytes. */
 #define EXCERPT_BYTES 100
@@ -206,10 +203,7 @@ encode_time(const Encoder *encoder, Datum value)
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 						errmsg("an infinite time cannot be sent to Crisp")));
 
-	/* Rounded down: division would round times before 2000 up. */
-	return encode_number(
-		psprintf(INT64_FORMAT, (time - (time % 1000 + 1000) % 1000) / 1000 + EPOCH_MILLISECONDS),
-		true);
+	return encode_number(psprintf(INT64_FORMAT, time_to_unix_ms(time)), true);
 }
 
 /*
