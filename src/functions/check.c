@@ -94,15 +94,13 @@ set_member(Check *check, int column, const JsonNode *data, const char *path)
 {
 	MemoryContext	   old_context = MemoryContextSwitchTo(check->context);
 	ConversionProgress progress = {.element = -1};
-	const char		  *error;
 
 	check->taken = path;
 	if (path != NULL)
 	{
 		bool  isnull;
 		Datum value = conversion_run(conversion_create(TEXTOID, -1, check->options->invalid_text),
-									 json_path_get(data, json_path_parse(path, &error)), &progress,
-									 &isnull);
+									 json_path_get(data, json_path_of(path)), &progress, &isnull);
 
 		/* Both together, and only now: it may not be text that the database can hold. */
 		check->values[column] = value;
@@ -200,7 +198,6 @@ static void
 check_membership(Check *check)
 {
 	CrispOptions   *options = palloc(sizeof(CrispOptions));
-	const char	   *error;
 	const JsonPath *path;
 	ListRequest		list;
 	Pager		   *pager;
@@ -209,7 +206,7 @@ check_membership(Check *check)
 	/* Of another resource; whatever may end this, the check's own options stay as they are. */
 	*options = *check->options;
 	options->resource = crisp_account_of_tier(options->tier)->websites;
-	path = json_path_parse(crisp_resource_key(options->resource)->path, &error);
+	path = json_path_of(crisp_resource_key(options->resource)->path);
 	list = request_whole_list(options);
 	pager = pager_begin(&list, NULL);
 	while ((row = pager_next(pager)) != NULL)

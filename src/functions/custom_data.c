@@ -88,8 +88,7 @@ read_keys(const CrispOptions *options, int limit)
 {
 	const CrispResource *keys = options->resource->custom_data->keys;
 	Pager				*pager = begin_list(options_for(options, keys));
-	const char			*error;
-	const JsonPath		*path = json_path_parse(crisp_resource_key(keys)->path, &error);
+	const JsonPath		*path = json_path_of(crisp_resource_key(keys)->path);
 	List				*result = NIL;
 	const JsonNode		*row;
 
@@ -152,8 +151,7 @@ kind_seen(const JsonNode *value)
 static void
 see_row(const CrispOptions *options, List *keys, const JsonNode *row)
 {
-	const char	   *error;
-	const JsonPath *path = json_path_parse(options->resource->custom_data->path, &error);
+	const JsonPath *path = json_path_of(options->resource->custom_data->path);
 	const JsonNode *data = json_path_get(row, path);
 	ListCell	   *lc;
 

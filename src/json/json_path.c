@@ -58,6 +58,17 @@ json_path_parse(const char *text, const char **error)
 	}
 }
 
+JsonPath *
+json_path_of(const char *text)
+{
+	const char *error;
+	JsonPath   *path = json_path_parse(text, &error);
+
+	if (path == NULL)
+		elog(ERROR, "malformed JSON path \"%s\": %s", text, error);
+	return path;
+}
+
 /*
  * read_key -- read one key of a path, and return what follows it
  *

@@ -33,6 +33,12 @@ typedef struct JsonPath
 extern JsonPath *json_path_parse(const char *text, const char **error);
 
 /*
+ * Parse the text of a path that is known to be well-formed: the catalog's, or that of an option,
+ * which was checked.  Palloc'd.  Raises an internal error for malformed text.
+ */
+extern JsonPath *json_path_of(const char *text);
+
+/*
  * The text of a path with quotes only where a key needs them, so that two paths are the same just
  * when their texts are; palloc'd.  Malformed text is left as it is.
  */

@@ -102,8 +102,7 @@ array_holds(const JsonNode *array, const char *text)
 bool
 criteria_are_proved_by(const ListRequest *request, const JsonNode *row)
 {
-	const char	   *error;
-	JsonPath	   *path = json_path_parse(request->proof.path, &error);
+	JsonPath	   *path = json_path_of(request->proof.path);
 	const JsonNode *value = json_path_get(row, path);
 
 	if (json_node_kind(value) != JSON_NODE_ARRAY)

@@ -89,15 +89,14 @@ Flattener *
 flatten_begin(TupleDesc tupdesc, const FlattenTable *table, const FlattenSource *sources,
 			  int nsources)
 {
-	Flattener  *flattener = palloc0(sizeof(Flattener));
-	const char *error;
+	Flattener *flattener = palloc0(sizeof(Flattener));
 
 	flattener->relation_name = pstrdup(table->name);
 	flattener->envelope = table->envelope ? pstrdup(table->envelope) : NULL;
 	flattener->invalid_text = table->invalid_text;
 	for (int i = 0; i < FLATTEN_MAX_NAMES; i++)
 		if (table->names[i] != NULL)
-			flattener->names[i] = json_path_parse(table->names[i], &error);
+			flattener->names[i] = json_path_of(table->names[i]);
 	flattener->natts = tupdesc->natts;
 	flattener->paths = path_tree_create();
 	flattener->columns = palloc0(sizeof(FlattenColumn) * Max(nsources, 1));

@@ -313,9 +313,7 @@ deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request, const ApiAns
 
 	for (; answered != NULL && answered->column != NULL; answered++)
 	{
-		const char		  *path_error;
-		const JsonNode	  *value = json_path_get(answer->data,
-												 json_path_parse(answered->path, &path_error));
+		const JsonNode	  *value = json_path_get(answer->data, json_path_of(answered->path));
 		const CrispColumn *column = crisp_column_by_name(table->options->resource,
 														 answered->column);
 
@@ -363,8 +361,7 @@ has_what_was_sent(const ChangeRequest *request, const JsonNode *row)
 {
 	for (int i = 0; i < request->nknown; i++)
 	{
-		const char	   *path_error;
-		JsonPath	   *path = json_path_parse(request->known[i].path, &path_error);
+		JsonPath	   *path = json_path_of(request->known[i].path);
 		const JsonNode *value = json_path_get(row, path);
 		const JsonNode *sent = known_value(request, request->known[i].path);
 		JsonNodeKind	kind = json_node_kind(sent);
@@ -410,8 +407,7 @@ list_target(const ChangeTable *table, const ChangeRequest *request)
 static const JsonNode *
 find_in_list(const ChangeTable *table, const ChangeRequest *request, const JsonNode *elements)
 {
-	const char	   *error;
-	JsonPath	   *path = json_path_parse(table->options->resource->cursor->path, &error);
+	JsonPath	   *path = json_path_of(table->options->resource->cursor->path);
 	const JsonNode *found = NULL;
 	int64			found_time = PG_INT64_MIN;
 
