@@ -57,7 +57,7 @@ time_to_unix_ms(int64 time)
 	return time / 1000 - (time % 1000 < 0) + EPOCH_SHIFT_MS;
 }
 
-/* The same, rounded towards the future. */
+/* Convert the same, rounded towards the future. */
 static inline int64
 time_to_unix_ms_up(int64 time)
 {

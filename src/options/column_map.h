@@ -38,7 +38,7 @@ typedef struct MappedColumn
  */
 extern MappedColumn column_map(const CrispOptions *options, Oid relid, AttrNumber attnum);
 
-/* The column that column_map() gives: the catalog's, NULL for none. */
+/* Return the column that column_map() gives: the catalog's, NULL for none. */
 extern const CrispColumn *column_map_catalog(const CrispOptions *options, Oid relid,
 											 AttrNumber attnum);
 

@@ -53,7 +53,7 @@ column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses, AttrNumber s
 }
 
 /*
- * The members of an equivalence class, those of child relations among them.
+ * List the members of an equivalence class, those of child relations among them.
  */
 static List *
 members_of(EquivalenceClass *class, Relids relids)
@@ -90,7 +90,7 @@ column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey)
 }
 
 /*
- * Whether a pathkey wants the largest values first.
+ * Tell whether a pathkey wants the largest values first.
  */
 static bool
 is_descending(const PathKey *pathkey)
@@ -115,7 +115,7 @@ column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *asce
 }
 
 /*
- * Whether a clause can't be true where a column is NULL.
+ * Tell whether a clause can't be true where a column is NULL.
  */
 static bool
 clause_excludes_null(Node *clause, Index varno, AttrNumber attnum)

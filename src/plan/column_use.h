@@ -13,30 +13,31 @@
 #include "nodes/pathnodes.h"
 
 /*
- * The attribute numbers that a scan must fill: those that leave it, those that
- * scan_clauses look at, and sort_column, unless that is 0.  A whole-row reference
- * means all.  An integer List, in the order of the table's columns.
+ * List the attribute numbers that a scan must fill: those that leave it, those that scan_clauses
+ * look at, and sort_column, unless that is 0.  A whole-row reference means all.  An integer List,
+ * in the order of the table's columns.
  */
 extern List *column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses,
 							 AttrNumber sort_column);
 
-/* The attribute number of the relation's own column that a pathkey sorts by, or 0. */
+/* Return the attribute number of the relation's own column that a pathkey sorts by, or 0. */
 extern AttrNumber column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey);
 
 /*
- * Whether a pathkey that sorts by a column that shows times sorts by these, the latest or the
+ * Tell whether a pathkey that sorts by a column that shows times sorts by these, the latest or the
  * earliest first: *ascending tells which.
  */
 extern bool column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *ascending);
 
 /*
- * Whether a column holds no NULL in the rows that are wanted: it's declared
- * so, or a condition demands it.
+ * Tell whether a column holds no NULL in the rows that are wanted: it's declared so, or a condition
+ * demands it.
  */
 extern bool column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum);
 
 /*
- * Those of a relation's conditions that no row satisfies in which a column is NULL; RestrictInfos.
+ * List those of a relation's conditions that no row satisfies in which a column is NULL;
+ * RestrictInfos.
  */
 extern List *column_use_strict_conditions(RelOptInfo *baserel, AttrNumber attnum);
 

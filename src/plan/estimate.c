@@ -21,7 +21,7 @@
 #include "request/pushdown.h"
 
 /*
- * The number of the list's rows is -1 where it was never looked for.
+ * See whether the number of the list's rows is known: it's -1 where it was never looked for.
  */
 bool
 estimate_is_known(const RelOptInfo *rel)
@@ -30,7 +30,7 @@ estimate_is_known(const RelOptInfo *rel)
 }
 
 /*
- * Whether a value is known to be, or not to be, a filter's constant; a value that isn't known
+ * Tell whether a value is known to be, or not to be, a filter's constant; a value that isn't known
  * is taken for another one.
  */
 static bool
@@ -46,7 +46,7 @@ is_constant(Node *value, const char *constant)
 }
 
 /*
- * Whether a filter is the one that a condition comes down to.
+ * Tell whether a filter is the one that a condition comes down to.
  */
 static bool
 filter_fits(const CrispFilter *filter, int op, Node *value)
@@ -152,8 +152,8 @@ estimate_values(PlannerInfo *root, List *condition, Node *value)
 }
 
 /*
- * How many rows of the parent the conditions name; -1 where they name none.
- * *by_argument tells whether they do it by the argument.
+ * Estimate how many rows of the parent the conditions name; -1 where they name none.  *by_argument
+ * tells whether they do it by the argument.
  */
 static double
 named_parents(PlannerInfo *root, const CrispResource *resource, const Conditions *conditions,
@@ -181,8 +181,8 @@ named_parents(PlannerInfo *root, const CrispResource *resource, const Conditions
 }
 
 /*
- * The share of the parent's rows that its dates leave for the conditions, taken to
- * be that of the rows below.
+ * Estimate the share of the parent's rows that its dates leave for the conditions, taken to be that
+ * of the rows below.
  */
 static double
 bounded_share(PlannerInfo *root, RelOptInfo *rel, const CrispResource *resource,

@@ -14,7 +14,7 @@
 
 #include "plan/match.h"
 
-/* Whether the planner knows by statistics how many rows a list has: rel->tuples. */
+/* Tell whether the planner knows by statistics how many rows a list has: rel->tuples. */
 extern bool estimate_is_known(const RelOptInfo *rel);
 
 /*
@@ -24,11 +24,14 @@ extern bool estimate_is_known(const RelOptInfo *rel);
 extern void estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 						  const Conditions *conditions);
 
-/* The number of rows that Crisp sends of the relation's list when it is told the conditions. */
+/*
+ * Estimate the number of rows that Crisp sends of the relation's list when it is told the
+ * conditions.
+ */
 extern double estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 								 const Conditions *conditions);
 
-/* The number of values that a condition with = or = ANY has. */
+/* Estimate the number of values that a condition with = or = ANY has. */
 extern double estimate_values(PlannerInfo *root, List *condition, Node *value);
 
 /* What reading lists below rows of another resource comes to. */

@@ -25,7 +25,7 @@
 #include "plan/link.h"
 
 /*
- * Whether an expression is a column of a relation, as Crisp has it, with that JSON path.
+ * Tell whether an expression is a column of a relation, as Crisp has it, with that JSON path.
  */
 static bool
 is_column(Expr *expr, Index relid, Oid table, const CrispOptions *options, const char *path)
@@ -53,7 +53,7 @@ is_column(Expr *expr, Index relid, Oid table, const CrispOptions *options, const
 }
 
 /*
- * Whether an equivalence class is one of equal bytes, in all rows of the query.
+ * Tell whether an equivalence class is one of equal bytes, in all rows of the query.
  */
 static bool
 is_exact(const EquivalenceClass *class)
@@ -67,7 +67,7 @@ is_exact(const EquivalenceClass *class)
 }
 
 /*
- * Whether the query joins two relations by what links them.
+ * Tell whether the query joins two relations by what links them.
  */
 static bool
 are_joined(PlannerInfo *root, RelOptInfo *rel, Oid table, const CrispOptions *options,
@@ -102,8 +102,8 @@ are_joined(PlannerInfo *root, RelOptInfo *rel, Oid table, const CrispOptions *op
 }
 
 /*
- * What is asked of Crisp for a relation's own conditions whose values are constants; empty for
- * nothing.
+ * Write what is asked of Crisp for a relation's own conditions whose values are constants; empty
+ * for nothing.
  */
 static const char *
 constant_query(RelOptInfo *rel, Oid table, const CrispOptions *options)

@@ -15,8 +15,8 @@
 #include "request/request.h"
 
 /*
- * The parameters (as "a=b&c=d"; palloc'd) by which Crisp leaves out of rel's list what an inner
- * join with another table of the query leaves out anyway, by that table's conditions with
+ * Write the parameters (as "a=b&c=d"; palloc'd) by which Crisp leaves out of rel's list what an
+ * inner join with another table of the query leaves out anyway, by that table's conditions with
  * constants; empty for none. rel is a base relation, foreign table relid.
  */
 extern char *link_query(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CrispOptions *options);

@@ -51,9 +51,9 @@ typedef struct MatchContext
  */
 
 /*
- * Whether a time column of that type can be bounded by a value of that type:
- * where both mean the same instants whatever the session's time zone, or
- * where PostgreSQL's comparison turns the value into an instant.
+ * Tell whether a time column of that type can be bounded by a value of that type: where both mean
+ * the same instants whatever the session's time zone, or where PostgreSQL's comparison turns the
+ * value into an instant.
  */
 static bool
 times_comparable(Oid column_type, Oid value_type)
@@ -75,8 +75,8 @@ times_comparable(Oid column_type, Oid value_type)
 }
 
 /*
- * Whether values of a column are equal, as that type, just when the texts are that Crisp has: its
- * numbers, but not its texts, are written as PostgreSQL writes integers, and a website as
+ * Tell whether values of a column are equal, as that type, just when the texts are that Crisp has:
+ * its numbers, but not its texts, are written as PostgreSQL writes integers, and a website as
  * PostgreSQL writes a UUID.
  */
 static bool
@@ -99,7 +99,7 @@ equal_as_text(const CrispColumn *column, Oid type)
 }
 
 /*
- * Whether equality under a collation means equal bytes.
+ * Tell whether equality under a collation means equal bytes.
  */
 static bool
 collation_is_exact(Oid collation)
@@ -108,8 +108,8 @@ collation_is_exact(Oid collation)
 }
 
 /*
- * The strategy of an operator in the btree family that gives a type its order,
- * in which cross-type operators are found, too; 0 when it has none.
+ * Look up the strategy of an operator in the btree family that gives a type its order, in which
+ * cross-type operators are found, too; 0 when it has none.
  */
 static int
 btree_strategy(Oid op, Oid type)
@@ -142,7 +142,7 @@ set_column_type(MatchedColumn *matched, const Var *var)
 }
 
 /*
- * The catalog column that a node refers to as a plain column of the relation.
+ * Find the catalog column that a node refers to as a plain column of the relation.
  */
 static MatchedColumn
 match_column(const MatchContext *context, Node *node)
@@ -165,7 +165,7 @@ match_column(const MatchContext *context, Node *node)
 }
 
 /*
- * Whether a value is known when the scan starts, and stays what it is.  It may come from
+ * Tell whether a value is known when the scan starts, and stays what it is.  It may come from
  * another relation, whose rows a nested loop then supplies.
  */
 static bool
@@ -186,9 +186,9 @@ make_condition(const MatchContext *context, const MatchedColumn *matched, Condit
 }
 
 /*
- * Whether a column names the inbox whose list is read, and the value comes from another
- * relation.  A list of another inbox may have what the table's own list has not: it must not
- * depend on the plan which of them is read.
+ * Tell whether a column names the inbox whose list is read, and the value comes from another
+ * relation.  A list of another inbox may have what the table's own list has not: it must not depend
+ * on the plan which of them is read.
  */
 static bool
 picks_inbox(const MatchContext *context, const CrispColumn *column, Node *value)

@@ -30,7 +30,10 @@ typedef struct Conditions
 extern Conditions *match_clauses(RelOptInfo *rel, Oid relid, const CrispOptions *options,
 								 List *clauses);
 
-/* Whether conditions say that rows are those below one row of the parent, whatever its argument. */
+/*
+ * Tell whether conditions say that rows are those below one row of the parent, whatever its
+ * argument.
+ */
 extern bool match_names_parent(const CrispResource *resource, const Conditions *conditions);
 
 #endif /* CRISP_MATCH_H */

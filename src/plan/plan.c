@@ -82,9 +82,9 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
  */
 
 /*
- * The index of an order of the list in which the conditions let the scan stop
- * early, or -1: one on a column with a lower bound that the API takes no
- * parameter for.  *selectivity gets the share of the list that is read.
+ * Find the index of an order of the list in which the conditions let the scan stop early, or -1:
+ * one on a column with a lower bound that the API takes no parameter for.  *selectivity gets the
+ * share of the list that is read.
  */
 static int
 early_stop_order(PlannerInfo *root, RelOptInfo *baserel, const ScanPlan *plan,
@@ -189,8 +189,7 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 }
 
 /*
- * Whether a member of an equivalence class is a column that the API finds rows
- * by.
+ * Tell whether a member of an equivalence class is a column that the API finds rows by.
  */
 static bool
 is_equated_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
@@ -265,8 +264,8 @@ offer_joins(PlannerInfo *root, RelOptInfo *baserel)
  */
 
 /*
- * The number of rows after which the query is content with this relation, or 0.  Only a
- * LIMIT that stands directly over a scan of it says that.
+ * Find the number of rows after which the query is content with this relation, or 0.  Only a LIMIT
+ * that stands directly over a scan of it says that.
  */
 static double
 rows_wanted(PlannerInfo *root)
@@ -281,8 +280,8 @@ rows_wanted(PlannerInfo *root)
 }
 
 /*
- * Rows that Crisp has to send for so many to satisfy all conditions; 0, where
- * that can't be told.  It only sizes pages.
+ * Count the rows that Crisp has to send for so many to satisfy all conditions; 0, where that can't
+ * be told.  It only sizes pages.
  */
 static int
 page_rows(const ScanPlan *plan, double wanted)
@@ -291,8 +290,8 @@ page_rows(const ScanPlan *plan, double wanted)
 }
 
 /*
- * The same, where a scan can tell by itself which of its rows count: conditions must not mind being
- * checked once more.
+ * Count the same, where a scan can tell by itself which of its rows count: conditions must not mind
+ * being checked once more.
  */
 static int
 count_wanted(RelOptInfo *baserel, double wanted)
@@ -356,7 +355,7 @@ crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
  */
 
 /*
- * For each condition, the index of its clause among those that the plan checks.
+ * Find, for each condition, the index of its clause among those that the plan checks.
  */
 static List *
 qual_indexes(const Conditions *conditions, List *quals)
@@ -379,8 +378,8 @@ qual_indexes(const Conditions *conditions, List *quals)
 }
 
 /*
- * The plan's conditions may stand in another order than those that the path was made for:
- * find the one with the keys again.
+ * Find the condition with the keys again: the plan's may stand in another order than those that the
+ * path was made for.
  */
 static void
 set_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Conditions *conditions,

@@ -24,9 +24,9 @@
 #include "plan/plan_aggregate.h"
 
 /*
- * Whether an aggregate counts each row of its input, once: count(*), or count() of a
- * constant.  count(column) doesn't, even if the column is declared NOT NULL,
- * since a row of Crisp's may lack it all the same.
+ * Tell whether an aggregate counts each row of its input, once: count(*), or count() of a constant.
+ * count(column) doesn't, even if the column is declared NOT NULL, since a row of Crisp's may lack
+ * it all the same.
  */
 static bool
 counts_rows(const Aggref *aggref)
@@ -66,9 +66,9 @@ collect_counts(Node *node, void *aggregates)
 }
 
 /*
- * Whether a grouping step gives one row for all rows of one foreign table, and
- * nothing but their number is needed for it.  The relation's conditions are those of
- * the query, of views around it and of row security.
+ * Tell whether a grouping step gives one row for all rows of one foreign table, and nothing but
+ * their number is needed for it.  The relation's conditions are those of the query, of views around
+ * it and of row security.
  */
 static bool
 counts_whole_table(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)

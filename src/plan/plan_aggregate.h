@@ -22,7 +22,7 @@ extern void crispGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage
 /* Make the plan for the path that was offered there, whose relation is an upper one. */
 extern ForeignScan *plan_aggregate(List *tlist, Plan *outer_plan);
 
-/* Whether a plan is one of these. */
+/* Tell whether a plan is one of these. */
 extern bool plan_is_aggregate(const ForeignScan *plan);
 
 #endif /* CRISP_PLAN_AGGREGATE_H */

@@ -21,7 +21,7 @@
 #include "plan/plan_children.h"
 
 /*
- * Whether the query uses columns that the parent's rows hand down to those of the relation,
+ * Tell whether the query uses columns that the parent's rows hand down to those of the relation,
  * besides the argument.
  */
 static bool
@@ -68,9 +68,9 @@ plan_limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel)
 }
 
 /*
- * The order in which a walk gives the first rows: one list whose pages follow each other by time
- * comes newest first.  That is seen to, and rows without a time put in their place, for a limit; a
- * query that wants all rows sorts them as well itself.
+ * Set the order in which a walk gives the first rows: one list whose pages follow each other by
+ * time comes newest first.  That is seen to, and rows without a time put in their place, for a
+ * limit; a query that wants all rows sorts them as well itself.
  */
 static void
 set_walk_order(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,

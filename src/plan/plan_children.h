@@ -13,8 +13,8 @@
 #include "plan/plan_path.h"
 
 /*
- * Where the relation's own conditions name rows of the parent, there are no
- * more rows than these have below them: lower its estimate.
+ * Lower the relation's estimate where its own conditions name rows of the parent: there are no more
+ * rows than these have below them.
  */
 extern void plan_limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel);
 

@@ -17,21 +17,23 @@
 #include "options/options.h"
 
 /*
- * Those of the columns of a foreign table (attribute numbers) that elements of
- * its list lack, or may lack: what the catalog doesn't know may stand in
- * either.  The options should know the tier.  Palloc'd.
+ * List those of the columns of a foreign table (attribute numbers) that elements of its list lack,
+ * or may lack: what the catalog doesn't know may stand in either.  The options should know the
+ * tier.  Palloc'd.
  */
 extern List *detail_columns(const CrispOptions *options, Oid relid, List *columns);
 
 /*
- * For how many rows a scan of the relation asks for details, when it uses
- * columns and Crisp sends that many rows for its conditions: those that pass
- * the conditions which need none; 0 when it needs none at all.
+ * Estimate for how many rows a scan of the relation asks for details, when it uses columns and
+ * Crisp sends that many rows for its conditions: those that pass the conditions which need none; 0
+ * when it needs none at all.
  */
 extern double detail_requests(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 							  Oid relid, List *columns, double received);
 
-/* Whether an expression on the relation with that range table index uses none of the columns. */
+/*
+ * Tell whether an expression on the relation with that range table index uses none of the columns.
+ */
 extern bool detail_uses_none(Node *expression, Index relid, List *columns);
 
 #endif /* CRISP_PLAN_DETAILS_H */

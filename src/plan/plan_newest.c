@@ -19,9 +19,9 @@
 #include "plan/plan_newest.h"
 
 /*
- * The order of the list by which rows can be had in that of a column; NULL where there is none.
- * One that leaves out rows without the column is of use only where a condition does so, too; it is
- * then worth asking for from either end.
+ * Find the order of the list by which rows can be had in that of a column; NULL where there is
+ * none.  One that leaves out rows without the column is of use only where a condition does so, too;
+ * it is then worth asking for from either end.
  */
 static const CrispOrder *
 usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
@@ -39,8 +39,8 @@ usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
 }
 
 /*
- * Whether a list in an order holds no rows that conditions rule out: it is asked for all of them,
- * or the order itself rules out what lacks its column.
+ * Tell whether a list in an order holds no rows that conditions rule out: it is asked for all of
+ * them, or the order itself rules out what lacks its column.
  */
 static bool
 asks_all(RelOptInfo *baserel, const CrispOrder *order, AttrNumber attnum)

@@ -48,7 +48,7 @@ typedef struct PathDraft
 extern int plan_lookup_condition(PlannerInfo *root, const CrispOptions *options,
 								 const Conditions *conditions, double *nkeys);
 
-/* How many requests a list of that many rows costs. */
+/* Estimate how many requests a list of that many rows costs. */
 extern double plan_list_requests(const CrispOptions *options, double rows);
 
 /*

@@ -27,7 +27,7 @@ typedef struct SearchContext
 } SearchContext;
 
 /*
- * Whether a node is the search column.
+ * Tell whether a node is the search column.
  */
 static bool
 is_search_column(const SearchContext *context, Node *node)
@@ -47,8 +47,8 @@ is_search_column(const SearchContext *context, Node *node)
 }
 
 /*
- * Whether an expression compares the search column.  To ask whether it is
- * NULL makes sense without a search.
+ * Tell whether an expression compares the search column.  To ask whether it is NULL makes sense
+ * without a search.
  */
 static bool
 compares_search(Node *node, void *context)
@@ -61,7 +61,7 @@ compares_search(Node *node, void *context)
 }
 
 /*
- * Whether a member of an equivalence class is the search column.
+ * Tell whether a member of an equivalence class is the search column.
  */
 static bool
 is_search_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,

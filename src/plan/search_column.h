@@ -15,12 +15,12 @@
 #include "plan/match.h"
 
 /*
- * The column reads what the request asked for, so it is of use only where a
- * condition asks.  Whether conditions do.
+ * Tell whether conditions ask for a search.  The search column reads what the request asked for, so
+ * it is of use only where a condition asks.
  */
 extern bool search_is_asked(const CrispOptions *options, const Conditions *conditions);
 
-/* Whether the query joins the base relation rel (foreign table relid) by its search column. */
+/* Tell whether the query joins the base relation rel (foreign table relid) by its search column. */
 extern bool search_is_joined(PlannerInfo *root, RelOptInfo *rel, Oid relid,
 							 const CrispOptions *options);
 

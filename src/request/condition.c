@@ -44,7 +44,7 @@ value_text(Oid type, Datum value)
 }
 
 /*
- * The elements of an array as texts, without NULLs; *has_null tells of those.
+ * Get the elements of an array as texts, without NULLs; *has_null tells of those.
  */
 static List *
 array_texts(Oid element_type, Datum array, bool *has_null)
@@ -120,7 +120,7 @@ value_fits_url(const char *value)
 }
 
 /*
- * Whether a text is the JSON text of anything but a string.
+ * Tell whether a text is the JSON text of anything but a string.
  */
 static bool
 is_json_text(const char *text)
@@ -137,8 +137,8 @@ is_json_text(const char *text)
 }
 
 /*
- * Whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks at
- * the end.
+ * Tell whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks
+ * at the end.
  */
 static bool
 may_be_cut(const Condition *condition, const char *text)

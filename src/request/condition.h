@@ -48,7 +48,7 @@ enum ConditionField
 	CONDITION_TYPMOD	   /* modifier of the column's type, be it a domain's; -1 for none */
 };
 
-/* The catalog's column that a condition is on. */
+/* Return the catalog's column that a condition is on. */
 static inline const CrispColumn *
 condition_column(const CrispResource *resource, const List *condition)
 {
@@ -85,7 +85,7 @@ typedef struct Condition
 	List *texts; /* its value, or those of its array, as char *; of known ones but times */
 } Condition;
 
-/* Whether a condition bounds a time. */
+/* Tell whether a condition bounds a time. */
 extern bool condition_is_time(const Condition *condition);
 
 /*
@@ -95,34 +95,34 @@ extern bool condition_is_time(const Condition *condition);
 extern bool condition_read_texts(Condition *condition);
 
 /*
- * Whether every value that the condition leaves to its column is, or (is false) is not, the
+ * Tell whether every value that the condition leaves to its column is, or (is false) is not, the
  * constant.
  */
 extern bool condition_implies(const Condition *condition, const char *constant, bool is);
 
-/* The one value that the condition leaves to its column; NULL where there are several. */
+/* Return the one value that the condition leaves to its column; NULL where there are several. */
 extern const char *condition_only_value(const Condition *condition);
 
 /*
- * Whether a value can stand in a URL as a filter: an empty one might count as no filter, which
+ * Tell whether a value can stand in a URL as a filter: an empty one might count as no filter, which
  * is right, or as something else.
  */
 extern bool value_fits_url(const char *value);
 
 /*
- * Whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows it,
- * and fits a URL.  Of what should be a string and isn't, columns show the JSON text.
+ * Tell whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows
+ * it, and fits a URL.  Of what should be a string and isn't, columns show the JSON text.
  */
 extern bool condition_can_send(const Condition *condition, const char *value);
 
 /*
- * Whether a value of the condition may be what a column shows instead of text that the database
- * can't keep: then Crisp has something else, and can't be asked for it.
+ * Tell whether a value of the condition may be what a column shows instead of text that the
+ * database can't keep: then Crisp has something else, and can't be asked for it.
  */
 extern bool condition_may_be_replaced(const CrispOptions *options, const Condition *condition);
 
 /*
- * Whether rows may show one of the condition's values and have another, by which they would be
+ * Tell whether rows may show one of the condition's values and have another, by which they would be
  * looked up.  What identifies a row is neither cut nor anything but a string.
  */
 extern bool condition_may_differ(const Condition *condition);

@@ -66,7 +66,7 @@ criteria_query(const CrispSearchFilter *filter, JsonWriter *criteria)
 }
 
 /*
- * The name of the fact that criteria are understood.
+ * Name the fact that criteria are understood.
  */
 static const char *
 fact_name(bool holds)
@@ -83,7 +83,7 @@ criteria_can_be_asked(const CrispOptions *options, bool holds, bool proved)
 }
 
 /*
- * Whether an array holds a text (UTF-8).
+ * Tell whether an array holds a text (UTF-8).
  */
 static bool
 array_holds(const JsonNode *array, const char *text)
@@ -124,7 +124,7 @@ criteria_refused(const ListRequest *request)
 }
 
 /*
- * Whether Crisp finds rows that lack what none has, which is all of them.
+ * Tell whether Crisp finds rows that lack what none has, which is all of them.
  */
 static bool
 all_are_found(const ListRequest *request)

@@ -25,25 +25,25 @@
 extern bool criteria_add(JsonWriter *criteria, const CrispSearchFilter *filter, const char *field,
 						 bool holds, const char *value);
 
-/* Criteria, an array that this finishes, as query parameters; palloc'd. */
+/* Write criteria, an array that this finishes, as query parameters; palloc'd. */
 extern char *criteria_query(const CrispSearchFilter *filter, JsonWriter *criteria);
 
 /*
- * Whether Crisp may be asked for criteria, as far as the session knows.  With proved, only if they
- * have been proved right: where a scan may end before its list does.
+ * Tell whether Crisp may be asked for criteria, as far as the session knows.  With proved, only if
+ * they have been proved right: where a scan may end before its list does.
  */
 extern bool criteria_can_be_asked(const CrispOptions *options, bool holds, bool proved);
 
-/* Whether a row proves that Crisp understood the criteria of the request that brought it. */
+/* Tell whether a row proves that Crisp understood the criteria of the request that brought it. */
 extern bool criteria_are_proved_by(const ListRequest *request, const JsonNode *row);
 
 /* Remember that Crisp has refused the request's criteria. */
 extern void criteria_refused(const ListRequest *request);
 
 /*
- * After the end of a request's list: whether it had all rows that meet the criteria.  proved tells
- * whether any of its rows has proved that.  What was learnt is remembered for the session.  May
- * make a request, and raises what that does.
+ * Tell, after the end of a request's list, whether it had all rows that meet the criteria.  proved
+ * tells whether any of its rows has proved that.  What was learnt is remembered for the session.
+ * May make a request, and raises what that does.
  */
 extern bool criteria_were_kept(const ListRequest *request, bool proved);
 

@@ -22,7 +22,7 @@
 #define FACT_KNOWS_ALL "all inboxes"
 
 /*
- * Whether an option names the inbox that stands for all of them.
+ * Tell whether an option names the inbox that stands for all of them.
  */
 static bool
 means_all(const CrispInbox *inbox, const char *option)
@@ -72,7 +72,7 @@ raise_unknown(const ListRequest *request, const char *detail)
 }
 
 /*
- * Whether the list has any row without conditions: that of all inboxes, or the plain one.
+ * Tell whether the list has any row without conditions: that of all inboxes, or the plain one.
  */
 static bool
 has_rows(const CrispOptions *options, bool plain)

@@ -18,18 +18,18 @@
 #include "request/request.h"
 
 /*
- * Whether options leave the rows of one inbox of a resource, so that each row has to be looked
+ * Tell whether options leave the rows of one inbox of a resource, so that each row has to be looked
  * at.
  */
 extern bool inbox_is_single(const CrispOptions *options, const CrispResource *resource);
 
 /*
- * Whether a row that a list or a lookup has brought lies in the inbox that was asked for (NULL for
- * none).
+ * Tell whether a row that a list or a lookup has brought lies in the inbox that was asked for (NULL
+ * for none).
  */
 extern bool inbox_admits(const CrispOptions *options, const char *inbox, const JsonNode *row);
 
-/* Whether a list is asked for all inboxes, which Crisp may not know how to give. */
+/* Tell whether a list is asked for all inboxes, which Crisp may not know how to give. */
 extern bool inbox_is_all(const ListRequest *request);
 
 /*

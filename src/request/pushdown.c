@@ -14,7 +14,7 @@
 #include "request/pushdown.h"
 
 /*
- * Whether the resource has a filter of that kind for a column.
+ * Tell whether the resource has a filter of that kind for a column.
  */
 static bool
 has_filter(const CrispResource *resource, const CrispColumn *column, CrispFilterTest test)
@@ -26,7 +26,7 @@ has_filter(const CrispResource *resource, const CrispColumn *column, CrispFilter
 }
 
 /*
- * Whether a column is the time by which the pages of a list follow each other.
+ * Tell whether a column is the time by which the pages of a list follow each other.
  */
 static bool
 is_cursor(const CrispResource *resource, const CrispColumn *column)

@@ -13,27 +13,28 @@
 #include "request/condition.h"
 
 /*
- * Whether the API helps with comparisons of a time column: it takes bounds, or an order in which a
- * scan can stop early.
+ * Tell whether the API helps with comparisons of a time column: it takes bounds, or an order in
+ * which a scan can stop early.
  */
 extern bool pushdown_takes_range(const CrispResource *resource, const CrispColumn *column);
 
-/* Whether the API helps with an operator other than a comparison of times. */
+/* Tell whether the API helps with an operator other than a comparison of times. */
 extern bool pushdown_takes_operator(const CrispResource *resource, const CrispColumn *column,
 									ConditionOperator op);
 
-/* Whether the API helps to find the rows in which a column equals a value. */
+/* Tell whether the API helps to find the rows in which a column equals a value. */
 extern bool pushdown_takes_equality(const CrispResource *resource, const CrispColumn *column);
 
 /*
- * Whether a condition can find rows in Crisp, other than by the website that the table has anyway.
+ * Tell whether a condition can find rows in Crisp, other than by the website that the table has
+ * anyway.
  */
 extern bool pushdown_finds_rows(const CrispResource *resource, const List *condition);
 
-/* Whether a condition makes the list shorter that Crisp sends, if its value allows it. */
+/* Tell whether a condition makes the list shorter that Crisp sends, if its value allows it. */
 extern bool pushdown_narrows_list(const CrispResource *resource, const List *condition);
 
-/* What the API can do for conditions on a column, for users; NULL for nothing.  Palloc'd. */
+/* Describe to users what the API can do for conditions on a column; NULL for nothing.  Palloc'd. */
 extern char *pushdown_describe(const CrispResource *resource, const CrispColumn *column);
 
 #endif /* CRISP_PUSHDOWN_H */

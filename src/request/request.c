@@ -56,7 +56,7 @@ texts_equal(const char *a, const char *b)
 }
 
 /*
- * Whether two Lists of char * hold the same.
+ * Tell whether two Lists of char * hold the same.
  */
 static bool
 lists_equal(const List *a, const List *b)
@@ -137,7 +137,7 @@ request_equal(const CrispRequest *a, const CrispRequest *b)
  */
 
 /*
- * Whether a route goes on with a placeholder of that name; if so, go behind it.
+ * Tell whether a route goes on with a placeholder of that name; if so, go behind it.
  */
 static bool
 skip_holder(const char **route, const char *name)

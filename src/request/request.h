@@ -124,48 +124,49 @@ typedef struct CrispRequest
 extern ListRequest request_whole_list(const CrispOptions *options);
 
 /*
- * The same of a resource whose lists lie below rows of another; it's for the caller to say below
- * which.
+ * Make the same of a resource whose lists lie below rows of another; it's for the caller to say
+ * below which.
  */
 extern ChildrenRequest request_whole_children(const CrispOptions *options);
 
 /*
- * The list that a request reads: itself, or that of the parent's rows; NULL where it reads none.
+ * Return the list that a request reads: itself, or that of the parent's rows; NULL where it reads
+ * none.
  */
 extern ListRequest *request_list(CrispRequest *request);
 
-/* Whether two requests of one scan ask for the same. */
+/* Tell whether two requests of one scan ask for the same. */
 extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
 
 /*
- * The order in which a list is asked for: the request's, or that in which the resource's list is
- * read.  NULL where there is none, and where Crisp doesn't document it and has refused it in this
- * session.
+ * Return the order in which a list is asked for: the request's, or that in which the resource's
+ * list is read.  NULL where there is none, and where Crisp doesn't document it and has refused it
+ * in this session.
  */
 extern const CrispOrder *request_list_order(const ListRequest *request);
 
 /* Note that Crisp has refused that order, so that this session asks for it no more. */
 extern void request_list_order_refused(const ListRequest *request);
 
-/* The target of the list's page (1-based), relative to the base URL; palloc'd. */
+/* Write the target of the list's page (1-based), relative to the base URL; palloc'd. */
 extern char *request_list_target(const ListRequest *request, int page_number);
 
-/* The target for one key (UTF-8), or for no key in particular where key is NULL; palloc'd. */
+/* Write the target for one key (UTF-8), or for no key in particular where key is NULL; palloc'd. */
 extern char *request_lookup_target(const KeysRequest *request, const char *key);
 
-/* The same for a route of the options' resource. */
+/* Write the same for a route of the options' resource. */
 extern char *request_key_target(const CrispOptions *options, const char *route, const char *key);
 
 /*
- * The target of a list below the parent's row with that argument (UTF-8), or of no row in
+ * Write the target of a list below the parent's row with that argument (UTF-8), or of no row in
  * particular where that is NULL: its page (1-based), with query (may be NULL) added.  Palloc'd.
  */
 extern char *request_child_target(const ChildrenRequest *request, const char *argument,
 								  int page_number, const char *query);
 
 /*
- * A route of the options' resource, or one of the server's where they have none, with its website
- * filled in; palloc'd.
+ * Fill the website into a route of the options' resource, or one of the server's where they have
+ * none; palloc'd.
  */
 extern char *request_route_target(const CrispOptions *options, const char *route);
 

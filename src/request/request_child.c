@@ -27,8 +27,8 @@ typedef struct ParentConditions
 } ParentConditions;
 
 /*
- * The options for reading the parent.  Its pages need not be fetched ahead,
- * since each leads to many lists, which are.
+ * Make the options for reading the parent.  Its pages need not be fetched ahead, since each leads
+ * to many lists, which are.
  */
 static CrispOptions *
 parent_options(const CrispOptions *options)
@@ -43,7 +43,7 @@ parent_options(const CrispOptions *options)
 }
 
 /*
- * What a condition on a column of the child says of a column of the parent's,
+ * Find the column of the parent's of which a condition on a column of the child says something, and
  * which *op then compares with the same value; NULL for nothing.
  */
 static const CrispColumn *
@@ -66,7 +66,7 @@ parent_column(const CrispResource *resource, const CrispColumn *column, Conditio
 }
 
 /*
- * How well a condition names the rows of the parent: 0 for not at all.
+ * Rank how well a condition names the rows of the parent: 0 for not at all.
  */
 static int
 naming_rank(const CrispResource *resource, const CrispColumn *column, ConditionOperator op)
@@ -113,8 +113,8 @@ parent_conditions(const CrispResource *resource, List *conditions, const Conditi
 }
 
 /*
- * Whether the routes can't know any of the arguments by another spelling than
- * the one that the parent's row has.
+ * Tell whether the routes can't know any of the arguments by another spelling than the one that the
+ * parent's row has.
  */
 static bool
 arguments_are_sure(const CrispParent *parent, List *arguments)

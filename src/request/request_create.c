@@ -42,8 +42,8 @@ typedef struct RequestContext
  */
 
 /*
- * Whether the query has a parameter already: none is sent twice, since what
- * the API would make of that isn't known.
+ * Tell whether the query has a parameter already: none is sent twice, since what the API would make
+ * of that isn't known.
  */
 static bool
 has_param(const RequestContext *context, const char *name)
@@ -393,7 +393,7 @@ add_search_filter(RequestContext *context)
  */
 
 /*
- * Whether a lookup's route understands a key; if not, *absent tells whether no row has it.
+ * Tell whether a lookup's route understands a key; if not, *absent tells whether no row has it.
  */
 static bool
 is_lookup_key(const CrispLookup *lookup, const char *key, bool *absent)
@@ -478,7 +478,7 @@ set_keys(const RequestContext *context, const Condition *condition, CrispRequest
  */
 
 /*
- * Whether a condition on the website leaves the one that is asked.
+ * Tell whether a condition on the website leaves the one that is asked.
  */
 static bool
 allows_website(const Condition *condition, const char *website_id)

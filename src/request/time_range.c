@@ -22,8 +22,8 @@
 #define ISO_MAX_MS INT64CONST(253402300799999) /* 9999-12-31T23:59:59.999Z */
 
 /*
- * The instants that a value stands for when it is compared with a column: all
- * of a day for a column of type date, otherwise a single one.
+ * Get the instants that a value stands for when it is compared with a column: all of a day for a
+ * column of type date, otherwise a single one.
  */
 static TimeRange
 value_instants(Oid column_type, Oid value_type, Datum value)
@@ -67,7 +67,7 @@ value_instants(Oid column_type, Oid value_type, Datum value)
 }
 
 /*
- * By how much a time that a column shows may be away from the one that was rounded to it,
+ * Tell by how much a time that a column shows may be away from the one that was rounded to it,
  * microseconds: half a unit of its last digit.
  */
 static int64
@@ -136,7 +136,7 @@ time_range_upper(TimeRange range, int64 *unix_ms)
 }
 
 /*
- * Unix milliseconds as ISO 8601 with milliseconds, in UTC.
+ * Write Unix milliseconds as ISO 8601 with milliseconds, in UTC.
  */
 static char *
 iso_time(int64 unix_ms)

@@ -44,20 +44,20 @@ time_range_from_unix_ms(int64 unix_ms)
 extern void time_range_narrow(TimeRange *range, int strategy, Oid column_type, int32 column_typmod,
 							  Oid value_type, Datum value);
 
-/* Whether a range holds no time at all. */
+/* Tell whether a range holds no time at all. */
 extern bool time_range_is_empty(TimeRange range);
 
 /*
- * Whether a range has a lower bound, and an upper one before the end of the year 9999; if so,
+ * Tell whether a range has a lower bound, and an upper one before the end of the year 9999; if so,
  * *unix_ms gets it, rounded down, or up.
  */
 extern bool time_range_lower(TimeRange range, int64 *unix_ms);
 extern bool time_range_upper(TimeRange range, int64 *unix_ms);
 
 /*
- * A bound as a date for the API: ISO 8601 in UTC with milliseconds, a millisecond further out
- * than it is, since whether the API takes bounds as inclusive isn't known.  NULL where there is
- * no bound, or none that ISO 8601 can say.  Palloc'd.
+ * Write a bound as a date for the API: ISO 8601 in UTC with milliseconds, a millisecond further out
+ * than it is, since whether the API takes bounds as inclusive isn't known.  NULL where there is no
+ * bound, or none that ISO 8601 can say.  Palloc'd.
  */
 extern char *time_range_lower_iso(TimeRange range);
 extern char *time_range_upper_iso(TimeRange range);
