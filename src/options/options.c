@@ -210,6 +210,12 @@ option_add_credentials(CrispOptions *options, Oid user_id)
 	options->credentials_hash = hash_credentials(options);
 }
 
+Oid
+option_mapping_user(Oid check_as_user)
+{
+	return OidIsValid(check_as_user) ? check_as_user : GetUserId();
+}
+
 int
 option_daily_quota(const CrispOptions *options)
 {

@@ -66,6 +66,12 @@ extern const CrispChanges *option_writable(Oid relid);
  */
 extern void option_add_credentials(CrispOptions *options, Oid user_id);
 
+/*
+ * Return the role whose user mapping counts for a table: the one that permissions are checked as,
+ * which for a view is its owner; the current one where the executor names none (InvalidOid).
+ */
+extern Oid option_mapping_user(Oid check_as_user);
+
 /* How many requests a day Crisp allows the credentials, 0 where it doesn't say. */
 extern int option_daily_quota(const CrispOptions *options);
 

@@ -52,6 +52,19 @@ column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses, AttrNumber s
 	return columns;
 }
 
+const Var *
+column_use_var(const Expr *expr, Index varno)
+{
+	const Var *var;
+
+	while (expr != NULL && IsA(expr, RelabelType))
+		expr = ((const RelabelType *) expr)->arg;
+	if (expr == NULL || !IsA(expr, Var))
+		return NULL;
+	var = (const Var *) expr;
+	return (Index) var->varno == varno && var->varattno > 0 && var->varlevelsup == 0 ? var : NULL;
+}
+
 /*
  * List the members of an equivalence class, those of child relations among them.
  */

@@ -20,6 +20,12 @@
 extern List *column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses,
 							 AttrNumber sort_column);
 
+/*
+ * Return the column of the relation with that range table index that an expression is, whatever
+ * binary-compatible type it takes it for; NULL where it's something else, or a system column.
+ */
+extern const Var *column_use_var(const Expr *expr, Index varno);
+
 /* Return the attribute number of the relation's own column that a pathkey sorts by, or 0. */
 extern AttrNumber column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey);
 

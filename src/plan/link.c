@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 
 #include "options/column_map.h"
+#include "plan/column_use.h"
 #include "plan/match.h"
 #include "request/request_create.h"
 #include "plan/link.h"
@@ -30,16 +31,11 @@
 static bool
 is_column(Expr *expr, Index relid, Oid table, const CrispOptions *options, const char *path)
 {
+	const Var		  *var = column_use_var(expr, relid);
 	const CrispColumn *column;
-	Var				  *var;
 	Oid				   type;
 
-	while (expr != NULL && IsA(expr, RelabelType))
-		expr = ((RelabelType *) expr)->arg;
-	if (expr == NULL || !IsA(expr, Var))
-		return false;
-	var = (Var *) expr;
-	if ((Index) var->varno != relid || var->varattno <= 0 || var->varlevelsup != 0)
+	if (var == NULL)
 		return false;
 #if PG_VERSION_NUM >= 160000
 	if (!bms_is_empty(var->varnullingrels))

@@ -25,6 +25,7 @@
 #include "utils/typcache.h"
 
 #include "options/column_map.h"
+#include "plan/column_use.h"
 #include "plan/match.h"
 #include "request/pushdown.h"
 
@@ -148,15 +149,9 @@ static MatchedColumn
 match_column(const MatchContext *context, Node *node)
 {
 	MatchedColumn matched = {NULL};
-	Var			 *var;
+	const Var	 *var = column_use_var((Expr *) node, context->rel->relid);
 
-	while (node != NULL && IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	if (node == NULL || !IsA(node, Var))
-		return matched;
-
-	var = (Var *) node;
-	if ((Index) var->varno != context->rel->relid || var->varattno <= 0 || var->varlevelsup != 0)
+	if (var == NULL)
 		return matched;
 	matched.column = column_map_catalog(context->options, context->relid, var->varattno);
 	if (matched.column != NULL)

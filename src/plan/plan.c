@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "nodes/value.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
@@ -51,7 +50,7 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
 
 	plan->relid = foreigntableid;
 	plan->options = options_of_table(foreigntableid);
-	option_add_tier(plan->options, OidIsValid(baserel->userid) ? baserel->userid : GetUserId());
+	option_add_tier(plan->options, option_mapping_user(baserel->userid));
 	plan->conditions = match_clauses(baserel, foreigntableid, plan->options,
 									 baserel->baserestrictinfo);
 	plan->all_asked = list_length(plan->conditions->clauses) ==
@@ -195,20 +194,14 @@ static bool
 is_equated_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
 				  void *arg)
 {
-	ScanPlan *plan = rel->fdw_private;
-	Node	 *node = (Node *) em->em_expr;
+	ScanPlan		  *plan = rel->fdw_private;
+	const Var		  *var = column_use_var(em->em_expr, rel->relid);
+	const CrispColumn *column;
 
-	while (node != NULL && IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	if (node != NULL && IsA(node, Var) && (Index) ((Var *) node)->varno == rel->relid &&
-		((Var *) node)->varattno > 0)
-	{
-		const CrispColumn *column = column_map_catalog(plan->options, plan->relid,
-													   ((Var *) node)->varattno);
-
-		return column != NULL && pushdown_takes_equality(plan->options->resource, column);
-	}
-	return false;
+	if (var == NULL)
+		return false;
+	column = column_map_catalog(plan->options, plan->relid, var->varattno);
+	return column != NULL && pushdown_takes_equality(plan->options->resource, column);
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "utils/lsyscache.h"
 
 #include "options/column_map.h"
+#include "plan/column_use.h"
 #include "plan/search_column.h"
 
 /* What tells the search column apart. */
@@ -32,15 +33,10 @@ typedef struct SearchContext
 static bool
 is_search_column(const SearchContext *context, Node *node)
 {
+	const Var		  *var = column_use_var((Expr *) node, context->varno);
 	const CrispColumn *column;
-	Var				  *var;
 
-	while (node != NULL && IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	if (node == NULL || !IsA(node, Var))
-		return false;
-	var = (Var *) node;
-	if ((Index) var->varno != context->varno || var->varattno <= 0 || var->varlevelsup != 0)
+	if (var == NULL)
 		return false;
 	column = column_map_catalog(context->options, context->relid, var->varattno);
 	return column != NULL && (column->flags & CRISP_ASKED) != 0;

@@ -11,7 +11,6 @@
 
 #include "executor/executor.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/value.h"
 #include "utils/ruleutils.h"
@@ -168,12 +167,9 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 Oid
 crisp_mapping_user(ForeignScanState *node, Index rti)
 {
-	Oid user_id;
-
 #if PG_VERSION_NUM >= 160000
-	user_id = ((ForeignScan *) node->ss.ps.plan)->checkAsUser;
+	return option_mapping_user(((ForeignScan *) node->ss.ps.plan)->checkAsUser);
 #else
-	user_id = exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser;
+	return option_mapping_user(exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser);
 #endif
-	return OidIsValid(user_id) ? user_id : GetUserId();
 }

@@ -63,23 +63,20 @@ typedef struct CrispModify
  */
 
 /*
- * The role whose user mapping counts: the one that permissions are checked as, which for a view
- * is its owner.
+ * Return the role whose user mapping counts for a table that is written to.
  */
 static Oid
 mapping_user(ResultRelInfo *rinfo, EState *estate)
 {
 #if PG_VERSION_NUM >= 160000
-	return ExecGetResultRelCheckAsUser(rinfo, estate);
+	return option_mapping_user(ExecGetResultRelCheckAsUser(rinfo, estate));
 #else
 	Index rti = rinfo->ri_RangeTableIndex;
-	Oid	  user_id;
 
 	/* A partition that rows are routed to has no entry of its own. */
 	if (rti == 0)
 		rti = rinfo->ri_RootResultRelInfo->ri_RangeTableIndex;
-	user_id = exec_rt_fetch(rti, estate)->checkAsUser;
-	return OidIsValid(user_id) ? user_id : GetUserId();
+	return option_mapping_user(exec_rt_fetch(rti, estate)->checkAsUser);
 #endif
 }
 
