@@ -86,7 +86,6 @@ child_begin(const ChildrenRequest *request, const char *argument, const JsonNode
 													   ALLOCSET_SMALL_SIZES);
 	MemoryContext	   old_context = MemoryContextSwitchTo(context);
 	ChildReader		  *child = palloc0(sizeof(ChildReader));
-	const char		  *error;
 
 	child->request = request;
 	child->cache = cache;
@@ -94,7 +93,7 @@ child_begin(const ChildrenRequest *request, const char *argument, const JsonNode
 	child->argument = pstrdup(argument);
 	child->base = json_copy(context, base);
 	if (key != NULL)
-		child->key = json_path_parse(key->path, &error);
+		child->key = json_path_of(key->path);
 	child->pipeline = pipeline_create(context, request->options);
 	child->next = 1;
 	if (request->options->resource->cursor != NULL)

@@ -421,7 +421,6 @@ children_begin(const ChildrenRequest *request, AnswerCache *cache, Names *names)
 	MemoryContext		old_context = MemoryContextSwitchTo(context);
 	const CrispRequest *parent = request->parent;
 	Children		   *children = palloc0(sizeof(Children));
-	const char		   *error;
 
 	children->reader.methods = &children_methods;
 	children->request = request;
@@ -430,9 +429,9 @@ children_begin(const ChildrenRequest *request, AnswerCache *cache, Names *names)
 	children->context = context;
 	children->scratch = AllocSetContextCreate(context, "crisp_fdw scratch", ALLOCSET_SMALL_SIZES);
 	children->room = 1;
-	children->argument_path = json_path_parse(request->options->resource->parent->path, &error);
+	children->argument_path = json_path_of(request->options->resource->parent->path);
 	if (parent != NULL && parent->kind == REQUEST_LIST && parent->as.list.keep_path != NULL)
-		children->keep_path = json_path_parse(parent->as.list.keep_path, &error);
+		children->keep_path = json_path_of(parent->as.list.keep_path);
 	children->parents = begin_parents(parent, cache);
 	MemoryContextSwitchTo(old_context);
 	return &children->reader;

@@ -22,9 +22,7 @@
 static const JsonNode *
 value_at(const JsonNode *data, const char *path)
 {
-	const char *error;
-
-	return json_path_get(data, json_path_parse(path, &error));
+	return json_path_get(data, json_path_of(path));
 }
 
 /*

@@ -269,14 +269,13 @@ details_begin(RowReader *list, const CrispOptions *options, DetailsFilter filter
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	Details		 *details = palloc0(sizeof(Details));
-	const char	 *error;
 
 	details->reader.methods = &details_methods;
 	details->list = list;
 	details->options = options;
 	details->filter = filter;
 	details->filter_arg = arg;
-	details->key = json_path_parse(crisp_resource_key(options->resource)->path, &error);
+	details->key = json_path_of(crisp_resource_key(options->resource)->path);
 	details->context = context;
 	details->scratch = AllocSetContextCreate(context, "crisp_fdw scratch", ALLOCSET_DEFAULT_SIZES);
 	details->pipeline = pipeline_create(context, options);

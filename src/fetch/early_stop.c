@@ -15,13 +15,11 @@
 void
 early_stop_init(EarlyStop *stop, const ListRequest *request)
 {
-	const char *error;
-
 	memset(stop, 0, sizeof(EarlyStop));
 	stop->request = request;
 	stop->stops = request->stops;
 	if (request->stop_column != NULL)
-		stop->path = json_path_parse(request->stop_column->path, &error);
+		stop->path = json_path_of(request->stop_column->path);
 }
 
 void

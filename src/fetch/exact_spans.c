@@ -60,8 +60,7 @@ times_within(const ExactSpans *spans, Span span)
 	size_t			nrows = json_node_length(rows);
 	int64		   *times = palloc(sizeof(int64) * Max(nrows, 1));
 	SpanTimes		result = {0};
-	const char	   *error;
-	JsonPath	   *path = json_path_parse(spans->dates->path, &error);
+	JsonPath	   *path = json_path_of(spans->dates->path);
 
 	for (size_t i = 0; i < nrows; i++)
 	{

@@ -38,9 +38,9 @@ exact_step_bound(ExactStep *step, Span span)
 
 	step->asked.dates = *dates;
 	if (span.lower != PG_INT64_MIN)
-		step->asked.dates.lower = Max(dates->lower, time_range_from_unix_ms(span.lower));
+		step->asked.dates.lower = Max(dates->lower, time_from_unix_ms(span.lower));
 	if (span.upper != PG_INT64_MAX)
-		step->asked.dates.upper = Min(dates->upper, time_range_from_unix_ms(span.upper));
+		step->asked.dates.upper = Min(dates->upper, time_from_unix_ms(span.upper));
 }
 
 void

@@ -104,8 +104,7 @@ count_group(const StretchScan *scan, const Stretch *stretch)
 	const JsonNode *rows = pager_page(stretch->step.pager);
 	size_t			nrows = json_node_length(rows);
 	int64			count = 0;
-	const char	   *error;
-	JsonPath	   *path = json_path_parse(scan->dates->path, &error);
+	JsonPath	   *path = json_path_of(scan->dates->path);
 
 	for (size_t i = 0; i < nrows; i++)
 	{

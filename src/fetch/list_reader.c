@@ -304,13 +304,12 @@ begin_recheck(ListReader *list)
 static bool
 has_value(const ListRequest *request, const JsonNode *row)
 {
-	const char *error;
 	JsonPath   *path;
 	const char *value;
 
 	if (request->proof.criteria != NULL)
 		return criteria_are_proved_by(request, row);
-	path = json_path_parse(request->proof.path, &error);
+	path = json_path_of(request->proof.path);
 	value = json_node_string(json_path_get(row, path), NULL);
 	return value != NULL && strcmp(value, request->proof.value) == 0;
 }

@@ -229,7 +229,6 @@ lookup_begin(const KeysRequest *request, AnswerCache *cache, LookupPrefetch *pre
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	Lookup		 *lookup = palloc0(sizeof(Lookup));
-	const char	 *error;
 
 	lookup->reader.methods = &lookup_methods;
 	lookup->request = request;
@@ -239,7 +238,7 @@ lookup_begin(const KeysRequest *request, AnswerCache *cache, LookupPrefetch *pre
 	lookup->context = context;
 	lookup->pipeline = pipeline_create(context, request->options);
 	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
-	lookup->path = json_path_parse(request->lookup->path, &error);
+	lookup->path = json_path_of(request->lookup->path);
 	MemoryContextSwitchTo(old_context);
 	return &lookup->reader;
 }

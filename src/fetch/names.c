@@ -115,10 +115,9 @@ plain_name(const char *text)
 NameList *
 names_begin_list(const CrispResource *resource)
 {
-	NameList   *list = palloc0(sizeof(NameList));
-	const char *error;
+	NameList *list = palloc0(sizeof(NameList));
 
-	list->path = json_path_parse(crisp_resource_name(resource)->path, &error);
+	list->path = json_path_of(crisp_resource_name(resource)->path);
 	list->seen = key_set_create((Size) work_mem * 1024 / CRISP_MAX_PREFETCH);
 	return list;
 }

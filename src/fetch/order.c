@@ -45,10 +45,9 @@ order_row_time(const JsonNode *row, const JsonPath *path, int64 *unix_ms)
 PageTimes
 order_page_times(const JsonNode *rows, const char *path)
 {
-	const char *error;
-	JsonPath   *json_path = json_path_parse(path, &error);
-	PageTimes	times = {.falling = true, .rising = true};
-	size_t		nrows = json_node_length(rows);
+	JsonPath *json_path = json_path_of(path);
+	PageTimes times = {.falling = true, .rising = true};
+	size_t	  nrows = json_node_length(rows);
 
 	for (size_t i = 0; i < nrows; i++)
 	{

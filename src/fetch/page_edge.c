@@ -50,18 +50,16 @@ struct PageEdge
 PageEdge *
 page_edge_create(const CrispResource *resource)
 {
-	const int	not_told = CRISP_CHANGES | CRISP_ASKED | CRISP_WEBSITE | CRISP_SENT;
-	PageEdge   *edge = palloc0(sizeof(PageEdge));
-	const char *error;
+	const int not_told = CRISP_CHANGES | CRISP_ASKED | CRISP_WEBSITE | CRISP_SENT;
+	PageEdge *edge = palloc0(sizeof(PageEdge));
 
 	edge->context = CurrentMemoryContext;
-	edge->content_path = json_path_parse(resource->cursor->content_path, &error);
-	edge->edited_path = json_path_parse(resource->cursor->edited_path, &error);
-	edge->name_path = json_path_parse(crisp_resource_name(resource)->path, &error);
+	edge->content_path = json_path_of(resource->cursor->content_path);
+	edge->edited_path = json_path_of(resource->cursor->edited_path);
+	edge->name_path = json_path_of(crisp_resource_name(resource)->path);
 	for (int i = 0; i < resource->ncolumns; i++)
 		if ((resource->columns[i].flags & not_told) == 0)
-			edge->fixed_paths = lappend(edge->fixed_paths,
-										json_path_parse(resource->columns[i].path, &error));
+			edge->fixed_paths = lappend(edge->fixed_paths, json_path_of(resource->columns[i].path));
 	return edge;
 }
 

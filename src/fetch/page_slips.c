@@ -160,8 +160,8 @@ make_request(PageSlips *slips, const Slip *slip)
 	next->pages_wanted = 0;
 	next->pages_expected = 1;
 	if (slip->earliest != PG_INT64_MIN)
-		next->dates.lower = Max(time_range_from_unix_ms(slip->earliest), request->dates.lower);
-	next->dates.upper = Min(time_range_from_unix_ms(slip->latest), request->dates.upper);
+		next->dates.lower = Max(time_from_unix_ms(slip->earliest), request->dates.lower);
+	next->dates.upper = Min(time_from_unix_ms(slip->latest), request->dates.upper);
 	return next;
 }
 
@@ -189,6 +189,6 @@ page_keeps_dates(const JsonNode *rows, const ListRequest *request)
 	PageTimes		   times = order_page_times(rows, dates->path);
 
 	return times.count == 0 ||
-		   (time_range_from_unix_ms(time_shift(times.earliest, 1)) >= request->dates.lower &&
-			time_range_from_unix_ms(time_shift(times.latest, -1)) <= request->dates.upper);
+		   (time_from_unix_ms(time_shift(times.earliest, 1)) >= request->dates.lower &&
+			time_from_unix_ms(time_shift(times.latest, -1)) <= request->dates.upper);
 }

@@ -77,7 +77,6 @@ pager_begin(const ListRequest *request, KeySet *seen)
 													   ALLOCSET_SMALL_SIZES);
 	MemoryContext	   old_context = MemoryContextSwitchTo(context);
 	const CrispColumn *key = crisp_resource_key(request->options->resource);
-	const char		  *error;
 	Pager			  *pager = palloc0(sizeof(Pager));
 
 	pager->own = *request;
@@ -91,7 +90,7 @@ pager_begin(const ListRequest *request, KeySet *seen)
 	early_stop_init(&pager->stop, request);
 	if (key != NULL)
 	{
-		pager->key = json_path_parse(key->path, &error);
+		pager->key = json_path_of(key->path);
 		pager->owns_seen = seen == NULL;
 		pager->seen = seen ? seen : key_set_create((Size) work_mem * 1024);
 	}

@@ -55,14 +55,13 @@ void
 recheck_init(Recheck *recheck, const ListRequest *request)
 {
 	const char *created = request->options->resource->created_path;
-	const char *error;
 
 	memset(recheck, 0, sizeof(Recheck));
 	recheck->column = change_column(request);
 	if (recheck->column != NULL)
-		recheck->column_path = json_path_parse(recheck->column->path, &error);
+		recheck->column_path = json_path_of(recheck->column->path);
 	if (created != NULL)
-		recheck->age.created = json_path_parse(created, &error);
+		recheck->age.created = json_path_of(created);
 	recheck->latest = PG_INT64_MIN;
 	recheck->clock = PG_INT64_MAX;
 	recheck_restart(recheck, request);
@@ -230,7 +229,7 @@ recheck_is_due(const Recheck *recheck, int64 pages)
 	return pages > 1 && recheck->next_since != PG_INT64_MIN && count_idle(recheck) < MAX_IDLE &&
 		   recheck->count < MAX_RECHECKS && count_large(recheck, pages) < MAX_LARGE &&
 		   (recheck->next_since > recheck->since || recheck->brought) &&
-		   (request->stops || time_range_from_unix_ms(recheck->next_start) <= request->dates.upper);
+		   (request->stops || time_from_unix_ms(recheck->next_start) <= request->dates.upper);
 }
 
 /*
@@ -251,7 +250,7 @@ recheck_make_request(const Recheck *recheck, bool by_date)
 		result->stop_before = Max(recheck->next_start, request->stop_before);
 		return result;
 	}
-	result->dates.lower = Max(time_range_from_unix_ms(recheck->next_start), request->dates.lower);
+	result->dates.lower = Max(time_from_unix_ms(recheck->next_start), request->dates.lower);
 	if (recheck->sorted && !by_date)
 	{
 		/* Bounds go out a millisecond wider than they are. */

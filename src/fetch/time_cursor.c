@@ -81,14 +81,13 @@ time_cursor_create(const ChildrenRequest *request)
 {
 	const CrispResource *resource = request->options->resource;
 	TimeCursor			*cursor = palloc0(sizeof(TimeCursor));
-	const char			*error;
 	int64				 upper;
 
 	cursor->request = request;
 	cursor->context = CurrentMemoryContext;
 	cursor->moment = PG_INT64_MAX;
 	cursor->time_path = resource->cursor->path;
-	cursor->time = json_path_parse(resource->cursor->path, &error);
+	cursor->time = json_path_of(resource->cursor->path);
 	cursor->edge = page_edge_create(resource);
 	cursor->stops = time_range_lower(request->times, &cursor->stop_before);
 

@@ -285,8 +285,7 @@ read_list(WholeList *list, const char *key_path)
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	Pipeline	 *pipeline = pipeline_create(context, list->options);
 	int			  next = 1;
-	const char	 *error;
-	JsonPath	 *path = json_path_parse(key_path, &error);
+	JsonPath	 *path = json_path_of(key_path);
 
 	list->full_page = CRISP_MIN_PER_PAGE;
 	list->rows = keyed_rows_create(list->context, (Size) work_mem * 1024, list->owner);

@@ -27,13 +27,6 @@ typedef struct TimeRange
 		PG_INT64_MIN, PG_INT64_MAX \
 	}
 
-/* Convert a time in Unix milliseconds to what the ends of ranges are in. */
-static inline int64
-time_range_from_unix_ms(int64 unix_ms)
-{
-	return time_from_unix_ms(unix_ms);
-}
-
 /*
  * Narrow a range by "column OP value": strategy is that of the operator in a btree family, and
  * the types are those between which match.c finds a comparison: timestamptz, timestamp and

@@ -135,21 +135,20 @@ scan_begin_top_n(ForeignScanState *node, bool trusted)
 				.full_pages = list != NULL && list->pages_wanted == 0,
 				.wanted = scan_method(scan, METHOD_ROWS_WANTED),
 	};
-	const char *error;
 
 	memset(&scan->judge, 0, sizeof(scan->judge));
 	scan->order_path = NULL;
 	if (list == NULL)
 	{
 		scan->judge.trusts_ties = true;
-		scan->order_path = json_path_parse(scan->options->resource->cursor->path, &error);
+		scan->order_path = json_path_of(scan->options->resource->cursor->path);
 	}
 	else if (trusted)
 	{
 		scan->judge.rising = source.ascending;
 		scan->judge.either_end = list->order->filters;
 		scan->judge.trusts_ties = list->order->opposite != NULL;
-		scan->order_path = json_path_parse(list->order->path, &error);
+		scan->order_path = json_path_of(list->order->path);
 	}
 	scan->top_n = top_n_begin(scan->request_context, node, &source, trusted,
 							  kept_rows_are_for_passes(scan->kept));

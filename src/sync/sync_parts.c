@@ -134,7 +134,7 @@ sync_parts_end(SyncParts *parts)
 static void
 append_end(StringInfo text, int64 unix_ms)
 {
-	TimestampTz time = time_range_from_unix_ms(unix_ms);
+	TimestampTz time = time_from_unix_ms(unix_ms);
 	char	   *value;
 
 	if (unix_ms == PG_INT64_MIN || unix_ms == PG_INT64_MAX || TIMESTAMP_NOT_FINITE(time))
