@@ -87,6 +87,7 @@ esac
 check "clang-format" clang-format --dry-run -Werror "${sources[@]}" "${headers[@]}"
 check "clang-tidy" tidy_all
 check "cppcheck" cpp_check
+check "rooms" tools/rooms.pl
 check "lengths of files" file_lengths
 check "shellcheck" shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
 check "paragraphs" tools/fill.pl --check "${pages[@]}"
