@@ -2,8 +2,8 @@
 -- crisp_sync: runs
 --
 
--- Read all again, window by window, since what has changed is more than a call may ask for at once.  If that was done before, and the
--- changes since are still too many, so will they be the next time, unless less changes.
+-- Read all again, window by window, since what has changed is more than a call may ask for at once.  If that was done
+-- before, and the changes since are still too many, so will they be the next time, unless less changes.
 CREATE FUNCTION crisp_sync_read_all(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -20,10 +20,12 @@ BEGIN
 END
 $$;
 
--- A list whose rows have details, for a request each: these are fetched of rows that the copy lacks, that have changed since the
--- last run, or have another sync_field there.  Of all others it has what the list shows.  Where requests don't suffice for
--- all details, those of rows that the copy lacks come first, and the rest with the next run (is_cut).
-CREATE FUNCTION crisp_sync_refresh(work crisp_sync_work, job crisp_sync_job, OUT batch crisp_sync_batch, OUT is_cut boolean)
+-- A list whose rows have details, for a request each: these are fetched of rows that the copy lacks, that have
+-- changed since the last run, or have another sync_field there.  Of all others it has what the list shows.  Where
+-- requests don't suffice for all details, those of rows that the copy lacks come first, and the rest with the next
+-- run (is_cut).
+CREATE FUNCTION crisp_sync_refresh(
+    work crisp_sync_work, job crisp_sync_job, OUT batch crisp_sync_batch, OUT is_cut boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -37,11 +39,13 @@ DECLARE
     key_type CONSTANT text := (SELECT c.type FROM @extschema@.crisp_sync_columns(work.source) c WHERE c.name = key);
     changed CONSTANT text := @extschema@.crisp_sync_time(work.list, work.sync_field, 'f.');
     is_kept CONSTANT text := format('f.%I IS NOT NULL AND %s', key, coalesce('(' || format(work.kept, changed) || ')', 'true'));
-    is_there CONSTANT text := format('EXISTS (SELECT FROM ONLY %s t WHERE t.%I::text = f.%I::text%s)', work.target, key, key,
+    is_there CONSTANT text := format('EXISTS (SELECT FROM ONLY %s t WHERE t.%I::text = f.%I::text%s)',
+        work.target, key, key,
         (SELECT format(' AND t.%1$I IS NOT DISTINCT FROM f.%1$I', t.name)
          FROM @extschema@.crisp_sync_columns(work.source) s JOIN @extschema@.crisp_sync_columns(work.target) t USING (name, type)
          WHERE s.name = work.sync_field));
-    is_known CONSTANT text := format('%s AND (%s < %L::timestamptz) IS NOT FALSE', is_there, changed, lower(@extschema@.crisp_sync_look(job)));
+    is_known CONSTANT text := format('%s AND (%s < %L::timestamptz) IS NOT FALSE', is_there, changed,
+                                     lower(@extschema@.crisp_sync_look(job)));
 BEGIN
     batch := @extschema@.crisp_sync_exchange(work.source, work.target,
         format('SELECT %s FROM %s s', @extschema@.crisp_sync_list(ARRAY(SELECT DISTINCT c.name FROM unnest(listed || key || work.sync_field) c (name)), 's.'), work.source),
@@ -56,11 +60,12 @@ BEGIN
     remaining := @extschema@.crisp_sync_requests_left(work);
     is_cut := coalesce(cardinality(wanted) > remaining, false);
     IF is_cut AND remaining < 1 THEN
-        RAISE EXCEPTION 'no request is left for details of "%"', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'CS002';
+        RAISE EXCEPTION 'no request is left for details of "%"', @extschema@.crisp_sync_name(work.list)
+            USING ERRCODE = 'CS002';
     ELSIF wanted <> '{}' THEN
-        details := @extschema@.crisp_sync_store(work, format('s.%I = ANY (%L::%s[])', key,
-                                                               wanted[1:coalesce(remaining, cardinality(wanted))], key_type),
-                                                NULL, NULL, NULL, NULL, NULL, job.deleted);
+        details := @extschema@.crisp_sync_store(work,
+            format('s.%I = ANY (%L::%s[])', key, wanted[1:coalesce(remaining, cardinality(wanted))], key_type),
+            NULL, NULL, NULL, NULL, NULL, job.deleted);
         batch.inserted := batch.inserted + details.inserted;
         batch.updated := batch.updated + details.updated;
     END IF;
@@ -77,9 +82,10 @@ AS $$
 SELECT CASE WHEN watermark IS DISTINCT FROM watermark_before THEN clock_timestamp() ELSE seen_before END
 $$;
 
--- Changes by a time that windows don't go by, or a list without dates: one statement, a transaction of its own, and another
--- until one has shown nothing that was there before and hadn't been seen, since rows may slip from page to page meanwhile.  What
--- comes after the first of them began is no reason to go on, nor are rows that a trigger changes each time.
+-- Changes by a time that windows don't go by, or a list without dates: one statement, a transaction of its own, and
+-- another until one has shown nothing that was there before and hadn't been seen, since rows may slip from page to
+-- page meanwhile.  What comes after the first of them began is no reason to go on, nor are rows that a trigger
+-- changes each time.
 CREATE FUNCTION crisp_sync_changes(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -182,8 +188,8 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- The moment that Crisp has surely got to when a date was seen there: that date, which may lie in the future, or the start of
--- the run by the clock that's behind, which answers tell.  NULL where there was none.
+-- The moment that Crisp has surely got to when a date was seen there: that date, which may lie in the future, or the
+-- start of the run by the clock that's behind, which answers tell.  NULL where there was none.
 CREATE FUNCTION crisp_sync_reached(work crisp_sync_work, newest timestamptz)
 RETURNS timestamptz
 LANGUAGE sql VOLATILE
@@ -193,8 +199,8 @@ SELECT CASE WHEN newest IS NOT NULL
             THEN least(newest, work.started_at - @extschema@.crisp_sync_clock_lead(work.list) - interval '1 second') END
 $$;
 
--- The moment of Crisp's from which on changes come by sync_field, since nothing is covered yet: what was newest then, as the first page
--- has it: what fits a page was read at once, and 20 rows do.  NULL tells none.
+-- The moment of Crisp's from which on changes come by sync_field, since nothing is covered yet: what was newest then,
+-- as the first page has it: what fits a page was read at once, and 20 rows do.  NULL tells none.
 CREATE FUNCTION crisp_sync_first_moment(work crisp_sync_work, INOUT job crisp_sync_job, newest timestamptz)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -202,7 +208,8 @@ AS $$
 BEGIN
     job.watermark := @extschema@.crisp_sync_reached(work, newest);
     IF job.pass_condition = 'all' THEN
-        job.due := lower(@extschema@.crisp_sync_look(job)) + CASE WHEN job.settled >= job.watermark - work.overlap THEN interval '1 microsecond' ELSE '0' END;
+        job.due := lower(@extschema@.crisp_sync_look(job))
+                   + CASE WHEN job.settled >= job.watermark - work.overlap THEN interval '1 microsecond' ELSE '0' END;
     END IF;
 END
 $$;
@@ -248,18 +255,20 @@ BEGIN
     work := @extschema@.crisp_sync_note(work, batch);
     IF done = '{}' THEN
         UPDATE @extschema@.crisp_sync_my_job j
-        SET cuts = job.cuts, watermark = job.watermark, due = job.due, watermark_at = @extschema@.crisp_sync_seen_at(job.watermark, j.watermark, j.watermark_at)
+        SET cuts = job.cuts, watermark = job.watermark, due = job.due,
+            watermark_at = @extschema@.crisp_sync_seen_at(job.watermark, j.watermark, j.watermark_at)
         WHERE j.job_id = work.job_id;
         RETURN;
     END IF;
-    IF batch.listed >= greatest(1, work.window_rows / CASE WHEN work.by_date THEN 2 ELSE 1 END) AND NOT upper_inf(range) THEN
+    IF batch.listed >= greatest(1, work.window_rows / CASE WHEN work.by_date THEN 2 ELSE 1 END)
+       AND NOT upper_inf(range) THEN
         work.window_rows := CASE WHEN work.window_rows < work.per_page * CASE WHEN work.argument IS NULL THEN 4 ELSE 1 END THEN work.window_rows * 2 END;
     END IF;
 
     sure := done;
     IF work.way = 'order' THEN
-        -- Until a row has told a moment, what is covered holds for now only: it is read again after that, since what came there
-        -- meanwhile may be earlier than that moment.
+        -- Until a row has told a moment, what is covered holds for now only: it is read again after that, since what
+        -- came there meanwhile may be earlier than that moment.
         IF job.watermark IS NULL THEN
             job := @extschema@.crisp_sync_first_moment(work, job, batch.page_change);
             IF job.watermark IS NOT NULL THEN
@@ -275,8 +284,8 @@ BEGIN
             END IF;
         END IF;
     ELSIF upper_inf(range) OR (upper(range) <= job.watermark) IS NOT TRUE THEN
-        -- Up to what was newest at Crisp when the first row was read, by the clock that's behind: a row that changed since may
-        -- have been read before that.  What fits a page was read at once.
+        -- Up to what was newest at Crisp when the first row was read, by the clock that's behind: a row that changed
+        -- since may have been read before that.  What fits a page was read at once.
         job.watermark := greatest(job.watermark, @extschema@.crisp_sync_reached(work,
             CASE WHEN work.by_date AND work.unbounded IS NOT TRUE THEN batch.newest ELSE batch.first_date END));
         sure := CASE WHEN job.watermark IS NULL THEN '{}'
@@ -301,8 +310,8 @@ BEGIN
 END
 $$;
 
--- After all that the call is about: go on with changes that are due since all was read again; end; or leave the end of a full
--- load, which makes requests of its own, to the next step.
+-- After all that the call is about: go on with changes that are due since all was read again; end; or leave the end
+-- of a full load, which makes requests of its own, to the next step.
 CREATE FUNCTION crisp_sync_close_if_done(INOUT work crisp_sync_work)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -312,7 +321,8 @@ DECLARE
 BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id;
     IF NOT work.looked AND work.windows > 1 AND @extschema@.crisp_sync_gaps(job) = '{}' THEN
-        -- What has moved while windows were read, to a date after them, is to be there before only what is new will be read.
+        -- What has moved while windows were read, to a date after them, is to be there before only what is new will
+        -- be read.
         work.looked := true;
         UPDATE @extschema@.crisp_sync_my_job j SET wanted = j.wanted + tstzmultirange(tstzrange(j.watermark, NULL)) WHERE j.job_id = work.job_id;
     ELSIF job.due IS NOT NULL AND work.reference IS NULL THEN
@@ -378,8 +388,8 @@ BEGIN
 END
 $$;
 
--- Whether the next step may make a request.  What needs none goes on when there is none left, or else a run that takes all that it
--- has each time would never come to its end.
+-- Whether the next step may make a request.  What needs none goes on when there is none left, or else a run that
+-- takes all that it has each time would never come to its end.
 CREATE FUNCTION crisp_sync_asks(work crisp_sync_work)
 RETURNS boolean
 LANGUAGE sql STABLE
@@ -418,7 +428,8 @@ BEGIN
             -- One statement is too much for a call, so windows have to do.
             work := @extschema@.crisp_sync_read_all(work);
         ELSIF work.phase = 'history' AND (NOT work.by_date OR work.argument IS NOT NULL) THEN
-            -- Some rows of the parent take many requests each, or the order had to be proved first: the next window is to be smaller.
+            -- Some rows of the parent take many requests each, or the order had to be proved first: the next window
+            -- is to be smaller.
             work.window_rows := CASE WHEN work.argument IS NULL THEN greatest(work.per_page - 2, coalesce(work.window_rows, (work.per_page - 2) * 5) / 2)
                 ELSE greatest(1, coalesce(work.window_rows, least(work.per_page, (work.last_request - work.first_request - work.probes - 1) * 2 / 3)) / 2) END;
             work.adapted := work.adapted OR work.first_window_rows IS NULL OR work.window_rows < work.first_window_rows;
@@ -465,14 +476,16 @@ BEGIN
 END
 $$;
 
--- Whether a run that has made its requests has come no further with what there was to do, so that the next one won't, either.
+-- Whether a run that has made its requests has come no further with what there was to do, so that the next one won't,
+-- either.
 CREATE FUNCTION crisp_sync_is_stalled(work crisp_sync_work, job crisp_sync_job)
 RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT work.in_vain IS TRUE OR (work.phase <> 'end' AND NOT work.adapted
-   AND CASE WHEN work.found = '{}' THEN work.windows = 0 OR (job.full_since IS NOT NULL AND work.reference IS NULL) ELSE work.found <@ @extschema@.crisp_sync_gaps(job) END)
+   AND CASE WHEN work.found = '{}' THEN work.windows = 0 OR (job.full_since IS NOT NULL AND work.reference IS NULL)
+            ELSE work.found <@ @extschema@.crisp_sync_gaps(job) END)
 $$;
 
 -- End a run, and tell what it has done.
@@ -579,7 +592,8 @@ BEGIN
         COMMIT;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         IF work.phase = 'failed' THEN
-            PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint, failure.context);
+            PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
+                                                 failure.context);
         ELSIF failure.code IS NULL THEN
             PERFORM @extschema@.crisp_sync_tell(work);
         END IF;

@@ -11,7 +11,8 @@ AS $$
 SELECT coalesce(pages_missing <= pages_found * 1.1 + 1, false)
 $$;
 
--- How many requests a run keeps for the estimate of what is left: two of five, ten at most, and none where enough is known.
+-- How many requests a run keeps for the estimate of what is left: two of five, ten at most, and none where enough is
+-- known.
 CREATE FUNCTION crisp_sync_probes(work crisp_sync_work, job crisp_sync_job)
 RETURNS integer
 LANGUAGE sql STABLE

@@ -94,8 +94,8 @@ WHERE witnesses <> '[]'
 UNION ALL SELECT '[]' WHERE witnesses = '[]'
 $$;
 
--- Whether what a job has stored is gone from its target: most of the rows that it has kept in mind.  Rows of others, or some that
--- somebody has deleted, say nothing; nor does their number, since each of several jobs has a part of them.
+-- Whether what a job has stored is gone from its target: most of the rows that it has kept in mind.  Rows of others,
+-- or some that somebody has deleted, say nothing; nor does their number, since each of several jobs has a part of them.
 CREATE FUNCTION crisp_sync_lost(target regclass, keys text[], witnesses jsonb)
 RETURNS boolean
 LANGUAGE sql
@@ -253,8 +253,8 @@ AS $$
 SELECT job.wanted - job.covered
 $$;
 
--- What a run is to look at again, and at what is newer: a row may come into Crisp's index later than its date says, by overlap at most.
--- NULL when nothing is known yet.
+-- What a run is to look at again, and at what is newer: a row may come into Crisp's index later than its date says,
+-- by overlap at most.  NULL when nothing is known yet.
 CREATE FUNCTION crisp_sync_look(job crisp_sync_job)
 RETURNS tstzrange
 LANGUAGE sql IMMUTABLE
@@ -416,9 +416,9 @@ BEGIN
     job := result.job;
     work.whole := job.covered = '{}';
 
-    -- A look that begins when overlap has passed since the watermark was seen finds all that came late: what it is to read is
-    -- uncovered, or due, so that the next one need not go back behind the watermark.  Otherwise many changes of one moment would
-    -- be read in every run.
+    -- A look that begins when overlap has passed since the watermark was seen finds all that came late: what it is to
+    -- read is uncovered, or due, so that the next one need not go back behind the watermark.  Otherwise many changes
+    -- of one moment would be read in every run.
     IF part IS NULL AND job.watermark_at + work.overlap + step <= work.started_at AND (work.way <> 'order' OR work.changes IS NOT NULL) THEN
         settled := job.watermark;
         work.adapted := coalesce(settled > coalesce(job.settled, '-infinity'), false);

@@ -59,8 +59,8 @@ CREATE TYPE crisp_sync_work AS (
     deleted bigint
 );
 
--- What a column holds a time as: timestamp with or without time zone, or bigint, whatever domain or precision; NULL where it can't.
--- Step: what two times may differ by, and yet look the same.
+-- What a column holds a time as: timestamp with or without time zone, or bigint, whatever domain or precision; NULL
+-- where it can't.  Step: what two times may differ by, and yet look the same.
 CREATE FUNCTION crisp_sync_kind(relation regclass, name text, OUT kind text, OUT step interval)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -254,7 +254,8 @@ BEGIN
 END
 $$;
 
--- The foreign table of a resource on the server of another one, in its schema: of several, the one that has the resource's name.
+-- The foreign table of a resource on the server of another one, in its schema: of several, the one that has the
+-- resource's name.
 CREATE FUNCTION crisp_sync_find_parent(source regclass, parent_resource text, parent regclass)
 RETURNS regclass
 LANGUAGE plpgsql STABLE

@@ -5,8 +5,8 @@
 CREATE SEQUENCE crisp_sync_job_seq;
 CREATE SEQUENCE crisp_sync_run_seq;
 
--- What a job knows: ranges of the date by which its list is read (what Crisp's filter_date_* bound: the update of conversations,
--- the creation of profiles), changed in the transaction that stores the rows they speak of.
+-- What a job knows: ranges of the date by which its list is read (what Crisp's filter_date_* bound: the update of
+-- conversations, the creation of profiles), changed in the transaction that stores the rows they speak of.
 --
 --   selected  the rows that the copy is for, by sync_field: what calls have asked for so far
 --   wanted    where these are, by the date
@@ -14,44 +14,52 @@ CREATE SEQUENCE crisp_sync_run_seq;
 --
 -- A copy is up to date when nothing wanted is uncovered, no change is due, and no full load is under way.
 --
--- What covered promises: each selected row whose date lay in the range when it was read is in the copy, as it was then or later.
--- Rows may be deleted at Crisp since; that an incremental sync doesn't tell.  A promise can be broken in these ways, and no other:
+-- What covered promises: each selected row whose date lay in the range when it was read is in the copy, as it was
+-- then or later.  Rows may be deleted at Crisp since; that an incremental sync doesn't tell.  A promise can be broken
+-- in these ways, and no other:
 --
--- 1. A row is changed.  Where its date follows changes (conversations), the row then has a date of after that.  No range is
---    covered beyond the newest date of its first answer, or the start of the run, whichever is earlier, that moment excluded: so
---    the new date is not in it.  What was read beyond is no longer wanted: the next call wants it anew, by selected.
--- 2. A row comes into Crisp's index late, with a date in the range.  So each run takes back what is covered of the last overlap
---    before the watermark, until one has looked back when that time had passed (settled).
--- 3. A row is changed and keeps its date (profiles).  Then changes are read by sync_field, in Crisp's order: all since the watermark, which
---    was at most the newest of the first answer when covered was empty, at once or not at all.  Those that are to be
---    read are due, from that moment on, until they have been.  If they are too many for a call, all is uncovered.
---    An answer without rows tells no such moment.  So what is covered while there is no watermark holds for the run alone that
---    has read it, and is uncovered with the first answer that tells one.  If none does, one run must have read all.
+-- 1. A row is changed.  Where its date follows changes (conversations), the row then has a date of after that.  No
+--    range is covered beyond the newest date of its first answer, or the start of the run, whichever is earlier, that
+--    moment excluded: so the new date is not in it.  What was read beyond is no longer wanted: the next call wants it
+--    anew, by selected.
+-- 2. A row comes into Crisp's index late, with a date in the range.  So each run takes back what is covered of the
+--    last overlap before the watermark, until one has looked back when that time had passed (settled).
+-- 3. A row is changed and keeps its date (profiles).  Then changes are read by sync_field, in Crisp's order: all
+--    since the watermark, which was at most the newest of the first answer when covered was empty, at once or not at
+--    all.  Those that are to be read are due, from that moment on, until they have been.  If they are too many for a
+--    call, all is uncovered.  An answer without rows tells no such moment.  So what is covered while there is no
+--    watermark holds for the run alone that has read it, and is uncovered with the first answer that tells one.  If
+--    none does, one run must have read all.
 -- 4. More rows are selected, by a reference, say: what these may lie in is uncovered.
 -- 5. Rows are taken from the copy: witnesses tell, see crisp_sync_lost().
 -- 6. Crisp can be asked for changes in neither way.  Then each run begins with nothing covered.
 --
--- Why calls come to an end.  While nothing changes at Crisp, each call without a reference makes the first of these smaller that isn't
--- nothing, and none before it larger, each by the transaction of a step; or it says that it can't, see below.
+-- Why calls come to an end.  While nothing changes at Crisp, each call without a reference makes the first of these
+-- smaller that isn't nothing, and none before it larger, each by the transaction of a step; or it says that it can't,
+-- see below.
 --
 -- 1. What calls have not yet asked for, in selected.
 -- 2. That the order is thought to be kept.  When it isn't, what was covered by it is uncovered, once (by_date).
--- 3. Changes by sync_field that are more than a call may ask for.  All is read again, once, and what is due is what changed since then.
--- 4. What is uncovered of what is wanted.  A window covers the newest part of it: down to the oldest row, or to a cut.  What a run takes
---    back of the last overlap, it reads first; the first run after overlap has passed takes nothing back any more (settled).
---    Beyond the newest row nothing is covered, since nothing tells that Crisp has got there: each run crosses that again, by 5.
--- 5. Rows of the window that comes next, by date: those after the newest cut.  Where one request brings too many, a new cut leaves out
---    all that came and are older than their median, half a page or more; or it parts off the moment that half of them share, which is
---    read whole, however many they are.  Cuts go when something older than they was read, and not with the run: the next one begins
---    with the window that this one has found to fit, and what is empty between that and now comes with the same request.  A window
---    of which no row came, though it took more than a request, is halved in time, down to the length of a moment.
+-- 3. Changes by sync_field that are more than a call may ask for.  All is read again, once, and what is due is what
+--    changed since then.
+-- 4. What is uncovered of what is wanted.  A window covers the newest part of it: down to the oldest row, or to a
+--    cut.  What a run takes back of the last overlap, it reads first; the first run after overlap has passed takes
+--    nothing back any more (settled).  Beyond the newest row nothing is covered, since nothing tells that Crisp has
+--    got there: each run crosses that again, by 5.
+-- 5. Rows of the window that comes next, by date: those after the newest cut.  Where one request brings too many, a
+--    new cut leaves out all that came and are older than their median, half a page or more; or it parts off the
+--    moment that half of them share, which is read whole, however many they are.  Cuts go when something older than
+--    they was read, and not with the run: the next one begins with the window that this one has found to fit, and
+--    what is empty between that and now comes with the same request.  A window of which no row came, though it took
+--    more than a request, is halved in time, down to the length of a moment.
 -- 6. Rows of a parent, or pages, that a window asks for (window_rows), halved down to one.
 -- 7. Rows of a list without dates whose details the copy lacks; a call brings those of as many as it has requests for.
 -- 8. That a full load isn't closed, for which nothing is left to do but a last look.
 --
--- A run whose requests don't suffice for one such step is stalled, and says so: it takes a higher max_requests.  So does one that
--- has read all again, and finds that what has changed since is too much once more.  If Crisp changes all the time, a run has to have
--- more requests than it takes to read what has changed since the last one, and in the last overlap; what is left goes into the steps above.
+-- A run whose requests don't suffice for one such step is stalled, and says so: it takes a higher max_requests.  So
+-- does one that has read all again, and finds that what has changed since is too much once more.  If Crisp changes
+-- all the time, a run has to have more requests than it takes to read what has changed since the last one, and in the
+-- last overlap; what is left goes into the steps above.
 CREATE TABLE crisp_sync_job (
     job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_sync_job_seq'::pg_catalog.regclass),
     source regclass NOT NULL,
@@ -125,8 +133,8 @@ COMMENT ON COLUMN crisp_sync_job.origin IS 'whose rows the last run was to bring
 COMMENT ON COLUMN crisp_sync_job.scope IS 'which rows the list showed that windows go over: see crisp_sync_scope_of()';
 COMMENT ON COLUMN crisp_sync_job.expected_rows IS 'rows that the source has, as far as is known';
 
--- Whose rows are in a target.  They outlive their source and the job, which an incremental sync may clear away and a dump leave out:
--- to a full load of another source, they would look as if they were gone from Crisp.
+-- Whose rows are in a target.  They outlive their source and the job, which an incremental sync may clear away and a
+-- dump leave out: to a full load of another source, they would look as if they were gone from Crisp.
 CREATE TABLE crisp_sync_origin (
     target regclass NOT NULL,
     origin text[] NOT NULL,
@@ -180,7 +188,8 @@ SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_run_seq', '');
 
 -- What is nobody's business lies in a schema of its own.  There functions find each other, and all that they use, by
--- a name that stays, whatever becomes of the extension's schema: @extschema@ means this one from here on (see Makefile).
+-- a name that stays, whatever becomes of the extension's schema: @extschema@ means this one from here on (see
+-- Makefile).
 CREATE SCHEMA crisp_sync_internal;
 GRANT USAGE ON SCHEMA crisp_sync_internal TO PUBLIC;
 SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
@@ -197,8 +206,8 @@ CREATE TABLE crisp_sync_seen (
 
 COMMENT ON TABLE crisp_sync_seen IS 'the rows that full loads of crisp_sync() have seen, while these go on';
 
--- The runs of a job go with it, and what it has seen.  Whose rows it has brought is forgotten where that is asked for, and where
--- they are gone; but not when the source was dropped alone.
+-- The runs of a job go with it, and what it has seen.  Whose rows it has brought is forgotten where that is asked
+-- for, and where they are gone; but not when the source was dropped alone.
 CREATE FUNCTION crisp_sync_drop_runs()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

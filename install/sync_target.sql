@@ -257,7 +257,8 @@ $$;
 
 COMMENT ON FUNCTION crisp_sync_add_columns(regclass, regclass) IS 'an ALTER TABLE that adds the columns of a source that a target lacks';
 
--- Raise an error when a full load would drop what another job has brought: this one or one that isn't finished, of either job.
+-- Raise an error when a full load would drop what another job has brought: this one or one that isn't finished, of
+-- either job.
 CREATE FUNCTION crisp_sync_check_shared(source regclass, target regclass, mode text)
 RETURNS void
 LANGUAGE plpgsql STABLE
@@ -288,7 +289,8 @@ BEGIN
 END
 $$;
 
--- Raise an error when a full load would drop rows of another origin, whose source was dropped or is of another website by now.
+-- Raise an error when a full load would drop rows of another origin, whose source was dropped or is of another
+-- website by now.
 CREATE FUNCTION crisp_sync_check_origins(source regclass, target regclass, origin text[], mode text)
 RETURNS void
 LANGUAGE plpgsql

@@ -57,8 +57,8 @@ END
 $$;
 
 -- Fetch rows of the source, and store them.  Parameters: bounds $1 and $2, rows of the parent $4.  What those
--- parents had before, and no longer have, is dropped.  With parts (lower and upper ends of ranges of dates_field, the newest
--- first), rows of these are read, so many pages, several at a time; pages_before have been read before.
+-- parents had before, and no longer have, is dropped.  With parts (lower and upper ends of ranges of dates_field, the
+-- newest first), rows of these are read, so many pages, several at a time; pages_before have been read before.
 CREATE FUNCTION crisp_sync_store(
     work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, parents text[], full_since timestamptz, deleted text,
     parts timestamptz[] DEFAULT NULL, pages bigint DEFAULT NULL, pages_before bigint DEFAULT NULL)
@@ -114,6 +114,7 @@ DECLARE
     listed_keys text[];         -- of the parent,
     parents text[];             -- and of those whose rows are to be kept
     below @extschema@.crisp_sync_batch;
+    list_requests bigint;
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
 BEGIN
     EXECUTE format($sql$
@@ -128,11 +129,14 @@ BEGIN
         work.list_key, coalesce(@extschema@.crisp_sync_time(work.list, work.dates_field, 's.'), 'NULL::timestamptz'),
         coalesce(@extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), 'NULL::timestamptz'),
         work.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(work.kept, 'x.change'), 'true'))
-    INTO listed_keys, parents, batch.versions, batch.listed, batch.oldest, batch.newest, batch.median, batch.newest_change, batch.first_date, batch.page_change, batch.in_order
+    INTO listed_keys, parents, batch.versions, batch.listed, batch.oldest, batch.newest, batch.median,
+         batch.newest_change, batch.first_date, batch.page_change, batch.in_order
     USING lower, upper;
 
+    list_requests := @extschema@.crisp_sync_requests() - first_request;
     PERFORM @extschema@.crisp_sync_settings(work);
-    IF work.by_date AND work.phase = 'history' AND (batch.listed > row_limit OR (row_limit IS NOT NULL AND @extschema@.crisp_sync_requests() - first_request > 1)) THEN
+    IF work.by_date AND work.phase = 'history' AND row_limit IS NOT NULL
+       AND (batch.listed > row_limit OR list_requests > 1) THEN
         -- More than one window can be of: before anything below them is asked for.
         batch.listed := row_limit + 1;
         parents := NULL;
@@ -143,8 +147,8 @@ BEGIN
         batch.oldest := NULL;
     END IF;
     IF cardinality(parents) > 0 THEN
-        below := @extschema@.crisp_sync_store(work, format('s.%I = ANY ($4)', work.argument), NULL, lower, upper, parents,
-                                              full_since, deleted);
+        below := @extschema@.crisp_sync_store(work, format('s.%I = ANY ($4)', work.argument), NULL, lower, upper,
+                                              parents, full_since, deleted);
     END IF;
     batch.fetched := below.fetched;
     batch.inserted := below.inserted;
@@ -217,11 +221,12 @@ BEGIN
 END
 $$;
 
--- How many pages a window may ask for that reads several gaps at a time, or several parts of one; NULL where it can't be
--- such a one.  Each part ends with a page that isn't full, so they had better be long, and go on with the next window.
+-- How many pages a window may ask for that reads several gaps at a time, or several parts of one; NULL where it can't
+-- be such a one.  Each part ends with a page that isn't full, so they had better be long, and go on with the next
+-- window.
 --
--- What is newer than the watermark comes from one request after the other: up to where that is covered tells the first of
--- them.  Nor can a column tell where a part ends if it rounds its times.
+-- What is newer than the watermark comes from one request after the other: up to where that is covered tells the
+-- first of them.  Nor can a column tell where a part ends if it rounds its times.
 CREATE FUNCTION crisp_sync_window_pages(work crisp_sync_work, job crisp_sync_job, gaps tstzmultirange)
 RETURNS bigint
 LANGUAGE sql STABLE
@@ -283,9 +288,10 @@ EXCEPTION WHEN SQLSTATE 'CS002' THEN
 END
 $$;
 
--- Where to part a range of dates of which there are more rows than one request brings: at the median of those that came, so that each
--- part has fewer; or around the newest of them, where half of them have one date; or in the middle of the time, where none came, or
--- medians don't lead on.  What is returned lies within the range, which is to be longer than shortest.
+-- Where to part a range of dates of which there are more rows than one request brings: at the median of those that
+-- came, so that each part has fewer; or around the newest of them, where half of them have one date; or in the middle
+-- of the time, where none came, or medians don't lead on.  What is returned lies within the range, which is to be
+-- longer than shortest.
 CREATE FUNCTION crisp_sync_cut(work crisp_sync_work, range tstzrange, batch crisp_sync_batch, shortest interval)
 RETURNS timestamptz[]
 LANGUAGE sql STABLE
@@ -302,9 +308,9 @@ LEFT JOIN LATERAL unnest(ARRAY[
 GROUP BY m.middle
 $$;
 
--- Where the window after one that has fit may end: with as many rows as fill most of a page, if they lie as close together as these.
--- NULL where another cut or the end of the range comes before that; a cut tells more than a few rows do.  In seconds, since an
--- interval may be longer than a timestamp can go back.
+-- Where the window after one that has fit may end: with as many rows as fill most of a page, if they lie as close
+-- together as these.  NULL where another cut or the end of the range comes before that; a cut tells more than a few
+-- rows do.  In seconds, since an interval may be longer than a timestamp can go back.
 CREATE FUNCTION crisp_sync_next_cut(
     work crisp_sync_work, range tstzrange, done tstzrange, batch crisp_sync_batch, cuts timestamptz[], fits bigint)
 RETURNS timestamptz
@@ -314,25 +320,28 @@ AS $$
 DECLARE
     cut CONSTANT timestamptz := (SELECT max(c.moment) FROM unnest(cuts) c (moment) WHERE c.moment < lower(done));
     earliest CONSTANT timestamptz := greatest('2000-01-01', lower(range), cut);
-    seconds CONSTANT numeric := greatest(extract(epoch FROM coalesce(upper(done), batch.newest, work.started_at)) - extract(epoch FROM lower(done)), 0.001);
-    factor CONSTANT numeric := least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END, fits * 0.7 / greatest(batch.listed, 0.01));
-    next numeric := extract(epoch FROM lower(done)) - seconds * factor;
+    oldest CONSTANT numeric := extract(epoch FROM lower(done));
+    newest CONSTANT numeric := extract(epoch FROM coalesce(upper(done), batch.newest, work.started_at));
+    factor CONSTANT numeric := least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END,
+                                     fits * 0.7 / greatest(batch.listed, 0.01));
+    next numeric := oldest - greatest(newest - oldest, 0.001) * factor;
 BEGIN
     IF batch.listed = 0 THEN
         -- What would be later than now isn't there, as a rule.
         next := least(next, extract(epoch FROM work.started_at));
     END IF;
-    IF (cut IS NULL OR batch.listed * 5 >= fits) AND next > extract(epoch FROM earliest) AND next < extract(epoch FROM lower(done)) THEN
+    IF (cut IS NULL OR batch.listed * 5 >= fits) AND next > extract(epoch FROM earliest) AND next < oldest THEN
         RETURN to_timestamp(next);
     END IF;
     RETURN NULL;
 END
 $$;
 
--- The newest part of a range, of a list that comes in no order: what fits one page, which nothing can slip off.  Where there is more,
--- it is parted, and nothing is done with; what came is kept.
+-- The newest part of a range, of a list that comes in no order: what fits one page, which nothing can slip off. 
+-- Where there is more, it is parted, and nothing is done with; what came is kept.
 CREATE FUNCTION crisp_sync_window_by_date(
-    INOUT work crisp_sync_work, INOUT job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT done tstzrange)
+    INOUT work crisp_sync_work, INOUT job crisp_sync_job, range tstzrange,
+    OUT batch crisp_sync_batch, OUT done tstzrange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -341,9 +350,11 @@ DECLARE
     shortest CONSTANT interval := (SELECT k.step * 2 FROM @extschema@.crisp_sync_kind(work.list, work.dates_field) k);
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
     is_parent CONSTANT boolean := work.argument IS NOT NULL;
-    fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(work) ELSE work.per_page - 1 END;
-    cuts CONSTANT timestamptz[] := ARRAY(SELECT c.moment FROM unnest(job.cuts) c (moment)
-                                         WHERE isfinite(c.moment) AND tstzrange(lower(range), upper(range), '()') @> c.moment);
+    fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(work)
+                                 ELSE work.per_page - 1 END;
+    cuts CONSTANT timestamptz[] := ARRAY(
+        SELECT c.moment FROM unnest(job.cuts) c (moment)
+        WHERE isfinite(c.moment) AND tstzrange(lower(range), upper(range), '()') @> c.moment);
     cut CONSTANT timestamptz := (SELECT max(c.moment) FROM unnest(cuts) c (moment));
     is_whole boolean;
     pages bigint;
@@ -355,12 +366,14 @@ BEGIN
     END IF;
     BEGIN
         -- One row too many tells that there are more; of the parent, one more is asked for anyway.
-        batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, done),
-                                              CASE WHEN NOT is_whole THEN fits + CASE WHEN is_parent THEN 0 ELSE 1 END END, lower(done), upper(done), job);
+        batch := @extschema@.crisp_sync_fetch(
+            work, @extschema@.crisp_sync_within(work.list, work.dates_field, done),
+            CASE WHEN is_whole THEN NULL WHEN is_parent THEN fits ELSE fits + 1 END, lower(done), upper(done), job);
         pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
     EXCEPTION WHEN SQLSTATE 'CS002' THEN
         -- What lies below rows of the parent is asked for with all that the run has left.
-        IF is_whole OR @extschema@.crisp_sync_requests() = first_request OR (is_parent AND @extschema@.crisp_sync_requests_left(work) < 1) THEN
+        IF is_whole OR @extschema@.crisp_sync_requests() = first_request
+           OR (is_parent AND @extschema@.crisp_sync_requests_left(work) < 1) THEN
             RAISE;
         END IF;
         pages := 2;
@@ -374,7 +387,8 @@ BEGIN
     IF is_whole THEN
         RETURN;
     ELSIF pages > 1 OR batch.listed > fits THEN
-        job.cuts := job.cuts || CASE WHEN work.unbounded IS NOT TRUE THEN @extschema@.crisp_sync_cut(work, done, batch, shortest) END;
+        job.cuts := job.cuts || CASE WHEN work.unbounded IS NOT TRUE
+                                     THEN @extschema@.crisp_sync_cut(work, done, batch, shortest) END;
         work.cuts := work.cuts + 1;
         work.adapted := true;
         done := 'empty';
