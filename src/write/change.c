@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * change.c
- *		Rows that are written, as requests.
+ *		Make requests of rows that are to be written.
  *
  * Everything that is wrong with a row is found here, before anything is sent.
  *
@@ -120,7 +120,7 @@ value_wrong(const ChangeTable *table, const char *catalog_name, const char *valu
 }
 
 /*
- * Names the column when its value can't be encoded.
+ * Name the column in the error context when its value can't be encoded.
  */
 static void
 add_column_context(void *arg)
@@ -136,7 +136,7 @@ add_column_context(void *arg)
  */
 
 /*
- * A column's value in a row as text; NULL when it has none.
+ * Return a column's value in a row as text; NULL when it has none.
  */
 static char *
 row_text(const Row *row, const char *catalog_name)
@@ -149,7 +149,7 @@ row_text(const Row *row, const char *catalog_name)
 }
 
 /*
- * Whether a field has a meaning for the row.  What the table doesn't show can't be checked.
+ * Say whether a field has a meaning for the row.  What the table doesn't show can't be checked.
  */
 static bool
 field_applies(const Row *row, const CrispField *field)
@@ -163,7 +163,7 @@ field_applies(const Row *row, const CrispField *field)
 }
 
 /*
- * Encode a field's value, which is not NULL; raises when Crisp wouldn't take it.
+ * Encode a field's value, which is not NULL.  Raise an error when Crisp wouldn't take it.
  */
 static EncodedValue
 encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
@@ -200,7 +200,7 @@ encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
 }
 
 /*
- * Why a field may not be NULL.
+ * Say why a field may not be NULL.
  */
 static char *
 need_text(const Row *row, const CrispField *field)
@@ -227,7 +227,7 @@ change_know(ChangeRequest *request, const char *path, EncodedValue value)
 }
 
 /*
- * Add a field to a request.  A NULL is sent only if it's to replace something.
+ * Add a field to a request.  Send a NULL only if it's to replace something.
  */
 static void
 add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
@@ -284,7 +284,7 @@ change_add_key(ChangeKeys *keys, const char *catalog_name, const char *text)
 }
 
 /*
- * The value of a key; NULL when there is none.
+ * Return the value of a key; NULL when there is none.
  */
 static const char *
 key_value(const ChangeKeys *keys, const char *catalog_name)
@@ -376,8 +376,8 @@ end_request(const Draft *draft, const ChangeTable *table, const CrispChange *cha
 }
 
 /*
- * Why a column that Crisp could take isn't the one whose values are written: several may stand for
- * the same, and the first of them is.  NULL where it is that one.
+ * Say why a column that Crisp could take isn't the one whose values are written: several columns
+ * may stand for the same field, and only the first is written.  Return NULL for that first one.
  */
 static char *
 double_detail(const ChangeTable *table, const ChangeColumn *column)
@@ -472,7 +472,7 @@ change_insert(const ChangeTable *table, const Datum *values, const bool *nulls)
 }
 
 /*
- * Whether a set of attributes has the column of a field.
+ * Say whether a set of attributes has the column of a field.
  */
 static bool
 is_updated(const ChangeTable *table, const Bitmapset *columns, const CrispField *field)

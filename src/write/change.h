@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * change.h
- *		Rows that are written, as requests.
+ *		Make requests of rows that are to be written.
  *
- * Pure: no request is made here.  What can be written, and how, is said by the
- * catalog alone.
+ * No request is sent here.  The catalog alone says what can be written, and how.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -67,20 +66,22 @@ typedef struct ChangeRequest
 } ChangeRequest;
 
 /*
- * The table, of which options.resource can be written.  Palloc'd in CurrentMemoryContext, which
- * must outlive it.
+ * Describe a table, of which options->resource can be written, in terms of the catalog.  Palloc'd
+ * in CurrentMemoryContext, which must outlive it, as must options.
  */
 extern ChangeTable *change_table_create(const CrispOptions *options, Relation relation);
 
-/* The attribute number of a column, by its name in the catalog; 0 when the table has none. */
+/*
+ * Return the attribute number of a column, by its name in the catalog; 0 when the table has none.
+ */
 extern AttrNumber change_attribute(const ChangeTable *table, const char *catalog_name);
 
-/* A column's name as the table has it, else the catalog's; for messages. */
+/* Return a column's name as the table has it, else the catalog's; for messages. */
 extern const char *change_column_name(const ChangeTable *table, const char *catalog_name);
 
 /*
- * The request that inserts a row, of which values and nulls have an element for each attribute.
- * Palloc'd in CurrentMemoryContext, as are those that follow.
+ * Make the request that inserts a row.  values and nulls have an element for each attribute.
+ * Palloc'd in CurrentMemoryContext, as are the results of the functions that follow.
  *
  * Raises 23502 (not_null_violation) where Crisp needs a value and there is none, 22023
  * (invalid_parameter_value) for one that it doesn't take, 0A000 (feature_not_supported) for one
@@ -90,8 +91,8 @@ extern ChangeRequest *change_insert(const ChangeTable *table, const Datum *value
 									const bool *nulls);
 
 /*
- * The requests (ChangeRequest) that change a row's columns, a set of attribute numbers that
- * change_check_updated() has passed; raises the same.
+ * Make the requests (ChangeRequest) that change a row's columns, a set of attribute numbers that
+ * change_check_updated() has passed.  Raises the same as change_insert().
  */
 extern List *change_update(const ChangeTable *table, const Bitmapset *columns, const Datum *values,
 						   const bool *nulls, const ChangeKeys *keys);
@@ -99,23 +100,23 @@ extern List *change_update(const ChangeTable *table, const Bitmapset *columns, c
 extern ChangeRequest *change_remove(const ChangeTable *table, const ChangeKeys *keys);
 
 /*
- * Raise 0A000 unless all of these attributes can be changed by an UPDATE, or hold what
- * PostgreSQL generates.
+ * Raise 0A000 unless each of these attributes can be changed by an UPDATE, or holds what PostgreSQL
+ * generates.
  */
 extern void change_check_updated(const ChangeTable *table, const Bitmapset *columns);
 
 /*
- * Add to what is known of a request's row, in place of what was known of the same path; neither is
- * copied.
+ * Add a value to what is known of a request's row, in place of what was known of the same path.
+ * Neither path nor value is copied.
  */
 extern void change_know(ChangeRequest *request, const char *path, EncodedValue value);
 
-/* Add a row's value to its keys; text is in the database's encoding, and not copied. */
+/* Add a row's value to its keys.  text is in the database's encoding, and not copied. */
 extern void change_add_key(ChangeKeys *keys, const char *catalog_name, const char *text);
 
 /*
- * A route with website and keys filled in; palloc'd.  Raises 22023 for a key that can be none, such
- * as an empty one.
+ * Fill website and keys into a route.  Returns a palloc'd target.  Raises 22023 for a key that
+ * can't be one, such as an empty one.
  */
 extern char *change_target(const ChangeTable *table, const char *route, const ChangeKeys *keys);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * deliver.c
- *		Sending changes, and saying what became of them.
+ *		Send changes, and say what became of them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -41,7 +41,7 @@ struct Deliverer
 };
 
 /*
- * What is done to a row.
+ * Return the participle for what is done to a row.
  */
 static const char *
 participle(CmdType operation)
@@ -58,7 +58,7 @@ participle(CmdType operation)
 }
 
 /*
- * The names of the rows that were done, as far as they are kept.
+ * List the names of the rows that were done, as far as they are kept.
  */
 static char *
 names_text(const Deliverer *deliverer)
@@ -75,7 +75,8 @@ names_text(const Deliverer *deliverer)
 }
 
 /*
- * The error context callback: what was done before, and what may have been.
+ * Add to the error context what was done before, and what may have been (an error context
+ * callback).
  */
 static void
 add_context(void *arg)
@@ -128,7 +129,7 @@ deliverer_leave(Deliverer *deliverer)
 }
 
 /*
- * Where to look for a row that may have been inserted.
+ * Say where to look for a row that may have been inserted.
  */
 static char *
 look_hint(const ChangeTable *table, const ChangeKeys *keys)
@@ -146,7 +147,7 @@ look_hint(const ChangeTable *table, const ChangeKeys *keys)
 }
 
 /*
- * Raise why a request has failed, and what that means for the row.
+ * Raise an error that says why a request has failed, and what that means for the row.
  */
 pg_noreturn static void
 raise_failure(Deliverer *deliverer, const ChangeRequest *request, ApiFailure *failure)
@@ -179,7 +180,7 @@ raise_failure(Deliverer *deliverer, const ChangeRequest *request, ApiFailure *fa
 }
 
 /*
- * Send a request, whose body is either of its two, and wait for the answer.
+ * Send a request, with either of its two bodies, and wait for the answer.
  */
 static bool
 send_body(Deliverer *deliverer, const ChangeRequest *request, bool other, ApiAnswer *answer,
@@ -203,7 +204,7 @@ send_body(Deliverer *deliverer, const ChangeRequest *request, bool other, ApiAns
 }
 
 /*
- * Make an error of two: Crisp takes a null neither here nor there.
+ * Make one error of two: Crisp takes a null in neither of two places.
  */
 static void
 describe_untaken_null(const Deliverer *deliverer, const ChangeRequest *request,
@@ -221,8 +222,8 @@ describe_untaken_null(const Deliverer *deliverer, const ChangeRequest *request,
 }
 
 /*
- * Send a request with a null of which it's open where Crisp takes it: both ways if need be, which
- * does no harm, and what has worked is tried first for the rest of the session.
+ * Send a request with a null that Crisp may take in either of two places.  Try both if need be,
+ * which does no harm; for the rest of the session, try first what has worked.
  */
 static bool
 send_doubtful(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer,
@@ -277,7 +278,7 @@ deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *an
 }
 
 /*
- * A value in an answer as text in the database's encoding: a string's own, else its JSON.
+ * Return a value in an answer as text in the database's encoding: a string's own, else its JSON.
  */
 static char *
 answer_text(const Deliverer *deliverer, const JsonNode *value)
@@ -292,7 +293,7 @@ answer_text(const Deliverer *deliverer, const JsonNode *value)
 }
 
 /*
- * What is known of a request's row at a path; NULL where that is nothing, or can't be read.
+ * Return what is known of a request's row at a path; NULL where that is nothing, or can't be read.
  */
 static const JsonNode *
 known_value(const ChangeRequest *request, const char *path)
@@ -354,7 +355,8 @@ deliverer_done(Deliverer *deliverer, const ChangeKeys *keys)
  */
 
 /*
- * Whether a row has what was sent, of what it shows: of objects and arrays, Crisp may make others.
+ * Say whether a row has what was sent, as far as it shows that.  Objects and arrays aren't
+ * compared: Crisp may make others of them.
  */
 static bool
 has_what_was_sent(const ChangeRequest *request, const JsonNode *row)
@@ -376,8 +378,8 @@ has_what_was_sent(const ChangeRequest *request, const JsonNode *row)
 }
 
 /*
- * Where to find a row whose name others may have: in the list below its parent's row, from its time
- * on.
+ * Return the target at which to find a row whose name others may have: the list below its parent's
+ * row, from the row's time on.
  */
 static char *
 list_target(const ChangeTable *table, const ChangeRequest *request)
@@ -402,7 +404,7 @@ list_target(const ChangeTable *table, const ChangeRequest *request)
 }
 
 /*
- * The newest row of a list that has what was sent; NULL when there is none.
+ * Return the newest row of a list that has what was sent; NULL when there is none.
  */
 static const JsonNode *
 find_in_list(const ChangeTable *table, const ChangeRequest *request, const JsonNode *elements)

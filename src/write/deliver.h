@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * deliver.h
- *		Sending changes, and saying what became of them.
+ *		Send changes, and say what became of them.
  *
- * What Crisp has done can't be rolled back.  So whatever error ends a statement,
- * it tells what was done before.
+ * What Crisp has done can't be rolled back.  So whatever error ends a statement, it tells what was
+ * done before.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -20,39 +20,38 @@
 typedef struct Deliverer Deliverer;
 
 /*
- * Palloc'd in CurrentMemoryContext, which must outlive it, as must the table, whose options have
- * credentials.  operation is CMD_INSERT, CMD_UPDATE or CMD_DELETE.
+ * Prepare to send changes to a table; operation is CMD_INSERT, CMD_UPDATE or CMD_DELETE.  Palloc'd
+ * in CurrentMemoryContext, which must outlive it, as must the table, whose options have
+ * credentials.
  */
 extern Deliverer *deliverer_create(const ChangeTable *table, CmdType operation);
 
-/*
- * Between these two, any error says what was done before it.
- */
+/* Begin and end a stretch of code in which any error says what was done before it. */
 extern void deliverer_enter(Deliverer *deliverer);
 extern void deliverer_leave(Deliverer *deliverer);
 
 /*
- * Send a request and wait for its answer, whose data belongs to CurrentMemoryContext.
- * Returns false when the row does not exist at Crisp.
+ * Send a request and wait for its answer, whose data belongs to CurrentMemoryContext.  Returns
+ * false when the row does not exist at Crisp.
  *
- * Raises what docs/errors.md lists, with a word on whether Crisp may have done it all
- * the same, and what CHECK_FOR_INTERRUPTS() raises.
+ * Raises what docs/errors.md lists, with a word on whether Crisp may have done it all the same, and
+ * what CHECK_FOR_INTERRUPTS() raises.
  */
 extern bool deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer);
 
 /*
  * Add what Crisp has answered to an insert to what is known of the row, and to its keys.  Raises
- * HV000 class errors as for any other answer that isn't as it should be.
+ * errors of class HV000 as for any other answer that isn't as it should be.
  */
 extern void deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request,
 								  const ApiAnswer *answer);
 
-/* All requests of a row have been carried out: keep what names it. */
+/* Keep what names a row, all of whose requests have been carried out. */
 extern void deliverer_done(Deliverer *deliverer, const ChangeKeys *keys);
 
 /*
- * Ask for a row that was inserted, with one request.  NULL, after a warning, when it can't be had:
- * that is no reason to let an insert fail that has been made.  The result belongs to
+ * Ask Crisp for a row that was inserted, with one request.  Returns NULL, after a warning, when it
+ * can't be had: that is no reason to let an insert fail that has been made.  The result belongs to
  * CurrentMemoryContext.
  */
 extern const JsonNode *deliverer_read_back(Deliverer *deliverer, const ChangeRequest *request);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * encode.c
- *		A Datum of one type to the JSON that the API takes.
+ *		Encode a Datum of one type as the JSON that the API takes.
  *
- * A column may be declared with another type than IMPORT gives it: what counts
- * is whether its values can be written as what the API wants.
+ * A column may be declared with another type than IMPORT gives it: what counts is whether its
+ * values can be written as what the API wants.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -69,7 +69,7 @@ encoder_create(Oid type, CrispType as)
 }
 
 /*
- * output_text -- a value as its type's output function has it
+ * Return a value as its type's output function has it.
  */
 static char *
 output_text(const Encoder *encoder, Datum value)
@@ -84,7 +84,7 @@ is_json(const Encoder *encoder)
 }
 
 /*
- * json_string -- what a JSON string says; NULL for any other JSON
+ * Return what a JSON string says; NULL for any other JSON.
  */
 static char *
 json_string(const Encoder *encoder, Datum value)
@@ -107,7 +107,7 @@ encoder_text(const Encoder *encoder, Datum value)
 }
 
 /*
- * A text of the database in the encoding of JSON.
+ * Convert a text of the database to the encoding of JSON.
  */
 static char *
 to_utf8(const char *text)
@@ -151,7 +151,7 @@ does_not_fit(const char *text, const char *wanted)
 }
 
 /*
- * encode_number -- digits as they are
+ * Encode a number with its digits as they are.
  */
 static EncodedValue
 encode_number(const char *text, bool integer)
@@ -175,10 +175,10 @@ encode_boolean(const char *text)
 }
 
 /*
- * encode_time -- Unix epoch milliseconds
+ * Encode a time as Unix epoch milliseconds.
  *
- * timestamp and date are wall-clock time in UTC, as when they are read.  Any type
- * that holds no time holds milliseconds.
+ * timestamp and date are wall-clock time in UTC, as when they are read.  Any type that holds no
+ * time holds milliseconds.
  */
 static EncodedValue
 encode_time(const Encoder *encoder, Datum value)
@@ -207,7 +207,7 @@ encode_time(const Encoder *encoder, Datum value)
 }
 
 /*
- * encode_json -- any JSON, which text types hold as text
+ * Encode any JSON, which text types hold as text.
  */
 static EncodedValue
 encode_json(const Encoder *encoder, Datum value)
@@ -220,7 +220,7 @@ encode_json(const Encoder *encoder, Datum value)
 }
 
 /*
- * encode_array -- strings; from an array of SQL, or from JSON
+ * Encode an array of strings, from an array of SQL, or from JSON.
  */
 static EncodedValue
 encode_array(const Encoder *encoder, Datum value)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * encode.h
- *		A Datum of one type to the JSON that the API takes.
+ *		Encode a Datum of one type as the JSON that the API takes.
  *
  * The opposite of convert.h.
  *
@@ -35,31 +35,32 @@ typedef struct EncodedValue
 extern Encoder *encoder_create(Oid type, CrispType as);
 
 /*
- * A value that is not NULL as the API takes it; palloc'd in CurrentMemoryContext.
+ * Encode a value that is not NULL as the API takes it; palloc'd in CurrentMemoryContext.
  *
- * Raises 22023 (invalid_parameter_value) for a value that the API's type doesn't have,
- * 22008 (datetime_field_overflow) for an infinite time, 22P02
- * (invalid_text_representation) for text that should be JSON and isn't, 22P05
- * (untranslatable_character) for text that UTF-8 doesn't have.
+ * Raises 22023 (invalid_parameter_value) for a value that the API's type doesn't have, 22008
+ * (datetime_field_overflow) for an infinite time, 22P02 (invalid_text_representation) for text that
+ * should be JSON and isn't, 22P05 (untranslatable_character) for text that UTF-8 doesn't have.
  */
 extern EncodedValue encoder_run(const Encoder *encoder, Datum value);
 
 /*
- * The text of a value that is not NULL, as its type's output function has it; of a JSON string what
- * it says.  Likewise palloc'd.
+ * Return the text of a value that is not NULL, as its type's output function has it; of a JSON
+ * string, what it says.  Likewise palloc'd.
  */
 extern char *encoder_text(const Encoder *encoder, Datum value);
 
-/* A text in the database's encoding as a JSON string; palloc'd.  Raises 22P05. */
+/* Encode a text in the database's encoding as a JSON string; palloc'd.  Raises 22P05. */
 extern EncodedValue encode_string(const char *text);
 
 /*
- * The node of a value, for who reads it.  NULL with *problem set to a sentence fragment where JSON
- * that a column holds can't be read; else *problem is NULL.
+ * Return the node of a value, for who reads it.  Returns NULL with *problem set to a sentence
+ * fragment where JSON that a column holds can't be read; else *problem is NULL.
  */
 extern const JsonNode *encoded_node(const EncodedValue *value, char **problem);
 
-/* A value's text for a message: its beginning, if it's long.  Palloc'd, or text itself. */
+/*
+ * Return a value's text for a message: only its beginning, if it's long.  Palloc'd, or text itself.
+ */
 extern const char *encode_excerpt(const char *text);
 
 #endif /* CRISP_ENCODE_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * explain_modify.c
- *		Modifications in EXPLAIN.
+ *		Show modifications in EXPLAIN.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -22,7 +22,7 @@
 #include "request/request.h"
 
 /*
- * The requests for a row that is written, columns of it left in braces.
+ * Describe the requests for a row that is written, with columns of it left in braces.
  */
 static char *
 change_text(const CrispOptions *options, Relation relation, CmdType operation, List *updated)

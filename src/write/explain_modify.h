@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * explain_modify.h
- *		Modifications in EXPLAIN.
+ *		Show modifications in EXPLAIN.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,8 +13,8 @@
 #include "foreign/fdwapi.h"
 
 /*
- * FdwRoutine callback: the requests for a row that is written, without making them, and without
- * credentials; with ANALYZE, what was spent.
+ * Show the requests for a row that is written, without making them, and without credentials; with
+ * ANALYZE, also what was spent (FdwRoutine callback).
  */
 extern void crispExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
 									  List *fdw_private, int subplan_index,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_body.c
- *		The bodies of requests: JSON objects.
+ *		Write the bodies of requests: JSON objects.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

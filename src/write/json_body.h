@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_body.h
- *		The bodies of requests: JSON objects.
+ *		Write the bodies of requests: JSON objects.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -20,9 +20,9 @@ typedef struct BodyMember
 } BodyMember;
 
 /*
- * The JSON text of an object with these members, in UTF-8, with a NUL that *length doesn't count.
- * Paths that begin alike share objects; members keep their order.  Palloc'd.
- * Raises HV001 for lack of memory.
+ * Write an object with these members as JSON text in UTF-8, with a NUL that *length doesn't count.
+ * Paths that begin alike share objects; members keep their order.  Palloc'd.  Raises HV001 for lack
+ * of memory.
  */
 extern char *body_create(const BodyMember *members, int nmembers, size_t *length);
 

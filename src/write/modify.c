@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * modify.c
- *		Executing INSERT, UPDATE and DELETE.
+ *		Execute INSERT, UPDATE and DELETE.
  *
  * A row is sent when the executor hands it over, and the callback returns when Crisp has answered.
  *
@@ -168,7 +168,7 @@ crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *f
 }
 
 /*
- * COPY FROM, and rows that are routed to a partition.
+ * Begin a COPY FROM, or rows that are routed to a partition.
  */
 void
 crispBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
@@ -220,8 +220,9 @@ crisp_modify_counts(const ResultRelInfo *rinfo)
 }
 
 /*
- * Begin with a row, or with rows that are checked together: from now on any error says what was done
- * before, and what is allocated goes when the next begins.  Returns the context to switch back to.
+ * Begin with a row, or with rows that are checked together: from now on any error says what was
+ * done before, and what is allocated is freed when the next begins.  Return the context to switch
+ * back to.
  */
 static MemoryContext
 enter_row(CrispModify *modify)
@@ -233,7 +234,8 @@ enter_row(CrispModify *modify)
 
 /*
  * Check the policies of a partitioned table, and a view's WITH CHECK OPTION, against a row's new
- * values.  PostgreSQL itself checks the latter alone, and once they were sent, when it's too late.
+ * values.  PostgreSQL itself checks only the latter, and only once they were sent, when it's too
+ * late.
  */
 static void
 check_options(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot)
@@ -248,8 +250,8 @@ check_options(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, T
 }
 
 /*
- * Give RETURNING for xmin and its like what scans give: a tuple that was formed of values has
- * something else in their place.
+ * Give RETURNING for xmin and the other system columns what scans give: a tuple that was formed of
+ * values has something else in their place.
  */
 static TupleTableSlot *
 clear_header(const ResultRelInfo *rinfo, TupleTableSlot *slot)
@@ -273,7 +275,7 @@ clear_header(const ResultRelInfo *rinfo, TupleTableSlot *slot)
 
 /*
  * Put a row's values, as they are sent, into its slot, for those who look at them: whatever is
- * wrong with that is found before they were sent.
+ * wrong with that is found before they are sent.
  */
 static void
 rehearse(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
@@ -371,7 +373,7 @@ crispExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot
  */
 
 /*
- * What names the row that the plan has found.
+ * Return what names the row that the plan has found.
  */
 static ChangeKeys
 row_keys(const CrispModify *modify, TupleTableSlot *plan_slot)
@@ -422,8 +424,8 @@ look_at_row(void *arg, TupleTableSlot *slot)
 }
 
 /*
- * Before the first row is sent: read what open scans have left, and look at what the statement will
- * change.
+ * Read what open scans have left, and look at what the statement will change, before the first row
+ * is sent.
  */
 static void
 look_ahead(CrispModify *modify)
@@ -437,7 +439,7 @@ look_ahead(CrispModify *modify)
 }
 
 /*
- * Whether a row is reached for the first time: of a row that a join finds more than once,
+ * Say whether a row is reached for the first time: of a row that a join finds more than once,
  * PostgreSQL takes the first.
  */
 static bool
@@ -456,7 +458,7 @@ is_first_time(const CrispModify *modify, const ChangeKeys *keys)
 }
 
 /*
- * The row as it was before, if the plan has it.
+ * Get the row as it was before, if the plan has it.  Return false when it hasn't.
  */
 static bool
 get_old_row(const CrispModify *modify, TupleTableSlot *plan_slot, HeapTuple tuple)
@@ -477,8 +479,8 @@ get_old_row(const CrispModify *modify, TupleTableSlot *plan_slot, HeapTuple tupl
 }
 
 /*
- * The attribute numbers that an UPDATE changes in this row: those that it sets, and what
- * triggers have changed beyond.
+ * Return the attribute numbers that an UPDATE changes in this row: those that it sets, and those
+ * that triggers have changed beyond them.
  */
 static Bitmapset *
 changed_columns(const CrispModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
@@ -508,7 +510,7 @@ changed_columns(const CrispModify *modify, TupleTableSlot *slot, TupleTableSlot 
 }
 
 /*
- * Make the requests that change a row.  Returns false when it is gone.
+ * Send the requests that change a row.  Return false when it is gone.
  */
 static bool
 update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
@@ -556,7 +558,7 @@ crispExecForeignUpdate(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 }
 
 /*
- * Remove a row.  Returns false when it is gone already.
+ * Remove a row.  Return false when it is gone already.
  */
 static bool
 remove_row(CrispModify *modify, const ChangeKeys *keys)

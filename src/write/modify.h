@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * modify.h
- *		Executing INSERT, UPDATE and DELETE.
+ *		Execute INSERT, UPDATE and DELETE.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -15,9 +15,9 @@
 #include "options/options.h"
 
 /*
- * Executor callbacks of the FdwRoutine.  Every row has been carried out, or refused, when the
- * callback returns that it was given to; nothing is sent at the end of a statement or a
- * transaction.
+ * Carry out a modification (executor callbacks of the FdwRoutine).  Every row has been carried out,
+ * or refused, when the callback returns that it was given to; nothing is sent at the end of a
+ * statement or a transaction.
  */
 extern void				crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
 												List *fdw_private, int subplan_index, int eflags);
@@ -34,9 +34,7 @@ extern TupleTableSlot **crispExecForeignBatchInsert(EState *estate, ResultRelInf
 													TupleTableSlot **slots,
 													TupleTableSlot **plan_slots, int *nslots);
 
-/*
- * What a modification has cost so far; NULL for one that only EXPLAIN has begun.
- */
+/* Return what a modification has cost so far; NULL for one that only EXPLAIN has begun. */
 extern const ApiCounts *crisp_modify_counts(const ResultRelInfo *rinfo);
 
 #endif /* CRISP_MODIFY_H */

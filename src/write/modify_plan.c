@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * modify_plan.c
- *		Planning INSERT, UPDATE and DELETE.
+ *		Plan INSERT, UPDATE and DELETE.
  *
  * No request is made here.
  *
@@ -56,7 +56,7 @@ crispIsForeignRelUpdatable(Relation relation)
 }
 
 /*
- * What a table can be used for, as a hint.
+ * Say in a hint what a table can be used for.
  */
 static char *
 abilities_hint(const CrispChanges *changes)
@@ -71,7 +71,7 @@ abilities_hint(const CrispChanges *changes)
 }
 
 /*
- * PostgreSQL would say the same later on, but not why.
+ * Refuse what the table can't be used for.  PostgreSQL would do the same later on, but not say why.
  */
 void
 modify_check_allowed(const CrispOptions *options, Relation relation, CmdType operation)
@@ -151,8 +151,8 @@ modify_key_attributes(const CrispChanges *changes, const ChangeTable *table)
 }
 
 /*
- * The same for a relation, whose resource may be one that can't be written: that will be refused
- * later on.
+ * List the attributes that name a row of a relation.  Its resource may be one that can't be
+ * written: that will be refused later on.
  */
 static List *
 key_attributes(Relation relation)
@@ -208,7 +208,7 @@ crispAddForeignUpdateTargets(PlannerInfo *root, Index rtindex, RangeTblEntry *ta
  */
 
 /*
- * The attribute numbers that an UPDATE sets, those of generated columns among them.
+ * Return the attribute numbers that an UPDATE sets, those of generated columns among them.
  */
 static Bitmapset *
 updated_columns(PlannerInfo *root, Index result_relation)
@@ -229,7 +229,7 @@ updated_columns(PlannerInfo *root, Index result_relation)
 }
 
 /*
- * A set as a list of integers.
+ * Return a set as a list of integers.
  */
 static List *
 integer_list(const Bitmapset *set)
@@ -243,7 +243,7 @@ integer_list(const Bitmapset *set)
 }
 
 /*
- * Raise unless the table has the columns that name a row to Crisp.
+ * Raise an error unless the table has the columns that name a row to Crisp.
  */
 static void
 check_keys(const ChangeTable *table, const char *route)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * modify_plan.h
- *		Planning INSERT, UPDATE and DELETE.
+ *		Plan INSERT, UPDATE and DELETE.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -20,7 +20,7 @@ typedef enum ModifyPrivate
 	MODIFY_PRIVATE_UPDATED /* attribute numbers that an UPDATE sets, as integers */
 } ModifyPrivate;
 
-/* Callbacks of the FdwRoutine. */
+/* Plan a modification (callbacks of the FdwRoutine). */
 extern int	 crispIsForeignRelUpdatable(Relation relation);
 extern List *crispPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index result_relation,
 									int subplan_index);
@@ -28,14 +28,14 @@ extern void	 crispAddForeignUpdateTargets(PlannerInfo *root, Index rtindex,
 										  RangeTblEntry *target_rte, Relation target_relation);
 
 /*
- * The name under which a column of the row's identity is in the plan's target list;
+ * Return the name under which a column of the row's identity is in the plan's target list;
  * palloc'd.  Columns of the same number and type share it, whatever their table.
  */
 extern char *modify_key_name(Form_pg_attribute attribute);
 
 /*
- * The attribute numbers of the columns that name a row to Crisp, when it's to be changed or
- * removed: an integer list without those that the table doesn't have.
+ * List the attribute numbers of the columns that name a row to Crisp, when it's to be changed or
+ * removed: integers, without those that the table doesn't have.
  */
 extern List *modify_key_attributes(const CrispChanges *changes, const ChangeTable *table);
 

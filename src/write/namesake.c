@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * namesake.c
- *		Whether a row that is to be changed is the only one with its name.
+ *		Check that a row that is to be changed is the only one with its name.
  *
- * Where the scan that has found the row has read the whole list, its names are known.  Where
- * it hasn't, since it was bounded by time, say, the list is read for this.
+ * Where the scan that has found the row has read the whole list, its names are known.  Where it
+ * hasn't, since it was bounded by time, say, the list is read for this.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -20,7 +20,7 @@
 #include "http/url.h"
 
 /*
- * The value of a key in UTF-8, by its column in the catalog; NULL when there is none.
+ * Return the value of a key in UTF-8, by its column in the catalog; NULL when there is none.
  */
 static char *
 key_text(const ChangeKeys *keys, const char *column)

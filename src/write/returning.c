@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * returning.c
- *		What a statement wants to know of the rows that it inserts.
+ *		Give a statement what it wants to know of the rows that it inserts.
  *
  * A row reads as a scan would read it: what was sent is flattened in the same way.
  *
@@ -32,8 +32,7 @@ struct Returning
 };
 
 /*
- * Collect the attribute numbers of all Vars: RETURNING can only have those of the
- * relation itself.
+ * Collect the attribute numbers of all Vars: RETURNING can only have those of the relation itself.
  */
 static bool
 collect_attributes(Node *node, Bitmapset **attributes)
@@ -109,7 +108,7 @@ returning_wants_more(const Returning *returned, const BodyMember *known, int nkn
 }
 
 /*
- * What is known of a row, as an object.
+ * Make an object of what is known of a row.
  */
 static const JsonNode *
 sent_row(const Returning *returned, const BodyMember *known, int nknown)

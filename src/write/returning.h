@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * returning.h
- *		What a statement wants to know of the rows that it inserts.
+ *		Give a statement what it wants to know of the rows that it inserts.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -25,10 +25,12 @@ typedef struct Returning Returning;
  */
 extern Returning *returning_create(const CrispOptions *options, const ResultRelInfo *rinfo);
 
-/* Whether there is anything to be known of the rows after they were sent. */
+/* Say whether there is anything to be known of the rows after they were sent. */
 extern bool returning_wants_any(const Returning *returned);
 
-/* Whether there are columns to be known that these members, by the paths of a row, don't tell. */
+/*
+ * Say whether there are columns to be known that these members, by the paths of a row, don't tell.
+ */
 extern bool returning_wants_more(const Returning *returned, const BodyMember *known, int nknown);
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rollback_warning.c
- *		What Crisp keeps of transactions that are rolled back.
+ *		Warn of what Crisp keeps of transactions that are rolled back.
  *
  * An error names what was done before it, if it's an error of the statement's own row.  Here is the
  * last resort: whatever it is that ends a transaction, it doesn't end in silence.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rollback_warning.h
- *		What Crisp keeps of transactions that are rolled back.
+ *		Warn of what Crisp keeps of transactions that are rolled back.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
