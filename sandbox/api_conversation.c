@@ -40,7 +40,7 @@ read_order(const Request *request, const Settings *settings, ListRequest *list, 
 	}
 }
 
-/* Which inbox, or inboxes, the list is of. */
+/* Read which inbox, or inboxes, the list is of. */
 static void
 read_inbox(const Request *request, const Settings *settings, ListRequest *list, const char **error)
 {
@@ -78,7 +78,7 @@ read_filters(const Request *request, const Settings *settings, ListRequest *list
 	read_inbox(request, settings, list, error);
 }
 
-/* Heeds what the settings say of segments in a filter. */
+/* Heed what the settings say of segments in a filter. */
 static void
 read_segments_filter(const Settings *settings, Search *search, const char **error)
 {
@@ -164,7 +164,7 @@ get_conversation(Call *call)
 	reply_end(&writer);
 }
 
-/* Changes the conversation as an operator's action does, which updates it. */
+/* Change the conversation as an operator's action does, which updates it. */
 static void
 update_conversation(Call *call, uint32_t id, json_object *set)
 {
@@ -207,7 +207,7 @@ patch_state(Call *call)
 	json_object_put(body);
 }
 
-/* Whether a body that assigns nobody is one that unassigns. */
+/* Say whether a body that assigns nobody is one that unassigns. */
 static bool
 may_unassign(const Settings *settings, json_object *assigned)
 {
@@ -227,7 +227,7 @@ may_unassign(const Settings *settings, json_object *assigned)
 	return false;
 }
 
-/* Whether the body of a change of routing is one that Crisp takes. */
+/* Say whether the body of a change of routing is one that Crisp takes. */
 static bool
 is_routing(const Call *call, json_object *body)
 {

@@ -99,8 +99,8 @@ list_messages(Call *call)
 }
 
 /*
- * The message that is meant by a fingerprint, or NO_ROW.  Several may have it: the newest is meant,
- * or the oldest, as the settings say.
+ * Return the message that is meant by a fingerprint, or NO_ROW.  Several may have it: the newest is
+ * meant, or the oldest, as the settings say.
  */
 static uint32_t
 find_message(const Call *call, const Collection *messages, const char *fingerprint)
@@ -145,7 +145,7 @@ get_message(Call *call)
 	collection_free(&scratch);
 }
 
-/* What is wrong with a message to be sent, or NULL. */
+/* Say what is wrong with a message to be sent, or return NULL. */
 static const char *
 check_message(json_object *body)
 {
@@ -170,7 +170,7 @@ check_message(json_object *body)
 	return NULL;
 }
 
-/* What is kept of a message that was sent: the documented fields of messages. */
+/* Make what is kept of a message that was sent: the documented fields of messages. */
 static json_object *
 stored_message(json_object *body, const char *session_id, const char *website_id)
 {
@@ -195,7 +195,7 @@ stored_message(json_object *body, const char *session_id, const char *website_id
 	return message;
 }
 
-/* A fingerprint that no message of the list has. */
+/* Return a fingerprint that no message of the list has. */
 static int64_t
 free_fingerprint(const Collection *messages, int64_t timestamp)
 {
@@ -214,7 +214,7 @@ free_fingerprint(const Collection *messages, int64_t timestamp)
 	return fingerprint;
 }
 
-/* Adds the message to the list, and returns the fingerprint that it got. */
+/* Add the message to the list, and return the fingerprint that it got. */
 static int64_t
 add_message(Collection *messages, json_object *body, json_object *message, int64_t now)
 {
@@ -237,7 +237,7 @@ add_message(Collection *messages, json_object *body, json_object *message, int64
 	return fingerprint;
 }
 
-/* The conversation is updated by the message, and shows its start. */
+/* Update the conversation by the message, and let it show the message's start. */
 static void
 show_message(Collection *conversations, uint32_t id, json_object *body, int64_t fingerprint,
 			 int64_t now)
@@ -292,7 +292,10 @@ post_message(Call *call)
 	json_object_put(body);
 }
 
-/* The message that the path names, ready to be changed; NO_ROW when the reply is an error already. */
+/*
+ * Return the message that the path names, ready to be changed; NO_ROW when the reply is an error
+ * already.
+ */
 static uint32_t
 open_message(Call *call, Collection **messages)
 {

@@ -9,7 +9,7 @@
 #include "people.h"
 #include "route.h"
 
-/* Whether profiles can be searched by this: what Crisp's own search offers, and no date. */
+/* Say whether profiles can be searched by this: what Crisp's own search offers, and no date. */
 static bool
 is_search_field(const char *name)
 {
@@ -101,7 +101,9 @@ list_people(Call *call)
 	search_free(list.search);
 }
 
-/* The profile that the path names by id or e-mail; NO_ROW when the reply is an error already. */
+/*
+ * Find the profile that the path names by id or e-mail; NO_ROW when the reply is an error already.
+ */
 static uint32_t
 find_profile(Call *call)
 {
@@ -156,7 +158,7 @@ get_people_data(Call *call)
 	reply_end(&writer);
 }
 
-/* Whether a conversation is the profile's; rows with own text say so themselves. */
+/* Say whether a conversation is the profile's; rows with a text of their own say so themselves. */
 static bool
 is_conversation_of(const Row *conversation, uint32_t profile, const char *people_id)
 {
@@ -166,7 +168,7 @@ is_conversation_of(const Row *conversation, uint32_t profile, const char *people
 	return conversation->person == profile;
 }
 
-/* Which of a profile's conversations are asked for. */
+/* Read which of a profile's conversations are asked for. */
 static void
 read_conversation_filters(const Call *call, ListRequest *list, const char **error)
 {

@@ -38,7 +38,7 @@ tally(TallyList *list, const char *name, uint64_t count)
 	list->items[list->count++] = (Tally){xstrdup(name), count};
 }
 
-/* The most frequent first, then by name. */
+/* Put the most frequent first, then order by name. */
 static int
 compare_tallies(const void *a, const void *b)
 {
@@ -84,7 +84,10 @@ tally_own_row(TallyList *list, const Collection *collection, uint32_t id, bool s
 	json_object_put(tree);
 }
 
-/* Custom data of people is apart from their rows: a changed profile keeps it. */
+/*
+ * Say whether a row's data is as it was generated.  Custom data of people is apart from their rows:
+ * a changed profile keeps it.
+ */
 static bool
 is_generated(const Collection *collection, const Row *row, bool segments)
 {

@@ -10,7 +10,7 @@
 #include "parameters.h"
 #include "route.h"
 
-/* A list without parameters of its own, in pages of "per_page". */
+/* Answer with a list without parameters of its own, in pages of "per_page". */
 static void
 list_plainly(Call *call, Resource resource, uint32_t per_page)
 {

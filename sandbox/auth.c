@@ -10,7 +10,10 @@
 
 #include "fault.h"
 
-/* "identifier:key" of a Basic Authorization header, which the caller frees; NULL for anything else. */
+/*
+ * Return "identifier:key" of a Basic Authorization header, which the caller frees; NULL for
+ * anything else.
+ */
 static char *
 basic_credentials(const char *header)
 {

@@ -22,10 +22,13 @@ typedef struct Access
 	const Website *website; /* the token's own, with TIER_WEBSITE */
 } Access;
 
-/* Reads the headers Authorization and X-Crisp-Tier. */
+/* Read the headers Authorization and X-Crisp-Tier. */
 extern Access auth_check(const Dataset *dataset, const Request *request);
 
-/* Whether the token opens this website: its own, where the plugin is installed, or any of the user's. */
+/*
+ * Say whether the token opens this website: its own, where the plugin is installed, or any of the
+ * user's.
+ */
 extern bool auth_allows(const Access *access, const Website *website);
 
 #endif /* SANDBOX_AUTH_H */

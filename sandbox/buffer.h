@@ -18,8 +18,8 @@ typedef struct Buffer
 } Buffer;
 
 /*
- * Allocation: the program ends with a message when memory is spent, as no
- * caller could do anything better.  The caller owns and frees what it gets.
+ * Allocate memory.  The program ends with a message when memory is spent, as no caller could do
+ * anything better.  The caller owns and frees what it gets.
  */
 extern void *xmalloc(size_t size);
 extern void *xcalloc(size_t count, size_t size);
@@ -27,17 +27,17 @@ extern void *xrealloc(void *old, size_t size);
 extern char *xstrdup(const char *text);
 extern char *xstrndup(const char *text, size_t len);
 
-/* A zeroed Buffer is empty and ready for use; buffer_free() makes it so again. */
+/* Free a buffer, and make it empty and ready for use again, as a zeroed one is. */
 extern void buffer_free(Buffer *buffer);
 
-/* Makes room for "extra" more bytes and their closing zero. */
+/* Make room for "extra" more bytes and their closing zero. */
 extern void buffer_reserve(Buffer *buffer, size_t extra);
 extern void buffer_append(Buffer *buffer, const void *data, size_t len);
 extern void buffer_puts(Buffer *buffer, const char *text);
 extern void buffer_printf(Buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Hands the bytes over to the caller (never NULL, zero-terminated) and empties the buffer. */
+/* Hand the bytes over to the caller (never NULL, zero-terminated) and empty the buffer. */
 extern char *buffer_take(Buffer *buffer);
 
 static inline void

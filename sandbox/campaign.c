@@ -76,7 +76,7 @@ write_progress(const Row *row, JsonWriter *writer, Random *random)
 		jw_put_null(writer, "dispatched_at");
 }
 
-/* The members of the excerpt, inside an object that the caller began. */
+/* Write the members of the excerpt, inside an object that the caller began. */
 static void
 write_excerpt(const Collection *collection, const Row *row, JsonWriter *writer)
 {

@@ -18,10 +18,10 @@ typedef enum CampaignStatus
 	CAMPAIGN_STATUS_COUNT
 } CampaignStatus;
 
-/* The status that the members "ready", "dispatched", "running" of a list's row tell. */
+/* Return the status that the members "ready", "dispatched", "running" of a list's row tell. */
 extern CampaignStatus campaign_status(json_object *campaign);
 
-/* The campaign with sender, recipients, flow, options and statistics. */
+/* Write the campaign with sender, recipients, flow, options and statistics. */
 extern void campaign_write_details(const Collection *campaigns, uint32_t id, JsonWriter *writer);
 
 #endif /* SANDBOX_CAMPAIGN_H */

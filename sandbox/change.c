@@ -73,7 +73,7 @@ default_index(const Target *target)
 	return collection_index(target->list, listing_true_order(target->list), false);
 }
 
-/* The row that "key" or "index" names. */
+/* Find the row that "key" or "index" names. */
 static const char *
 find_row(const Target *target, uint32_t *id)
 {
@@ -156,7 +156,7 @@ run_patch(Target *target)
 	return patch_row(target->list, id, member(target, "set"), member(target, "unset"));
 }
 
-/* The verbatim text of "text" or "text_base64", which the caller frees; or NULL. */
+/* Return the verbatim text of "text" or "text_base64", which the caller frees; or NULL. */
 static char *
 verbatim_text(const Target *target, size_t *len)
 {
@@ -234,7 +234,7 @@ run_insert_random(Target *target)
 	return NULL;
 }
 
-/* A row that the list shows, at random; NO_ROW if it shows none. */
+/* Return a row that the list shows, at random; NO_ROW if it shows none. */
 static uint32_t
 random_row(const Target *target, Random *random)
 {
@@ -343,7 +343,7 @@ check_type(const char *name, json_object *value)
 	return NULL;
 }
 
-/* Finds the list that an operation is about; without "change" only checks what does not change. */
+/* Find the list that an operation is about; without "change" only check what does not change. */
 static const char *
 find_list(Sandbox *sandbox, json_object *operation, bool change, Collection **list)
 {
@@ -415,7 +415,7 @@ free_change(Change *change)
 	free(change);
 }
 
-/* Reads {"path", "nth", "when", …}; a change waits for one request, the first unless told. */
+/* Read {"path", "nth", "when", …}; a change waits for one request, the first unless told. */
 static const char *
 read_moment(Change *change, json_object *moment)
 {
@@ -494,7 +494,7 @@ changes_clear(ChangeList *list)
 	}
 }
 
-/* Carries out what is due, and forgets it; what fails is told in the log. */
+/* Carry out what is due, and forget it; what fails is told in the log. */
 static void
 run_due(Sandbox *sandbox, bool after)
 {

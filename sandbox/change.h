@@ -19,16 +19,16 @@ typedef struct ChangeList
 } ChangeList;
 
 /*
- * Carries out a JSON array of operations, or keeps those with "at_request".
- * Returns what is wrong, and in "place" with which operation, counted from 0;
- * if one is malformed, nothing was done.  Otherwise returns NULL, and "keys" holds the
- * keys of the rows that were changed, as JSON strings with commas between.
+ * Carry out a JSON array of operations, or keep those with "at_request".  Returns what is wrong,
+ * and in "place" with which operation, counted from 0; if one is malformed, nothing was done.
+ * Otherwise returns NULL, and "keys" holds the keys of the rows that were changed, as JSON strings
+ * with commas between.
  */
 extern const char *changes_request(struct Sandbox *sandbox, json_object *operation_list,
 								   Buffer *keys, size_t *place);
 extern void		   changes_clear(ChangeList *list);
 
-/* Carries out what is due before, and after, the answer to a request is made. */
+/* Carry out what is due before, and after, the answer to a request is made. */
 extern void changes_before(struct Sandbox *sandbox, const Request *request);
 extern void changes_after(struct Sandbox *sandbox);
 

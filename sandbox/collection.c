@@ -14,8 +14,8 @@
 #include "json_path.h"
 
 /*
- * Pending with unread messages comes first, then pending, unresolved with unread, unresolved,
- * resolved, the rest; within each the newest update.
+ * Rank a conversation by its state: pending with unread messages comes first, then pending,
+ * unresolved with unread, unresolved, resolved, the rest; within each the newest update.
  */
 static int64_t
 state_value(const Row *row)
@@ -40,7 +40,7 @@ collection_sort_value(const Collection *collection, uint32_t id, SortKey sort)
 	return collection->rows[id].times[sort];
 }
 
-/* Below zero when a row (value, id) comes before another. */
+/* Return less than zero when a row (value, id) comes before another. */
 static int
 compare_places(int64_t value_a, uint32_t id_a, int64_t value_b, uint32_t id_b)
 {
@@ -49,7 +49,7 @@ compare_places(int64_t value_a, uint32_t id_a, int64_t value_b, uint32_t id_b)
 	return id_a == id_b ? 0 : (id_a > id_b ? -1 : 1);
 }
 
-/* The place of the first row that does not come before (value, id). */
+/* Return the place of the first row that does not come before (value, id). */
 static size_t
 find_place(const Collection *collection, const RowIndex *index, SortKey sort, int64_t value,
 		   uint32_t id)
@@ -106,7 +106,7 @@ index_remove(const Collection *collection, RowIndex *index, SortKey sort, uint32
 			(index->count - place) * sizeof(*index->ids));
 }
 
-/* Takes a row out of all indexes, or puts it in; its times must not change in between. */
+/* Take a row out of all indexes, or put it in; its times must not change in between. */
 static void
 enlist(Collection *collection, uint32_t id, bool in)
 {
@@ -233,7 +233,7 @@ collection_newest(const Collection *collection, SortKey sort)
 	return index->count > 0 ? collection_sort_value(collection, index->ids[0], sort) : NO_TIME;
 }
 
-/* Whether the row with this id lives and its generated key, or its own, is "key". */
+/* Say whether the row with this id lives and its generated key, or its own, is "key". */
 static bool
 has_key(const Collection *collection, uint32_t id, const char *key)
 {
@@ -404,7 +404,7 @@ copy_or_null(const char *text)
 	return text != NULL ? xstrdup(text) : NULL;
 }
 
-/* The key: a string, or a message's fingerprint, which is a number. */
+/* Return the key: a string, or a message's fingerprint, which is a number. */
 static char *
 key_at(json_object *tree, const char *path)
 {
@@ -425,7 +425,7 @@ time_at(json_object *tree, const char *path)
 	return json_object_get_int64(value);
 }
 
-/* Takes from a tree what lists are sorted and filtered by. */
+/* Take from a tree what lists are sorted and filtered by. */
 static void
 take_facts(Collection *collection, Row *row, json_object *tree)
 {

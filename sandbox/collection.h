@@ -125,58 +125,57 @@ struct Collection
 	struct lh_table *own_keys; /* keys of rows with own text -> row id + 1 */
 };
 
-/* Fills a zeroed collection with "count" generated rows. */
+/* Fill a zeroed collection with "count" generated rows. */
 extern void collection_init(Collection *collection, const ResourceType *type,
 							const struct Website *website, uint64_t seed, uint32_t owner,
 							size_t count);
 extern void collection_free(Collection *collection);
 
-/* The rows in the order of "sort"; without empty ones unless asked for. */
+/* Return the rows in the order of "sort"; without empty ones unless asked for. */
 extern const RowIndex *collection_index(const Collection *collection, SortKey sort,
 										bool include_empty);
 
-/* What the order is by; NO_TIME where the row lacks it. */
+/* Return what the order is by; NO_TIME where the row lacks it. */
 extern int64_t collection_sort_value(const Collection *collection, uint32_t id, SortKey sort);
 
 /*
- * How many rows of the index come before the first whose time is "time" or
- * older; those without the time are taken as oldest.
+ * Return how many rows of the index come before the first whose time is "time" or older; those
+ * without the time are taken as oldest.
  */
 extern size_t collection_rank(const Collection *collection, const RowIndex *index, SortKey sort,
 							  int64_t time);
 
-/* Row id of the living row with this key, or NO_ROW. */
+/* Return the row id of the living row with this key, or NO_ROW. */
 extern uint32_t collection_find(const Collection *collection, const char *key);
 
-/* The row's key, or false when it has none. */
+/* Write the row's key, or return false when it has none. */
 extern bool collection_key(const Collection *collection, uint32_t id, Buffer *key);
 
-/* Writes the row's element, as lists and single objects have it. */
+/* Write the row's element, as lists and single objects have it. */
 extern void collection_write(const Collection *collection, uint32_t id, JsonWriter *writer);
 
-/* The row's text as a tree, which the caller puts; NULL where it is no JSON. */
+/* Return the row's text as a tree, which the caller puts; NULL where it is no JSON. */
 extern json_object *collection_tree(const Collection *collection, uint32_t id);
 
-/* Changes.  Ids stay valid; a deleted row's id is never used again. */
+/* Change rows.  Ids stay valid; a deleted row's id is never used again. */
 extern void collection_delete(Collection *collection, uint32_t id);
 extern void collection_clear(Collection *collection); /* deletes all rows */
 
-/* One more row, not empty, whose times are all "at"; returns its id. */
+/* Add one more row, not empty, whose times are all "at", and return its id. */
 extern uint32_t collection_generate(Collection *collection, int64_t at);
 extern void collection_set_time(Collection *collection, uint32_t id, SortKey sort, int64_t time);
 
 /*
- * Gives the row this text (copied), or with NO_ROW adds a row, and returns
- * its id.  Facts and times are taken from the text; "verbatim" keeps the row's
- * times and never rewrites the text.
+ * Give the row this text (copied), or with NO_ROW add a row, and return its id.  Facts and times
+ * are taken from the text; "verbatim" keeps the row's times and never rewrites the text.
  */
 extern uint32_t collection_set_text(Collection *collection, uint32_t id, const char *text,
 									size_t len, bool verbatim);
 
-/* The time of the newest row by "sort", or NO_TIME. */
+/* Return the time of the newest row by "sort", or NO_TIME. */
 extern int64_t collection_newest(const Collection *collection, SortKey sort);
 
-/* The row's flag, set or cleared, with the indexes following. */
+/* Set or clear the row's flag, with the indexes following. */
 extern void collection_set_flag(Collection *collection, uint32_t id, uint8_t flag, bool on);
 
 #endif /* SANDBOX_COLLECTION_H */

@@ -101,7 +101,7 @@ get_log(Sandbox *sandbox, const Request *request, Reply *reply)
 		request_log_write(&sandbox->log, number, &reply->body);
 }
 
-/* The collection that the parameters of GET /_rows name. */
+/* Find the collection that the parameters of GET /_rows name. */
 static const char *
 find_rows(Sandbox *sandbox, const Request *request, Collection **list, Collection *scratch)
 {
@@ -238,7 +238,7 @@ get_control(Sandbox *sandbox, const Request *request, Reply *reply)
 	jw_end(&writer, '}');
 }
 
-/* Applies a member of POST /_control; appends what is wrong, if anything. */
+/* Apply a member of POST /_control; append what is wrong, if anything. */
 static void
 apply_member(Sandbox *sandbox, const char *name, json_object *value, Buffer *message)
 {

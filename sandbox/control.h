@@ -14,7 +14,7 @@ typedef enum ControlResult
 	CONTROL_RESET /* answered; and requests that hang are to be let go */
 } ControlResult;
 
-/* Answers a request whose path is not below /v1/. */
+/* Answer a request whose path is not below /v1/. */
 extern ControlResult control_request(Sandbox *sandbox, const Request *request, Reply *reply);
 
 #endif /* SANDBOX_CONTROL_H */

@@ -65,7 +65,7 @@ generate_state(Random *random)
 }
 
 /*
- * Gives some of those without an inbox to the AI agent's, and lets hardly any conversation that is
+ * Give some of those without an inbox to the AI agent's, and let hardly any conversation that is
  * resolved wait.
  */
 static void
@@ -130,7 +130,7 @@ conversation_data_mask(const Collection *conversations, uint32_t number)
 	return choose_custom_keys(&random);
 }
 
-/* A member that is missing, null, or "other", as it falls. */
+/* Leave a member out, or write null or "other", as it falls. */
 static void
 absent(JsonWriter *writer, Random *random, const char *key, const char *other)
 {
@@ -218,7 +218,10 @@ write_status(const Row *row, JsonWriter *writer, Random *random)
 	}
 }
 
-/* When the conversation was updated before any change from outside: the time of its last message. */
+/*
+ * Return when the conversation was updated before any change from outside: the time of its last
+ * message.
+ */
 static int64_t
 original_update(const Collection *collection, uint32_t number)
 {
@@ -303,7 +306,7 @@ write_lists(const Collection *collection, const Row *row, JsonWriter *writer, Ra
 		absent(writer, random, "mentions", "[]");
 }
 
-/* Who writes: a profile, or somebody that Crisp gave a name such as "visitor12345". */
+/* Find who writes: a profile, or somebody that Crisp gave a name such as "visitor12345". */
 static void
 find_visitor(const Collection *collection, const Row *row, Identity *identity, char *nickname,
 			 size_t size)

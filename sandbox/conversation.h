@@ -7,7 +7,7 @@
 
 #include "dataset.h"
 
-/* Which of lexicon_custom_keys the meta.data of a generated conversation has. */
+/* Say which of lexicon_custom_keys the meta.data of a generated conversation has. */
 extern uint32_t conversation_data_mask(const Collection *conversations, uint32_t number);
 
 #endif /* SANDBOX_CONVERSATION_H */

@@ -26,7 +26,10 @@ make_token(Token *token, uint32_t number)
 	random_hex_key(random_mix(TOKEN_SEED, number), token->key);
 }
 
-/* Further websites have a tenth of the first one's rows, but never just one or two. */
+/*
+ * Return how many rows a website has: a further one has a tenth of the first one's, but never just
+ * one or two.
+ */
 static size_t
 row_count(const Website *website, uint32_t option)
 {

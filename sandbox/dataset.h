@@ -73,20 +73,19 @@ extern const ResourceType message_type;
 /* The number of an inbox that the list of inboxes doesn't have: the AI agent's. */
 #define AGENT_INBOX INT16_MAX
 
-/* Builds everything; the options must live as long as the data. */
+/* Build everything; the options must live as long as the data. */
 extern void dataset_init(Dataset *dataset, const Options *options, bool untidy);
 extern void dataset_free(Dataset *dataset);
 
-/* The website with this id, or NULL. */
+/* Return the website with this id, or NULL. */
 extern Website *dataset_website(const Dataset *dataset, const char *id);
 
-/* The list that a control request calls by this name, or NULL. */
+/* Return the list that a control request calls by this name, or NULL. */
 extern Collection *website_list(Website *website, const char *name);
 
 /*
- * The messages of a conversation.  "scratch" is filled, and to be freed by
- * the caller, where they were never changed; with "scratch" NULL the result
- * is kept, ready to be changed.
+ * Return the messages of a conversation.  "scratch" is filled, and to be freed by the caller, where
+ * they were never changed; with "scratch" NULL the result is kept, ready to be changed.
  */
 extern Collection *website_messages(Website *website, uint32_t conversation, Collection *scratch);
 

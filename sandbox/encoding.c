@@ -13,7 +13,7 @@
 #define GZIP_WINDOW_BITS (15 + 16)
 #define MEMORY_LEVEL 8
 
-/* Finds a parameter q of zero, "gzip;q=0", in one element of the header. */
+/* Find a parameter q of zero, "gzip;q=0", in one element of the header. */
 static bool
 is_refused(const char *element, size_t len)
 {

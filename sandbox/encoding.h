@@ -9,10 +9,10 @@
 
 #include "buffer.h"
 
-/* Whether an Accept-Encoding header (NULL: there was none) allows gzip. */
+/* Say whether an Accept-Encoding header (NULL: there was none) allows gzip. */
 extern bool accepts_gzip(const char *accept_encoding);
 
-/* Replaces the content of a buffer by its gzip form. */
+/* Replace the content of a buffer by its gzip form. */
 extern void gzip_buffer(Buffer *buffer);
 
 #endif /* SANDBOX_ENCODING_H */

@@ -145,7 +145,7 @@ log_request(Exchange *exchange, bool is_api)
 	buffer_free(&headers.text);
 }
 
-/* Whether a fault has set a header. */
+/* Say whether a fault has set a header. */
 static bool
 has_header(const Delivery *delivery, const char *name)
 {
@@ -161,7 +161,7 @@ has_header(const Delivery *delivery, const char *name)
 	return false;
 }
 
-/* Refuses a request once the quota is spent, and takes one of it before. */
+/* Refuse a request once the quota is spent, and take one of it before. */
 static bool
 refuse_over_quota(Sandbox *sandbox, Reply *reply)
 {
@@ -219,7 +219,7 @@ exchange_answer(Exchange *exchange)
 		request_log_answered(&sandbox->log, exchange->logged, delivery->status, reply.rows);
 }
 
-/* Makes TCP reset the connection at once: what disconnecting a socket does, and closing does not. */
+/* Make TCP reset the connection at once: what disconnecting a socket does, and closing does not. */
 static void
 reset_connection(const Exchange *exchange)
 {
@@ -234,7 +234,7 @@ body_size(const Delivery *delivery)
 	return delivery->repeat > 1 ? delivery->body.len * delivery->repeat : delivery->body.len;
 }
 
-/* Copies a part of the body, which may be repeated, from position "at". */
+/* Copy a part of the body, which may be repeated, from position "at". */
 static void
 copy_body(const Delivery *delivery, uint64_t at, char *target, size_t len)
 {
@@ -250,7 +250,7 @@ copy_body(const Delivery *delivery, uint64_t at, char *target, size_t len)
 	}
 }
 
-/* Gives the next part of the body, as the delivery wants it dripped or cut. */
+/* Give the next part of the body, as the delivery wants it dripped or cut. */
 static ssize_t
 read_body(void *closure, uint64_t at, char *target, size_t max)
 {

@@ -38,22 +38,25 @@ typedef struct Exchange
 	struct Exchange		  *previous;
 } Exchange;
 
-/* "socket" and "connection_number" are those of the connection; "target" is path and query. */
+/*
+ * Begin an exchange.  "socket" and "connection_number" are those of the connection; "target" is
+ * path and query.
+ */
 extern Exchange *exchange_new(Sandbox *sandbox, WaitingList *waiting, const char *target,
 							  struct MHD_Connection *connection, int socket,
 							  uint64_t connection_number);
 extern void		 exchange_free(Exchange *exchange);
 
-/* Makes the answer to a request that is complete. */
+/* Make the answer to a request that is complete. */
 extern void exchange_answer(Exchange *exchange);
 
-/* Sends the answer, or suspends the connection until it is time; MHD_NO closes it. */
+/* Send the answer, or suspend the connection until it is time; MHD_NO closes it. */
 extern enum MHD_Result exchange_deliver(Exchange *exchange);
 
-/* Lets a connection that waits go on. */
+/* Let a connection that waits go on. */
 extern void exchange_wake(Exchange *exchange);
 
-/* Lets those that would wait for ever go, without an answer. */
+/* Let those that would wait for ever go, without an answer. */
 extern void waiting_release(WaitingList *waiting);
 
 #endif /* SANDBOX_EXCHANGE_H */

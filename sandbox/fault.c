@@ -99,7 +99,7 @@ usual_reason(unsigned status)
 	}
 }
 
-/* A failure has Crisp's envelope, unless the fault brings a body of its own. */
+/* Set the status.  A failure has Crisp's envelope, unless the fault brings a body of its own. */
 static void
 apply_status(json_object *value, Delivery *delivery)
 {
@@ -417,7 +417,7 @@ faults_clear(FaultList *list)
 	list->first = NULL;
 }
 
-/* Whether it is this fault's turn; every matching request is counted. */
+/* Say whether it is this fault's turn; every matching request is counted. */
 static bool
 is_due(Fault *fault, const Request *request)
 {

@@ -37,21 +37,21 @@ typedef struct FaultList
 	Fault *first;
 } FaultList;
 
-/* Replaces the list by a JSON array of answers.  Returns what is wrong, or NULL. */
+/* Replace the list by a JSON array of answers.  Returns what is wrong, or NULL. */
 extern const char *faults_set(FaultList *list, json_object *answers);
-/* The answers as they were given, as a JSON array. */
+/* Write the answers as they were given, as a JSON array. */
 extern void faults_write(const FaultList *list, JsonWriter *writer);
 extern void faults_clear(FaultList *list);
 
-/* The first fault that matches, or NULL; it counts as used. */
+/* Return the first fault that matches, or NULL; it counts as used. */
 extern Fault *faults_choose(FaultList *list, const Request *request);
-/* Whether the request is carried out before the fault's answer; fault may be NULL. */
+/* Say whether the request is carried out before the fault's answer; fault may be NULL. */
 extern bool fault_acts(const Fault *fault);
-/* Makes the reply a delivery (taking its body over), as the fault wants it; NULL: as it is. */
+/* Make the reply a delivery (taking its body over), as the fault wants it; NULL: as it is. */
 extern void fault_apply(const Fault *fault, Reply *reply, Delivery *delivery);
 extern void delivery_free(Delivery *delivery);
 
-/* Decodes base64; NULL where it is none. */
+/* Decode base64; NULL where it is none. */
 extern char *base64_decode(const char *text, size_t *len);
 
 #endif /* SANDBOX_FAULT_H */

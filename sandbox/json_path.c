@@ -47,7 +47,7 @@ json_path_string(json_object *tree, const char *path)
 	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
 }
 
-/* The object that holds the path's last key; NULL if there is none and "create" is false. */
+/* Return the object that holds the path's last key; NULL if there is none and "create" is false. */
 static json_object *
 parent_of(json_object *tree, const char *path, const char **last, bool create)
 {

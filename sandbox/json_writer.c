@@ -85,7 +85,7 @@ jw_string(JsonWriter *writer, const char *text)
 	jw_string_len(writer, text, strlen(text));
 }
 
-/* Reads one code point of valid UTF-8 and moves past it. */
+/* Read one code point of valid UTF-8 and move past it. */
 static uint32_t
 next_code_point(const unsigned char **at)
 {

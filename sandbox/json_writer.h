@@ -27,13 +27,13 @@ extern void jw_int(JsonWriter *writer, int64_t value);
 extern void jw_string(JsonWriter *writer, const char *text);
 extern void jw_string_len(JsonWriter *writer, const char *text, size_t len);
 
-/* A number with "decimals" digits after the point. */
+/* Write a number with "decimals" digits after the point. */
 extern void jw_decimal(JsonWriter *writer, double value, int decimals);
 
-/* A value whose JSON text the caller has at hand; it is not looked at. */
+/* Write a value whose JSON text the caller has at hand; it is not looked at. */
 extern void jw_raw(JsonWriter *writer, const char *text, size_t len);
 
-/* A key together with its value. */
+/* Write a key together with its value. */
 extern void jw_put_string(JsonWriter *writer, const char *key, const char *text);
 extern void jw_put_int(JsonWriter *writer, const char *key, int64_t value);
 extern void jw_put_bool(JsonWriter *writer, const char *key, bool value);

@@ -61,7 +61,7 @@ listing_default_order(const Settings *settings, const Collection *collection, Li
 	}
 }
 
-/* Whether a member of the row that refers to another row, by number or own text, is "id". */
+/* Say whether a member of the row that refers to another row, by number or own text, is "id". */
 static bool
 refers_to(const Collection *collection, const char *own, Resource resource, int16_t number,
 		  const char *id, bool has_own)
@@ -111,7 +111,7 @@ has_filters(const ListRequest *request)
 		   request->assigned != NULL || request->inbox != NULL || request->search != NULL;
 }
 
-/* The part of an index within the bounds. */
+/* Return the part of an index within the bounds. */
 static Selection
 bounded_part(const Collection *collection, const RowIndex *index, const ListRequest *request)
 {
@@ -227,7 +227,7 @@ collect(ListingCache *cache, const Collection *collection, const ListRequest *re
 	return entry;
 }
 
-/* The selected rows in an order that no other request gets; the caller frees them. */
+/* Return the selected rows in an order that no other request gets; the caller frees them. */
 static uint32_t *
 shuffle(ListingCache *cache, const Collection *collection, const Selection *selection)
 {
@@ -296,7 +296,7 @@ listing_status(const Settings *settings, size_t rows, uint32_t per_page, bool mo
 	return rows == per_page ? settings->full_last_page : 200;
 }
 
-/* Answers a page past the end with 404, where the settings say so; the first page is none. */
+/* Answer a page past the end with 404, where the settings say so; the first page is none. */
 static bool
 refuse_page(Reply *reply, const Settings *settings, uint64_t page, uint64_t first, uint64_t total)
 {

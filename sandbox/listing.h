@@ -70,54 +70,52 @@ typedef struct ListingCache
 extern void listing_forget(ListingCache *cache);
 
 /*
- * The rows that the request asks for.  "key" tells this request from others,
- * its page aside.  The selection holds until the next change or call.
+ * Select the rows that the request asks for.  "key" tells this request from others, its page aside.
+ * The selection holds until the next change or call.
  */
 extern Selection listing_select(ListingCache *cache, const Collection *collection,
 								const ListRequest *request, const char *key);
 
-/* Whether a row is what the filters of the request ask for. */
+/* Say whether a row is what the filters of the request ask for. */
 extern bool listing_passes(const Collection *collection, const ListRequest *request, uint32_t id);
 
-/* The id at a place of the selection, which must be below its count. */
+/* Return the id at a place of the selection, which must be below its count. */
 extern uint32_t selection_at(const Selection *selection, size_t place);
 
 /*
- * Answers with one page: 206 when more follow, else 200, or what the settings say for
- * a last page that is full, and for one past the end.
+ * Answer with one page: 206 when more follow, else 200, or what the settings say for a last page
+ * that is full, and for one past the end.
  */
 extern void listing_reply(Reply *reply, const Settings *settings, const Collection *collection,
 						  const Selection *selection, uint64_t page, uint32_t per_page);
 
 /*
- * Selects and answers with the page that the request asks for.  "query" is the request's
- * own text: with the settings' version it tells one list from another.
+ * Select rows, and answer with the page that the request asks for.  "query" is the request's own
+ * text: with the settings' version it tells one list from another.
  */
 extern void listing_answer(ListingCache *cache, const Settings *settings,
 						   const Collection *collection, const ListRequest *request,
 						   const char *query, Reply *reply);
 
-/*
- * Answers with page "page" of "total" rows; "rows", the text of their JSON array, is freed.
- */
+/* Answer with page "page" of "total" rows; "rows", the text of their JSON array, is freed. */
 extern void reply_rows(Reply *reply, const Settings *settings, Buffer *rows, uint64_t total,
 					   uint64_t page, uint32_t per_page);
 
-/* Reads filter_date_start and filter_date_end as bounds of the list's "bounded" time. */
+/* Read filter_date_start and filter_date_end as bounds of the list's "bounded" time. */
 extern void listing_read_bounds(const Request *request, const Settings *settings, ListRequest *list,
 								const char **error);
 
-/* Reads search_operator: true for "or", false for "and" or none. */
+/* Read search_operator: true for "or", false for "and" or none. */
 extern bool listing_read_operator(const Request *request, const char **error);
 
-/* The status of a page of "rows" rows that more rows follow, or not. */
+/* Return the status of a page of "rows" rows that more rows follow, or not. */
 extern unsigned listing_status(const Settings *settings, size_t rows, uint32_t per_page, bool more);
 
-/* Gives the list the order of one that was not asked for any. */
+/* Give the list the order of one that was not asked for any. */
 extern void listing_default_order(const Settings *settings, const Collection *collection,
 								  ListRequest *list);
 
-/* The order in which rows are told and counted for those who steer: newest update first. */
+/* Return the order in which rows are told and counted for those who steer: newest update first. */
 extern SortKey listing_true_order(const Collection *collection);
 
 #endif /* SANDBOX_LISTING_H */

@@ -11,7 +11,7 @@
 #include "sandbox.h"
 #include "server.h"
 
-/* Asks for SIGTERM when the parent ends, and ends at once if it has already. */
+/* Ask for SIGTERM when the parent ends, and end at once if it has already. */
 static void
 follow_parent(void)
 {
@@ -22,7 +22,7 @@ follow_parent(void)
 		exit(EXIT_SUCCESS);
 }
 
-/* The signals that stop the server are let in only while it waits. */
+/* Block the signals that stop the server: they are let in only while it waits. */
 static void
 prepare_signals(void)
 {

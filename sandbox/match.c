@@ -67,7 +67,7 @@ match_free(Match *match)
 	memset(match, 0, sizeof(*match));
 }
 
-/* The path below /v1, without a slash at its start. */
+/* Return the path below /v1, without a slash at its start. */
 static const char *
 below_version(const char *path)
 {

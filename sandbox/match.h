@@ -19,13 +19,13 @@ typedef struct Match
 } Match;
 
 /*
- * Reads {"method", "path", "query", "nth"}.  Returns what is wrong, or NULL.
- * "also" names one more member that is allowed and left to the caller.
+ * Read {"method", "path", "query", "nth"}.  Returns what is wrong, or NULL.  "also" names one more
+ * member that is allowed and left to the caller.
  */
 extern const char *match_parse(Match *match, json_object *object, const char *also);
 extern void		   match_free(Match *match);
 
-/* Whether method, path and query fit; counts the request if so. */
+/* Say whether method, path and query fit; count the request if so. */
 extern bool match_request(Match *match, const Request *request);
 
 #endif /* SANDBOX_MATCH_H */

@@ -90,7 +90,7 @@ message_generated_fingerprint(const Website *website, uint32_t conversation, uin
 	return message_fingerprint(timestamp, number);
 }
 
-/* The conversation's row as it was generated, whatever happened to it since. */
+/* Return the conversation's row as it was generated, whatever happened to it since. */
 static Row
 original_conversation(const Collection *collection)
 {

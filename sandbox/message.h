@@ -7,19 +7,19 @@
 
 #include "dataset.h"
 
-/* How many messages a generated conversation has; 0 for one that is empty. */
+/* Return how many messages a generated conversation has; 0 for one that is empty. */
 extern uint32_t message_count(const Collection *conversations, const Row *conversation);
 
-/* The start of a generated message's content, as previews have it. */
+/* Return the start of a generated message's content, as previews have it. */
 extern const char *message_excerpt(const Collection *conversations, uint32_t conversation,
 								   uint32_t number);
 
-/* A fingerprint: up to 15 digits, unlike for all messages of one conversation. */
+/* Return a fingerprint: up to 15 digits, unlike for all messages of one conversation. */
 extern int64_t message_fingerprint(int64_t timestamp, uint32_t number);
 
 /*
- * The fingerprint of a generated message.  In data that is untidy some conversations have several
- * with the same: negative ones of a trigger, and zeros of an integration.
+ * Return the fingerprint of a generated message.  In data that is untidy some conversations have
+ * several with the same: negative ones of a trigger, and zeros of an integration.
  */
 extern int64_t message_generated_fingerprint(const Website *website, uint32_t conversation,
 											 uint32_t number, int64_t timestamp);

@@ -29,7 +29,10 @@ static const char *const last_names[OPERATOR_NAMES] = {
 
 #define INVITED 5 /* of each seven; in data that is untidy it has no user_id */
 
-/* Of each seven, one is invited and one is a sandbox's own; neither is assigned to. */
+/*
+ * Say whether an operator can be assigned to.  Of each seven, one is invited and one is a sandbox's
+ * own; neither can.
+ */
 static bool
 can_be_assigned(uint32_t number)
 {

@@ -26,8 +26,8 @@ typedef struct Options
 } Options;
 
 /*
- * Reads the command line.  Ends the program after --help, and with status 2
- * and a message where an option is wrong.
+ * Read the command line.  End the program after --help, and with status 2 and a message where an
+ * option is wrong.
  */
 extern void options_parse(Options *options, int argc, char **argv);
 

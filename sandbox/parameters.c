@@ -14,7 +14,7 @@
 #define PER_PAGE_MIN 20
 #define PER_PAGE_MAX 50
 
-/* Digits alone, at most "limit" of them. */
+/* Read digits alone, at most "limit" of them. */
 static bool
 parse_digits(const char *text, size_t limit, uint64_t *value)
 {
@@ -62,7 +62,7 @@ parameter_per_page(const Request *request, uint32_t *per_page, const char **erro
 		*per_page = (uint32_t) value;
 }
 
-/* Reads exactly "count" digits and moves past them; -1 if they are not there. */
+/* Read exactly "count" digits and move past them; -1 if they are not there. */
 static int
 read_digits(const char **at, int count)
 {
@@ -86,7 +86,7 @@ read_char(const char **at, char c)
 	return true;
 }
 
-/* "Z" or "+hh:mm"; the result is in minutes. */
+/* Read "Z" or "+hh:mm"; the result is in minutes. */
 static bool
 read_zone(const char **at, int *minutes)
 {

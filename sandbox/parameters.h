@@ -15,15 +15,15 @@ extern void parameter_flag(const Request *request, const char *name, bool *value
 extern void parameter_text(const Request *request, const char *name, const char **value);
 extern void parameter_per_page(const Request *request, uint32_t *per_page, const char **error);
 
-/* ISO 8601 with time and zone; the result is in epoch milliseconds. */
+/* Read ISO 8601 with time and zone; the result is in epoch milliseconds. */
 extern void parameter_date(const Request *request, const char *name, int64_t *value, bool *given,
 						   const char **error);
 
-/* Epoch milliseconds as digits. */
+/* Read epoch milliseconds as digits. */
 extern void parameter_timestamp(const Request *request, const char *name, int64_t *value,
 								bool *given, const char **error);
 
-/* The number of a page, from a path: 1 or more. */
+/* Read the number of a page, from a path: 1 or more. */
 extern void parameter_page(const char *text, uint64_t *page, const char **error);
 
 #endif /* SANDBOX_PARAMETERS_H */

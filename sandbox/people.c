@@ -47,7 +47,7 @@ people_identity(const Website *website, uint32_t number, Identity *identity)
 	random_uuid(people->seed, number, identity->people_id);
 }
 
-/* Whether the living row's e-mail address is this one, case aside. */
+/* Say whether the living row's e-mail address is this one, case aside. */
 static bool
 has_email(const Collection *people, uint32_t id, const char *email)
 {
@@ -214,7 +214,7 @@ write_metrics(JsonWriter *writer, Random *random)
 	jw_end(writer, '}');
 }
 
-/* An array of strings: the texts up to the first NULL, or none at times. */
+/* Write an array of strings: the texts up to the first NULL, or none at times. */
 static void
 write_texts(JsonWriter *writer, Random *random, const char *key, const char *const *texts)
 {

@@ -50,7 +50,7 @@ random_permille(Random *random, uint32_t permille)
 	return random_below(random, 1000) < permille;
 }
 
-/* One round of a Feistel network on two halves of 16 bits. */
+/* Compute one round of a Feistel network on two halves of 16 bits. */
 static uint32_t
 feistel_round(uint32_t half, uint64_t seed, uint32_t round)
 {

@@ -34,27 +34,30 @@ typedef struct Reply
 	int64_t	 rows; /* elements of a list; -1 for anything else */
 } Reply;
 
-/* Takes the request target apart; request_free() releases all that the request holds. */
+/* Take the request target apart; request_free() releases all that the request holds. */
 extern void request_set_target(Request *request, const char *target);
 extern void request_free(Request *request);
 
-/* The value of a query parameter, or NULL. */
+/* Return the value of a query parameter, or NULL. */
 extern const char *request_parameter(const Request *request, const char *name);
 
-/* "%41+b" becomes "Ab" with a space in the middle if "plus" is set.  The caller frees it. */
+/*
+ * Decode percents: "%41+b" becomes "Ab" with a space in the middle if "plus" is set.  The caller
+ * frees it.
+ */
 extern char *percent_decode(const char *text, size_t len, bool plus);
 
 /*
- * Crisp's envelope around an answer: between the two calls the caller writes
- * the value of "data".
+ * Write Crisp's envelope around an answer: between the two calls the caller writes the value of
+ * "data".
  */
 extern JsonWriter reply_begin(Reply *reply, unsigned status, const char *reason);
 extern void		  reply_end(JsonWriter *writer);
 
-/* A whole answer with an empty object as data. */
+/* Write a whole answer with an empty object as data. */
 extern void reply_done(Reply *reply, const char *reason);
 
-/* A failed answer; "message" may be NULL. */
+/* Write a failed answer; "message" may be NULL. */
 extern void reply_error(Reply *reply, unsigned status, const char *reason, const char *message);
 
 #endif /* SANDBOX_REQUEST_H */

@@ -36,7 +36,7 @@ request_log_clear(RequestLog *log)
 	buffer_free(&log->errors);
 }
 
-/* The length of the UTF-8 sequence at "text", or 0 if it is none. */
+/* Return the length of the UTF-8 sequence at "text", or 0 if it is none. */
 static size_t
 sequence_length(const unsigned char *text, size_t len)
 {

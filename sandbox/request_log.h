@@ -39,20 +39,20 @@ extern int64_t monotonic_ms(void);
 extern void	   request_log_start(RequestLog *log, bool enabled);
 extern void	   request_log_clear(RequestLog *log);
 
-/* "headers" is the text of a JSON object, names in lower case. */
+/* Add a request to the log; "headers" is the text of a JSON object, names in lower case. */
 extern LogReference request_log_add(RequestLog *log, const Request *request, const char *headers,
 									uint64_t connection);
 extern void			request_log_answered(RequestLog *log, LogReference reference, unsigned status,
 										 int64_t rows);
 extern void			request_log_done(RequestLog *log, LogReference reference);
 
-/* Something that was asked for and could not be done later on. */
+/* Log something that was asked for and could not be done later on. */
 extern void request_log_error(RequestLog *log, const char *message);
 
-/* {"requests": […], "errors": […]} with what came after the entry "since". */
+/* Write {"requests": […], "errors": […]} with what came after the entry "since". */
 extern void request_log_write(const RequestLog *log, uint64_t since, Buffer *body);
 
-/* A JSON string of text that may be no valid UTF-8: bytes that are not become U+FFFD. */
+/* Write a JSON string of text that may be no valid UTF-8: bytes that are not become U+FFFD. */
 extern void json_untrusted_string(JsonWriter *writer, const char *text, size_t len);
 
 #endif /* SANDBOX_REQUEST_LOG_H */

@@ -51,7 +51,7 @@ static const Route routes[] = {
 	{"GET", "user/account", TIER_USER, get_user_account},
 };
 
-/* The decoded parts of a path between slashes; returns how many, MAX_SEGMENTS + 1 for too many. */
+/* Decode the parts of a path between slashes; return how many, MAX_SEGMENTS + 1 for too many. */
 static size_t
 split_path(const char *path, char **parts)
 {
@@ -90,7 +90,7 @@ pattern_matches(const char *pattern, char *const *parts, size_t count)
 	return *pattern == '\0';
 }
 
-/* The route, or NULL with "path_known" telling whether another method would do. */
+/* Find the route, or return NULL with "path_known" telling whether another method would do. */
 static const Route *
 find_route(const char *method, char *const *parts, size_t count, bool *path_known)
 {
@@ -110,7 +110,7 @@ find_route(const char *method, char *const *parts, size_t count, bool *path_know
 	return NULL;
 }
 
-/* Finds the website and checks the right to it; false when the reply is an error already. */
+/* Find the website and check the right to it; false when the reply is an error already. */
 static bool
 open_website(Call *call, const Access *access, const char *id)
 {

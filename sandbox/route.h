@@ -19,11 +19,11 @@ typedef struct Call
 	Reply		  *reply;
 } Call;
 
-/* Answers a request whose path begins with /v1/. */
+/* Answer a request whose path begins with /v1/. */
 extern void route_request(Sandbox *sandbox, const Request *request, Reply *reply);
 
 /* Handlers, by the file that has them. */
-/* The conversation that the path names; NO_ROW when the reply is an error already. */
+/* Find the conversation that the path names; NO_ROW when the reply is an error already. */
 extern uint32_t call_conversation(Call *call);
 
 extern void list_conversations(Call *call);

@@ -10,7 +10,7 @@ start_settings(Sandbox *sandbox)
 	settings_start(&sandbox->settings, sandbox->options.latency_ms, sandbox->options.untidy);
 }
 
-/* Makes the data anew, as the settings have it. */
+/* Make the data anew, as the settings have it. */
 static void
 build_data(Sandbox *sandbox)
 {

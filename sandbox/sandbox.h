@@ -28,10 +28,10 @@ typedef struct Sandbox
 extern void sandbox_init(Sandbox *sandbox);
 extern void sandbox_free(Sandbox *sandbox);
 
-/* Brings log, faults, settings and data back to what they were at the start. */
+/* Bring log, faults, settings and data back to what they were at the start. */
 extern void sandbox_reset(Sandbox *sandbox);
 
-/* Makes the data anew where a setting wants other data; changes to it are lost then. */
+/* Make the data anew where a setting wants other data; changes to it are lost then. */
 extern void sandbox_follow_settings(Sandbox *sandbox);
 
 #endif /* SANDBOX_SANDBOX_H */

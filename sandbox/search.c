@@ -184,7 +184,10 @@ is_number(json_object *value)
 		   json_object_is_type(value, json_type_double);
 }
 
-/* Below, equal to or above zero as the row's value is less than, equal to or more than the asked. */
+/*
+ * Compare values: below, equal to or above zero as the row's value is less than, equal to or more
+ * than the asked.
+ */
 static int
 compare_values(json_object *value, json_object *asked)
 {
@@ -218,7 +221,7 @@ compare_one(Operator operator, json_object * value, json_object *asked)
 	return false;
 }
 
-/* Whether the asked value fits the row's value, or any element of it. */
+/* Say whether the asked value fits the row's value, or any element of it. */
 static bool
 fits(Operator operator, json_object * value, json_object *asked)
 {
@@ -297,14 +300,19 @@ condition_names_segments(const Condition *condition)
 		   strcmp(condition->criterion, "meta.segments") == 0;
 }
 
-/* Segments of generated rows are in the row itself: no text is needed for them. */
+/*
+ * Say whether a condition is on segments, which generated rows have in the row itself: no text is
+ * needed for them.
+ */
 static bool
 condition_is_segment(const Condition *condition)
 {
 	return condition->operator<= OPERATOR_NEQ && condition_names_segments(condition);
 }
 
-/* Whether the row has one of the asked values, or all, or the first, as the search takes them. */
+/*
+ * Say whether the row has one of the asked values, or all, or the first, as the search takes them.
+ */
 static bool
 condition_fits(const Search *search, const Condition *condition, const Row *row, json_object *tree)
 {
@@ -377,7 +385,7 @@ matches_one(const Search *search, const Row *row, json_object *tree)
 	return !search->any || search->condition_count == 0;
 }
 
-/* Whether the text stands in JSON as it is, however the row is escaped. */
+/* Say whether the text stands in JSON as it is, however the row is escaped. */
 static bool
 is_plain(const char *text)
 {
@@ -387,7 +395,9 @@ is_plain(const char *text)
 	return true;
 }
 
-/* False when the row's text shows that the condition, which asks for equality, cannot hold. */
+/*
+ * Return false when the row's text shows that the condition, which asks for equality, cannot hold.
+ */
 static bool
 condition_possible(const Condition *condition, const char *text)
 {
@@ -403,7 +413,7 @@ condition_possible(const Condition *condition, const char *text)
 	return false;
 }
 
-/* False when a glance at the row's text is enough: most rows need not be parsed then. */
+/* Return false when a glance at the row's text is enough: most rows need not be parsed then. */
 static bool
 search_possible(const Search *search, const char *text)
 {

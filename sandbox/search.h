@@ -10,32 +10,32 @@
 
 typedef struct Search Search;
 
-/* Rows in which one of the fields that people read holds the text, case aside. */
+/* Search for rows in which one of the fields that people read holds the text, case aside. */
 extern Search *search_for_text(const char *text);
 
-/* Rows that are in the segment. */
+/* Search for rows that are in the segment. */
 extern Search *search_for_segment(const char *segment);
 
 /*
- * Rows that fulfil a JSON array of {model, criterion, operator, query[]}, all
- * or any of them.  The model must be one of "models", which ends with NULL; "values" says what
- * several values mean.  NULL, and what is wrong in "error", for a malformed one.
+ * Search for rows that fulfil a JSON array of {model, criterion, operator, query[]}, all or any of
+ * them.  The model must be one of "models", which ends with NULL; "values" says what several values
+ * mean.  NULL, and what is wrong in "error", for a malformed one.
  */
 extern Search *search_for_filter(const char *json, bool any, const char *const *models,
 								 FilterValues values, const char **error);
 
-/* Whether one of the conditions is on segments; makes all such ones hold. */
+/* Say whether one of the conditions is on segments; make all such ones hold. */
 extern bool search_has_segments(const Search *search);
 extern void search_ignore_segments(Search *search);
 
-/* A search for both; either may be NULL. */
+/* Make a search for both; either may be NULL. */
 extern Search *search_and(Search *first, Search *second);
 extern void	   search_free(Search *search);
 extern bool	   search_matches(const Search *search, const Collection *collection, uint32_t id);
 
 /*
- * The value that a criterion or sort field names: a path of the row, or one
- * below meta, person or company.  The tree keeps it.
+ * Return the value that a criterion or sort field names: a path of the row, or one below meta,
+ * person or company.  The tree keeps it.
  */
 extern json_object *search_value(json_object *tree, const char *criterion);
 

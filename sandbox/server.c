@@ -42,7 +42,7 @@ request_stop(int signal_number)
 	stop_requested = 1;
 }
 
-/* Numbers the connections. */
+/* Number the connections. */
 static void
 on_connection(void *closure, struct MHD_Connection *connection, void **socket_context,
 			  enum MHD_ConnectionNotificationCode code)
@@ -54,7 +54,7 @@ on_connection(void *closure, struct MHD_Connection *connection, void **socket_co
 		*socket_context = (void *) (uintptr_t) ++server->connections;
 }
 
-/* A request has begun; what this returns is the context of all that follows. */
+/* Begin a request; what this returns is the context of all that follows. */
 static void *
 on_target(void *closure, const char *target, struct MHD_Connection *connection)
 {
@@ -108,7 +108,7 @@ on_completed(void *closure, struct MHD_Connection *connection, void **context,
 	*context = NULL;
 }
 
-/* Paths are decoded part by part later on: a %2F is no slash. */
+/* Keep the escapes of a path, which is decoded part by part later on: a %2F is no slash. */
 static size_t
 keep_escapes(void *closure, struct MHD_Connection *connection, char *text)
 {
@@ -153,7 +153,10 @@ server_start(Sandbox *sandbox)
 	return server;
 }
 
-/* What to poll: libmicrohttpd's descriptor, and the sockets that wait, for their client's leave. */
+/*
+ * Fill in what to poll: libmicrohttpd's descriptor, and the sockets that wait, for their client's
+ * leave.
+ */
 static size_t
 fill_polled(Server *server)
 {
@@ -174,7 +177,10 @@ fill_polled(Server *server)
 	return count;
 }
 
-/* Milliseconds until something is to be done without a descriptor becoming ready; -1 for never. */
+/*
+ * Return the milliseconds until something is to be done without a descriptor becoming ready; -1 for
+ * never.
+ */
 static int
 next_timeout(Server *server)
 {
@@ -196,7 +202,7 @@ next_timeout(Server *server)
 	return timeout < 0 ? 0 : timeout > 60000 ? 60000 : (int) timeout;
 }
 
-/* Wakes those whose time has come, and those whose client has left. */
+/* Wake those whose time has come, and those whose client has left. */
 static void
 wake_waiting(Server *server)
 {

@@ -9,10 +9,10 @@
 
 typedef struct Server Server;
 
-/* Listens on the port of the options, and sets the sandbox's; NULL with a message if that fails. */
+/* Listen on the port of the options, and set the sandbox's; NULL with a message if that fails. */
 extern Server *server_start(Sandbox *sandbox);
 
-/* Answers requests until SIGTERM or SIGINT, which must be blocked, arrives. */
+/* Answer requests until SIGTERM or SIGINT, which must be blocked, arrives. */
 extern void server_run(Server *server);
 extern void server_stop(Server *server);
 

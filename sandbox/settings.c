@@ -86,7 +86,7 @@ settings_start(Settings *settings, uint32_t latency_ms, bool untidy)
 	settings->version++;
 }
 
-/* What a word stands for: its place among the others, or its number. */
+/* Return what a word stands for: its place among the others, or its number. */
 static uint32_t
 word_value(const Setting *setting, size_t place)
 {
@@ -95,7 +95,7 @@ word_value(const Setting *setting, size_t place)
 	return *word >= '0' && *word <= '9' ? (uint32_t) strtoul(word, NULL, 10) : (uint32_t) place;
 }
 
-/* Whether the word stands in JSON without quotes. */
+/* Say whether the word stands in JSON without quotes. */
 static bool
 is_bare(const char *word)
 {
@@ -136,7 +136,7 @@ take_number(const Setting *setting, json_object *value, uint32_t *target)
 	return true;
 }
 
-/* "a must be x, y or z", or "a must be from 1 to 9". */
+/* Write "a must be x, y or z", or "a must be from 1 to 9". */
 static void
 tell_values(const Setting *setting, Buffer *error)
 {

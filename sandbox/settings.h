@@ -121,16 +121,16 @@ typedef struct Settings
 	uint64_t version; /* grows with each change */
 } Settings;
 
-/* All settings as at the start, with these of the command line; the version grows. */
+/* Set all settings as at the start, with these of the command line; the version grows. */
 extern void settings_start(Settings *settings, uint32_t latency_ms, bool untidy);
 
-/* Sets one; false, and what is wrong, for an unknown name or value. */
+/* Set one; false, and what is wrong, for an unknown name or value. */
 extern bool settings_set(Settings *settings, const char *name, json_object *value, Buffer *error);
 
-/* Writes all as members of an object. */
+/* Write all as members of an object. */
 extern void settings_write(const Settings *settings, JsonWriter *writer);
 
-/* Whether filter_date_* are obeyed; whether other filter_* are. */
+/* Say whether filter_date_* are obeyed; whether other filter_* are. */
 extern bool settings_have_dates(const Settings *settings);
 extern bool settings_have_filters(const Settings *settings);
 

@@ -21,7 +21,7 @@ visitor_generate(const Collection *collection, Row *row)
 	row_clear_facts(row);
 }
 
-/* Every third visitor is in one of the website's conversations. */
+/* Write a visitor's key; every third visitor is in one of the website's conversations. */
 static void
 visitor_key(const Collection *collection, uint32_t number, char key[KEY_SIZE])
 {
