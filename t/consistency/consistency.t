@@ -518,7 +518,8 @@ sub max_time
 	like($session->query("EXPLAIN (COSTS OFF) SELECT * FROM $table{fast} WHERE updated_at > '2025-06-01'"),
 		qr/Crisp Request: GET \S+&order_date_updated=1\n\s*Scan Mode: exact/, 'setting: EXPLAIN of an exact scan');
 	my ($walk) = $session->query('EXPLAIN (COSTS OFF) SELECT * FROM crisp.messages');
-	like($walk, qr/&order_date_updated=1\n\s*Crisp Request For Each Row: .*\n\s*Scan Mode: exact/, 'setting: EXPLAIN of messages');
+	like($walk, qr/&order_date_updated=1\n\s*Crisp Request For Each Row: .*\n\s*Scan Mode: exact/,
+		'setting: EXPLAIN of messages');
 	unlike($session->query("EXPLAIN (COSTS OFF) SELECT * FROM crisp.messages WHERE session_id = 'x'"),
 		qr/Scan Mode/, 'setting: ... of one conversation, whose list is not read');
 	my $profiles = table('people_profiles', 'large', prefetch => 1);
@@ -534,12 +535,16 @@ sub max_time
 	unlike($plan, qr/Scan Mode/, 'setting: EXPLAIN of a fast scan');
 
 	# A plan that was made for the one serves the other.
-	$session->query("PREPARE late AS SELECT people_id FROM $profiles WHERE updated_at > '2026-01-10'; SET plan_cache_mode = force_generic_plan; EXECUTE late");
+	$session->query(
+		"PREPARE late AS SELECT people_id FROM $profiles WHERE updated_at > '2026-01-10'; "
+			. "SET plan_cache_mode = force_generic_plan; EXECUTE late");
 	my $late = join ',', sort split /\n/, $session->query('EXECUTE late');
 	$session->query('SET crisp_fdw.scan_mode = exact');
 	$sandbox->clear;
-	is(join(',', sort split /\n/, $session->query('EXECUTE late')), $late, 'setting: a cached plan that stops early, now exact: rows');
-	is(scalar(grep { $_->{query} =~ /sort_field=updated_at/ } $sandbox->requests), 0, 'setting: ... and does not stop early');
+	is(join(',', sort split /\n/, $session->query('EXECUTE late')), $late,
+		'setting: a cached plan that stops early, now exact: rows');
+	is(scalar(grep { $_->{query} =~ /sort_field=updated_at/ } $sandbox->requests), 0,
+		'setting: ... and does not stop early');
 	$session->query('SET crisp_fdw.scan_mode = fast');
 
 	# A prepared statement sees what is set when it runs, a cursor what was set when it was opened.
@@ -697,7 +702,8 @@ foreach my $per_page (20, 50)
 # A Crisp that doesn't do what it is asked
 #
 
-# Whatever Crisp does, an exact scan gets all rows, or says that it can't: without the order, it goes by ranges of dates;
+# Whatever Crisp does, an exact scan gets all rows, or says that it can't: without the order, it
+# goes by ranges of dates;
 # without the dates, there is nothing to go by.
 foreach my $case (
 	[ 'no order',               { honour_order => $false, default_order => 'created' } ],
@@ -812,7 +818,8 @@ run_statements($node, $sandbox);
 # Profiles
 #
 
-# Scans go by the date of creation, which no change moves: a fast one, which has nothing to look at last, since Crisp has
+# Scans go by the date of creation, which no change moves: a fast one, which has nothing to look at
+# last, since Crisp has
 # no filter by date of update, loses no more than what deletions hide.
 foreach my $seed (401 .. 404)
 {
@@ -831,7 +838,8 @@ foreach my $seed (401 .. 404)
 				[ 0, 0 ],
 				'no key twice, each row as it was at some time');
 			cmp_ok($result->{lost}, '<=', $mode eq 'exact' ? 0 : $result->{bound}, 'rows lost');
-			is(scalar(grep { $_->{query} =~ /filter_date_start/ && $_->{query} !~ /filter_date_end/ } @{ $result->{requests} }),
+			is(scalar(grep { $_->{query} =~ /filter_date_start/
+				&& $_->{query} !~ /filter_date_end/ } @{ $result->{requests} }),
 				0, 'no last look');
 		} or diag(summary($result));
 		add_up("profiles, $mode", $result);
@@ -888,7 +896,8 @@ foreach my $count (0, 1, 2, 49)
 	$sandbox->reset;
 	$sandbox->control({ honour_sort => $false });
 	run_statements($node, $sandbox);
-	is( sql("SELECT count(*) FROM (SELECT people_id FROM $exact UNION ALL SELECT people_id FROM $small UNION ALL SELECT people_id FROM $exact) u"),
+	is( sql("SELECT count(*) FROM (SELECT people_id FROM $exact UNION ALL SELECT people_id FROM $small UNION ALL "
+		. "SELECT people_id FROM $exact) u"),
 		2 * present_keys('people_profiles', 'large') + present_keys('people_profiles', 'small'),
 		'profiles in no order, under one Append');
 	$sandbox->control({ honour_filters => $false });
@@ -902,8 +911,10 @@ foreach my $count (0, 1, 2, 49)
 	run_statements($node, $sandbox);
 }
 
-# Those that were updated lately are read in the order of updates, up to where the condition ends.  Rows that are touched
-# meanwhile, which move to the front, are looked at last.  That goes by page numbers; an exact scan reads the whole list by
+# Those that were updated lately are read in the order of updates, up to where the condition ends.
+# Rows that are touched
+# meanwhile, which move to the front, are looked at last. That goes by page numbers; an exact scan
+# reads the whole list by
 # the date of creation instead.
 {
 	my $rows  = rows_at_start('people_profiles', 'large');

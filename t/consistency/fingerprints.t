@@ -26,7 +26,8 @@ my ($id, $other, @rest) = map { $_->{session_id} } $sandbox->rows('conversations
 my $base    = 1_700_000_000_000;
 my $unreadable = 'HV000 cannot read all rows of a list of "messages", server "support"';
 
-$session->query("SET TimeZone = 'UTC'; CREATE TABLE named (session_id text); INSERT INTO named VALUES ('$id'), ('$other')");
+$session->query(
+	"SET TimeZone = 'UTC'; CREATE TABLE named (session_id text); INSERT INTO named VALUES ('$id'), ('$other')");
 
 sub pick { return $_[ rand @_ ] }
 
@@ -169,25 +170,36 @@ foreach my $size (1, 2, 3, 20)
 			my $some = @mine ? pick(@mine)->{fingerprint} : 1;
 
 			$told{$size} += can_be_told($size, @mine) && @mine > $size;
-			finds("SELECT $columns FROM $messages WHERE session_id = '$id'", $size, \@mine, \@mine, "$name, one conversation");
-			finds("SELECT $columns FROM $messages WHERE session_id IN ('$id', '$other')", $size, \@both, \@both, "$name, two");
-			finds("SELECT $columns FROM named JOIN $messages USING (session_id)", $size, \@both, \@both, "$name, a join");
+			finds("SELECT $columns FROM $messages WHERE session_id = '$id'", $size, \@mine, \@mine,
+				"$name, one conversation");
+			finds("SELECT $columns FROM $messages WHERE session_id IN ('$id', '$other')", $size, \@both, \@both,
+				"$name, two");
+			finds("SELECT $columns FROM named JOIN $messages USING (session_id)", $size, \@both, \@both,
+				"$name, a join");
 			finds("SELECT $columns FROM $messages", $size, \@all, \@all, "$name, all");
 			finds("SELECT $columns FROM $messages WHERE session_id = '$id' AND fingerprint = $some",
 				$size, \@mine, [ grep { $_->{fingerprint} == $some } @mine ], "$name, a fingerprint");
 			finds("SELECT $columns FROM $messages WHERE fingerprint IN ($some, 0)",
-				$size, \@all, [ grep { $_->{fingerprint} == $some || $_->{fingerprint} == 0 } @all ], "$name, fingerprints");
-			finds("PREPARE p(text, bigint) AS SELECT $columns FROM $messages WHERE session_id = \$1 AND fingerprint = \$2; EXECUTE p('$id', $some); DEALLOCATE p",
+				$size, \@all, [ grep { $_->{fingerprint} == $some || $_->{fingerprint} == 0 } @all ],
+					"$name, fingerprints");
+			finds("PREPARE p(text, bigint) AS SELECT $columns FROM $messages WHERE session_id = \$1 "
+				. "AND fingerprint = \$2; EXECUTE p('$id', $some); DEALLOCATE p",
 				$size, \@mine, [ grep { $_->{fingerprint} == $some } @mine ], "$name, parameters");
-			finds("SELECT $columns FROM $messages WHERE session_id = '$id' AND \"timestamp\" <= to_timestamp($moment / 1000.0)",
+			finds("SELECT $columns FROM $messages WHERE session_id = '$id' AND \"timestamp\" <= to_timestamp($moment / "
+				. "1000.0)",
 				$size, \@mine, [ grep { $_->{timestamp} <= $moment } @mine ], "$name, up to a moment");
-			finds("SELECT $columns FROM $messages WHERE session_id = '$id' AND \"timestamp\" = to_timestamp($moment / 1000.0)",
+			finds("SELECT $columns FROM $messages WHERE session_id = '$id' AND \"timestamp\" = to_timestamp($moment / "
+				. "1000.0)",
 				$size, \@mine, [ grep { $_->{timestamp} == $moment } @mine ], "$name, a moment");
-			finds("SELECT $columns FROM (VALUES (1), (2)) v (n), LATERAL (SELECT * FROM $messages WHERE session_id = '$id' AND n > 0 OFFSET 0) m",
+			finds("SELECT $columns FROM (VALUES (1), (2)) v (n), LATERAL (SELECT * FROM $messages "
+				. "WHERE session_id = '$id' AND n > 0 OFFSET 0) m",
 				$size, \@mine, [ @mine, @mine ], "$name, a rescan");
 
 			my $limit = 1 + int rand(@mine + 2);
-			my $result = $session->run("SELECT string_agg((extract(epoch FROM \"timestamp\") * 1000)::bigint::text, ' ') FROM (SELECT \"timestamp\" FROM $messages WHERE session_id = '$id' ORDER BY \"timestamp\" DESC LIMIT $limit) m");
+			my $result = $session->run(
+				"SELECT string_agg((extract(epoch FROM \"timestamp\") * 1000)::bigint::text, ' ') FROM "
+					. "(SELECT \"timestamp\" FROM $messages WHERE session_id = '$id' ORDER BY \"timestamp\" DESC "
+					. "LIMIT $limit) m");
 			my @newest = reverse sort map { $_->{timestamp} } @mine;
 			is($result->{output}, join(' ', splice @newest, 0, $limit), "$name, the newest $limit")
 			  unless @{ $result->{errors} } && !can_be_told($size, @mine);
@@ -214,12 +226,16 @@ foreach my $case (
 	foreach my $bounds ('exclusive', 'inclusive')
 	{
 		$sandbox->control({ messages_per_page => $size, message_bounds => $bounds, full_last_page => 200 });
-		fill($id, map { (message($id, fingerprint => -1_078_189_900, content => 'Hello', timestamp => $base + $_->[0])) x $_->[1] } @groups);
+		fill($id, map { (message($id, fingerprint => -1_078_189_900, content => 'Hello',
+			timestamp => $base + $_->[0])) x $_->[1] } @groups);
 		my @mine = truth($id);
 
 		is(can_be_told($size, @mine), $told, "the same, $name: whether they can be told");
-		finds("SELECT $columns FROM crisp.messages WHERE session_id = '$id'", $size, \@mine, \@mine, "the same, $name, $bounds");
-		is($session->query("SELECT count(*) FROM crisp.messages WHERE session_id = '$id' AND fingerprint = -1078189900"), scalar @mine, "the same, $name, $bounds: count")
+		finds("SELECT $columns FROM crisp.messages WHERE session_id = '$id'", $size, \@mine, \@mine,
+			"the same, $name, $bounds");
+		is($session->query(
+			"SELECT count(*) FROM crisp.messages WHERE session_id = '$id' AND fingerprint = -1078189900"), scalar @mine,
+				"the same, $name, $bounds: count")
 		  if $told;
 	}
 }
@@ -450,8 +466,12 @@ sub refuses
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is($error->{sqlstate}, '21000', "$name: SQLSTATE");
-	like($error->{message} // '', qr/^cannot (?:update|delete) one of $count messages that have the same "fingerprint" in foreign table "\w+"$/, "$name: how many");
-	like($error->{detail} // '', qr/"session_id", which is $id, and "fingerprint", which is $fingerprint\. Nothing was sent for it\.$/, "$name: which");
+	like($error->{message} // '',
+		qr/^cannot (?:update|delete) one of $count messages that have the same "fingerprint" in foreign table "\w+"$/,
+			"$name: how many");
+	like($error->{detail} // '',
+		qr/"session_id", which is $id, and "fingerprint", which is $fingerprint\. Nothing was sent for it\.$/,
+			"$name: which");
 	is_deeply([ written() ], [], "$name: nothing was sent");
 	is($sandbox->count, $requests, "$name: requests");
 	$sandbox->clear;
@@ -465,18 +485,29 @@ my $mine = "session_id = '$id'";
 foreach my $case (
 	[ "UPDATE crisp.messages SET content = 'x' WHERE $mine AND fingerprint = 0", 2, 0, 1, 'UPDATE' ],
 	[ "DELETE FROM crisp.messages WHERE $mine AND fingerprint = 0", 2, 0, 1, 'DELETE' ],
-	[ "DELETE FROM crisp.messages WHERE $mine AND fingerprint = -1078189900 RETURNING *", 3, -1_078_189_900, 1, 'a negative one' ],
-	[ "UPDATE crisp.messages SET content = 'x' WHERE $mine AND content = 'text 2'", 2, 0, 1, 'a condition that leaves one of them' ],
-	[ "UPDATE crisp.messages SET content = 'x' WHERE $mine AND \"timestamp\" <= to_timestamp(${base}::bigint / 1000.0)", 2, 0, 1.5, 'a time that leaves one of them' ],
-	[ "DELETE FROM crisp.messages WHERE $mine AND \"timestamp\" > to_timestamp(($base + 69) / 1000.0) AND fingerprint < -1000", 3, -1_078_189_900, 1.5, 'a time that bounds the pages' ],
-	[ "PREPARE w(text, bigint) AS DELETE FROM crisp.messages WHERE session_id = \$1 AND fingerprint = \$2; EXECUTE w('$id', 0)", 2, 0, 1, 'prepared' ],
+	[ "DELETE FROM crisp.messages WHERE $mine AND fingerprint = -1078189900 RETURNING *", 3, -1_078_189_900, 1,
+		'a negative one' ],
+	[ "UPDATE crisp.messages SET content = 'x' WHERE $mine AND content = 'text 2'", 2, 0, 1,
+		'a condition that leaves one of them' ],
+	[ "UPDATE crisp.messages SET content = 'x' WHERE $mine AND \"timestamp\" <= to_timestamp(${base}::bigint / 1000.0)",
+		2, 0, 1.5, 'a time that leaves one of them' ],
+	[ "DELETE FROM crisp.messages WHERE $mine AND \"timestamp\" > to_timestamp(($base + 69) / 1000.0) "
+		. "AND fingerprint < -1000", 3, -1_078_189_900, 1.5, 'a time that bounds the pages' ],
+	[ "PREPARE w(text, bigint) AS DELETE FROM crisp.messages WHERE session_id = \$1 AND fingerprint = \$2; "
+		. "EXECUTE w('$id', 0)", 2, 0, 1, 'prepared' ],
 	[ "SET plan_cache_mode = force_generic_plan; EXECUTE w('$id', 0)", 2, 0, 1, 'prepared, a generic plan' ],
-	[ "DEALLOCATE w; RESET plan_cache_mode; UPDATE crisp.messages m SET content = 'x' FROM (VALUES ('$id', 'text 5')) v (s, c) WHERE m.session_id = v.s AND m.content = v.c", 3, -1_078_189_900, 1, 'a join' ],
-	[ "DELETE FROM crisp.messages m USING named WHERE m.session_id = named.session_id AND named.session_id = '$id' AND content = 'text 0'", 2, 0, 1, 'a join with a table' ],
-	[ "DELETE FROM crisp.messages WHERE $mine", 3, -1_078_189_900, 1, 'all messages, of which the first has its fingerprint alone' ],
-	[ "UPDATE crisp.messages SET content = content || '!' WHERE $mine AND content <> 'text 0' AND content <> 'text 2'", 3, -1_078_189_900, 1, 'some messages' ],
-	[ "SET work_mem = '64kB'; DELETE FROM crisp.messages WHERE $mine", 3, -1_078_189_900, 1, 'all messages, in a file' ],
-	[ "RESET work_mem; WITH w AS (DELETE FROM crisp.messages WHERE $mine AND fingerprint = 0 RETURNING 1) SELECT count(*) FROM w", 2, 0, 1, 'WITH' ])
+	[ "DEALLOCATE w; RESET plan_cache_mode; UPDATE crisp.messages m SET content = 'x' FROM (VALUES "
+		. "('$id', 'text 5')) v (s, c) WHERE m.session_id = v.s AND m.content = v.c", 3, -1_078_189_900, 1, 'a join' ],
+	[ "DELETE FROM crisp.messages m USING named WHERE m.session_id = named.session_id AND named.session_id = '$id' "
+		. "AND content = 'text 0'", 2, 0, 1, 'a join with a table' ],
+	[ "DELETE FROM crisp.messages WHERE $mine", 3, -1_078_189_900, 1,
+		'all messages, of which the first has its fingerprint alone' ],
+	[ "UPDATE crisp.messages SET content = content || '!' WHERE $mine AND content <> 'text 0' AND content <> 'text 2'",
+		3, -1_078_189_900, 1, 'some messages' ],
+	[ "SET work_mem = '64kB'; DELETE FROM crisp.messages WHERE $mine", 3, -1_078_189_900, 1,
+		'all messages, in a file' ],
+	[ "RESET work_mem; WITH w AS (DELETE FROM crisp.messages WHERE $mine AND fingerprint = 0 RETURNING 1) "
+		. "SELECT count(*) FROM w", 2, 0, 1, 'WITH' ])
 {
 	my ($sql, $count, $fingerprint, $times, $name) = @{$case};
 
@@ -489,38 +520,52 @@ foreach my $case ([ 11, 2 ], [ -5, 2 ], [ '9007199254740993', 2 ])
 	my ($fingerprint, $requests) = @{$case};
 
 	$session->query("UPDATE crisp.messages SET content = 'new' WHERE $mine AND fingerprint = $fingerprint");
-	is_deeply([ methods() ], [ ("GET $id/messages") x $pages, "PATCH $id/message/$fingerprint" ], "UPDATE of $fingerprint");
-	is((grep { "$_->{fingerprint}" eq $fingerprint } truth($id))[0]->{content}, 'new', "UPDATE of $fingerprint: Crisp has it");
+	is_deeply([ methods() ], [ ("GET $id/messages") x $pages, "PATCH $id/message/$fingerprint" ],
+		"UPDATE of $fingerprint");
+	is((grep { "$_->{fingerprint}" eq $fingerprint } truth($id))[0]->{content}, 'new',
+		"UPDATE of $fingerprint: Crisp has it");
 	$sandbox->clear;
 }
 $session->query("DELETE FROM crisp.messages WHERE $mine AND fingerprint BETWEEN 101 AND 103");
-is_deeply([ methods() ], [ ("GET $id/messages") x $pages, map { "DELETE $id/message/$_" } 103, 102, 101 ], 'DELETE of some: the conversation is read once');
+is_deeply([ methods() ], [ ("GET $id/messages") x $pages, map { "DELETE $id/message/$_" } 103, 102, 101 ],
+	'DELETE of some: the conversation is read once');
 $sandbox->clear;
 $session->query("DELETE FROM crisp.messages WHERE $mine AND \"timestamp\" >= to_timestamp(($base + 240) / 1000.0)");
-is_deeply([ methods() ], [ ("GET $id/messages") x 3, "DELETE $id/message/115" ], 'where a time bounds the pages, they are read once more');
+is_deeply([ methods() ], [ ("GET $id/messages") x 3, "DELETE $id/message/115" ],
+	'where a time bounds the pages, they are read once more');
 
 # In a join, messages are looked at one by one: the error tells which were changed before.
 begin_changes();
 {
-	my $result = $session->run("UPDATE crisp.messages m SET content = 'x' FROM named WHERE m.session_id = named.session_id AND named.session_id = '$id' AND fingerprint IN (101, 0)");
+	my $result = $session->run(
+		"UPDATE crisp.messages m SET content = 'x' FROM named WHERE m.session_id = named.session_id "
+			. "AND named.session_id = '$id' AND fingerprint IN (101, 0)");
 
 	is($result->{errors}->[0]->{sqlstate}, '21000', 'a join: SQLSTATE');
 	is_deeply([ written() ], ["PATCH $id/message/101"], 'a join: what was sent');
-	like($result->{errors}->[0]->{context}, qr/before that, 1 message was changed, and cannot be rolled back: $id 101/, 'a join: the error says so');
+	like($result->{errors}->[0]->{context}, qr/before that, 1 message was changed, and cannot be rolled back: $id 101/,
+		'a join: the error says so');
 }
 
 # Names that are no bigint, and tables that show them otherwise.
 begin_changes();
-$session->query(q(CREATE FOREIGN TABLE odd (session_id text, name text OPTIONS (json_path 'fingerprint'), words text OPTIONS (json_path 'content')) SERVER support OPTIONS (resource 'messages')));
-fill($id, map { message($id, %{$_}) } { fingerprint => 1.5, timestamp => $base, content => 'a' }, { fingerprint => 1.5, timestamp => $base + 1, content => 'b' },
-	{ fingerprint => 'own', timestamp => $base + 2, content => 'c' }, { fingerprint => 'own', timestamp => $base + 3, content => 'd' }, { fingerprint => 7, timestamp => $base + 4, content => 'e' });
+$session->query(
+	q(CREATE FOREIGN TABLE odd )
+		. q((session_id text, name text OPTIONS (json_path 'fingerprint'), words text OPTIONS (json_path 'content')) )
+		. q(SERVER support OPTIONS (resource 'messages')));
+fill($id, map { message($id, %{$_}) } { fingerprint => 1.5, timestamp => $base, content => 'a' },
+	{ fingerprint => 1.5, timestamp => $base + 1, content => 'b' },
+	{ fingerprint => 'own', timestamp => $base + 2, content => 'c' },
+		{ fingerprint => 'own', timestamp => $base + 3, content => 'd' },
+		{ fingerprint => 7, timestamp => $base + 4, content => 'e' });
 foreach my $case ([ 'a', '1.5' ], [ 'd', 'own' ])
 {
 	my ($content, $fingerprint) = @{$case};
 
 	my $result = $session->run("DELETE FROM odd WHERE session_id = '$id' AND words = '$content'");
 	is($result->{errors}->[0]->{sqlstate}, '21000', "a fingerprint that is $fingerprint");
-	like($result->{errors}->[0]->{message}, qr/one of 2 messages that have the same "name" in foreign table "odd"/, "a fingerprint that is $fingerprint: how many");
+	like($result->{errors}->[0]->{message}, qr/one of 2 messages that have the same "name" in foreign table "odd"/,
+		"a fingerprint that is $fingerprint: how many");
 }
 is_deeply([ written() ], [], 'nothing was sent');
 $session->query("DELETE FROM odd WHERE session_id = '$id' AND words = 'e'");
@@ -528,21 +573,29 @@ is_deeply([ written() ], ["DELETE $id/message/7"], 'the one that is unlike other
 
 # What is sent with a fingerprint has it.
 begin_changes();
-is($session->query("INSERT INTO crisp.messages (session_id, type, content, fingerprint) VALUES ('$id', 'text', 'again', 0) RETURNING fingerprint"), 0, 'INSERT of a fingerprint that others have');
+is($session->query(
+	"INSERT INTO crisp.messages (session_id, type, content, fingerprint) VALUES ('$id', 'text', 'again', 0) "
+		. "RETURNING fingerprint"), 0, 'INSERT of a fingerprint that others have');
 $sandbox->clear;
 foreach my $chosen ('newest', 'oldest')
 {
 	$sandbox->control({ message_chosen => $chosen });
 	foreach my $time ('NULL', "to_timestamp(($base + 15) / 1000.0)")
 	{
-		my $row = $session->query("INSERT INTO crisp.messages (session_id, type, content, fingerprint, \"timestamp\") VALUES ('$id', 'text', 'once more', 12, $time) RETURNING content, stamped, edited, fingerprint, \"timestamp\" = $time");
+		my $row = $session->query(
+			"INSERT INTO crisp.messages (session_id, type, content, fingerprint, \"timestamp\") VALUES "
+				. "('$id', 'text', 'once more', 12, $time) RETURNING content, stamped, edited, fingerprint, "
+				. "\"timestamp\" = $time");
 
-		is($row, 'once more|t|f|12|' . ($time eq 'NULL' ? '' : 't'), "RETURNING the message that was sent, $chosen, $time");
-		is(scalar(grep { /^GET/ } methods()), 1, "RETURNING the message that was sent, $chosen, $time: one request more");
+		is($row, 'once more|t|f|12|' . ($time eq 'NULL' ? '' : 't'),
+			"RETURNING the message that was sent, $chosen, $time");
+		is(scalar(grep { /^GET/ } methods()), 1,
+			"RETURNING the message that was sent, $chosen, $time: one request more");
 		$sandbox->clear;
 	}
 }
 $sandbox->clear;
-refuses("DELETE FROM crisp.messages WHERE $mine AND content = 'again'", 3, 0, $pages, 'INSERT of a fingerprint that others have');
+refuses("DELETE FROM crisp.messages WHERE $mine AND content = 'again'", 3, 0, $pages,
+	'INSERT of a fingerprint that others have');
 
 done_testing();

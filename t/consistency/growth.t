@@ -1,4 +1,5 @@
-# Lists that grow, or move, with each request, or whose pages are always the same: every scan comes to an end, and what was
+# Lists that grow, or move, with each request, or whose pages are always the same: every scan comes
+# to an end, and what was
 # there all the time has come, once, or that it can't be had is an error.
 
 use strict;
@@ -71,7 +72,8 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 	my ($mode, $prefetch) = @{$case};
 
 	$session->query("SET crisp_fdw.scan_mode = $mode; ALTER SERVER support OPTIONS ("
-		  . ($session->query("SELECT count(*) FROM pg_foreign_server WHERE srvoptions::text LIKE '%prefetch%'") ? 'SET' : 'ADD')
+		  . ($session->query("SELECT count(*) FROM pg_foreign_server WHERE srvoptions::text LIKE '%prefetch%'") ? 'SET'
+		  : 'ADD')
 		  . " prefetch '$prefetch')");
 	foreach my $rate (3, 45, 60)
 	{
@@ -86,9 +88,11 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 	if ($mode eq 'fast')
 	{
 		$sandbox->reset;
-		$sandbox->control({ honour_filters => JSON::PP::false, honour_order => JSON::PP::false, default_order => 'created' });
+		$sandbox->control({ honour_filters => JSON::PP::false, honour_order => JSON::PP::false,
+			default_order => 'created' });
 		with_each('conversations', 400, { op => 'insert_random', count => 3 });
-		scan("$mode, prefetch $prefetch, 3 new rows with each request, no order and no filter", 'conversations', 6 * $pages{conversations} + 60);
+		scan("$mode, prefetch $prefetch, 3 new rows with each request, no order and no filter", 'conversations',
+			6 * $pages{conversations} + 60);
 	}
 
 	# The same in one millisecond, that of the newest row, or another.
@@ -99,7 +103,8 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 		{
 			$sandbox->reset;
 			with_each('conversations', 400, { op => 'insert_many', count => $rate, at => $at });
-			scan("$mode, prefetch $prefetch, $rate rows in one millisecond with each request, $at", 'conversations', 380);
+			scan("$mode, prefetch $prefetch, $rate rows in one millisecond with each request, $at", 'conversations',
+				380);
 		}
 	}
 
@@ -117,7 +122,8 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 		my $name = "$mode, prefetch $prefetch, $rate new profiles with each request";
 
 		$sandbox->reset;
-		$sandbox->control({ answers => [ { match => { path => '*' }, headers => { Date => 'Thu, 15 Jan 2026 12:00:00 GMT' } } ] });
+		$sandbox->control({ answers => [ { match => { path => '*' },
+			headers => { Date => 'Thu, 15 Jan 2026 12:00:00 GMT' } } ] });
 		with_each('people_profiles', 400, { op => 'insert_random', count => $rate });
 		scan($name, 'people_profiles', 300);
 	}
@@ -132,8 +138,10 @@ foreach my $mode ('fast', 'exact')
 		my ($op, $count) = @{$operation};
 
 		$sandbox->reset;
-		$sandbox->control({ answers => [ { match => { path => '*/people/stats' }, status => 200, body => '{"error":false,"reason":"resolved","data":{}}' },
-				$op eq 'insert_random' ? { match => { path => '*' }, headers => { Date => 'Thu, 15 Jan 2026 12:00:00 GMT' } } : () ] });
+		$sandbox->control({ answers => [ { match => { path => '*/people/stats' }, status => 200,
+			body => '{"error":false,"reason":"resolved","data":{}}' },
+				$op eq 'insert_random' ? { match => { path => '*' },
+					headers => { Date => 'Thu, 15 Jan 2026 12:00:00 GMT' } } : () ] });
 		my $rows = keys_now('people_profiles');
 		with_each('people_profiles', 400, { op => $op, count => $count });
 		my $counted = $session->query('SELECT count(*) FROM crisp.people_profiles');
@@ -166,7 +174,8 @@ foreach my $count (1, 49, 50, 100, 120)
 	{
 		$sandbox->reset;
 		$sandbox->control({ past_end => 'not_found', full_last_page => $status });
-		$sandbox->data([ { op => 'clear' }, map { { op => 'insert_many', count => 1, at => 1_700_000_000_000 + 1000 * $_ } } 1 .. $count ]);
+		$sandbox->data([ { op => 'clear' },
+			map { { op => 'insert_many', count => 1, at => 1_700_000_000_000 + 1000 * $_ } } 1 .. $count ]);
 		my @keys = sort +keys_now('conversations');
 		foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'fast', 32 ], [ 'exact', 1 ])
 		{
@@ -175,13 +184,19 @@ foreach my $count (1, 49, 50, 100, 120)
 			my $other = CrispSession->start($node);
 
 			$other->query("SET crisp_fdw.scan_mode = $mode; ALTER SERVER support OPTIONS (SET prefetch '$prefetch')");
-			is(join(',', sort split /\n/, $other->query('SELECT session_id FROM crisp.conversations')), join(',', @keys), "404 past the end: $name") foreach 1, 2;
-			is($other->query("SELECT count(DISTINCT session_id) FROM (SELECT session_id FROM crisp.conversations ORDER BY updated_at DESC LIMIT 200) s"), $count, "404 past the end: $name, sorted");
+			is(join(',', sort split /\n/, $other->query('SELECT session_id FROM crisp.conversations')),
+				join(',', @keys), "404 past the end: $name") foreach 1, 2;
+			is($other->query(
+				"SELECT count(DISTINCT session_id) FROM (SELECT session_id FROM crisp.conversations ORDER "
+					. "BY updated_at DESC LIMIT 200) s"), $count, "404 past the end: $name, sorted");
 			$other->quit;
 		}
 		$session->query('ANALYZE crisp.conversations');
-		is($session->query(q(SELECT reltuples FROM pg_class WHERE oid = 'crisp.conversations'::regclass)), $count, "404 past the end: $count rows, $status: ANALYZE");
-		is($session->query(q(SELECT rows FROM crisp_sync_page('crisp.conversations', 7))), 0, "404 past the end: $count rows, $status: a page") if $session->query(q(SELECT to_regproc('crisp_sync_page') IS NOT NULL)) eq 't';
+		is($session->query(q(SELECT reltuples FROM pg_class WHERE oid = 'crisp.conversations'::regclass)), $count,
+			"404 past the end: $count rows, $status: ANALYZE");
+		is($session->query(q(SELECT rows FROM crisp_sync_page('crisp.conversations', 7))), 0,
+			"404 past the end: $count rows, $status: a page")
+				if $session->query(q(SELECT to_regproc('crisp_sync_page') IS NOT NULL)) eq 't';
 	}
 }
 
@@ -190,10 +205,14 @@ $sandbox->reset;
 my @others = qw(people_profiles visitors campaigns inboxes conversation_segments people_segments);
 my %others = map { $_ => $session->query("SELECT count(*) FROM crisp.$_") } @others;
 my $person = $session->query('SELECT people_id FROM crisp.people_conversations LIMIT 1');
-my $theirs = $session->query("SELECT string_agg(session_id, ',' ORDER BY session_id) FROM crisp.people_conversations WHERE people_id = '$person'");
+my $theirs = $session->query(
+	"SELECT string_agg(session_id, ',' ORDER BY session_id) FROM crisp.people_conversations "
+		. "WHERE people_id = '$person'");
 $sandbox->control({ past_end => 'not_found', full_last_page => 206 });
 is($session->query("SELECT count(*) FROM crisp.$_"), $others{$_}, "404 past the end: $_") foreach @others;
-is($session->query("SELECT string_agg(session_id, ',' ORDER BY session_id) FROM crisp.people_conversations WHERE people_id = '$person'"), $theirs, '404 past the end: below a profile');
+is($session->query(
+	"SELECT string_agg(session_id, ',' ORDER BY session_id) FROM crisp.people_conversations "
+		. "WHERE people_id = '$person'"), $theirs, '404 past the end: below a profile');
 $sandbox->data([ { op => 'clear' }, { op => 'insert_many', count => 150, at => 1_700_000_000_000 } ]);
 $session->query('SET crisp_fdw.scan_mode = exact');
 is($session->query('SELECT count(*) FROM crisp.conversations'), 150, '404 past the end: 150 rows of one millisecond');
@@ -207,11 +226,13 @@ foreach my $prefetch (1, 4)
 	foreach my $page (1, 3)
 	{
 		$sandbox->control({ answers => [ { match => { path => "*/conversations/$page" }, status => 404 } ] });
-		$session->fails('SELECT session_id FROM crisp.conversations', { sqlstate => 'HV00R' }, "404 of page $page, prefetch $prefetch");
+		$session->fails('SELECT session_id FROM crisp.conversations', { sqlstate => 'HV00R' },
+			"404 of page $page, prefetch $prefetch");
 	}
 }
 
-# Lists without a date to go on by.  Pages that don't go by their number have an end, too, and so has a list that grows by
+# Lists without a date to go on by. Pages that don't go by their number have an end, too, and so has
+# a list that grows by
 # a page with each request: what brings nothing new for ever is an error, not a scan without end.
 $sandbox->reset;
 $session->query("SET crisp_fdw.max_requests = 200; ALTER SERVER support OPTIONS (SET prefetch '4')");
@@ -243,7 +264,8 @@ foreach my $resource (sort keys %endless)
 				body   => encode_json({ error => JSON::PP::false, reason => 'listed', data => \@page }) } ] });
 		$sandbox->clear;
 		$other->query('SET crisp_fdw.max_requests = 200');
-		$other->fails("SELECT $key FROM crisp.$resource", { sqlstate => 'HV000' }, "$resource, all pages are one, $status");
+		$other->fails("SELECT $key FROM crisp.$resource", { sqlstate => 'HV000' },
+			"$resource, all pages are one, $status");
 		cmp_ok($sandbox->count, '<', 40, "$resource, all pages are one, $status: it ends");
 		$other->quit;
 	}
@@ -251,9 +273,11 @@ foreach my $resource (sort keys %endless)
 $sandbox->control({ answers => [ {
 		match  => { path => 'website/*/people/conversations/*' },
 		status => 206,
-		body   => encode_json({ error => JSON::PP::false, reason => 'listed', data => [ map { "session_$_" } 1 .. 20 ] }) } ] });
+		body   => encode_json({ error => JSON::PP::false, reason => 'listed',
+			data => [ map { "session_$_" } 1 .. 20 ] }) } ] });
 $sandbox->clear;
-$session->fails("SELECT session_id FROM crisp.people_conversations WHERE people_id = '$person'", { sqlstate => 'HV000' }, 'below a profile, all pages are one');
+$session->fails("SELECT session_id FROM crisp.people_conversations WHERE people_id = '$person'",
+	{ sqlstate => 'HV000' }, 'below a profile, all pages are one');
 cmp_ok($sandbox->count, '<', 40, 'below a profile, all pages are one: it ends');
 
 # As many rows at once at the front as have come by then: the same pages again, and then the rest.
@@ -261,7 +285,8 @@ foreach my $prefetch (1, 4)
 {
 	$sandbox->reset;
 	$session->query("ALTER SERVER support OPTIONS (SET prefetch '$prefetch')");
-	$sandbox->data([ map { { op => 'insert_many', resource => 'campaigns', count => 10, at => 1_700_000_000_000 + 1000 * $_ } } 1 .. 80 ]);
+	$sandbox->data([ map { { op => 'insert_many', resource => 'campaigns', count => 10,
+		at => 1_700_000_000_000 + 1000 * $_ } } 1 .. 80 ]);
 	my @were = $sandbox->column('campaigns', 'campaign_id');
 	$sandbox->data([ {
 			op         => 'insert_many', resource => 'campaigns', count => 600, at => 1_790_000_000_000,
@@ -276,7 +301,8 @@ foreach my $prefetch (1, 4)
 	$sandbox->data([ map { {
 				op => 'insert_many', resource => 'campaigns', count => 20, at => 1_790_000_000_000 + $_,
 				at_request => { path => 'website/*/campaigns/list/*', nth => $_ } } } 1 .. 400 ]);
-	$session->fails('SELECT campaign_id FROM crisp.campaigns', { sqlstate => 'HV000' }, "campaigns grow by a page with each request, prefetch $prefetch");
+	$session->fails('SELECT campaign_id FROM crisp.campaigns', { sqlstate => 'HV000' },
+		"campaigns grow by a page with each request, prefetch $prefetch");
 }
 
 $session->quit;

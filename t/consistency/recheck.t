@@ -110,7 +110,8 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 		is(scalar @looks, 1, "$name: Date: $date: one request") if $date =~ /knows/;
 	}
 
-	# More changes than a page holds, all in the millisecond of the newest row; and some of them again while they are looked at.
+	# More changes than a page holds, all in the millisecond of the newest row; and some of them
+	# again while they are looked at.
 	$sandbox->reset;
 	at(5, map { touches($newest, $_) } 1000 .. 1119);
 	$sandbox->data(

@@ -91,10 +91,12 @@ CREATE FUNCTION truth.moment(text) RETURNS timestamptz LANGUAGE sql IMMUTABLE
 CREATE FUNCTION truth.texts(jsonb) RETURNS text[] LANGUAGE sql IMMUTABLE
 	RETURN CASE WHEN jsonb_typeof($1) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text($1)) END;
 CREATE TABLE truth.rows (resource text, session_id text, row jsonb);
-CREATE VIEW truth.conversations AS SELECT row->>'session_id' AS session_id, row->>'state' AS state, row->>'inbox_id' AS inbox_id,
+CREATE VIEW truth.conversations AS SELECT row->>'session_id' AS session_id, row->>'state' AS state, row->>'inbox_id'
+	AS inbox_id,
 	row->>'people_id' AS people_id, row#>>'{assigned,user_id}' AS assigned_user_id,
 	(row#>>'{unread,operator}')::bigint AS unread_operator, truth.texts(row#>'{meta,segments}') AS meta_segments,
-	row#>>'{meta,email}' AS meta_email, row#>>'{meta,device,timezone}' AS timezone, truth.moment(row#>>'{active,last}') AS active_last,
+	row#>>'{meta,email}' AS meta_email, row#>>'{meta,device,timezone}' AS timezone, truth.moment(row#>>'{active,last}')
+	AS active_last,
 	truth.moment(row->>'created_at') AS created_at, truth.moment(row->>'updated_at') AS updated_at,
 	truth.moment(row->>'waiting_since') AS waiting_since
 	FROM truth.rows WHERE resource = 'conversations';
@@ -107,12 +109,15 @@ CREATE VIEW truth.messages AS SELECT session_id, (row->>'fingerprint')::bigint A
 	FROM truth.rows WHERE resource = 'messages';
 CREATE VIEW truth.people_conversations AS SELECT p.people_id, p.email, c.session_id
 	FROM truth.conversations c JOIN truth.people_profiles p USING (people_id);
-CREATE VIEW truth.operators AS SELECT row->>'type' AS type, row#>>'{details,user_id}' AS user_id, row#>>'{details,email}' AS email
+CREATE VIEW truth.operators AS SELECT row->>'type' AS type, row#>>'{details,user_id}'
+	AS user_id, row#>>'{details,email}' AS email
 	FROM truth.rows WHERE resource = 'operators';
-CREATE VIEW truth.visitors AS SELECT row->>'session_id' AS session_id, row->>'nickname' AS nickname FROM truth.rows WHERE resource = 'visitors';
+CREATE VIEW truth.visitors AS SELECT row->>'session_id' AS session_id, row->>'nickname' AS nickname FROM truth.rows
+	WHERE resource = 'visitors';
 CREATE VIEW truth.campaigns AS SELECT row->>'campaign_id' AS campaign_id, row->>'name' AS name, row->>'tag' AS tag,
 	truth.moment(row->>'updated_at') AS updated_at FROM truth.rows WHERE resource = 'campaigns';
-CREATE VIEW truth.inboxes AS SELECT row->>'inbox_id' AS inbox_id, row->>'name' AS name FROM truth.rows WHERE resource = 'inboxes';
+CREATE VIEW truth.inboxes AS SELECT row->>'inbox_id' AS inbox_id, row->>'name' AS name FROM truth.rows
+	WHERE resource = 'inboxes';
 END
 
 # Load the rows as they are now.  people_conversations has the empty conversations, too.
@@ -151,7 +156,8 @@ sub use_data
 	$loaded{data} = $data;
 	$sandbox->reset;
 	$sandbox->control({ data => $data });
-	$sandbox->data([ map { { op => 'insert_many', resource => $_, count => 23, at => 1_750_000_000_000 } } qw(conversations people) ]);
+	$sandbox->data([ map { { op => 'insert_many', resource => $_, count => 23,
+		at => 1_750_000_000_000 } } qw(conversations people) ]);
 	load_truth();
 	return;
 }
@@ -166,17 +172,26 @@ sub value_of { return $node->safe_psql('postgres', "SELECT $_[0]") }
 sub facts
 {
 	my %fact = (
-		state_time => value_of(q(quote_literal(percentile_disc(0.7) WITHIN GROUP (ORDER BY updated_at)) FROM now.conversations)),
-		old_time   => value_of(q(quote_literal(percentile_disc(0.3) WITHIN GROUP (ORDER BY updated_at)) FROM now.conversations)),
-		made       => value_of(q(quote_literal(percentile_disc(0.5) WITHIN GROUP (ORDER BY created_at)) FROM now.people_profiles)),
-		user       => value_of(q(quote_literal(mode() WITHIN GROUP (ORDER BY assigned_user_id)) FROM now.conversations)),
-		inbox      => value_of(q(quote_literal(mode() WITHIN GROUP (ORDER BY inbox_id)) FROM now.conversations WHERE inbox_id NOT LIKE '\_%')),
-		sessions   => value_of(q(string_agg(quote_literal(session_id), ', ') FROM (SELECT session_id FROM now.messages GROUP BY 1
+		state_time => value_of(
+			q(quote_literal(percentile_disc(0.7) WITHIN GROUP (ORDER BY updated_at)) FROM now.conversations)),
+		old_time   => value_of(
+			q(quote_literal(percentile_disc(0.3) WITHIN GROUP (ORDER BY updated_at)) FROM now.conversations)),
+		made       => value_of(
+			q(quote_literal(percentile_disc(0.5) WITHIN GROUP (ORDER BY created_at)) FROM now.people_profiles)),
+		user       => value_of(
+			q(quote_literal(mode() WITHIN GROUP (ORDER BY assigned_user_id)) FROM now.conversations)),
+		inbox      => value_of(
+			q(quote_literal(mode() WITHIN GROUP (ORDER BY inbox_id)) FROM now.conversations WHERE inbox_id NOT )
+				. q(LIKE '\_%')),
+		sessions   => value_of(
+			q(string_agg(quote_literal(session_id), ', ') FROM (SELECT session_id FROM now.messages GROUP BY 1
 			ORDER BY count(*) FILTER (WHERE fingerprint <= 0) DESC, count(*) DESC, session_id LIMIT 4) s)),
-		long       => value_of(q(string_agg(quote_literal(session_id), ', ') FROM (SELECT session_id FROM now.messages GROUP BY 1
+		long       => value_of(
+			q(string_agg(quote_literal(session_id), ', ') FROM (SELECT session_id FROM now.messages GROUP BY 1
 			ORDER BY count(*) DESC, session_id LIMIT 2) s)),
 		email      => value_of(q(quote_literal(mode() WITHIN GROUP (ORDER BY email)) FROM now.people_conversations)),
-		person     => value_of(q(quote_literal(mode() WITHIN GROUP (ORDER BY people_id)) FROM now.people_conversations)));
+		person     => value_of(
+			q(quote_literal(mode() WITHIN GROUP (ORDER BY people_id)) FROM now.people_conversations)));
 	return \%fact;
 }
 
@@ -219,12 +234,17 @@ sub list_queries
 	foreach my $column (qw(updated_at created_at waiting_since))
 	{
 		push @queries,
-		  map { ordered('conversations', 'session_id', $column, $_, (3, 30)[ rand 2 ], 'true') } 'DESC', 'DESC NULLS LAST',
+		  map { ordered('conversations', 'session_id', $column, $_, (3, 30)[ rand 2 ], 'true') } 'DESC',
+		  'DESC NULLS LAST',
 		  'ASC', 'ASC NULLS FIRST';
-		push @queries, ordered('conversations', 'session_id', $column, ('DESC', 'ASC')[ rand 2 ] . ' NULLS LAST', 4, $where[ rand @where ]);
-		push @queries, map { { sql => "SELECT $_($column) FROM [conversations] WHERE $where[(0, rand @where)[rand 2]]" } } 'max', 'min';
+		push @queries, ordered('conversations', 'session_id', $column, ('DESC', 'ASC')[ rand 2 ] . ' NULLS LAST', 4,
+			$where[ rand @where ]);
+		push @queries,
+			map { { sql => "SELECT $_($column) FROM [conversations] WHERE $where[(0, rand @where)[rand 2]]" } } 'max',
+			'min';
 	}
-	push @queries, ordered('conversations', 'session_id', 'waiting_since', $_, 4, 'waiting_since IS NOT NULL') foreach 'DESC', 'ASC';
+	push @queries, ordered('conversations', 'session_id', 'waiting_since', $_, 4, 'waiting_since IS NOT NULL')
+		foreach 'DESC', 'ASC';
 	return @queries;
 }
 
@@ -239,8 +259,10 @@ sub people_queries
 
 	foreach my $column (qw(updated_at created_at))
 	{
-		push @queries, map { ordered('people_profiles', 'people_id', $column, $_, (3, 30)[ rand 2 ], 'true') } 'DESC', 'ASC';
-		push @queries, map { { sql => "SELECT $_($column) FROM [people_profiles] WHERE $where[rand @where]" } } 'max', 'min';
+		push @queries, map { ordered('people_profiles', 'people_id', $column, $_, (3, 30)[ rand 2 ], 'true') } 'DESC',
+			'ASC';
+		push @queries, map { { sql => "SELECT $_($column) FROM [people_profiles] WHERE $where[rand @where]" } } 'max',
+			'min';
 	}
 	return (@queries, { sql => 'SELECT count(*) FROM [people_profiles]' });
 }
@@ -249,23 +271,30 @@ sub people_queries
 sub other_queries
 {
 	my ($fact) = @_;
-	my $m      = q(m.session_id, m.fingerprint, m."timestamp", m.type, CASE WHEN m.type IN ('text', 'note') THEN m.content END AS content);
+	my $m      = q(m.session_id, m.fingerprint, m."timestamp", m.type, CASE WHEN m.type IN ('text', 'note') )
+		. q(THEN m.content END AS content);
 
 	return map { ref $_ ? $_ : { sql => $_ } } (
 		"SELECT session_id, state, inbox_id FROM [conversations] WHERE session_id IN ($fact->{sessions}, 'absent')",
 		"SELECT people_id, company_name FROM [people_profiles] WHERE people_id = $fact->{person}",
 		{ sql => "SELECT session_id FROM [conversations] WHERE inbox_id = $fact->{inbox}", inbox => 1 },
-		{ sql => q(SELECT session_id FROM [conversations] WHERE inbox_id = '_internal:agent' AND state <> 'resolved'), inbox => 1 },
+		{ sql => q(SELECT session_id FROM [conversations] WHERE inbox_id = '_internal:agent' AND state <> 'resolved'),
+			inbox => 1 },
 		"SELECT $m FROM [messages] m WHERE session_id IN ($fact->{sessions})",
 		"SELECT $m FROM [messages] m WHERE session_id IN ($fact->{sessions}) AND fingerprint IN (0, -1078189900)",
 		"SELECT $m FROM [messages] m WHERE session_id IN ($fact->{sessions}) AND fingerprint = 0",
-		qq(SELECT $m FROM [messages] m WHERE session_id IN ($fact->{long}) AND fingerprint = (SELECT max(fingerprint) FROM [messages] WHERE session_id IN ($fact->{long}))),
+		qq(SELECT $m FROM [messages] m WHERE session_id IN ($fact->{long}) AND fingerprint = )
+			. qq((SELECT max(fingerprint) FROM [messages] WHERE session_id IN ($fact->{long}))),
 		qq(SELECT $m FROM [messages] m WHERE session_id IN ($fact->{long}) AND "timestamp" > $fact->{old_time}),
-		qq(SELECT x, row_number() OVER () FROM (SELECT "timestamp" AS x FROM [messages] m WHERE session_id IN ($fact->{long}) ORDER BY 1 DESC LIMIT 5) s),
-		"SELECT $m FROM [conversations] c JOIN [messages] m USING (session_id) WHERE c.session_id IN ($fact->{long}) AND m.type = 'text'",
+		qq(SELECT x, row_number() OVER () FROM )
+			. qq|(SELECT "timestamp" AS x FROM [messages] m WHERE session_id IN ($fact->{long}) ORDER BY 1 DESC |
+			. qq|LIMIT 5) s|,
+		"SELECT $m FROM [conversations] c JOIN [messages] m USING (session_id) WHERE c.session_id IN ($fact->{long}) "
+			. "AND m.type = 'text'",
 		"SELECT session_id FROM [people_conversations] WHERE people_id = $fact->{person}",
 		"SELECT session_id FROM [people_conversations] WHERE email = $fact->{email}",
-		"SELECT c.session_id, c.state FROM [people_conversations] JOIN [conversations] c USING (session_id) WHERE email = $fact->{email} AND c.state <> 'resolved'",
+		"SELECT c.session_id, c.state FROM [people_conversations] JOIN [conversations] c USING (session_id) "
+			. "WHERE email = $fact->{email} AND c.state <> 'resolved'",
 		'SELECT type, email FROM [operators]',
 		'SELECT session_id, nickname FROM [visitors]',
 		'SELECT campaign_id, name, updated_at FROM [campaigns]',
@@ -282,13 +311,15 @@ my $errors = slurp_file(($INC{'CrispCluster.pm'} =~ s{t/lib/.*}{}r) . 'docs/erro
 my ($not_exactly) = $errors =~ /^\| `(\w+)` \| cannot read "…" exactly/m        or die 'no error of exact scans';
 my ($not_all)     = $errors =~ /^\| `(\w+)` \| cannot read all rows of a list/m or die 'no error of full milliseconds';
 
-# Whether a setting leaves no way around an error: an exact scan needs dates, and messages are read by their times, so that
+# Whether a setting leaves no way around an error: an exact scan needs dates, and messages are read
+# by their times, so that
 # a page must hold all of one millisecond.
 sub is_allowed
 {
 	my ($wrong, $mode, $query, $setting) = @_;
 
-	return $wrong =~ /^$not_exactly cannot read / && $mode eq 'exact' && !($setting->{honour_dates} && $setting->{honour_filters})
+	return $wrong =~ /^$not_exactly cannot read / && $mode eq 'exact'
+		&& !($setting->{honour_dates} && $setting->{honour_filters})
 	  || $wrong =~ /^$not_all cannot read / && $query->{sql} =~ /messages/ && $setting->{messages_per_page} == 1;
 }
 
@@ -305,7 +336,8 @@ sub wrong
 {
 	my ($session, $query, $local) = @_;
 	my $keys = $query->{keys} // '*';
-	my $sql  = 'WITH f AS MATERIALIZED (' . in_schema($query->{sql}, 'crisp') . '), l AS MATERIALIZED (' . in_schema($query->{sql}, $local) . ') '
+	my $sql  = 'WITH f AS MATERIALIZED (' . in_schema($query->{sql}, 'crisp') . '), l AS MATERIALIZED ('
+		. in_schema($query->{sql}, $local) . ') '
 	  . "SELECT (SELECT count(*) FROM (SELECT $keys FROM f EXCEPT ALL SELECT $keys FROM l) d), "
 	  . "(SELECT count(*) FROM (SELECT $keys FROM l EXCEPT ALL SELECT $keys FROM f) d), "
 	  . (
@@ -316,7 +348,8 @@ sub wrong
 
 	return join ' / ', map { "$_->{sqlstate} $_->{message}" } @{ $result->{errors} } if @{ $result->{errors} };
 	my ($more, $less, $strange, $rows) = split /\|/, $result->{output};
-	return $more || $less || $strange ? "of $rows rows: $more too many, $less too few, $strange that there are not" : '';
+	return $more || $less || $strange ? "of $rows rows: $more too many, $less too few, $strange that there are not"
+		: '';
 }
 
 my ($number, $allowed) = (0, 0);

@@ -65,7 +65,9 @@ sub sorted { return join "\n", sort split /\n/, $_[0] }
 sub resolve
 {
 	$session->query(
-		q(CREATE TEMP TABLE IF NOT EXISTS to_do AS SELECT session_id FROM crisp.conversations WHERE hashtext(session_id) % 3 <> 0; UPDATE crisp.conversations SET state = 'resolved' WHERE session_id IN (SELECT session_id FROM to_do))
+		q(CREATE TEMP TABLE IF NOT EXISTS to_do AS SELECT session_id FROM crisp.conversations )
+			. q(WHERE hashtext(session_id) % 3 <> 0; UPDATE crisp.conversations SET state = 'resolved' )
+			. q(WHERE session_id IN (SELECT session_id FROM to_do))
 	);
 	$sandbox->clear;
 	return ids(\&is_resolved);
@@ -82,7 +84,8 @@ foreach my $case ([ '4MB', 'fast' ], [ '64kB', 'exact' ])
 	my $expected = resolve();
 	cmp_ok(scalar(split /\n/, $expected), '>', 100, "$name: enough to do");
 	$session->query(
-		"DO \$\$ DECLARE r record; BEGIN FOR r IN SELECT * $resolved LOOP UPDATE crisp.conversations SET state = 'pending' WHERE session_id = r.session_id; END LOOP; END \$\$"
+		"DO \$\$ DECLARE r record; BEGIN FOR r IN SELECT * $resolved LOOP UPDATE crisp.conversations "
+			. "SET state = 'pending' WHERE session_id = r.session_id; END LOOP; END \$\$"
 	);
 	is(ids(\&is_resolved), '', "$name: a loop changes all");
 
@@ -101,7 +104,8 @@ foreach my $case ([ '4MB', 'fast' ], [ '64kB', 'exact' ])
 	$expected = resolve();
 	is( sorted(
 			$session->query(
-				"SELECT x.id || y FROM (SELECT session_id || '' AS id, session_id $resolved OFFSET 0) x, LATERAL (SELECT right(change(x.session_id, 'pending'), 0) AS y OFFSET 0) z"
+				"SELECT x.id || y FROM (SELECT session_id || '' AS id, session_id $resolved OFFSET 0) x, LATERAL "
+					. "(SELECT right(change(x.session_id, 'pending'), 0) AS y OFFSET 0) z"
 			)),
 		$expected,
 		"$name: a function beside values that were computed before");
@@ -136,7 +140,8 @@ is($sandbox->count, $before, 'which were read before the change');
 $session->query('COMMIT');
 
 $session->query("BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM crisp.conversations; FETCH 3 FROM c; CLOSE c");
-$session->query('SAVEPOINT s; DECLARE d CURSOR FOR SELECT session_id FROM crisp.conversations; FETCH 3 FROM d; ROLLBACK TO s');
+$session->query(
+	'SAVEPOINT s; DECLARE d CURSOR FOR SELECT session_id FROM crisp.conversations; FETCH 3 FROM d; ROLLBACK TO s');
 my $one = (split /\n/, $read)[5];
 $sandbox->clear;
 $session->query("UPDATE crisp.conversations SET state = 'resolved' WHERE session_id = '$one'; COMMIT");
@@ -164,14 +169,16 @@ sub list_requests { return scalar grep { $_->{path} =~ m{/conversations/} } $san
 
 resolve();
 $session->query(
-	"DO \$\$ DECLARE r record; BEGIN FOR r IN SELECT session_id FROM crisp.conversations ORDER BY updated_at DESC LIMIT 15 LOOP PERFORM change(r.session_id, 'pending'); END LOOP; END \$\$"
+	"DO \$\$ DECLARE r record; BEGIN FOR r IN SELECT session_id FROM crisp.conversations ORDER BY updated_at DESC "
+		. "LIMIT 15 LOOP PERFORM change(r.session_id, 'pending'); END LOOP; END \$\$"
 );
 is(scalar(my @changes = written()), 15, 'the newest: as many changes as LIMIT says');
 is(list_requests(), 1, 'and as many pages');
 
 resolve();
 $session->query(
-	"DO \$\$ DECLARE r record; BEGIN FOR r IN SELECT session_id $resolved LIMIT 15 LOOP PERFORM change(r.session_id, 'pending'); END LOOP; END \$\$"
+	"DO \$\$ DECLARE r record; BEGIN FOR r IN SELECT session_id $resolved LIMIT 15 LOOP "
+		. "PERFORM change(r.session_id, 'pending'); END LOOP; END \$\$"
 );
 is(scalar(@changes = written()), 15, 'with a filter: as many changes as LIMIT says');
 cmp_ok(list_requests(), '<=', 2, 'and as many pages');
@@ -189,7 +196,8 @@ foreach my $order ('', ' ORDER BY updated_at DESC')
 	$session->query("CREATE TABLE of_now AS SELECT session_id AS id $resolved ORDER BY updated_at DESC");
 	is( sorted(
 			$session->query(
-				"SELECT found FROM (SELECT (SELECT session_id $resolved AND session_id || '' = id$order LIMIT 1) AS found, change(id, 'pending') FROM of_now OFFSET 0) x"
+				"SELECT found FROM (SELECT (SELECT session_id $resolved AND session_id || '' = id$order LIMIT 1) "
+					. "AS found, change(id, 'pending') FROM of_now OFFSET 0) x"
 			)),
 		$expected,
 		"a subquery with other values in each pass$order");
@@ -198,7 +206,8 @@ foreach my $order ('', ' ORDER BY updated_at DESC')
 
 # A statement that an error has ended within a function of SQL: its memory stays, and it isn't read on.
 $session->query(
-	"CREATE FUNCTION dies() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1 / (length(session_id) - length(session_id)) FROM crisp.conversations'"
+	"CREATE FUNCTION dies() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1 / (length(session_id) - length(session_id)) "
+		. "FROM crisp.conversations'"
 );
 $session->query("SET work_mem = '64kB'");
 $sandbox->clear;

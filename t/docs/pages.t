@@ -18,7 +18,8 @@ my $major   = $node->safe_psql('postgres', "SELECT current_setting('server_versi
 # What a page takes for granted.
 my %before = (
 	'docs/security.md' => 'CREATE ROLE analyst',
-	'docs/writing.md'  => 'CREATE SCHEMA shop; IMPORT FOREIGN SCHEMA crisp LIMIT TO (messages) FROM SERVER support INTO shop');
+	'docs/writing.md'  => 'CREATE SCHEMA shop; IMPORT FOREIGN SCHEMA crisp LIMIT TO (messages) FROM SERVER support '
+		. 'INTO shop');
 
 # What it shows of a history that a test doesn't have.
 my %history = ('docs/local-copies.md' => 1);
@@ -187,7 +188,8 @@ sub try_statement
 
 	subtest "$page: $name" => sub {
 		is(join("\n", map { $_->{message} } @{ $result->{errors} }), '', 'no error');
-		like(printed($result->{output}), qr/^$rows$/, 'what it gives') if length $rows && ($major == 15 || $sql !~ /EXPLAIN/);
+		like(printed($result->{output}), qr/^$rows$/, 'what it gives')
+			if length $rows && ($major == 15 || $sql !~ /EXPLAIN/);
 		my $patterns = join "\n", map { pattern_of($_) } @messages;
 		like(join("\n", @told), qr/^$patterns$/, 'what it tells') if @messages;
 	};

@@ -28,10 +28,12 @@ my $silent  = CrispListener->new;
 my $full    = CrispListener->new(1);
 my $admin   = CrispSession->start($node);
 
-# Who waits to ask again would do so in ten minutes at most, and at random: nearly always later than this test is through.
+# Who waits to ask again would do so in ten minutes at most, and at random: nearly always later than
+# this test is through.
 connect_crisp($node, $sandbox,
 	options =>
-	  "prefetch '4', retry_delay '600s', retry_budget '3600s', request_timeout '600s', connect_timeout '600s', low_speed_limit '0'"
+	  "prefetch '4', retry_delay '600s', retry_budget '3600s', request_timeout '600s', connect_timeout '600s', "
+	  	. "low_speed_limit '0'"
 );
 
 # A table for each state: its requests are told by their page size.
@@ -56,7 +58,8 @@ my %states = (
 	'a lookup of a join'                 => 'SELECT count(state) FROM wanted JOIN good USING (session_id)',
 	'the number of rows'                 => 'SELECT count(*) FROM crisp.people_profiles',
 	'the newest rows'                    => 'SELECT session_id FROM silent ORDER BY updated_at DESC LIMIT 21',
-	'several scans of an Append'         => 'SELECT session_id FROM silent UNION ALL SELECT session_id FROM backoff UNION ALL SELECT session_id FROM drip',
+	'several scans of an Append'         => 'SELECT session_id FROM silent UNION ALL SELECT session_id FROM backoff '
+		. 'UNION ALL SELECT session_id FROM drip',
 	'a page, in a function that catches' => 'SELECT patient()',
 	'a cursor'                           => 'BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM silent; FETCH 1 FROM c',
 	'a TLS handshake'                    => 'SELECT session_id FROM tls',
@@ -64,8 +67,10 @@ my %states = (
 	'messages of a conversation'         => 'SELECT count(content) FROM crisp.messages',
 	'data of a profile'                  => 'SELECT count(data) FROM crisp.people_data',
 	'a page that ANALYZE wants'          => 'ANALYZE silent',
-	'keys that IMPORT wants'             => q{IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO imported OPTIONS (custom_data 'columns')},
-	'an answer to INSERT'                => q{INSERT INTO sent VALUES ('session_x', 'text', 'operator', 'chat', 'hello')},
+	'keys that IMPORT wants'             => q{IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support }
+		. q{INTO imported OPTIONS (custom_data 'columns')},
+	'an answer to INSERT'                => q{INSERT INTO sent VALUES ('session_x', 'text', 'operator', 'chat', }
+		. q{'hello')},
 	'a retry of UPDATE'                  => q{UPDATE changed SET state = 'pending' WHERE session_id = 'session_x'},
 	'a check'                            => q{SELECT status FROM crisp_fdw_check('support')},
 	'a page that crisp_sync() wants'     => q{CALL crisp_sync('silent', 'copied')});
@@ -75,20 +80,26 @@ $states{'a connection'} = 'SELECT session_id FROM tcp' if $full->fill;
 foreach my $table (sort keys %tables)
 {
 	$admin->query(
-		"CREATE FOREIGN TABLE $table (session_id text, state text, updated_at timestamptz NOT NULL) SERVER support OPTIONS (resource 'conversations', per_page '$tables{$table}->[0]')"
+		"CREATE FOREIGN TABLE $table (session_id text, state text, updated_at timestamptz NOT NULL) SERVER support "
+			. "OPTIONS (resource 'conversations', per_page '$tables{$table}->[0]')"
 	);
 }
 $admin->query(<<"END");
-CREATE FOREIGN TABLE sent (session_id text, type text, "from" text, origin text, content text) SERVER support OPTIONS (resource 'messages', updatable 'true');
-CREATE FOREIGN TABLE changed (session_id text, state text) SERVER support OPTIONS (resource 'conversations', updatable 'true');
+CREATE FOREIGN TABLE sent (session_id text, type text, "from" text, origin text, content text) SERVER support
+	OPTIONS (resource 'messages', updatable 'true');
+CREATE FOREIGN TABLE changed (session_id text, state text) SERVER support
+	OPTIONS (resource 'conversations', updatable 'true');
 CREATE SCHEMA imported;
 CREATE TABLE wanted AS SELECT text 'session_hangs' AS session_id;
 ANALYZE wanted;
-CREATE FOREIGN TABLE exact (session_id text) SERVER support OPTIONS (resource 'conversations', per_page '21', scan_mode 'exact');
-CREATE SERVER tls FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://127.0.0.1:@{[ $silent->port ]}/v1', website_id '$website', connect_timeout '600s');
+CREATE FOREIGN TABLE exact (session_id text) SERVER support OPTIONS (resource 'conversations', per_page '21', scan_mode
+	'exact');
+CREATE SERVER tls FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'https://127.0.0.1:@{[ $silent->port ]}/v1',
+	website_id '$website', connect_timeout '600s');
 CREATE USER MAPPING FOR CURRENT_USER SERVER tls OPTIONS (identifier 'x', key 'x');
 CREATE FOREIGN TABLE tls (session_id text) SERVER tls OPTIONS (resource 'conversations');
-CREATE SERVER tcp FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'http://127.0.0.1:@{[ $full->port ]}/v1', website_id '$website', connect_timeout '600s');
+CREATE SERVER tcp FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'http://127.0.0.1:@{[ $full->port ]}/v1', website_id
+	'$website', connect_timeout '600s');
 CREATE USER MAPPING FOR CURRENT_USER SERVER tcp OPTIONS (identifier 'x', key 'x');
 CREATE FOREIGN TABLE tcp (session_id text) SERVER tcp OPTIONS (resource 'conversations');
 CREATE FUNCTION patient() RETURNS text LANGUAGE plpgsql AS
@@ -97,7 +108,8 @@ END
 my $total = $admin->query('SELECT count(session_id) FROM good');
 
 # The conversation that is changed.
-my $changed = encode_json({ error => JSON::PP::false, reason => 'resolved', data => { session_id => 'session_x', state => 'resolved' } });
+my $changed = encode_json({ error => JSON::PP::false, reason => 'resolved',
+	data => { session_id => 'session_x', state => 'resolved' } });
 
 # From now on the sandbox answers as it's told above.
 sub misbehave

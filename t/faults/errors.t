@@ -218,7 +218,8 @@ $session->fails(
 	'a website that does not exist');
 
 # Nor is it taken for a row that does not exist.
-my $lookup = q{SELECT session_id FROM crisp.conversations WHERE session_id = 'session_00000000-0000-4000-8000-000000000000'};
+my $lookup = q{SELECT session_id FROM crisp.conversations WHERE session_id = }
+	. q{'session_00000000-0000-4000-8000-000000000000'};
 is($session->query($lookup), '', 'a conversation that does not exist');
 foreach my $case (
 	[ 404, 'website_not_found', 'no such website' ],
@@ -229,7 +230,8 @@ foreach my $case (
 	my ($status, $reason, $message) = @{$case};
 
 	answer_with('*/conversation/*',
-		{ status => $status, body => envelope(error => JSON::PP::true, reason => $reason, data => { message => $message }) });
+		{ status => $status, body => envelope(error => JSON::PP::true, reason => $reason,
+			data => { message => $message }) });
 	$session->fails(
 		$lookup,
 		{
@@ -504,7 +506,8 @@ foreach my $status (201, 202)
 		{
 			%UNEXPECTED,
 			detail =>
-			  qq(GET $target answered HTTP $status, content type "application/json": 200 or 206 was to be expected. The body begins: {"error":false,"data":[]})
+			  qq(GET $target answered HTTP $status, content type "application/json": 200 or 206 was to be expected. )
+			  	. qq(The body begins: {"error":false,"data":[]})
 		});
 }
 answer_fails('status 204', { status => 204 }, { %UNEXPECTED, detail => qr/ answered HTTP 204, .* It is empty\.$/ });
@@ -672,7 +675,8 @@ $session->fails(
 my %LATE = (
 	sqlstate => 'HV00M',
 	hint =>
-	  "The server's option request_timeout allows 400 ms, and low_speed_time 30000 ms with less than 100 bytes a second."
+	  "The server's option request_timeout allows 400 ms, and low_speed_time 30000 ms with less than 100 bytes a "
+	  	. "second."
 );
 
 $session->query("ALTER SERVER support OPTIONS (ADD request_timeout '400ms')");

@@ -338,7 +338,8 @@ with_options(
 		# So it is for scans that are waited for together.
 		answer_with('*/conversations/2', { hang => JSON::PP::true });
 		$session->fails(
-			"SELECT count(session_id) FROM (SELECT session_id FROM crisp.conversations UNION ALL SELECT session_id FROM crisp.visitors) x",
+			"SELECT count(session_id) FROM (SELECT session_id FROM crisp.conversations UNION ALL SELECT session_id "
+				. "FROM crisp.visitors) x",
 			{ sqlstate => 'HV00M', detail => qr{/conversations/2\?.* timed out after \d+ milliseconds} },
 			'a page that never comes, to one of two scans');
 	});
@@ -430,7 +431,8 @@ foreach my $soon ('0.1', '1.0', '00001')
 	cmp_ok(time_of_retry(3), '<', 5000, '... as one second');
 }
 
-foreach my $now ('0', '0.0', 'soon', '-5', '-99999999999999999999', '1e9', '60 seconds', '0x10', '.', http_date(time - 3600), 'Mon, 01 Jan 0001 00:00:00 GMT', '')
+foreach my $now ('0', '0.0', 'soon', '-5', '-99999999999999999999', '1e9', '60 seconds', '0x10', '.',
+	http_date(time - 3600), 'Mon, 01 Jan 0001 00:00:00 GMT', '')
 {
 	answer_with('*/conversations/3',
 		{ times => 1, status => 429, headers => { 'Retry-After' => $now } });
@@ -480,7 +482,8 @@ foreach my $case (
 	is($sandbox->count, 1, '... fails at once');
 }
 
-# Without it, who asked too often waits for longer than after another failure, and so does all that is not yet under way.
+# Without it, who asked too often waits for longer than after another failure, and so does all that
+# is not yet under way.
 foreach my $status (420, 422, 423, 429)
 {
 	with_options(

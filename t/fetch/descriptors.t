@@ -19,12 +19,14 @@ my $credentials = credential_options($sandbox, 'website');
 
 connect_crisp($node, $sandbox);
 $node->safe_psql('postgres', join "\n",
-	'CREATE TABLE every (session_id text, updated_at timestamptz, state text, meta_nickname text, number int) PARTITION BY LIST (number);',
+	'CREATE TABLE every (session_id text, updated_at timestamptz, state text, meta_nickname text, number int) '
+		. 'PARTITION BY LIST (number);',
 	map { <<"END" } 1 .. $SERVERS);
 CREATE SERVER s$_ FOREIGN DATA WRAPPER crisp_fdw
 	OPTIONS (base_url '@{[ $sandbox->url ]}', website_id '$website_id', per_page '20', prefetch '4', retry_delay '1ms');
 CREATE USER MAPPING FOR CURRENT_USER SERVER s$_ OPTIONS ($credentials);
-CREATE FOREIGN TABLE c$_ (session_id text, updated_at timestamptz, state text, meta_nickname text) SERVER s$_ OPTIONS (resource 'conversations');
+CREATE FOREIGN TABLE c$_ (session_id text, updated_at timestamptz, state text, meta_nickname text) SERVER s$_
+	OPTIONS (resource 'conversations');
 CREATE FOREIGN TABLE o$_ (user_id text) SERVER s$_ OPTIONS (resource 'operators');
 END
 
@@ -46,24 +48,30 @@ foreach my $async (qw(on off))
 		$sandbox->control({ latency_ms => $latency });
 		my $name = "async $async, $latency ms";
 
-		is( $session->query("SELECT count(*), count(DISTINCT (number, session_id)), count(DISTINCT number) FROM ($union) u"),
+		is( $session->query(
+			"SELECT count(*), count(DISTINCT (number, session_id)), count(DISTINCT number) FROM ($union) u"),
 			join('|', $SERVERS * $rows, $SERVERS * $rows, $SERVERS), "$name: an Append");
 		is( $session->query("SELECT count(*) FROM ($operators) u"),
 			$SERVERS * 3, "$name: an Append of lists of one page");
-		is( $session->query("SELECT bool_and(updated_at = '$newest') FROM (SELECT * FROM ($union) u ORDER BY updated_at DESC LIMIT $SERVERS) x"),
+		is( $session->query(
+			"SELECT bool_and(updated_at = '$newest') FROM (SELECT * FROM ($union) u ORDER BY updated_at DESC "
+				. "LIMIT $SERVERS) x"),
 			't', "$name: the newest of all");
-		is( $session->query('SELECT count(*) FROM ' . join ' NATURAL JOIN ', map { "(SELECT session_id FROM c$_) c$_" } 1 .. 8),
+		is( $session->query('SELECT count(*) FROM ' . join ' NATURAL JOIN ',
+			map { "(SELECT session_id FROM c$_) c$_" } 1 .. 8),
 			$rows, "$name: a join");
 		is( $session->query('SELECT ' . join ' + ', map { "(SELECT count(*) FROM o$_)" } 1 .. $SERVERS),
 			$SERVERS * 3, "$name: subqueries");
 
 		# Each is read in turn with others open.
-		$session->query('BEGIN; ' . join '; ', map { "DECLARE k$_ CURSOR FOR SELECT session_id FROM c$_" } 1 .. $SERVERS);
+		$session->query('BEGIN; ' . join '; ',
+			map { "DECLARE k$_ CURSOR FOR SELECT session_id FROM c$_" } 1 .. $SERVERS);
 		foreach my $round (1 .. 2)
 		{
 			foreach my $number (1 .. $SERVERS)
 			{
-				is(scalar(my @fetched = split /\n/, $session->query("FETCH 30 FROM k$number")), 30, "$name: cursor $number")
+				is(scalar(my @fetched = split /\n/, $session->query("FETCH 30 FROM k$number")), 30,
+					"$name: cursor $number")
 				  if $number % 13 == 0;
 				$session->query("FETCH 30 FROM k$number") if $number % 13;
 			}
@@ -71,7 +79,9 @@ foreach my $async (qw(on off))
 		$session->query('COMMIT');
 
 		# What fails is tried again, and others' waits don't take its time.
-		$sandbox->control({ answers => [ map { +{ match => { path => '*/conversations/*', nth => $_ * 7 }, status => $_ % 2 ? 503 : 429 } } 1 .. 20 ] });
+		$sandbox->control({ answers => [
+			map { +{ match => { path => '*/conversations/*', nth => $_ * 7 },
+				status => $_ % 2 ? 503 : 429 } } 1 .. 20 ] });
 		is( $session->query("SELECT count(*), count(DISTINCT (number, session_id)) FROM ($union) u"),
 			join('|', $SERVERS * $rows, $SERVERS * $rows), "$name: an Append, with failures");
 	}
@@ -95,7 +105,8 @@ foreach my $async (qw(on off))
 $node->safe_psql('postgres', q(ALTER SERVER s1 OPTIONS (SET prefetch '32')));
 $session = CrispSession->start($node);
 $sandbox->control({ latency_ms => 5 });
-is($session->query("SELECT count(*) FROM c1, o1, (SELECT count(*) FROM c2) x"), 3 * $rows, 'a window wider than there is room for');
+is($session->query("SELECT count(*) FROM c1, o1, (SELECT count(*) FROM c2) x"), 3 * $rows,
+	'a window wider than there is room for');
 $session->quit;
 
 done_testing();

@@ -48,7 +48,8 @@ sub table
 	my $options = join ', ', map { "$_ '$set{$_}'" } sort keys %set;
 
 	sql(<<"END") unless $tables{$name}++;
-CREATE FOREIGN TABLE $name (session_id text, website_id text, people_id text, state text, created_at timestamptz, updated_at timestamptz)
+CREATE FOREIGN TABLE $name (session_id text, website_id text, people_id text, state text, created_at timestamptz,
+	updated_at timestamptz)
 	SERVER $server OPTIONS ($options)
 END
 	return $name;
@@ -83,7 +84,8 @@ sub cancel
 	return $session->wait;
 }
 
-# With the connections that it keeps closed, a session has no more descriptors than it began with, but for one that is always
+# With the connections that it keeps closed, a session has no more descriptors than it began with,
+# but for one that is always
 # readable, by which an Append ends a wait.
 sub closes_all
 {
@@ -246,10 +248,12 @@ END
 			"BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM $table; MOVE 130 IN c; ROLLBACK",
 			'' ],
 		'a cursor opened in a savepoint' => [
-			"BEGIN; SAVEPOINT s; DECLARE c CURSOR FOR SELECT session_id FROM $table; MOVE 130 IN c; ROLLBACK TO s; SELECT 1; COMMIT",
+			"BEGIN; SAVEPOINT s; DECLARE c CURSOR FOR SELECT session_id FROM $table; MOVE 130 IN c; ROLLBACK TO s; "
+				. "SELECT 1; COMMIT",
 			'1' ],
 		'two cursors, by turns' => [
-			"BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM $table; DECLARE d CURSOR FOR SELECT session_id FROM $table; "
+			"BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM $table; DECLARE d CURSOR FOR SELECT session_id "
+				. "FROM $table; "
 			  . 'MOVE 130 IN c; MOVE 60 IN d; MOVE 40 IN c; CLOSE c; MOVE 100 IN d; CLOSE d; COMMIT',
 			'' ],
 		'LIMIT above a condition of our own' =>
@@ -474,13 +478,17 @@ $another->show_last_looks(1);
 	  $another->column('conversations', 'session_id');
 	my @websites = map { $sandbox->website_id($_) } 0 .. 2;
 
-	sql('CREATE TABLE everything (session_id text, website_id text, people_id text, state text, created_at timestamptz, updated_at timestamptz) PARTITION BY LIST (website_id)'
+	sql('CREATE TABLE everything (session_id text, website_id text, people_id text, state text, created_at '
+		. 'timestamptz, updated_at timestamptz) PARTITION BY LIST (website_id)'
 	);
-	sql("CREATE FOREIGN TABLE part_$_ PARTITION OF everything FOR VALUES IN ('$websites[$_]') SERVER support OPTIONS (resource 'conversations', website_id '$websites[$_]')"
+	sql("CREATE FOREIGN TABLE part_$_ PARTITION OF everything FOR VALUES IN ('$websites[$_]') SERVER support OPTIONS "
+		. "(resource 'conversations', website_id '$websites[$_]')"
 	) foreach 0 .. 2;
-	sql("CREATE TABLE local_part PARTITION OF everything DEFAULT; INSERT INTO local_part VALUES ('here', 'local', NULL, 'pending', now(), now())"
+	sql("CREATE TABLE local_part PARTITION OF everything DEFAULT; INSERT INTO local_part VALUES ('here', 'local', "
+		. "NULL, 'pending', now(), now())"
 	);
-	sql("CREATE FOREIGN TABLE elsewhere (session_id text, website_id text, state text, updated_at timestamptz) SERVER another OPTIONS (resource 'conversations')"
+	sql("CREATE FOREIGN TABLE elsewhere (session_id text, website_id text, state text, updated_at timestamptz) "
+		. "SERVER another OPTIONS (resource 'conversations')"
 	);
 }
 
@@ -579,13 +587,16 @@ foreach my $case (
 	[   'LIMIT beyond all',
 		'SELECT count(*) FROM (SELECT session_id FROM everything LIMIT 100000) l' ],
 	[   'two servers',
-		'SELECT session_id FROM elsewhere UNION ALL SELECT session_id FROM part_2 UNION ALL SELECT session_id FROM elsewhere'
+		'SELECT session_id FROM elsewhere UNION ALL SELECT session_id FROM part_2 UNION ALL SELECT session_id '
+			. 'FROM elsewhere'
 	],
 	[   'a list and a lookup',
-		"SELECT session_id FROM part_1 UNION ALL SELECT session_id FROM part_2 WHERE session_id = ANY (ARRAY(SELECT session_id FROM part_2 LIMIT 7))"
+		"SELECT session_id FROM part_1 UNION ALL SELECT session_id FROM part_2 WHERE session_id = ANY "
+			. "(ARRAY(SELECT session_id FROM part_2 LIMIT 7))"
 	],
 	[   'a list that ends by date',
-		"SELECT session_id FROM part_1 UNION ALL SELECT session_id FROM part_2 WHERE updated_at > '2030-01-01' UNION ALL SELECT session_id FROM part_2 WHERE updated_at > 'infinity'"
+		"SELECT session_id FROM part_1 UNION ALL SELECT session_id FROM part_2 WHERE updated_at > '2030-01-01' UNION "
+			. "ALL SELECT session_id FROM part_2 WHERE updated_at > 'infinity'"
 	],
 	[   'the newest',
 		'(SELECT session_id FROM part_1 ORDER BY updated_at DESC LIMIT 5) UNION ALL SELECT session_id FROM part_2'
@@ -596,25 +607,32 @@ foreach my $case (
 		  . ' UNION ALL SELECT session_id FROM '
 		  . table(website => 2, scan_mode => 'exact') ],
 	[   'scans that are run again',
-		'SELECT v.x, count(*) FROM (VALUES (1), (2), (3)) v (x), LATERAL (SELECT session_id FROM everything e WHERE length(e.session_id) > v.x) l GROUP BY 1'
+		'SELECT v.x, count(*) FROM (VALUES (1), (2), (3)) v (x), LATERAL (SELECT session_id FROM everything e '
+			. 'WHERE length(e.session_id) > v.x) l GROUP BY 1'
 	],
 	[   'scans that are run again with other values',
-		q(SELECT v.x, count(*) FROM (VALUES ('2025-01-01'::timestamptz), ('2025-06-01'), ('2025-09-01')) v (x), LATERAL (SELECT session_id FROM everything e WHERE e.updated_at > v.x OFFSET 0) l GROUP BY 1)
+		q(SELECT v.x, count(*) FROM (VALUES ('2025-01-01'::timestamptz), ('2025-06-01'), ('2025-09-01')) v (x), )
+			. q(LATERAL (SELECT session_id FROM everything e WHERE e.updated_at > v.x OFFSET 0) l GROUP BY 1)
 	],
 	[   'scans that are run again, and left early',
-		'SELECT v.x, (SELECT count(*) FROM (SELECT session_id FROM everything e WHERE length(e.session_id) > v.x LIMIT 99) l) FROM (VALUES (1), (2), (3)) v (x)'
+		'SELECT v.x, (SELECT count(*) FROM (SELECT session_id FROM everything e WHERE length(e.session_id) > v.x '
+			. 'LIMIT 99) l) FROM (VALUES (1), (2), (3)) v (x)'
 	],
 	[   'a join with itself',
 		'SELECT count(*) FROM everything a JOIN everything b USING (session_id)' ],
 	[   'a correlated subquery',
-		'SELECT v.x, EXISTS (SELECT FROM everything e WHERE e.session_id = v.x) FROM (SELECT session_id AS x FROM part_2 LIMIT 2) v'
+		'SELECT v.x, EXISTS (SELECT FROM everything e WHERE e.session_id = v.x) FROM (SELECT session_id AS x '
+			. 'FROM part_2 LIMIT 2) v'
 	],
 	[ 'rows that are locked', 'SELECT session_id FROM everything FOR UPDATE' ],
 	[   'a prepared statement',
-		"PREPARE p (timestamptz) AS SELECT session_id FROM everything WHERE updated_at > \$1; SET plan_cache_mode = force_generic_plan; EXECUTE p ('2025-09-01'); EXECUTE p ('2025-10-01'); EXECUTE p (NULL)"
+		"PREPARE p (timestamptz) AS SELECT session_id FROM everything WHERE updated_at > \$1; "
+			. "SET plan_cache_mode = force_generic_plan; EXECUTE p ('2025-09-01'); EXECUTE p ('2025-10-01'); EXECUTE p "
+			. "(NULL)"
 	],
 	[   'a cursor',
-		'BEGIN; DECLARE c SCROLL CURSOR FOR SELECT count(*) OVER () FROM everything; FETCH 2 FROM c; FETCH BACKWARD 1 FROM c; COMMIT'
+		'BEGIN; DECLARE c SCROLL CURSOR FOR SELECT count(*) OVER () FROM everything; FETCH 2 FROM c; FETCH BACKWARD 1 '
+			. 'FROM c; COMMIT'
 	])
 {
 	my ($name, $statement) = @{$case};
@@ -671,7 +689,8 @@ foreach my $case (
 
 	sql("CREATE TABLE notes (session_id text, note int); INSERT INTO notes VALUES ('$key', 1)");
 	my $select =
-	  "SET enable_hashjoin = off; SET enable_mergejoin = off; SELECT n.note, e.session_id FROM notes n JOIN everything e ON e.session_id = n.session_id WHERE n.note < 10 FOR UPDATE OF n";
+	  "SET enable_hashjoin = off; SET enable_mergejoin = off; SELECT n.note, e.session_id FROM notes n "
+	  	. "JOIN everything e ON e.session_id = n.session_id WHERE n.note < 10 FOR UPDATE OF n";
 	like(
 		sql("SET enable_hashjoin = off; SET enable_mergejoin = off; EXPLAIN (COSTS OFF) "
 			  . ($select =~ s/.*; //r)),
@@ -760,7 +779,8 @@ foreach my $case (
 
 		$session->query("MOVE $rows IN c");
 		return $session->query(
-			q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name ~ '^(crisp_fdw|ExecutorState|PortalContext)'}
+			q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name ~ }
+				. q{'^(crisp_fdw|ExecutorState|PortalContext)'}
 			  . q{ AND name !~ '(seen keys|page|call)$'});
 	};
 

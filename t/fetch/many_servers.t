@@ -1,4 +1,5 @@
-# Tables of more servers under one Append than the process has descriptors for: some are read together, the rest one after
+# Tables of more servers under one Append than the process has descriptors for: some are read
+# together, the rest one after
 # the other, and all rows come once.
 
 use strict;
@@ -59,7 +60,8 @@ is($session->query('SELECT count(*) FROM (SELECT * FROM every LIMIT 5) x'), 5, '
 $session->query('RESET enable_async_append');
 is($session->query('SELECT count(*) FROM (SELECT * FROM every LIMIT 5) x'), 5, 'with a LIMIT, together');
 is($session->query('SELECT count(*) FROM (SELECT * FROM every ORDER BY session_id LIMIT 500) x'), 500, 'sorted');
-is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT * FROM every; MOVE 100 FROM c; SELECT count(*) FROM every; COMMIT"),
+is($session->query(
+	"BEGIN; DECLARE c CURSOR FOR SELECT * FROM every; MOVE 100 FROM c; SELECT count(*) FROM every; COMMIT"),
 	$count, 'while a cursor holds what it has');
 
 $session->quit;

@@ -17,10 +17,12 @@ my $port = $listener->port;
 
 $node->safe_psql('postgres', <<"END");
 CREATE SERVER liar FOREIGN DATA WRAPPER crisp_fdw
-	OPTIONS (base_url 'http://127.0.0.1:$port/v1', website_id '@{[ $sandbox->website_id ]}', prefetch '1', max_retries '0', retry_delay '1ms',
+	OPTIONS (base_url 'http://127.0.0.1:$port/v1', website_id '@{[ $sandbox->website_id ]}', prefetch '1', max_retries
+	'0', retry_delay '1ms',
 		max_response_size '32MB');
 CREATE USER MAPPING FOR CURRENT_USER SERVER liar OPTIONS (@{[ credential_options($sandbox, 'website') ]});
-CREATE FOREIGN TABLE conversations (session_id text, topic text, n numeric, meta_data jsonb, meta_segments text[], updated_at timestamptz) SERVER liar;
+CREATE FOREIGN TABLE conversations (session_id text, topic text, n numeric, meta_data jsonb, meta_segments text[],
+	updated_at timestamptz) SERVER liar;
 CREATE FOREIGN TABLE operators (user_id text, email text) SERVER liar;
 END
 
@@ -47,7 +49,8 @@ sub row_with
 	my ($before, $piece, $after) = @_;
 	my $times = int(($LIMIT - 1000) / length $piece);
 
-	return '{"error":false,"reason":"listed","data":[{"session_id":"x","updated_at":1,' . $before . $piece x $times . $after . '}]}';
+	return '{"error":false,"reason":"listed","data":[{"session_id":"x","updated_at":1,' . $before . $piece x $times
+		. $after . '}]}';
 }
 
 # Run a statement in a session of its own, which gets these answers one after the other.  It ends as is expected: with a
@@ -106,7 +109,8 @@ takes(
 	4.5, 'a long number');
 takes(
 	'SELECT length(updated_at::text) FROM conversations',
-	[ answer(200, row_with('"x":[', '"abcdefghijklmnopqrstuvwxyz",', '""]') =~ s/"updated_at":1/"updated_at":9e999999999/r) ],
+	[ answer(200, row_with('"x":[', '"abcdefghijklmnopqrstuvwxyz",',
+		'""]') =~ s/"updated_at":1/"updated_at":9e999999999/r) ],
 	qr/^22008 /,
 	3.6, 'a time that is too large');
 takes(
@@ -123,7 +127,8 @@ takes($count, [ answer(200, 'x' x ($LIMIT + 10)) ], $too_large, 3.6, 'more than 
 
 # Attempts that fail, one after the other: the answer to one is gone when the next one comes.
 $node->safe_psql('postgres', q(ALTER SERVER liar OPTIONS (SET max_retries '5')));
-my $fat = '{"error":true,"reason":"no","data":{"message":"no","x":[' . join(',', ('"abcdefghijklmnopqrstuvwxyz"') x ($LIMIT / 30)) . ']}}';
+my $fat = '{"error":true,"reason":"no","data":{"message":"no","x":['
+	. join(',', ('"abcdefghijklmnopqrstuvwxyz"') x ($LIMIT / 30)) . ']}}';
 takes($count, [ (answer(503, $fat)) x 6 ], qr/^HV00M Crisp failed to answer/, 4.5, 'six failures');
 takes($count, [ (answer(423, $fat)) x 6 ], qr/^53400 /, 4.5, 'six times a quota that is spent');
 takes(
@@ -131,15 +136,19 @@ takes(
 	[ (answer(503, $fat)) x 5, answer(200, '{"error":false,"reason":"listed","data":[]}') ],
 	qr/^0$/, 4.5, 'five failures and a success');
 takes($count, [ (answer(503, list_of('1'))) x 6 ], qr/^HV00M /, 4.5, 'six failures of many values');
-takes($count, [ (answer(200, substr list_of('"abcdefghijklmnopqrstuvwxyz"'), 0, -1)) x 2 ], qr/^08P01 /, 4.5, 'an answer that is cut, twice');
+takes($count, [ (answer(200, substr list_of('"abcdefghijklmnopqrstuvwxyz"'), 0, -1)) x 2 ], qr/^08P01 /, 4.5,
+	'an answer that is cut, twice');
 takes(
 	"SELECT count(*) FROM conversations WHERE session_id = 'session_a'",
-	[ (answer(503, $fat)) x 5, answer(404, '{"error":true,"reason":"not_found","data":{"x":[' . join(',', ('"abcdefghijklmnopqrstuvwxyz"') x ($LIMIT / 30)) . ']}}') ],
+	[ (answer(503, $fat)) x 5, answer(404,
+		'{"error":true,"reason":"not_found","data":{"x":['
+			. join(',', ('"abcdefghijklmnopqrstuvwxyz"') x ($LIMIT / 30)) . ']}}') ],
 	qr/^0$/, 4.5, 'a lookup');
 
 # Heads have no end, either.
 my $head = sub { return join '', map { "$_[0]\r\n" } 1 .. $_[1] };
-takes($count, [ ("HTTP/1.1 200 OK\r\n" . $head->('X-A: ' . 'a' x 1000, 32 * 1024)) x 2 ], qr/^08P01 /, 1, 'a head of 32 MB');
+takes($count, [ ("HTTP/1.1 200 OK\r\n" . $head->('X-A: ' . 'a' x 1000, 32 * 1024)) x 2 ], qr/^08P01 /, 1,
+	'a head of 32 MB');
 takes($count, [ ("HTTP/1.1 200 OK\r\n" . $head->('A:', 4_000_000)) x 2 ], qr/^08P01 /, 1, 'a head of many lines');
 takes($count, [ ($head->("HTTP/1.1 100 Continue\r\n", 500_000)) x 2 ], qr/^08P01 /, 1, 'interim answers without end');
 takes(
@@ -147,6 +156,7 @@ takes(
 	[ ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" . $head->('X-A: ' . 'a' x 1000, 32 * 1024)) x 2 ],
 	qr/^(08P01|HV00M) /,
 	1, 'trailers without end');
-takes($count, [ ("HTTP/1.1 200 OK\r\nX-A: " . 'a' x 32_000_000 . "\r\n\r\n") x 1 ], qr/^(08P01|HV000|HV00M) /, 1, 'a header of 32 MB');
+takes($count, [ ("HTTP/1.1 200 OK\r\nX-A: " . 'a' x 32_000_000 . "\r\n\r\n") x 1 ], qr/^(08P01|HV000|HV00M) /, 1,
+	'a header of 32 MB');
 
 done_testing();

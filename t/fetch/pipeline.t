@@ -325,7 +325,9 @@ is($session->query('SET crisp_fdw.max_requests = 6; SELECT count(people_id) FROM
 	5 * $PER_PAGE - 1, 'max_requests that allow the pages and the number');
 $session->quit;
 $session = CrispSession->start($node);
-is($session->query('SET crisp_fdw.max_requests = 1; SELECT count(*) FROM (SELECT people_id FROM crisp.people_profiles OFFSET 0 LIMIT 20) l'),
+is($session->query(
+	'SET crisp_fdw.max_requests = 1; SELECT count(*) FROM (SELECT people_id FROM crisp.people_profiles OFFSET 0 '
+		. 'LIMIT 20) l'),
 	$PER_PAGE, 'max_requests that allow one page');
 $session->quit;
 

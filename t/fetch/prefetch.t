@@ -1,4 +1,5 @@
-# What is done ahead of need changes nothing but time: no error in what nobody needs, no request that another one lacks, no
+# What is done ahead of need changes nothing but time: no error in what nobody needs, no request
+# that another one lacks, no
 # expression of a row that nobody asks for.
 
 use strict;
@@ -41,10 +42,13 @@ is($session->query("SELECT EXISTS (SELECT $join WHERE n + length(c.session_id) =
 	't', 'EXISTS that needs as many lookups as there may be');
 is($session->query("SELECT n $join LIMIT 3"), "0\n1\n2", 'a LIMIT');
 is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT n $join; FETCH 3 FROM c; COMMIT"), "0\n1\n2", 'a cursor');
-is( $session->query("SELECT EXISTS (SELECT FROM crisp.conversations WHERE length(session_id) > 3), EXISTS (SELECT $join WHERE n + length(c.session_id) = 1 + length(k.session_id))"),
+is( $session->query(
+	"SELECT EXISTS (SELECT FROM crisp.conversations WHERE length(session_id) > 3), EXISTS (SELECT $join "
+		. "WHERE n + length(c.session_id) = 1 + length(k.session_id))"),
 	't|t',
 	'a list and lookups that share the limit');
-is( $session->query('SELECT count(coalesce(message, campaign_id)) FROM (SELECT campaign_id, message FROM crisp.campaigns LIMIT 2) x'),
+is( $session->query(
+	'SELECT count(coalesce(message, campaign_id)) FROM (SELECT campaign_id, message FROM crisp.campaigns LIMIT 2) x'),
 	2, 'a list and its details');
 $session->query('RESET crisp_fdw.max_requests');
 
@@ -55,12 +59,15 @@ is($session->query("SELECT EXISTS (SELECT $join WHERE c.session_id IS NOT NULL)"
 is($session->query("SELECT n $join LIMIT 3"), "0\n1\n2", 'a LIMIT that stops before');
 is($session->query("SELECT n $join LIMIT (SELECT 3)"), "0\n1\n2", 'one that is computed');
 is($session->query("SELECT (SELECT n $join OFFSET 1 LIMIT 1)"), 1, 'a subquery');
-is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT n $join; FETCH 3 FROM c; COMMIT"), "0\n1\n2", 'a cursor that stops before');
+is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT n $join; FETCH 3 FROM c; COMMIT"), "0\n1\n2",
+	'a cursor that stops before');
 is( $session->query(
-		"DO \$\$ DECLARE r record; BEGIN FOR r IN SELECT n $join LOOP EXIT; END LOOP; END \$\$; SELECT count(*) FROM (SELECT n $join LIMIT 2) x"),
+		"DO \$\$ DECLARE r record; BEGIN FOR r IN SELECT n $join LOOP EXIT; END LOOP; END \$\$; SELECT count(*) FROM "
+			. "(SELECT n $join LIMIT 2) x"),
 	2,
 	'... and others');
-is( $session->query("SELECT v.x, l.n FROM generate_series(1, 2) v (x), LATERAL (SELECT n $join WHERE n >= v.x LIMIT 1) l"),
+is( $session->query(
+	"SELECT v.x, l.n FROM generate_series(1, 2) v (x), LATERAL (SELECT n $join WHERE n >= v.x LIMIT 1) l"),
 	"1|1\n2|2", 'a LIMIT of each of several passes');
 
 # A hash join asks for the first row of one side before it looks at the other, which has none.
@@ -68,7 +75,8 @@ $session->query("CREATE TABLE late (session_id text); INSERT INTO late VALUES ('
 	  . join(', ', map { "('$_')" } @ids[ 0, 3 .. 8 ])
 	  . '; ANALYZE late; SET enable_hashjoin = on');
 is( $session->query(
-		q(SELECT count(*) FROM (SELECT c.state FROM late k JOIN crisp.conversations c USING (session_id) OFFSET 0) o WHERE state IN (SELECT g::text FROM generate_series(1, 200000) g WHERE g % 2 = 7))
+		q(SELECT count(*) FROM (SELECT c.state FROM late k JOIN crisp.conversations c USING (session_id) OFFSET 0) o )
+			. q(WHERE state IN (SELECT g::text FROM generate_series(1, 200000) g WHERE g % 2 = 7))
 	),
 	0,
 	'a hash join whose other side is empty');
@@ -79,20 +87,26 @@ obey();
 
 # ---- Expressions of rows that nobody needs
 
-my $late = 'FROM (SELECT session_id, n, 1 / (n - 3) AS q FROM ticket OFFSET 0) k JOIN crisp.conversations c USING (session_id)';
+my $late = 'FROM (SELECT session_id, n, 1 / (n - 3) AS q FROM ticket OFFSET 0) k JOIN crisp.conversations c USING '
+	. '(session_id)';
 is($session->query("SELECT EXISTS (SELECT $late WHERE q IS NOT NULL)"), 't', 'EXISTS: a row that fails comes later');
 is($session->query("SELECT n, q $late LIMIT 3"), "0|0\n1|0\n2|-1", 'LIMIT: likewise');
-is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT n $late; FETCH 3 FROM c; COMMIT"), "0\n1\n2", 'a cursor: likewise');
+is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT n $late; FETCH 3 FROM c; COMMIT"), "0\n1\n2",
+	'a cursor: likewise');
 $session->fails("SELECT n, q $late LIMIT 4", { sqlstate => '22012' }, 'a row that is needed fails');
 $session->query('CREATE SEQUENCE s');
-is($session->query("SELECT q FROM (SELECT session_id, nextval('s') AS q FROM ticket OFFSET 0) k JOIN crisp.conversations c USING (session_id) LIMIT 3"),
+is($session->query(
+	"SELECT q FROM (SELECT session_id, nextval('s') AS q FROM ticket OFFSET 0) k JOIN crisp.conversations c USING "
+		. "(session_id) LIMIT 3"),
 	"1\n2\n3", 'a function with effects');
 is($session->query('SELECT last_value FROM s'), 3, 'is called for rows that are needed');
 
 # ---- Requests that nobody needs
 
 $sandbox->clear;
-$session->query("SELECT count(*) FROM ticket k JOIN crisp.conversations c ON c.session_id = k.session_id AND c.created_at > '2025-06-01' AND c.created_at < '2024-06-01'");
+$session->query(
+	"SELECT count(*) FROM ticket k JOIN crisp.conversations c ON c.session_id = k.session_id "
+		. "AND c.created_at > '2025-06-01' AND c.created_at < '2024-06-01'");
 my @asked = lookups();
 cmp_ok(scalar @asked, '<=', 1, 'conditions that rule out all rows');
 
@@ -102,8 +116,10 @@ my @campaigns = map { $_->{campaign_id} } $sandbox->rows('campaigns');
 my $detailed = 'SELECT count(coalesce(message, campaign_id)) FROM (SELECT campaign_id, message FROM crisp.campaigns';
 refuse("/campaign/$campaigns[2]");
 is($session->query("$detailed LIMIT 2) x"), 2, 'details of a row behind a LIMIT are refused');
-is($session->query("SELECT EXISTS (SELECT FROM crisp.campaigns WHERE message IS NULL OR message IS NOT NULL)"), 't', '... behind an EXISTS');
-is($session->query("$detailed WHERE length(campaign_id) > 3 AND (message IS NULL OR message IS NOT NULL) LIMIT 2) x"), 2, '... with conditions');
+is($session->query("SELECT EXISTS (SELECT FROM crisp.campaigns WHERE message IS NULL OR message IS NOT NULL)"), 't',
+	'... behind an EXISTS');
+is($session->query("$detailed WHERE length(campaign_id) > 3 AND (message IS NULL OR message IS NOT NULL) LIMIT 2) x"),
+	2, '... with conditions');
 $session->fails("$detailed LIMIT 3) x", { detail => qr/\Q$campaigns[2]\E/ }, '... of a row that is needed');
 obey();
 is($session->query("$detailed WHERE 1 / (CASE WHEN campaign_id = '$campaigns[3]' THEN 0 ELSE 1 END) = 1 LIMIT 2) x"),

@@ -84,7 +84,8 @@ is(connections(@lookups), 1, '... over one connection');
 
 # What is written goes over a connection of its own, once.
 $session->query(
-	"INSERT INTO crisp.messages (session_id, type, \"from\", origin, content) VALUES ('$keys[0]', 'text', 'operator', 'chat', 'over TLS')");
+	"INSERT INTO crisp.messages (session_id, type, \"from\", origin, content) VALUES "
+		. "('$keys[0]', 'text', 'operator', 'chat', 'over TLS')");
 my @posts = $front->requests;
 is(scalar @posts, 1, 'HTTP/2: a message is sent once');
 like($posts[0]->{line}, qr{^POST /v1/website/\Q$website\E/conversation/\Q$keys[0]\E/message HTTP/2}, '... in HTTP/2');
@@ -161,7 +162,8 @@ sub fails_untrusted
 			message => 'could not establish a secure connection to Crisp, server "support"',
 			detail => $detail,
 			hint =>
-			  "Check the server's options base_url and sslrootcert, and the certificate authorities that this machine trusts."
+			  "Check the server's options base_url and sslrootcert, and the certificate authorities that this machine "
+			  	. "trusts."
 		},
 		$name);
 	is($sandbox->count, 0, '... and nothing was asked');
@@ -208,7 +210,8 @@ $session->fails(
 	},
 	'a relative path');
 $session->query(
-	'CREATE ROLE owner; GRANT USAGE ON FOREIGN DATA WRAPPER crisp_fdw TO owner; ALTER SERVER support OWNER TO owner; SET ROLE owner'
+	'CREATE ROLE owner; GRANT USAGE ON FOREIGN DATA WRAPPER crisp_fdw TO owner; ALTER SERVER support OWNER TO owner; '
+		. 'SET ROLE owner'
 );
 $session->fails(
 	"ALTER SERVER support OPTIONS (ADD sslrootcert '$ca->{certificate}')",

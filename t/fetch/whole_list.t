@@ -32,7 +32,8 @@ sub keys_table
 	my $n = 0;
 	my $values = join ', ', map { '(' . $n++ . ', ' . (defined $_ ? "'$_'" : 'NULL') . ')' } @of;
 
-	$node->safe_psql('postgres', "CREATE TABLE $name (n int, key text) WITH (autovacuum_enabled = off); INSERT INTO $name VALUES $values");
+	$node->safe_psql('postgres',
+		"CREATE TABLE $name (n int, key text) WITH (autovacuum_enabled = off); INSERT INTO $name VALUES $values");
 	return;
 }
 
@@ -57,7 +58,8 @@ sub again
 	$sandbox->clear;
 	my $printed = $session->query($statement);
 	my @requests = map { $_->{path} } $sandbox->requests;
-	return ($printed, scalar(grep { m{/conversation/|/people/profile/} } @requests), scalar(grep { m{/conversations/|/people/profiles/} } @requests), scalar @requests);
+	return ($printed, scalar(grep { m{/conversation/|/people/profile/} } @requests),
+		scalar(grep { m{/conversations/|/people/profiles/} } @requests), scalar @requests);
 }
 
 # ---- Each kind of join, in both modes
@@ -73,8 +75,10 @@ foreach my $mode ('fast', 'exact')
 	foreach my $case (
 		[ 'inner join', 'SELECT k.n, c.state FROM k JOIN crisp.conversations c ON c.session_id = k.key', 0 ],
 		[ 'outer join', 'SELECT k.n, c.state FROM k LEFT JOIN crisp.conversations c ON c.session_id = k.key', 1 ],
-		[ 'LATERAL', 'SELECT k.n, c.state FROM k LEFT JOIN LATERAL (SELECT state FROM crisp.conversations WHERE session_id = k.key OFFSET 0) c ON true', 1 ],
-		[ 'correlated subquery', 'SELECT n, (SELECT state FROM crisp.conversations WHERE session_id = k.key) FROM k', 1 ])
+		[ 'LATERAL', 'SELECT k.n, c.state FROM k LEFT JOIN LATERAL (SELECT state FROM crisp.conversations '
+			. 'WHERE session_id = k.key OFFSET 0) c ON true', 1 ],
+		[ 'correlated subquery', 'SELECT n, (SELECT state FROM crisp.conversations WHERE session_id = k.key) FROM k',
+			1 ])
 	{
 		my ($name, $statement, $outer) = @{$case};
 		my ($printed, $lookups, $list, $requests) = fresh($statement, "SET crisp_fdw.scan_mode = '$mode'");
@@ -82,21 +86,31 @@ foreach my $mode ('fast', 'exact')
 		  grep { $outer || (defined $all[$_] && exists $state{ $all[$_] }) } 0 .. $#all;
 
 		is(join("\n", sort split /\n/, $printed), join("\n", sort @expected), "$name, $mode: rows");
-		cmp_ok($requests, '<=', 32 + $pages + $unlisted + @absent + 1 + 2, "... requests ($lookups lookups, $list pages)");
+		cmp_ok($requests, '<=', 32 + $pages + $unlisted + @absent + 1 + 2,
+			"... requests ($lookups lookups, $list pages)");
 	}
 	foreach my $case (
-		[ 'semi join', 'SELECT count(*) FROM k WHERE EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.key)', $found, scalar(grep { defined && $listed{$_} } @all) ],
-		[ 'anti join', 'SELECT count(*) FROM k WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.key)', @all - $found ],
-		[ 'IN (SELECT …)', 'SELECT count(*) FROM crisp.conversations WHERE session_id IN (SELECT key FROM k)', scalar(@keys) ],
-		[ 'another condition', "SELECT count(*) FROM k JOIN crisp.conversations c ON c.session_id = k.key AND c.state = 'resolved'", $resolved ],
-		[ '= ANY', 'SELECT count(*) FROM crisp.conversations WHERE session_id = ANY (ARRAY (SELECT key FROM k))', scalar(@keys) ])
+		[ 'semi join',
+			'SELECT count(*) FROM k WHERE EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.key)',
+				$found, scalar(grep { defined && $listed{$_} } @all) ],
+		[ 'anti join',
+			'SELECT count(*) FROM k WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.key)',
+				@all - $found ],
+		[ 'IN (SELECT …)', 'SELECT count(*) FROM crisp.conversations WHERE session_id IN (SELECT key FROM k)',
+			scalar(@keys) ],
+		[ 'another condition',
+			"SELECT count(*) FROM k JOIN crisp.conversations c ON c.session_id = k.key AND c.state = 'resolved'",
+				$resolved ],
+		[ '= ANY', 'SELECT count(*) FROM crisp.conversations WHERE session_id = ANY (ARRAY (SELECT key FROM k))',
+			scalar(@keys) ])
 	{
 		my ($name, $statement, $expected, $by_list) = @{$case};
 		my ($printed, $lookups, $list, $requests) = fresh($statement, "SET crisp_fdw.scan_mode = '$mode'");
 
 		# The planner may have taken the list to begin with.
 		is($printed, !$lookups && $by_list ? $by_list : $expected, "$name, $mode: rows");
-		cmp_ok($requests, '<=', 32 + $pages + $unlisted + @absent + 1 + 2, "... requests ($lookups lookups, $list pages)");
+		cmp_ok($requests, '<=', 32 + $pages + $unlisted + @absent + 1 + 2,
+			"... requests ($lookups lookups, $list pages)");
 	}
 }
 
@@ -118,14 +132,19 @@ cmp_ok($requests, '<=', 2 * $pages + 4, "... in $lookups lookups, $list requests
 is($list, $pages, '... each page once');
 
 # A key that comes again costs nothing, whatever it was served from.
-($printed, $lookups, $list, $requests) = again('SELECT count(c.session_id) FROM generate_series(1, 3), LATERAL (SELECT c.session_id FROM listed k JOIN crisp.conversations c ON c.session_id = k.key OFFSET 0) c');
+($printed, $lookups, $list, $requests) = again(
+	'SELECT count(c.session_id) FROM generate_series(1, 3), LATERAL (SELECT c.session_id FROM listed k '
+		. 'JOIN crisp.conversations c ON c.session_id = k.key OFFSET 0) c');
 is($printed, 3 * @some, 'a join that runs three times');
 cmp_ok($requests, '<=', 2 * $pages + 4, '... costs as much as one');
 
 # Spilled.
 foreach my $memory ('64kB', '256kB')
 {
-	($printed, $lookups, $list, $requests) = fresh("SELECT count(*), count(c.session_id) FROM listed k JOIN crisp.conversations c ON c.session_id = k.key AND c.session_id || coalesce(c.state, c.session_id) = k.key || coalesce(c.state, k.key)", "SET work_mem = '$memory'");
+	($printed, $lookups, $list, $requests) = fresh(
+		"SELECT count(*), count(c.session_id) FROM listed k JOIN crisp.conversations c ON c.session_id = k.key "
+			. "AND c.session_id || coalesce(c.state, c.session_id) = k.key || coalesce(c.state, k.key)",
+			"SET work_mem = '$memory'");
 	is($printed, @some . '|' . @some, "work_mem $memory: rows");
 	cmp_ok($requests, '<', 60, '... requests');
 	my $states = join "\n", map { $state{$_} // '' } @some;
@@ -133,7 +152,9 @@ foreach my $memory ('64kB', '256kB')
 	is($printed, $states, '... each with its own');
 }
 $session->query("SET work_mem = '64kB'");
-$session->query('BEGIN; DECLARE c CURSOR FOR SELECT k.n FROM listed k JOIN crisp.conversations c ON c.session_id = k.key; SAVEPOINT s');
+$session->query(
+	'BEGIN; DECLARE c CURSOR FOR SELECT k.n FROM listed k JOIN crisp.conversations c ON c.session_id = k.key; '
+		. 'SAVEPOINT s');
 is(scalar(split /\n/, $session->query('FETCH 100 FROM c')), 100, 'a cursor, in a subtransaction');
 $session->query('ROLLBACK TO s; SAVEPOINT t');
 is(scalar(split /\n/, $session->query('FETCH ALL FROM c')), @some - 100, '... and after it');
@@ -147,8 +168,10 @@ if ($explained =~ /Keys Looked Up: (\d+), From The Whole List: (\d+)\n/)
 	is($1 + $2, scalar @some, '... each key is one of these');
 }
 like($explained, qr/Expected Requests: 1 a loop, \d{3,} in all\n/, '... and what was expected');
-unlike($session->query("EXPLAIN SELECT * FROM crisp.conversations WHERE session_id = 'session_x'"), qr/a loop/, 'a scan that runs once');
-like($session->query('EXPLAIN SELECT n, (SELECT state FROM crisp.conversations WHERE session_id = k.key) FROM listed k'),
+unlike($session->query("EXPLAIN SELECT * FROM crisp.conversations WHERE session_id = 'session_x'"), qr/a loop/,
+	'a scan that runs once');
+like($session->query(
+	'EXPLAIN SELECT n, (SELECT state FROM crisp.conversations WHERE session_id = k.key) FROM listed k'),
 	qr/Expected Requests: 1 a loop, \d{3,} in all/, 'a subquery that runs for each row');
 my $plan = decode_json($session->query('EXPLAIN (FORMAT JSON) ' . sprintf($count, 'listed')))->[0]->{Plan};
 my ($inner) = grep { ($_->{Alias} // '') eq 'c' } map { @{ $_->{Plans} // [] } } $plan, @{ $plan->{Plans} };
@@ -158,7 +181,8 @@ cmp_ok($inner->{'Expected Requests In All'}, '>=', 100, '... and in all');
 # ---- Profiles, of which Crisp knows the number
 
 keys_table('people', sort keys %email);
-($printed, $lookups, $list, $requests) = fresh('SELECT k.key, c.email FROM people k JOIN crisp.people_profiles c ON c.people_id = k.key ORDER BY k.n');
+($printed, $lookups, $list, $requests) = fresh(
+	'SELECT k.key, c.email FROM people k JOIN crisp.people_profiles c ON c.people_id = k.key ORDER BY k.n');
 is($printed, join("\n", map { "$_|" . ($email{$_} // '') } sort keys %email), 'profiles: rows');
 cmp_ok($requests, '<=', 20 + 20 + 1 + 8, "... in $lookups lookups, $list requests for pages");
 is($list, 20, '... each page once');
@@ -177,11 +201,15 @@ foreach my $number (17, 20, 33, 49, 65)
 		my $before = $known ? 'SELECT count(*) FROM crisp.conversations;' : '';
 		my $what = 'the list is ' . ($known ? 'known' : 'unknown');
 
-		($printed) = fresh("SELECT count(*) FROM unnest(ARRAY[$in]) k JOIN crisp.conversations c ON c.session_id = k", "$before SET crisp_fdw.max_requests = $number");
+		($printed) = fresh("SELECT count(*) FROM unnest(ARRAY[$in]) k JOIN crisp.conversations c ON c.session_id = k",
+			"$before SET crisp_fdw.max_requests = $number");
 		is($printed, $number, "$number keys, as many requests, $what");
-		($printed) = again("SELECT count(*) FROM crisp.conversations WHERE session_id = ANY (ARRAY[$in] || (SELECT min(key) FROM listed WHERE n < 0))");
+		($printed) = again(
+			"SELECT count(*) FROM crisp.conversations WHERE session_id = ANY (ARRAY[$in] || (SELECT min(key) "
+				. "FROM listed WHERE n < 0))");
 		is($printed, $number, '... in one scan');
-		($printed) = again('SELECT count(*) FROM unnest(ARRAY[' . join(', ', map { "'$_'" } @none) . ']) k LEFT JOIN crisp.conversations c ON c.session_id = k');
+		($printed) = again('SELECT count(*) FROM unnest(ARRAY[' . join(', ', map { "'$_'" } @none)
+			. ']) k LEFT JOIN crisp.conversations c ON c.session_id = k');
 		is($printed, $number, '... that Crisp does not have');
 	}
 }
@@ -192,7 +220,8 @@ is("$lookups|$list", '10|0', 'ten keys: ten lookups');
 
 # ---- The list that can't be had
 
-foreach my $answer ({ status => 403 }, { status => 200, body => '{"error": false, "reason": "listed", "data": {}}' }, { status => 200, body => 'x' })
+foreach my $answer ({ status => 403 }, { status => 200, body => '{"error": false, "reason": "listed", "data": {}}' },
+	{ status => 200, body => 'x' })
 {
 	$sandbox->control({ answers => [ { match => { path => '*/conversations/*' }, %{$answer} } ] });
 	($printed, $lookups) = fresh(sprintf($count, 'listed'));
@@ -209,13 +238,15 @@ $sandbox->reset;
 
 # ---- Where the list ends
 
-foreach my $setting ({ past_end => 'not_found' }, { full_last_page => 206 }, { full_last_page => 206, past_end => 'not_found' }, { plain_inbox => 'main' })
+foreach my $setting ({ past_end => 'not_found' }, { full_last_page => 206 },
+	{ full_last_page => 206, past_end => 'not_found' }, { plain_inbox => 'main' })
 {
 	$sandbox->control($setting);
 	($printed, $lookups) = fresh(sprintf($count, 'listed'));
 	is($printed, @some . '|' . @some, join(', ', %{$setting}) . ': rows');
 	($printed) = again('SELECT k.n, c.state FROM k LEFT JOIN crisp.conversations c ON c.session_id = k.key ORDER BY n');
-	is($printed, join("\n", map { "$_|" . (defined $all[$_] ? $state{ $all[$_] } // '' : '') } 0 .. $#all), '... also those that are not listed');
+	is($printed, join("\n", map { "$_|" . (defined $all[$_] ? $state{ $all[$_] } // '' : '') } 0 .. $#all),
+		'... also those that are not listed');
 	$sandbox->reset;
 }
 
@@ -224,23 +255,33 @@ foreach my $setting ({ past_end => 'not_found' }, { full_last_page => 206 }, { f
 my ($inbox) = grep { defined } map { $_->{inbox_id} } @rows;
 my %in = map { $_->{session_id} => 1 } grep { ($_->{inbox_id} // '') eq $inbox } @rows;
 
-$session->query("IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO public; ALTER FOREIGN TABLE conversations RENAME TO inbox; ALTER FOREIGN TABLE inbox OPTIONS (ADD inbox '$inbox')");
+$session->query(
+	"IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO public; ALTER FOREIGN "
+		. "TABLE conversations RENAME TO inbox; ALTER FOREIGN TABLE inbox OPTIONS (ADD inbox '$inbox')");
 ($printed) = fresh('SELECT k.n FROM k JOIN public.inbox c ON c.session_id = k.key ORDER BY n');
 is($printed, join("\n", grep { defined $all[$_] && $in{ $all[$_] } } 0 .. $#all), 'one inbox: rows');
 
 # ---- Columns that the catalog doesn't know
 
-$session->query("IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO public; ALTER FOREIGN TABLE conversations ADD nosuch text, ADD meta_data_plan text OPTIONS (json_path 'meta.data.plan')");
-($printed, $lookups, $list) = fresh('SELECT count(k.n), count(c.nosuch) FROM listed k JOIN public.conversations c ON c.session_id = k.key');
+$session->query(
+	"IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO public; ALTER FOREIGN "
+		. "TABLE conversations ADD nosuch text, ADD meta_data_plan text OPTIONS (json_path 'meta.data.plan')");
+($printed, $lookups,
+	$list) = fresh(
+		'SELECT count(k.n), count(c.nosuch) FROM listed k JOIN public.conversations c ON c.session_id = k.key');
 is("$printed|$lookups|$list", @some . '|0|' . @some . '|0', 'the list may lack them: rows are looked up');
-($printed, $lookups, $list) = fresh('SELECT count(k.n), count(c.meta_data_plan) >= 0 FROM listed k JOIN public.conversations c ON c.session_id = k.key');
+($printed, $lookups,
+	$list) = fresh(
+		'SELECT count(k.n), count(c.meta_data_plan) >= 0 FROM listed k JOIN public.conversations c '
+			. 'ON c.session_id = k.key');
 is($printed, @some . '|t', 'one that is below a column of the catalog: rows');
 cmp_ok($lookups, '<', 60, '... are in the list');
 
 # ---- By statistics
 
 $session->query('ANALYZE crisp.conversations');
-($printed, $lookups, $list, $requests) = fresh('SELECT count(*), count((SELECT session_id FROM crisp.conversations WHERE session_id = k.key)) FROM listed k');
+($printed, $lookups, $list, $requests) = fresh(
+	'SELECT count(*), count((SELECT session_id FROM crisp.conversations WHERE session_id = k.key)) FROM listed k');
 is($printed, @some . '|' . @some, 'an analyzed table: rows');
 is($list, $pages, '... no request to learn what is known');
 cmp_ok($lookups, '<=', $pages + 3, '... lookups');
@@ -251,7 +292,8 @@ $session->quit;
 my $large = CrispSandbox->start(conversations => 6000);
 $sandbox = $large;
 $node->safe_psql('postgres', 'DROP SCHEMA crisp CASCADE');
-$node->safe_psql('postgres', "ALTER SERVER support OPTIONS (SET base_url '" . $large->url . "'); CREATE SCHEMA crisp; IMPORT FOREIGN SCHEMA crisp FROM SERVER support INTO crisp");
+$node->safe_psql('postgres', "ALTER SERVER support OPTIONS (SET base_url '" . $large->url
+	. "'); CREATE SCHEMA crisp; IMPORT FOREIGN SCHEMA crisp FROM SERVER support INTO crisp");
 my @many = sort map { $_->{session_id} } $large->rows('conversations');
 keys_table('tickets', map { $many[ 100 * $_ ] } 0 .. 29);
 undef $session;

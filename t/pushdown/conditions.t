@@ -72,7 +72,8 @@ foreach my $type (
 				  ? "bigint '$value'"
 				  : "($cast '$value')";
 				my $query =
-				  "SET TimeZone = '$zone'; SELECT count(*), md5(string_agg(session_id, ',' ORDER BY session_id)) FROM T WHERE updated_at $operator $literal";
+				  "SET TimeZone = '$zone'; SELECT count(*), md5(string_agg(session_id, ',' ORDER BY session_id)) "
+				  	. "FROM T WHERE updated_at $operator $literal";
 
 				push @got,      "$operator $value $zone: " . sql($query =~ s/T WHERE/f.$name WHERE/r);
 				push @expected, "$operator $value $zone: " . sql($query =~ s/T WHERE/l.$name WHERE/r);
@@ -91,9 +92,11 @@ foreach my $type (
 	same($name, 'SELECT array_agg(updated_at) FROM (SELECT updated_at FROM T ORDER BY updated_at DESC LIMIT 25) x',
 		"$type: the newest");
 	same($name,
-		"SELECT array_agg(updated_at) FROM (SELECT updated_at FROM T WHERE updated_at <= $first ORDER BY updated_at DESC LIMIT 5) x",
+		"SELECT array_agg(updated_at) FROM (SELECT updated_at FROM T WHERE updated_at <= $first ORDER BY updated_at "
+			. "DESC LIMIT 5) x",
 		"$type: the newest up to a bound");
-	my $prepare = "PREPARE p AS SELECT count(*) FROM f.$name WHERE updated_at = \$1; SET plan_cache_mode = force_generic_plan;";
+	my $prepare = "PREPARE p AS SELECT count(*) FROM f.$name WHERE updated_at = \$1; "
+		. "SET plan_cache_mode = force_generic_plan;";
 
 	foreach my $value (@values[ 0 .. 3 ])
 	{
@@ -102,7 +105,8 @@ foreach my $type (
 			"$type: a parameter");
 	}
 	is(sql("$prepare EXECUTE p(NULL)"), 0, "$type: NULL");
-	sql("CREATE TABLE keys_$name AS SELECT updated_at AS at FROM l.$name ORDER BY md5(session_id) LIMIT 7; ANALYZE keys_$name");
+	sql("CREATE TABLE keys_$name AS SELECT updated_at AS at FROM l.$name ORDER BY md5(session_id) LIMIT 7; "
+		. "ANALYZE keys_$name");
 	same(
 		$name,
 		"SELECT count(*), count(DISTINCT session_id) FROM keys_$name JOIN T ON updated_at = at",
@@ -115,7 +119,8 @@ foreach my $type ('second', 'date')
 {
 	my $name = table('messages', 'session_id text', 'fingerprint bigint', "\"timestamp\" $type");
 
-	foreach my $value (split /\n/, sql("SELECT \"timestamp\" FROM l.$name ORDER BY md5(session_id), fingerprint LIMIT 4"))
+	foreach my $value (split /\n/, sql(
+		"SELECT \"timestamp\" FROM l.$name ORDER BY md5(session_id), fingerprint LIMIT 4"))
 	{
 		same($name, "SELECT count(*) FROM T WHERE \"timestamp\" $_ '$value'", "messages, $type $_ $value")
 		  foreach '=', '<=', '>=', '>', '<';
@@ -143,7 +148,8 @@ foreach my $type ('timestamptz(0)', 'stamp', 'date', 'timestamp(2)')
 # Texts that a column cuts, JSON that is no string.
 #
 my @operators = split /\n/,
-  sql('SELECT DISTINCT assigned_user_id FROM crisp.conversations WHERE assigned_user_id IS NOT NULL ORDER BY 1 LIMIT 1');
+  sql('SELECT DISTINCT assigned_user_id FROM crisp.conversations WHERE assigned_user_id IS NOT NULL ORDER '
+  	. 'BY 1 LIMIT 1');
 my @unexpected = (
 	'resolved  ', 'abc', 'abc ', 'abc  ', '', ' ', 5, 5.0, '5', JSON::PP::true, 'true', {}, { id => 5 }, [],
 	['resolved'], undef, $operators[0]);
@@ -173,10 +179,12 @@ push @patches, { op => 'patch', index => 20, set => { assigned => {} } },
   { op => 'patch', index => 27, set   => { 'meta.segments' => [] } },
   { op => 'patch', index => 28, set   => { 'meta.segments' => undef } },
   { op => 'patch', index => 29, set   => { 'meta.segments' => [ 'vip', undef ] } },
-  { op => 'patch', index => 30, set   => { 'meta.segments' => [ q(a "quoted", \\ one), "caf\x{e9} \x{2615}", 'x' x 600 ] } };
+  { op => 'patch', index => 30, set   => { 'meta.segments' => [ q(a "quoted", \\ one), "caf\x{e9} \x{2615}",
+  	'x' x 600 ] } };
 $sandbox->data([$_]) foreach @patches;
 
-my @literals = ('resolved', 'resolved  ', 'abc', 'abc ', '5', '5.0', 'true', '', ' ', '{}', '{"id":5}', '[]', $operators[0]);
+my @literals = ('resolved', 'resolved  ', 'abc', 'abc ', '5', '5.0', 'true', '', ' ', '{}', '{"id":5}', '[]',
+	$operators[0]);
 
 foreach my $type ('text', 'varchar', 'varchar(40)', 'char(40)', 'name', 'jsonb')
 {
@@ -193,7 +201,8 @@ foreach my $type ('text', 'varchar', 'varchar(40)', 'char(40)', 'name', 'jsonb')
 				my $l = $type eq 'jsonb' ? "to_jsonb('$_'::text)" : "'$_'";
 				(   "$column = $l",
 					"$column <> $l",
-					$type eq 'jsonb' ? () : ("$column IN ($l, 'none')", "$column = ANY (ARRAY[$l]::text[])", "NOT $column = $l"))
+					$type eq 'jsonb' ? () : ("$column IN ($l, 'none')", "$column = ANY (ARRAY[$l]::text[])",
+						"NOT $column = $l"))
 			} @literals);
 
 		foreach my $case (@cases)
@@ -252,7 +261,8 @@ foreach my $text ('abc', 'abc ', 'abc    ', 'ab', 'ab ', 'ab   ', '')
 foreach my $type ('varchar(3)', 'three', 'deep', 'char(3)', 'text', 'bpchar')
 {
 	my $name = table('conversations', 'session_id text', "state $type", "inbox_id $type", "assigned_user_id $type",
-		$type eq 'text' ? 'meta_segments text[]' : $type eq 'bpchar' ? 'meta_segments varchar[]' : "meta_segments $type\[]");
+		$type eq 'text' ? 'meta_segments text[]' : $type eq 'bpchar' ? 'meta_segments varchar[]'
+			: "meta_segments $type\[]");
 
 	foreach my $literal ('abc', 'ab', 'ab ', 'abc ', '')
 	{
@@ -272,7 +282,8 @@ foreach my $mail ('a@b.c', 'a@b.c  ', 'd@e.f', 'd@e.f ', 'x@y')
 
 	$sandbox->data(
 		[   {   op => 'insert', resource => 'people',
-				row => { people_id => $id, email => $mail, created_at => 1768470000000 + $made, updated_at => 1768470000000 + $made }
+				row => { people_id => $id, email => $mail, created_at => 1768470000000 + $made,
+					updated_at => 1768470000000 + $made }
 			} ]);
 }
 foreach my $type ('text', 'varchar(5)', 'varchar(6)', 'varchar(9)', 'char(5)')
@@ -284,20 +295,24 @@ foreach my $type ('text', 'varchar(5)', 'varchar(6)', 'varchar(9)', 'char(5)')
 		same($name, "SELECT string_agg(people_id, ' ' ORDER BY people_id) FROM T WHERE $_", "$resource, $type: $_")
 		  foreach map { ("email = '$_'", "email IN ('$_', 'x\@y')") } 'a@b.c', 'd@e.f', 'd@e.f ', 'x@y';
 		same($name,
-			"SELECT string_agg(people_id, ' ' ORDER BY people_id) FROM (VALUES ('a\@b.c'), ('d\@e.f'), ('x\@y')) v (m) JOIN T ON email = m",
+			"SELECT string_agg(people_id, ' ' ORDER BY people_id) FROM (VALUES ('a\@b.c'), ('d\@e.f'), ('x\@y')) v (m) "
+				. "JOIN T ON email = m",
 			"$resource, $type: a join", before => 'SET enable_hashjoin = off; SET enable_mergejoin = off; ');
 	}
 }
 $sandbox->data(
-	[ { op => 'insert_raw', text => '{"session_id": 123, "state": "pending", "created_at": 1768470001000, "updated_at": 1768470001000}',
+	[ { op => 'insert_raw',
+		text => '{"session_id": 123, "state": "pending", "created_at": 1768470001000, "updated_at": 1768470001000}',
 		created_at => 1768470001000, updated_at => 1768470001000 } ]);
-same(table('conversations', 'session_id text', 'state text'), "SELECT state FROM T WHERE session_id = '123'", 'a number for an identifier');
+same(table('conversations', 'session_id text', 'state text'), "SELECT state FROM T WHERE session_id = '123'",
+	'a number for an identifier');
 
 # A type whose text is another than Crisp's.
 sql(q(CREATE TYPE lower;
 	CREATE FUNCTION lower_in(cstring, oid, int) RETURNS lower IMMUTABLE STRICT LANGUAGE internal AS 'varcharin';
 	CREATE FUNCTION lower_out(lower) RETURNS cstring IMMUTABLE STRICT LANGUAGE internal AS 'varcharout';
-	CREATE TYPE lower (INPUT = lower_in, OUTPUT = lower_out, LIKE = text, TYPMOD_IN = varchartypmodin, TYPMOD_OUT = varchartypmodout);
+	CREATE TYPE lower (INPUT = lower_in, OUTPUT = lower_out, LIKE = text, TYPMOD_IN = varchartypmodin, TYPMOD_OUT =
+	varchartypmodout);
 	CREATE CAST (lower AS text) WITHOUT FUNCTION));
 {
 	my $name = table('conversations', 'session_id text', 'inbox_id lower(3)');
@@ -333,10 +348,12 @@ same($segments, "$vip AND state = 'resolved' AND updated_at > '2025-06-01'",
 	'with other filters', asked => qr/filter_date_start=.*filter_resolved=1.*$eq/);
 same($segments, $none, 'no such segment', asked => $eq, requests => 1);
 same($segments, $lacks, 'what lacks a segment', asked => $neq);
-same($segments, $lacks =~ s/count.*FROM/array_agg(session_id) FROM (SELECT * FROM/r . ' ORDER BY updated_at DESC LIMIT 4) x',
+same($segments, $lacks =~ s/count.*FROM/array_agg(session_id) FROM (SELECT * FROM/r
+	. ' ORDER BY updated_at DESC LIMIT 4) x',
 	'the newest that lack a segment', asked => $neq);
 is(sql("SELECT count(*) FROM f.$segments WHERE 'vip' = ANY (meta_segments) AND search_query = 'refund'"),
-	sql("SELECT count(*) FROM (SELECT * FROM f.$segments WHERE search_query = 'refund') x JOIN l.$segments l USING (session_id) WHERE 'vip' = ANY (l.meta_segments)"),
+	sql("SELECT count(*) FROM (SELECT * FROM f.$segments WHERE search_query = 'refund') x JOIN l.$segments l USING "
+		. "(session_id) WHERE 'vip' = ANY (l.meta_segments)"),
 	'with a search');
 same($segments, "$vip AND 'lead' <> ALL (meta_segments)", 'a segment and not another', asked => $eq, not_asked => $neq);
 
@@ -345,7 +362,8 @@ same($segments, $none, 'no such segment, in a new session', asked => $neq, reque
 same($segments, $none, 'no such segment, again', requests => 1);
 
 afresh();
-same($segments, $lacks =~ s/count.*FROM/array_agg(session_id) FROM (SELECT * FROM/r . ' ORDER BY updated_at DESC LIMIT 4) x',
+same($segments, $lacks =~ s/count.*FROM/array_agg(session_id) FROM (SELECT * FROM/r
+	. ' ORDER BY updated_at DESC LIMIT 4) x',
 	'the newest that lack a segment, unproved');
 
 # Refused.
@@ -359,7 +377,8 @@ foreach my $status (400)
 	same($segments, $lacks, "refused: what lacks a segment");
 	same($segments, $lacks, "refused: once, too", not_asked => qr/search_type/);
 	afresh();
-	same($segments, $_, "refused, exact: $_", before => "SET crisp_fdw.scan_mode = 'exact'; ") foreach $vip, $lacks, $none;
+	same($segments, $_, "refused, exact: $_", before => "SET crisp_fdw.scan_mode = 'exact'; ")
+		foreach $vip, $lacks, $none;
 	$sandbox->control({ answers => [] });
 }
 
@@ -405,7 +424,8 @@ foreach my $mode ('fast', 'exact')
 			  "$vip AND 'lead' <> ALL (meta_segments) AND updated_at > '2025-06-01'",
 			  'SELECT max(updated_at) FROM T WHERE meta_segments @> ARRAY[$$vip$$]',
 			  'SELECT max(updated_at) FROM T WHERE NOT meta_segments && ARRAY[$$vip$$, $$lead$$]',
-			  $lacks =~ s/count.*FROM/array_agg(session_id) FROM (SELECT * FROM/r . ' ORDER BY updated_at DESC LIMIT 4) x';
+			  $lacks =~ s/count.*FROM/array_agg(session_id) FROM (SELECT * FROM/r
+			  	. ' ORDER BY updated_at DESC LIMIT 4) x';
 		}
 		$sandbox->reset;
 	}

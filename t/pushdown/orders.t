@@ -110,7 +110,8 @@ check(
 	'SELECT updated_at FROM as_text ORDER BY updated_at DESC LIMIT 3',
 	ordered => 1,
 	before  =>
-	  "SET client_min_messages = warning; CREATE FOREIGN TABLE IF NOT EXISTS as_text (updated_at text) SERVER support OPTIONS (resource 'conversations')",
+	  "SET client_min_messages = warning; CREATE FOREIGN TABLE IF NOT EXISTS as_text (updated_at text) SERVER support "
+	  	. "OPTIONS (resource 'conversations')",
 	local =>
 	  'SELECT (extract(epoch FROM updated_at) * 1000)::bigint FROM copy.conversations ORDER BY 1 DESC LIMIT 3'
 );
@@ -122,7 +123,8 @@ run_statements($node, $sandbox);
 check(
 	'the end of the rows that have the column',
 	$all,
-	"SELECT waiting_since FROM $conversations WHERE waiting_since IS NOT NULL AND meta_email = 'nobody' ORDER BY waiting_since DESC LIMIT 5",
+	"SELECT waiting_since FROM $conversations WHERE waiting_since IS NOT NULL AND meta_email = 'nobody' ORDER "
+		. "BY waiting_since DESC LIMIT 5",
 	none => 1);
 check(
 	'and the order holds',
@@ -134,11 +136,13 @@ check(
 # Who waits
 #
 
-# Crisp's order by it leaves out who doesn't, and may begin at either end, or not be kept at all: rows are right, whatever
+# Crisp's order by it leaves out who doesn't, and may begin at either end, or not be kept at all:
+# rows are right, whatever
 # it does, and cheap where a condition rules out who doesn't wait, and rows show the order.
 my $waits   = 'waiting_since IS NOT NULL';
 my $waiting = count('conversations', $waits);
-my $middle  = "timestamptz '" . sql("SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY waiting_since) FROM copy.conversations") . "'";
+my $middle  = "timestamptz '"
+	. sql("SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY waiting_since) FROM copy.conversations") . "'";
 my @who     = (
 	'SELECT waiting_since FROM [c] ORDER BY waiting_since DESC NULLS LAST LIMIT ' . ($waiting + 30),
 	'SELECT waiting_since FROM [c] ORDER BY waiting_since DESC LIMIT 30',
@@ -185,7 +189,8 @@ foreach my $order ('longest', 'newest')
 				sql("SET crisp_fdw.scan_mode = $mode");
 				foreach my $statement (@who, $first, $last)
 				{
-					my ($printed) = requests_of("SET crisp_fdw.scan_mode = $mode; " . $statement =~ s/\[c\]/$conversations/r);
+					my ($printed) = requests_of("SET crisp_fdw.scan_mode = $mode; "
+						. $statement =~ s/\[c\]/$conversations/r);
 
 					is($printed, $expected{$statement}, "$name: $statement");
 				}
@@ -195,8 +200,10 @@ foreach my $order ('longest', 'newest')
 				foreach my $case ([ $first, 'longest' ], [ $last, 'newest' ])
 				{
 					my ($statement, $end) = @{$case};
-					my ($printed, @requests) = requests_of("SET crisp_fdw.scan_mode = $mode; " . $statement =~ s/\[c\]/$conversations/r);
-					my $most = $end eq $order ? 1 : $filters eq 'waiting' && $mode eq 'fast' ? pages_of('conversations', $waits) : $all + 5;
+					my ($printed, @requests) = requests_of("SET crisp_fdw.scan_mode = $mode; "
+						. $statement =~ s/\[c\]/$conversations/r);
+					my $most = $end eq $order ? 1 : $filters eq 'waiting' && $mode eq 'fast'
+						? pages_of('conversations', $waits) : $all + 5;
 
 					cmp_ok(scalar @requests, '<=', $most, "$name: requests of $statement");
 				}
@@ -207,7 +214,8 @@ foreach my $order ('longest', 'newest')
 $sandbox->reset;
 
 # The first time, it's the catalog that tells which end comes first.
-foreach my $case ([ $first, 'longest', 1 ], [ $last, 'newest', 1 ], [ $last, 'longest', pages_of('conversations', $waits) ])
+foreach my $case ([ $first, 'longest', 1 ], [ $last, 'newest', 1 ],
+	[ $last, 'longest', pages_of('conversations', $waits) ])
 {
 	my ($statement, $order, $most) = @{$case};
 
@@ -227,7 +235,8 @@ foreach my $count (1, 19, 20, 60)
 		my @times = ((1_700_000_000_000) x $count, map { 1_700_000_000_000 + 1000 * $_ } 1 .. 70);
 		my @rows  = map {
 			my $time = $order eq 'newest' ? 1_700_001_000_000 - $times[$_] + 1_700_000_000_000 : $times[$_];
-			{ session_id => "session_w$_", created_at => 1_700_000_000_000, updated_at => 1_700_002_000_000 + $_, waiting_since => $time } } 0 .. $#times;
+			{ session_id => "session_w$_", created_at => 1_700_000_000_000, updated_at => 1_700_002_000_000 + $_,
+				waiting_since => $time } } 0 .. $#times;
 
 		$sandbox->reset;
 		$sandbox->control({ waiting_order => $order, waiting_order_filters => 'waiting' });
@@ -242,9 +251,12 @@ foreach my $count (1, 19, 20, 60)
 		run_statements($node, $sandbox);
 		foreach my $direction ('', ' DESC')
 		{
-			my ($printed) = requests_of("SELECT (extract(epoch FROM waiting_since) * 1000)::bigint FROM $conversations WHERE $waits ORDER BY waiting_since$direction LIMIT 3");
+			my ($printed) = requests_of(
+				"SELECT (extract(epoch FROM waiting_since) * 1000)::bigint FROM $conversations WHERE $waits ORDER "
+					. "BY waiting_since$direction LIMIT 3");
 
-			is($printed, join("\n", $direction ? @sorted[ -1, -2, -3 ] : @sorted[ 0 .. 2 ]), "$count of one time, $order first,$direction");
+			is($printed, join("\n", $direction ? @sorted[ -1, -2, -3 ] : @sorted[ 0 .. 2 ]),
+				"$count of one time, $order first,$direction");
 		}
 	}
 }
@@ -259,7 +271,8 @@ run_statements($node, $sandbox);
 {
 	my $json = JSON::PP->new->canonical;
 	my $base = 1_700_000_000_000;
-	my $row  = sub { { fingerprint => $_[0], type => 'text', from => 'user', content => "$_[0]", ($_[1] ? (timestamp => $_[1]) : ()) } };
+	my $row  = sub { { fingerprint => $_[0], type => 'text', from => 'user', content => "$_[0]",
+		($_[1] ? (timestamp => $_[1]) : ()) } };
 	my @rows = map { $row->($_, $base + 1000 * $_) } reverse 1 .. 45;
 	my $page = sub {
 		my ($query, $status, @messages) = @_;
@@ -269,7 +282,9 @@ run_statements($node, $sandbox);
 	};
 	my $odd = $row->(101, 0);
 
-	sql(q(SET client_min_messages = warning; CREATE FOREIGN TABLE IF NOT EXISTS nullable_messages (session_id text, fingerprint bigint, "timestamp" timestamptz) SERVER support OPTIONS (resource 'messages')));
+	sql(q(SET client_min_messages = warning; CREATE FOREIGN TABLE IF NOT EXISTS nullable_messages )
+		. q((session_id text, fingerprint bigint, "timestamp" timestamptz) SERVER support OPTIONS )
+		. q((resource 'messages')));
 	foreach my $kind ('no time', 'null', 'text')
 	{
 		my @extra = map { $row->($_, 0) } 101, 102;
@@ -283,14 +298,20 @@ run_statements($node, $sandbox);
 		foreach my $limit (3, 20, 21, 30, 44, 45, 46, 47, 60)
 		{
 			my @expected = ((reverse 1 .. 45), 'odd', 'odd');
-			my ($printed, @requests) = requests_of(qq(SELECT CASE WHEN fingerprint > 100 THEN 'odd' ELSE fingerprint::text END FROM nullable_messages WHERE session_id = 'session_x' ORDER BY "timestamp" DESC NULLS LAST LIMIT $limit));
+			my ($printed, @requests) = requests_of(
+				qq(SELECT CASE WHEN fingerprint > 100 THEN 'odd' ELSE fingerprint::text END FROM nullable_messages )
+					. qq(WHERE session_id = 'session_x' ORDER BY "timestamp" DESC NULLS LAST LIMIT $limit));
 
 			is($printed, join("\n", splice @expected, 0, $limit), "messages, $kind: LIMIT $limit");
 			cmp_ok(scalar @requests, '<=', 3, "messages, $kind: LIMIT $limit: requests");
 		}
-		my ($printed) = requests_of(qq(SELECT CASE WHEN fingerprint > 100 THEN 'odd' ELSE fingerprint::text END FROM nullable_messages WHERE session_id = 'session_x' ORDER BY "timestamp" DESC NULLS FIRST LIMIT 3));
+		my ($printed) = requests_of(
+			qq(SELECT CASE WHEN fingerprint > 100 THEN 'odd' ELSE fingerprint::text END FROM nullable_messages )
+				. qq(WHERE session_id = 'session_x' ORDER BY "timestamp" DESC NULLS FIRST LIMIT 3));
 		is($printed, $kind eq 'text' ? "45\n44\n43" : "odd\nodd\n45", "messages, $kind: NULLS FIRST");
-		($printed) = requests_of(q(SELECT max("timestamp") = timestamptz 'epoch' + interval '1 ms' * 1700000045000 FROM nullable_messages WHERE session_id = 'session_x'));
+		($printed) = requests_of(
+			q(SELECT max("timestamp") = timestamptz 'epoch' + interval '1 ms' * 1700000045000 FROM nullable_messages )
+				. q(WHERE session_id = 'session_x'));
 		is($printed, 't', "messages, $kind: max");
 	}
 	$sandbox->reset;

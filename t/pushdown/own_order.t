@@ -1,4 +1,5 @@
-# The order that Crisp has by itself is never read in: conversations that are resolved while a list is read hide no others.
+# The order that Crisp has by itself is never read in: conversations that are resolved while a list
+# is read hide no others.
 # And an order that it refuses is done without.
 
 use strict;
@@ -26,7 +27,8 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 
 	$session->query("SET crisp_fdw.scan_mode = $mode");
 	$session->query('ALTER SERVER support OPTIONS ('
-		  . ($session->query("SELECT count(*) FROM pg_foreign_server WHERE srvoptions::text LIKE '%prefetch%'") ? 'SET' : 'ADD')
+		  . ($session->query("SELECT count(*) FROM pg_foreign_server WHERE srvoptions::text LIKE '%prefetch%'") ? 'SET'
+		  : 'ADD')
 		  . " prefetch '$prefetch')");
 	foreach my $seed (1 .. 5)
 	{
@@ -51,7 +53,8 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 
 			is(scalar(grep { !$times{$_} } @keys), 0, "$name: none is lost");
 			is(scalar(grep { $_ > 1 } values %times), 0, "$name: none comes twice");
-			is(scalar(grep { $_->{query} !~ /order_date_updated=1/ } $sandbox->requests), 0, "$name: the order that is asked for");
+			is(scalar(grep { $_->{query} !~ /order_date_updated=1/ } $sandbox->requests), 0,
+				"$name: the order that is asked for");
 		}
 	}
 
@@ -73,7 +76,8 @@ foreach my $case ([ 'fast', 1 ], [ 'fast', 4 ], [ 'exact', 1 ])
 		}
 	}
 	my ($newest) = sort { $b <=> $a } grep { defined } $sandbox->column('people', 'updated_at');
-	is($session->query(q(SELECT (extract(epoch FROM max(updated_at)) * 1000)::bigint FROM crisp.people_profiles)), $newest, "refused orders, $mode, prefetch $prefetch: max");
+	is($session->query(q(SELECT (extract(epoch FROM max(updated_at)) * 1000)::bigint FROM crisp.people_profiles)),
+		$newest, "refused orders, $mode, prefetch $prefetch: max");
 	$session->quit;
 }
 

@@ -135,7 +135,8 @@ foreach my $table (@tables, @below)
 		"SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = '$table'::regclass "
 		  . "AND attnum > 0 AND attname <> 'search_query' ORDER BY attnum");
 	my $values = join ' UNION ALL ', map {
-		"SELECT '$_->[0]', (SELECT coalesce(json_agg(v), '[]') FROM (SELECT DISTINCT \"$_->[0]\"::text COLLATE \"C\" AS v "
+		"SELECT '$_->[0]', (SELECT coalesce(json_agg(v), '[]') FROM (SELECT DISTINCT \"$_->[0]\"::text COLLATE \"C\" "
+			. "AS v "
 		  . "FROM $copy WHERE \"$_->[0]\" IS NOT NULL ORDER BY 1 LIMIT 500) d)"
 	} @columns;
 	my %values = map { split /\|/, $_, 2 } split /\n/,
@@ -160,7 +161,8 @@ CREATE TABLE probe AS
 		p.updated_at AS at, c.updated_at AS seen, c.assigned_user_id AS user_id, c.state
 	FROM (SELECT n, n / 2 * 9 AS m FROM generate_series(0, 23) n) s
 	JOIN (SELECT row_number() OVER (ORDER BY session_id) AS m, * FROM copy_crisp.conversations) c USING (m)
-	JOIN (SELECT row_number() OVER (ORDER BY people_id) AS m, email, updated_at FROM copy_crisp.people_profiles) p USING (m);
+	JOIN (SELECT row_number() OVER (ORDER BY people_id) AS m, email, updated_at FROM copy_crisp.people_profiles) p
+	USING (m);
 ANALYZE probe;
 END
 
@@ -586,7 +588,8 @@ sub joined_query
 			10,
 			"SELECT p.n FROM probe p WHERE NOT EXISTS (SELECT FROM [$table] t WHERE $on AND $where)",
 			10,
-			"SELECT p.n, s.* FROM probe p, LATERAL (SELECT $some FROM [$table] t WHERE $on AND $where ORDER BY $by LIMIT 2) s",
+			"SELECT p.n, s.* FROM probe p, LATERAL (SELECT $some FROM [$table] t WHERE $on AND $where ORDER BY $by "
+				. "LIMIT 2) s",
 			10,
 			"SELECT p.n, (SELECT count($by) FROM [$table] t WHERE $on AND $where) FROM probe p") };
 }
@@ -638,7 +641,8 @@ sub composed_query
 			10,
 			"SELECT x, (SELECT max(t.$time) FROM [$table] t WHERE $a) FROM generate_series(1, 3) x",
 			10,
-			"SELECT n, count(*) FROM probe p LEFT JOIN (SELECT * FROM [$table] t WHERE $a) t ON t.$id < p.session_id GROUP BY n"
+			"SELECT n, count(*) FROM probe p LEFT JOIN (SELECT * FROM [$table] t WHERE $a) t ON t.$id < p.session_id "
+				. "GROUP BY n"
 		) };
 }
 
@@ -677,13 +681,18 @@ sub paired_query
 			5,  "SELECT c.$ck $fc WHERE $wc AND NOT EXISTS (SELECT $fp WHERE $on AND $wp)",
 			5,  "SELECT c.$ck $fc WHERE $wc AND c.people_id::text IN (SELECT p.people_id::text $fp WHERE $wp)",
 			5,  "SELECT c.$ck $fc WHERE $wc OR c.people_id::text NOT IN (SELECT p.people_id::text $fp WHERE $wp)",
-			6,  "SELECT p.$pk, s.* $fp, LATERAL (SELECT c.$ct $fc WHERE $on AND $wc ORDER BY c.$ct DESC NULLS LAST LIMIT 2) s WHERE $wp",
-			6,  "SELECT p.$pk, s.* $fp LEFT JOIN LATERAL (SELECT count(*), max(c.$ct) $fc WHERE $on AND $wc) s ON true WHERE $wp",
+			6,  "SELECT p.$pk, s.* $fp, LATERAL (SELECT c.$ct $fc WHERE $on AND $wc ORDER BY c.$ct DESC NULLS LAST "
+				. "LIMIT 2) s WHERE $wp",
+			6,  "SELECT p.$pk, s.* $fp LEFT JOIN LATERAL (SELECT count(*), max(c.$ct) $fc WHERE $on AND $wc) s ON true "
+				. "WHERE $wp",
 			6,  "SELECT p.$pk, (SELECT max(c.$ct) $fc WHERE $on AND $wc) $fp WHERE $wp",
-			6,  "SELECT ct FROM (SELECT $some $fc JOIN [$p] p ON $on WHERE $wc AND $wp) s ORDER BY 1 DESC NULLS LAST LIMIT 5",
+			6,  "SELECT ct FROM (SELECT $some $fc JOIN [$p] p ON $on WHERE $wc AND $wp) s ORDER BY 1 DESC NULLS LAST "
+				. "LIMIT 5",
 			6,  "SELECT c.$ck, u.n $fc JOIN probe u ON u.session_id = c.$ck LEFT JOIN [$p] p ON $on AND $wp WHERE $wc",
-			6,  "SELECT c.$ck FROM (SELECT * FROM [$c] t ORDER BY t.$ck LIMIT 30) c JOIN [$p] p ON $on WHERE $wc AND $wp",
-			5,  "SELECT c.$ck $fc WHERE $wc AND c.people_id::text = ANY ((SELECT array_agg(p.people_id::text) $fp WHERE $wp)::text[])"
+			6,  "SELECT c.$ck FROM (SELECT * FROM [$c] t ORDER BY t.$ck LIMIT 30) c JOIN [$p] p ON $on WHERE $wc "
+				. "AND $wp",
+			5,  "SELECT c.$ck $fc WHERE $wc AND c.people_id::text = ANY ((SELECT array_agg(p.people_id::text) $fp "
+				. "WHERE $wp)::text[])"
 		) };
 }
 
@@ -710,8 +719,10 @@ sub limited_query
 			10, "SELECT count(*) FROM (SELECT $k $from LIMIT $n $offset) s",
 			10, "SELECT x FROM (SELECT $t AS x $from UNION ALL SELECT $t FROM [$table] t WHERE $v) s $newest",
 			5,  "(SELECT $t $from $newest) UNION ALL (SELECT $t FROM [$table] t WHERE $v $newest)",
-			10, "SELECT $t $from AND $t >= (SELECT min(x) FROM (SELECT $t AS x FROM [$table] t WHERE $v $newest) s) $newest",
-			10, "SELECT n, s.x FROM probe p, LATERAL (SELECT $t AS x $from AND length($k) > p.n AND $k <> p.session_id $newest) s",
+			10, "SELECT $t $from AND $t >= (SELECT min(x) FROM (SELECT $t AS x FROM [$table] t "
+				. "WHERE $v $newest) s) $newest",
+			10, "SELECT n, s.x FROM probe p, LATERAL (SELECT $t AS x $from AND length($k) > p.n "
+				. "AND $k <> p.session_id $newest) s",
 			5,  "SELECT $t IS NULL, count(*) FILTER (WHERE $v), grouping($t) $from GROUP BY ROLLUP ($t)"
 		) };
 }
@@ -747,16 +758,22 @@ sub below_query
 			30, qq(SELECT m.fingerprint, m.session_id, m."timestamp" FROM [crisp.messages] m WHERE $named AND $where),
 			15, qq(SELECT m."timestamp" FROM [crisp.messages] m WHERE $named AND $where $newest),
 			2,  "SELECT m.fingerprint FROM [crisp.messages] m WHERE $where",
-			10, "SELECT c.state, s.fingerprint FROM [crisp.conversations] c, LATERAL (SELECT * $of) s WHERE c.session_id IN ($keys)",
+			10, "SELECT c.state, s.fingerprint FROM [crisp.conversations] c, LATERAL (SELECT * $of) s "
+				. "WHERE c.session_id IN ($keys)",
 			8,  "SELECT c.session_id $few AND EXISTS (SELECT $of)",
 			8,  "SELECT c.session_id, (SELECT count(*) $of) $few",
-			8,  qq(SELECT p.n, m.fingerprint FROM probe p JOIN [crisp.messages] m ON m.session_id = p.session_id AND m."timestamp" > p.seen - interval '30 days' WHERE $where),
+			8,  qq(SELECT p.n, m.fingerprint FROM probe p JOIN [crisp.messages] m ON m.session_id = p.session_id )
+				. qq(AND m."timestamp" > p.seen - interval '30 days' WHERE $where),
 			5,  'SELECT p.n, d.data FROM probe p JOIN [crisp.people_data] d ON d.people_id = p.people_id',
 			5,  'SELECT p.n, d.data, d.people_id FROM probe p LEFT JOIN [crisp.people_data] d ON d.email = p.email',
-			5,  'SELECT p.n, e.text FROM probe p LEFT JOIN [crisp.people_events] e ON e.people_id = p.people_id AND e."timestamp" > ' . $some_time->(),
+			5,  'SELECT p.n, e.text FROM probe p LEFT JOIN [crisp.people_events] e ON e.people_id = p.people_id '
+				. 'AND e."timestamp" > ' . $some_time->(),
 			4,  'SELECT p.n, e.session_id FROM probe p JOIN [crisp.people_conversations] e ON e.email = p.email',
-			4,  q(SELECT p.n, c.session_id FROM probe p JOIN [crisp.people_conversations] e ON e.email = p.email JOIN [crisp.conversations] c ON c.session_id = e.session_id WHERE ) . where_of('crisp.conversations', 'c'),
-			5,  'SELECT c.session_id, e.people_id FROM [crisp.people_conversations] e JOIN [crisp.conversations] c USING (session_id) WHERE e.people_id IN (SELECT people_id FROM probe) AND '
+			4,  q(SELECT p.n, c.session_id FROM probe p JOIN [crisp.people_conversations] e ON e.email = p.email )
+				. q(JOIN [crisp.conversations] c ON c.session_id = e.session_id WHERE )
+				. where_of('crisp.conversations', 'c'),
+			5,  'SELECT c.session_id, e.people_id FROM [crisp.people_conversations] e JOIN [crisp.conversations] c '
+				. 'USING (session_id) WHERE e.people_id IN (SELECT people_id FROM probe) AND '
 			  . where_of('crisp.conversations', 'c')
 		) };
 }

@@ -54,7 +54,8 @@ my ($early_ms, $late_ms) =
   map { sql("SELECT (extract(epoch FROM timestamptz '$_') * 1000)::bigint") } $early, $late;
 my ($e, $l) = map { "timestamptz '$_'" } $early, $late;
 
-sql("CREATE TABLE copy.nothing (at timestamptz); CREATE TABLE bound AS SELECT $e AS early, $l AS late, ${early_ms}::bigint AS early_ms, ${late_ms}::bigint AS late_ms; ANALYZE bound"
+sql("CREATE TABLE copy.nothing (at timestamptz); CREATE TABLE bound AS SELECT $e AS early, $l "
+	. "AS late, ${early_ms}::bigint AS early_ms, ${late_ms}::bigint AS late_ms; ANALYZE bound"
 );
 foreach my $operator ('>', '>=', '<', '<=', '=')
 {
@@ -90,7 +91,8 @@ foreach my $operator ('>', '>=', '<', '<=', '=')
 	check(
 		"$operator LATERAL",
 		$expect,
-		"SELECT c.* FROM bound b, LATERAL (SELECT session_id FROM $conversations WHERE updated_at $operator b.$which OFFSET 0) c"
+		"SELECT c.* FROM bound b, LATERAL (SELECT session_id FROM $conversations WHERE updated_at $operator b.$which "
+			. "OFFSET 0) c"
 	);
 	check(
 		"$operator, operands turned",
@@ -252,7 +254,8 @@ check(
 check(
 	'an early stop at the edge of a page',
 	2 + 1,
-	"SELECT people_id FROM $people WHERE updated_at >= (SELECT updated_at FROM copy.people_profiles ORDER BY 1 DESC OFFSET 99 LIMIT 1)"
+	"SELECT people_id FROM $people WHERE updated_at >= (SELECT updated_at FROM copy.people_profiles ORDER BY 1 DESC "
+		. "OFFSET 99 LIMIT 1)"
 );
 check('updated_at < of profiles',
 	$all_people, "SELECT people_id FROM $people WHERE updated_at < $e");
@@ -397,16 +400,19 @@ check(
 	$all_people, "SELECT people_id FROM $people WHERE email = '" . $keyed{people_id}->[1] . "'",
 	none => 1);
 {
-	my ($id, $email) = split /\|/, sql('SELECT people_id, email FROM copy.people_profiles WHERE email IS NOT NULL LIMIT 1');
+	my ($id, $email) = split /\|/, sql(
+		'SELECT people_id, email FROM copy.people_profiles WHERE email IS NOT NULL LIMIT 1');
 
 	# In a join, the list that has to be read for these is read once, whatever comes between them.
-	sql("CREATE TABLE mails AS SELECT n, CASE n % 3 WHEN 0 THEN '$email' WHEN 1 THEN '' ELSE 'nobody ' || n END AS email "
+	sql("CREATE TABLE mails AS SELECT n, CASE n % 3 WHEN 0 THEN '$email' WHEN 1 THEN '' ELSE 'nobody ' || n END "
+		. "AS email "
 		  . 'FROM generate_series(1, 30) n; ANALYZE mails');
 	check(
 		'a join by what may be no e-mail address',
 		$all_people + 1,
 		"SELECT n, people_id FROM mails LEFT JOIN $people USING (email)",
-		before => 'SET enable_memoize = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off');
+		before => 'SET enable_memoize = off; SET enable_hashjoin = off; SET enable_mergejoin = off; '
+			. 'SET enable_material = off');
 	$sandbox->data([ { op => 'patch', resource => 'people', key => $id, set => { email => 'nobody 5' } } ]);
 	is( sql("SELECT n, people_id FROM mails JOIN $people USING (email)"),
 		"5|$id", 'and finds the profile whose e-mail address is none');
@@ -420,7 +426,8 @@ check(
 #
 
 my $assigned = sql(
-	'SELECT assigned_user_id FROM copy.conversations WHERE assigned_user_id IS NOT NULL GROUP BY 1 ORDER BY count(*), 1 LIMIT 1'
+	'SELECT assigned_user_id FROM copy.conversations WHERE assigned_user_id IS NOT NULL GROUP BY 1 ORDER '
+		. 'BY count(*), 1 LIMIT 1'
 );
 my $inbox = sql(
 	'SELECT inbox_id FROM copy.conversations WHERE inbox_id IS NOT NULL GROUP BY 1 ORDER BY count(*), 1 LIMIT 1'
@@ -471,12 +478,14 @@ foreach my $case (
 check(
 	'filters together',
 	pages_of('conversations', "$open AND assigned_user_id = '$assigned' AND inbox_id = '$inbox'"),
-	"SELECT session_id FROM $conversations WHERE state <> 'resolved' AND assigned_user_id = '$assigned' AND inbox_id = '$inbox'",
+	"SELECT session_id FROM $conversations WHERE state <> 'resolved' AND assigned_user_id = '$assigned' "
+		. "AND inbox_id = '$inbox'",
 	none => 1);
 check(
 	'what the filters have no words for',
 	$all,
-	"SELECT session_id FROM $conversations WHERE state IS NOT NULL AND (state = 'resolved' OR inbox_id = '$inbox') AND assigned_user_id IS NOT NULL"
+	"SELECT session_id FROM $conversations WHERE state IS NOT NULL AND (state = 'resolved' OR inbox_id = '$inbox') "
+		. "AND assigned_user_id IS NOT NULL"
 );
 foreach my $condition (
 	q(unread_operator > 0),
@@ -510,7 +519,8 @@ foreach my $condition (
 {
 	my ($other) = grep { $_ ne 'vip' } split /\n/,
 	  sql(
-		q(SELECT s FROM copy.people_profiles, unnest(segments) s WHERE 'vip' = ANY (segments) GROUP BY 1 ORDER BY count(*) DESC, 1)
+		q(SELECT s FROM copy.people_profiles, unnest(segments) s WHERE 'vip' = ANY (segments) GROUP BY 1 ORDER )
+			. q(BY count(*) DESC, 1)
 	  );
 
 	check(
@@ -538,7 +548,8 @@ foreach my $case (
 	[ "'vip' <> ALL (meta_segments)",              "('vip' = ANY (meta_segments)) IS NOT TRUE",         qr/neq/ ],
 	[ "NOT 'vip' = ANY (meta_segments)",           "('vip' = ANY (meta_segments)) IS NOT TRUE",         qr/neq/ ],
 	[ "NOT meta_segments @> ARRAY['vip']",         "('vip' = ANY (meta_segments)) IS NOT TRUE",         qr/neq/ ],
-	[ "NOT meta_segments && ARRAY['vip', 'lead']", "(meta_segments && ARRAY['vip', 'lead']) IS NOT TRUE", qr/neq.*neq/ ])
+	[ "NOT meta_segments && ARRAY['vip', 'lead']", "(meta_segments && ARRAY['vip', 'lead']) IS NOT TRUE",
+		qr/neq.*neq/ ])
 {
 	my ($condition, $asked_for, $asked) = @{$case};
 
@@ -565,7 +576,8 @@ check(
 check(
 	'more segments than a URL has room for',
 	1,
-	"SELECT people_id FROM $people WHERE segments @> (SELECT array_agg('segment ' || n) FROM generate_series(1, 3000) n)",
+	"SELECT people_id FROM $people WHERE segments @> (SELECT array_agg('segment ' || n) "
+		. "FROM generate_series(1, 3000) n)",
 	none  => 1,
 	asked => qr/search_filter=.{2000,8000}$/);
 check(
@@ -576,7 +588,8 @@ check(
 # Full-text search: its meaning is the server's, which in the sandbox is that the text occurs.
 {
 	my $found =
-	  q(position('refund' IN lower(concat_ws(chr(1), last_message, topic, preview_message_excerpt, meta_nickname, meta_email, meta_phone, meta_subject))) > 0);
+	  q{position('refund' IN lower(concat_ws(chr(1), last_message, topic, preview_message_excerpt, meta_nickname, }
+	  	. q{meta_email, meta_phone, meta_subject))) > 0};
 	my $rows   = pages_of('conversations', $found);
 	my $select = "SELECT session_id, search_query FROM $conversations WHERE search_query";
 	my $local  = "SELECT session_id, 'refund' FROM copy.conversations WHERE $found";
@@ -721,21 +734,26 @@ foreach my $case (
 foreach my $mode ('force_custom_plan', 'force_generic_plan')
 {
 	my $prepare =
-	  "SET plan_cache_mode = $mode; PREPARE p AS SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT 7";
+	  "SET plan_cache_mode = $mode; PREPARE p AS SELECT updated_at FROM $conversations ORDER BY updated_at "
+	  	. "DESC LIMIT 7";
 
 	check("ORDER BY … LIMIT, $mode", 1, "$prepare; EXECUTE p", ordered => 1);
 }
 
-# The newest row for each of many values that Crisp can't be asked for: the list is gone through once, as far as it takes.
-sql("CREATE TABLE person AS (SELECT meta_email FROM copy.conversations WHERE meta_email IS NOT NULL ORDER BY updated_at DESC LIMIT 40 OFFSET 200) "
+# The newest row for each of many values that Crisp can't be asked for: the list is gone through
+# once, as far as it takes.
+sql("CREATE TABLE person AS (SELECT meta_email FROM copy.conversations WHERE meta_email IS NOT NULL ORDER "
+	. "BY updated_at DESC LIMIT 40 OFFSET 200) "
 	  . "UNION ALL VALUES ('nobody'), (NULL); ANALYZE person");
 my $deepest = sql(
-	'SELECT min(newest) FROM (SELECT max(updated_at) AS newest FROM copy.conversations JOIN person USING (meta_email) GROUP BY meta_email) s'
+	'SELECT min(newest) FROM (SELECT max(updated_at) AS newest FROM copy.conversations JOIN person USING (meta_email) '
+		. 'GROUP BY meta_email) s'
 );
 foreach my $case (
 	[ $all, "SELECT p.meta_email, s.* FROM person p, LATERAL (SELECT c.updated_at, c.state FROM $conversations c "
 		  . 'WHERE c.meta_email = p.meta_email ORDER BY c.updated_at DESC LIMIT 1) s' ],
-	[ $all, "SELECT p.meta_email, (SELECT max(c.updated_at) FROM $conversations c WHERE c.meta_email = p.meta_email) FROM person p" ],
+	[ $all, "SELECT p.meta_email, (SELECT max(c.updated_at) FROM $conversations c WHERE c.meta_email = p.meta_email) "
+		. "FROM person p" ],
 	[ $all, "SELECT p.meta_email, s.* FROM person p LEFT JOIN LATERAL (SELECT c.updated_at FROM $conversations c "
 		  . 'WHERE c.meta_email > p.meta_email ORDER BY c.updated_at DESC LIMIT 3 OFFSET 2) s ON true' ],
 	[ pages_of('conversations', "updated_at >= '$deepest'"),
@@ -751,7 +769,8 @@ foreach my $case (
 		run_statements($node, $sandbox);
 		$sandbox->control({ honour_order => $honest ? JSON::PP::true : JSON::PP::false, default_order => 'created' });
 		my ($printed, @requests) = requests_of($statement);
-		is(sorted($printed), sorted(sql($expected)), "the newest for each, order " . ($honest ? 'kept' : 'ignored') . ": $statement");
+		is(sorted($printed), sorted(sql($expected)),
+			"the newest for each, order " . ($honest ? 'kept' : 'ignored') . ": $statement");
 		cmp_ok(scalar @requests, '<=', ($honest ? $requests : $all + 6), '... requests');
 	}
 	$sandbox->reset;
@@ -770,11 +789,16 @@ foreach my $limit (2_147_483_647, 2_147_483_600, '9223372036854775807')
 
 # An operator that sorts times by something else than time.
 sql(<<'END');
-CREATE FUNCTION minute_of(timestamptz) RETURNS int IMMUTABLE LANGUAGE sql AS $$SELECT extract(minute FROM $1 AT TIME ZONE 'UTC')::int$$;
-CREATE FUNCTION minute_lt(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT minute_of($1) < minute_of($2)';
-CREATE FUNCTION minute_gt(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT minute_of($1) > minute_of($2)';
-CREATE FUNCTION minute_eq(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT minute_of($1) = minute_of($2)';
-CREATE FUNCTION minute_cmp(timestamptz, timestamptz) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT minute_of($1) - minute_of($2)';
+CREATE FUNCTION minute_of(timestamptz) RETURNS int IMMUTABLE LANGUAGE sql AS $$SELECT extract(minute FROM $1 AT TIME
+	ZONE 'UTC')::int$$;
+CREATE FUNCTION minute_lt(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql
+	AS 'SELECT minute_of($1) < minute_of($2)';
+CREATE FUNCTION minute_gt(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql
+	AS 'SELECT minute_of($1) > minute_of($2)';
+CREATE FUNCTION minute_eq(timestamptz, timestamptz) RETURNS bool IMMUTABLE LANGUAGE sql
+	AS 'SELECT minute_of($1) = minute_of($2)';
+CREATE FUNCTION minute_cmp(timestamptz, timestamptz) RETURNS int IMMUTABLE LANGUAGE sql
+	AS 'SELECT minute_of($1) - minute_of($2)';
 CREATE OPERATOR <~ (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = minute_lt, COMMUTATOR = >~);
 CREATE OPERATOR >~ (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = minute_gt, COMMUTATOR = <~);
 CREATE OPERATOR =~ (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = minute_eq, COMMUTATOR = =~);
@@ -813,7 +837,8 @@ check(
 foreach my $query (
 	'SELECT DISTINCT updated_at FROM [c] ORDER BY updated_at DESC LIMIT 60',
 	'SELECT DISTINCT state FROM [c] WHERE state IS NOT NULL LIMIT 5',
-	'SELECT DISTINCT ON (assigned_user_id) assigned_user_id, updated_at FROM [c] ORDER BY assigned_user_id, updated_at DESC LIMIT 5',
+	'SELECT DISTINCT ON (assigned_user_id) assigned_user_id, updated_at FROM [c] ORDER BY assigned_user_id, updated_at '
+		. 'DESC LIMIT 5',
 	'SELECT state, count(*) FROM [c] GROUP BY 1 ORDER BY 1 LIMIT 2',
 	'SELECT updated_at, count(*) FROM [c] GROUP BY 1 ORDER BY 1 DESC LIMIT 5',
 	'SELECT updated_at, count(*) OVER () FROM [c] ORDER BY updated_at DESC LIMIT 5',
@@ -827,21 +852,29 @@ foreach my $query (
 	'SELECT created_at FROM [c] ORDER BY created_at DESC NULLS FIRST LIMIT 60',
 	'SELECT updated_at, generate_series(1, 3) FROM [c] ORDER BY updated_at DESC LIMIT 5',
 	'SELECT c.updated_at FROM [c] c JOIN copy.people_profiles p USING (people_id) ORDER BY c.updated_at DESC LIMIT 5',
-	'SELECT c.updated_at FROM [c] c LEFT JOIN copy.people_profiles p ON p.people_id = c.people_id ORDER BY c.updated_at DESC LIMIT 5',
+	'SELECT c.updated_at FROM [c] c LEFT JOIN copy.people_profiles p ON p.people_id = c.people_id ORDER '
+		. 'BY c.updated_at DESC LIMIT 5',
 	q(SELECT count(*) FROM (SELECT state FROM [c] ORDER BY updated_at DESC LIMIT 30) s WHERE state = 'resolved'),
 	q(SELECT max(updated_at) FROM [c] WHERE state = 'pending'),
 	'SELECT min(updated_at), max(updated_at) FROM [c]',
 	'SELECT max(waiting_since), max(created_at) FROM [c]',
-	'SELECT updated_at FROM (SELECT updated_at FROM [c] UNION ALL SELECT updated_at FROM [p]) u ORDER BY updated_at DESC LIMIT 30',
-	'(SELECT updated_at FROM [c] ORDER BY 1 DESC LIMIT 3) UNION ALL (SELECT updated_at FROM [p] ORDER BY 1 DESC LIMIT 3)',
+	'SELECT updated_at FROM (SELECT updated_at FROM [c] UNION ALL SELECT updated_at FROM [p]) u ORDER BY updated_at '
+		. 'DESC LIMIT 30',
+	'(SELECT updated_at FROM [c] ORDER BY 1 DESC LIMIT 3) UNION ALL (SELECT updated_at FROM [p] ORDER BY 1 DESC '
+		. 'LIMIT 3)',
 	'SELECT updated_at FROM [c] EXCEPT SELECT updated_at FROM [p] ORDER BY 1 DESC LIMIT 5',
 	'WITH c AS MATERIALIZED (SELECT * FROM [c]) SELECT updated_at FROM c ORDER BY updated_at DESC LIMIT 5',
 	'WITH c AS (SELECT * FROM [c]) SELECT updated_at FROM c ORDER BY updated_at DESC LIMIT 5',
-	'SELECT x, (SELECT updated_at FROM [c] WHERE length(session_id) > x ORDER BY updated_at DESC LIMIT 1) FROM generate_series(1, 3) x',
-	'SELECT x, s.* FROM generate_series(1, 3) x, LATERAL (SELECT updated_at FROM [c] WHERE extract(month FROM updated_at) = x ORDER BY updated_at DESC LIMIT 2) s',
-	'SELECT b.late, s.* FROM bound b, LATERAL (SELECT updated_at FROM [c] WHERE updated_at < b.late ORDER BY updated_at DESC LIMIT 2) s',
-	'SELECT updated_at FROM [c] WHERE session_id IN (SELECT session_id FROM copy.conversations ORDER BY updated_at LIMIT 3) ORDER BY updated_at DESC LIMIT 2',
-	'SELECT updated_at FROM [c] WHERE EXISTS (SELECT FROM copy.people_profiles p WHERE p.updated_at > $e) ORDER BY updated_at DESC LIMIT 2',
+	'SELECT x, (SELECT updated_at FROM [c] WHERE length(session_id) > x ORDER BY updated_at DESC LIMIT 1) '
+		. 'FROM generate_series(1, 3) x',
+	'SELECT x, s.* FROM generate_series(1, 3) x, LATERAL (SELECT updated_at FROM [c] WHERE extract(month '
+		. 'FROM updated_at) = x ORDER BY updated_at DESC LIMIT 2) s',
+	'SELECT b.late, s.* FROM bound b, LATERAL (SELECT updated_at FROM [c] WHERE updated_at < b.late ORDER '
+		. 'BY updated_at DESC LIMIT 2) s',
+	'SELECT updated_at FROM [c] WHERE session_id IN (SELECT session_id FROM copy.conversations ORDER BY updated_at '
+		. 'LIMIT 3) ORDER BY updated_at DESC LIMIT 2',
+	'SELECT updated_at FROM [c] WHERE EXISTS (SELECT FROM copy.people_profiles p WHERE p.updated_at > $e) ORDER '
+		. 'BY updated_at DESC LIMIT 2',
 	'SELECT updated_at FROM [p] WHERE segments IS NOT NULL ORDER BY updated_at DESC LIMIT 60',
 	'SELECT extract(year FROM updated_at) FROM [p] ORDER BY 1 DESC LIMIT 6')
 {
@@ -866,7 +899,8 @@ check('min(waiting_since)',          1, "SELECT min(waiting_since) FROM $convers
 check(
 	'what came since the last look',
 	1,
-	"SELECT session_id FROM $conversations WHERE updated_at > (SELECT max(updated_at) - interval '1 hour' FROM copy.conversations)"
+	"SELECT session_id FROM $conversations WHERE updated_at > (SELECT max(updated_at) - interval '1 hour' "
+		. "FROM copy.conversations)"
 );
 
 #
@@ -877,7 +911,8 @@ check(
 	my $settings =
 	  'SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_memoize = off';
 	my $join =
-	  "FROM generate_series(1, 1000) x LEFT JOIN $conversations c ON c.updated_at > $l AND length(c.session_id) > x * 20";
+	  "FROM generate_series(1, 1000) x LEFT JOIN $conversations c ON c.updated_at > $l "
+	  	. "AND length(c.session_id) > x * 20";
 
 	like(
 		plan_of("SELECT count(*) $join", before => $settings),

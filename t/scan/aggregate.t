@@ -93,7 +93,8 @@ foreach my $case (
 	[   "SELECT x, n FROM generate_series(1, 2) x, LATERAL (SELECT x * count(*) AS n FROM $people) s",
 		"1|160\n2|320",
 		'LATERAL' ],
-	[   "SELECT count(*) FROM $people p LEFT JOIN (SELECT DISTINCT x FROM generate_series(1, 3) x) s ON s.x = p.person_timezone",
+	[   "SELECT count(*) FROM $people p LEFT JOIN (SELECT DISTINCT x FROM generate_series(1, 3) x) s "
+		. "ON s.x = p.person_timezone",
 		160,
 		'a join that the planner removes' ],
 	[   "PREPARE n AS SELECT count(*) FROM $people; SET plan_cache_mode = force_generic_plan; EXECUTE n",
@@ -212,7 +213,8 @@ CREATE VIEW everyone AS SELECT * FROM $people;
 CREATE VIEW everyone_apart WITH (security_barrier) AS SELECT * FROM $people;
 CREATE VIEW with_email WITH (security_barrier) AS SELECT * FROM $people WHERE email IS NOT NULL;
 CREATE TABLE parent (people_id text, email text);
-CREATE FOREIGN TABLE child (people_id text, email text) INHERITS (parent) SERVER support OPTIONS (resource 'people_profiles');
+CREATE FOREIGN TABLE child (people_id text, email text) INHERITS (parent) SERVER support
+	OPTIONS (resource 'people_profiles');
 INSERT INTO parent VALUES ('a', 'b'), ('c', 'd');
 CREATE FOREIGN TABLE foreign_parent (people_id text, email text) SERVER support OPTIONS (resource 'people_profiles');
 CREATE TABLE local_child () INHERITS (foreign_parent);
@@ -419,7 +421,8 @@ foreach my $mode ('force_custom_plan', 'force_generic_plan')
 	is($counted->(), 160, "$mode: a key that is right again");
 
 	my %plugin = %{ $sandbox->credentials('plugin') };
-	sql("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET tier 'plugin', SET identifier '$plugin{identifier}', SET key '$plugin{key}');"
+	sql("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET tier 'plugin', "
+		. "SET identifier '$plugin{identifier}', SET key '$plugin{key}');"
 		  . "ALTER SERVER support OPTIONS (SET website_id '$other')");
 	is($counted->(), $theirs, "$mode: another website on the server");
 	sql("ALTER FOREIGN TABLE counted OPTIONS (ADD website_id '$website')");
@@ -436,7 +439,8 @@ foreach my $mode ('force_custom_plan', 'force_generic_plan')
 	is($counted->(), 161, "$mode: a child that came later");
 
 	my %first = %{ $sandbox->credentials('website') };
-	sql("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET tier 'website', SET identifier '$first{identifier}', SET key '$first{key}')"
+	sql("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET tier 'website', "
+		. "SET identifier '$first{identifier}', SET key '$first{key}')"
 	);
 	$session->query('DEALLOCATE n; DROP FOREIGN TABLE counted CASCADE');
 }

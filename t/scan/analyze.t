@@ -388,7 +388,8 @@ $session->query('RESET statement_timeout');
 $sandbox->control({ answers => [] });
 
 $session->query(
-	'CREATE FOREIGN TABLE odd (session_id text, dropped text, state integer) SERVER support OPTIONS (resource \'conversations\')'
+	'CREATE FOREIGN TABLE odd (session_id text, dropped text, state integer) SERVER support OPTIONS '
+		. '(resource \'conversations\')'
 );
 $session->fails(
 	'ANALYZE odd',

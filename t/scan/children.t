@@ -87,7 +87,8 @@ is(costs(2, 'SELECT count(*) FROM (SELECT * FROM wide.messages LIMIT 1) m', 'pre
 is(costs(0, 'SELECT count(*) FROM (SELECT * FROM wide.messages LIMIT 0) m', 'LIMIT 0'), 0, 'LIMIT 0: rows');
 is( costs(
 		0,
-		'SELECT count(*) FROM wide.messages m WHERE session_id IN (SELECT session_id FROM wide.conversations WHERE false)',
+		'SELECT count(*) FROM wide.messages m WHERE session_id IN (SELECT session_id FROM wide.conversations '
+			. 'WHERE false)',
 		'never executed'),
 	0, 'never executed: rows');
 
@@ -145,7 +146,8 @@ foreach my $key ('', '..')
 	answer_with('*/conversations/*',
 		{ replace => [ { from => qq("session_id":"$conversations[5]"), to => qq("session_id":"$key") } ] });
 	$sandbox->clear;
-	is(sql('SELECT count(*) FROM crisp.messages'), $total - $count{ $conversations[5] }, "a conversation without a key: '$key'");
+	is(sql('SELECT count(*) FROM crisp.messages'), $total - $count{ $conversations[5] },
+		"a conversation without a key: '$key'");
 	is_deeply(
 		[ grep { m{/conversation/(?:\.\.)?/} } map { $_->{path} } $sandbox->requests ],
 		[], 'asks for nothing below it');
@@ -252,7 +254,8 @@ is(sql('SELECT count(*) FROM wide.messages'), $total, 'the next statement');
 	my $expected = $session->query($select);
 	my @expected = split /\n/, $expected;
 
-	is( $session->query("BEGIN; DECLARE c SCROLL CURSOR FOR SELECT fingerprint FROM wide.messages WHERE session_id IN ($keys); "
+	is( $session->query(
+		"BEGIN; DECLARE c SCROLL CURSOR FOR SELECT fingerprint FROM wide.messages WHERE session_id IN ($keys); "
 			  . 'FETCH 2 FROM c; FETCH ALL FROM c'),
 		$session->query('FETCH ABSOLUTE 0 FROM c; FETCH ALL FROM c'),
 		'a cursor that goes back');
@@ -276,11 +279,13 @@ is(sql('SELECT count(m) FROM crisp.messages m'), $total, 'whole rows');
 is(sql("SELECT DISTINCT tableoid::regclass FROM crisp.messages WHERE session_id = '$long'"),
 	'crisp.messages', 'tableoid');
 sql(<<'END');
-CREATE FOREIGN TABLE odd (gone text, "timestamp" bigint, session_id varchar(60), text text OPTIONS (json_path 'content'),
+CREATE FOREIGN TABLE odd (gone text, "timestamp" bigint, session_id varchar(60), text text
+	OPTIONS (json_path 'content'),
 	fingerprint numeric, user_nickname text) SERVER support OPTIONS (resource 'messages');
 ALTER FOREIGN TABLE odd DROP COLUMN gone;
 END
-is( sql("SELECT count(*), count(DISTINCT fingerprint), count(text), min(length(session_id)) FROM odd WHERE session_id = '$long'"),
+is( sql("SELECT count(*), count(DISTINCT fingerprint), count(text), min(length(session_id)) FROM odd "
+	. "WHERE session_id = '$long'"),
 	"$count{$long}|$count{$long}|$count{$long}|44",
 	'a table with columns of its own');
 {
@@ -295,7 +300,8 @@ is( sql("SELECT count(*), count(DISTINCT fingerprint), count(text), min(length(s
 
 # Several walks under one Append.
 {
-	my $append = "SELECT count(*) FROM (SELECT session_id FROM crisp.messages UNION ALL SELECT session_id FROM wide.messages WHERE session_id = '$long') m";
+	my $append = "SELECT count(*) FROM (SELECT session_id FROM crisp.messages UNION ALL SELECT session_id "
+		. "FROM wide.messages WHERE session_id = '$long') m";
 
 	is(sql($append), $total + $count{$long}, 'two walks under one Append');
 	is(sql("SET enable_async_append = off; $append"), $total + $count{$long}, 'one after the other');
@@ -304,7 +310,8 @@ is( sql("SELECT count(*), count(DISTINCT fingerprint), count(text), min(length(s
 # EXPLAIN shows both, and asks for nothing.
 {
 	my ($printed, @requests) =
-	  requests_of('EXPLAIN (COSTS OFF) SELECT * FROM crisp.messages WHERE "timestamp" > \'2026-01-10\' AND "timestamp" < \'2026-01-12\'');
+	  requests_of('EXPLAIN (COSTS OFF) SELECT * FROM crisp.messages WHERE "timestamp" > \'2026-01-10\' '
+	  	. 'AND "timestamp" < \'2026-01-12\'');
 
 	is(scalar @requests, 0, 'EXPLAIN asks for nothing');
 	like(

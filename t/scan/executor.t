@@ -48,32 +48,37 @@ is(scalar(split /\n/, sql("$select WHERE state = 'resolved' LIMIT 5")),
 	unlike($plan, qr/Material|Memoize/, 'and nothing else keeps the rows');
 	is( costs(
 			$all,
-			"$settings SELECT count(*), count(DISTINCT session_id), min(n), max(n) FROM (SELECT c.session_id, count(*) AS n $join GROUP BY 1) s",
+			"$settings SELECT count(*), count(DISTINCT session_id), min(n), max(n) FROM (SELECT c.session_id, count(*) "
+				. "AS n $join GROUP BY 1) s",
 			'three scans'),
 		"$conversations|$conversations|3|3",
 		'three scans: rows');
 	is( costs(
 			1,
-			"$settings SELECT x, (SELECT count(*) FROM (SELECT session_id FROM crisp.conversations LIMIT 30) c WHERE length(c.session_id) > v.x) FROM (VALUES (1), (2)) v (x)",
+			"$settings SELECT x, (SELECT count(*) FROM (SELECT session_id FROM crisp.conversations LIMIT 30) c "
+				. "WHERE length(c.session_id) > v.x) FROM (VALUES (1), (2)) v (x)",
 			'a part that is scanned again'),
 		"1|30\n2|30",
 		'a part that is scanned again: rows');
 	is( costs(
 			$all,
-			"$settings SELECT count(*) FROM crisp.conversations a JOIN crisp.conversations b ON a.session_id > b.session_id WHERE length(a.session_id) = 0",
+			"$settings SELECT count(*) FROM crisp.conversations a JOIN crisp.conversations b "
+				. "ON a.session_id > b.session_id WHERE length(a.session_id) = 0",
 			'an outer side without rows'),
 		0,
 		'an outer side without rows');
 	is( costs(
 			2 * $all,
-			"$settings SELECT count(*) FROM crisp.conversations a JOIN crisp.conversations b ON a.session_id > b.session_id",
+			"$settings SELECT count(*) FROM crisp.conversations a JOIN crisp.conversations b "
+				. "ON a.session_id > b.session_id",
 			'a table joined with itself'),
 		$conversations * ($conversations - 1) / 2,
 		'a table joined with itself: rows');
 	my $named = grep { ($_->{details}->{first_name} // '') ne '' } @operators;
 	is( costs(
 			1,
-			"SELECT x, (SELECT count(*) FROM crisp.operators o WHERE o.first_name > v.x) FROM (VALUES (''), (NULL), (' ')) v (x)",
+			"SELECT x, (SELECT count(*) FROM crisp.operators o WHERE o.first_name > v.x) FROM (VALUES (''), (NULL), "
+				. "(' ')) v (x)",
 			'a condition with a parameter that stays local'),
 		"|$named\n|0\n |$named",
 		'a condition with a parameter that stays local: rows');
@@ -124,7 +129,8 @@ is( scalar(
 	@fetched = split /\n/,
 	  costs(
 		2,
-		"BEGIN; DECLARE c NO SCROLL CURSOR FOR $select; FETCH 49 FROM c; SAVEPOINT s; FETCH 3 FROM c; RELEASE s; FETCH 3 FROM c; COMMIT",
+		"BEGIN; DECLARE c NO SCROLL CURSOR FOR $select; FETCH 49 FROM c; SAVEPOINT s; FETCH 3 FROM c; RELEASE s; "
+			. "FETCH 3 FROM c; COMMIT",
 		'a savepoint');
 	is_deeply(\@fetched, [ @order[ 0 .. 54 ] ], 'a cursor read across savepoints');
 
@@ -172,7 +178,8 @@ is(costs(pages($left), 'REFRESH MATERIALIZED VIEW kept; SELECT count(*) FROM kep
 	$left, 'REFRESH: rows');
 is( costs(
 		pages($left),
-		'CREATE UNIQUE INDEX ON kept (session_id); REFRESH MATERIALIZED VIEW CONCURRENTLY kept; SELECT count(*) FROM kept',
+		'CREATE UNIQUE INDEX ON kept (session_id); REFRESH MATERIALIZED VIEW CONCURRENTLY kept; SELECT count(*) '
+			. 'FROM kept',
 		'REFRESH CONCURRENTLY'),
 	$left,
 	'REFRESH CONCURRENTLY: rows');
@@ -201,7 +208,8 @@ is(costs(0, "SELECT 1 WHERE false AND EXISTS ($select)", 'a branch that is never
 	'', 'a branch that is never run');
 is( costs(
 		1,
-		"SELECT CASE WHEN count(*) > 0 THEN 'some' ELSE (SELECT max(session_id) FROM crisp.conversations) END FROM crisp.operators",
+		"SELECT CASE WHEN count(*) > 0 THEN 'some' ELSE (SELECT max(session_id) FROM crisp.conversations) END "
+			. "FROM crisp.operators",
 		'CASE'),
 	'some',
 	'CASE: the other branch is not run');
@@ -213,7 +221,8 @@ is( sql('SELECT count(*) FROM crisp.conversations c JOIN crisp.operators o ON o.
 # Rows that are locked, or that an UPDATE joins with, are fetched as a whole.
 is( costs(
 		1,
-		"SELECT string_agg(t, ',') FROM (SELECT type AS t FROM crisp.operators WHERE first_name > '' LIMIT 2 FOR UPDATE) s",
+		"SELECT string_agg(t, ',') FROM (SELECT type AS t FROM crisp.operators WHERE first_name > '' LIMIT 2 FOR "
+			. "UPDATE) s",
 		'FOR UPDATE'),
 	sql("SELECT string_agg(type, ',') FROM (SELECT type FROM crisp.operators WHERE first_name > '' LIMIT 2) s"
 	),
@@ -227,7 +236,8 @@ is( costs(
 	'a local table');
 is( costs(
 		1,
-		'UPDATE desk d SET name = o.email FROM crisp.operators o WHERE o.user_id = d.user_id; SELECT count(name) FROM desk',
+		'UPDATE desk d SET name = o.email FROM crisp.operators o WHERE o.user_id = d.user_id; SELECT count(name) '
+			. 'FROM desk',
 		'UPDATE from a foreign table'),
 	scalar(grep { defined $_->{details}->{user_id} } @operators),
 	'UPDATE from a foreign table: rows');
@@ -315,7 +325,8 @@ GRANT CREATE ON SCHEMA public TO owner;
 CREATE USER MAPPING FOR owner SERVER support OPTIONS ($plugin);
 SET ROLE owner;
 CREATE VIEW staff_of_owner AS SELECT user_id FROM crisp.operators;
-CREATE FUNCTION staff_of_definer() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM crisp.operators';
+CREATE FUNCTION staff_of_definer() RETURNS bigint LANGUAGE sql SECURITY DEFINER
+	AS 'SELECT count(*) FROM crisp.operators';
 GRANT SELECT ON staff_of_owner TO reader;
 RESET ROLE;
 CREATE VIEW staff_of_superuser AS SELECT user_id FROM crisp.operators;

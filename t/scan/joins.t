@@ -56,7 +56,8 @@ my $join = 'SELECT k.n, c.state FROM %s k JOIN crisp.conversations c USING (sess
 
 # ---- Together
 
-# From then on, the session knows that the list is longer than what looking so many rows up costs; see t/fetch/whole_list.t.
+# From then on, the session knows that the list is longer than what looking so many rows up costs;
+# see t/fetch/whole_list.t.
 sql(sprintf($join, 'ticket'));
 
 $sandbox->control($latency);
@@ -75,14 +76,21 @@ sql("ALTER SERVER support OPTIONS (SET prefetch '8')");
 foreach my $case (
 	[ 'SELECT count(*) FROM crisp.conversations WHERE session_id IN (SELECT session_id FROM ticket)', 40 ],
 	[ 'SELECT count(c.session_id) FROM ticket k LEFT JOIN crisp.conversations c USING (session_id)', 40 ],
-	[ 'SELECT count(*) FROM ticket k WHERE EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.session_id)', 40 ],
-	[ 'SELECT count(*) FROM ticket k WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = k.session_id)', 0 ],
-	[ 'SELECT count(*) FROM ticket k, LATERAL (SELECT c.state FROM crisp.conversations c WHERE c.session_id = k.session_id) l', 40 ],
-	[ 'SELECT count(*) FROM (SELECT session_id, min(n) FROM ticket GROUP BY 1) k JOIN crisp.conversations c USING (session_id)', 40 ],
-	[ 'SELECT count(k.ctid) + count(k.tableoid) - count(k) FROM ticket k JOIN crisp.conversations c USING (session_id)', 40 ],
+	[ 'SELECT count(*) FROM ticket k WHERE EXISTS (SELECT FROM crisp.conversations c '
+		. 'WHERE c.session_id = k.session_id)', 40 ],
+	[ 'SELECT count(*) FROM ticket k WHERE NOT EXISTS (SELECT FROM crisp.conversations c '
+		. 'WHERE c.session_id = k.session_id)', 0 ],
+	[ 'SELECT count(*) FROM ticket k, LATERAL (SELECT c.state FROM crisp.conversations c '
+		. 'WHERE c.session_id = k.session_id) l', 40 ],
+	[ 'SELECT count(*) FROM (SELECT session_id, min(n) FROM ticket GROUP BY 1) k JOIN crisp.conversations c USING '
+		. '(session_id)', 40 ],
+	[ 'SELECT count(k.ctid) + count(k.tableoid) - count(k) FROM ticket k JOIN crisp.conversations c USING (session_id)',
+		40 ],
 	[ 'CREATE TEMP TABLE made AS ' . sprintf($join, 'ticket') . '; SELECT count(*) FROM made', 40 ],
-	[ 'CREATE TEMP TABLE filled (n int, state text); INSERT INTO filled ' . sprintf($join, 'ticket') . '; SELECT count(*) FROM filled', 40 ],
-	[ 'PREPARE p(int) AS SELECT count(*) FROM ticket k JOIN crisp.conversations c USING (session_id) WHERE n <= $1; SET plan_cache_mode = force_generic_plan; EXECUTE p(40)', 40 ])
+	[ 'CREATE TEMP TABLE filled (n int, state text); INSERT INTO filled ' . sprintf($join, 'ticket')
+		. '; SELECT count(*) FROM filled', 40 ],
+	[ 'PREPARE p(int) AS SELECT count(*) FROM ticket k JOIN crisp.conversations c USING (session_id) WHERE n <= $1; '
+		. 'SET plan_cache_mode = force_generic_plan; EXECUTE p(40)', 40 ])
 {
 	my ($statement, $expected) = @{$case};
 
@@ -91,12 +99,15 @@ foreach my $case (
 }
 
 # By an address, and on through a second join.
-my $chain = 'SET enable_hashjoin = off; SET enable_mergejoin = off; SELECT count(*), count(p.people_id), count(DISTINCT c.people_id) FROM ticket k JOIN crisp.conversations c USING (session_id) LEFT JOIN crisp.people_profiles p USING (people_id)';
+my $chain = 'SET enable_hashjoin = off; SET enable_mergejoin = off; SELECT count(*), count(p.people_id), '
+	. 'count(DISTINCT c.people_id) FROM ticket k JOIN crisp.conversations c USING (session_id) LEFT '
+	. 'JOIN crisp.people_profiles p USING (people_id)';
 my %people = map { $_ => 1 } $sandbox->column('people', 'people_id');
 my @of_some = grep { defined } map { my $key = $_; (grep { $_->{session_id} eq $key } @rows)[0]->{people_id} } @some;
 my ($printed, @requests) = requests_of($chain);
 is($printed, join('|', 40, scalar(grep { $people{$_} } @of_some), scalar uniq(@of_some)), 'two joins: rows');
-is(scalar(grep { $_->{path} =~ m{/people/profile/} } @requests), scalar uniq(@of_some), '... a request for each profile');
+is(scalar(grep { $_->{path} =~ m{/people/profile/} } @requests), scalar uniq(@of_some),
+	'... a request for each profile');
 cmp_ok(CrispSandbox::together(@requests), '>', 8, '... which are asked for together, as the conversations are');
 $sandbox->reset;
 
@@ -125,21 +136,25 @@ cmp_ok(
 # A nested loop within another: what was read ahead is of no use any more, but is not asked for again.
 is( costs(
 		39,
-		'SELECT count(*), count(l.session_id) FROM generate_series(1, 5) g, LATERAL (SELECT c.session_id FROM ticket k JOIN crisp.conversations c USING (session_id) WHERE k.n > g LIMIT 100) l',
+		'SELECT count(*), count(l.session_id) FROM generate_series(1, 5) g, LATERAL (SELECT c.session_id FROM ticket k '
+			. 'JOIN crisp.conversations c USING (session_id) WHERE k.n > g LIMIT 100) l',
 		'a join that runs five times'),
 	39 + 38 + 37 + 36 + 35 . '|' . (39 + 38 + 37 + 36 + 35),
 	'... rows');
-is( sql('SELECT g, (SELECT min(n) || state FROM (SELECT k.n, c.state FROM ticket k JOIN crisp.conversations c USING (session_id) WHERE k.n > 10 * g LIMIT 1) l GROUP BY state) FROM generate_series(0, 3) g'),
+is( sql('SELECT g, (SELECT min(n) || state FROM (SELECT k.n, c.state FROM ticket k JOIN crisp.conversations c USING '
+	. '(session_id) WHERE k.n > 10 * g LIMIT 1) l GROUP BY state) FROM generate_series(0, 3) g'),
 	join("\n", map { "$_|" . (10 * $_ + 1) . $state{ $some[ 10 * $_ ] } } 0 .. 3),
 	'a join that is left early, and runs again');
 
 # A LIMIT that is not known beforehand leaves lookups behind that nobody takes: they make way for others.
 {
 	my ($printed, @requests) = requests_of(
-		'SELECT g, (SELECT n || state FROM (SELECT k.n, c.state FROM ticket k JOIN crisp.conversations c USING (session_id) WHERE k.n > 3 * g LIMIT (SELECT 2)) l OFFSET 1) FROM generate_series(0, 12) g'
+		'SELECT g, (SELECT n || state FROM (SELECT k.n, c.state FROM ticket k JOIN crisp.conversations c USING '
+			. '(session_id) WHERE k.n > 3 * g LIMIT (SELECT 2)) l OFFSET 1) FROM generate_series(0, 12) g'
 	);
 	is( $printed,
-		join("\n", map { my $n = 3 * $_ + 2; defined $state{ $some[ $n - 1 ] } ? "$_|$n$state{ $some[ $n - 1 ] }" : "$_|" } 0 .. 12),
+		join("\n", map { my $n = 3 * $_ + 2;
+		defined $state{ $some[ $n - 1 ] } ? "$_|$n$state{ $some[ $n - 1 ] }" : "$_|" } 0 .. 12),
 		'a join that is left early, and does not know when');
 	is(scalar(uniq map { $_->{path} } @requests), scalar @requests, '... and asks for no row twice');
 	cmp_ok(scalar @requests, '<=', 40, '... at most for each once');
@@ -151,7 +166,8 @@ is(costs(40, "SET work_mem = '64kB'; " . sprintf($join, 'ticket'), 'little memor
 # ---- Locked rows, and changed ones
 
 is(sql('SELECT count(*) FROM (' . sprintf($join, 'ticket') . ' FOR UPDATE OF k) l'), 40, 'FOR UPDATE: rows');
-is( sql('BEGIN; UPDATE ticket k SET n = -n FROM crisp.conversations c WHERE c.session_id = k.session_id; SELECT count(*) FROM ticket WHERE n < 0; ROLLBACK'
+is( sql('BEGIN; UPDATE ticket k SET n = -n FROM crisp.conversations c WHERE c.session_id = k.session_id; '
+	. 'SELECT count(*) FROM ticket WHERE n < 0; ROLLBACK'
 	),
 	40,
 	'UPDATE: rows');
@@ -165,7 +181,8 @@ $session->fails(
 	sprintf($join, 'ticket'),
 	{ detail => qr{website/[^/]+/conversation/\Q$some[6]\E} },
 	'a lookup that is refused');
-is($session->query(sprintf($join, 'ticket') . ' LIMIT 3'), expected(0, @some[ 0 .. 2 ]), '... is no matter if it is not wanted');
+is($session->query(sprintf($join, 'ticket') . ' LIMIT 3'), expected(0, @some[ 0 .. 2 ]),
+	'... is no matter if it is not wanted');
 $sandbox->reset;
 is($session->query(sprintf($join, 'ticket')), expected(0, @some), 'the next statement');
 

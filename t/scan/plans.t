@@ -29,7 +29,8 @@ my $changed  = "timestamptz '"
 sql(<<"END");
 CREATE TABLE bound AS SELECT $e AS early, $l AS late;
 CREATE TABLE few (k text, n int);
-INSERT INTO few SELECT k, n FROM unnest(ARRAY[${\ quoted(@keys[ 0 .. 6 ]) }, 'absent', NULL]) k, generate_series(1, 3) n;
+INSERT INTO few SELECT k, n FROM unnest(ARRAY[${\ quoted(@keys[ 0 .. 6 ]) }, 'absent',
+	NULL]) k, generate_series(1, 3) n;
 ANALYZE bound, few;
 END
 
@@ -101,7 +102,8 @@ END
 
 	# What a newest scan drops counts, too.
 	like(
-		sql("EXPLAIN (ANALYZE, COSTS OFF) SELECT session_id FROM $conversations WHERE meta_nickname = 'nobody' ORDER BY updated_at DESC LIMIT 5"),
+		sql("EXPLAIN (ANALYZE, COSTS OFF) SELECT session_id FROM $conversations WHERE meta_nickname = 'nobody' ORDER "
+			. "BY updated_at DESC LIMIT 5"),
 		qr/^ *Rows Removed by Filter: @{[ count('conversations', 'true') ]}$/m,
 		'EXPLAIN ANALYZE: rows that the newest are looked for in');
 
@@ -129,7 +131,8 @@ END
 		skip 'EXPLAIN (GENERIC_PLAN) came with PostgreSQL 16', 2
 		  if sql('SHOW server_version_num') < 160000;
 		like(
-			plan_of("SELECT * FROM $conversations WHERE updated_at > \$1 AND state = 'resolved'", options => 'GENERIC_PLAN'),
+			plan_of("SELECT * FROM $conversations WHERE updated_at > \$1 AND state = 'resolved'",
+				options => 'GENERIC_PLAN'),
 			qr/^ *Crisp Request: \Q$base\E&filter_date_start=\{\$1\}&filter_resolved=1&order_date_updated=1$/m,
 			'GENERIC_PLAN: a bound');
 		like(
@@ -176,7 +179,8 @@ END
 		'ANALYZE: bytes and time');
 	$sandbox->reset;
 	my $lookups = decode_json(
-		sql("EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) SELECT * FROM $conversations WHERE session_id IN ('$keys[0]', 'x')"
+		sql("EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) SELECT * FROM $conversations WHERE session_id IN "
+			. "('$keys[0]', 'x')"
 		))->[0]->{Plan};
 	is($lookups->{'Requests'}, 2, 'ANALYZE: lookups');
 	ok(!exists $lookups->{'Waiting Time'}, 'ANALYZE, TIMING OFF');
@@ -194,20 +198,30 @@ END
 
 foreach my $query (
 	'SELECT a.session_id, b.updated_at FROM [c] a JOIN [c] b USING (session_id) WHERE a.session_id IN (<keys>)',
-	'SELECT p.people_id, c.session_id FROM [p] p JOIN [c] c USING (people_id) WHERE p.created_at > <late> AND c.updated_at > <late>',
+	'SELECT p.people_id, c.session_id FROM [p] p JOIN [c] c USING (people_id) WHERE p.created_at > <late> '
+		. 'AND c.updated_at > <late>',
 	'SELECT p.people_id, c.session_id FROM [c] c LEFT JOIN [p] p USING (people_id) WHERE c.session_id IN (<keys>)',
-	'SELECT coalesce(c.session_id, p.people_id) FROM [c] c FULL JOIN [p] p USING (people_id) WHERE c.updated_at > <late> OR p.updated_at > <late>',
-	'SELECT session_id FROM [c] WHERE updated_at > <late> AND people_id NOT IN (SELECT people_id FROM [p] WHERE updated_at > <late>)',
+	'SELECT coalesce(c.session_id, p.people_id) FROM [c] c FULL JOIN [p] p USING (people_id) '
+		. 'WHERE c.updated_at > <late> OR p.updated_at > <late>',
+	'SELECT session_id FROM [c] WHERE updated_at > <late> AND people_id NOT IN (SELECT people_id FROM [p] '
+		. 'WHERE updated_at > <late>)',
 	'SELECT session_id FROM [c] WHERE session_id IN (<keys>) UNION SELECT people_id FROM [p] WHERE updated_at > <late>',
-	'SELECT session_id FROM [c] WHERE session_id IN (<keys>) INTERSECT SELECT session_id FROM [c] WHERE updated_at > <early>',
-	'WITH RECURSIVE r(k, n) AS (SELECT <key>, 1 UNION ALL SELECT c.session_id, n + 1 FROM r JOIN [c] c ON c.session_id = r.k WHERE n < 4) SELECT * FROM r',
-	'WITH k AS MATERIALIZED (SELECT unnest(ARRAY[<keys>]) AS k) SELECT session_id, updated_at FROM k JOIN [c] ON session_id = k',
+	'SELECT session_id FROM [c] WHERE session_id IN (<keys>) INTERSECT SELECT session_id FROM [c] '
+		. 'WHERE updated_at > <early>',
+	'WITH RECURSIVE r(k, n) AS (SELECT <key>, 1 UNION ALL SELECT c.session_id, n + 1 FROM r JOIN [c] c '
+		. 'ON c.session_id = r.k WHERE n < 4) SELECT * FROM r',
+	'WITH k AS MATERIALIZED (SELECT unnest(ARRAY[<keys>]) AS k) SELECT session_id, updated_at FROM k JOIN [c] '
+		. 'ON session_id = k',
 	'SELECT session_id, updated_at FROM [c] WHERE session_id = <key> FOR UPDATE',
 	'SELECT c.session_id, f.n FROM few f JOIN [c] c ON c.session_id = f.k FOR UPDATE OF c',
-	'SELECT k, (SELECT array_agg(updated_at) FROM [c] WHERE session_id = f.k OR session_id = <key>) FROM few f WHERE n = 1',
-	'SELECT f.k, s.* FROM few f LEFT JOIN LATERAL (SELECT updated_at, f.n FROM [c] WHERE session_id = f.k LIMIT 1) s ON true',
-	'SELECT f.k, s.* FROM few f CROSS JOIN LATERAL (SELECT max(updated_at) FROM [c] WHERE updated_at > <late> AND session_id <> f.k) s',
-	'SELECT count(*) FROM [c] a, [c] b WHERE a.updated_at > <late> AND b.session_id = a.session_id AND b.updated_at >= a.updated_at',
+	'SELECT k, (SELECT array_agg(updated_at) FROM [c] WHERE session_id = f.k OR session_id = <key>) FROM few f '
+		. 'WHERE n = 1',
+	'SELECT f.k, s.* FROM few f LEFT JOIN LATERAL (SELECT updated_at, f.n FROM [c] WHERE session_id = f.k LIMIT 1) s '
+		. 'ON true',
+	'SELECT f.k, s.* FROM few f CROSS JOIN LATERAL (SELECT max(updated_at) FROM [c] WHERE updated_at > <late> '
+		. 'AND session_id <> f.k) s',
+	'SELECT count(*) FROM [c] a, [c] b WHERE a.updated_at > <late> AND b.session_id = a.session_id '
+		. 'AND b.updated_at >= a.updated_at',
 	'SELECT state, count(*), grouping(state) FROM [c] WHERE updated_at > <late> GROUP BY ROLLUP (state)',
 	'SELECT session_id, lag(session_id) OVER (ORDER BY updated_at, session_id) FROM [c] WHERE updated_at > <late>'
   )
@@ -231,17 +245,21 @@ INSERT INTO local SELECT session_id || ' archived', state, updated_at - interval
 ANALYZE local;
 CREATE TABLE parent (session_id text, updated_at timestamptz);
 INSERT INTO parent VALUES ('session_parent', $l);
-CREATE VIEW guarded WITH (security_barrier) AS SELECT session_id, meta_email, updated_at FROM $schema.conversations WHERE state = 'resolved';
-CREATE FUNCTION tell(text) RETURNS boolean COST 0.0000001 LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', \$1; RETURN true; END';
+CREATE VIEW guarded WITH (security_barrier) AS SELECT session_id, meta_email, updated_at FROM $schema.conversations
+	WHERE state = 'resolved';
+CREATE FUNCTION tell(text) RETURNS boolean COST 0.0000001 LANGUAGE plpgsql
+	AS 'BEGIN RAISE NOTICE ''%'', \$1; RETURN true; END';
 END
 }
 sql(<<"END");
-CREATE FOREIGN TABLE over_crisp.remote (junk int, updated_at timestamptz NOT NULL, origin text OPTIONS (json_path 'website_id'), session_id text, state text)
+CREATE FOREIGN TABLE over_crisp.remote (junk int, updated_at timestamptz NOT NULL, origin text
+	OPTIONS (json_path 'website_id'), session_id text, state text)
 	SERVER support OPTIONS (resource 'conversations');
 ALTER FOREIGN TABLE over_crisp.remote DROP COLUMN junk;
 ANALYZE over_crisp.remote;
 ALTER TABLE over_crisp.whole ATTACH PARTITION over_crisp.remote FOR VALUES IN ('$website');
-CREATE FOREIGN TABLE over_crisp.child (updated_at timestamptz NOT NULL, session_id text) SERVER support OPTIONS (resource 'conversations');
+CREATE FOREIGN TABLE over_crisp.child (updated_at timestamptz NOT NULL, session_id text) SERVER support
+	OPTIONS (resource 'conversations');
 ALTER FOREIGN TABLE over_crisp.child INHERIT over_crisp.parent;
 CREATE TABLE over_copy.remote PARTITION OF over_copy.whole FOR VALUES IN ('$website');
 INSERT INTO over_copy.remote SELECT session_id, state, updated_at, website_id FROM copy.conversations;
@@ -291,14 +309,16 @@ END
 	foreach my $schema ('crisp', 'copy')
 	{
 		my $result = $session->run(
-			"SET search_path = over_$schema; SELECT session_id FROM guarded WHERE tell(session_id) AND session_id = '$hidden'; "
+			"SET search_path = over_$schema; SELECT session_id FROM guarded WHERE tell(session_id) "
+				. "AND session_id = '$hidden'; "
 			  . "SELECT count(*) FROM (SELECT * FROM guarded WHERE tell(session_id) ORDER BY updated_at DESC LIMIT 5) s"
 		);
 		my %seen = map { $_->{message} => 1 } @{ $result->{notices} };
 		my $keys = join ', ', map { "'$_'" } keys %seen;
 
 		is($result->{output}, 5, "security barrier, $schema: rows");
-		is( sql("SELECT count(*) FROM copy.conversations WHERE session_id IN ($keys) AND state IS DISTINCT FROM 'resolved'"
+		is( sql("SELECT count(*) FROM copy.conversations WHERE session_id IN ($keys) AND state IS DISTINCT "
+			. "FROM 'resolved'"
 			),
 			0,
 			"security barrier, $schema: what the function saw");
@@ -311,7 +331,8 @@ END
 	sql("CREATE ROLE agent; CREATE USER MAPPING FOR agent SERVER support OPTIONS ($credentials)");
 	foreach my $schema ('over_crisp', 'over_copy')
 	{
-		sql("GRANT USAGE ON SCHEMA $schema TO agent; GRANT SELECT ON $schema.whole TO agent; ALTER TABLE $schema.whole ENABLE ROW LEVEL SECURITY; "
+		sql("GRANT USAGE ON SCHEMA $schema TO agent; GRANT SELECT ON $schema.whole TO agent; ALTER TABLE $schema.whole "
+			. "ENABLE ROW LEVEL SECURITY; "
 			  . "CREATE POLICY p ON $schema.whole TO agent USING (state = 'resolved')");
 	}
 	foreach my $statement (
@@ -366,7 +387,8 @@ foreach my $query (
 	check(
 		'INSERT … SELECT',
 		1,
-		"CREATE TEMP TABLE got (at timestamptz); INSERT INTO got SELECT updated_at FROM $conversations ORDER BY updated_at DESC LIMIT 9; TABLE got"
+		"CREATE TEMP TABLE got (at timestamptz); INSERT INTO got SELECT updated_at FROM $conversations ORDER "
+			. "BY updated_at DESC LIMIT 9; TABLE got"
 	);
 }
 
@@ -378,7 +400,8 @@ foreach my $mode ('force_custom_plan', 'force_generic_plan')
 	my $right   = credential_options($sandbox) =~ s/(tier|identifier|key) /SET $1 /gr;
 
 	$session->query(
-		"SET plan_cache_mode = $mode; PREPARE key(text) AS SELECT session_id FROM $conversations WHERE session_id = \$1; "
+		"SET plan_cache_mode = $mode; PREPARE key(text) AS SELECT session_id FROM $conversations "
+			. "WHERE session_id = \$1; "
 		  . "PREPARE newest AS SELECT count(*) FROM (SELECT FROM $conversations ORDER BY updated_at DESC LIMIT 90) s"
 	);
 	is($session->query("EXECUTE key('$key')"), $key, "$mode: a key");

@@ -335,8 +335,10 @@ $sandbox->reset;
 
 sql(<<"END");
 CREATE FOREIGN TABLE small (session_id text) SERVER support OPTIONS (resource 'conversations', per_page '20');
-CREATE FOREIGN TABLE with_empty (session_id text) SERVER support OPTIONS (resource 'conversations', include_empty 'true');
-CREATE FOREIGN TABLE without_empty (session_id text) SERVER support OPTIONS (resource 'conversations', include_empty 'off');
+CREATE FOREIGN TABLE with_empty (session_id text) SERVER support
+	OPTIONS (resource 'conversations', include_empty 'true');
+CREATE FOREIGN TABLE without_empty (session_id text) SERVER support
+	OPTIONS (resource 'conversations', include_empty 'off');
 END
 costs(pages($conversations, 20), 'SELECT * FROM small', 'per_page of a table');
 is(queries(), join(' ', ('per_page=20&order_date_updated=1') x pages($conversations, 20)), 'per_page of a table');
@@ -344,7 +346,8 @@ is(costs(pages($total), 'SELECT count(*) FROM with_empty', 'include_empty of a t
 	$total, 'include_empty: rows');
 is_deeply(parameters($_), { per_page => 50, include_empty => 1, order_date_updated => 1 }, 'include_empty: request')
   foreach $sandbox->requests;
-is( sql('SELECT count(*) FROM with_empty e WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = e.session_id)'
+is( sql('SELECT count(*) FROM with_empty e WHERE NOT EXISTS (SELECT FROM crisp.conversations c '
+	. 'WHERE c.session_id = e.session_id)'
 	),
 	$total - $conversations,
 	'include_empty adds rows, and loses none');
@@ -352,7 +355,8 @@ is( sql('SELECT count(*) FROM with_empty e WHERE NOT EXISTS (SELECT FROM crisp.c
 sql(q(ALTER SERVER support OPTIONS (ADD per_page '25', ADD include_empty 'true')));
 is(costs(pages($total, 25), 'SELECT count(*) FROM crisp.conversations', 'options of the server'),
 	$total, 'options of the server: rows');
-is_deeply(parameters($_), { per_page => 25, include_empty => 1, order_date_updated => 1 }, 'options of the server: request')
+is_deeply(parameters($_), { per_page => 25, include_empty => 1, order_date_updated => 1 },
+	'options of the server: request')
   foreach $sandbox->requests;
 is(costs(pages($total, 20), 'SELECT count(*) FROM small', "a table's option comes first"),
 	$total, 'rows');
@@ -365,7 +369,8 @@ is( costs(
 is_deeply(parameters($_), { per_page => 25, order_date_updated => 1 }, 'no include_empty in the request')
   foreach $sandbox->requests;
 costs(ceil(161 / 25), 'SELECT FROM crisp.people_profiles', 'people have no empty ones');
-is_deeply(parameters($_), { per_page => 25, sort_field => 'created_at', sort_order => 'descending' }, 'people are not asked for them')
+is_deeply(parameters($_), { per_page => 25, sort_field => 'created_at', sort_order => 'descending' },
+	'people are not asked for them')
   foreach $sandbox->requests;
 sql('ALTER SERVER support OPTIONS (DROP per_page, DROP include_empty)');
 
@@ -427,7 +432,8 @@ sub named
 {
 	my ($columns, $session_id) = @_;
 
-	sql("SET client_min_messages = warning; DROP FOREIGN TABLE IF EXISTS named; CREATE FOREIGN TABLE named (session_id text, $columns) "
+	sql("SET client_min_messages = warning; DROP FOREIGN TABLE IF EXISTS named; CREATE FOREIGN TABLE named "
+		. "(session_id text, $columns) "
 		  . "SERVER support OPTIONS (resource 'conversations')");
 	return sql(
 		"SELECT row_to_json(n)::jsonb - 'session_id' FROM named n WHERE session_id = '$session_id'"
@@ -460,7 +466,8 @@ serve(60);
 		'renamed columns');
 	is( named(
 			q(nothing text, meta_nothing int, meta_data_plan_x text, session_id_x text, nickname text, )
-			  . q(absent text OPTIONS (json_path 'meta.nothing.at.all'), plan text OPTIONS (json_path 'meta_data.plan'), )
+			  . q(absent text OPTIONS (json_path 'meta.nothing.at.all'), plan text OPTIONS )
+			  . q((json_path 'meta_data.plan'), )
 			  . q(index int OPTIONS (json_path 'meta.data.list.0')),
 			$session_id),
 		sql(q(SELECT '{"nothing":null,"meta_nothing":null,"meta_data_plan_x":null,"session_id_x":null,"nickname":null,)
@@ -470,7 +477,8 @@ serve(60);
 }
 {
 	my $session_id = insert_conversation(
-		'"meta":{"data":{"a.b":1,"c d":2,"e/f":3,"say \"hi\"":4,"":5,"it\'s":6,"\u00fc":7,"tab\there":8,"a":{"b":9},"\\\\":10,"x.y":{"z w":11}}}'
+		'"meta":{"data":{"a.b":1,"c d":2,"e/f":3,"say '
+			. '\"hi\"":4,"":5,"it\'s":6,"\u00fc":7,"tab\there":8,"a":{"b":9},"\\\\":10,"x.y":{"z w":11}}}'
 	);
 
 	is( named(
@@ -491,7 +499,8 @@ $sandbox->reset;
 # The envelope of operators is no part of the names, but may be written.
 is( sql(q(CREATE FOREIGN TABLE staff (id text OPTIONS (json_path 'details.user_id'), user_id text, details_user_id text, type text, details jsonb)
 	      SERVER support OPTIONS (resource 'operators');
-	      SELECT count(*), count(*) FILTER (WHERE (id, id, id) IS NOT DISTINCT FROM (user_id, details_user_id, details ->> 'user_id') AND type <> ''), count(id) FROM staff)
+	      SELECT count(*), count(*) FILTER (WHERE (id, id, id) IS NOT DISTINCT
+	      FROM (user_id, details_user_id, details ->> 'user_id') AND type <> ''), count(id) FROM staff)
 	),
 	'12|12|11',
 	'columns of an envelope');
@@ -517,7 +526,8 @@ is( sql('SELECT DISTINCT tableoid::regclass, (o IS NOT NULL OR o IS NULL OR true
 is( sql("SELECT count(*) FROM crisp.conversations WHERE state = 'resolved'"),
 	scalar(grep { ($_->{state} // '') eq 'resolved' } @{ $elements{conversations} }),
 	'a condition on a column that is not selected');
-is( sql("SELECT string_agg(session_id, ',') FROM crisp.conversations WHERE meta_nickname IS NULL AND created_at > '2000-01-01'"
+is( sql("SELECT string_agg(session_id, ',') FROM crisp.conversations WHERE meta_nickname IS NULL "
+	. "AND created_at > '2000-01-01'"
 	),
 	join(',',
 		map  { $_->{session_id} }
@@ -533,12 +543,14 @@ ALTER FOREIGN TABLE changed.conversations DROP COLUMN session_id, DROP COLUMN me
 CREATE FOREIGN TABLE reordered (updated_at timestamptz, meta_email text, state text, session_id text, created_at bigint)
 	SERVER support OPTIONS (resource 'conversations');
 END
-is( sql(q(SELECT md5(string_agg((to_jsonb(c) - 'key' || jsonb_build_object('session_id', key))::text, ',' ORDER BY key)) FROM changed.conversations c)
+is( sql(q{SELECT md5(string_agg((to_jsonb(c) - 'key' || jsonb_build_object('session_id', key))::text, ',' ORDER }
+	. q{BY key)) FROM changed.conversations c}
 	),
 	sql(q(SELECT md5(string_agg((to_jsonb(c) - 'meta_data')::text, ',' ORDER BY session_id)) FROM crisp.conversations c)
 	),
 	'dropped and added columns');
-is( sql('SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, created_at), chr(2))) FROM reordered'
+is( sql('SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, created_at), chr(2))) '
+	. 'FROM reordered'
 	),
 	sql(    'SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, updated_at, '
 		  . '(extract(epoch FROM created_at) * 1000)::bigint), chr(2))) FROM crisp.conversations'),
@@ -546,7 +558,8 @@ is( sql('SELECT md5(string_agg(concat_ws(chr(1), session_id, state, meta_email, 
 
 # Children of other tables, with their columns in another order.
 sql(<<"END");
-CREATE TABLE everywhere (session_id text, website_id text, state text, updated_at timestamptz) PARTITION BY LIST (website_id);
+CREATE TABLE everywhere (session_id text, website_id text, state text, updated_at timestamptz) PARTITION BY
+	LIST (website_id);
 CREATE FOREIGN TABLE everywhere_here (updated_at timestamptz, junk int, state text, website_id text, session_id text)
 	SERVER support OPTIONS (resource 'conversations');
 ALTER FOREIGN TABLE everywhere_here DROP COLUMN junk;

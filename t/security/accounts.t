@@ -90,7 +90,8 @@ is(expected_rows("WHERE website_id = '$website[0]'"),
 	expected_rows(''), 'a condition on the website leaves all rows to expect');
 is( costs(
 		pages(600),
-		"CREATE TEMPORARY TABLE w AS SELECT unnest(ARRAY['$website[0]', '$website[0]', '$website[1]']) AS website_id; SELECT count(*) FROM w JOIN one.people_profiles USING (website_id)",
+		"CREATE TEMPORARY TABLE w AS SELECT unnest(ARRAY['$website[0]', '$website[0]', '$website[1]']) AS website_id; "
+			. "SELECT count(*) FROM w JOIN one.people_profiles USING (website_id)",
 		'a join on the website'),
 	1200,
 	'a join on the website reads the list once');
@@ -176,16 +177,22 @@ is( asks(
 	'people by a stable function');
 is( asks(
 		'0 1',
-		"SELECT count(*) FROM (VALUES ('$website[0]'), ('$website[1]')) w(id), LATERAL (SELECT FROM every.operators WHERE website_id = w.id OFFSET 0) o",
+		"SELECT count(*) FROM (VALUES ('$website[0]'), ('$website[1]')) w(id), LATERAL (SELECT FROM every.operators "
+			. "WHERE website_id = w.id OFFSET 0) o",
 		'a row of another table'),
 	9,
 	'operators by rows of another table');
-is( asks('1', "SELECT count(*) FROM every.conversations JOIN every.people_profiles USING (website_id, people_id) WHERE website_id = '$website[1]'", 'a join'),
+is( asks('1',
+	"SELECT count(*) FROM every.conversations JOIN every.people_profiles USING (website_id, people_id) "
+		. "WHERE website_id = '$website[1]'", 'a join'),
 	sql("SELECT count(*) FROM two.conversations JOIN two.people_profiles USING (people_id)"),
 	'a join within a website stays there');
 $sandbox->clear;
-asks('2', "SELECT * FROM every.conversations WHERE website_id = '$website[2]' ORDER BY updated_at DESC LIMIT 5", 'the newest');
-is( asks('0 1 2', "SELECT count(*) FROM every.conversations WHERE session_id = (SELECT session_id FROM two.conversations LIMIT 1)", 'a key'),
+asks('2', "SELECT * FROM every.conversations WHERE website_id = '$website[2]' ORDER BY updated_at DESC LIMIT 5",
+	'the newest');
+is( asks('0 1 2',
+	"SELECT count(*) FROM every.conversations WHERE session_id = (SELECT session_id FROM two.conversations LIMIT 1)",
+		'a key'),
 	1, 'a key is looked up on each website');
 
 # All partitions of one server are asked at the same time, and no more than it takes.
@@ -288,7 +295,8 @@ is_deeply(
 	["POST /v1/website/$website[1]/conversation/$conversation/message"],
 	'... is sent there');
 $sandbox->clear;
-is( $session->run("INSERT INTO made.messages_0 (website_id, session_id, content) VALUES ('$website[1]', '$conversation', 'x')")
+is( $session->run(
+	"INSERT INTO made.messages_0 (website_id, session_id, content) VALUES ('$website[1]', '$conversation', 'x')")
 	->{errors}->[0]->{sqlstate} =~ /^(23514|22023)$/ ? 1 : 0, 1, 'a partition takes no message for another website');
 is($sandbox->count, 0, '... and asks nobody');
 
@@ -299,13 +307,15 @@ is($session->query("SELECT count(*) FROM made.messages WHERE website_id = '$webs
 	0, 'messages of a website without a table');
 is($sandbox->count, 0, '... need no walk');
 is( $session->query(
-		"SELECT DISTINCT website_id FROM made.messages WHERE website_id <> '$website[0]' AND session_id = '$conversation'"
+		"SELECT DISTINCT website_id FROM made.messages WHERE website_id <> '$website[0]' "
+			. "AND session_id = '$conversation'"
 	),
 	$website[1],
 	'messages of a conversation say where they are');
 $sandbox->clear;
 is( $session->query(
-		"SELECT count(*) FROM made.conversations c JOIN made.messages m USING (website_id, session_id) WHERE website_id = '$website[1]' AND session_id = '$conversation'"
+		"SELECT count(*) FROM made.conversations c JOIN made.messages m USING (website_id, session_id) "
+			. "WHERE website_id = '$website[1]' AND session_id = '$conversation'"
 	),
 	$session->query("SELECT count(*) FROM made.messages_1 WHERE session_id = '$conversation'"),
 	'a join with its conversation');
@@ -345,7 +355,8 @@ sub mixed_connections
 }
 
 $session->query(<<"END");
-CREATE SERVER by_user FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '@{[ $sandbox->url ]}', website_id '$website[3]', prefetch '1');
+CREATE SERVER by_user FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '@{[ $sandbox->url ]}', website_id '$website[3]',
+	prefetch '1');
 CREATE USER MAPPING FOR CURRENT_USER SERVER by_user OPTIONS (@{[ credential_options($sandbox, 'user') ]});
 CREATE SCHEMA by_user;
 IMPORT FOREIGN SCHEMA crisp FROM SERVER by_user INTO by_user;
@@ -353,7 +364,8 @@ END
 $sandbox->clear;
 is( $session->query(<<"END"), 2, 'a join of four servers');
 SELECT count(DISTINCT o.user_id) FROM one.operators o, two.operators t, by_user.operators u, every.operators e
- WHERE e.website_id IN ('$website[0]', '$website[1]') AND o.type = 'operator' AND o.user_id IN (SELECT user_id FROM one.operators WHERE type = 'operator' ORDER BY user_id LIMIT 2)
+ WHERE e.website_id IN ('$website[0]', '$website[1]') AND o.type = 'operator' AND o.user_id IN (SELECT user_id
+ FROM one.operators WHERE type = 'operator' ORDER BY user_id LIMIT 2)
 END
 is(sent(), '0: plugin, 0: website 0, 1: plugin, 1: website 1, 3: user', '... sends to each what is its own');
 is(mixed_connections(), 0, '... over connections of its own');
@@ -361,12 +373,17 @@ is(mixed_connections(), 0, '... over connections of its own');
 # One partitioned table over several servers, with a token each.
 $session->query(<<"END");
 CREATE TABLE every.tokens (LIKE plugin.people_profiles) PARTITION BY LIST (website_id);
-CREATE FOREIGN TABLE every.tokens_0 PARTITION OF every.tokens FOR VALUES IN ('$website[0]') SERVER one OPTIONS (resource 'people_profiles');
-CREATE FOREIGN TABLE every.tokens_1 PARTITION OF every.tokens FOR VALUES IN ('$website[1]') SERVER two OPTIONS (resource 'people_profiles');
-CREATE FOREIGN TABLE every.tokens_2 PARTITION OF every.tokens FOR VALUES IN ('$website[2]') SERVER all_of_them OPTIONS (resource 'people_profiles', website_id '$website[2]');
-CREATE FOREIGN TABLE every.tokens_3 PARTITION OF every.tokens FOR VALUES IN ('$website[3]') SERVER by_user OPTIONS (resource 'people_profiles');
+CREATE FOREIGN TABLE every.tokens_0 PARTITION OF every.tokens FOR VALUES IN ('$website[0]') SERVER one
+	OPTIONS (resource 'people_profiles');
+CREATE FOREIGN TABLE every.tokens_1 PARTITION OF every.tokens FOR VALUES IN ('$website[1]') SERVER two
+	OPTIONS (resource 'people_profiles');
+CREATE FOREIGN TABLE every.tokens_2 PARTITION OF every.tokens FOR VALUES IN ('$website[2]') SERVER all_of_them
+	OPTIONS (resource 'people_profiles', website_id '$website[2]');
+CREATE FOREIGN TABLE every.tokens_3 PARTITION OF every.tokens FOR VALUES IN ('$website[3]') SERVER by_user
+	OPTIONS (resource 'people_profiles');
 END
-my $of_each = 'SELECT string_agg(website_id || count, \',\' ORDER BY count, website_id) FROM (SELECT website_id, count(*) FROM every.tokens GROUP BY 1) c';
+my $of_each = 'SELECT string_agg(website_id || count, \',\' ORDER BY count, website_id) FROM '
+	. '(SELECT website_id, count(*) FROM every.tokens GROUP BY 1) c';
 my $expected = join ',', (map { $_ . 60 } sort @website[ 1 .. 3 ]), $website[0] . 600;
 $sandbox->clear;
 is($session->query($of_each), $expected, 'four servers under one table');
@@ -407,7 +424,8 @@ foreach my $turn (1 .. 2)
 $sandbox->clear;
 $session->query('SET ROLE ben');
 is( $session->query(
-		'SELECT count(*) FROM one.of_superuser JOIN one.of_anna USING (people_id) JOIN one.people_profiles USING (people_id)'
+		'SELECT count(*) FROM one.of_superuser JOIN one.of_anna USING (people_id) JOIN one.people_profiles USING '
+			. '(people_id)'
 	),
 	600,
 	'views of others and a table of one\'s own in one statement');

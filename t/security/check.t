@@ -373,7 +373,8 @@ foreach (
 	is($row->{latency}, undef, '... without a latency');
 	is($row->{requests}, 1, '... after one attempt');
 }
-$session->query("ALTER SERVER support OPTIONS (SET base_url '@{[ $sandbox->url ]}', DROP max_retries, SET request_timeout '30s')");
+$session->query(
+	"ALTER SERVER support OPTIONS (SET base_url '@{[ $sandbox->url ]}', DROP max_retries, SET request_timeout '30s')");
 
 # Nothing is tried again, though a query would.
 $sandbox->control({ answers => [ { match => { path => '*' }, times => 1, status => 503 } ] });
@@ -405,7 +406,8 @@ is( $session->query(
 	'in a read-only transaction');
 $sandbox->control({ answers => [ { match => { path => '*' }, status => 402 } ] });
 is( $session->query(
-		"BEGIN; CREATE TABLE kept (); SELECT status ~ 'plan' FROM crisp_fdw_check('support'); SELECT count(*) FROM kept; COMMIT; DROP TABLE kept"
+		"BEGIN; CREATE TABLE kept (); SELECT status ~ 'plan' FROM crisp_fdw_check('support'); SELECT count(*) "
+			. "FROM kept; COMMIT; DROP TABLE kept"
 	),
 	"t\n0",
 	'a problem leaves the transaction as it is');
@@ -418,7 +420,8 @@ $sandbox->reset;
 # What Crisp sends may be no text that the database can hold.  One session goes through all of them.
 #
 my %encodings = (
-	UTF8 => { bad => [ '\u0000', 'Acme\u0000', '\xff', '\xed\xa0\x80' ], good => [ "caf\xc3\xa9", "\xe2\x98\x95", '' ] },
+	UTF8 => { bad => [ '\u0000', 'Acme\u0000', '\xff', '\xed\xa0\x80' ],
+		good => [ "caf\xc3\xa9", "\xe2\x98\x95", '' ] },
 	LATIN1 => { bad => [ '\u0000', "\xe2\x98\x95", '\u2615', "\xc3" ], good => [ "caf\xc3\xa9", '' ] },
 	EUC_JP => { bad => [ '\u0000', "\xe2\x98\x95", "\xf0\x9f\x98\x80" ], good => [ "\xe6\xbc\xa2", '' ] });
 
@@ -457,9 +460,11 @@ END
 				$sandbox->control({
 					answers => [ {
 						match => { path => $path },
-						body_base64 => encode_base64(qq({"error":false,"reason":"resolved","data":{"$member":"$raw"}}), '') } ] });
+						body_base64 => encode_base64(qq({"error":false,"reason":"resolved","data":{"$member":"$raw"}}),
+							'') } ] });
 				my $row = $other->query(
-					"SELECT status, detail IS NOT NULL, num_nulls(website_name, website_domain, account_id, account_name) < 4 FROM crisp_fdw_check('$server')");
+					"SELECT status, detail IS NOT NULL, num_nulls(website_name, website_domain, account_id, "
+						. "account_name) < 4 FROM crisp_fdw_check('$server')");
 				$kind eq 'good'
 				  ? is($row, 'ok|f|t', "$encoding: $member '$printable'")
 				  : like($row, qr/^(character|invalid byte sequence|unsupported Unicode escape).*\|t\|/,
@@ -471,9 +476,12 @@ END
 		$sandbox->control({
 			answers => [ {
 				match => { path => $path },
-				body_base64 => encode_base64(qq({"error":false,"reason":"resolved","data":{"$member":"a${text}b"}}), '') } ] });
+				body_base64 => encode_base64(qq({"error":false,"reason":"resolved","data":{"$member":"a${text}b"}}),
+					'') } ] });
 		$other->query("ALTER SERVER $server OPTIONS (ADD invalid_text 'replace')");
-		like($other->query("SELECT status, coalesce(account_id, account_name, website_name, website_domain) FROM crisp_fdw_check('$server')"),
+		like($other->query(
+			"SELECT status, coalesce(account_id, account_name, website_name, website_domain) "
+				. "FROM crisp_fdw_check('$server')"),
 			qr/^ok\|a.+b$/, "$encoding: $member, replaced");
 		$other->query("ALTER SERVER $server OPTIONS (DROP invalid_text)");
 		$sandbox->reset;
@@ -522,7 +530,9 @@ $session->fails(
 	'SELECT * FROM crisp_fdw_check(NULL)',
 	{ sqlstate => '22004', message => 'name of the server must not be null' },
 	'no server');
-$session->query('CREATE FOREIGN DATA WRAPPER renamed HANDLER crisp_fdw_handler; CREATE SERVER renamed FOREIGN DATA WRAPPER renamed');
+$session->query(
+	'CREATE FOREIGN DATA WRAPPER renamed HANDLER crisp_fdw_handler; CREATE SERVER renamed FOREIGN DATA '
+		. 'WRAPPER renamed');
 finds('renamed', { status => qr/^user mapping not found/ }, [], 'a wrapper of another name, with our handler');
 
 $session->query('CREATE ROLE dora; SET ROLE dora');

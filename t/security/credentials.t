@@ -197,7 +197,8 @@ SKIP:
 {
 	my $root_file = '/etc/passwd';
 
-	skip 'there is no file of root', 1 unless -f $root_file && !-l $root_file && (stat $root_file)[4] == 0 && (stat _)[2] & 0004;
+	skip 'there is no file of root', 1
+		unless -f $root_file && !-l $root_file && (stat $root_file)[4] == 0 && (stat _)[2] & 0004;
 	$session->query("ALTER $mapping OPTIONS (SET credentials_file '$root_file')");
 	$session->fails(
 		$count,
@@ -224,7 +225,8 @@ is($session->query("SELECT status FROM crisp_fdw_check('support')"), 'ok', 'a ch
 symlink 'second', "$directory/next" or die "cannot link: $!\n";
 rename "$directory/next", "$directory/now" or die "cannot move: $!\n";
 $sandbox->clear;
-like($session->query("SELECT status FROM crisp_fdw_check('support')"), qr/rejected/, '... now with the token of another tier');
+like($session->query("SELECT status FROM crisp_fdw_check('support')"), qr/rejected/,
+	'... now with the token of another tier');
 $session->query("ALTER $mapping OPTIONS (ADD tier 'plugin')");
 $sandbox->clear;
 is($session->query($count), 30, '... which the mapping says');
@@ -406,10 +408,12 @@ is( $owner->query(
 	),
 	0,
 	'the owner of a server does not see the mappings of others');
-$owner->query("ALTER USER MAPPING FOR PUBLIC SERVER support OPTIONS (DROP credentials_file, ADD identifier 'a', ADD key 'b')");
+$owner->query(
+	"ALTER USER MAPPING FOR PUBLIC SERVER support OPTIONS (DROP credentials_file, ADD identifier 'a', ADD key 'b')");
 $eve->fails($count, { sqlstate => '28000' }, 'but may change them');
 
 $_->quit foreach $eve, $owner, $session;
 $node->stop;
-unlike(slurp_file($node->logfile) =~ s/^.*(STATEMENT|LOG):.*\n//gmr, qr/$good{key}|$plugin{key}/, 'no message in the log holds a key');
+unlike(slurp_file($node->logfile) =~ s/^.*(STATEMENT|LOG):.*\n//gmr, qr/$good{key}|$plugin{key}/,
+	'no message in the log holds a key');
 done_testing();

@@ -223,7 +223,8 @@ foreach my $carrier (sort keys %carriers)
 my $listener = CrispListener->new;
 my $odd_url = 'http://127.0.0.1:' . $listener->port . '/v1';
 $session->query(<<"END");
-CREATE SERVER odd FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '$odd_url', website_id '$website_id', max_retries '0');
+CREATE SERVER odd FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url '$odd_url', website_id '$website_id', max_retries
+	'0');
 CREATE USER MAPPING FOR CURRENT_USER SERVER odd
 	OPTIONS (identifier '$token{elsewhere}->{identifier}', key '$token{elsewhere}->{key}');
 CREATE FOREIGN TABLE odd (session_id text) SERVER odd OPTIONS (resource 'conversations');
@@ -370,7 +371,8 @@ my %wrong = (
 	'a key under a wrong name' =>
 	  "CREATE USER MAPPING FOR PUBLIC SERVER support OPTIONS (password '$token{public}->{key}')",
 	'credentials in the address' =>
-	  "ALTER SERVER support OPTIONS (SET base_url 'https://$token{public}->{identifier}:$token{public}->{key}\@api.crisp.chat/v1')",
+	  "ALTER SERVER support OPTIONS (SET base_url "
+	  	. "'https://$token{public}->{identifier}:$token{public}->{key}\@api.crisp.chat/v1')",
 );
 foreach my $name (sort keys %wrong)
 {
@@ -465,7 +467,8 @@ $session->query('ALTER VIEW crisp.view_of_alice RESET (security_invoker)');
 # In one statement, each scan has its own.
 $sandbox->clear;
 $session->query(
-	'CREATE VIEW crisp.people_of_owner AS SELECT people_id FROM crisp.people_profiles; GRANT SELECT ON crisp.people_of_owner TO bob'
+	'CREATE VIEW crisp.people_of_owner AS SELECT people_id FROM crisp.people_profiles; GRANT SELECT '
+		. 'ON crisp.people_of_owner TO bob'
 );
 $session->query('SET ROLE bob');
 $session->run(

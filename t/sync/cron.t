@@ -73,7 +73,8 @@ my $run = run_by_cron($node, $refresh);
 is($run->{status}, 'succeeded', 'pg_cron refreshes the view');
 is($run->{message}, 'REFRESH MATERIALIZED VIEW', 'what it reports');
 is( requests(),
-	'conversations/1?per_page=50&order_date_updated=1 operators/list conversations/2?per_page=50&order_date_updated=1 conversations/3?per_page=50&order_date_updated=1',
+	'conversations/1?per_page=50&order_date_updated=1 operators/list conversations/2?per_page=50&order_date_updated=1 '
+		. 'conversations/3?per_page=50&order_date_updated=1',
 	'a refresh asks for the whole list');
 is(query("SELECT state FROM assigned WHERE session_id = '$first'"), 'resolved', 'the change');
 is(query("SELECT count(*) FROM assigned WHERE session_id = '$gone'"), 0, 'the row that is gone');
@@ -194,7 +195,8 @@ $sandbox->clear;
 $run = run_by_cron($node, $refresh);
 is($run->{status}, 'succeeded', 'a refresh in a session of its own');
 is( requests(),
-	'conversations/1?per_page=50&order_date_updated=1 operators/list conversations/2?per_page=50&order_date_updated=1 conversations/3?per_page=50&order_date_updated=1',
+	'conversations/1?per_page=50&order_date_updated=1 operators/list conversations/2?per_page=50&order_date_updated=1 '
+		. 'conversations/3?per_page=50&order_date_updated=1',
 	'asks for the whole list');
 is( query($contents),
 	query("SELECT string_agg(a::text, ',' ORDER BY session_id) FROM ($view) a"),

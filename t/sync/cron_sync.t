@@ -49,8 +49,12 @@ sub status
 sub is_equal
 {
 	my ($name) = @_;
-	my $copy = query('SELECT count(*), md5(string_agg((to_jsonb(c) - \'_synced_at\')::text, \',\' ORDER BY session_id)) FROM conversations c');
-	my $crisp = query(q{SELECT count(*), md5(string_agg((to_jsonb(c) - 'search_query')::text, ',' ORDER BY session_id)) FROM crisp.conversations c});
+	my $copy = query(
+		'SELECT count(*), md5(string_agg((to_jsonb(c) - \'_synced_at\')::text, \',\' ORDER BY session_id)) '
+			. 'FROM conversations c');
+	my $crisp = query(
+		q{SELECT count(*), md5(string_agg((to_jsonb(c) - 'search_query')::text, ',' ORDER BY session_id)) }
+			. q{FROM crisp.conversations c});
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is($copy, $crisp, $name);

@@ -141,7 +141,8 @@ $plan = ask("${settings}EXPLAIN (VERBOSE, COSTS OFF) $by_website");
 is(scalar(() = $plan =~ /Remote SQL: SELECT website_id, count\(\*\), max\(updated_at\) .* GROUP BY 1/g),
 	3, 'each server aggregates its website')
   or diag($plan);
-is( ask("${settings}SELECT string_agg(concat_ws('|', website_id, count), ',' ORDER BY website_id) FROM ($by_website) w"),
+is( ask("${settings}SELECT string_agg(concat_ws('|', website_id, count), ',' ORDER BY website_id) FROM "
+	. "($by_website) w"),
 	join(',', map { "$_|" . scalar($sandbox->rows('conversations', $_)) } sort @websites),
 	'and the counts are right');
 
@@ -222,8 +223,10 @@ ask('DROP SUBSCRIPTION copies');
 	};
 
 	$session->query(q{LOAD 'auto_explain'; SET jit = on; SET jit_above_cost = 0; SET client_min_messages = log;
-		SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze = on; SET auto_explain.log_nested_statements = on});
-	my @windows = $plans->(q{CALL crisp_sync('crisp.conversations', 'public.compiled')}, 'FROM crisp.conversations s WHERE');
+		SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze = on;
+		SET auto_explain.log_nested_statements = on});
+	my @windows = $plans->(q{CALL crisp_sync('crisp.conversations', 'public.compiled')},
+		'FROM crisp.conversations s WHERE');
 	my ($query) = $plans->('SELECT count(*) FROM crisp.conversations', 'count(*)');
 	cmp_ok(scalar @windows, '>', 0, 'there are windows');
 	is(scalar(grep { /^JIT:/m } @windows), 0, 'none of them is compiled');

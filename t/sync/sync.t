@@ -47,9 +47,12 @@ $run = sync($conversations);
 my $rows = count_of('public.conversations');
 is_copy('crisp.conversations', 'public.conversations', 'the first run fetches all');
 like($run->{notices}, qr/^created table public\.conversations$/m, 'it creates the target');
-like($run->{notices}, qr/^"crisp\.conversations": back to 20\S+ \S+; rows: 240; requests: 5$/m, 'it tells how far it is');
-like($run->{notices}, qr/rows fetched: \d+, new: $rows, changed: 0, gone: 0; requests: $run->{requests}$/, 'and what it has done');
-cmp_ok($run->{requests}, '<=', ceil($rows / 48) + 1, 'requests: full pages, of which each repeats a row, and a last look');
+like($run->{notices}, qr/^"crisp\.conversations": back to 20\S+ \S+; rows: 240; requests: 5$/m,
+	'it tells how far it is');
+like($run->{notices}, qr/rows fetched: \d+, new: $rows, changed: 0, gone: 0; requests: $run->{requests}$/,
+	'and what it has done');
+cmp_ok($run->{requests}, '<=', ceil($rows / 48) + 1,
+	'requests: full pages, of which each repeats a row, and a last look');
 is( $session->query(<<'END'), '', 'columns and types are those of the source, and the time of writing');
 SELECT coalesce(s.name, t.name), s.type, t.type
 FROM (SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
@@ -59,7 +62,9 @@ FULL JOIN (SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM
 	WHERE attrelid = 'public.conversations'::regclass AND attnum > 0) t USING (name)
 WHERE s.type IS DISTINCT FROM t.type
 END
-is($session->query("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'public.conversations'::regclass AND contype = 'p'"),
+is($session->query(
+	"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'public.conversations'::regclass "
+		. "AND contype = 'p'"),
 	'PRIMARY KEY (session_id)', "the resource's key is the primary key");
 written('public.conversations', 'session_id');
 
@@ -68,16 +73,20 @@ is($run->{requests}, 1, 'the second run fetches one page');
 like(($sandbox->requests)[0]->{query}, qr/filter_date_start=/, 'of what is new');
 is_deeply([ written('public.conversations', 'session_id') ], [], 'and writes nothing');
 
-$sandbox->data([ { op => 'patch', index => 555, set => { 'meta.nickname' => 'Ann' } }, { op => 'touch', index => 555 } ]);
+$sandbox->data([ { op => 'patch', index => 555, set => { 'meta.nickname' => 'Ann' } },
+	{ op => 'touch', index => 555 } ]);
 $run = sync($conversations);
 my ($touched) = map { $_->{session_id} } ($sandbox->rows('conversations'))[0];
 is($run->{requests}, 1, 'a change is one page');
 is_deeply([ written('public.conversations', 'session_id') ], [$touched], 'and one row is written');
-is($session->query("SELECT meta_nickname FROM public.conversations WHERE session_id = '$touched'"), 'Ann', 'with what is new');
+is($session->query("SELECT meta_nickname FROM public.conversations WHERE session_id = '$touched'"), 'Ann',
+	'with what is new');
 is_copy('crisp.conversations', 'public.conversations', 'after a change');
 
 # What the copy has is left alone when it's newer than what Crisp gives, out of a cache say, but for a full load.
-$session->query("UPDATE public.conversations SET updated_at = updated_at + interval '1 hour', topic = 'newer' WHERE session_id = '$touched'");
+$session->query(
+	"UPDATE public.conversations SET updated_at = updated_at + interval '1 hour', topic = 'newer' "
+		. "WHERE session_id = '$touched'");
 sync($conversations);
 is(count_of('public.conversations', "topic = 'newer'"), 1, 'an old version does not replace a newer one');
 sync("$conversations, mode => 'full'");
@@ -106,7 +115,8 @@ is((compare_copy('crisp.conversations', 'public.conversations'))[1], 1, 'a short
 sync("$conversations, overlap => '2 minutes'");
 is((compare_copy('crisp.conversations', 'public.conversations'))[1], 0, 'a longer one finds it');
 
-$sandbox->data([ { op => 'touch_random', count => 130, seed => 5 }, { op => 'insert_random', count => 40, seed => 6 } ]);
+$sandbox->data([ { op => 'touch_random', count => 130, seed => 5 },
+	{ op => 'insert_random', count => 40, seed => 6 } ]);
 $run = sync("$conversations, overlap => '0'");
 is((compare_copy('crisp.conversations', 'public.conversations'))[1], 0, 'after many changes');
 cmp_ok($run->{requests}, '<=', ceil(170 / 48) + 1, 'requests: what has changed');
@@ -119,7 +129,8 @@ cmp_ok(scalar(written('public.conversations', 'session_id')), '<=', 170, 'writte
 $run = sync(q('crisp.people_profiles', 'people'));
 is_copy('crisp.people_profiles', 'people', 'profiles');
 cmp_ok($run->{requests}, '<=', ceil(330 / 48) + 3, 'requests: pages, a last look, and two that prove the order');
-$sandbox->data([ { op => 'touch', resource => 'people', index => 200 }, { op => 'insert_random', resource => 'people', count => 3, seed => 1 } ]);
+$sandbox->data([ { op => 'touch', resource => 'people', index => 200 },
+	{ op => 'insert_random', resource => 'people', count => 3, seed => 1 } ]);
 $run = sync(q('crisp.people_profiles', 'people'));
 is_copy('crisp.people_profiles', 'people', 'profiles that are new, and one that has changed');
 cmp_ok($run->{requests}, '<=', 4, 'a page, and two that prove that order, and the page again');
@@ -153,7 +164,8 @@ is_copy('crisp.campaigns', 'public.campaigns', 'campaigns');
 is($session->query(<<'END'), 'filter_status', 'with all that their list lacks, and without what is only asked for');
 SELECT string_agg(s.attname, ' ') FROM pg_attribute s
 WHERE s.attrelid = 'crisp.campaigns'::regclass AND s.attnum > 0
-	AND NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = 'public.campaigns'::regclass AND t.attname = s.attname)
+	AND NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = 'public.campaigns'::regclass
+	AND t.attname = s.attname)
 END
 
 #
@@ -162,9 +174,12 @@ END
 
 is(status('state', 'public.conversations'), 'up to date', 'status: state');
 is(status('reaches_back_to', 'public.conversations'), '-infinity', 'status: how far back');
-is(status('share_done || \'/\' || requests_left || \'/\' || days_left', 'public.conversations'), '1/0/0', 'status: what is left');
-is(status('watermark = (SELECT max(updated_at) FROM public.conversations)', 'public.conversations'), 't', 'status: watermark');
-is( status('rows_inserted = (SELECT count(*) FROM public.conversations) AND rows_updated > 0 AND requests > 20 AND last_success IS NOT NULL AND last_error IS NULL',
+is(status('share_done || \'/\' || requests_left || \'/\' || days_left', 'public.conversations'), '1/0/0',
+	'status: what is left');
+is(status('watermark = (SELECT max(updated_at) FROM public.conversations)', 'public.conversations'), 't',
+	'status: watermark');
+is( status('rows_inserted = (SELECT count(*) FROM public.conversations) AND rows_updated > 0 AND requests > 20 '
+	. 'AND last_success IS NOT NULL AND last_error IS NULL',
 		'public.conversations'),
 	't',
 	'status: counts');
@@ -179,14 +194,18 @@ sub hang_at
 	my ($nth) = @_;
 
 	$sandbox->clear;
-	$sandbox->control({ answers => [ { match => { path => 'website/*/conversations/*', nth => $nth }, hang => JSON::PP::true } ] });
+	$sandbox->control({ answers => [ { match => { path => 'website/*/conversations/*', nth => $nth },
+		hang => JSON::PP::true } ] });
 	return;
 }
 
 hang_at(12);
 $session->send(q(CALL crisp_sync('crisp.conversations', 'slow')));
 $sandbox->wait_for_requests(12);
-is( $other->query(q(SELECT state, pid, rows_fetched, rows_inserted = (SELECT count(*) FROM slow), requests >= 10, reaches_back_to > '2020-01-01' FROM crisp_sync_status WHERE target = 'slow'::regclass)),
+is( $other->query(
+	q(SELECT state, pid, rows_fetched, rows_inserted = )
+		. q((SELECT count(*) FROM slow), requests >= 10, reaches_back_to > '2020-01-01' FROM crisp_sync_status )
+		. q(WHERE target = 'slow'::regclass)),
 	'running|' . $session->pid . '|480|t|t|t',
 	'progress is seen from another session');
 is($other->query('SELECT state, windows, ended_at IS NULL FROM crisp_sync_run ORDER BY run_id DESC LIMIT 1'),
@@ -214,7 +233,8 @@ is($other->query(q(SELECT state FROM crisp_sync_run WHERE target = 'slow'::regcl
 is($other->query(q(SELECT count(*) FROM pg_locks WHERE objsubid = 17235)), 0, 'and leaves no lock');
 sync(q('crisp.conversations', 'slow'));
 is((compare_copy('crisp.conversations', 'slow'))[1], 0, 'another session goes on');
-is(count_of('crisp_sync_run', q(target = 'slow'::regclass AND state = 'finished' AND rows_inserted < 500)), 1, 'from where it was');
+is(count_of('crisp_sync_run', q(target = 'slow'::regclass AND state = 'finished' AND rows_inserted < 500)), 1,
+	'from where it was');
 
 # Another session makes the target at the same time.
 $session->query('BEGIN; CREATE TABLE at_once (LIKE crisp.operators); ALTER TABLE at_once ADD PRIMARY KEY (user_id)');
@@ -248,7 +268,8 @@ my $before = count_of('public.conversations');
 $session->query(q(SELECT crisp_sync_reset('crisp.conversations', 'public.conversations')));
 is(count_of('public.conversations'), $before, 'a reset leaves the copy alone');
 is(status('watermark IS NULL', 'public.conversations'), 't', 'and forgets the watermark');
-is(status(q(concat_ws(' ', state, share_done, requests_left, days_left, reaches_back_to)), 'public.conversations'), 'unfinished', 'so that nothing is known to be there');
+is(status(q(concat_ws(' ', state, share_done, requests_left, days_left, reaches_back_to)), 'public.conversations'),
+	'unfinished', 'so that nothing is known to be there');
 written('public.conversations', 'session_id');
 cmp_ok(sync($conversations)->{requests}, '>=', ceil($rows / 50), 'the next run fetches all again');
 is_deeply([ written('public.conversations', 'session_id') ], [], 'and writes nothing that is there');

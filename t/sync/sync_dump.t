@@ -28,8 +28,10 @@ IMPORT FOREIGN SCHEMA crisp FROM SERVER support INTO crisp;
 END
 
 my $schema = 'tools';
-my $known = q(SELECT source::text, target::text, state, watermark, rows_inserted, requests, full_since FROM SCHEMA.crisp_sync_status ORDER BY target::text);
-my $runs = q(SELECT run_id, source::text, target::text, mode, state, requests, rows_inserted FROM SCHEMA.crisp_sync_run ORDER BY run_id);
+my $known = q(SELECT source::text, target::text, state, watermark, rows_inserted, requests, full_since FROM )
+	. q(SCHEMA.crisp_sync_status ORDER BY target::text);
+my $runs = q(SELECT run_id, source::text, target::text, mode, state, requests, rows_inserted FROM )
+	. q(SCHEMA.crisp_sync_run ORDER BY run_id);
 
 sub call
 {
@@ -69,22 +71,29 @@ $sandbox->data([ { op => 'touch', index => 70 }, { op => 'insert_random', count 
 call(q('crisp.conversations', 'public.copy'));
 is_same('copy', 'a sync goes on after the schema was renamed');
 call(q('crisp.messages', 'public.messages', max_requests => 10));
-$session->query("SELECT $schema.crisp_sync_reset('crisp.messages', 'messages'); SELECT $schema.crisp_sync_drop('crisp.messages', 'messages')");
-is($session->query("SELECT count(*) FROM $schema.crisp_sync_run WHERE target = 'messages'::regclass"), 0, 'the runs of a job that is dropped go with it');
-is($session->query("SELECT count(*) FROM $schema.crisp_sync_log l WHERE NOT EXISTS (SELECT FROM $schema.crisp_sync_job j WHERE j.job_id = l.job_id)"), 0, 'all of them');
+$session->query(
+	"SELECT $schema.crisp_sync_reset('crisp.messages', 'messages'); "
+		. "SELECT $schema.crisp_sync_drop('crisp.messages', 'messages')");
+is($session->query("SELECT count(*) FROM $schema.crisp_sync_run WHERE target = 'messages'::regclass"), 0,
+	'the runs of a job that is dropped go with it');
+is($session->query(
+	"SELECT count(*) FROM $schema.crisp_sync_log l WHERE NOT EXISTS (SELECT FROM $schema.crisp_sync_job j "
+		. "WHERE j.job_id = l.job_id)"), 0, 'all of them');
 
 # A full load that isn't finished when the dump is made.
 $sandbox->data([ { op => 'delete', index => 600 }, { op => 'delete', index => 5 } ]);
 call(q('crisp.conversations', 'public.loaded', mode => 'full', max_requests => 6));
 like(known($known), qr/public\.loaded|loaded\|unfinished/, 'a full load has begun');
-cmp_ok($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_seen'), '>', 100, 'and what it has seen is kept');
+cmp_ok($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_seen'), '>', 100,
+	'and what it has seen is kept');
 
 #
 # Dumped, and restored by several processes
 #
 
 my ($status, $log) = (known($known), known($runs));
-$node->command_ok([ 'pg_dump', '-Fd', '-j2', '-d', $node->connstr('postgres'), '-f', "$directory/dump" ], 'pg_dump after the schema was renamed');
+$node->command_ok([ 'pg_dump', '-Fd', '-j2', '-d', $node->connstr('postgres'), '-f', "$directory/dump" ],
+	'pg_dump after the schema was renamed');
 $session->query('CREATE DATABASE restored TEMPLATE template0');
 $sandbox->clear;
 $node->command_ok([ 'pg_restore', '-e', '-j2', '-d', $node->connstr('restored'), "$directory/dump" ], 'pg_restore -j2');
@@ -126,6 +135,7 @@ for (1 .. 10)
 is_same('loaded', 'keys that are gone make a load begin anew');
 
 $session->query('DROP EXTENSION crisp_fdw CASCADE');
-is($session->query(q(SELECT count(*) FROM pg_namespace WHERE nspname = 'crisp_sync_internal')), 0, 'DROP EXTENSION leaves nothing behind');
+is($session->query(q(SELECT count(*) FROM pg_namespace WHERE nspname = 'crisp_sync_internal')), 0,
+	'DROP EXTENSION leaves nothing behind');
 
 done_testing();

@@ -23,7 +23,8 @@ sub time_of
 
 	$source //= 'crisp.conversations';
 	return $session->query(
-		"SELECT to_char($column AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') || '+00' FROM $source WHERE $column IS NOT NULL ORDER BY $column DESC OFFSET $rows LIMIT 1"
+		"SELECT to_char($column AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS') || '+00' FROM $source WHERE $column IS "
+			. "NOT NULL ORDER BY $column DESC OFFSET $rows LIMIT 1"
 	);
 }
 
@@ -49,21 +50,29 @@ my ($recent, $older) = (time_of('updated_at', 100), time_of('updated_at', $rows 
 #
 
 copies('crisp.conversations', "reference => '$recent'", "updated_at > '$recent'", 4, 'newer than a time');
-copies('crisp.conversations', "reference => '$older', condition => 'older'", "updated_at < '$older'", 5, 'older than a time');
-copies('crisp.people_profiles', "sync_field => 'created_at', reference => '" . time_of('created_at', 60, 'crisp.people_profiles') . q('),
+copies('crisp.conversations', "reference => '$older', condition => 'older'", "updated_at < '$older'", 5,
+	'older than a time');
+copies('crisp.people_profiles', "sync_field => 'created_at', reference => '"
+	. time_of('created_at', 60, 'crisp.people_profiles') . q('),
 	"created_at > '" . time_of('created_at', 60, 'crisp.people_profiles') . q('), 5, 'profiles created after a time');
 copies('crisp.people_profiles', "reference => '" . time_of('updated_at', 30, 'crisp.people_profiles') . q('),
 	"updated_at > '" . time_of('updated_at', 30, 'crisp.people_profiles') . q('), 5, 'profiles updated after a time');
-copies('crisp.people_profiles', "condition => 'older', reference => '" . time_of('updated_at', 300, 'crisp.people_profiles') . q('),
-	"updated_at < '" . time_of('updated_at', 300, 'crisp.people_profiles') . q('), 25, 'profiles updated before a time');
+copies('crisp.people_profiles', "condition => 'older', reference => '"
+	. time_of('updated_at', 300, 'crisp.people_profiles') . q('),
+	"updated_at < '" . time_of('updated_at', 300, 'crisp.people_profiles') . q('), 25,
+		'profiles updated before a time');
 
 # Any value of the caller's.
-$session->query(q(CREATE FUNCTION my_reference() RETURNS timestamptz LANGUAGE sql AS 'SELECT max(updated_at) - interval ''3 days'' FROM crisp.conversations'));
-copies('crisp.conversations', 'reference => my_reference()', 'updated_at > my_reference()', 20, 'newer than what a function gives');
+$session->query(
+	q(CREATE FUNCTION my_reference() RETURNS timestamptz LANGUAGE sql AS 'SELECT max(updated_at) - interval ''3 days'' )
+		. q(FROM crisp.conversations'));
+copies('crisp.conversations', 'reference => my_reference()', 'updated_at > my_reference()', 20,
+	'newer than what a function gives');
 
 # A job that has begun at a time goes on from there, and does not reach further back.
 {
-	my $target = copies('crisp.conversations', "reference => '$recent'", "updated_at > '$recent'", 4, 'a job that begins at a time');
+	my $target = copies('crisp.conversations', "reference => '$recent'", "updated_at > '$recent'", 4,
+		'a job that begins at a time');
 
 	is(status("reaches_back_to = '$recent'", $target), 't', 'status tells so');
 	$sandbox->data([ { op => 'touch', index => 400 } ]);
@@ -79,8 +88,10 @@ copies('crisp.conversations', 'reference => my_reference()', 'updated_at > my_re
 	$sandbox->data([ { op => 'touch_random', count => 30, seed => 9 } ]);
 	my $later = time_of('updated_at', 10);
 	sync("'crisp.conversations', '$target', overlap => '0', reference => '$later'");
-	is((compare_copy('crisp.conversations', $target, "updated_at > '$later'"))[1], 0, 'a reference after the watermark');
-	cmp_ok((compare_copy('crisp.conversations', $target, "updated_at > '$recent'"))[1], '>', 0, 'leaves out what is between');
+	is((compare_copy('crisp.conversations', $target, "updated_at > '$later'"))[1], 0,
+		'a reference after the watermark');
+	cmp_ok((compare_copy('crisp.conversations', $target, "updated_at > '$recent'"))[1], '>', 0,
+		'leaves out what is between');
 	sync("'crisp.conversations', '$target', overlap => '0'");
 	is((compare_copy('crisp.conversations', $target, "updated_at > '$recent'"))[1], 0, 'for the next run');
 }
@@ -90,7 +101,8 @@ copies('crisp.conversations', 'reference => my_reference()', 'updated_at > my_re
 	my $target = new_target();
 
 	sync("'crisp.conversations', '$target'");
-	$session->query("SELECT crisp_sync_reset('crisp.conversations', '$target'); DELETE FROM $target WHERE updated_at <= '$recent'");
+	$session->query(
+		"SELECT crisp_sync_reset('crisp.conversations', '$target'); DELETE FROM $target WHERE updated_at <= '$recent'");
 	sync("'crisp.conversations', '$target', reference => '$recent'");
 	is(status("reaches_back_to = '$recent'", $target), 't', 'after a reset, a job begins at a time, too');
 	sync("'crisp.conversations', '$target', reference => '$older'");
@@ -103,7 +115,8 @@ copies('crisp.conversations', 'reference => my_reference()', 'updated_at > my_re
 
 # The archive first, then the rest.
 {
-	my $target = copies('crisp.conversations', "condition => 'older', reference => '$older'", "updated_at < '$older'", 5, 'the archive');
+	my $target = copies('crisp.conversations', "condition => 'older', reference => '$older'", "updated_at < '$older'",
+		5, 'the archive');
 
 	sync("'crisp.conversations', '$target'");
 	is_copy('crisp.conversations', $target, 'then the rest');
@@ -116,7 +129,8 @@ copies('crisp.conversations', 'reference => my_reference()', 'updated_at > my_re
 
 	do
 	{
-		sync("'crisp.conversations', '$target', overlap => '0', condition => 'older', reference => '$recent', max_requests => 6");
+		sync("'crisp.conversations', '$target', overlap => '0', condition => 'older', reference => '$recent', "
+			. "max_requests => 6");
 		$calls++;
 	} until last_run('state') eq 'finished' || $calls > 20;
 	is_copy('crisp.conversations', $target, "older than a time, in $calls calls", "updated_at < '$recent'");
@@ -149,13 +163,18 @@ foreach my $field (qw(created_at waiting_since active_last))
 	my $target = new_target();
 
 	sync("'crisp.conversations', '$target', sync_field => 'created_at'") for 1 .. 2;
-	$sandbox->data([ { op => 'insert_random', count => 5, seed => 1 }, { op => 'patch', index => 200, set => { topic => 'changed' } }, { op => 'touch', index => 200 } ]);
+	$sandbox->data([ { op => 'insert_random', count => 5, seed => 1 },
+		{ op => 'patch', index => 200, set => { topic => 'changed' } }, { op => 'touch', index => 200 } ]);
 	my $run = sync("'crisp.conversations', '$target', sync_field => 'created_at'");
 	is($run->{requests}, 1, 'by created_at: a page');
-	is($session->query("SELECT count(*) FROM crisp.conversations WHERE session_id NOT IN (SELECT session_id FROM $target)"), 0, 'of what is new');
+	is($session->query(
+		"SELECT count(*) FROM crisp.conversations WHERE session_id NOT IN (SELECT session_id FROM $target)"), 0,
+			'of what is new');
 	is($session->query("SELECT count(*) FROM $target WHERE topic = 'changed'"), 0, 'and not of what has changed');
 	sync_fails("'crisp.conversations', '$target'",
-		{ sqlstate => '55000', message => "the sync of \"crisp.conversations\" into \"public.$target\" goes by \"created_at\", not by \"updated_at\"", hint => qr/crisp_sync_reset/ },
+		{ sqlstate => '55000',
+			message => "the sync of \"crisp.conversations\" into \"public.$target\" goes by \"created_at\", not by "
+				. "\"updated_at\"", hint => qr/crisp_sync_reset/ },
 		'another sync_field');
 	$session->query("SELECT crisp_sync_reset('crisp.conversations', '$target')");
 	sync("'crisp.conversations', '$target'");
@@ -168,12 +187,15 @@ foreach my $field (qw(created_at waiting_since active_last))
 
 $session->query(<<'END');
 CREATE FOREIGN TABLE crisp.renamed (
-	id text OPTIONS (json_path 'session_id'), changed timestamptz OPTIONS (json_path 'updated_at'), begun timestamptz OPTIONS (json_path 'created_at'),
+	id text OPTIONS (json_path 'session_id'), changed timestamptz OPTIONS (json_path 'updated_at'), begun timestamptz
+	OPTIONS (json_path 'created_at'),
 	topic text)
 	SERVER support OPTIONS (resource 'conversations');
-CREATE FOREIGN TABLE crisp.in_utc (session_id text, updated_at timestamp, topic text) SERVER support OPTIONS (resource 'conversations');
+CREATE FOREIGN TABLE crisp.in_utc (session_id text, updated_at timestamp, topic text) SERVER support
+	OPTIONS (resource 'conversations');
 CREATE SCHEMA ms;
-IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations, people_profiles) FROM SERVER support INTO ms OPTIONS (timestamp_type 'bigint', array_type 'text');
+IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations, people_profiles) FROM SERVER support INTO ms
+	OPTIONS (timestamp_type 'bigint', array_type 'text');
 END
 foreach my $source (qw(crisp.renamed crisp.in_utc ms.conversations ms.people_profiles))
 {
@@ -183,7 +205,9 @@ foreach my $source (qw(crisp.renamed crisp.in_utc ms.conversations ms.people_pro
 	sync("'$source', '$target', max_requests => 9");
 	sync("'$source', '$target'");
 	is_copy($source, $target, $source);
-	$sandbox->data([ { op => 'patch', resource => $resource, index => 150, set => { topic => "$source", 'person.nickname' => $source } }, { op => 'touch', resource => $resource, index => 150 } ]);
+	$sandbox->data([ { op => 'patch', resource => $resource, index => 150,
+		set => { topic => "$source", 'person.nickname' => $source } },
+			{ op => 'touch', resource => $resource, index => 150 } ]);
 	cmp_ok(sync("'$source', '$target'")->{requests}, '<=', $source =~ /people/ ? 4 : 1, "$source: a change is a page");
 	is_copy($source, $target, "$source: after a change");
 }
@@ -191,9 +215,12 @@ foreach my $source (qw(crisp.renamed crisp.in_utc ms.conversations ms.people_pro
 	my $target = new_target();
 
 	sync("'crisp.renamed', '$target'");
-	$session->query("ALTER FOREIGN TABLE crisp.renamed RENAME changed TO modified; ALTER TABLE $target RENAME changed TO modified; ALTER TABLE $target RENAME TO other_name");
+	$session->query(
+		"ALTER FOREIGN TABLE crisp.renamed RENAME changed TO modified; ALTER TABLE $target RENAME changed TO modified; "
+			. "ALTER TABLE $target RENAME TO other_name");
 	is(sync("'crisp.renamed', 'other_name'")->{requests}, 1, 'columns and tables that are renamed later');
-	sync_fails("'crisp.renamed', 'other_name', sync_field => 'nothing_at'", { sqlstate => '42703', hint => 'Columns that do: modified, begun' },
+	sync_fails("'crisp.renamed', 'other_name', sync_field => 'nothing_at'",
+		{ sqlstate => '42703', hint => 'Columns that do: modified, begun' },
 		'a sync_field that is not there');
 }
 

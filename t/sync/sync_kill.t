@@ -159,7 +159,8 @@ sub interrupt
 {
 	my ($source, $arguments, $kind) = @_;
 	my $path = "website/*/$lists{$source}->[1]/*";
-	my $many = $arguments =~ /full/ || $session->query("SELECT count(*) FROM crisp_sync_status WHERE source = '$source'::regclass AND gaps <> '{}'");
+	my $many = $arguments =~ /full/ || $session->query(
+		"SELECT count(*) FROM crisp_sync_status WHERE source = '$source'::regclass AND gaps <> '{}'");
 	my $nth = 1 + int rand($many ? 9 : 2);
 	my $silent = rand() < 0.5;
 	my $result;
@@ -236,7 +237,8 @@ is($number, $KILLS, "stopped $KILLS times");
 cmp_ok($stopped{$_}, '>', 0, "$_: $stopped{$_} times") foreach sort(keys %ways, keys %failures);
 is($session->query("SELECT count(*) FROM pg_locks WHERE objsubid = 17235"), 0, 'no lock is left behind');
 is($session->query("SELECT count(*) FROM crisp_sync_run WHERE state = 'running'"), 0, 'no run seems to be running');
-cmp_ok($session->query("SELECT count(*) FROM crisp_sync_run WHERE state = 'interrupted'"), '>', 0, 'some were interrupted');
+cmp_ok($session->query("SELECT count(*) FROM crisp_sync_run WHERE state = 'interrupted'"), '>', 0,
+	'some were interrupted');
 cmp_ok($session->query("SELECT count(*) FROM crisp_sync_run WHERE state = 'failed' AND error IS NOT NULL"),
 	'>', 0, 'some have failed');
 

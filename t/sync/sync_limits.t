@@ -62,7 +62,8 @@ foreach my $most (3, 5, 10, 25)
 # What Crisp counts takes one request, and is exact.
 sync(q('crisp.people_profiles', 'counted', max_requests => 10));
 is(scalar(grep { m{/people/stats} } $sandbox->targets), 1, 'the number of profiles is asked for, once');
-is($session->query(q(SELECT expected_rows FROM crisp_sync_job WHERE target = 'counted'::regclass)), $people, 'and is what Crisp says');
+is($session->query(q(SELECT expected_rows FROM crisp_sync_job WHERE target = 'counted'::regclass)), $people,
+	'and is what Crisp says');
 sync(q('crisp.people_profiles', 'counted', max_requests => 2));
 is(scalar(grep { m{/people/stats} } $sandbox->targets), 0, 'and not again');
 
@@ -76,7 +77,9 @@ sync(q('crisp.conversations', 'whole'));
 is(probes(), 0, 'nor where a call gets to the end');
 
 # Who may not analyze the source has estimates, too; and rows matter more.
-$session->query('CREATE ROLE ann LOGIN; CREATE SCHEMA ann AUTHORIZATION ann; GRANT USAGE ON SCHEMA crisp TO ann; GRANT SELECT ON crisp.conversations TO ann');
+$session->query(
+	'CREATE ROLE ann LOGIN; CREATE SCHEMA ann AUTHORIZATION ann; GRANT USAGE ON SCHEMA crisp TO ann; GRANT SELECT '
+		. 'ON crisp.conversations TO ann');
 $session->query('CREATE USER MAPPING FOR ann SERVER support OPTIONS (' . credential_options($sandbox, 'website') . ')');
 my $ann = CrispSession->start($node, user => 'ann');
 sync_with($ann, $sandbox);
@@ -87,29 +90,38 @@ is(status('requests_left', 'ann.copy'), '', 'without it');
 $sandbox->control({ answers => [] });
 sync(q('crisp.conversations', 'ann.copy', max_requests => 5));
 cmp_ok(status('requests_left', 'ann.copy'), '>', 0, 'the next one makes it');
-$ann->fails(qq(SELECT crisp_sync_internal.crisp_sync_$_), { sqlstate => '42501' }, "crisp_sync_$_ takes the right to read the list")
+$ann->fails(qq(SELECT crisp_sync_internal.crisp_sync_$_), { sqlstate => '42501' },
+	"crisp_sync_$_ takes the right to read the list")
   foreach q{count('crisp.people_profiles')}, q{page('crisp.people_profiles', 1)};
 sync_with($session, $sandbox);
-$session->fails(q(SELECT crisp_sync_internal.crisp_sync_page('crisp.messages', 1)), { sqlstate => '42809', message => '"messages" is not a list of its own' }, 'messages have no pages');
-$session->fails(q(SELECT crisp_sync_internal.crisp_sync_page('crisp.conversations', 0)), { sqlstate => '22023', message => 'page_number must be at least 1' }, 'nor is there a page 0');
-$session->fails(q(SELECT crisp_sync_internal.crisp_sync_count('pg_class')), { sqlstate => '42809', message => '"pg_class" is not a foreign table of crisp_fdw' }, 'nor has any table a count');
+$session->fails(q(SELECT crisp_sync_internal.crisp_sync_page('crisp.messages', 1)),
+	{ sqlstate => '42809', message => '"messages" is not a list of its own' }, 'messages have no pages');
+$session->fails(q(SELECT crisp_sync_internal.crisp_sync_page('crisp.conversations', 0)),
+	{ sqlstate => '22023', message => 'page_number must be at least 1' }, 'nor is there a page 0');
+$session->fails(q(SELECT crisp_sync_internal.crisp_sync_count('pg_class')),
+	{ sqlstate => '42809', message => '"pg_class" is not a foreign table of crisp_fdw' }, 'nor has any table a count');
 
 #
 # What is read once
 #
 
-# Where a window ends, and at the last look at what has moved meanwhile, rows come again: no more than a few of each page.
+# Where a window ends, and at the last look at what has moved meanwhile, rows come again: no more
+# than a few of each page.
 sub few_come_twice
 {
 	my ($result, $target) = @_;
 	my ($fetched) = $result->{notices} =~ /rows fetched: (\d+), new/;
 
-	cmp_ok($fetched, '<=', $session->query("SELECT count(*) FROM $target") + $result->{requests}, "$target: few rows come twice");
+	cmp_ok($fetched, '<=', $session->query("SELECT count(*) FROM $target") + $result->{requests},
+		"$target: few rows come twice");
 	return;
 }
 
-my ($middle, $half) = split /\|/, $session->query("SELECT quote_literal(created_at), count(*) OVER () FROM crisp.conversations ORDER BY created_at OFFSET $rows / 2 LIMIT 1");
-my $run = sync("'crisp.conversations', 'begun_before', sync_field => 'created_at', condition => 'older', reference => $middle");
+my ($middle, $half) = split /\|/, $session->query(
+	"SELECT quote_literal(created_at), count(*) OVER () FROM crisp.conversations ORDER BY created_at OFFSET $rows / 2 "
+		. "LIMIT 1");
+my $run = sync(
+	"'crisp.conversations', 'begun_before', sync_field => 'created_at', condition => 'older', reference => $middle");
 is_copy('crisp.conversations', 'begun_before', 'created before a time', "created_at < $middle");
 few_come_twice($run, 'begun_before');
 cmp_ok($run->{requests}, '<=', ceil($rows / 48) + 2, 'nor any page');
@@ -121,9 +133,12 @@ few_come_twice($run, 'begun_after');
 	my @kept = map { $_->{session_id} } ($sandbox->rows('conversations'))[ 300 .. 320 ];
 	$sandbox->data(
 		[
-			{ op => 'delete', index => 20, at_request => { path => 'website/*/conversations/*', nth => 4, when => 'after' } },
-			map { { op => 'touch', key => $_, at_request => { path => 'website/*/conversations/*', nth => 3, when => 'after' } } } @kept ]);
-	sync("'crisp.conversations', 'begun_meanwhile', sync_field => 'created_at', condition => 'older', reference => '2100-01-01'");
+			{ op => 'delete', index => 20, at_request => { path => 'website/*/conversations/*', nth => 4,
+				when => 'after' } },
+			map { { op => 'touch', key => $_,
+				at_request => { path => 'website/*/conversations/*', nth => 3, when => 'after' } } } @kept ]);
+	sync("'crisp.conversations', 'begun_meanwhile', sync_field => 'created_at', condition => 'older', reference => "
+		. "'2100-01-01'");
 	is_copy('crisp.conversations', 'begun_meanwhile', 'rows that move or go while all are read once');
 }
 
@@ -132,7 +147,8 @@ $sandbox->control({ honour_filters => JSON::PP::false, honour_order => JSON::PP:
 $session->quit;
 $session = CrispSession->start($node);
 sync_with($session, $sandbox);
-sync("'crisp.conversations', 'begun_unordered', sync_field => 'created_at', condition => 'older', reference => $middle");
+sync("'crisp.conversations', 'begun_unordered', sync_field => 'created_at', condition => 'older', "
+	. "reference => $middle");
 is_copy('crisp.conversations', 'begun_unordered', 'where Crisp keeps neither order nor dates', "created_at < $middle");
 $sandbox->control({ honour_filters => JSON::PP::true, honour_order => JSON::PP::true, default_order => 'updated' });
 
@@ -178,7 +194,8 @@ sub late_row
 	my $newest = ($sandbox->rows('conversations'))[0]->{updated_at};
 	my ($late) = ($sandbox->rows('conversations'))[700];
 
-	$sandbox->data([ { op => 'patch', key => $late->{session_id}, set => { topic => $name } }, { op => 'touch', key => $late->{session_id}, updated_at => $newest - $seconds * 1000 } ]);
+	$sandbox->data([ { op => 'patch', key => $late->{session_id}, set => { topic => $name } },
+		{ op => 'touch', key => $late->{session_id}, updated_at => $newest - $seconds * 1000 } ]);
 	return;
 }
 
@@ -207,7 +224,8 @@ is_copy('crisp.conversations', 'late', 'a longer overlap looks back again');
 	is_copy('crisp.conversations', 'late', 'a late row among many changes');
 
 	# A reference just before the watermark doesn't step over it.
-	$sandbox->data([ { op => 'touch', index => 800, updated_at => ($sandbox->rows('conversations'))[0]->{updated_at} + 600_000 } ]);
+	$sandbox->data([ { op => 'touch', index => 800,
+		updated_at => ($sandbox->rows('conversations'))[0]->{updated_at} + 600_000 } ]);
 	sync(q('crisp.conversations', 'late'));
 	my $reference = $session->query('SELECT quote_literal(max(updated_at) - interval \'1 second\') FROM late');
 	late_row(30, 'before the reference');
@@ -225,20 +243,24 @@ sub stalls
 	my ($arguments, $target, $limit, $name) = @_;
 	my $result = sync($arguments);
 
-	like($result->{notices}, qr/^the sync of "crisp\.\w+" into "public\.$target" gets no further with a limit of $limit$/m, "$name: a warning");
+	like($result->{notices},
+		qr/^the sync of "crisp\.\w+" into "public\.$target" gets no further with a limit of $limit$/m,
+			"$name: a warning");
 	like($result->{details}, qr/^What comes next takes more requests\.\nRaise max_requests\.$/m, "$name: what to do");
 	is(status('state', $target), 'stalled', "$name: status");
 	return;
 }
 
 stalls(q('crisp.visitors', 'visitors', max_requests => 2), 'visitors', 2, 'a list without dates');
-is(status('share_done IS NULL AND requests_left IS NULL AND days_left IS NULL', 'visitors'), 't', 'of which nothing is there');
+is(status('share_done IS NULL AND requests_left IS NULL AND days_left IS NULL', 'visitors'), 't',
+	'of which nothing is there');
 sync(q('crisp.visitors', 'visitors', max_requests => 10));
 is(status('state', 'visitors'), 'up to date', 'with more requests, it comes');
 
 sync(q('crisp.conversations', 'one_by_one', max_requests => 1));
 is(status('state', 'one_by_one'), 'unfinished', 'the first call gets on with one request');
-stalls(q('crisp.conversations', 'one_by_one', max_requests => 1), 'one_by_one', 1, 'the second needs it for what is new');
+stalls(q('crisp.conversations', 'one_by_one', max_requests => 1), 'one_by_one', 1,
+	'the second needs it for what is new');
 sync(q('crisp.conversations', 'one_by_one', max_requests => 2));
 is(status('state', 'one_by_one'), 'unfinished', 'two let it go on');
 
@@ -265,14 +287,18 @@ $sandbox->data([ { op => 'touch_random', count => 800, seed => 12 } ]);
 sync(q('crisp.conversations', 'late', max_requests => 5));
 stalls(q('crisp.conversations', 'late', max_requests => 5), 'late', 5, 'changes of the last minute');
 
-# Messages of one conversation that take more than a call may ask for; those of others come in windows that are small enough.
+# Messages of one conversation that take more than a call may ask for; those of others come in
+# windows that are small enough.
 {
 	my $of_two = join ', ', map { "'$_->{session_id}'" } ($sandbox->rows('conversations'))[ 3, 40 ];
 	my $calls = 0;
 
 	$session->query("ALTER SERVER support OPTIONS (ADD updatable 'true')");
-	$session->query("INSERT INTO crisp.messages (session_id, type, content) SELECT s, 'text', 'no ' || n FROM unnest(ARRAY[$of_two]) s, generate_series(1, 150) n");
-	my $since = $session->query('SELECT quote_literal(updated_at) FROM crisp.conversations ORDER BY updated_at DESC OFFSET 60 LIMIT 1');
+	$session->query(
+		"INSERT INTO crisp.messages (session_id, type, content) SELECT s, 'text', 'no ' || n "
+			. "FROM unnest(ARRAY[$of_two]) s, generate_series(1, 150) n");
+	my $since = $session->query(
+		'SELECT quote_literal(updated_at) FROM crisp.conversations ORDER BY updated_at DESC OFFSET 60 LIMIT 1');
 	my $arguments = "'crisp.messages', 'messages', overlap => '0'";
 
 	sync("$arguments, reference => $since, max_requests => 6");
@@ -283,7 +309,8 @@ stalls(q('crisp.conversations', 'late', max_requests => 5), 'late', 5, 'changes 
 		sync("$arguments, max_requests => 15");
 		isnt(status('state', 'messages'), 'stalled', 'more requests: each call gets on');
 	} until last_run('state') eq 'finished' || ++$calls > 40;
-	is_copy('crisp.messages', 'messages', 'at last, all messages are there', "session_id IN (SELECT session_id FROM crisp.conversations WHERE updated_at > $since)");
+	is_copy('crisp.messages', 'messages', 'at last, all messages are there',
+		"session_id IN (SELECT session_id FROM crisp.conversations WHERE updated_at > $since)");
 }
 
 #
@@ -299,12 +326,16 @@ stalls(q('crisp.conversations', 'late', max_requests => 5), 'late', 5, 'changes 
 	$sandbox->control({ answers => [] });
 	my $failed = $session->query("SELECT max(run_id) $of");
 	my $before = $session->query("SELECT count(*) FROM crisp_sync_log WHERE job_id <> $job");
-	$session->query("INSERT INTO crisp_sync_log (job_id, mode, started_at, outcome) SELECT $job, 'incremental', now(), 'finished' FROM generate_series(1, 10000)");
+	$session->query(
+		"INSERT INTO crisp_sync_log (job_id, mode, started_at, outcome) SELECT $job, 'incremental', now(), 'finished' "
+			. "FROM generate_series(1, 10000)");
 	sync(q('crisp.conversations', 'late'));
-	is($session->query("SELECT count(*), min(run_id) = $failed, (SELECT count(*) $of AND run_id > $failed) $of"), '10001|t|10000',
+	is($session->query("SELECT count(*), min(run_id) = $failed, (SELECT count(*) $of AND run_id > $failed) $of"),
+		'10001|t|10000',
 		'the newest 10,000 runs are kept, and the last that failed');
 	is(status('last_error IS NOT NULL', 'late'), 't', 'of which status tells');
-	is($session->query("SELECT count(*) FROM crisp_sync_log WHERE job_id <> $job"), $before, 'runs of other jobs are left alone');
+	is($session->query("SELECT count(*) FROM crisp_sync_log WHERE job_id <> $job"), $before,
+		'runs of other jobs are left alone');
 }
 
 done_testing();

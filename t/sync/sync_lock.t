@@ -35,7 +35,8 @@ sub while_it_runs
 
 	$session->query(q(TRUNCATE copy)) if $session->query('SELECT count(*) FROM copy');
 	$sandbox->clear;
-	$sandbox->control({ answers => [ { match => { path => 'website/*/conversations/*', nth => 9 }, hang => JSON::PP::true } ] });
+	$sandbox->control({ answers => [ { match => { path => 'website/*/conversations/*', nth => 9 },
+		hang => JSON::PP::true } ] });
 	$session->send($sync);
 	$sandbox->wait_for_requests(9);
 	$what->();
@@ -53,7 +54,8 @@ while_it_runs(
 			'a trigger that gives back all advisory locks lets no second run in');
 		is($other->query(q(SELECT pid FROM crisp_sync_status)), $session->pid, 'and the status shows who runs it');
 		is($other->query($locks), 1, 'there is one lock');
-		$other->fails("SELECT crisp_sync_$_('crisp.conversations', 'copy')", { sqlstate => '55006' }, "no $_ meanwhile") foreach qw(reset drop);
+		$other->fails("SELECT crisp_sync_$_('crisp.conversations', 'copy')", { sqlstate => '55006' },
+			"no $_ meanwhile") foreach qw(reset drop);
 		$other->query('SELECT pg_cancel_backend(' . $session->pid . ')');
 		is($session->wait->{errors}->[0]->{sqlstate}, '57014', 'a run that is cancelled');
 	});
@@ -73,25 +75,35 @@ foreach my $statement ('DISCARD ALL', 'SELECT pg_advisory_unlock_all()')
 # Locks that are taken by hand: by who may write to the target alone, and until the session ends.
 $session->query('CREATE ROLE nobody LOGIN');
 my $nobody = CrispSession->start($node, user => 'nobody');
-$nobody->fails("SELECT crisp_sync_internal.crisp_sync_$_('crisp.conversations'::regclass::oid, 'copy'::regclass::oid)", { sqlstate => '42501' }, "who may not write to the target can't $_")
+$nobody->fails("SELECT crisp_sync_internal.crisp_sync_$_('crisp.conversations'::regclass::oid, 'copy'::regclass::oid)",
+	{ sqlstate => '42501' }, "who may not write to the target can't $_")
   foreach qw(lock lock_briefly);
 $session->query('GRANT UPDATE ON copy TO nobody');
-$nobody->fails(q(SELECT crisp_sync_internal.crisp_sync_lock(1, 'copy'::regclass::oid)), { sqlstate => '42501' }, 'nor can who may update alone');
-is($other->query(q(SELECT crisp_sync_internal.crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 't', 'a lock that is taken by hand');
+$nobody->fails(q(SELECT crisp_sync_internal.crisp_sync_lock(1, 'copy'::regclass::oid)), { sqlstate => '42501' },
+	'nor can who may update alone');
+is($other->query(q(SELECT crisp_sync_internal.crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 't',
+	'a lock that is taken by hand');
 $other->query('DISCARD ALL');
-like(sync(q('crisp.conversations', 'copy'))->{notices}, qr/is running already, in process @{[ $other->pid ]}$/, 'outlives DISCARD ALL');
-is($other->query(q(SELECT crisp_sync_internal.crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 'f', 'and is known to the session that has it');
+like(sync(q('crisp.conversations', 'copy'))->{notices}, qr/is running already, in process @{[ $other->pid ]}$/,
+	'outlives DISCARD ALL');
+is($other->query(q(SELECT crisp_sync_internal.crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 'f',
+	'and is known to the session that has it');
 $other->fails('SELECT 1 / 0', { sqlstate => '22012' }, 'a transaction that fails');
 like(sync(q('crisp.conversations', 'copy'))->{notices}, qr/rows fetched/, 'gives it back');
 
 # Reset and drop hold it until their transaction ends, and leave none where an error is caught.
 $other->query('BEGIN');
 $other->query(q(SELECT crisp_sync_reset('crisp.conversations', 'copy')));
-like(sync(q('crisp.conversations', 'copy'))->{notices}, qr/is running already, in process @{[ $other->pid ]}$/, 'no run begins while a reset is not committed');
+like(sync(q('crisp.conversations', 'copy'))->{notices}, qr/is running already, in process @{[ $other->pid ]}$/,
+	'no run begins while a reset is not committed');
 $other->query('ROLLBACK');
-$other->query(q(DO $$ BEGIN PERFORM crisp_sync_reset('crisp.people_profiles', 'copy'); EXCEPTION WHEN undefined_object THEN NULL; END $$));
+$other->query(
+	q(DO $$ BEGIN PERFORM crisp_sync_reset('crisp.people_profiles', 'copy'); EXCEPTION WHEN undefined_object THEN )
+		. q(NULL; END $$));
 is($other->query($locks), 0, 'a reset that fails leaves no lock');
-$session->query(q(DO $$ BEGIN PERFORM crisp_sync_reset('crisp.conversations', 'copy'); CALL crisp_sync('crisp.conversations', 'copy'); END $$));
+$session->query(
+	q(DO $$ BEGIN PERFORM crisp_sync_reset('crisp.conversations', 'copy'); )
+		. q(CALL crisp_sync('crisp.conversations', 'copy'); END $$));
 is($session->query($locks), 0, 'nor does a reset and a run in one statement');
 is(last_run('state'), 'finished', 'which both work');
 

@@ -1,4 +1,5 @@
-# crisp_sync(): a list that comes in no order is read by spans of time; what that takes where many rows changed at once, long ago,
+# crisp_sync(): a list that comes in no order is read by spans of time; what that takes where many
+# rows changed at once, long ago,
 # and where Crisp doesn't heed the dates, either.
 
 use strict;
@@ -11,7 +12,8 @@ use JSON::PP;
 use Test::More;
 
 my $false = JSON::PP::false;
-my ($node, $sandbox) = start_crisp(conversations => 75, people => 1, visitors => 1, operators => 1, campaigns => 1, websites => 1);
+my ($node, $sandbox) = start_crisp(conversations => 75, people => 1, visitors => 1, operators => 1, campaigns => 1,
+	websites => 1);
 my $session = CrispSession->start($node);
 
 sync_with($session, $sandbox);
@@ -30,7 +32,8 @@ sub requests_of
 	return undef;
 }
 
-# A list of several pages, whatever dates it is asked for.  In the order that was asked for it can be read from the newest row on,
+# A list of several pages, whatever dates it is asked for. In the order that was asked for it can be
+# read from the newest row on,
 # but not window by window.
 foreach my $settings ({ honour_dates => $false },
 	{ honour_dates => $false, honour_order => $false, default_order => 'insertion' },
@@ -50,7 +53,8 @@ foreach my $settings ({ honour_dates => $false },
 	is_copy('crisp.conversations', $target, "$what, and what changed");
 }
 
-# More than a page of conversations that changed at once, ten months before the clock: no messages are asked for before a span fits.
+# More than a page of conversations that changed at once, ten months before the clock: no messages
+# are asked for before a span fits.
 {
 	$sandbox->reset;
 	$sandbox->control({ honour_order => $false, default_order => 'insertion' });
@@ -62,11 +66,13 @@ foreach my $settings ({ honour_dates => $false },
 	$asked{ $_->{path} }++ foreach grep { $_->{path} =~ /messages$/ && ($_->{query} // '') eq '' } $sandbox->requests;
 	cmp_ok($requests // 9999, '<=', 500, 'messages of 65 conversations that changed at once');
 	is((grep { $_ > 3 } values %asked) + 0, 0, 'and the messages of none are asked for again and again');
-	is($session->query('SELECT count(*) FROM of_spans'), $session->query('SELECT count(*) FROM crisp.conversations c JOIN crisp.messages m USING (session_id)'),
+	is($session->query('SELECT count(*) FROM of_spans'),
+		$session->query('SELECT count(*) FROM crisp.conversations c JOIN crisp.messages m USING (session_id)'),
 		'and all are there');
 }
 
-# The same rows of conversations, and few requests a call: each call takes up where the one before it left off, though Crisp has no row
+# The same rows of conversations, and few requests a call: each call takes up where the one before
+# it left off, though Crisp has no row
 # of what lies between them and now, so that nothing there is covered.
 foreach my $most (2, 3, 5, 45)
 {
@@ -74,7 +80,9 @@ foreach my $most (2, 3, 5, 45)
 	{
 		my ($calls, $requests, $target) = (0, 0, "few_${most}_$mode");
 
-		do { $requests += sync("'crisp.conversations', '$target', mode => '$mode', max_requests => $most")->{requests} } until status('state', $target) eq 'up to date' || ++$calls > 60;
+		do { $requests += sync(
+			"'crisp.conversations', '$target', mode => '$mode', max_requests => $most")->{requests} } until status(
+				'state', $target) eq 'up to date' || ++$calls > 60;
 		cmp_ok($calls, '<=', 60, "$mode, $most requests a call: it comes to an end");
 		cmp_ok($requests, '<=', 40, 'without a search that begins again with each call');
 		is_copy('crisp.conversations', $target, "$mode, $most requests a call");

@@ -34,14 +34,17 @@ sub most_together
 	return CrispSandbox::together(pages($path));
 }
 
-sub gaps { return $session->query("SELECT count(*) FROM crisp_sync_status s, unnest(s.gaps) WHERE s.target = '$_[0]'::regclass") }
+sub gaps { return $session->query(
+	"SELECT count(*) FROM crisp_sync_status s, unnest(s.gaps) WHERE s.target = '$_[0]'::regclass") }
 
-# How many requests it takes, one after the other, is what several at a time may take, but for pages that aren't full: of a list
+# How many requests it takes, one after the other, is what several at a time may take, but for pages
+# that aren't full: of a list
 # that isn't long these count for more.
 my %alone;
 foreach my $prefetch (1, 4, 8, 32)
 {
-	$session->query("ALTER FOREIGN TABLE crisp.$_ OPTIONS (ADD prefetch '$prefetch')") foreach qw(conversations people_profiles);
+	$session->query("ALTER FOREIGN TABLE crisp.$_ OPTIONS (ADD prefetch '$prefetch')")
+		foreach qw(conversations people_profiles);
 	foreach my $case ([ 'conversations', 'conversations', $rows ], [ 'people_profiles', 'people/profiles', $people ])
 	{
 		my ($table, $path, $count) = @{$case};
@@ -54,11 +57,14 @@ foreach my $prefetch (1, 4, 8, 32)
 		is_copy("crisp.$table", $target, "$table, prefetch $prefetch");
 		is(status('state', $target), 'up to date', "$table, prefetch $prefetch: all of it");
 		$alone{$table} = $run->{requests} if $prefetch == 1;
-		cmp_ok($run->{requests}, '<=', ceil($alone{$table} * ($prefetch > 8 ? 1.1 : 1.04)), "$table, prefetch $prefetch: requests");
+		cmp_ok($run->{requests}, '<=', ceil($alone{$table} * ($prefetch > 8 ? 1.1 : 1.04)),
+			"$table, prefetch $prefetch: requests");
 		cmp_ok($together, '<=', $prefetch, "$table, prefetch $prefetch: so many together, at most");
 		cmp_ok($together, '>=', $prefetch > 4 ? 3 : $prefetch / 2, "$table, prefetch $prefetch: several");
 		note "$table, prefetch $prefetch: $run->{requests} requests, $together together";
-		is($session->query("SELECT count(*) > 0 FROM crisp_sync_run WHERE target = '$target'::regclass AND windows <= $count / 48 / 5 + 2"), 't', 'windows');
+		is($session->query(
+			"SELECT count(*) > 0 FROM crisp_sync_run WHERE target = '$target'::regclass "
+				. "AND windows <= $count / 48 / 5 + 2"), 't', 'windows');
 	}
 	$session->query("ALTER FOREIGN TABLE crisp.$_ OPTIONS (DROP prefetch)") foreach qw(conversations people_profiles);
 }
@@ -93,7 +99,8 @@ foreach my $seed (1 .. 6)
 		push @disturbances,
 		  {
 			op => $op, count => 1 + int rand 10, seed => int rand 1_000_000,
-			at_request => { path => 'website/*/conversations/*', nth => 1 + int rand 120, when => rand() < 0.5 ? 'before' : 'after' } };
+			at_request => { path => 'website/*/conversations/*', nth => 1 + int rand 120,
+				when => rand() < 0.5 ? 'before' : 'after' } };
 	}
 	$sandbox->data(\@disturbances);
 	sync("'crisp.conversations', 'moving_$seed', overlap => '0'");
@@ -125,7 +132,8 @@ foreach my $answer ({ status => 403 }, { status => 500 })
 # Requests that Crisp puts off, and answers later than others.
 {
 	$session->query("ALTER SERVER support OPTIONS (ADD retry_delay '1')");
-	$sandbox->control({ answers => [ map { { match => { path => 'website/*/conversations/1', nth => 20 * $_ }, status => 429, times => 1 } } 1 .. 6 ] });
+	$sandbox->control({ answers => [ map { { match => { path => 'website/*/conversations/1', nth => 20 * $_ },
+		status => 429, times => 1 } } 1 .. 6 ] });
 	sync(q('crisp.conversations', 'put_off'));
 	$sandbox->control({ answers => [] });
 	$session->query('ALTER SERVER support OPTIONS (DROP retry_delay)');
@@ -133,20 +141,25 @@ foreach my $answer ({ status => 403 }, { status => 500 })
 }
 
 # A column that rounds its times can't tell where a part ends: its windows are read one after the other.
-$session->query(q(CREATE SCHEMA coarse; CREATE FOREIGN TABLE coarse.conversations (session_id text, state text, updated_at timestamptz(0)) SERVER support));
+$session->query(
+	q(CREATE SCHEMA coarse; CREATE FOREIGN TABLE coarse.conversations )
+		. q((session_id text, state text, updated_at timestamptz(0)) SERVER support));
 sync(q('coarse.conversations', 'coarse_copy'));
 is(most_together('conversations'), 1, 'a coarse column: one after the other');
 is_copy('coarse.conversations', 'coarse_copy', 'a coarse column');
 foreach my $type ('timestamp', 'bigint', 'timestamptz(3)')
 {
 	(my $name = $type) =~ s/\W//g;
-	$session->query("CREATE SCHEMA of_$name; CREATE FOREIGN TABLE of_$name.conversations (session_id text, state text, updated_at $type) SERVER support");
+	$session->query(
+		"CREATE SCHEMA of_$name; CREATE FOREIGN TABLE of_$name.conversations "
+			. "(session_id text, state text, updated_at $type) SERVER support");
 	sync("'of_$name.conversations', 'of_${name}_copy'");
 	is_copy("of_$name.conversations", "of_${name}_copy", "a column of type $type");
 }
 
 # More rows of one moment than a window has, in the middle of a gap; and many on both sides.
-$sandbox->data([ { op => 'insert_many', count => 2900, at => 1_700_000_000_000 }, { op => 'insert_many', count => 60, at => 1_700_000_000_001 } ]);
+$sandbox->data([ { op => 'insert_many', count => 2900, at => 1_700_000_000_000 },
+	{ op => 'insert_many', count => 60, at => 1_700_000_000_001 } ]);
 sync(q('crisp.conversations', 'moment', max_requests => NULL));
 is_copy('crisp.conversations', 'moment', 'more rows of one moment than a window has');
 
@@ -163,8 +176,10 @@ sync(q('crisp.people_profiles', 'unordered', max_requests => NULL));
 is_copy('crisp.people_profiles', 'unordered', 'an order that is not kept any more');
 
 # Parts that can't be.
-my $exchange = "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'moment'::regclass, 'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL, %s, %s, 0)";
+my $exchange = "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'moment'::regclass, "
+	. "'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL, %s, %s, 0)";
 $session->fails(sprintf($exchange, @{$_}), { sqlstate => '22023' }, "parts @{$_}")
-  foreach [ q('{}'), 1 ], [ q('{2020-01-01}'), 1 ], [ q('{2020-01-01,NULL}'), 1 ], [ q('{2020-01-02,2020-01-01}'), 1 ], [ q('{2020-01-01,2020-01-02}'), 0 ];
+  foreach [ q('{}'), 1 ], [ q('{2020-01-01}'), 1 ], [ q('{2020-01-01,NULL}'), 1 ], [ q('{2020-01-02,2020-01-01}'), 1 ],
+  [ q('{2020-01-01,2020-01-02}'), 0 ];
 
 done_testing();

@@ -31,8 +31,10 @@ sub finish
 
 		$calls++;
 		$requests += $run->{requests};
-		cmp_ok($run->{requests}, '<=', $most_requests, "call $calls: no more requests than it may make") if defined $most_requests;
-		like($run->{notices}, qr/; the rest next time$/, 'and it tells that there is more') if last_run('state') eq 'partial';
+		cmp_ok($run->{requests}, '<=', $most_requests, "call $calls: no more requests than it may make")
+			if defined $most_requests;
+		like($run->{notices}, qr/; the rest next time$/, 'and it tells that there is more')
+			if last_run('state') eq 'partial';
 	} until last_run('state') eq 'finished' || $calls > 80;
 	return ($calls, $requests);
 }
@@ -48,7 +50,8 @@ foreach my $most (2, 3, 7, 10)
 
 	is_copy('crisp.conversations', $target, "at most $most requests a call");
 	note "at most $most: $calls calls, $requests requests, $rows rows";
-	cmp_ok($requests, '<=', ceil($rows / 48 * ($most == 2 ? 2.2 : 1.6)) + ($most == 2 ? 2 : 12), 'requests in all, ten of them for the estimate');
+	cmp_ok($requests, '<=', ceil($rows / 48 * ($most == 2 ? 2.2 : 1.6)) + ($most == 2 ? 2 : 12),
+		'requests in all, ten of them for the estimate');
 }
 {
 	my ($calls, $requests) = finish(q('crisp.people_profiles', 'people', max_requests => 6), 6);
@@ -60,10 +63,12 @@ foreach my $most (2, 3, 7, 10)
 {
 	my $run = sync(q('crisp.conversations', 'first_things_first', max_requests => 6));
 
-	is(status('reaches_back_to = (SELECT min(updated_at) FROM first_things_first)', 'first_things_first'), 't', 'how far back the history reaches');
+	is(status('reaches_back_to = (SELECT min(updated_at) FROM first_things_first)', 'first_things_first'), 't',
+		'how far back the history reaches');
 	$sandbox->data([ { op => 'patch', index => 900, set => { topic => 'new' } }, { op => 'touch', index => 900 } ]);
 	sync(q('crisp.conversations', 'first_things_first', max_requests => 2));
-	is($session->query(q(SELECT count(*) FROM first_things_first WHERE topic = 'new')), 1, 'a change comes before the rest of the history');
+	is($session->query(q(SELECT count(*) FROM first_things_first WHERE topic = 'new')), 1,
+		'a change comes before the rest of the history');
 	is(status('state', 'first_things_first'), 'unfinished', 'which is still to come');
 }
 
@@ -83,15 +88,18 @@ sync(q('crisp.conversations', 'estimated', max_requests => 26, daily_quota => 10
 $session->query(q{CREATE FOREIGN TABLE public.list (session_id text NOT NULL, updated_at timestamptz NOT NULL)
 	SERVER support OPTIONS (resource 'conversations')});
 sync(q('crisp.messages', 'kept', parent => 'public.list', max_requests => 100));
-cmp_ok(scalar(grep { $_->{query} eq 'per_page=50&order_date_updated=1' } $sandbox->requests), '>', 3, 'pages of the list are asked for');
+cmp_ok(scalar(grep { $_->{query} eq 'per_page=50&order_date_updated=1' } $sandbox->requests), '>', 3,
+	'pages of the list are asked for');
 cmp_ok(status('share_done', 'kept'), '>', 0, 'which is remembered');
 cmp_ok(status('requests_left', 'kept'), '>', $rows / 2, 'and tells what is left');
 
 # What is left of messages is counted in conversations; nothing is made up where that is not known.
 sync(q('crisp.messages', 'estimated_messages', max_requests => 2));
-is(status('share_done IS NULL AND requests_left IS NULL AND days_left IS NULL', 'estimated_messages'), 't', 'no estimate yet');
+is(status('share_done IS NULL AND requests_left IS NULL AND days_left IS NULL', 'estimated_messages'), 't',
+	'no estimate yet');
 sync(q('crisp.messages', 'estimated_messages', max_requests => 120));
-cmp_ok(status('requests_left', 'estimated_messages'), '>', $rows / 2, 'requests left: one for each conversation, at least');
+cmp_ok(status('requests_left', 'estimated_messages'), '>', $rows / 2,
+	'requests left: one for each conversation, at least');
 
 # The limit of the session counts as well.
 $session->query('SET crisp_fdw.max_requests = 4');
@@ -104,18 +112,21 @@ is_copy('crisp.conversations', 'by_session', 'without a limit');
 {
 	$sandbox->data([ { op => 'touch_random', resource => 'people', count => 300, seed => 4 } ]);
 	my $run = sync(q('crisp.people_profiles', 'people', max_requests => 4));
-	like($run->{notices}, qr/^what has changed in "crisp\.people_profiles" takes more than 4 requests$/m, 'too many changes for a call');
+	like($run->{notices}, qr/^what has changed in "crisp\.people_profiles" takes more than 4 requests$/m,
+		'too many changes for a call');
 	finish(q('crisp.people_profiles', 'people', max_requests => 4), 4);
 	is_copy('crisp.people_profiles', 'people', 'are found all the same');
 }
-like(sync(q('crisp.visitors', 'visitors', max_requests => 2))->{notices}, qr/the rest next time/, 'a list without dates comes as a whole, or not');
+like(sync(q('crisp.visitors', 'visitors', max_requests => 2))->{notices}, qr/the rest next time/,
+	'a list without dates comes as a whole, or not');
 is($session->query('SELECT count(*) FROM visitors'), 0, 'not');
 
 #
 # Many rows of one moment
 #
 
-$sandbox->data([ { op => 'insert_many', count => 330, at => 1_700_000_000_000 }, { op => 'insert_many', count => 60, at => 1_700_000_000_001 } ]);
+$sandbox->data([ { op => 'insert_many', count => 330, at => 1_700_000_000_000 },
+	{ op => 'insert_many', count => 60, at => 1_700_000_000_001 } ]);
 finish(q('crisp.conversations', 'moment', max_requests => 40));
 is_copy('crisp.conversations', 'moment', 'more rows of one moment than fit a window');
 is($session->query('SELECT count(*) FROM moment WHERE updated_at = to_timestamp(1700000000)'), 330, 'all of them');
@@ -141,13 +152,15 @@ foreach my $order (qw(none created))
 	is_copy('crisp.conversations', "order_$order", "conversations in the order '$order'");
 	note "order $order: $calls calls, $requests requests";
 	is(sync("'crisp.conversations', 'order_$order'")->{requests}, 1, 'the second run fetches one page');
-	$sandbox->data([ { op => 'touch_random', count => 200, seed => 8 }, { op => 'insert_random', count => 20, seed => 8 } ]);
+	$sandbox->data([ { op => 'touch_random', count => 200, seed => 8 },
+		{ op => 'insert_random', count => 20, seed => 8 } ]);
 	sync("'crisp.conversations', 'order_$order', mode => 'full', max_requests => NULL");
 	is_copy('crisp.conversations', "order_$order", 'after many changes');
 
 	sync("'crisp.people_profiles', 'people_$order'");
 	is_copy('crisp.people_profiles', "people_$order", "profiles in the order '$order'");
-	$sandbox->data([ { op => 'touch_random', resource => 'people', count => 20, seed => 8 }, { op => 'insert_random', resource => 'people', count => 5, seed => 8 } ]);
+	$sandbox->data([ { op => 'touch_random', resource => 'people', count => 20, seed => 8 },
+		{ op => 'insert_random', resource => 'people', count => 5, seed => 8 } ]);
 	sync("'crisp.people_profiles', 'people_$order'");
 	is_copy('crisp.people_profiles', "people_$order", 'after changes');
 }
@@ -156,7 +169,8 @@ foreach my $order (qw(none created))
 $sandbox->reset;
 $sandbox->control({ honour_order => $false, default_order => 'none' });
 fresh_session();
-my $since = $session->query("SELECT quote_literal(updated_at) FROM crisp.conversations ORDER BY updated_at DESC OFFSET 120 LIMIT 1");
+my $since = $session->query(
+	"SELECT quote_literal(updated_at) FROM crisp.conversations ORDER BY updated_at DESC OFFSET 120 LIMIT 1");
 sync("'crisp.messages', 'messages', reference => $since, max_requests => NULL");
 is_copy('crisp.messages', 'messages', 'messages of conversations in no order',
 	"session_id IN (SELECT session_id FROM crisp.conversations WHERE updated_at > $since)");
@@ -166,7 +180,8 @@ $sandbox->reset;
 $sandbox->control({ honour_order => $false, default_order => 'none' });
 fresh_session();
 my $run = sync(q('crisp.conversations', 'unordered'));
-like($run->{notices}, qr/^Crisp does not give "crisp\.conversations" in the order that it is asked for$/m, 'an order that is not kept is told of');
+like($run->{notices}, qr/^Crisp does not give "crisp\.conversations" in the order that it is asked for$/m,
+	'an order that is not kept is told of');
 cmp_ok($run->{requests}, '<', 6 * $rows / 50, 'and takes no more than six times the requests');
 
 # Not even dates.
@@ -204,13 +219,15 @@ foreach my $pair ([ 'conversations', 'conversations' ], [ 'people_profiles', 'pe
 	sync("'ahead.$table', 'ahead_$resource', max_requests => 5") for 1 .. 4;
 	is_copy("ahead.$table", "ahead_$resource", "$table: a clock that is ahead");
 	is(status('watermark < now()', "ahead_$resource"), 't', 'the watermark is by the clock that is behind');
-	$ahead->data([ { op => 'touch_random', resource => $resource, count => 30, seed => 2 }, { op => 'insert_random', resource => $resource, count => 3, seed => 3 } ]);
+	$ahead->data([ { op => 'touch_random', resource => $resource, count => 30, seed => 2 },
+		{ op => 'insert_random', resource => $resource, count => 3, seed => 3 } ]);
 	sync("'ahead.$table', 'ahead_$resource'");
 	is_copy("ahead.$table", "ahead_$resource", "$table: and changes");
 }
 
 #
-# A clock at Crisp that is three hours behind ours, and a row whose date lies in the future: what changes next is later by neither
+# A clock at Crisp that is three hours behind ours, and a row whose date lies in the future: what
+# changes next is later by neither
 #
 
 my $behind_now = time - 3 * 3600;
@@ -224,14 +241,17 @@ foreach my $pair ([ 'conversations', 'conversations' ], [ 'people_profiles', 'pe
 {
 	my ($table, $resource) = @{$pair};
 
-	$behind->data([ { op => 'touch', resource => $resource, index => 7, updated_at => ($behind_now + 10 * 86_400) * 1000 } ]);
+	$behind->data([ { op => 'touch', resource => $resource, index => 7,
+		updated_at => ($behind_now + 10 * 86_400) * 1000 } ]);
 	sync("'behind.$table', 'behind_$resource'");
 	is_copy("behind.$table", "behind_$resource", "$table: a row in the future");
 	foreach my $minute (2, 30, 90)
 	{
-		$behind->data([ { op => 'touch', resource => $resource, index => 100 + $minute / 2, updated_at => ($behind_now + $minute * 60) * 1000 } ]);
+		$behind->data([ { op => 'touch', resource => $resource, index => 100 + $minute / 2,
+			updated_at => ($behind_now + $minute * 60) * 1000 } ]);
 		sync("'behind.$table', 'behind_$resource'");
-		is_copy("behind.$table", "behind_$resource", "$table: a change $minute minutes later, by a clock that is behind");
+		is_copy("behind.$table", "behind_$resource",
+			"$table: a change $minute minutes later, by a clock that is behind");
 	}
 }
 
@@ -251,7 +271,8 @@ $small->data(
 		{ op => 'touch', key => $first->{session_id}, updated_at => $first->{updated_at} + 1, %then },
 		{ op => 'touch', key => $last->{session_id}, updated_at => $first->{updated_at} + 180_000, %then } ]);
 sync(q('small.conversations', 'small'));
-is(status("watermark = to_timestamp($first->{updated_at} / 1000.0)", 'small'), 't', 'the watermark is the newest date of the first answer');
+is(status("watermark = to_timestamp($first->{updated_at} / 1000.0)", 'small'), 't',
+	'the watermark is the newest date of the first answer');
 sync(q('small.conversations', 'small'));
 is_copy('small.conversations', 'small', 'the next run fetches both');
 

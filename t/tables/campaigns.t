@@ -107,7 +107,8 @@ foreach my $found ('', JSON::PP->new->utf8->encode($other))
 	is( sql(q(SELECT count(*) FROM crisp.campaigns WHERE name = 'Welcome message' AND type = 'one_shot')),
 		scalar(grep { $_->{type} eq 'one_shot' } @welcome),
 		'nor with another filter, which stays');
-	like(queries(), qr/filter_type_one_shot=1&search_name=Welcome%20message (?:filter_type_one_shot=1 ?)+$/, 'nor with another filter: parameters');
+	like(queries(), qr/filter_type_one_shot=1&search_name=Welcome%20message (?:filter_type_one_shot=1 ?)+$/,
+		'nor with another filter: parameters');
 	$sandbox->reset;
 }
 
@@ -320,7 +321,8 @@ foreach my $exists ('EXISTS', 'NOT EXISTS')
 	costs(
 		1 + 6,
 		'SET enable_hashjoin = off; SET enable_mergejoin = off; '
-		  . "SELECT n FROM generate_series(1, 1) n WHERE $exists (SELECT FROM crisp.campaigns WHERE left(message, 0) || campaign_id = right(n::text, 0) || '$sixth')",
+		  . "SELECT n FROM generate_series(1, 1) n WHERE $exists (SELECT FROM crisp.campaigns "
+		  . "WHERE left(message, 0) || campaign_id = right(n::text, 0) || '$sixth')",
 		"$exists, which a row decides");
 }
 costs(
@@ -347,7 +349,8 @@ sql(q(ALTER FOREIGN TABLE crisp.campaigns OPTIONS (SET prefetch '1')));
 is( costs(
 		3 + 45,
 		'SET enable_material = off; SET enable_hashjoin = off; SET enable_mergejoin = off; '
-		  . 'SELECT sum((SELECT sum(statistics_opened) FROM crisp.campaigns WHERE targets > n)) FROM generate_series(0, 4000, 2000) n',
+		  . 'SELECT sum((SELECT sum(statistics_opened) FROM crisp.campaigns WHERE targets > n)) '
+		  . 'FROM generate_series(0, 4000, 2000) n',
 		'a correlated subquery'),
 	sum(map {
 		my $bound = $_;
@@ -393,7 +396,8 @@ like(
 # A join of few keys looks campaigns up; the planner reckons with details.
 is( costs(
 		2,
-		"SELECT sum(statistics_opened) FROM (VALUES ('$campaigns[0]->{campaign_id}'), ('$campaigns[1]->{campaign_id}')) AS v (campaign_id) JOIN crisp.campaigns USING (campaign_id)",
+		"SELECT sum(statistics_opened) FROM (VALUES ('$campaigns[0]->{campaign_id}'), "
+			. "('$campaigns[1]->{campaign_id}')) AS v (campaign_id) JOIN crisp.campaigns USING (campaign_id)",
 		'a join'),
 	sum(map { $details{ $_->{campaign_id} }->{statistics}->{opened} } @campaigns[ 0, 1 ]),
 	'a join: the sum');
@@ -486,7 +490,8 @@ END
 foreach my $part (1, 2)
 {
 	$node->safe_psql('postgres',
-		"CREATE FOREIGN TABLE crisp.part$part () INHERITS (crisp.parts) SERVER support OPTIONS (resource 'campaigns', prefetch '4')"
+		"CREATE FOREIGN TABLE crisp.part$part () INHERITS (crisp.parts) SERVER support OPTIONS "
+			. "(resource 'campaigns', prefetch '4')"
 	);
 }
 is( sql('SELECT count(message), sum(statistics_opened) FROM crisp.parts'),
@@ -501,7 +506,8 @@ sub null_share
 	my ($column) = @_;
 
 	return sql(
-		"SELECT round(null_frac::numeric, 4)::real FROM pg_stats WHERE schemaname = 'crisp' AND tablename = 'campaigns' AND attname = '$column'"
+		"SELECT round(null_frac::numeric, 4)::real FROM pg_stats WHERE schemaname = 'crisp' "
+			. "AND tablename = 'campaigns' AND attname = '$column'"
 	);
 }
 costs(20, 'ANALYZE crisp.campaigns', 'ANALYZE');

@@ -25,7 +25,8 @@ DECLARE
 	name name;
 	number int := 0;
 BEGIN
-	FOR name IN SELECT attname FROM pg_attribute WHERE attrelid = 'other.$table'::regclass AND attnum > 0 ORDER BY attnum
+	FOR name IN SELECT attname FROM pg_attribute WHERE attrelid = 'other.$table'::regclass AND attnum > 0 ORDER
+	BY attnum
 	LOOP
 		number := number + 1;
 		EXECUTE format('ALTER FOREIGN TABLE other.$table RENAME %I TO "Column %s"', name, number);
@@ -35,7 +36,8 @@ END
 	next if $table eq 'search_query';
 	my $count = $session->query("SELECT count(*) FROM crisp.$table");
 	is( $session->query(
-			"SELECT count(*) FROM (SELECT x::text FROM (SELECT * FROM crisp.$table) x EXCEPT ALL SELECT y::text FROM (SELECT * FROM other.$table) y) d"
+			"SELECT count(*) FROM (SELECT x::text FROM (SELECT * FROM crisp.$table) x EXCEPT ALL SELECT y::text FROM "
+				. "(SELECT * FROM other.$table) y) d"
 		),
 		0,
 		"$table: the same $count rows under other names");
@@ -45,26 +47,32 @@ END
 my $key = $session->query('SELECT min(session_id) FROM crisp.conversations');
 my ($id, $updated) = map {
 	$session->query(
-		"SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 'other.conversations'::regclass AND 'column_name=$_' = ANY (a.attfdwoptions)"
+		"SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 'other.conversations'::regclass "
+			. "AND 'column_name=$_' = ANY (a.attfdwoptions)"
 	)
 } qw(session_id updated_at);
 like($id, qr/^Column \d+$/, 'the option names the column');
 $sandbox->clear;
 is($session->query(qq{SELECT "$id" FROM other.conversations WHERE "$id" = '$key'}), $key, 'a lookup');
 is(scalar(my @requests = $sandbox->requests), 1, 'is one request');
-is( $session->query(qq{SELECT string_agg("$id", ',') FROM (SELECT "$id" FROM other.conversations ORDER BY "$updated" DESC LIMIT 5) x}),
-	$session->query(q{SELECT string_agg(session_id, ',') FROM (SELECT session_id FROM crisp.conversations ORDER BY updated_at DESC LIMIT 5) x}),
+is( $session->query(
+	qq{SELECT string_agg("$id", ',') FROM (SELECT "$id" FROM other.conversations ORDER BY "$updated" DESC LIMIT 5) x}),
+	$session->query(
+		q{SELECT string_agg(session_id, ',') FROM (SELECT session_id FROM crisp.conversations ORDER BY updated_at DESC }
+			. q{LIMIT 5) x}),
 	'an order');
 
 # Writing does, too.
 $session->query(q{ALTER SERVER support OPTIONS (ADD updatable 'true')});
 my ($state) = $session->query(
-	q{SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 'other.conversations'::regclass AND 'column_name=state' = ANY (a.attfdwoptions)});
+	q{SELECT a.attname FROM pg_attribute a WHERE a.attrelid = 'other.conversations'::regclass }
+		. q{AND 'column_name=state' = ANY (a.attfdwoptions)});
 $session->query(qq{UPDATE other.conversations SET "$state" = 'pending' WHERE "$id" = '$key'});
 is($session->query(qq{SELECT state FROM crisp.conversations WHERE session_id = '$key'}), 'pending', 'an UPDATE');
 
 # The option by hand.
-$session->query(q{CREATE FOREIGN TABLE mine (id text OPTIONS (column_name 'session_id'), what text OPTIONS (column_name 'meta_data_plan'),
+$session->query(
+	q{CREATE FOREIGN TABLE mine (id text OPTIONS (column_name 'session_id'), what text OPTIONS (column_name 'meta_data_plan'),
 	nothing text OPTIONS (column_name 'no_such_thing')) SERVER support OPTIONS (resource 'conversations')});
 is( $session->query('SELECT count(*), count(id), count(nothing) FROM mine'),
 	$session->query('SELECT count(*), count(session_id), 0 FROM crisp.conversations'),

@@ -31,7 +31,8 @@ sub import_with
 # The columns beyond the catalog's: name, type and json_path.
 sub own_columns
 {
-	return sql( q(SELECT attname, format_type(atttypid, atttypmod), (SELECT option_value FROM pg_options_to_table(attfdwoptions)) )
+	return sql( q(SELECT attname, format_type(atttypid, atttypmod), )
+		. q((SELECT option_value FROM pg_options_to_table(attfdwoptions)) )
 		  . q(FROM pg_attribute WHERE attrelid = 'own.conversations'::regclass AND attnum > )
 		  . q((SELECT count(*) FROM crisp_fdw_columns() WHERE resource = 'conversations') ORDER BY attnum)
 	);
@@ -131,7 +132,8 @@ is($sandbox->count, 0, 'tables without custom data: no request');
 import_with(q(custom_data 'columns'), 'EXCEPT (conversations, people_data)');
 is($sandbox->count, 0, 'tables with custom data that are excluded: no request');
 import_with(q(custom_data 'columns', timestamp_type 'bigint', array_type 'text'));
-is( sql(q(SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 'own.conversations'::regclass AND attname IN ('updated_at', 'meta_data', 'meta_data_order_count') ORDER BY attnum)
+is( sql(q(SELECT format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = 'own.conversations'::regclass )
+	. q(AND attname IN ('updated_at', 'meta_data', 'meta_data_order_count') ORDER BY attnum)
 	),
 	"bigint\ntext\nbigint",
 	'together with the other options');
@@ -149,7 +151,9 @@ is_deeply(
 	],
 	'people_data: which keys there are, and a page of profiles');
 is(scalar(grep { m{/people/data/} } @targets), 20, 'people_data: and the data of twenty of them');
-is( sql(q(SELECT attname, format_type(atttypid, -1), (SELECT option_value FROM pg_options_to_table(attfdwoptions)) FROM pg_attribute WHERE attrelid = 'own.people_data'::regclass AND attname IN ('data', 'data_plan', 'data_order_count', 'data_is_vip', 'data_cart.total') ORDER BY 1)
+is( sql(q(SELECT attname, format_type(atttypid, -1), (SELECT option_value FROM pg_options_to_table(attfdwoptions)) )
+	. q(FROM pg_attribute WHERE attrelid = 'own.people_data'::regclass AND attname IN )
+	. q(('data', 'data_plan', 'data_order_count', 'data_is_vip', 'data_cart.total') ORDER BY 1)
 	),
 	join("\n",
 		'data|jsonb|data',
@@ -229,7 +233,8 @@ is( join("\n", sort split /\n/, own_columns()),
 		'meta_data_a_b|bigint|meta.data.a_b'),
 	'odd keys: columns');
 is( sql(
-		q(SELECT "meta_data_a.b", "meta_data_A b", "meta_data_q""q", "meta_data_", meta_data_plan, "meta_data_Plan", "meta_data_it's", meta_data_a_b FROM own.conversations)
+		q(SELECT "meta_data_a.b", "meta_data_A b", "meta_data_q""q", "meta_data_", meta_data_plan, "meta_data_Plan", )
+			. q("meta_data_it's", meta_data_a_b FROM own.conversations)
 	),
 	'1|2|3|4|5|6|7|8',
 	'odd keys: values');
@@ -245,7 +250,8 @@ like(
 	qr/NOTICE: .*custom data "\Q$long_b\E" of "conversations" is imported as column "meta_data_x{51}_2"/,
 	'long keys: which tells the column');
 like($notices, qr/as column "meta_data_(?:é){26}"/, 'long keys: cut between characters');
-is( sql('SELECT ' . join(', ', map { qq("meta_data_$_") } 'x' x 53, 'x' x 51 . '_2', 'é' x 26) . ' FROM own.conversations'),
+is( sql('SELECT ' . join(', ', map { qq("meta_data_$_") } 'x' x 53, 'x' x 51 . '_2', 'é' x 26)
+	. ' FROM own.conversations'),
 	'1|2|3',
 	'long keys: values');
 

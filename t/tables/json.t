@@ -252,7 +252,8 @@ BEGIN
 		RETURN 'anything';
 	END;
 	IF jsonb_typeof(envelope) <> 'object' OR NOT envelope ? 'data' THEN
-		RETURN CASE WHEN jsonb_typeof(envelope) = 'object' AND envelope->'error' = 'true' THEN 'refused' ELSE 'no data' END;
+		RETURN CASE WHEN jsonb_typeof(envelope) = 'object' AND envelope->'error' = 'true' THEN 'refused' ELSE 'no data'
+		END;
 	ELSIF envelope->'error' = 'true' THEN
 		RETURN 'refused';
 	ELSIF jsonb_typeof(envelope->'data') <> 'array' THEN

@@ -205,7 +205,8 @@ is( costs(
 	'join with all conversations: rows');
 is( costs(
 		1 + $pages{$long},
-		"SELECT count(*) FROM crisp.conversations c LEFT JOIN crisp.messages m USING (session_id) WHERE session_id = '$long'",
+		"SELECT count(*) FROM crisp.conversations c LEFT JOIN crisp.messages m USING (session_id) "
+			. "WHERE session_id = '$long'",
 		'left join'),
 	scalar @{ $messages{$long} },
 	'left join: rows');
@@ -226,9 +227,11 @@ is( costs(
 #
 # LIMIT, and a single message.
 #
-is(costs(1, "SELECT count(*) FROM (SELECT * FROM crisp.messages WHERE session_id = '$long' LIMIT 20) m", 'LIMIT a page'),
+is(costs(1, "SELECT count(*) FROM (SELECT * FROM crisp.messages WHERE session_id = '$long' LIMIT 20) m",
+	'LIMIT a page'),
 	20, 'LIMIT a page: rows');
-is(costs(2, "SELECT count(*) FROM (SELECT * FROM crisp.messages WHERE session_id = '$long' LIMIT 21) m", 'LIMIT two pages'),
+is(costs(2, "SELECT count(*) FROM (SELECT * FROM crisp.messages WHERE session_id = '$long' LIMIT 21) m",
+	'LIMIT two pages'),
 	21, 'LIMIT two pages: rows');
 is(costs(2, 'SELECT count(*) FROM (SELECT * FROM crisp.messages LIMIT 1) m', 'LIMIT of all'),
 	1, 'LIMIT of all: rows');
@@ -253,10 +256,13 @@ is( costs(
 	'the oldest: rows');
 is( costs(
 		1 + 10,
-		'SELECT count(*), sum((m.sent = n.sent)::int) FROM (SELECT session_id FROM crisp.conversations ORDER BY updated_at DESC LIMIT 10) c, '
-		  . 'LATERAL (SELECT "timestamp" AS sent FROM crisp.messages WHERE session_id = c.session_id ORDER BY "timestamp" DESC LIMIT 1) m, '
+		'SELECT count(*), sum((m.sent = n.sent)::int) FROM (SELECT session_id FROM crisp.conversations ORDER '
+			. 'BY updated_at DESC LIMIT 10) c, '
+		  . 'LATERAL (SELECT "timestamp" AS sent FROM crisp.messages WHERE session_id = c.session_id ORDER '
+		  . 'BY "timestamp" DESC LIMIT 1) m, '
 		  . 'LATERAL (VALUES ('
-		  . join('), (', map { "'$_->{session_id}', " . sql_time($times{ $_->{session_id} }[0]) } @conversations[ 0 .. 9 ])
+		  . join('), (', map { "'$_->{session_id}', "
+		  . sql_time($times{ $_->{session_id} }[0]) } @conversations[ 0 .. 9 ])
 		  . ')) n (id, sent) WHERE id = c.session_id',
 		'the last message of each of ten'),
 	'10|10',
@@ -273,17 +279,21 @@ is( costs(
 		'one message: the pages of its conversation, as others may have the fingerprint, too');
 	is( costs(
 			$pages{$long},
-			"SELECT fingerprint FROM crisp.messages WHERE session_id = '$long' AND fingerprint IN ($first, $second, 7) ORDER BY 1",
+			"SELECT fingerprint FROM crisp.messages WHERE session_id = '$long' AND fingerprint IN ($first, $second, 7) "
+				. "ORDER BY 1",
 			'some messages'),
 		join("\n", sort $first, $second),
 		'some messages: rows');
-	is(costs(1, "SELECT * FROM crisp.messages WHERE session_id = '$short' AND fingerprint = $first", 'another conversation'),
+	is(costs(1, "SELECT * FROM crisp.messages WHERE session_id = '$short' AND fingerprint = $first",
+		'another conversation'),
 		'', 'a message of another conversation');
-	is(costs(1, "SELECT * FROM crisp.messages WHERE session_id = 'session_none' AND fingerprint = $first", 'no conversation'),
+	is(costs(1, "SELECT * FROM crisp.messages WHERE session_id = 'session_none' AND fingerprint = $first",
+		'no conversation'),
 		'', 'a message of no conversation');
 	is( costs(
 			2 * $pages{$long},
-			"PREPARE p(text, bigint) AS SELECT fingerprint FROM crisp.messages WHERE session_id = \$1 AND fingerprint = \$2; "
+			"PREPARE p(text, bigint) AS SELECT fingerprint FROM crisp.messages WHERE session_id = \$1 "
+				. "AND fingerprint = \$2; "
 			  . "SET plan_cache_mode = force_generic_plan; EXECUTE p ('$long', $first); EXECUTE p ('$long', $second)",
 			'one message, $1 and $2'),
 		"$first\n$second",
@@ -350,7 +360,8 @@ foreach my $newest (3, 70)
 }
 is(costs(1, q(SELECT * FROM crisp.messages WHERE "timestamp" > '2100-01-01'), 'the future'), '',
 	'no messages of the future');
-is(costs(0, q(SELECT * FROM crisp.messages WHERE "timestamp" > '2025-01-01' AND "timestamp" < '2024-01-01'), 'contradiction'),
+is(costs(0, q(SELECT * FROM crisp.messages WHERE "timestamp" > '2025-01-01' AND "timestamp" < '2024-01-01'),
+	'contradiction'),
 	'', 'contradiction: rows');
 
 #
@@ -437,7 +448,8 @@ like(
 
 # A message that comes, or goes, between two pages.
 foreach my $case (
-	[ 'a new message', { op => 'insert', row => { session_id => $short, fingerprint => 1, timestamp => $base + 100 } } ],
+	[ 'a new message', { op => 'insert',
+		row => { session_id => $short, fingerprint => 1, timestamp => $base + 100 } } ],
 	[ 'a message that is deleted', { op => 'delete', index => 0 } ])
 {
 	my ($name, $operation) = @{$case};

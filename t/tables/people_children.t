@@ -112,7 +112,8 @@ foreach my $case (
 		"data FROM crisp.people_data WHERE people_id = ANY (ARRAY[upper('$person'), '$person', upper('$email')])" ],
 	[ 'NULL', 0, 'data FROM crisp.people_data WHERE people_id = NULL', 0 ],
 	[ 'a join with profiles', 2,
-		"data FROM crisp.people_profiles JOIN crisp.people_data USING (people_id) WHERE people_profiles.email = '$email'" ],
+		"data FROM crisp.people_profiles JOIN crisp.people_data USING (people_id) "
+			. "WHERE people_profiles.email = '$email'" ],
 	[ 'a join by e-mail', 2,
 		"data FROM (VALUES ('$email'), ('$email')) v (e) JOIN crisp.people_data ON email = e GROUP BY data" ])
 {
@@ -140,7 +141,8 @@ is( costs(2, "SELECT id FROM quoted WHERE mail = '$email'", 'a search by a path 
 	$person, 'a search by a path in quotes');
 is(costs(2, "SELECT count(*) FROM crisp.people_data WHERE people_id IN ('$person', '$other', '$other')", 'two ids'),
 	2, 'two ids: rows');
-is(sql("SELECT data ->> (SELECT min(k) FROM jsonb_object_keys(data) k) IS NOT NULL FROM crisp.people_data WHERE people_id = '$person'"),
+is(sql("SELECT data ->> (SELECT min(k) FROM jsonb_object_keys(data) k) IS NOT NULL FROM crisp.people_data "
+	. "WHERE people_id = '$person'"),
 	't', 'data is an object');
 
 #
@@ -163,7 +165,8 @@ sub event_rows
 }
 
 my $event =
-  'SELECT json_build_array(people_id, text, data, color, (extract(epoch FROM "timestamp") * 1000)::bigint) FROM crisp.people_events';
+  'SELECT json_build_array(people_id, text, data, color, (extract(epoch FROM "timestamp") * 1000)::bigint) '
+  	. 'FROM crisp.people_events';
 
 is(sql(warm()), scalar @{ $events{$active}{elements} }, 'events that take pages');
 {
@@ -188,7 +191,8 @@ is(costs(1, "SELECT count(*) FROM (SELECT * FROM crisp.people_events WHERE peopl
 	5, 'LIMIT: rows');
 is( costs(
 		1 + $events{$person}{pages},
-		"SELECT count(*) FROM crisp.people_profiles p LEFT JOIN crisp.people_events e USING (people_id) WHERE p.email = '$email'",
+		"SELECT count(*) FROM crisp.people_profiles p LEFT JOIN crisp.people_events e USING (people_id) "
+			. "WHERE p.email = '$email'",
 		'events of an e-mail'),
 	@{ $events{$person}{elements} } || 1,
 	'events of an e-mail: rows');
@@ -213,7 +217,8 @@ is( costs(
 	'conversations of one: rows');
 is( costs(
 		1 + @{ $sessions{$busy}{elements} },
-		"SELECT count(c.created_at) FROM crisp.people_conversations p JOIN crisp.conversations c USING (session_id) WHERE p.people_id = '$busy'",
+		"SELECT count(c.created_at) FROM crisp.people_conversations p JOIN crisp.conversations c USING (session_id) "
+			. "WHERE p.people_id = '$busy'",
 		'conversations of one, and what they are'),
 	scalar @{ $sessions{$busy}{elements} },
 	'conversations of one, and what they are: rows');
@@ -280,7 +285,8 @@ is( costs(
 		[ "c.state <> 'resolved'",                 2 + @other,    grep { $row{$_}->{state} } @other ],
 		[ "c.status = 2",                          2 + @resolved, grep { ($row{$_}->{status} // 9) == 2 } @resolved ],
 		[ "c.state IN ('pending', 'unresolved')",  2 + @other,    grep { $row{$_}->{state} } @other ],
-		[ "c.state = 'resolved' AND p.filter_status = 'resolved'", 2 + @resolved, grep { $row{$_}->{state} } @resolved ],
+		[ "c.state = 'resolved' AND p.filter_status = 'resolved'", 2 + @resolved,
+			grep { $row{$_}->{state} } @resolved ],
 		[ "c.state = 'resolved' AND p.filter_status = 'not_resolved'", 2 ],
 		[ "c.state IS NOT NULL",                   2 + @own,      grep { $row{$_}->{state} } @own ])
 	{
@@ -290,33 +296,41 @@ is( costs(
 			lines(@expected), "$condition: rows");
 	}
 	my $inner = "crisp.conversations c WHERE c.session_id = p.session_id AND c.state = 'resolved'";
-	is( lines(split /\n/, costs(2 + @resolved, "SELECT session_id $from WHERE email = '$mail' AND EXISTS (SELECT FROM $inner)", 'EXISTS')),
+	is( lines(split /\n/, costs(2 + @resolved,
+		"SELECT session_id $from WHERE email = '$mail' AND EXISTS (SELECT FROM $inner)", 'EXISTS')),
 		lines(grep { $row{$_}->{state} } @resolved), 'EXISTS: rows');
-	is( lines(split /\n/, costs(2 + @own, "SELECT session_id $from WHERE email = '$mail' AND NOT EXISTS (SELECT FROM $inner)", 'NOT EXISTS')),
+	is( lines(split /\n/, costs(2 + @own,
+		"SELECT session_id $from WHERE email = '$mail' AND NOT EXISTS (SELECT FROM $inner)", 'NOT EXISTS')),
 		lines(@other), 'NOT EXISTS: rows');
 	is( costs(
 			2 + @own,
-			"SELECT count(*), count(c.session_id) $from LEFT JOIN crisp.conversations c ON c.session_id = p.session_id AND c.state = 'resolved' WHERE p.email = '$mail'",
+			"SELECT count(*), count(c.session_id) $from LEFT JOIN crisp.conversations c ON c.session_id = p.session_id "
+				. "AND c.state = 'resolved' WHERE p.email = '$mail'",
 			'LEFT JOIN'),
 		@own . '|' . @resolved,
 		'LEFT JOIN: rows');
-	is(sql("SELECT count(p.session_id) FROM crisp.conversations c LEFT JOIN crisp.people_conversations p ON c.session_id = p.session_id AND p.people_id = '$id' AND c.state = 'resolved'"),
+	is(sql("SELECT count(p.session_id) FROM crisp.conversations c LEFT JOIN crisp.people_conversations p "
+		. "ON c.session_id = p.session_id AND p.people_id = '$id' AND c.state = 'resolved'"),
 		scalar @resolved, 'the other side of a LEFT JOIN');
 	sql(q(CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)));
-	is(sql("SELECT count(*) $from JOIN crisp.conversations c ON p.session_id = c.session_id COLLATE nocase WHERE p.people_id = '$id' AND c.state = 'resolved'"),
+	is(sql("SELECT count(*) $from JOIN crisp.conversations c ON p.session_id = c.session_id COLLATE nocase "
+		. "WHERE p.people_id = '$id' AND c.state = 'resolved'"),
 		scalar @resolved, 'joined by another collation');
 
 	# Refused, and ignored.
 	run_statements($node, $sandbox);
-	$sandbox->control({ answers => [ { match => { path => '*/people/conversations/*', query => 'filter_resolved' }, status => 400, body => '{"error":true,"reason":"invalid_data","data":{}}' } ] });
+	$sandbox->control({ answers => [ { match => { path => '*/people/conversations/*', query => 'filter_resolved' },
+		status => 400, body => '{"error":true,"reason":"invalid_data","data":{}}' } ] });
 	foreach my $more (1, 0)
 	{
-		is(lines(split /\n/, costs(2 + $more + @own, "SELECT session_id $join AND c.state = 'resolved'", "a join, refused, $more more")),
+		is(lines(split /\n/, costs(2 + $more + @own, "SELECT session_id $join AND c.state = 'resolved'",
+			"a join, refused, $more more")),
 			lines(grep { $row{$_}->{state} } @resolved), "a join, refused, $more more: rows");
 	}
 	$sandbox->control({ answers => [], honour_filters => JSON::PP::false });
 	run_statements($node, $sandbox);
-	is(lines(split /\n/, sql("SELECT session_id $join AND c.state = 'resolved'")), lines(grep { $row{$_}->{state} } @resolved), 'a join, ignored');
+	is(lines(split /\n/, sql("SELECT session_id $join AND c.state = 'resolved'")),
+		lines(grep { $row{$_}->{state} } @resolved), 'a join, ignored');
 	$sandbox->control({ honour_filters => JSON::PP::true });
 	is(costs(0, "SELECT count(*) $from WHERE people_id = '$id' AND filter_status = NULL", 'no status'),
 		0, 'no status: rows');

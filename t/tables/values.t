@@ -543,12 +543,14 @@ my @unfitting_elements = (
 
 	my $columns =
 	  "session_id text, meta_data_a text, meta_data_b varchar(20), \"meta_data_gr\x{f6}\x{df}e\" text, "
-	  . "size text OPTIONS (json_path 'meta.data.gr\x{f6}\x{df}e'), meta_data_obj json, as_jsonb jsonb OPTIONS (json_path 'meta.data.obj'), "
+	  . "size text OPTIONS (json_path 'meta.data.gr\x{f6}\x{df}e'), meta_data_obj json, as_jsonb jsonb OPTIONS "
+	  . "(json_path 'meta.data.obj'), "
 	  . "list text[] OPTIONS (json_path 'meta.data.obj.\x{e9}')";
 	my $expected =
 	  "caf\x{e9} na\x{ef}ve|caf\x{e9}|\x{dc}|\x{dc}|{\"\x{e9}\":[\"\x{fc}\"]}|{\"\x{e9}\": [\"\x{fc}\"]}|{\x{fc}}";
 	my $select =
-	  "SELECT meta_data_a, meta_data_b, \"meta_data_gr\x{f6}\x{df}e\", size, meta_data_obj, as_jsonb, list FROM words LIMIT 1";
+	  "SELECT meta_data_a, meta_data_b, \"meta_data_gr\x{f6}\x{df}e\", size, meta_data_obj, as_jsonb, list FROM words "
+	  	. "LIMIT 1";
 
 	foreach my $database ('utf8', 'latin1')
 	{
@@ -596,7 +598,8 @@ my @unfitting_elements = (
 
 	${ $rows[$_] } =~ s/session_r/session_$_/ foreach 0 .. $#rows;
 	serve(@rows);
-	my $columns = 'session_id text, assigned_user_id varchar, topic text, segments text[] OPTIONS (json_path \'meta.segments\'), '
+	my $columns = 'session_id text, assigned_user_id varchar, topic text, segments text[] OPTIONS '
+		. '(json_path \'meta.segments\'), '
 	  . 'data jsonb OPTIONS (json_path \'meta.data\'), data_json json OPTIONS (json_path \'meta.data\')';
 
 	foreach my $database ('utf8', 'latin1')
@@ -605,7 +608,8 @@ my @unfitting_elements = (
 		my $wide = $database eq 'utf8' ? "\x{6f22}" : '?';
 		my @shown = ("a${mark}b$mark", "caf\x{e9} $wide!", $mark x 3, 'plain');
 
-		sql("CREATE FOREIGN TABLE marked ($columns) SERVER support OPTIONS (resource 'conversations', invalid_text 'replace')",
+		sql("CREATE FOREIGN TABLE marked ($columns) SERVER support OPTIONS "
+			. "(resource 'conversations', invalid_text 'replace')",
 			$database);
 		is( sql(q{SELECT string_agg(assigned_user_id, '|' ORDER BY session_id) FROM marked}, $database),
 			join('|', @shown), "$database: text");
@@ -631,7 +635,8 @@ my @unfitting_elements = (
 
 	# A long text of which nothing can be kept is replaced in a time that grows with its length.
 	serve(\sprintf '{"session_id":"session_long","updated_at":1,"topic":"%s"}', "\xe6\xbc\xa2" x 1_000_000);
-	sql("CREATE FOREIGN TABLE marked (topic text) SERVER support OPTIONS (resource 'conversations', invalid_text 'replace')", 'latin1');
+	sql("CREATE FOREIGN TABLE marked (topic text) SERVER support OPTIONS "
+		. "(resource 'conversations', invalid_text 'replace')", 'latin1');
 	is(sql(q{SELECT length(topic), topic = repeat('?', 1000000) FROM marked}, 'latin1'), '1000000|t', 'a long text');
 	sql('DROP FOREIGN TABLE marked', 'latin1');
 
@@ -694,7 +699,8 @@ my @unfitting_elements = (
 		'true',                '{"session_id":"a","state":"double"}',
 		'{"session_id":7}',    '1.5',
 		'[{"session_id":"inside"}]');
-	is( sql(q(SELECT coalesce(session_id, '-'), coalesce(state, '-') FROM crisp.conversations ORDER BY session_id COLLATE "C", state)
+	is( sql(q(SELECT coalesce(session_id, '-'), coalesce(state, '-') FROM crisp.conversations ORDER BY session_id )
+		. q(COLLATE "C", state)
 		),
 		"7|-\na|-\n-|pending\n-|-\n-|-",
 		'objects of a list are its rows, and nothing else');

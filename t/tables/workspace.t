@@ -39,7 +39,8 @@ my @inboxes = $sandbox->rows('inboxes');
 is( costs(
 		$one_page,
 		'SELECT inbox_id, "order", cardinality(operators), cardinality(teams), cardinality(team_operators), '
-		  . 'jsonb_array_length(conditions), operator, extract(epoch FROM created_at) * 1000 FROM crisp.inboxes ORDER BY "order"',
+		  . 'jsonb_array_length(conditions), operator, extract(epoch FROM created_at) * 1000 FROM crisp.inboxes ORDER '
+		  . 'BY "order"',
 		'inboxes'),
 	join(
 		"\n",
@@ -171,7 +172,8 @@ is_deeply(
 		map { "GET /v1/plugin/connect/websites/all/$_?filter_configured=0&include_plan=1" } 1 .. 2
 	],
 	'websites of a plugin: by the route of plugins');
-is( sql('SELECT count(*), count(price), count(token), count(settings), count(plan_name), count(plan_trialing) FROM plugin.websites'),
+is( sql('SELECT count(*), count(price), count(token), count(settings), count(plan_name), count(plan_trialing) '
+	. 'FROM plugin.websites'),
 	join('|', (scalar @installed) x 6),
 	'websites of a plugin: what it knows of them');
 is( costs(

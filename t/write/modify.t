@@ -97,7 +97,8 @@ subtest 'one row, one column' => sub {
 
 subtest 'several columns, several rows' => sub {
 	writes(
-		"UPDATE crisp.conversations SET assigned_user_id = '$operators[0]', state = 'pending' WHERE session_id = '$open'",
+		"UPDATE crisp.conversations SET assigned_user_id = '$operators[0]', state = 'pending' "
+			. "WHERE session_id = '$open'",
 		'UPDATE 1',
 		[
 			qq(PATCH $open/state {"state":"pending"}),
@@ -114,7 +115,8 @@ subtest 'several columns, several rows' => sub {
 	$sandbox->reset;
 
 	writes(
-		"UPDATE crisp.conversations c SET state = v.s FROM (VALUES ('$ids[0]', 'resolved'), ('$ids[2]', 'pending')) v(id, s) WHERE c.session_id = v.id",
+		"UPDATE crisp.conversations c SET state = v.s FROM (VALUES ('$ids[0]', 'resolved'), "
+			. "('$ids[2]', 'pending')) v(id, s) WHERE c.session_id = v.id",
 		'UPDATE 2',
 		[
 			qq(PATCH $ids[0]/state {"state":"resolved"}),
@@ -132,7 +134,8 @@ subtest 'several columns, several rows' => sub {
 
 subtest 'RETURNING, prepared statements, EXPLAIN' => sub {
 	writes(
-		"UPDATE crisp.conversations SET state = 'resolved' WHERE session_id = '$open' RETURNING session_id = '$open', state, meta_nickname IS NULL",
+		"UPDATE crisp.conversations SET state = 'resolved' WHERE session_id = '$open' "
+			. "RETURNING session_id = '$open', state, meta_nickname IS NULL",
 		't|resolved|' . (defined row($open)->{meta}->{nickname} ? 'f' : 't') . "\nUPDATE 1",
 		[qq(PATCH $open/state {"state":"resolved"})],
 		'RETURNING');
@@ -233,7 +236,8 @@ subtest 'what is refused' => sub {
 subtest 'the option of the table counts more than that of the server' => sub {
 	is(
 		$session->query(<<'END'), '4|0|0|0', 'what PostgreSQL is told: 4 is UPDATE');
-SELECT pg_relation_is_updatable('crisp.conversations', false), pg_relation_is_updatable('crisp.operators', false), pg_relation_is_updatable('archive.conversations', false),
+SELECT pg_relation_is_updatable('crisp.conversations', false), pg_relation_is_updatable('crisp.operators', false),
+	pg_relation_is_updatable('archive.conversations', false),
 	pg_relation_is_updatable('archive.operators', false)
 END
 	$session->query(q(ALTER FOREIGN TABLE archive.conversations OPTIONS (ADD updatable 'true')));
@@ -274,7 +278,8 @@ subtest 'what is written does not move what is read' => sub {
 	$sandbox->clear;
 	is(
 		$session->query(
-			"WITH u AS (UPDATE crisp.conversations SET state = 'resolved' WHERE state <> 'resolved' RETURNING 1) SELECT count(*) FROM u"
+			"WITH u AS (UPDATE crisp.conversations SET state = 'resolved' WHERE state <> 'resolved' RETURNING 1) "
+				. "SELECT count(*) FROM u"
 		),
 		scalar @unresolved,
 		'every row that matches is changed');
@@ -330,7 +335,8 @@ END
 	$sandbox->reset;
 
 	$session->query(
-		"CREATE TRIGGER take BEFORE UPDATE ON crisp.conversations FOR EACH ROW EXECUTE FUNCTION take_charge('$operators[2]')"
+		"CREATE TRIGGER take BEFORE UPDATE ON crisp.conversations FOR EACH ROW EXECUTE "
+			. "FUNCTION take_charge('$operators[2]')"
 	);
 	writes(
 		"UPDATE crisp.conversations SET state = 'resolved' $where",
@@ -352,7 +358,8 @@ END
 		},
 		'a trigger that changes what cannot be');
 	$session->query(
-		'DROP FUNCTION hear() CASCADE; DROP FUNCTION take_charge() CASCADE; DROP FUNCTION rename() CASCADE; DROP TABLE heard'
+		'DROP FUNCTION hear() CASCADE; DROP FUNCTION take_charge() CASCADE; DROP FUNCTION rename() CASCADE; DROP '
+			. 'TABLE heard'
 	);
 	$sandbox->reset;
 };
@@ -403,7 +410,8 @@ END
 
 subtest 'partitions' => sub {
 	$session->query(<<"END");
-CREATE TABLE everywhere (website_id text, state text, session_id text, assigned_user_id text) PARTITION BY LIST (website_id);
+CREATE TABLE everywhere (website_id text, state text, session_id text, assigned_user_id text) PARTITION BY
+	LIST (website_id);
 CREATE FOREIGN TABLE here (assigned_user_id text, extra int, session_id text, website_id text, state text)
 	SERVER support OPTIONS (resource 'conversations');
 ALTER FOREIGN TABLE here DROP COLUMN extra;
@@ -415,7 +423,8 @@ END
 		"UPDATE everywhere SET state = 'resolved' WHERE session_id = '$open'",
 		'UPDATE 2', [qq(PATCH $open/state {"state":"resolved"})], 'local and foreign partitions');
 	writes(
-		"UPDATE here SET assigned_user_id = '$operators[0]' WHERE session_id = '$open' RETURNING state, assigned_user_id",
+		"UPDATE here SET assigned_user_id = '$operators[0]' WHERE session_id = '$open' "
+			. "RETURNING state, assigned_user_id",
 		"resolved|$operators[0]\nUPDATE 1",
 		[qq(PATCH $open/routing {"assigned":{"user_id":"$operators[0]"}})],
 		'columns in another order');
@@ -537,7 +546,8 @@ subtest 'cancelled while a change is under way' => sub {
 };
 
 subtest 'what was spent' => sub {
-	my $spent = q(SELECT requests, answered, retries FROM crisp_fdw_usage WHERE server = 'support' AND scope = 'session');
+	my $spent = q(SELECT requests, answered, retries FROM crisp_fdw_usage WHERE server = 'support' )
+		. q(AND scope = 'session');
 
 	$session->query('SELECT crisp_fdw_usage_reset()');
 	$session->query("UPDATE crisp.conversations SET state = 'pending' WHERE session_id = '$open'");
@@ -566,7 +576,8 @@ subtest 'unassigning, whichever body Crisp takes' => sub {
 		$sandbox->reset;
 		foreach my $bodies (@expected)
 		{
-			$sandbox->data([ map { +{ op => 'patch', resource => 'conversations', key => $_->{session_id}, set => { 'assigned.user_id' => $operators[0] } } } @three ]);
+			$sandbox->data([ map { +{ op => 'patch', resource => 'conversations', key => $_->{session_id},
+				set => { 'assigned.user_id' => $operators[0] } } } @three ]);
 			$sandbox->control({ unassign_body => $setting });
 			$sandbox->clear;
 			if ($setting eq 'neither')
@@ -589,7 +600,8 @@ subtest 'unassigning, whichever body Crisp takes' => sub {
 				is_deeply([ map { row($_->{session_id})->{assigned}->{user_id} } @three ],
 					[ (undef) x 3 ], "$setting: nobody is in charge any more");
 			}
-			is_deeply([ map { $_->[2] } written() ], $bodies, "$setting: what was sent") or diag(explain([ written() ]));
+			is_deeply([ map { $_->[2] } written() ], $bodies, "$setting: what was sent")
+				or diag(explain([ written() ]));
 		}
 
 		# What is learnt is forgotten where it's no longer true.

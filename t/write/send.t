@@ -87,7 +87,8 @@ END
 		<<"END", '1234567890123', [
 INSERT INTO crisp.messages (session_id, website_id, type, "from", origin, content, mentions, fingerprint, "timestamp",
 	user_type, user_user_id, user_nickname, user_avatar, "references", original_original_id, properties, translated, automated, stealth)
-VALUES ('$id', '$website_id', 'note', 'operator', 'urn:test', 'all of it', '{a,"b c"}', 1234567890123, '2026-01-15 12:00:00.1239+00',
+VALUES ('$id', '$website_id', 'note', 'operator', 'urn:test', 'all of it', '{a,"b c"}', 1234567890123,
+	'2026-01-15 12:00:00.1239+00',
 	'participant', 'u1', 'Jane', 'https://example.com/j.png', '[{"type": "link"}]', 'o1', '{"plan": "pro", "seats": 3}', false, true, true)
 RETURNING fingerprint
 END
@@ -117,7 +118,8 @@ END
 	foreach my $type (qw(file animation audio picker field carousel event))
 	{
 		sends(
-			"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', '$type', '{\"text\": \"x\", \"n\": [1, 2.50, null]}')",
+			"INSERT INTO crisp.messages (session_id, type, content_json) VALUES "
+				. "('$id', '$type', '{\"text\": \"x\", \"n\": [1, 2.50, null]}')",
 			'',
 			[ { %{ text(undef) }, type => $type, content => { text => 'x', n => [ 1, 2.50, undef ] } } ],
 			"type $type");
@@ -185,7 +187,8 @@ subtest 'what is refused before anything is sent' => sub {
 			"content that is no object: $value");
 	}
 	refused_unasked(
-		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', to_jsonb(array_fill('e'::text, ARRAY[100])))",
+		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES "
+			. "('$id', 'file', to_jsonb(array_fill('e'::text, ARRAY[100])))",
 		{ sqlstate => '22023', message => qr/"messages": "\["[^:]{90,100}\.\.\."$/ },
 		'a long value is shown in part');
 	refused_unasked(
@@ -247,7 +250,8 @@ subtest 'what is refused before anything is sent' => sub {
 			sqlstate => '55000',
 			message => 'foreign table "messages" does not allow inserts',
 			hint =>
-			  'Set option updatable to true on the foreign table, or on server "support". What is written goes to Crisp at once, and cannot be rolled back.'
+			  'Set option updatable to true on the foreign table, or on server "support". What is written goes to '
+			  	. 'Crisp at once, and cannot be rolled back.'
 		},
 		'a table that is read-only');
 	$session->query('ALTER FOREIGN TABLE crisp.messages OPTIONS (DROP updatable)');
@@ -255,14 +259,17 @@ subtest 'what is refused before anything is sent' => sub {
 
 subtest 'RETURNING' => sub {
 	sends(
-		"INSERT INTO crisp.messages (session_id, type, content, \"timestamp\") VALUES ('$id', 'text', 'x', '2026-01-15 13:00:00.1239+00') RETURNING type, \"from\", origin, content, website_id = '$website_id', extract(milliseconds FROM \"timestamp\")",
+		"INSERT INTO crisp.messages (session_id, type, content, \"timestamp\") VALUES "
+			. "('$id', 'text', 'x', '2026-01-15 13:00:00.1239+00') RETURNING type, \"from\", origin, content, "
+			. "website_id = '$website_id', extract(milliseconds FROM \"timestamp\")",
 		'text|operator|chat|x|t|123.000',
 		[ text('x', timestamp => 1768482000123) ],
 		'what was sent, as it was sent');
 	is($sandbox->count, 1, 'costs no further request');
 
 	sends(
-		"$insert VALUES ('$id', 'text', 'x') RETURNING session_id = '$id', \"timestamp\" IS NOT NULL, stamped, edited, read IS NULL",
+		"$insert VALUES ('$id', 'text', 'x') RETURNING session_id = '$id', \"timestamp\" IS NOT "
+			. "NULL, stamped, edited, read IS NULL",
 		't|t|t|f|t', [ text('x') ], 'what only Crisp knows');
 	is_deeply(
 		[ map { $_->{method} } $sandbox->requests ],
@@ -272,10 +279,12 @@ subtest 'RETURNING' => sub {
 		"$insert VALUES ('$id', 'text', 'x') RETURNING content, content_json",
 		'x|', [ text('x') ], 'the kind of content that it has not is NULL');
 	sends(
-		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', '{\"a\": 1}') RETURNING content, content_json",
+		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', '{\"a\": 1}') "
+			. "RETURNING content, content_json",
 		'|{"a": 1}', [ { %{ text({ a => 1 }) }, type => 'file' } ], 'the same of an object');
 	sends(
-		"INSERT INTO crisp.messages (session_id, type, content, stealth) VALUES ('$id', 'text', 'x', true) RETURNING stealth, stamped",
+		"INSERT INTO crisp.messages (session_id, type, content, stealth) VALUES ('$id', 'text', 'x', true) "
+			. "RETURNING stealth, stamped",
 		't|t', [ text('x', stealth => JSON::PP::true) ], 'what was sent, and Crisp does not tell');
 
 	$sandbox->control(
@@ -354,7 +363,8 @@ subtest 'UPDATE' => sub {
 	ok((messages($id))[0]->{edited}, 'and knows that it was edited');
 
 	my $file = $session->query(
-		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', '{\"url\": \"a\"}') RETURNING fingerprint"
+		"INSERT INTO crisp.messages (session_id, type, content_json) VALUES ('$id', 'file', '{\"url\": \"a\"}') "
+			. "RETURNING fingerprint"
 	);
 	my $its = "WHERE session_id = '$id' AND fingerprint = $file";
 	sends("UPDATE crisp.messages SET content_json = content_json || '{\"name\": \"n\"}' $its",
@@ -391,7 +401,8 @@ subtest 'UPDATE' => sub {
 	my @texts = texts($id);
 	$sandbox->clear;
 	$session->query(
-		"UPDATE crisp.messages m SET content = m.content || '!' FROM (VALUES ('$id')) c(id) WHERE m.session_id = c.id AND type = 'text'"
+		"UPDATE crisp.messages m SET content = m.content || '!' FROM (VALUES ('$id')) c(id) WHERE m.session_id = c.id "
+			. "AND type = 'text'"
 	);
 	is_deeply(
 		[ sort map { $_->[1] } written() ],
@@ -406,13 +417,15 @@ subtest 'UPDATE' => sub {
 
 subtest 'DELETE' => sub {
 	my @fingerprints = split /\n/,
-	  $session->query("$insert VALUES ('$id', 'text', 'a'), ('$id', 'text', 'b'), ('$id', 'text', 'c') RETURNING fingerprint");
+	  $session->query(
+	  	"$insert VALUES ('$id', 'text', 'a'), ('$id', 'text', 'b'), ('$id', 'text', 'c') RETURNING fingerprint");
 	my $count = () = messages($id);
 
 	$sandbox->clear;
 	is(
 		$session->query(
-			"DELETE FROM crisp.messages WHERE session_id = '$id' AND fingerprint = $fingerprints[1] RETURNING content, type, \"from\""
+			"DELETE FROM crisp.messages WHERE session_id = '$id' AND fingerprint = $fingerprints[1] "
+				. "RETURNING content, type, \"from\""
 		),
 		'b|text|operator',
 		'RETURNING tells what was removed');
@@ -476,7 +489,8 @@ END
 		'AFTER INSERT|x -- Jane|t|t',
 		'an AFTER trigger sees the message as Crisp has it');
 	$session->query(
-		'DROP TRIGGER note ON crisp.messages; DROP TRIGGER sign ON crisp.messages; CREATE TRIGGER skip BEFORE INSERT ON crisp.messages FOR EACH ROW EXECUTE FUNCTION skip()'
+		'DROP TRIGGER note ON crisp.messages; DROP TRIGGER sign ON crisp.messages; CREATE TRIGGER skip BEFORE INSERT '
+			. 'ON crisp.messages FOR EACH ROW EXECUTE FUNCTION skip()'
 	);
 	sends("$insert VALUES ('$id', 'text', 'x')", '', [], 'a trigger that keeps the row back');
 	$session->query('DROP FUNCTION sign(), skip(), note() CASCADE; DROP TABLE sent');
@@ -505,26 +519,32 @@ END
 	$session->query('DROP VIEW notes; DROP OWNED BY agent; DROP ROLE agent');
 
 	$session->query(<<"END");
-CREATE TABLE said (website_id text, content text, type text DEFAULT 'text', session_id text, fingerprint bigint) PARTITION BY LIST (website_id);
-CREATE FOREIGN TABLE said_here (fingerprint bigint, session_id text, extra text, type text, content text, website_id text)
+CREATE TABLE said (website_id text, content text, type text DEFAULT 'text', session_id text, fingerprint bigint)
+	PARTITION BY LIST (website_id);
+CREATE FOREIGN TABLE said_here (fingerprint bigint, session_id text, extra text, type text, content text, website_id
+	text)
 	SERVER support OPTIONS (resource 'messages');
 ALTER FOREIGN TABLE said_here DROP COLUMN extra;
 ALTER TABLE said ATTACH PARTITION said_here FOR VALUES IN ('$website_id');
 CREATE TABLE said_elsewhere PARTITION OF said DEFAULT;
 END
 	sends(
-		"INSERT INTO said (website_id, content, session_id) VALUES ('$website_id', 'a', '$id'), ('x', 'b', 'y'), ('$website_id', 'c', '$other') RETURNING content, fingerprint IS NOT NULL",
+		"INSERT INTO said (website_id, content, session_id) VALUES ('$website_id', 'a', '$id'), ('x', 'b', 'y'), "
+			. "('$website_id', 'c', '$other') RETURNING content, fingerprint IS NOT NULL",
 		"a|t\nb|f\nc|t",
 		[ text('a'), text('c') ],
 		'rows that are routed to partitions');
 	is(
 		$session->query(
-			"DELETE FROM said USING (VALUES ('$id'), ('y')) v(id) WHERE session_id = v.id AND content IN ('a', 'b') RETURNING content, type, session_id = v.id"
+			"DELETE FROM said USING (VALUES ('$id'), ('y')) v(id) WHERE session_id = v.id AND content IN ('a', 'b') "
+				. "RETURNING content, type, session_id = v.id"
 		),
 		"a|text|t\nb|text|t",
 		'rows that are removed from partitions, by a join');
 	is(
-		$session->query("UPDATE said SET content = 'd' WHERE session_id = '$other' AND content = 'c' RETURNING content, fingerprint IS NOT NULL, website_id = '$website_id'"),
+		$session->query(
+			"UPDATE said SET content = 'd' WHERE session_id = '$other' AND content = 'c' "
+				. "RETURNING content, fingerprint IS NOT NULL, website_id = '$website_id'"),
 		'd|t|t',
 		'and changed there');
 	$session->query('DROP TABLE said');
@@ -537,7 +557,9 @@ CREATE FOREIGN TABLE typed (session_id varchar, type kind DEFAULT 'text', words 
 	SERVER support OPTIONS (resource 'messages');
 END
 	sends(
-		"INSERT INTO typed (session_id, words, tags, sent, automated) VALUES ('$id', 'x', '[\"a\"]', 1768482000123, 'yes') RETURNING type, words, loud, sent, fingerprint ~ '^[0-9]+\$'",
+		"INSERT INTO typed (session_id, words, tags, sent, automated) VALUES "
+			. "('$id', 'x', '[\"a\"]', 1768482000123, 'yes') RETURNING type, words, loud, sent, fingerprint ~ "
+			. "'^[0-9]+\$'",
 		'text|x|X|1768482000123|t',
 		[ text('x', mentions => ['a'], timestamp => 1768482000123, automated => JSON::PP::true) ],
 		'columns of other names and types');
@@ -573,7 +595,8 @@ subtest 'at most once' => sub {
 	my $look = qr/^Before sending it again, look for it: SELECT \* FROM crisp\.messages WHERE session_id = '$id'$/;
 
 	# Even where retries are allowed.
-	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD retry_delay '1ms', ADD request_timeout '500ms')));
+	$session->query(
+		q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD retry_delay '1ms', ADD request_timeout '500ms')));
 	foreach my $case (
 		[ 'reset after it was acted on', { reset => JSON::PP::true }, 'HV00M', 1 ],
 		[ 'closed after it was acted on', { close => JSON::PP::true }, 'HV00M', 1 ],
@@ -645,7 +668,8 @@ subtest 'at most once' => sub {
 
 	# Nobody there: nothing can have been sent.
 	$session->query(<<"END");
-CREATE SERVER nowhere FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'http://127.0.0.1:1/v1', website_id '$website_id', updatable 'true', max_retries '2', retry_delay '1ms');
+CREATE SERVER nowhere FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'http://127.0.0.1:1/v1', website_id
+	'$website_id', updatable 'true', max_retries '2', retry_delay '1ms');
 CREATE USER MAPPING FOR CURRENT_USER SERVER nowhere OPTIONS (identifier 'a', key 'b');
 CREATE FOREIGN TABLE unheard (session_id text, type text, content text) SERVER nowhere OPTIONS (resource 'messages');
 END
@@ -753,7 +777,9 @@ END
 	like($plan, qr{Crisp Request: POST website/$website_id/conversation/\{session_id\}/message\n},
 		'EXPLAIN shows the route');
 	is($sandbox->count, 0, 'and sends nothing');
-	$plan = $session->query("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $insert VALUES ('$id', 'text', 'x'), ('$id', 'text', 'y')");
+	$plan = $session->query(
+		"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $insert VALUES ('$id', 'text', 'x'), "
+			. "('$id', 'text', 'y')");
 	like($plan, qr{message\n\s+Requests: 2\n}, 'ANALYZE sends, and counts');
 	is(scalar(written()), 2, 'two messages');
 	$sandbox->reset;
@@ -778,7 +804,8 @@ subtest 'two phases' => sub {
 		is($result->{errors}->[0]->{sqlstate}, '0A000', "$writes: cannot be prepared");
 		is($result->{errors}->[0]->{message},
 			'cannot PREPARE a transaction that has written to crisp_fdw foreign tables', '... as the error says');
-		like($result->{notices}->[-1]->{message}, qr/^what was written to Crisp cannot be rolled back: 1 row$/, '... and what Crisp keeps');
+		like($result->{notices}->[-1]->{message}, qr/^what was written to Crisp cannot be rolled back: 1 row$/,
+			'... and what Crisp keeps');
 		$session->query('ROLLBACK');
 	}
 	is($session->query('SELECT count(*) FROM kept'), 0, 'nothing of it is kept here');
@@ -814,7 +841,8 @@ END
 	$sandbox->clear;
 	is(
 		$latin->query(
-			"INSERT INTO messages VALUES ('$id', 'text', 'Gr' || chr(252) || chr(223) || 'e', chr(201)) RETURNING ascii(user_nickname), content = 'Gr' || chr(252) || chr(223) || 'e'"
+			"INSERT INTO messages VALUES ('$id', 'text', 'Gr' || chr(252) || chr(223) || 'e', chr(201)) "
+				. "RETURNING ascii(user_nickname), content = 'Gr' || chr(252) || chr(223) || 'e'"
 		),
 		'201|t',
 		'RETURNING is in the encoding of the database');

@@ -1,5 +1,6 @@
 # Rows that are written: which columns can be, by which statement; what becomes of their values in JSON; which of
-# the rows that a join finds twice is written; and what policies, check options and triggers see before anything is sent.
+# the rows that a join finds twice is written; and what policies, check options and triggers see
+# before anything is sent.
 
 use strict;
 use warnings;
@@ -93,7 +94,8 @@ END
 	is_deeply([ written() ], [], 'nothing was written');
 	is(
 		$session->query(
-			"SELECT count(*) FROM crisp_fdw_columns() WHERE written_by IS NOT NULL AND resource NOT IN ('conversations', 'messages')"
+			"SELECT count(*) FROM crisp_fdw_columns() WHERE written_by IS NOT NULL AND resource NOT IN "
+				. "('conversations', 'messages')"
 		),
 		0,
 		'no other resource can be written');
@@ -208,7 +210,8 @@ subtest 'what cannot be returned is not sent' => sub {
 		'but RETURNING has no such number');
 	my $deep = qq('{"a":' || repeat('[', 300) || repeat(']', 300) || '}');
 	refused_unasked(
-		"INSERT INTO strict (session_id, type, content_json) VALUES ('$id', 'file', ($deep)::json) RETURNING content_json",
+		"INSERT INTO strict (session_id, type, content_json) VALUES ('$id', 'file', ($deep)::json) "
+			. "RETURNING content_json",
 		{
 			sqlstate => '54000',
 			message => 'row of foreign table "strict" cannot be returned',
@@ -235,7 +238,8 @@ END
 			} ]
 		});
 		my $result = $session->run(
-			"INSERT INTO crisp.messages (session_id, type, content) VALUES ('$id', 'text', 'y') RETURNING content, stamped IS NULL"
+			"INSERT INTO crisp.messages (session_id, type, content) VALUES ('$id', 'text', 'y') "
+				. "RETURNING content, stamped IS NULL"
 		);
 		is($result->{output}, 'y|t', "read back as $data: what is known");
 		is(
@@ -261,7 +265,8 @@ END
 		"INSERT INTO crisp.messages (session_id, type, content) VALUES ('$id', 'text', 'x') RETURNING fingerprint"
 	);
 	my $sql =
-	  "DELETE FROM crisp.messages USING generate_series(1, 2) i WHERE session_id = '$id' AND content = 'x' RETURNING fingerprint";
+	  "DELETE FROM crisp.messages USING generate_series(1, 2) i WHERE session_id = '$id' AND content = 'x' "
+	  	. "RETURNING fingerprint";
 	writes($sql, $fingerprint, ["DELETE $id/message/$fingerprint"], 'DELETE');
 
 	# Doubles that are far from each other.
@@ -269,7 +274,8 @@ END
 	$sandbox->clear;
 	is(
 		$session->query(
-			"WITH u AS (UPDATE crisp.conversations SET state = 'resolved' FROM generate_series(1, 5) RETURNING 1) SELECT count(*) FROM u"
+			"WITH u AS (UPDATE crisp.conversations SET state = 'resolved' FROM generate_series(1, 5) RETURNING 1) "
+				. "SELECT count(*) FROM u"
 		),
 		scalar @ids,
 		'all conversations, five times');
@@ -282,7 +288,9 @@ END
 
 subtest 'generated columns' => sub {
 	foreign_table('conversations', 'handled',
-		"session_id text, assigned_user_id text, state text GENERATED ALWAYS AS (CASE WHEN assigned_user_id IS NULL THEN 'pending' ELSE 'resolved' END) STORED, length int GENERATED ALWAYS AS (length(assigned_user_id)) STORED"
+		"session_id text, assigned_user_id text, state text GENERATED ALWAYS AS (CASE WHEN assigned_user_id IS NULL "
+			. "THEN 'pending' ELSE 'resolved' END) STORED, length int GENERATED ALWAYS AS (length(assigned_user_id)) "
+			. "STORED"
 	);
 	writes(
 		"UPDATE handled SET assigned_user_id = NULL WHERE session_id = '$id' RETURNING state, length",
@@ -293,7 +301,8 @@ subtest 'generated columns' => sub {
 		],
 		'UPDATE sends what it makes of them');
 	foreign_table('messages', 'greetings',
-		"session_id text, type text DEFAULT 'text', name text OPTIONS (json_path 'user.nickname'), content text GENERATED ALWAYS AS ('Dear ' || name) STORED"
+		"session_id text, type text DEFAULT 'text', name text OPTIONS (json_path 'user.nickname'), content text "
+			. "GENERATED ALWAYS AS ('Dear ' || name) STORED"
 	);
 	writes("INSERT INTO greetings (session_id, name) VALUES ('$id', 'Zoe') RETURNING content",
 		'Dear Zoe', [ text('Dear Zoe') =~ s/\}$/,"user":{"nickname":"Zoe"}}/r ], 'so does INSERT');
@@ -305,8 +314,10 @@ subtest 'policies, MERGE, check options' => sub {
 	my $policy = 'new row violates row-level security policy for table "said"';
 
 	$session->query(<<"END");
-CREATE TABLE said (website_id text, content text, type text DEFAULT 'text', session_id text, fingerprint bigint) PARTITION BY LIST (website_id);
-CREATE FOREIGN TABLE said_here PARTITION OF said FOR VALUES IN ('$website_id') SERVER support OPTIONS (resource 'messages');
+CREATE TABLE said (website_id text, content text, type text DEFAULT 'text', session_id text, fingerprint bigint)
+	PARTITION BY LIST (website_id);
+CREATE FOREIGN TABLE said_here PARTITION OF said FOR VALUES IN ('$website_id') SERVER support
+	OPTIONS (resource 'messages');
 CREATE TABLE said_elsewhere PARTITION OF said DEFAULT;
 ALTER TABLE said ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE ROLE agent LOGIN;
@@ -333,13 +344,15 @@ END
 	# A row that moves into the partition is checked as what the statement is.
 	$session->query("$insert ('x', '$id', 'good day')");
 	my $move = "UPDATE said SET website_id = '$website_id'";
-	refused("$move WHERE website_id = 'x'", { sqlstate => '42501', message => $policy }, 'a move that a policy forbids');
+	refused("$move WHERE website_id = 'x'", { sqlstate => '42501', message => $policy },
+		'a move that a policy forbids');
 	writes("$move, content = 'better day' WHERE website_id = 'x' RETURNING content",
 		'better day', [ text('better day') ], 'one that it allows');
 	$session->query('RESET ROLE');
 
 	refused(
-		"MERGE INTO said s USING (VALUES ('$id')) v(id) ON s.session_id = v.id AND s.website_id = 'x' WHEN NOT MATCHED THEN INSERT (website_id, session_id, content) VALUES ('$website_id', '$id', 'good')",
+		"MERGE INTO said s USING (VALUES ('$id')) v(id) ON s.session_id = v.id AND s.website_id = 'x' WHEN NOT MATCHED "
+			. "THEN INSERT (website_id, session_id, content) VALUES ('$website_id', '$id', 'good')",
 		{
 			sqlstate => '0A000',
 			message => 'MERGE is not supported for foreign table "said_here"'
@@ -380,8 +393,10 @@ END
 # Minor versions of PostgreSQL before February 2026 look for a ctid where there is nothing to do.
 subtest 'partitions that conditions rule out' => sub {
 	$session->query(<<"END");
-CREATE TABLE ruled (website_id text, session_id text NOT NULL, state text CHECK (state <> 'x')) PARTITION BY LIST (website_id);
-CREATE FOREIGN TABLE ruled_out PARTITION OF ruled FOR VALUES IN ('$website_id') SERVER support OPTIONS (resource 'conversations');
+CREATE TABLE ruled (website_id text, session_id text NOT NULL, state text CHECK (state <> 'x')) PARTITION BY
+	LIST (website_id);
+CREATE FOREIGN TABLE ruled_out PARTITION OF ruled FOR VALUES IN ('$website_id') SERVER support
+	OPTIONS (resource 'conversations');
 END
 	foreach my $condition ("state = 'x'", 'session_id IS NULL', "website_id = 'other'", 'false')
 	{
