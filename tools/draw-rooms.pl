@@ -119,7 +119,8 @@ sub draw
 	my $width  = 2 * $margin + 2 * $across + $box_width;
 	my $height = 2 * $margin + $down * $top + $box_height;
 	my $svg    = <<"END";
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $width $height" width="$width" height="$height" font-family="sans-serif">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $width $height"
+	width="$width" height="$height" font-family="sans-serif">
 <title>The rooms of src/: an arrow leads from a room to one that it needs</title>
 <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
 <path d="M0,0 L8,4 L0,8 z" fill="#555"/></marker></defs>
