@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * aggregate.c
- *		count(*) of a whole list, answered by Crisp.
+ *		Count a whole list by asking Crisp, for count(*).
  *
- * A resource may have a route that says how many rows its list has.  One
- * request then stands for all pages of the list.  Should the answer be no
- * exact number, the list is read and counted after all.
+ * A resource may have a route that says how many rows its list has.  One request then stands for
+ * all pages of the list.  Should the answer be no exact number, the list is read and counted after
+ * all.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * aggregate.h
- *		count(*) of a whole list, answered by Crisp.
+ *		Count a whole list by asking Crisp, for count(*).
  *
  * The functions here are for nodes whose plan is one of plan_aggregate().
  *
@@ -17,20 +17,20 @@
 #include "scan/scan.h"
 
 /*
- * What the executor's callbacks do for such a node.  Crisp is asked by the first Iterate, and once
- * however often the node is run again.
+ * Do what the executor's callbacks do, for such a node.  Crisp is asked by the first Iterate, and
+ * only once however often the node is run again.
  */
 extern void			   aggregate_begin(ForeignScanState *node, int eflags);
 extern TupleTableSlot *aggregate_iterate(ForeignScanState *node);
 extern void			   aggregate_rescan(ForeignScanState *node);
 
-/* The range table index of the relation whose rows are counted. */
+/* Return the range table index of the relation whose rows are counted. */
 extern Index aggregate_relation(ForeignScanState *node);
 
-/* The target that is asked for, relative to the base URL; palloc'd. */
+/* Return the target that is asked for, relative to the base URL; palloc'd. */
 extern char *aggregate_target(ForeignScanState *node);
 
-/* What the node has done so far. */
+/* Return what the node has done so far. */
 extern ScanCounts aggregate_counts(ForeignScanState *node);
 
 #endif /* CRISP_AGGREGATE_H */

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * analyze.c
- *		ANALYZE: a sample of a list, and how many rows it has.
+ *		Take a sample of a list for ANALYZE, and estimate how many rows it has.
  *
- * The first pages of a list hold its newest rows, which are not like the others.  So
- * pages are taken at even distances from all of it, within the requests that
- * option analyze_pages allows.  Where Crisp doesn't say how long a list is, up to half of
- * them go into finding its end: a page beyond it is empty.
+ * The first pages of a list hold its newest rows, which are not like the others.  So pages are
+ * taken at even distances from all of it, within the requests that option analyze_pages allows.
+ * Where Crisp doesn't say how long a list is, up to half of them go into finding its end: a page
+ * beyond it is empty.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -206,9 +206,8 @@ keep_page(Sampler *sampler, int number)
  */
 
 /*
- * Look for the end of the list, by pages further and further away, and then by
- * bisection.  Half of the requests remain for the sample, unless the list may
- * be short enough for all of it to be read.
+ * Look for the end of the list, by pages further and further away, and then by bisection.  Half of
+ * the requests remain for the sample, unless the list may be short enough for all of it to be read.
  */
 static void
 find_end(Sampler *sampler)
@@ -228,7 +227,8 @@ find_end(Sampler *sampler)
 }
 
 /*
- * How many rows the list has before anybody has looked: as many as the last time, or as is usual.
+ * Return how many rows the list has before anybody has looked: as many as the last time, or as is
+ * usual.
  */
 static double
 expected_rows(Relation relation, const CrispOptions *options)
@@ -238,7 +238,7 @@ expected_rows(Relation relation, const CrispOptions *options)
 }
 
 /*
- * How many rows the list has.
+ * Estimate how many rows the list has.
  */
 static double
 estimate_rows(const Sampler *sampler)
@@ -288,7 +288,7 @@ take_spread(Sampler *sampler, int npages)
 }
 
 /*
- * Pages of the list, by Crisp's count of its rows; 0 if there is none.
+ * Return how many pages the list has by Crisp's count of its rows; 0 if there is no such count.
  */
 static int
 counted_pages(Sampler *sampler)
@@ -336,7 +336,7 @@ sample_list(Sampler *sampler)
  */
 
 /*
- * The column that a row's details are asked for by; 0 when the table has none.
+ * Return the column that a row's details are asked for by; 0 when the table has none.
  */
 static AttrNumber
 key_column(const Sampler *sampler)
@@ -359,7 +359,7 @@ key_column(const Sampler *sampler)
 }
 
 /*
- * A row with its details, which lacking converts for columns; NULL when they are gone.
+ * Make a row with its details, which lacking converts for columns; NULL when they are gone.
  */
 static HeapTuple
 add_details(Sampler *sampler, HeapTuple row, const char *key, Flattener *lacking, List *columns)
@@ -395,7 +395,7 @@ add_details(Sampler *sampler, HeapTuple row, const char *key, Flattener *lacking
 }
 
 /*
- * Ask for the details of the rows in the sample, so far as there are requests for it.  Where they
+ * Ask for the details of the rows in the sample, as far as there are requests for it.  Where they
  * don't suffice, rows at even distances stay: one without its details would count as one that has
  * none.
  */
@@ -432,8 +432,9 @@ take_details(Sampler *sampler, List *columns)
  */
 
 /*
- * How many requests ANALYZE may make for a table.  PostgreSQL analyzes partitions with the table
- * that they belong to, also where ANALYZE names no table at all: so they have to be told to ask.
+ * Return how many requests ANALYZE may make for a table.  PostgreSQL analyzes partitions with the
+ * table that they belong to, also where ANALYZE names no table at all: so they have to be told to
+ * ask.
  */
 static int
 requests_allowed(Relation relation, const CrispOptions *options)
@@ -460,8 +461,8 @@ begin_rows(Sampler *sampler)
 }
 
 /*
- * An AcquireSampleRowsFunc: fill rows, an array of targrows elements, and
- * return how many that are.
+ * Fill rows, an array of targrows elements, and return how many that are (an
+ * AcquireSampleRowsFunc).
  */
 static int
 acquire_sample_rows(Relation relation, int elevel, HeapTuple *rows, int targrows, double *totalrows,

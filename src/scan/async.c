@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * async.c
- *		Several scans under one Append, fetched at the same time.
+ *		Fetch for several scans under one Append at the same time.
  *
- * An Append asks each of its scans for a row.  A scan that would have to wait
- * for Crisp says that it is pending; the Append then waits for the descriptors
- * of all that are.  A scan's descriptor is a duplicate of its pool's, since
- * scans of one server share a pool, and a descriptor can be waited for once only.
- * Whoever looks after the pool receives the answers of all its scans.
+ * An Append asks each of its scans for a row.  A scan that would have to wait for Crisp says that
+ * it is pending; the Append then waits for the descriptors of all that are.  A scan's descriptor is
+ * a duplicate of its pool's, since scans of one server share a pool, and a descriptor can be waited
+ * for once only.  Whoever looks after the pool receives the answers of all its scans.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -58,7 +57,7 @@ crispForeignAsyncRequest(AsyncRequest *areq)
 }
 
 /*
- * A descriptor that is readable at any time; the process has one.
+ * Return a descriptor that is readable at any time; the process has one.
  */
 static pgsocket
 ready_descriptor(void)

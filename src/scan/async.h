@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * async.h
- *		Several scans under one Append, fetched at the same time.
+ *		Fetch for several scans under one Append at the same time.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -12,7 +12,7 @@
 
 #include "foreign/fdwapi.h"
 
-/* Callbacks of the FdwRoutine. */
+/* Run a scan asynchronously (callbacks of the FdwRoutine). */
 extern bool crispIsForeignPathAsyncCapable(ForeignPath *path);
 extern void crispForeignAsyncRequest(AsyncRequest *areq);
 extern void crispForeignAsyncConfigureWait(AsyncRequest *areq);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * callbacks.c
- *		The executor's callbacks.
+ *		Hand the executor's callbacks to what runs the node.
  *
- * PostgreSQL has one set of callbacks for all that a ForeignScan does.  Nodes that scan a table
- * are run apart from those that count its rows.
+ * PostgreSQL has one set of callbacks for all that a ForeignScan does.  Nodes that scan a table are
+ * run apart from those that count its rows.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * callbacks.h
- *		The executor's callbacks.
+ *		Hand the executor's callbacks to what runs the node.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,8 +13,8 @@
 #include "foreign/fdwapi.h"
 
 /*
- * Executor callbacks of the FdwRoutine.  The first request is made by the first Iterate; EXPLAIN
- * without ANALYZE makes none.
+ * Run a ForeignScan (executor callbacks of the FdwRoutine).  The first request is made by the first
+ * Iterate; EXPLAIN without ANALYZE makes none.
  */
 extern void			   crispBeginForeignScan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *crispIterateForeignScan(ForeignScanState *node);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * early_filter.c
- *		Conditions that are checked before a row's details are asked for.
+ *		Check conditions before a row's details are asked for.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -28,7 +28,7 @@ struct EarlyFilter
 };
 
 /*
- * Whether an expression holds a value that may be another in the next pass of the scan.
+ * Say whether an expression holds a value that may be another in the next pass of the scan.
  */
 static bool
 depends_on_pass(Node *node, void *context)
@@ -41,10 +41,9 @@ depends_on_pass(Node *node, void *context)
 }
 
 /*
- * Those of a scan's conditions that can be checked before there are details.
- * Where rows are kept for other passes, they must be those of all of them.
- * One that might show a user what it looks at must not go before
- * another that keeps rows from him.
+ * Return those of a scan's conditions that can be checked before there are details.  Where rows are
+ * kept for other passes, they must be those of all of them.  One that might show a user what it
+ * looks at must not go before another that keeps rows from him.
  */
 static List *
 early_conditions(const ForeignScan *plan, List *columns, bool keeps_rows)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * early_filter.h
- *		Conditions that are checked before a row's details are asked for.
+ *		Check conditions before a row's details are asked for.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -25,8 +25,8 @@ extern EarlyFilter *early_filter_create(ForeignScanState *node, List *lacking, T
 										bool keeps_rows);
 
 /*
- * Whether a row that has come without its details satisfies them; a DetailsFilter, of an
- * EarlyFilter. Raises what evaluating the conditions raises.
+ * Say whether a row that has come without its details satisfies them (a DetailsFilter, of an
+ * EarlyFilter).  Raises what evaluating the conditions raises.
  */
 extern bool early_filter_passes(void *filter, const FetchedRow *row);
 

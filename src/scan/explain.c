@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * explain.c
- *		Scans in EXPLAIN.
+ *		Show scans in EXPLAIN.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -34,7 +34,8 @@
 #define KEYS_SHOWN 3
 
 /*
- * What asks for the first page of a list below a row of the parent, besides its route; or NULL.
+ * Return what asks for the first page of a list below a row of the parent, besides its route; or
+ * NULL.
  */
 static char *
 first_query(const ChildrenRequest *request)
@@ -45,8 +46,8 @@ first_query(const ChildrenRequest *request)
 }
 
 /*
- * The requests for lists below the rows of the parent: those that are named, or
- * one that stands for all.
+ * Name the requests for lists below the rows of the parent: those that are named, or one that
+ * stands for all.
  */
 static char *
 child_text(const ChildrenRequest *request)
@@ -122,7 +123,7 @@ request_text(const CrispRequest *request)
 }
 
 /*
- * With VERBOSE: which conditions Crisp is told, and which only PostgreSQL checks.
+ * Show, with VERBOSE, which conditions Crisp is told, and which only PostgreSQL checks.
  */
 static void
 explain_conditions(ForeignScanState *node, List *deparse_context, ExplainState *es)
@@ -153,7 +154,7 @@ explain_conditions(ForeignScanState *node, List *deparse_context, ExplainState *
 }
 
 /*
- * How a list is read, if that's not the default.
+ * Show how a list is read, if that's not the default.
  */
 static void
 explain_scan_mode(const CrispRequest *request, ExplainState *es)
@@ -163,7 +164,7 @@ explain_scan_mode(const CrispRequest *request, ExplainState *es)
 }
 
 /*
- * Where the scan ends before the list does.
+ * Show where the scan ends before the list does.
  */
 static void
 explain_early_stop(const List *method, const ListRequest *request, ExplainState *es)
@@ -184,7 +185,7 @@ explain_early_stop(const List *method, const ListRequest *request, ExplainState 
 }
 
 /*
- * What is asked for each row of the list.
+ * Show what is asked for each row of the list.
  */
 static void
 explain_details(ForeignScanState *node, ExplainState *es)
@@ -196,8 +197,8 @@ explain_details(ForeignScanState *node, ExplainState *es)
 }
 
 /*
- * The requests that the planner reckons with: of a scan that is run for each row of another, of
- * one run, and in all.
+ * Show the requests that the planner reckons with: of a scan that is run for each row of another,
+ * of one run, and in all.
  */
 static void
 explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainState *es)
@@ -222,7 +223,7 @@ explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainSta
 }
 
 /*
- * How keys were found.
+ * Show how keys were found.
  */
 static void
 explain_whole_list(const WholeListCounts *counts, ExplainState *es)
@@ -242,7 +243,7 @@ explain_whole_list(const WholeListCounts *counts, ExplainState *es)
 }
 
 /*
- * With ANALYZE: what the scan has cost.
+ * Show, with ANALYZE, what the scan has cost.
  */
 static void
 explain_counts(const ScanCounts *counts, ExplainState *es)
@@ -308,7 +309,7 @@ explain_scan(ForeignScanState *node, struct ExplainState *es)
 }
 
 /*
- * The relation whose rows a node counts, as EXPLAIN names those that it scans.
+ * Return the relation whose rows a node counts, as EXPLAIN names those that it scans.
  */
 static char *
 counted_relation_text(ForeignScanState *node, const ExplainState *es)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * explain.h
- *		Scans in EXPLAIN.
+ *		Show scans in EXPLAIN.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

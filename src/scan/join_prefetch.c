@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * join_prefetch.c
- *		Joins that look up several keys at a time.
+ *		Let joins look up several keys at a time.
  *
- * A nested loop hands its inner side one key, and waits for the row before it reads the next
- * key.  So below its outer side we put a node that reads some rows ahead, and asks the inner
- * scan for what they will look up; the rows themselves it passes on as they are.  It reads those
- * that will be asked of it in any case, see need.h.  Whatever is asked for in this way, the
- * inner scan is the one that answers: without the node, it would be slower.
+ * A nested loop hands its inner side one key, and waits for the row before it reads the next key.
+ * So below its outer side we put a node that reads some rows ahead, and asks the inner scan for
+ * what they will look up; the rows themselves it passes on as they are.  It reads those that will
+ * be asked of it in any case, see need.h.  Whatever is asked for in this way, the inner scan is the
+ * one that answers: without the node, it would be slower.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -88,7 +88,7 @@ static const CustomExecMethods exec_methods = {.CustomName = "CrispReadAhead",
  */
 
 /*
- * The scan on the inner side of a nested loop that looks up a row for each key, or NULL.
+ * Return the scan on the inner side of a nested loop that looks up a row for each key, or NULL.
  */
 static ForeignPath *
 inner_lookup(Path *path)
@@ -107,8 +107,8 @@ inner_lookup(Path *path)
 }
 
 /*
- * The index of the condition by which a scan with these conditions looks up its row; -1 where
- * that takes more than one key, or isn't clear before the plan is made.
+ * Return the index of the condition by which a scan with these conditions looks up its row; -1
+ * where that takes more than one key, or isn't clear before the plan is made.
  */
 static int
 only_key(const CrispOptions *options, const Conditions *conditions)
@@ -132,7 +132,7 @@ only_key(const CrispOptions *options, const Conditions *conditions)
 }
 
 /*
- * Whether a path brings all that an expression is made of.
+ * Say whether a path brings all that an expression is made of.
  */
 static bool
 is_brought(const Path *path, Node *expression)
@@ -192,10 +192,10 @@ read_ahead(PlannerInfo *root, JoinPath *join)
 }
 
 /*
- * A set_join_pathlist_hook.
+ * Offer nested loops that read ahead (a set_join_pathlist_hook).
  *
- * Rows that a statement locks or changes may be fetched once more, by other nodes than those
- * that have read them: there, nothing is read ahead.
+ * Rows that a statement locks or changes may be fetched once more, by other nodes than those that
+ * have read them: there, nothing is read ahead.
  */
 static void
 read_ahead_in_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
@@ -223,7 +223,7 @@ join_prefetch_init(void)
 }
 
 /*
- * A PlanCustomPath.
+ * Make the plan of the node that reads ahead (a PlanCustomPath).
  */
 static Plan *
 make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist, List *clauses,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * join_prefetch.h
- *		Joins that look up several keys at a time.
+ *		Let joins look up several keys at a time.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

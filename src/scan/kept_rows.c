@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * kept_rows.c
- *		Rows of a scan that are kept: for another pass over it, or since they were read first.
+ *		Keep rows of a scan: for another pass over it, or since they were read first.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

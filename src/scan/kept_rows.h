@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * kept_rows.h
- *		Rows of a scan that are kept: for another pass over it, or since they were read first.
+ *		Keep rows of a scan: for another pass over it, or since they were read first.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -26,30 +26,31 @@ typedef enum KeptFor
 	KEPT_FOR_LOOKUPS  /* others may get those of the list */
 } KeptFor;
 
-/* Without rows; lives in context, which must be the statement's.  tupdesc must live as long. */
+/*
+ * Create it without rows; it lives in context, which must be the statement's.  tupdesc must live as
+ * long.
+ */
 extern KeptRows *kept_rows_create(MemoryContext context, TupleDesc tupdesc, KeptFor purpose);
 
-/* Whether rows of the request are kept for another pass. */
+/* Say whether rows of the request are kept for another pass. */
 extern bool kept_rows_are_for_passes(const KeptRows *kept);
 
-/*
- * Fill slot with the next row that was kept of the request; returns false where there is none.
- */
+/* Fill slot with the next row that was kept of the request; returns false where there is none. */
 extern bool kept_rows_get(KeptRows *kept, TupleTableSlot *slot);
 
-/* Whether there is such a row. */
+/* Say whether kept_rows_get() has another row. */
 extern bool kept_rows_has_next(const KeptRows *kept);
 
 /* Keep a row that is given now, if that is for another pass. */
 extern void kept_rows_put(KeptRows *kept, TupleTableSlot *slot);
 
 /*
- * The store where rows that are read before they are wanted go, behind those that were given; it is
- * made where there is none.  Its file will belong to the resource owner of now.
+ * Return the store where rows that are read before they are wanted go, behind those that were
+ * given; it is made where there is none.  Its file will belong to the resource owner of now.
  */
 extern RowStore *kept_rows_rest(KeptRows *kept);
 
-/* The same, or NULL. */
+/* Return the store of kept_rows_rest(), or NULL where there is none. */
 extern RowStore *kept_rows_store(KeptRows *kept);
 
 /* Get the first row next that was kept of the request. */
@@ -58,7 +59,7 @@ extern void kept_rows_rewind(KeptRows *kept);
 /* Forget the rows of the request. */
 extern void kept_rows_clear(KeptRows *kept);
 
-/* Whether the list may stand in for lookups, so that its rows are kept. */
+/* Say whether the list may stand in for lookups, so that its rows are kept. */
 extern bool kept_rows_are_for_lookups(const KeptRows *kept);
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * list_end.c
- *		Where a list ends, by some of its pages.
+ *		Find where a list ends, by some of its pages.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

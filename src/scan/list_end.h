@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * list_end.h
- *		Where a list ends, by some of its pages.
+ *		Find where a list ends, by some of its pages.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -33,15 +33,15 @@ typedef struct ListEnd
 extern void list_end_note_page(ListEnd *end, int number, int nrows, size_t nelements, bool is_last);
 
 /*
- * Whether the end is known well enough, where so many requests are allowed in all: that of a list
- * which might be read as a whole has to be known exactly.
+ * Say whether the end is known well enough, where so many requests are allowed in all: that of a
+ * list which might be read as a whole has to be known exactly.
  */
 extern bool list_end_is_known(const ListEnd *end, int allowed);
 
-/* The number of the page that tells most about where the list ends. */
+/* Return the number of the page that tells most about where the list ends. */
 extern int list_end_next_page(const ListEnd *end, int allowed);
 
-/* How many rows the list has, where so many are expected before anybody has looked. */
+/* Return how many rows the list has, where so many are expected before anybody has looked. */
 extern double list_end_rows(const ListEnd *end, double expected);
 
 #endif /* CRISP_LIST_END_H */

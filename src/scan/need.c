@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * need.c
- *		How many rows of a node are certain to be asked for.
+ *		Find how many rows of a node are certain to be asked for.
  *
  * It goes down from the root of the plan, which is asked for as many rows as the client or a
  * function fetches, and looks at what each node needs of the one below for that.
@@ -86,7 +86,7 @@ need_init(const CustomExecMethods *passing_methods)
 }
 
 /*
- * Whether a node passes on the rows of its only child.
+ * Say whether a node passes on the rows of its only child.
  */
 static bool
 passes_rows(const PlanState *node)
@@ -95,7 +95,7 @@ passes_rows(const PlanState *node)
 }
 
 /*
- * The run that a node is executed in; NULL where that's not known.
+ * Return the run that a node is executed in; NULL where that's not known.
  */
 static const Run *
 find_run(const PlanState *node)
@@ -120,7 +120,7 @@ need_run(const PlanState *node)
  */
 
 /*
- * How many rows more a LIMIT needs for as many of its own.
+ * Return how many more rows a LIMIT needs for as many of its own.
  */
 static double
 limit_needs(const LimitState *limit, double rows)
@@ -137,7 +137,7 @@ limit_needs(const LimitState *limit, double rows)
 }
 
 /*
- * Whether a hash join has looked at its inner side, and there are rows.
+ * Say whether a hash join has looked at its inner side, and there are rows.
  */
 static bool
 has_hashed(const HashJoinState *join)
@@ -146,7 +146,8 @@ has_hashed(const HashJoinState *join)
 }
 
 /*
- * The same for a join that needs rows of its outer side, or of its inner one.
+ * Return how many rows of a child a join needs for as many of its own, of its outer side or of its
+ * inner one.
  */
 static double
 join_needs(const JoinState *join, const PlanState *child, double rows)
@@ -180,7 +181,7 @@ join_needs(const JoinState *join, const PlanState *child, double rows)
 }
 
 /*
- * At least how many rows of a child a node asks for, when so many are wanted of it.
+ * Return at least how many rows of a child a node asks for, when so many are wanted of it.
  */
 static double
 node_needs(const PlanState *node, const PlanState *child, double rows)
@@ -255,7 +256,7 @@ count_readers(PlanState *node, void *context)
 }
 
 /*
- * Whether nobody else reads what a scan of a common table expression does: of several, it isn't
+ * Say whether nobody else reads what a scan of a common table expression does: of several, it isn't
  * known which one asks for a row.
  */
 static bool
@@ -272,7 +273,7 @@ reads_alone(const CteScanState *scan)
 static double find_need(const PlanState *tree, const PlanState *node, double rows);
 
 /*
- * find_need() for some of a node's children.
+ * Do what find_need() does for some of a node's children.
  */
 static double
 find_below(const PlanState *parent, PlanState **children, int nchildren, const PlanState *node,
@@ -287,7 +288,8 @@ find_below(const PlanState *parent, PlanState **children, int nchildren, const P
 }
 
 /*
- * How many rows of a node are needed, when so many are of a tree; 0 where it isn't in the tree.
+ * Return how many rows of a node are needed, when so many are of a tree; 0 where it isn't in the
+ * tree.
  */
 static double
 find_need(const PlanState *tree, const PlanState *node, double rows)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * need.h
- *		How many rows of a node are certain to be asked for.
+ *		Find how many rows of a node are certain to be asked for.
  *
- * Whatever is done ahead of need must change nothing but time: not whether a statement fails, by
- * an error in a row that nobody wanted, nor what it costs.  So it's done for rows that will be
- * asked for in any case.
+ * Whatever is done ahead of need must change nothing but time: not whether a statement fails, by an
+ * error in a row that nobody wanted, nor what it costs.  So it's done for rows that will be asked
+ * for in any case.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -24,21 +24,19 @@
 extern void need_init(const CustomExecMethods *passing_methods);
 
 /*
- * At least how many rows a node that is being asked for a row will be asked for, this one
- * included, in this run of the statement, unless it fails or ends before: infinity for all.  1
- * where nothing is known.
+ * Return at least how many rows a node that is being asked for a row will be asked for, this one
+ * included, in this run of the statement, unless it fails or ends before: infinity for all; 1 where
+ * nothing is known.
  */
 extern double need_rows(const PlanState *node);
 
 /*
- * Whether a LIMIT may end a node, that is being asked for a row, before it has given all of its
+ * Say whether a LIMIT may end a node, that is being asked for a row, before it has given all of its
  * rows.
  */
 extern bool need_is_limited(const PlanState *node);
 
-/*
- * Tells runs of statements apart: a cursor is run whenever rows are fetched.
- */
+/* Tell runs of statements apart: a cursor is run whenever rows are fetched. */
 extern uint64 need_run(const PlanState *node);
 
 #endif /* CRISP_NEED_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * open_scans.c
- *		Scans that are running when the session changes what they read.
+ *		Read scans that are running to their ends before the session changes what they read.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -24,9 +24,9 @@ forget(void *arg)
 }
 
 /*
- * A ResourceReleaseCallback, called for each owner that lets go of what it has: the scans that ran
- * on it are over.  Not all of them are ended: where an error is caught, the memory of a statement
- * that a function of SQL ran may stay.
+ * Forget the scans that ran on a resource owner that lets go of what it has: they are over (a
+ * ResourceReleaseCallback).  Not all of them are ended: where an error is caught, the memory of a
+ * statement that a function of SQL ran may stay.
  */
 static void
 end_scans(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
@@ -58,7 +58,7 @@ open_scans_add(OpenScan *scan)
 }
 
 /*
- * Whether two tables are of one website, be it through different servers.
+ * Say whether two tables are of one website, be it through different servers.
  */
 static bool
 is_same_website(const CrispOptions *a, const CrispOptions *b)
@@ -70,7 +70,7 @@ is_same_website(const CrispOptions *a, const CrispOptions *b)
 }
 
 /*
- * Whether a node of a plan tree has an initplan with that number.
+ * Say whether a node of a plan tree has an initplan with that number.
  */
 static bool
 has_initplan(const Plan *tree, int plan_id)
@@ -96,7 +96,7 @@ has_initplan(const Plan *tree, int plan_id)
 }
 
 /*
- * Whether an initplan of a statement has given its value.
+ * Say whether an initplan of a statement has given its value.
  */
 static bool
 has_given_value(const EState *estate, const Plan *initplan)
@@ -114,7 +114,8 @@ has_given_value(const EState *estate, const Plan *initplan)
 }
 
 /*
- * Whether nobody will ask a scan for another row: it is in an initplan that has given its value.
+ * Say whether nobody will ask a scan for another row: it is in an initplan that has given its
+ * value.
  */
 static bool
 is_over(const ForeignScanState *node)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * open_scans.h
- *		Scans that are running when the session changes what they read.
+ *		Read scans that are running to their ends before the session changes what they read.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -33,16 +33,14 @@ typedef struct OpenScan
 	MemoryContextCallback callback;
 } OpenScan;
 
-/*
- * Enter a scan, until its statement's memory goes.  To be called when it begins.
- */
+/* Enter a scan, until its statement's memory goes.  To be called when it begins. */
 extern void open_scans_add(OpenScan *scan);
 
 /*
- * To be called before the session changes anything through a server: a row that changes moves to
- * the front of its list, or out of it, and rows behind it would be passed over.  So all scans of
- * that website which are open, be it in this statement, in one that has called a function, or in
- * a cursor, read their rows first. Raises what reading them raises.
+ * Have all open scans of a server's website read their rows, be they in this statement, in one that
+ * has called a function, or in a cursor.  To be called before the session changes anything through
+ * a server: a row that changes moves to the front of its list, or out of it, and rows behind it
+ * would be passed over.  Raises what reading them raises.
  */
 extern void open_scans_read(const CrispOptions *options);
 

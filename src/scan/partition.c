@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * partition.c
- *		Partitions that stand for a website each.
+ *		Check partitions that stand for a website each.
  *
- * PostgreSQL believes a foreign table that its rows lie within the bounds of
- * the partition that it is, and leaves out partitions by these.  Where the bounds are about
- * the website, which is known before any row is, they are held against it.
+ * PostgreSQL believes a foreign table that its rows lie within the bounds of the partition that it
+ * is, and leaves out partitions by these.  Where the bounds are about the website, which is known
+ * before any row is, they are held against it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -24,7 +24,7 @@
 #include "row/row_source.h"
 
 /*
- * The columns of a table that read its website, as a set of attribute numbers offset by
+ * Return the columns of a table that read its website, as a set of attribute numbers offset by
  * FirstLowInvalidHeapAttributeNumber; those among slot's columns get their value.
  */
 static Bitmapset *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_tree.c
- *		The nodes below a node of a plan.
+ *		Look at the nodes below a node of a plan.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -51,7 +51,7 @@ plan_tree_has(const Plan *tree, const Plan *plan)
 }
 
 /*
- * What a node computes besides its target list and its conditions.
+ * Return what a node computes besides its target list and its conditions.
  */
 static Node *
 other_expressions(const Plan *plan)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_tree.h
- *		The nodes below a node of a plan.
+ *		Look at the nodes below a node of a plan.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,17 +13,17 @@
 #include "nodes/plannodes.h"
 
 /*
- * The plans that a node gets its rows from, those of initplans and subplans not among them: a
- * list that is palloc'd.  What a custom scan has of others is among them; what other nodes hide
+ * Return the plans that a node gets its rows from, those of initplans and subplans not among them:
+ * a list that is palloc'd.  What a custom scan has of others is among them; what other nodes hide
  * isn't.
  */
 extern List *plan_tree_children(const Plan *plan);
 
-/* Whether a node is a plan's root, or below it. */
+/* Say whether a node is a plan's root, or below it. */
 extern bool plan_tree_has(const Plan *tree, const Plan *plan);
 
 /*
- * Whether a plan computes anything of which it matters when, and how often: volatile functions,
+ * Say whether a plan computes anything of which it matters when, and how often: volatile functions,
  * or subplans, which may hold some.
  */
 extern bool plan_tree_has_effects(const Plan *plan);

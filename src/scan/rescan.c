@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rescan.c
- *		Whether a scan may be run more than once.
+ *		Find whether, and how often, a scan may be run more than once.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -17,8 +17,8 @@
 #include "scan/rescan.h"
 
 /*
- * Look for a node in a plan tree.  Returns whether it's there; *repeats is set
- * when it is on a side that a nested loop runs for each row of the other.
+ * Look for a node in a plan tree.  Returns whether it's there; *repeats is set when it is on a side
+ * that a nested loop runs for each row of the other.
  */
 static bool
 find_plan(const Plan *tree, const Plan *plan, bool *repeats)
@@ -147,8 +147,8 @@ find_subplan(Node *node, void *context)
 }
 
 /*
- * The node of a plan tree whose expressions run a subplan for each of its rows; NULL when there is
- * none. Those that others hide aren't looked for.
+ * Return the node of a plan tree whose expressions run a subplan for each of its rows; NULL when
+ * there is none.  Those that others hide aren't looked for.
  */
 static const Plan *
 find_caller(const Plan *tree, Caller *caller)
@@ -173,8 +173,8 @@ find_caller(const Plan *tree, Caller *caller)
 }
 
 /*
- * Count the runs of the subplan with that number (from 1) of a statement, in which the scan is,
- * and go on with who runs it.
+ * Count the runs of the subplan with that number (from 1) of a statement, in which the scan is, and
+ * go on with who runs it.
  */
 static void
 count_calls(const PlannedStmt *statement, int plan_id, Runs *runs)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rescan.h
- *		Whether a scan may be run more than once.
+ *		Find whether, and how often, a scan may be run more than once.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,15 +13,15 @@
 #include "nodes/execnodes.h"
 
 /*
- * Whether a scan that begins with these flags of the executor may be run more
- * than once.  The flags tell of some cases only.  What isn't found in the main
- * plan belongs to a subplan, or to a node that this doesn't know: then it may.
+ * Say whether a scan that begins with these flags of the executor may be run more than once.  The
+ * flags tell of some cases only.  What isn't found in the main plan belongs to a subplan, or to a
+ * node that this doesn't know: then it may.
  */
 extern bool rescan_is_possible(const ForeignScanState *node, int eflags);
 
 /*
- * How often a statement is expected to run a scan with other values of its fdw_exprs, by the rows
- * that its plan estimates; 1 where these are the same throughout.
+ * Estimate how often a statement runs a scan with other values of its fdw_exprs, by the rows that
+ * its plan estimates; 1 where these are the same throughout.
  */
 extern double rescan_expected(const PlannedStmt *statement, const Plan *scan);
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * row_store.c
- *		Rows that are kept, beyond work_mem in a temporary file.
+ *		Keep rows, beyond work_mem in a temporary file.
  *
- * A tuplestore that has spilled reads a row into memory of the moment, and lets the slot free
- * it: in a scan, that is memory which is reset before the slot is filled again.  So nobody else
- * here has to do with tuplestores: a row is read into the store's own memory, and has left its
- * slot when row_store_get() returns.
+ * A tuplestore that has spilled reads a row into memory of the moment, and lets the slot free it:
+ * in a scan, that is memory which is reset before the slot is filled again.  So nobody else here
+ * has to do with tuplestores: a row is read into the store's own memory, and has left its slot when
+ * row_store_get() returns.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_store.h
- *		Rows that are kept, beyond work_mem in a temporary file.
+ *		Keep rows, beyond work_mem in a temporary file.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -19,7 +19,7 @@
 typedef struct RowStore RowStore;
 
 /*
- * An empty store, in a child of parent.  Its file will belong to the resource owner of now.
+ * Create an empty store, in a child of parent.  Its file will belong to the resource owner of now.
  * tupdesc must live as long.
  */
 extern RowStore *row_store_create(MemoryContext parent, TupleDesc tupdesc);
@@ -31,15 +31,15 @@ extern RowStore *row_store_create(MemoryContext parent, TupleDesc tupdesc);
 extern void row_store_put(RowStore *store, TupleTableSlot *slot);
 
 /*
- * Fill slot with a copy of the next row, which it owns.  Returns false, and leaves the slot
- * alone, at the end.
+ * Fill slot with a copy of the next row, which it owns.  Returns false, and leaves the slot alone,
+ * at the end.
  */
 extern bool row_store_get(RowStore *store, TupleTableSlot *slot);
 
-/* Whether row_store_get() has another row. */
+/* Say whether row_store_get() has another row. */
 extern bool row_store_has_next(const RowStore *store);
 
-/* How many rows have been got; and get the one next that follows after so many. */
+/* Return how many rows have been got; and get the one next that follows after so many. */
 extern int64 row_store_position(const RowStore *store);
 extern void	 row_store_seek(RowStore *store, int64 position);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan.c
- *		Executing scans.
+ *		Execute scans.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -38,8 +38,8 @@ used_columns(const ForeignScanState *node)
 }
 
 /*
- * The list that is to serve lookups, once it's worth it; NULL where rows of the list may lack a
- * column that is used.
+ * Make the list that is to serve lookups, once it's worth it; NULL where rows of the list may lack
+ * a column that is used.
  */
 static WholeList *
 make_whole_list(const ForeignScanState *node, int eflags)
@@ -159,9 +159,9 @@ scan_begin(ForeignScanState *node, int eflags)
  */
 
 /*
- * After a rescan with other parameters: go on with what was fetched, if they
- * ask for the same.  Which of the first rows in an order are given depends on conditions that Crisp
- * isn't asked about, too.
+ * Go on, after a rescan with other parameters, with what was fetched, if they ask for the same.
+ * Which of the first rows in an order are given depends on conditions that Crisp isn't asked about,
+ * too.
  */
 static void
 check_parameters(ForeignScanState *node)
@@ -193,7 +193,7 @@ check_parameters(ForeignScanState *node)
 }
 
 /*
- * Fill slot with the scan's next row; leaves it empty at the end, or where that has to be waited
+ * Fill slot with the scan's next row; leave it empty at the end, or where that has to be waited
  * for.
  */
 static void

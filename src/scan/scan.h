@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan.h
- *		Executing scans.
+ *		Execute scans.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -17,30 +17,28 @@
 #include "fetch/whole_list.h"
 #include "request/request.h"
 
-/*
- * What the executor's callbacks do for a node that scans a table; see callbacks.h.
- */
+/* Do what the executor's callbacks do, for a node that scans a table; see callbacks.h. */
 extern void			   scan_begin(ForeignScanState *node, int eflags);
 extern TupleTableSlot *scan_iterate(ForeignScanState *node);
 extern void			   scan_rescan(ForeignScanState *node);
 extern void			   scan_end(ForeignScanState *node);
 
 /*
- * The request that a scan would make, or makes: NULL when no row can match.  For EXPLAIN: values
- * that only a running plan knows are left as text, deparsed in that context.  Palloc'd in
+ * Return the request that a scan would make, or makes: NULL when no row can match.  For EXPLAIN:
+ * values that only a running plan knows are left as text, deparsed in that context.  Palloc'd in
  * CurrentMemoryContext.
  */
 extern CrispRequest *scan_request(ForeignScanState *node, List *deparse_context);
 
 /*
- * The request for details that the scan makes for each row of its list, with {key} for the row's;
- * NULL when it makes none.  Palloc'd.
+ * Return the request for details that the scan makes for each row of its list, with {key} for the
+ * row's; NULL when it makes none.  Palloc'd.
  */
 extern char *scan_detail_target(ForeignScanState *node);
 
 /*
- * For who runs a statement in this process: have a scan that hasn't begun do no more than an
- * errand, which must be palloc'd and live as long as the scan.  What the errand tells is there at
+ * Have a scan that hasn't begun do no more than an errand, for who runs a statement in this
+ * process.  The errand must be palloc'd and live as long as the scan.  What it tells is there at
  * the scan's end.
  */
 extern void scan_set_errand(ForeignScanState *node, ExactErrand *errand);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_fetch.c
- *		The rows of a scan, as its request and its order have them.
+ *		Fetch the rows of a scan, as its request and its order have them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -27,8 +27,8 @@
  */
 
 /*
- * With a limit of requests, none is made ahead of need that may turn out to have been in vain:
- * others would lack it.
+ * Keep a scan with a limit of requests from making one ahead of need that may turn out to have been
+ * in vain: others would lack it.
  */
 static void
 spare_requests(ForeignScanState *node)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_fetch.h
- *		The rows of a scan, as its request and its order have them.
+ *		Fetch the rows of a scan, as its request and its order have them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -25,8 +25,8 @@ extern void scan_expect_rows(ForeignScanState *node);
 extern bool scan_fetch(ForeignScanState *node, TupleTableSlot *slot);
 
 /*
- * Whether a row satisfies the scan's conditions, where these are known to have no say in anything
- * else.
+ * Say whether a row satisfies the scan's conditions, where these are known to have no say in
+ * anything else.
  */
 extern bool scan_satisfies_conditions(ForeignScanState *node, TupleTableSlot *slot);
 

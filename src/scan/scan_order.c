@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_order.c
- *		Scans whose rows are wanted in an order.
+ *		Give the rows of a scan in the order that is wanted.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -99,8 +99,8 @@ verdict(ForeignScanState *node)
 }
 
 /*
- * The list does not come in the order that it was asked for: read it from the start, page by
- * full page.  Where it came from the other end, that order still leaves out what isn't wanted.
+ * Read a list that does not come in the order that it was asked for from the start, page by full
+ * page.  Where it came from the other end, that order still leaves out what isn't wanted.
  */
 static void
 restart(ForeignScanState *node, bool reversed)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_order.h
- *		Scans whose rows are wanted in an order.
+ *		Give the rows of a scan in the order that is wanted.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * scan_request.c
- *		What a scan asks for, and for whom: its plan, with the values that are known now.
+ *		Make the request of a scan, of its plan with the values that are known now, and find for
+ *		whom.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -23,8 +24,8 @@
 #include "scan/scan_request.h"
 
 /*
- * Whether an expression holds a value that only a running plan knows: a
- * parameter of the query among them, where context, the list of these, is NULL.
+ * Say whether an expression holds a value that only a running plan knows: a parameter of the query
+ * among them, where context, the list of these, is NULL.
  */
 static bool
 needs_execution(Node *node, void *context)
@@ -37,8 +38,8 @@ needs_execution(Node *node, void *context)
 }
 
 /*
- * Evaluate the values of the scan's conditions.  With a deparse context, those
- * that only a running plan knows are left as text.
+ * Evaluate the values of the scan's conditions.  With a deparse context, those that only a running
+ * plan knows are left as text.
  */
 static ConditionValue *
 evaluate_values(ForeignScanState *node, const List *value_states, List *deparse_context)
@@ -65,9 +66,9 @@ evaluate_values(ForeignScanState *node, const List *value_states, List *deparse_
 }
 
 /*
- * The page size for a list of which the query wants so many rows: as few
- * pages as possible, and those no larger than needed.  Several pages of an
- * exact scan are full, since each begins with rows of the one before.
+ * Return the page size for a list of which the query wants so many rows: as few pages as possible,
+ * and those no larger than needed.  Several pages of an exact scan are full, since each begins with
+ * rows of the one before.
  */
 static int
 page_size(const CrispOptions *options, int64 rows)
@@ -81,8 +82,8 @@ page_size(const CrispOptions *options, int64 rows)
 }
 
 /*
- * What joins tell of the rows, of a plan, without what the request's conditions ask for anyway;
- * NULL for nothing.
+ * Return what joins tell of the rows, of a plan, without what the request's conditions ask for
+ * anyway; NULL for nothing.
  */
 static const char *
 link_of_plan(const ChildrenRequest *request, const ForeignScan *plan)
@@ -114,8 +115,8 @@ set_pages(ListRequest *list, const List *method, int rows)
 }
 
 /*
- * Whether an order that a scan for the first rows is to ask for comes from the other end, as far as
- * is known: then it has to read all of the list.
+ * Say whether an order that a scan for the first rows is to ask for comes from the other end, as
+ * far as is known: then it has to read all of the list.
  */
 static bool
 is_reversed(const CrispOptions *options, const List *method)

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * scan_request.h
- *		What a scan asks for, and for whom: its plan, with the values that are known now.
+ *		Make the request of a scan, of its plan with the values that are known now, and find for
+ *		whom.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -15,17 +16,17 @@
 #include "request/request.h"
 
 /*
- * The request that a scan makes, given the ExprStates of its conditions' values; NULL when no row
- * can match.  With a deparse context, for EXPLAIN, values that only a running plan knows are left
- * as text.  Palloc'd in CurrentMemoryContext.  Raises what evaluating the values and
- * request_create() raise.
+ * Make the request of a scan, given the ExprStates of its conditions' values; NULL when no row can
+ * match.  With a deparse context, for EXPLAIN, values that only a running plan knows are left as
+ * text.  Palloc'd in CurrentMemoryContext.  Raises what evaluating the values and request_create()
+ * raise.
  */
 extern CrispRequest *scan_request_create(ForeignScanState *node, const CrispOptions *options,
 										 const List *value_states, List *deparse_context);
 
 /*
- * The role whose user mapping counts for a scan of the relation with that range table index: the
- * one that the executor checks permissions as, which for a view is its owner.
+ * Return the role whose user mapping counts for a scan of the relation with that range table index:
+ * the one that the executor checks permissions as, which for a view is its owner.
  */
 extern Oid crisp_mapping_user(ForeignScanState *node, Index rti);
 

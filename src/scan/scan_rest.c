@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_rest.c
- *		Rows of a scan that are read before they are given, as a change is about to be made.
+ *		Read rows of a scan before they are given, as a change is about to be made.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -18,8 +18,8 @@
 #include "scan/scan_rest.h"
 
 /*
- * How many of the rows that satisfy the conditions the statement may want; 0 for all.  A LIMIT says
- * that of one pass over the rows, and with other values of the conditions another pass wants
+ * Return how many of the rows that satisfy the conditions the statement may want; 0 for all.  A LIMIT
+ * says that of one pass over the rows, and with other values of the conditions another pass wants
  * others.
  */
 static int
@@ -54,8 +54,8 @@ keep_rest(ForeignScanState *node, RowStore *store, MemoryContext row_context)
 }
 
 /*
- * An OpenScan's.  Somebody may still use the latest row, so neither its slot nor its memory is
- * touched.
+ * Read what is left of a scan, for an OpenScan.  Somebody may still use the latest row, so neither
+ * its slot nor its memory is touched.
  */
 void
 scan_read_rest(ForeignScanState *node)

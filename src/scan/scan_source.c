@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_source.c
- *		Where the rows of a scan come from.
+ *		Choose where the rows of a scan come from.
  *
  * Here alone it matters of which kind a scan's reader is.
  *
@@ -19,7 +19,8 @@
 #include "scan/scan_source.h"
 
 /*
- * What gets to know the names of the rows, if the statement may write some of them; else NULL.
+ * Return what gets to know the names of the rows, if the statement may write some of them; else
+ * NULL.
  */
 static Names *
 names_for(ForeignScanState *node)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_source.h
- *		Where the rows of a scan come from.
+ *		Choose where the rows of a scan come from.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -18,7 +18,10 @@
  */
 extern void scan_source_begin(ForeignScanState *node);
 
-/* The same for a request for a list: with the details of its rows, where the scan uses any. */
+/*
+ * Begin to read what a request for a list asks for, likewise: with the details of its rows, where
+ * the scan uses any.
+ */
 extern void scan_source_begin_list(CrispScan *scan);
 
 /*
@@ -28,7 +31,7 @@ extern void scan_source_begin_list(CrispScan *scan);
  */
 extern bool scan_source_next(CrispScan *scan, TupleTableSlot *slot, FetchedRow *row);
 
-/* What all readers of the scan have received. */
+/* Return what all readers of the scan have received. */
 extern ReaderCounts scan_source_counts(const CrispScan *scan);
 
 /* Abort what is under way, and forget the reader. */

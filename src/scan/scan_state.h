@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_state.h
- *		A running scan, for the files that run it.
+ *		Describe a running scan, for the files that run it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -67,14 +67,17 @@ typedef struct CrispScan
 	TupleTableSlot *rest_slot; /* for a row of that; NULL before the first */
 } CrispScan;
 
-/* A member of the plan's method, indexed by ScanMethodField. */
+/* Return a member of the plan's method, indexed by ScanMethodField. */
 static inline int
 scan_method(const CrispScan *scan, int field)
 {
 	return list_nth_int(scan->method, field);
 }
 
-/* What rows of the scan look like; unlike the relation's own, nobody counts who refers to it. */
+/*
+ * Return what rows of the scan look like; unlike the relation's own, nobody counts who refers to
+ * it.
+ */
 static inline TupleDesc
 scan_row_desc(const ForeignScanState *node)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_wait.c
- *		Scans that an Append waits for, together with others.
+ *		Let an Append wait for scans, together with others.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -32,8 +32,8 @@ scan_is_pending(const ForeignScanState *node)
 }
 
 /*
- * Whether what the pending scan waits for has come already, since another scan of the same pool has
- * let all of them go on, or a change has made it read its rows first.
+ * Say whether what the pending scan waits for has come already, since another scan of the same pool
+ * has let all of them go on, or a change has made it read its rows first.
  */
 static bool
 is_ready(const CrispScan *scan)

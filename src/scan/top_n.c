@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * top_n.c
- *		The first rows of a list that the API sorts on demand.
+ *		Give the first rows of a list that the API sorts on demand.
  *
  * ORDER BY … LIMIT n needs the first pages of a sorted list only.  But no row may leave the scan
  * before it's certain that the list is sorted as far as it was read: the first n rows are gathered
@@ -94,8 +94,7 @@ top_n_begin(MemoryContext parent, ForeignScanState *node, const TopNSource *sour
 }
 
 /*
- * Fetch the next row that has come already, or comes now; returns false at the end of the
- * list.
+ * Fetch the next row that has come already, or comes now; returns false at the end of the list.
  */
 static bool
 fetch_any(TopN *top_n, TupleTableSlot *slot)
@@ -140,7 +139,7 @@ fetch(TopN *top_n, TupleTableSlot *slot, bool *matches)
 }
 
 /*
- * Whether the list has come in the order that is wanted, as far as it has shown.
+ * Say whether the list has come in the order that is wanted, as far as it has shown.
  */
 static bool
 is_kept(const TopN *top_n)
@@ -151,8 +150,8 @@ is_kept(const TopN *top_n)
 }
 
 /*
- * Read the rest of the list, and sort it, together with the rows gathered
- * before if they are not yet out.
+ * Read the rest of the list, and sort it, together with the rows gathered before if they are not
+ * yet out.
  */
 static void
 sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
@@ -185,9 +184,9 @@ sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
 }
 
 /*
- * Whether another row of the list is to be gathered, beside so many that satisfy the conditions.
- * Few rows may be in order by chance, a whole page hardly is.  A list that comes otherwise is asked
- * for anew, unless it ends here.
+ * Say whether another row of the list is to be gathered, beside so many that satisfy the
+ * conditions.  Few rows may be in order by chance, a whole page hardly is.  A list that comes
+ * otherwise is asked for anew, unless it ends here.
  */
 static bool
 wants_more(const TopN *top_n, double count)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * top_n.h
- *		The first rows of a list that the API sorts on demand.
+ *		Give the first rows of a list that the API sorts on demand.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -52,24 +52,22 @@ typedef struct TopNSource
 } TopNSource;
 
 /*
- * Begin to give the rows of a scan in the order of a column.  trusted tells whether the list's
- * own order may be relied on, keeps_rows whether top_n_again() may be called.  In a child of
- * parent.
+ * Begin to give the rows of a scan in the order of a column.  trusted tells whether the list's own
+ * order may be relied on, keeps_rows whether top_n_again() may be called.  In a child of parent.
  */
 extern TopN *top_n_begin(MemoryContext parent, ForeignScanState *node, const TopNSource *source,
 						 bool trusted, bool keeps_rows);
 
 /*
- * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches
- * as many rows as are wanted, or, where the order proves wrong, all of the list, which is then
- * sorted here.  Should more rows be asked for than were wanted, the rest of the list follows, in
- * order.
+ * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches as
+ * many rows as are wanted, or, where the order proves wrong, all of the list, which is then sorted
+ * here.  Should more rows be asked for than were wanted, the rest of the list follows, in order.
  */
 extern bool top_n_next(TopN *top_n, TupleTableSlot *slot);
 
 /*
- * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the
- * rows that have come are not asked for again.
+ * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the rows
+ * that have come are not asked for again.
  */
 extern void top_n_again(TopN *top_n);
 

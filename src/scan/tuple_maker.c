@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tuple_maker.c
- *		Tuples of what Crisp has of rows.
+ *		Make tuples of what Crisp has of rows.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -59,7 +59,7 @@ tuple_maker_create(ForeignScanState *node, const CrispOptions *options, List *la
 }
 
 /*
- * What was searched for has the type of the column that reads it.
+ * Read what was searched for as the type of the column that reads it.
  */
 void
 tuple_maker_set_search(TupleMaker *maker, const char *search)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tuple_maker.h
- *		Tuples of what Crisp has of rows.
+ *		Make tuples of what Crisp has of rows.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -26,15 +26,15 @@ extern TupleMaker *tuple_maker_create(ForeignScanState *node, const CrispOptions
 									  List *lacking);
 
 /*
- * The rows to come were searched for in the text of search (the database's encoding), which a
- * column may read; NULL where they weren't.  To be called in memory that lives as long as they
- * come.
+ * Set that the rows to come were searched for in the text of search (the database's encoding),
+ * which a column may read; NULL where they weren't.  To be called in memory that lives as long as
+ * they come.
  */
 extern void tuple_maker_set_search(TupleMaker *maker, const char *search);
 
 /*
  * Fill slot with the tuple of a row, in CurrentMemoryContext: nothing in it refers to what has
- * come. Raises what flatten_row() raises.
+ * come.  Raises what flatten_row() raises.
  */
 extern void tuple_maker_store(TupleMaker *maker, const FetchedRow *row, TupleTableSlot *slot);
 

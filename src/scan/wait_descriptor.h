@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wait_descriptor.h
- *		A descriptor of a scan's own, by which an Append waits for it.
+ *		Give a scan a descriptor of its own, by which an Append waits for it.
  *
  * Scans of one server share a pool of connections, whose descriptor can be waited for once only: so
  * each has a duplicate of it.
@@ -15,11 +15,11 @@
 
 typedef struct WaitDescriptor WaitDescriptor;
 
-/* Without a descriptor; one that is open is closed when the memory of context goes. */
+/* Create it without a descriptor; one that is open is closed when the memory of context goes. */
 extern WaitDescriptor *wait_descriptor_create(MemoryContext context);
 
 /*
- * A duplicate of a descriptor, in place of the one that there was; valid until the next call.
+ * Duplicate a descriptor, in place of the duplicate that there was; valid until the next call.
  * Raises 53000 when there is none to be had.
  */
 extern pgsocket wait_descriptor_set(WaitDescriptor *descriptor, pgsocket original);
