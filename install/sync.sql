@@ -4,19 +4,19 @@
 
 -- Read all again, window by window, since what has changed is more than a call may ask for at once.  If that was done
 -- before, and the changes since are still too many, so will they be the next time, unless less changes.
-CREATE FUNCTION crisp_sync_read_all(INOUT work crisp_sync_work)
+CREATE FUNCTION crisp_sync_read_all(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE NOTICE 'what has changed in "%" takes more than % requests', @extschema@.crisp_sync_name(work.list), work.last_request - work.first_request
+    RAISE NOTICE 'what has changed in "%" takes more than % requests', @extschema@.crisp_sync_name(copy.list), call.last_request - call.first_request
         USING DETAIL = 'The next calls read all of it again, part by part.', HINT = 'Raise max_requests to read changes alone.';
-    SELECT j.pass_condition = 'all' AND @extschema@.crisp_sync_gaps(j) = '{}' INTO work.in_vain
-    FROM @extschema@.crisp_sync_job j WHERE j.job_id = work.job_id;
+    SELECT j.pass_condition = 'all' AND @extschema@.crisp_sync_gaps(j) = '{}' INTO run.in_vain
+    FROM @extschema@.crisp_sync_job j WHERE j.job_id = call.job_id;
     UPDATE @extschema@.crisp_sync_my_job j
     SET wanted = '{(,)}', covered = '{}', watermark = NULL, due = NULL, pass_condition = 'all', pass_reference = NULL, pass_rows = 0
-    WHERE j.job_id = work.job_id;
-    work.adapted := true;
+    WHERE j.job_id = call.job_id;
+    run.adapted := true;
 END
 $$;
 
@@ -25,7 +25,7 @@ $$;
 -- requests don't suffice for all details, those of rows that the copy lacks come first, and the rest with the next
 -- run (is_cut).
 CREATE FUNCTION crisp_sync_refresh(
-    work crisp_sync_work, job crisp_sync_job, OUT batch crisp_sync_batch, OUT is_cut boolean)
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, OUT batch crisp_sync_batch, OUT is_cut boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -33,37 +33,37 @@ DECLARE
     details @extschema@.crisp_sync_batch;
     wanted text[];              -- keys of rows whose details are to be fetched
     remaining bigint;
-    key CONSTANT text := work.keys[1];
-    listed CONSTANT text[] := ARRAY(SELECT c.name FROM unnest(work.columns) WITH ORDINALITY c (name, number)
-                                    WHERE c.name <> ALL (work.details || '_synced_at'::text) ORDER BY c.number);
-    key_type CONSTANT text := (SELECT c.type FROM @extschema@.crisp_sync_columns(work.source) c WHERE c.name = key);
-    changed CONSTANT text := @extschema@.crisp_sync_time(work.list, work.sync_field, 'f.');
-    is_kept CONSTANT text := format('f.%I IS NOT NULL AND %s', key, coalesce('(' || format(work.kept, changed) || ')', 'true'));
+    key CONSTANT text := copy.keys[1];
+    listed CONSTANT text[] := ARRAY(SELECT c.name FROM unnest(copy.columns) WITH ORDINALITY c (name, number)
+                                    WHERE c.name <> ALL (copy.details || '_synced_at'::text) ORDER BY c.number);
+    key_type CONSTANT text := (SELECT c.type FROM @extschema@.crisp_sync_columns(copy.source) c WHERE c.name = key);
+    changed CONSTANT text := @extschema@.crisp_sync_time(copy.list, copy.sync_field, 'f.');
+    is_kept CONSTANT text := format('f.%I IS NOT NULL AND %s', key, coalesce('(' || format(run.kept, changed) || ')', 'true'));
     is_there CONSTANT text := format('EXISTS (SELECT FROM ONLY %s t WHERE t.%I::text = f.%I::text%s)',
-        work.target, key, key,
+        copy.target, key, key,
         (SELECT format(' AND t.%1$I IS NOT DISTINCT FROM f.%1$I', t.name)
-         FROM @extschema@.crisp_sync_columns(work.source) s JOIN @extschema@.crisp_sync_columns(work.target) t USING (name, type)
-         WHERE s.name = work.sync_field));
+         FROM @extschema@.crisp_sync_columns(copy.source) s JOIN @extschema@.crisp_sync_columns(copy.target) t USING (name, type)
+         WHERE s.name = copy.sync_field));
     is_known CONSTANT text := format('%s AND (%s < %L::timestamptz) IS NOT FALSE', is_there, changed,
                                      lower(@extschema@.crisp_sync_look(job)));
 BEGIN
-    batch := @extschema@.crisp_sync_exchange(work.source, work.target,
-        format('SELECT %s FROM %s s', @extschema@.crisp_sync_list(ARRAY(SELECT DISTINCT c.name FROM unnest(listed || key || work.sync_field) c (name)), 's.'), work.source),
+    batch := @extschema@.crisp_sync_exchange(copy.source, copy.target,
+        format('SELECT %s FROM %s s', @extschema@.crisp_sync_list(ARRAY(SELECT DISTINCT c.name FROM unnest(listed || key || copy.sync_field) c (name)), 's.'), copy.source),
         format($sql$
             SELECT ROW(count(*), count(*) FILTER (WHERE %1$s), 0, 0, 0, NULL, NULL, NULL, max(%2$s), NULL, NULL, true, count(*) FILTER (WHERE f.%3$I IS NULL),
                        array_agg(concat(extract(epoch FROM %2$s), '|', md5(f.%3$I::text))),
                        jsonb_agg(f.%3$I ORDER BY %5$s) FILTER (WHERE %1$s AND NOT (%4$s)), NULL)::@extschema@.crisp_sync_batch
             FROM fetched f
             $sql$, is_kept, changed, key, is_known, is_there),
-        NULL, NULL, NULL, listed, work.keys, NULL, work.guard, false, job.deleted = 'mark', format('%s AND %s', is_kept, is_known), NULL, NULL, NULL);
+        NULL, NULL, NULL, listed, copy.keys, NULL, copy.guard, false, job.deleted = 'mark', format('%s AND %s', is_kept, is_known), NULL, NULL, NULL);
     wanted := ARRAY(SELECT jsonb_array_elements_text(batch.sample));
-    remaining := @extschema@.crisp_sync_requests_left(work);
+    remaining := @extschema@.crisp_sync_requests_left(call);
     is_cut := coalesce(cardinality(wanted) > remaining, false);
     IF is_cut AND remaining < 1 THEN
-        RAISE EXCEPTION 'no request is left for details of "%"', @extschema@.crisp_sync_name(work.list)
+        RAISE EXCEPTION 'no request is left for details of "%"', @extschema@.crisp_sync_name(copy.list)
             USING ERRCODE = 'CS002';
     ELSIF wanted <> '{}' THEN
-        details := @extschema@.crisp_sync_store(work,
+        details := @extschema@.crisp_sync_store(copy, run,
             format('s.%I = ANY (%L::%s[])', key, wanted[1:coalesce(remaining, cardinality(wanted))], key_type),
             NULL, NULL, NULL, NULL, NULL, job.deleted);
         batch.inserted := batch.inserted + details.inserted;
@@ -86,74 +86,74 @@ $$;
 -- another until one has shown nothing that was there before and hadn't been seen, since rows may slip from page to
 -- page meanwhile.  What comes after the first of them began is no reason to go on, nor are rows that a trigger
 -- changes each time.
-CREATE FUNCTION crisp_sync_changes(INOUT work crisp_sync_work)
+CREATE FUNCTION crisp_sync_changes(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     most_passes CONSTANT integer := 4;
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
-    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(work);
-    condition CONSTANT text := CASE WHEN work.sync_field IS NULL THEN 'true'
-                                    ELSE @extschema@.crisp_sync_within(work.list, work.sync_field, work.changes) END;
+    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(copy, call);
+    condition CONSTANT text := CASE WHEN copy.sync_field IS NULL THEN 'true'
+                                    ELSE @extschema@.crisp_sync_within(copy.list, copy.sync_field, run.changes) END;
     result record;
     batch @extschema@.crisp_sync_batch;
     all_seen boolean;
 BEGIN
-    IF work.details IS NOT NULL AND job.full_since IS NULL THEN
-        result := @extschema@.crisp_sync_refresh(work, job);
+    IF copy.details IS NOT NULL AND job.full_since IS NULL THEN
+        result := @extschema@.crisp_sync_refresh(copy, call, run, job);
         batch := result.batch;
         IF result.is_cut THEN
             -- Rows that the copy lacked are there now, or else the next run will have to do the same.
-            work := @extschema@.crisp_sync_note(work, batch);
-            work.in_vain := batch.inserted = 0 AND batch.updated = 0;
-            work.phase := 'exhausted';
+            PERFORM @extschema@.crisp_sync_note(copy, call, batch);
+            run.in_vain := batch.inserted = 0 AND batch.updated = 0;
+            run.phase := 'exhausted';
             RETURN;
         END IF;
     ELSE
-        batch := @extschema@.crisp_sync_fetch(work, condition, NULL, lower(work.changes), upper(work.changes), job);
+        batch := @extschema@.crisp_sync_fetch(copy, call, run, condition, NULL, lower(run.changes), upper(run.changes), job);
     END IF;
-    work := @extschema@.crisp_sync_note(work, batch);
-    work.passes := work.passes + 1;
-    work.pass_requests := @extschema@.crisp_sync_requests() - first_request;
-    IF work.pass_requests <= 1 THEN
+    PERFORM @extschema@.crisp_sync_note(copy, call, batch);
+    run.passes := run.passes + 1;
+    run.pass_requests := @extschema@.crisp_sync_requests() - first_request;
+    IF run.pass_requests <= 1 THEN
         all_seen := true;
-        work.newest := greatest(work.newest, batch.newest_change);
-    ELSIF work.passes = 1 THEN
+        run.newest := greatest(run.newest, batch.newest_change);
+    ELSIF run.passes = 1 THEN
         -- Where each run reads all, the next one finds what may have slipped by.
-        all_seen := work.way = 'all' AND batch.inserted + batch.updated = 0;
+        all_seen := copy.way = 'all' AND batch.inserted + batch.updated = 0;
     ELSE
         all_seen := NOT EXISTS (
             SELECT v.version FROM unnest(batch.versions) v (version)
-            WHERE split_part(v.version, '|', 1) = '' OR split_part(v.version, '|', 1)::numeric <= extract(epoch FROM work.newest)
-            EXCEPT SELECT o.version FROM unnest(work.versions) o (version));
+            WHERE split_part(v.version, '|', 1) = '' OR split_part(v.version, '|', 1)::numeric <= extract(epoch FROM run.newest)
+            EXCEPT SELECT o.version FROM unnest(run.versions) o (version));
     END IF;
-    IF NOT all_seen AND work.passes < most_passes THEN
-        IF (@extschema@.crisp_sync_requests_left(work) < work.pass_requests) IS NOT TRUE THEN
-            work.versions := work.versions || batch.versions;
-            work.newest := greatest(work.newest, batch.newest_change);
+    IF NOT all_seen AND run.passes < most_passes THEN
+        IF (@extschema@.crisp_sync_requests_left(call) < run.pass_requests) IS NOT TRUE THEN
+            run.versions := run.versions || batch.versions;
+            run.newest := greatest(run.newest, batch.newest_change);
             RETURN;
-        ELSIF work.way = 'order' AND work.dates_field IS NOT NULL THEN
-            IF work.has_budget THEN
-                work := @extschema@.crisp_sync_read_all(work);
+        ELSIF copy.way = 'order' AND copy.dates_field IS NOT NULL THEN
+            IF run.has_budget THEN
+                run := @extschema@.crisp_sync_read_all(copy, call, run);
             END IF;
-            work.adapted := true;
-            work.phase := 'exhausted';
+            run.adapted := true;
+            run.phase := 'exhausted';
             RETURN;
         END IF;
     END IF;
-    PERFORM @extschema@.crisp_sync_changes_read(work, job, all_seen);
-    work.changes := NULL;
-    work.versions := NULL;
-    work.phase := 'history';
-    IF work.dates_field IS NULL THEN
-        work := @extschema@.crisp_sync_close_if_done(work);
+    PERFORM @extschema@.crisp_sync_changes_read(copy, call, run, job, all_seen);
+    run.changes := NULL;
+    run.versions := NULL;
+    run.phase := 'history';
+    IF copy.dates_field IS NULL THEN
+        run := @extschema@.crisp_sync_close_if_done(call, run);
     END IF;
 END
 $$;
 
 -- Note that changes were read: to what they were due, and what that covers.
-CREATE FUNCTION crisp_sync_changes_read(work crisp_sync_work, job crisp_sync_job, all_seen boolean)
+CREATE FUNCTION crisp_sync_changes_read(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, all_seen boolean)
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -163,15 +163,15 @@ SET due = NULL, wanted = CASE WHEN n.has_all THEN '{}' ELSE j.wanted END, covere
     watermark = n.watermark,
     watermark_at = @extschema@.crisp_sync_seen_at(n.watermark, j.watermark, j.watermark_at)
 FROM (SELECT f.has_all,
-             CASE WHEN all_seen AND (f.has_all OR job.covered = '{}' OR lower(work.changes) <= greatest(job.watermark, job.settled))
-                  THEN greatest(job.watermark, @extschema@.crisp_sync_reached(work, work.newest)) ELSE job.watermark END AS watermark
-      FROM (SELECT lower(work.changes) <= coalesce(lower(job.selected), '-infinity') AS has_all) f) n
-WHERE j.job_id = work.job_id
+             CASE WHEN all_seen AND (f.has_all OR job.covered = '{}' OR lower(run.changes) <= greatest(job.watermark, job.settled))
+                  THEN greatest(job.watermark, @extschema@.crisp_sync_reached(copy, call, run.newest)) ELSE job.watermark END AS watermark
+      FROM (SELECT lower(run.changes) <= coalesce(lower(job.selected), '-infinity') AS has_all) f) n
+WHERE j.job_id = call.job_id
 $$;
 
 -- The newest sync_field of the list, for a pass over all of it that goes by other dates: whatever changed until then
 -- comes with that pass.  NULL where it can't be had for the few requests that it takes when Crisp sorts by it.
-CREATE FUNCTION crisp_sync_newest(work crisp_sync_work)
+CREATE FUNCTION crisp_sync_newest(copy crisp_sync_copy, call crisp_sync_call)
 RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -179,9 +179,9 @@ AS $$
 DECLARE
     newest timestamptz;
 BEGIN
-    PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, @extschema@.crisp_sync_requests() + 3)::text, true);
+    PERFORM set_config('crisp_fdw.max_requests', least(call.last_request, @extschema@.crisp_sync_requests() + 3)::text, true);
     EXECUTE format('SELECT %s FROM %s s WHERE s.%I IS NOT NULL ORDER BY s.%I DESC LIMIT 1',
-                   @extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), work.list, work.sync_field, work.sync_field) INTO newest;
+                   @extschema@.crisp_sync_time(copy.list, copy.sync_field, 's.'), copy.list, copy.sync_field, copy.sync_field) INTO newest;
     RETURN newest;
 EXCEPTION WHEN OTHERS THEN
     RETURN NULL;
@@ -190,40 +190,40 @@ $$;
 
 -- The moment that Crisp has surely got to when a date was seen there: that date, which may lie in the future, or the
 -- start of the run by the clock that's behind, which answers tell.  NULL where there was none.
-CREATE FUNCTION crisp_sync_reached(work crisp_sync_work, newest timestamptz)
+CREATE FUNCTION crisp_sync_reached(copy crisp_sync_copy, call crisp_sync_call, newest timestamptz)
 RETURNS timestamptz
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT CASE WHEN newest IS NOT NULL
-            THEN least(newest, work.started_at - @extschema@.crisp_sync_clock_lead(work.list) - interval '1 second') END
+            THEN least(newest, call.started_at - @extschema@.crisp_sync_clock_lead(copy.list) - interval '1 second') END
 $$;
 
 -- The moment of Crisp's from which on changes come by sync_field, since nothing is covered yet: what was newest then,
 -- as the first page has it: what fits a page was read at once, and 20 rows do.  NULL tells none.
-CREATE FUNCTION crisp_sync_first_moment(work crisp_sync_work, INOUT job crisp_sync_job, newest timestamptz)
+CREATE FUNCTION crisp_sync_first_moment(copy crisp_sync_copy, call crisp_sync_call, INOUT job crisp_sync_job, newest timestamptz)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    job.watermark := @extschema@.crisp_sync_reached(work, newest);
+    job.watermark := @extschema@.crisp_sync_reached(copy, call, newest);
     IF job.pass_condition = 'all' THEN
         job.due := lower(@extschema@.crisp_sync_look(job))
-                   + CASE WHEN job.settled >= job.watermark - work.overlap THEN interval '1 microsecond' ELSE '0' END;
+                   + CASE WHEN job.settled >= job.watermark - call.overlap THEN interval '1 microsecond' ELSE '0' END;
     END IF;
 END
 $$;
 
 -- One window of what is wanted and uncovered: of the newest, or of several gaps.
-CREATE FUNCTION crisp_sync_history(INOUT work crisp_sync_work)
+CREATE FUNCTION crisp_sync_history(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(work);
-    gaps CONSTANT tstzmultirange := @extschema@.crisp_sync_gaps(job) * tstzmultirange(work.range);
+    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(copy, call);
+    gaps CONSTANT tstzmultirange := @extschema@.crisp_sync_gaps(job) * tstzmultirange(run.range);
     range CONSTANT tstzrange := (SELECT g.range FROM unnest(gaps) g (range) ORDER BY g.range DESC LIMIT 1);
-    pages CONSTANT bigint := @extschema@.crisp_sync_window_pages(work, job, gaps);
+    pages CONSTANT bigint := @extschema@.crisp_sync_window_pages(copy, call, run, job, gaps);
     result record;
     batch @extschema@.crisp_sync_batch;
     newest_change timestamptz;
@@ -231,63 +231,63 @@ DECLARE
     sure tstzmultirange;
 BEGIN
     IF range IS NULL THEN
-        work := @extschema@.crisp_sync_close_if_done(work);
+        run := @extschema@.crisp_sync_close_if_done(call, run);
         RETURN;
     END IF;
-    IF job.watermark IS NULL AND job.pass_condition = 'all' AND job.covered = '{}' AND work.windows = 0 THEN
-        newest_change := @extschema@.crisp_sync_newest(work);
-        PERFORM @extschema@.crisp_sync_settings(work);
-        job := @extschema@.crisp_sync_first_moment(work, job, newest_change);
+    IF job.watermark IS NULL AND job.pass_condition = 'all' AND job.covered = '{}' AND @extschema@.crisp_sync_windows(call) = 0 THEN
+        newest_change := @extschema@.crisp_sync_newest(copy, call);
+        PERFORM @extschema@.crisp_sync_settings(call, run);
+        job := @extschema@.crisp_sync_first_moment(copy, call, job, newest_change);
     END IF;
     IF pages IS NOT NULL THEN
-        result := @extschema@.crisp_sync_window_of_gaps(work, job, gaps, pages);
+        result := @extschema@.crisp_sync_window_of_gaps(copy, run, job, gaps, pages);
         done := result.done;
-    ELSIF work.by_date THEN
-        result := @extschema@.crisp_sync_window_by_date(work, job, range);
-        work := result.work;
+    ELSIF run.by_date THEN
+        result := @extschema@.crisp_sync_window_by_date(copy, call, run, job, range);
+        run := result.run;
         job := result.job;
         done := tstzmultirange(result.done);
     ELSE
-        result := @extschema@.crisp_sync_window_in_order(work, job, range);
+        result := @extschema@.crisp_sync_window_in_order(copy, call, run, job, range);
         done := tstzmultirange(result.done);
     END IF;
     batch := result.batch;
-    work := @extschema@.crisp_sync_note(work, batch);
+    PERFORM @extschema@.crisp_sync_note(copy, call, batch);
     IF done = '{}' THEN
         UPDATE @extschema@.crisp_sync_my_job j
         SET cuts = job.cuts, watermark = job.watermark, due = job.due,
             watermark_at = @extschema@.crisp_sync_seen_at(job.watermark, j.watermark, j.watermark_at)
-        WHERE j.job_id = work.job_id;
+        WHERE j.job_id = call.job_id;
         RETURN;
     END IF;
-    IF batch.listed >= greatest(1, work.window_rows / CASE WHEN work.by_date THEN 2 ELSE 1 END)
+    IF batch.listed >= greatest(1, run.window_rows / CASE WHEN run.by_date THEN 2 ELSE 1 END)
        AND NOT upper_inf(range) THEN
-        work.window_rows := CASE WHEN work.window_rows < work.per_page * CASE WHEN work.argument IS NULL THEN 4 ELSE 1 END THEN work.window_rows * 2 END;
+        run.window_rows := CASE WHEN run.window_rows < copy.per_page * CASE WHEN copy.argument IS NULL THEN 4 ELSE 1 END THEN run.window_rows * 2 END;
     END IF;
 
     sure := done;
-    IF work.way = 'order' THEN
+    IF copy.way = 'order' THEN
         -- Until a row has told a moment, what is covered holds for now only: it is read again after that, since what
         -- came there meanwhile may be earlier than that moment.
         IF job.watermark IS NULL THEN
-            job := @extschema@.crisp_sync_first_moment(work, job, batch.page_change);
+            job := @extschema@.crisp_sync_first_moment(copy, call, job, batch.page_change);
             IF job.watermark IS NOT NULL THEN
                 job.covered := '{}';
-            ELSIF NOT work.whole AND @extschema@.crisp_sync_gaps(job) <@ done THEN
+            ELSIF NOT run.whole AND @extschema@.crisp_sync_gaps(job) <@ done THEN
                 -- No row at all, of parts that several runs have looked at: one run is to.
                 job.covered := '{}';
                 job.cuts := '{}';
                 done := '{}';
                 sure := '{}';
-                work.whole := true;
-                work.adapted := true;
+                run.whole := true;
+                run.adapted := true;
             END IF;
         END IF;
     ELSIF upper_inf(range) OR (upper(range) <= job.watermark) IS NOT TRUE THEN
         -- Up to what was newest at Crisp when the first row was read, by the clock that's behind: a row that changed
         -- since may have been read before that.  What fits a page was read at once.
-        job.watermark := greatest(job.watermark, @extschema@.crisp_sync_reached(work,
-            CASE WHEN work.by_date AND work.unbounded IS NOT TRUE THEN batch.newest ELSE batch.first_date END));
+        job.watermark := greatest(job.watermark, @extschema@.crisp_sync_reached(copy, call,
+            CASE WHEN run.by_date AND run.unbounded IS NOT TRUE THEN batch.newest ELSE batch.first_date END));
         sure := CASE WHEN job.watermark IS NULL THEN '{}'
                      ELSE sure * tstzmultirange(tstzrange(NULL, job.watermark, CASE WHEN job.watermark <= job.settled THEN '(]' ELSE '()' END)) END;
     END IF;
@@ -299,106 +299,106 @@ BEGIN
                      WHERE (j.wanted - (done - sure) - job.covered - sure) @> c.moment
                        AND (batch.listed = 0 OR c.moment < lower(done) OR c.moment > upper(range))
                      ORDER BY c.moment DESC LIMIT 100),
-        window_rows = work.window_rows, pass_rows = j.pass_rows + batch.listed
-    WHERE j.job_id = work.job_id
+        window_rows = run.window_rows, pass_rows = j.pass_rows + batch.listed
+    WHERE j.job_id = call.job_id
     RETURNING * INTO job;
-    IF NOT @extschema@.crisp_sync_gaps(job) && work.range THEN
-        work := @extschema@.crisp_sync_close_if_done(work);
+    IF NOT @extschema@.crisp_sync_gaps(job) && run.range THEN
+        run := @extschema@.crisp_sync_close_if_done(call, run);
     ELSE
-        work := @extschema@.crisp_sync_estimate(work, job);
+        run := @extschema@.crisp_sync_estimate(copy, call, run, job);
     END IF;
 END
 $$;
 
 -- After all that the call is about: go on with changes that are due since all was read again; end; or leave the end
 -- of a full load, which makes requests of its own, to the next step.
-CREATE FUNCTION crisp_sync_close_if_done(INOUT work crisp_sync_work)
+CREATE FUNCTION crisp_sync_close_if_done(call crisp_sync_call, INOUT run crisp_sync_progress)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job @extschema@.crisp_sync_job;
 BEGIN
-    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id;
-    IF NOT work.looked AND work.windows > 1 AND @extschema@.crisp_sync_gaps(job) = '{}' THEN
+    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id;
+    IF NOT run.looked AND @extschema@.crisp_sync_windows(call) > 1 AND @extschema@.crisp_sync_gaps(job) = '{}' THEN
         -- What has moved while windows were read, to a date after them, is to be there before only what is new will
         -- be read.
-        work.looked := true;
-        UPDATE @extschema@.crisp_sync_my_job j SET wanted = j.wanted + tstzmultirange(tstzrange(j.watermark, NULL)) WHERE j.job_id = work.job_id;
-    ELSIF job.due IS NOT NULL AND work.reference IS NULL THEN
-        work.changes := tstzrange(job.due, NULL);
-        work.has_budget := false;
-        work.passes := 0;
-        work.versions := '{}';
-        work.newest := NULL;
-        work.phase := 'changes';
+        run.looked := true;
+        UPDATE @extschema@.crisp_sync_my_job j SET wanted = j.wanted + tstzmultirange(tstzrange(j.watermark, NULL)) WHERE j.job_id = call.job_id;
+    ELSIF job.due IS NOT NULL AND call.reference IS NULL THEN
+        run.changes := tstzrange(job.due, NULL);
+        run.has_budget := false;
+        run.passes := 0;
+        run.versions := '{}';
+        run.newest := NULL;
+        run.phase := 'changes';
     ELSIF job.full_since IS NOT NULL AND @extschema@.crisp_sync_gaps(job) = '{}' THEN
-        work.phase := 'closing';
+        run.phase := 'closing';
     ELSE
         IF @extschema@.crisp_sync_gaps(job) = '{}' THEN
-            UPDATE @extschema@.crisp_sync_my_job j SET pass_condition = NULL, pass_reference = NULL, pass_rows = 0 WHERE j.job_id = work.job_id;
+            UPDATE @extschema@.crisp_sync_my_job j SET pass_condition = NULL, pass_reference = NULL, pass_rows = 0 WHERE j.job_id = call.job_id;
         END IF;
-        work.phase := 'end';
+        run.phase := 'end';
     END IF;
 END
 $$;
 
 -- All is there, and a full load drops what it has not seen.  But first it looks at what has changed since the
 -- run began, for a row that was updated meanwhile has left its place before that was read.
-CREATE FUNCTION crisp_sync_closing(INOUT work crisp_sync_work)
+CREATE FUNCTION crisp_sync_closing(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(work);
+    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(copy, call);
     look CONSTANT tstzrange := @extschema@.crisp_sync_look(job);
     batch @extschema@.crisp_sync_batch;
 BEGIN
-    IF work.dates_field IS NOT NULL AND work.way <> 'order' AND look IS NOT NULL THEN
+    IF copy.dates_field IS NOT NULL AND copy.way <> 'order' AND look IS NOT NULL THEN
         FOR pass IN 1 .. 3 LOOP
-            batch := @extschema@.crisp_sync_fetch(work, @extschema@.crisp_sync_within(work.list, work.dates_field, look),
+            batch := @extschema@.crisp_sync_fetch(copy, call, run, @extschema@.crisp_sync_within(copy.list, copy.dates_field, look),
                                                   NULL, lower(look), NULL, job);
-            work := @extschema@.crisp_sync_note(work, batch);
-            EXIT WHEN NOT work.by_date OR batch.listed <= job.rows_per_request OR batch.inserted + batch.updated = 0;
+            PERFORM @extschema@.crisp_sync_note(copy, call, batch);
+            EXIT WHEN NOT run.by_date OR batch.listed <= job.rows_per_request OR batch.inserted + batch.updated = 0;
         END LOOP;
     END IF;
     batch := NULL;
     -- Rows without the date by which it goes through the source can't be seen, and stay.
-    batch.deleted := @extschema@.crisp_sync_remove(work.source, work.target, array_remove(work.columns, '_synced_at'), work.keys, work.argument,
-        CASE WHEN work.argument IS NULL AND work.dates_field = ANY (work.columns) THEN work.dates_field END, job.deleted = 'mark');
-    work := @extschema@.crisp_sync_note(work, batch);
+    batch.deleted := @extschema@.crisp_sync_remove(copy.source, copy.target, array_remove(copy.columns, '_synced_at'), copy.keys, copy.argument,
+        CASE WHEN copy.argument IS NULL AND copy.dates_field = ANY (copy.columns) THEN copy.dates_field END, job.deleted = 'mark');
+    PERFORM @extschema@.crisp_sync_note(copy, call, batch);
     UPDATE @extschema@.crisp_sync_my_job j
     SET full_since = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0
-    WHERE j.job_id = work.job_id;
-    work.phase := 'end';
+    WHERE j.job_id = call.job_id;
+    run.phase := 'end';
 END
 $$;
 
 -- One step of a run: what one transaction does.
-CREATE FUNCTION crisp_sync_step(INOUT work crisp_sync_work)
+CREATE FUNCTION crisp_sync_step(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM @extschema@.crisp_sync_settings(work);
-    work := CASE work.phase
-        WHEN 'changes' THEN @extschema@.crisp_sync_changes(work)
-        WHEN 'history' THEN @extschema@.crisp_sync_history(work)
-        ELSE @extschema@.crisp_sync_closing(work) END;
+    PERFORM @extschema@.crisp_sync_settings(call, run);
+    run := CASE run.phase
+        WHEN 'changes' THEN @extschema@.crisp_sync_changes(copy, call, run)
+        WHEN 'history' THEN @extschema@.crisp_sync_history(copy, call, run)
+        ELSE @extschema@.crisp_sync_closing(copy, call, run) END;
 END
 $$;
 
 -- Whether the next step may make a request.  What needs none goes on when there is none left, or else a run that
 -- takes all that it has each time would never come to its end.
-CREATE FUNCTION crisp_sync_asks(work crisp_sync_work)
+CREATE FUNCTION crisp_sync_asks(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress)
 RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT CASE work.phase
+SELECT CASE run.phase
     WHEN 'history' THEN EXISTS (SELECT FROM @extschema@.crisp_sync_job j
-                                WHERE j.job_id = work.job_id AND @extschema@.crisp_sync_gaps(j) && work.range)
-    WHEN 'closing' THEN work.dates_field IS NOT NULL AND work.way <> 'order'
+                                WHERE j.job_id = call.job_id AND @extschema@.crisp_sync_gaps(j) && run.range)
+    WHEN 'closing' THEN copy.dates_field IS NOT NULL AND copy.way <> 'order'
     ELSE true END
 $$;
 
@@ -417,60 +417,61 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 -- Judge why a step has failed: whether the run goes on in another way, ends for now, or has failed.
-CREATE FUNCTION crisp_sync_after_failure(INOUT work crisp_sync_work, failure crisp_sync_failure)
+CREATE FUNCTION crisp_sync_after_failure(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, failure crisp_sync_failure)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF failure.code = 'CS002' THEN
         -- More than the run may ask for.
-        IF work.phase = 'changes' AND work.dates_field IS NOT NULL AND work.has_budget THEN
+        IF run.phase = 'changes' AND copy.dates_field IS NOT NULL AND run.has_budget THEN
             -- One statement is too much for a call, so windows have to do.
-            work := @extschema@.crisp_sync_read_all(work);
-        ELSIF work.phase = 'history' AND (NOT work.by_date OR work.argument IS NOT NULL) THEN
+            run := @extschema@.crisp_sync_read_all(copy, call, run);
+        ELSIF run.phase = 'history' AND (NOT run.by_date OR copy.argument IS NOT NULL) THEN
             -- Some rows of the parent take many requests each, or the order had to be proved first: the next window
             -- is to be smaller.
-            work.window_rows := CASE WHEN work.argument IS NULL THEN greatest(work.per_page - 2, coalesce(work.window_rows, (work.per_page - 2) * 5) / 2)
-                ELSE greatest(1, coalesce(work.window_rows, least(work.per_page, (work.last_request - work.first_request - work.probes - 1) * 2 / 3)) / 2) END;
-            work.adapted := work.adapted OR work.first_window_rows IS NULL OR work.window_rows < work.first_window_rows;
-            UPDATE @extschema@.crisp_sync_my_job j SET window_rows = work.window_rows WHERE j.job_id = work.job_id;
+            run.window_rows := CASE WHEN copy.argument IS NULL THEN greatest(copy.per_page - 2, coalesce(run.window_rows, (copy.per_page - 2) * 5) / 2)
+                ELSE greatest(1, coalesce(run.window_rows, least(copy.per_page, (call.last_request - call.first_request - run.probes - 1) * 2 / 3)) / 2) END;
+            run.adapted := run.adapted OR run.first_window_rows IS NULL OR run.window_rows < run.first_window_rows;
+            UPDATE @extschema@.crisp_sync_my_job j SET window_rows = run.window_rows WHERE j.job_id = call.job_id;
         END IF;
-        work.phase := 'exhausted';
-    ELSIF failure.code = 'CS003' AND NOT work.by_date THEN
-        RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', @extschema@.crisp_sync_name(work.list)
+        run.phase := 'exhausted';
+    ELSIF failure.code = 'CS003' AND NOT run.by_date THEN
+        RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', @extschema@.crisp_sync_name(copy.list)
             USING DETAIL = 'It is read by spans of time instead, which takes more requests.',
                 HINT = 'What was read in that order before is read again.';
-        work.by_date := true;
-        work.adapted := true;
+        run.by_date := true;
+        run.adapted := true;
         UPDATE @extschema@.crisp_sync_my_job j
         SET by_date = true, covered = '{}'
-        WHERE j.job_id = work.job_id;
+        WHERE j.job_id = call.job_id;
     ELSE
         -- Nothing is kept of a job that is out of reach by now.
         INSERT INTO @extschema@.crisp_sync_my_error (run_id, sqlstate, message, detail, hint, context)
         SELECT l.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''), failure.context
-        FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = work.run_id;
-        PERFORM @extschema@.crisp_sync_note_run(work, 'failed');
-        work.phase := 'failed';
+        FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id;
+        PERFORM @extschema@.crisp_sync_note_run(call, 'failed');
+        run.phase := 'failed';
     END IF;
 END
 $$;
 
 -- Tell the session how far the run is, now and then.
-CREATE FUNCTION crisp_sync_tell(work crisp_sync_work)
+CREATE FUNCTION crisp_sync_tell(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     reached timestamptz;
+    windows CONSTANT bigint := @extschema@.crisp_sync_windows(call);
 BEGIN
-    IF work.phase = 'history' AND work.windows > 0 AND (work.windows = 1 OR work.windows % 10 = 0) THEN
+    IF run.phase = 'history' AND windows > 0 AND (windows = 1 OR windows % 10 = 0) THEN
         SELECT upper(g.range) INTO reached
-        FROM @extschema@.crisp_sync_job j, unnest(j.wanted - j.covered) g (range) WHERE j.job_id = work.job_id ORDER BY g.range DESC LIMIT 1;
+        FROM @extschema@.crisp_sync_job j, unnest(j.wanted - j.covered) g (range) WHERE j.job_id = call.job_id ORDER BY g.range DESC LIMIT 1;
         IF reached IS NOT NULL THEN
-            RAISE NOTICE '"%": back to %; rows: %; requests: %', @extschema@.crisp_sync_name(work.source), reached, work.fetched,
-                @extschema@.crisp_sync_requests() - work.first_request;
+            RAISE NOTICE '"%": back to %; rows: %; requests: %', @extschema@.crisp_sync_name(copy.source), reached, (SELECT l.rows_fetched FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id),
+                @extschema@.crisp_sync_requests() - call.first_request;
         END IF;
     END IF;
 END
@@ -478,37 +479,39 @@ $$;
 
 -- Whether a run that has made its requests has come no further with what there was to do, so that the next one won't,
 -- either.
-CREATE FUNCTION crisp_sync_is_stalled(work crisp_sync_work, job crisp_sync_job)
+CREATE FUNCTION crisp_sync_is_stalled(call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job)
 RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT work.in_vain IS TRUE OR (work.phase <> 'end' AND NOT work.adapted
-   AND CASE WHEN work.found = '{}' THEN work.windows = 0 OR (job.full_since IS NOT NULL AND work.reference IS NULL)
-            ELSE work.found <@ @extschema@.crisp_sync_gaps(job) END)
+SELECT run.in_vain IS TRUE OR (run.phase <> 'end' AND NOT run.adapted
+   AND CASE WHEN run.found = '{}' THEN @extschema@.crisp_sync_windows(call) = 0 OR (job.full_since IS NOT NULL AND call.reference IS NULL)
+            ELSE run.found <@ @extschema@.crisp_sync_gaps(job) END)
 $$;
 
 -- End a run, and tell what it has done.
-CREATE FUNCTION crisp_sync_finish(work crisp_sync_work)
+CREATE FUNCTION crisp_sync_finish(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job @extschema@.crisp_sync_job;
+    counts record;
 BEGIN
-    PERFORM @extschema@.crisp_sync_note_run(work, CASE WHEN work.phase = 'end' THEN 'finished' ELSE 'partial' END);
-    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = work.job_id;
-    IF @extschema@.crisp_sync_is_stalled(work, job) THEN
-        UPDATE @extschema@.crisp_sync_my_job j SET stalled = true WHERE j.job_id = work.job_id;
-        RAISE WARNING 'the sync of "%" into "%" gets no further with a limit of %', @extschema@.crisp_sync_name(work.source),
-            @extschema@.crisp_sync_name(work.target),
-            work.last_request - work.first_request
+    PERFORM @extschema@.crisp_sync_note_run(call, CASE WHEN run.phase = 'end' THEN 'finished' ELSE 'partial' END);
+    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id;
+    IF @extschema@.crisp_sync_is_stalled(call, run, job) THEN
+        UPDATE @extschema@.crisp_sync_my_job j SET stalled = true WHERE j.job_id = call.job_id;
+        RAISE WARNING 'the sync of "%" into "%" gets no further with a limit of %', @extschema@.crisp_sync_name(copy.source),
+            @extschema@.crisp_sync_name(copy.target),
+            call.last_request - call.first_request
             USING DETAIL = 'What comes next takes more requests.', HINT = 'Raise max_requests.';
     END IF;
-    RAISE NOTICE '"%": rows fetched: %, new: %, changed: %, gone: %; requests: %', @extschema@.crisp_sync_name(work.source), work.fetched, work.inserted,
-        work.updated, work.deleted,
-        @extschema@.crisp_sync_requests() - work.first_request || CASE WHEN work.phase = 'end' THEN '' ELSE '; the rest next time' END;
+    SELECT l.* INTO counts FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id;
+    RAISE NOTICE '"%": rows fetched: %, new: %, changed: %, gone: %; requests: %', @extschema@.crisp_sync_name(copy.source),
+        counts.rows_fetched, counts.rows_inserted, counts.rows_updated, counts.rows_deleted,
+        @extschema@.crisp_sync_requests() - call.first_request || CASE WHEN run.phase = 'end' THEN '' ELSE '; the rest next time' END;
 END
 $$;
 
@@ -542,11 +545,14 @@ CREATE PROCEDURE crisp_sync(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    work @extschema@.crisp_sync_work;
+    copy @extschema@.crisp_sync_copy;
+    call @extschema@.crisp_sync_call;
+    run @extschema@.crisp_sync_progress;
     -- By the caller's search_path; everything else is found by ours.
     target_table pg_catalog.regclass := pg_catalog.to_regclass(target);
     schema_name pg_catalog.text := pg_catalog.current_schema();
     caller_path pg_catalog.text := pg_catalog.current_setting('search_path');
+    opened pg_catalog.record;
     failure @extschema@.crisp_sync_failure;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -560,48 +566,54 @@ BEGIN
                 HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
     END IF;
     PERFORM @extschema@.crisp_sync_check_call(mode, condition, reference, max_requests, overlap, deleted, daily_quota);
-    work := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field, condition, reference, overlap, deleted, parent);
-    IF NOT @extschema@.crisp_sync_lock(work.source, work.target) THEN
-        RAISE NOTICE 'the sync of "%" into "%" is running already, in process %', @extschema@.crisp_sync_name(work.source),
-            @extschema@.crisp_sync_name(work.target),
-            @extschema@.crisp_sync_pid(work.source, work.target);
+    copy := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field, deleted, parent);
+    IF NOT @extschema@.crisp_sync_lock(copy.source, copy.target) THEN
+        RAISE NOTICE 'the sync of "%" into "%" is running already, in process %', @extschema@.crisp_sync_name(copy.source),
+            @extschema@.crisp_sync_name(copy.target),
+            @extschema@.crisp_sync_pid(copy.source, copy.target);
         COMMIT;     -- of settings, too
         RETURN;
     END IF;
-    work.started_at := date_trunc('milliseconds', clock_timestamp());
-    work.first_request := @extschema@.crisp_sync_requests();
-    work.last_request := least(work.first_request + max_requests, CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
+    call.mode := mode;
+    call.condition := condition;
+    call.reference := reference;
+    call.overlap := overlap;
+    call.started_at := date_trunc('milliseconds', clock_timestamp());
+    call.first_request := @extschema@.crisp_sync_requests();
+    call.last_request := least(call.first_request + max_requests, CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
                                nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0));
-    work := @extschema@.crisp_sync_open(work, deleted, daily_quota);
+    opened := @extschema@.crisp_sync_open(copy, call, deleted, daily_quota);
+    call := opened.call;
+    run := opened.run;
     COMMIT;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
-    WHILE work.phase <> 'end' LOOP
-        EXIT WHEN @extschema@.crisp_sync_requests_left(work) < 1 AND @extschema@.crisp_sync_asks(work);
+    WHILE run.phase <> 'end' LOOP
+        EXIT WHEN @extschema@.crisp_sync_requests_left(call) < 1 AND @extschema@.crisp_sync_asks(copy, call, run);
         failure := NULL;
         BEGIN
-            work := @extschema@.crisp_sync_step(work);
+            run := @extschema@.crisp_sync_step(copy, call, run);
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
                 failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
             failure.context := @extschema@.crisp_sync_context();
         END;
         IF failure.code IS NOT NULL THEN
-            work := @extschema@.crisp_sync_after_failure(work, failure);
+            run := @extschema@.crisp_sync_after_failure(copy, call, run, failure);
         END IF;
         COMMIT;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        IF work.phase = 'failed' THEN
+        IF run.phase = 'failed' THEN
             PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
                                                  failure.context);
         ELSIF failure.code IS NULL THEN
-            PERFORM @extschema@.crisp_sync_tell(work);
+            PERFORM @extschema@.crisp_sync_tell(copy, call, run);
         END IF;
-        EXIT WHEN work.phase = 'exhausted';
+        EXIT WHEN run.phase = 'exhausted';
     END LOOP;
-    PERFORM @extschema@.crisp_sync_finish(work);
+    PERFORM @extschema@.crisp_sync_finish(copy, call, run);
     COMMIT;
-    PERFORM @extschema@.crisp_sync_unlock(work.source, work.target);
+    PERFORM @extschema@.crisp_sync_unlock(copy.source, copy.target);
 END
 $$;
 

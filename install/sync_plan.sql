@@ -2,10 +2,8 @@
 -- crisp_sync: what a run is to do
 --
 
--- A run under way, handed from one step to the next.
-CREATE TYPE crisp_sync_work AS (
-    job_id bigint,
-    run_id bigint,
+-- What is copied from where to where: the same all through a run.
+CREATE TYPE crisp_sync_copy AS (
     source regclass,
     target regclass,
     origin text[],              -- whose rows they are, see crisp_sync_origin_of()
@@ -24,14 +22,24 @@ CREATE TYPE crisp_sync_work AS (
     details text[],             -- columns that a request for each row brings, where the list is read for others first; or NULL
     missing text[],             -- columns of the source that the target lacks
     per_page integer,
-    prefetch integer,           -- requests of the list that may be under way together
+    prefetch integer           -- requests of the list that may be under way together
+);
+
+-- The call that a run is of: the same all through the run, once that has begun.
+CREATE TYPE crisp_sync_call AS (
+    job_id bigint,
+    run_id bigint,
     mode text,
     condition text,
     reference timestamptz,
     overlap interval,
     started_at timestamptz,     -- before the first request
     first_request bigint,       -- requests of the statement when the run began
-    last_request bigint,        -- most that it may have made in the end; NULL for any number
+    last_request bigint        -- most that it may have made in the end; NULL for any number
+);
+
+-- How far a run is, handed from one step to the next.
+CREATE TYPE crisp_sync_progress AS (
     phase text,                 -- changes, history, closing; in the end: end, exhausted, failed
     range tstzrange,            -- of dates_field, that the call is about
     changes tstzrange,          -- what is to be read besides windows: changes by sync_field, or a list without dates; NULL for nothing
@@ -51,12 +59,7 @@ CREATE TYPE crisp_sync_work AS (
     window_rows integer,        -- rows of the parent that a window asks for at most; NULL: as many as usual
     first_window_rows integer,  -- when the run began
     cuts integer,               -- that were made one after the other, of windows with more rows than one request brings
-    unbounded boolean,          -- the list isn't limited to the dates that were asked for: read it as a whole; NULL: not known
-    windows bigint,
-    fetched bigint,
-    inserted bigint,
-    updated bigint,
-    deleted bigint
+    unbounded boolean          -- the list isn't limited to the dates that were asked for: read it as a whole; NULL: not known
 );
 
 -- What a column holds a time as: timestamp with or without time zone, or bigint, whatever domain or precision; NULL
@@ -200,55 +203,55 @@ END
 $$;
 
 -- The table over which the windows of a run go, and by what: the source itself, or the table of its parent.
-CREATE FUNCTION crisp_sync_find_list(INOUT work crisp_sync_work, resource text, parent_resource text, parent regclass)
+CREATE FUNCTION crisp_sync_find_list(INOUT copy crisp_sync_copy, resource text, parent_resource text, parent regclass)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     catalog record;
 BEGIN
-    work.list := work.source;
+    copy.list := copy.source;
     IF parent_resource IS NOT NULL THEN
-        work.list := @extschema@.crisp_sync_find_parent(work.source, parent_resource, parent);
-        catalog := @extschema@.crisp_sync_source(work.list);
+        copy.list := @extschema@.crisp_sync_find_parent(copy.source, parent_resource, parent);
+        catalog := @extschema@.crisp_sync_source(copy.list);
         IF catalog.resource <> parent_resource THEN
-            RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', @extschema@.crisp_sync_name(work.source), parent_resource, catalog.resource
+            RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', @extschema@.crisp_sync_name(copy.source), parent_resource, catalog.resource
                 USING ERRCODE = 'wrong_object_type';
-        ELSIF (@extschema@.crisp_sync_scope_of(work.list))[1] IS DISTINCT FROM work.origin[2] THEN
-            RAISE EXCEPTION 'the parent of "%" is a table of another website', @extschema@.crisp_sync_name(work.source)
+        ELSIF (@extschema@.crisp_sync_scope_of(copy.list))[1] IS DISTINCT FROM copy.origin[2] THEN
+            RAISE EXCEPTION 'the parent of "%" is a table of another website', @extschema@.crisp_sync_name(copy.source)
                 USING ERRCODE = 'object_not_in_prerequisite_state',
-                    DETAIL = format('It is "%s".', @extschema@.crisp_sync_name(work.list));
+                    DETAIL = format('It is "%s".', @extschema@.crisp_sync_name(copy.list));
         END IF;
-        work.list_key := catalog.keys[1];
-        IF work.list_key IS NULL THEN
-            RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'undefined_column';
+        copy.list_key := catalog.keys[1];
+        IF copy.list_key IS NULL THEN
+            RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(copy.list) USING ERRCODE = 'undefined_column';
         END IF;
     ELSIF parent IS NOT NULL THEN
         RAISE EXCEPTION '% have no parent', resource
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Leave the parameter parent out.';
     ELSE
-        catalog := @extschema@.crisp_sync_source(work.list);
+        catalog := @extschema@.crisp_sync_source(copy.list);
     END IF;
-    work.scope := @extschema@.crisp_sync_scope_of(work.list);
-    work.per_page := catalog.per_page;
-    work.prefetch := catalog.prefetch;
-    work.sync_field := @extschema@.crisp_sync_find_field(work.list, catalog.times, catalog.time_paths, catalog.has_times,
-                                                           work.sync_field);
-    IF work.sync_field IS NOT NULL THEN
-        work.dates_field := catalog.dates[1];
-        IF work.dates_field IS NOT NULL AND @extschema@.crisp_sync_time(work.list, work.dates_field, '') IS NULL THEN
-            work.dates_field := NULL;
+    copy.scope := @extschema@.crisp_sync_scope_of(copy.list);
+    copy.per_page := catalog.per_page;
+    copy.prefetch := catalog.prefetch;
+    copy.sync_field := @extschema@.crisp_sync_find_field(copy.list, catalog.times, catalog.time_paths, catalog.has_times,
+                                                           copy.sync_field);
+    IF copy.sync_field IS NOT NULL THEN
+        copy.dates_field := catalog.dates[1];
+        IF copy.dates_field IS NOT NULL AND @extschema@.crisp_sync_time(copy.list, copy.dates_field, '') IS NULL THEN
+            copy.dates_field := NULL;
         END IF;
     END IF;
-    work.way := CASE WHEN work.sync_field IS NULL THEN 'all'
-                     WHEN work.sync_field = ANY (catalog.bounded) THEN CASE WHEN work.dates_field IS NULL THEN 'order' ELSE 'dates' END
-                     WHEN work.sync_field = ANY (catalog.ordered) THEN 'order'
+    copy.way := CASE WHEN copy.sync_field IS NULL THEN 'all'
+                     WHEN copy.sync_field = ANY (catalog.bounded) THEN CASE WHEN copy.dates_field IS NULL THEN 'order' ELSE 'dates' END
+                     WHEN copy.sync_field = ANY (catalog.ordered) THEN 'order'
                      ELSE 'all' END;
     -- Rows that change without their time come with the list, for no request more; their details don't.
-    IF work.list = work.source AND work.sync_field IS NOT NULL AND work.way = 'all' AND work.dates_field IS NULL AND catalog.has_details THEN
-        work.details := ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(work.source) c WHERE c.name <> ALL (catalog.listed));
-        IF work.details = '{}' OR NOT catalog.keys <@ catalog.listed OR work.sync_field <> ALL (catalog.listed) THEN
-            work.details := NULL;
+    IF copy.list = copy.source AND copy.sync_field IS NOT NULL AND copy.way = 'all' AND copy.dates_field IS NULL AND catalog.has_details THEN
+        copy.details := ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(copy.source) c WHERE c.name <> ALL (catalog.listed));
+        IF copy.details = '{}' OR NOT catalog.keys <@ catalog.listed OR copy.sync_field <> ALL (catalog.listed) THEN
+            copy.details := NULL;
         END IF;
     END IF;
 END
@@ -291,25 +294,25 @@ BEGIN
 END
 $$;
 
--- Look at source and target, create the latter when it's absent, and say what a run is to do.
+-- Look at source and target, create the latter when it's absent, and say what is copied.
 CREATE FUNCTION crisp_sync_plan(
-    source regclass, target text, target_table regclass, schema_name text, caller_path text, mode text, sync_field text, condition text,
-    reference timestamptz, overlap interval, deleted text, parent regclass)
-RETURNS crisp_sync_work
+    source regclass, target text, target_table regclass, schema_name text, caller_path text, mode text, sync_field text, deleted text,
+    parent regclass)
+RETURNS crisp_sync_copy
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    work @extschema@.crisp_sync_work;
+    copy @extschema@.crisp_sync_copy;
     catalog record;
     made record;
 BEGIN
     DELETE FROM @extschema@.crisp_sync_orphan;
     DELETE FROM @extschema@.crisp_sync_orphan_origin;
     catalog := @extschema@.crisp_sync_source(source);
-    work.source := source;
-    work.origin := @extschema@.crisp_sync_origin_of(source);
-    work.keys := catalog.keys;
+    copy.source := source;
+    copy.origin := @extschema@.crisp_sync_origin_of(source);
+    copy.keys := catalog.keys;
     IF catalog.key_length = 0 THEN
         RAISE EXCEPTION 'rows of % have no key', catalog.resource
             USING ERRCODE = 'undefined_column', DETAIL = 'One that changes could not be found again.',
@@ -318,14 +321,14 @@ BEGIN
         RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(source)
             USING ERRCODE = 'undefined_column', DETAIL = 'Without it, a row that changes could not be found again.';
     END IF;
-    work.argument := catalog.argument[1];
-    work.keys_repeat := catalog.keys_repeat;
-    IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(source) c WHERE c.name = work.argument AND c.type !~ '^(text|character varying)') THEN
-        RAISE EXCEPTION 'column "%" of "%" is not of type text', work.argument, @extschema@.crisp_sync_name(source)
+    copy.argument := catalog.argument[1];
+    copy.keys_repeat := catalog.keys_repeat;
+    IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(source) c WHERE c.name = copy.argument AND c.type !~ '^(text|character varying)') THEN
+        RAISE EXCEPTION 'column "%" of "%" is not of type text', copy.argument, @extschema@.crisp_sync_name(source)
             USING ERRCODE = 'datatype_mismatch', DETAIL = 'Crisp is asked for its rows by that.';
     END IF;
-    work.sync_field := sync_field;
-    work := @extschema@.crisp_sync_find_list(work, catalog.resource, catalog.parent, parent);
+    copy.sync_field := sync_field;
+    copy := @extschema@.crisp_sync_find_list(copy, catalog.resource, catalog.parent, parent);
 
     IF target_table IS NULL THEN
         made := @extschema@.crisp_sync_create_target(source, target, schema_name, caller_path, catalog.keys, catalog.keys_repeat,
@@ -337,35 +340,17 @@ BEGIN
         DELETE FROM @extschema@.crisp_sync_my_origin o WHERE made.is_new AND o.target = target_table;
     END IF;
     PERFORM @extschema@.crisp_sync_check_target(target_table);
-    PERFORM @extschema@.crisp_sync_check_keys(target_table, catalog.keys, work.argument, work.keys_repeat);
-    PERFORM @extschema@.crisp_sync_check_marks(target_table, deleted = 'mark' AND (mode = 'full' OR work.argument IS NOT NULL));
+    PERFORM @extschema@.crisp_sync_check_keys(target_table, catalog.keys, copy.argument, copy.keys_repeat);
+    PERFORM @extschema@.crisp_sync_check_marks(target_table, deleted = 'mark' AND (mode = 'full' OR copy.argument IS NOT NULL));
     PERFORM @extschema@.crisp_sync_check_shared(source, target_table, mode);
-    PERFORM @extschema@.crisp_sync_check_origins(source, target_table, work.origin, mode);
-    work.target := target_table;
-    work.columns := @extschema@.crisp_sync_match_columns(source, target_table, catalog.asked);
-    work.missing := @extschema@.crisp_sync_missing_columns(source, target_table, catalog.asked);
-    PERFORM @extschema@.crisp_sync_check_types(source, target_table, work.columns);
-    IF catalog.changed[1] = ANY (work.columns) THEN
-        work.guard := catalog.changed[1];
+    PERFORM @extschema@.crisp_sync_check_origins(source, target_table, copy.origin, mode);
+    copy.target := target_table;
+    copy.columns := @extschema@.crisp_sync_match_columns(source, target_table, catalog.asked);
+    copy.missing := @extschema@.crisp_sync_missing_columns(source, target_table, catalog.asked);
+    PERFORM @extschema@.crisp_sync_check_types(source, target_table, copy.columns);
+    IF catalog.changed[1] = ANY (copy.columns) THEN
+        copy.guard := catalog.changed[1];
     END IF;
-
-    work.mode := mode;
-    work.condition := condition;
-    work.reference := reference;
-    work.overlap := overlap;
-    work.passes := 0;
-    work.has_budget := true;
-    work.versions := '{}';
-    work.looked := work.way <> 'dates' OR work.sync_field = work.dates_field;
-    work.by_date := false;
-    work.adapted := false;
-    work.probes := 0;
-    work.cuts := 0;
-    work.windows := 0;
-    work.fetched := 0;
-    work.inserted := 0;
-    work.updated := 0;
-    work.deleted := 0;
-    RETURN work;
+    RETURN copy;
 END
 $$;

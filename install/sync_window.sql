@@ -30,24 +30,24 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 
 -- How many requests the run has left; NULL for any number.
-CREATE FUNCTION crisp_sync_requests_left(work crisp_sync_work)
+CREATE FUNCTION crisp_sync_requests_left(call crisp_sync_call)
 RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT work.last_request - @extschema@.crisp_sync_requests()
+SELECT call.last_request - @extschema@.crisp_sync_requests()
 $$;
 
 -- The settings of a transaction of the run.  Windows that go by an order must not lose a row to a deletion.  What
 -- is repeated until nothing new comes, or fits a page, can do without that.
-CREATE FUNCTION crisp_sync_settings(work crisp_sync_work)
+CREATE FUNCTION crisp_sync_settings(call crisp_sync_call, run crisp_sync_progress)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM set_config('crisp_fdw.max_requests', coalesce(work.last_request, 0)::text, true);
-    PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN work.by_date OR work.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
+    PERFORM set_config('crisp_fdw.max_requests', coalesce(call.last_request, 0)::text, true);
+    PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN run.by_date OR run.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
     -- What a timestamp or a text holds of a time must not depend on who calls.
     PERFORM set_config('TimeZone', 'UTC', true);
     PERFORM set_config('DateStyle', 'ISO', true);
@@ -60,7 +60,7 @@ $$;
 -- parents had before, and no longer have, is dropped.  With parts (lower and upper ends of ranges of dates_field, the
 -- newest first), rows of these are read, so many pages, several at a time; pages_before have been read before.
 CREATE FUNCTION crisp_sync_store(
-    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, parents text[], full_since timestamptz, deleted text,
+    copy crisp_sync_copy, run crisp_sync_progress, condition text, row_limit bigint, lower timestamptz, upper timestamptz, parents text[], full_since timestamptz, deleted text,
     parts timestamptz[] DEFAULT NULL, pages bigint DEFAULT NULL, pages_before bigint DEFAULT NULL)
 RETURNS crisp_sync_batch
 LANGUAGE plpgsql
@@ -68,22 +68,22 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     batch @extschema@.crisp_sync_batch;
-    copied text[] := array_remove(work.columns, '_synced_at');
+    copied text[] := array_remove(copy.columns, '_synced_at');
     -- The source's own times; those of a parent have been looked at before.
-    dates text := CASE WHEN work.argument IS NULL THEN @extschema@.crisp_sync_time(work.source, work.dates_field, 'f.') END;
-    changes text := CASE WHEN work.argument IS NULL THEN @extschema@.crisp_sync_time(work.source, work.sync_field, 'f.') END;
+    dates text := CASE WHEN copy.argument IS NULL THEN @extschema@.crisp_sync_time(copy.source, copy.dates_field, 'f.') END;
+    changes text := CASE WHEN copy.argument IS NULL THEN @extschema@.crisp_sync_time(copy.source, copy.sync_field, 'f.') END;
     -- Of rows below a parent, several may have the same key, or none.
     present text := (SELECT string_agg(format('f.%I IS NOT NULL', k.name), ' AND ')
-                     FROM unnest(CASE WHEN work.keys_repeat THEN ARRAY[work.argument] ELSE work.keys END) k (name));
-    kept text := CASE WHEN work.argument IS NULL THEN format(work.kept, changes) END;
+                     FROM unnest(CASE WHEN copy.keys_repeat THEN ARRAY[copy.argument] ELSE copy.keys END) k (name));
+    kept text := CASE WHEN copy.argument IS NULL THEN format(run.kept, changes) END;
     fetched text := @extschema@.crisp_sync_list(ARRAY(
-        SELECT c.name FROM unnest(copied || work.keys || CASE WHEN dates IS NOT NULL THEN ARRAY[work.dates_field] END
-                                  || CASE WHEN changes IS NOT NULL THEN ARRAY[work.sync_field] END) WITH ORDINALITY c (name, number)
+        SELECT c.name FROM unnest(copied || copy.keys || CASE WHEN dates IS NOT NULL THEN ARRAY[copy.dates_field] END
+                                  || CASE WHEN changes IS NOT NULL THEN ARRAY[copy.sync_field] END) WITH ORDINALITY c (name, number)
         GROUP BY c.name ORDER BY min(c.number)), 's.');
-    witness text := (SELECT format('jsonb_build_object(%s)', string_agg(format('%L, f.%I', k.name, k.name), ', ')) FROM unnest(work.keys) k (name));
+    witness text := (SELECT format('jsonb_build_object(%s)', string_agg(format('%L, f.%I', k.name, k.name), ', ')) FROM unnest(copy.keys) k (name));
 BEGIN
-    batch := @extschema@.crisp_sync_exchange(work.source, work.target,
-        format('SELECT %s FROM %s s WHERE %s LIMIT %s', fetched, work.source, condition, coalesce(row_limit::text, 'ALL')),
+    batch := @extschema@.crisp_sync_exchange(copy.source, copy.target,
+        format('SELECT %s FROM %s s WHERE %s LIMIT %s', fetched, copy.source, condition, coalesce(row_limit::text, 'ALL')),
         format($sql$
             SELECT ROW(count(*), count(*) FILTER (WHERE x.kept), 0, 0, 0, min(x.date), max(x.date),
                        percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change),
@@ -94,8 +94,8 @@ BEGIN
             FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
                   FROM (SELECT %1$s AS date, %2$s AS change, %3$s AS present, %4$s AS kept, ROW(%5$s)::text AS key FROM fetched f) l) x
             $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present, coalesce('(' || kept || ')', 'true'),
-            @extschema@.crisp_sync_list(work.keys, 'f.'), witness),
-        lower, upper, parents, copied, work.keys, work.argument, work.guard, full_since IS NOT NULL, deleted = 'mark', kept,
+            @extschema@.crisp_sync_list(copy.keys, 'f.'), witness),
+        lower, upper, parents, copied, copy.keys, copy.argument, copy.guard, full_since IS NOT NULL, deleted = 'mark', kept,
         parts, pages, pages_before);
     RETURN batch;
 END
@@ -105,7 +105,7 @@ $$;
 -- limit, it tells how far the others reach: nothing below them need be fetched again.  In the batch, oldest is its
 -- date then, and otherwise NULL.
 CREATE FUNCTION crisp_sync_store_children(
-    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, full_since timestamptz, deleted text,
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, condition text, row_limit bigint, lower timestamptz, upper timestamptz, full_since timestamptz, deleted text,
     OUT batch crisp_sync_batch)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -126,16 +126,16 @@ BEGIN
         FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
               FROM (SELECT s.%1$I::text AS key, %2$s AS date, %3$s AS change FROM %4$s s WHERE %5$s LIMIT %6$s) l) x
         $sql$,
-        work.list_key, coalesce(@extschema@.crisp_sync_time(work.list, work.dates_field, 's.'), 'NULL::timestamptz'),
-        coalesce(@extschema@.crisp_sync_time(work.list, work.sync_field, 's.'), 'NULL::timestamptz'),
-        work.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(work.kept, 'x.change'), 'true'))
+        copy.list_key, coalesce(@extschema@.crisp_sync_time(copy.list, copy.dates_field, 's.'), 'NULL::timestamptz'),
+        coalesce(@extschema@.crisp_sync_time(copy.list, copy.sync_field, 's.'), 'NULL::timestamptz'),
+        copy.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(run.kept, 'x.change'), 'true'))
     INTO listed_keys, parents, batch.versions, batch.listed, batch.oldest, batch.newest, batch.median,
          batch.newest_change, batch.first_date, batch.page_change, batch.in_order
     USING lower, upper;
 
     list_requests := @extschema@.crisp_sync_requests() - first_request;
-    PERFORM @extschema@.crisp_sync_settings(work);
-    IF work.by_date AND work.phase = 'history' AND row_limit IS NOT NULL
+    PERFORM @extschema@.crisp_sync_settings(call, run);
+    IF run.by_date AND run.phase = 'history' AND row_limit IS NOT NULL
        AND (batch.listed > row_limit OR list_requests > 1) THEN
         -- More than one window can be of: before anything below them is asked for.
         batch.listed := row_limit + 1;
@@ -147,7 +147,7 @@ BEGIN
         batch.oldest := NULL;
     END IF;
     IF cardinality(parents) > 0 THEN
-        below := @extschema@.crisp_sync_store(work, format('s.%I = ANY ($4)', work.argument), NULL, lower, upper,
+        below := @extschema@.crisp_sync_store(copy, run, format('s.%I = ANY ($4)', copy.argument), NULL, lower, upper,
                                               parents, full_since, deleted);
     END IF;
     batch.fetched := below.fetched;
@@ -161,57 +161,57 @@ $$;
 
 -- Fetch what satisfies a condition, of the source or, where that lies below another table, of what changed there.
 CREATE FUNCTION crisp_sync_fetch(
-    work crisp_sync_work, condition text, row_limit bigint, lower timestamptz, upper timestamptz, job crisp_sync_job)
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, condition text, row_limit bigint, lower timestamptz, upper timestamptz, job crisp_sync_job)
 RETURNS crisp_sync_batch
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF work.argument IS NULL THEN
-        RETURN @extschema@.crisp_sync_store(work, condition, row_limit, lower, upper, NULL, job.full_since, job.deleted);
+    IF copy.argument IS NULL THEN
+        RETURN @extschema@.crisp_sync_store(copy, run, condition, row_limit, lower, upper, NULL, job.full_since, job.deleted);
     END IF;
-    RETURN @extschema@.crisp_sync_store_children(work, condition, row_limit, lower, upper, job.full_since, job.deleted);
+    RETURN @extschema@.crisp_sync_store_children(copy, call, run, condition, row_limit, lower, upper, job.full_since, job.deleted);
 END
 $$;
 
 -- Rows of the list that a window asks for: those of some full pages of the source, each of which may repeat a
 -- row or two of the one before, and at whose end there may be a last look; or up to a page of the parent, each row
 -- of which takes a request, and some take more.  What the estimate will take is left over.
-CREATE FUNCTION crisp_sync_window_rows(work crisp_sync_work)
+CREATE FUNCTION crisp_sync_window_rows(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    remaining bigint := coalesce(@extschema@.crisp_sync_requests_left(work) - work.probes, 1000000);
+    remaining bigint := coalesce(@extschema@.crisp_sync_requests_left(call) - run.probes, 1000000);
 BEGIN
-    IF work.argument IS NOT NULL THEN
-        RETURN greatest(1, least(work.per_page - 1, (remaining - 1) * 2 / 3, work.window_rows));
+    IF copy.argument IS NOT NULL THEN
+        RETURN greatest(1, least(copy.per_page - 1, (remaining - 1) * 2 / 3, run.window_rows));
     END IF;
-    RETURN least((work.per_page - 2) * greatest(1, least(5, remaining - 1)), work.window_rows);
+    RETURN least((copy.per_page - 2) * greatest(1, least(5, remaining - 1)), run.window_rows);
 END
 $$;
 
 -- The newest part of a range, read in the order of its dates.  What is covered then ends at the oldest date that was
 -- seen, and without that moment: rows of it may be missing.
 CREATE FUNCTION crisp_sync_window_in_order(
-    work crisp_sync_work, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT done tstzrange)
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT done tstzrange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    condition text := @extschema@.crisp_sync_within(work.list, work.dates_field, range);
-    row_limit bigint := @extschema@.crisp_sync_window_rows(work);
+    condition text := @extschema@.crisp_sync_within(copy.list, copy.dates_field, range);
+    row_limit bigint := @extschema@.crisp_sync_window_rows(copy, call, run);
 BEGIN
     LOOP
-        batch := @extschema@.crisp_sync_fetch(work, condition, row_limit, lower(range), upper(range), job);
+        batch := @extschema@.crisp_sync_fetch(copy, call, run, condition, row_limit, lower(range), upper(range), job);
         -- All of the range, in whatever order: a last look brings newer rows after older ones.
         IF batch.listed < row_limit OR batch.oldest IS NULL THEN
             done := range;
             RETURN;
         END IF;
         IF NOT batch.in_order THEN
-            RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'CS003';
+            RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(copy.list) USING ERRCODE = 'CS003';
         END IF;
         done := range * tstzrange(batch.oldest, NULL, '()');
         EXIT WHEN NOT isempty(done);
@@ -227,21 +227,21 @@ $$;
 --
 -- What is newer than the watermark comes from one request after the other: up to where that is covered tells the
 -- first of them.  Nor can a column tell where a part ends if it rounds its times.
-CREATE FUNCTION crisp_sync_window_pages(work crisp_sync_work, job crisp_sync_job, gaps tstzmultirange)
+CREATE FUNCTION crisp_sync_window_pages(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, gaps tstzmultirange)
 RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT p.pages
-FROM (SELECT least(work.prefetch * 12, @extschema@.crisp_sync_requests_left(work) - work.probes - 1, work.window_rows / (work.per_page - 2)) AS pages) p
-WHERE work.prefetch > 1 AND p.pages >= work.prefetch * 4 AND work.argument IS NULL AND NOT work.by_date
-  AND job.watermark IS NOT NULL AND (work.way = 'order' OR upper(gaps) <= job.watermark)
-  AND (SELECT k.step FROM @extschema@.crisp_sync_kind(work.list, work.dates_field) k) < interval '1 second'
+FROM (SELECT least(copy.prefetch * 12, @extschema@.crisp_sync_requests_left(call) - run.probes - 1, run.window_rows / (copy.per_page - 2)) AS pages) p
+WHERE copy.prefetch > 1 AND p.pages >= copy.prefetch * 4 AND copy.argument IS NULL AND NOT run.by_date
+  AND job.watermark IS NOT NULL AND (copy.way = 'order' OR upper(gaps) <= job.watermark)
+  AND (SELECT k.step FROM @extschema@.crisp_sync_kind(copy.list, copy.dates_field) k) < interval '1 second'
 $$;
 
 -- The newest parts of gaps, read from all of them at a time.
 CREATE FUNCTION crisp_sync_window_of_gaps(
-    work crisp_sync_work, job crisp_sync_job, gaps tstzmultirange, pages bigint, OUT batch crisp_sync_batch, OUT done tstzmultirange)
+    copy crisp_sync_copy, run crisp_sync_progress, job crisp_sync_job, gaps tstzmultirange, pages bigint, OUT batch crisp_sync_batch, OUT done tstzmultirange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -253,10 +253,10 @@ DECLARE
              unnest(ARRAY[coalesce(lower(g.range), '-infinity'), coalesce(upper(g.range), 'infinity')]) WITH ORDINALITY e (bound, number));
 BEGIN
     LOOP
-        batch := @extschema@.crisp_sync_store(work, @extschema@.crisp_sync_within(work.list, work.dates_field, range), NULL, lower(range),
-                                              upper(range), NULL, job.full_since, job.deleted, parts, pages, job.pass_rows / work.per_page);
+        batch := @extschema@.crisp_sync_store(copy, run, @extschema@.crisp_sync_within(copy.list, copy.dates_field, range), NULL, lower(range),
+                                              upper(range), NULL, job.full_since, job.deleted, parts, pages, job.pass_rows / copy.per_page);
         IF batch.covered IS NULL THEN
-            RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(work.list) USING ERRCODE = 'CS003';
+            RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(copy.list) USING ERRCODE = 'CS003';
         END IF;
         done := batch.covered * gaps;
         EXIT WHEN done <> '{}';
@@ -268,7 +268,7 @@ $$;
 
 -- Whether Crisp gives a list of several pages without regard to the dates that it is asked for: of a day that no row is
 -- of, there's more than a page then.  NULL where no request is left to ask.
-CREATE FUNCTION crisp_sync_ignores_dates(work crisp_sync_work)
+CREATE FUNCTION crisp_sync_ignores_dates(copy crisp_sync_copy, call crisp_sync_call)
 RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -276,11 +276,11 @@ AS $$
 DECLARE
     nowhen CONSTANT tstzrange := '[1990-01-01 00:00:00+00,1990-01-02 00:00:00+00)';
 BEGIN
-    IF @extschema@.crisp_sync_requests_left(work) < 1 THEN
+    IF @extschema@.crisp_sync_requests_left(call) < 1 THEN
         RETURN NULL;
     END IF;
     PERFORM set_config('crisp_fdw.max_requests', (@extschema@.crisp_sync_requests() + 1)::text, true);
-    EXECUTE format('SELECT FROM %s s WHERE %s', work.list, @extschema@.crisp_sync_within(work.list, work.dates_field, nowhen))
+    EXECUTE format('SELECT FROM %s s WHERE %s', copy.list, @extschema@.crisp_sync_within(copy.list, copy.dates_field, nowhen))
         USING lower(nowhen), upper(nowhen);
     RETURN false;
 EXCEPTION WHEN SQLSTATE 'CS002' THEN
@@ -292,7 +292,7 @@ $$;
 -- came, so that each part has fewer; or around the newest of them, where half of them have one date; or in the middle
 -- of the time, where none came, or medians don't lead on.  What is returned lies within the range, which is to be
 -- longer than shortest.
-CREATE FUNCTION crisp_sync_cut(work crisp_sync_work, range tstzrange, batch crisp_sync_batch, shortest interval)
+CREATE FUNCTION crisp_sync_cut(call crisp_sync_call, run crisp_sync_progress, range tstzrange, batch crisp_sync_batch, shortest interval)
 RETURNS timestamptz[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -300,11 +300,11 @@ AS $$
 SELECT coalesce(array_agg(c.moment) FILTER (WHERE c.moment IS NOT NULL), ARRAY[m.middle])
 FROM (SELECT e.oldest + (e.newest - e.oldest) / 2 AS middle
       FROM (SELECT coalesce(lower(range), least('2000-01-01', upper(range) - interval '10 years')) AS oldest,
-                   coalesce(upper(range), greatest(work.started_at, lower(range) + interval '1 day')) AS newest) e) m
+                   coalesce(upper(range), greatest(call.started_at, lower(range) + interval '1 day')) AS newest) e) m
 LEFT JOIN LATERAL unnest(ARRAY[
     CASE WHEN batch.median < batch.newest THEN batch.median ELSE batch.newest END,
     CASE WHEN batch.median = batch.newest THEN batch.newest - shortest END,
-    CASE WHEN work.cuts > 8 THEN m.middle END]) c (moment) ON tstzrange(lower(range), upper(range), '()') @> c.moment
+    CASE WHEN run.cuts > 8 THEN m.middle END]) c (moment) ON tstzrange(lower(range), upper(range), '()') @> c.moment
 GROUP BY m.middle
 $$;
 
@@ -312,7 +312,7 @@ $$;
 -- together as these.  NULL where another cut or the end of the range comes before that; a cut tells more than a few
 -- rows do.  In seconds, since an interval may be longer than a timestamp can go back.
 CREATE FUNCTION crisp_sync_next_cut(
-    work crisp_sync_work, range tstzrange, done tstzrange, batch crisp_sync_batch, cuts timestamptz[], fits bigint)
+    call crisp_sync_call, range tstzrange, done tstzrange, batch crisp_sync_batch, cuts timestamptz[], fits bigint)
 RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -321,14 +321,14 @@ DECLARE
     cut CONSTANT timestamptz := (SELECT max(c.moment) FROM unnest(cuts) c (moment) WHERE c.moment < lower(done));
     earliest CONSTANT timestamptz := greatest('2000-01-01', lower(range), cut);
     oldest CONSTANT numeric := extract(epoch FROM lower(done));
-    newest CONSTANT numeric := extract(epoch FROM coalesce(upper(done), batch.newest, work.started_at));
+    newest CONSTANT numeric := extract(epoch FROM coalesce(upper(done), batch.newest, call.started_at));
     factor CONSTANT numeric := least(CASE WHEN batch.listed = 0 THEN 1000 ELSE 8 END,
                                      fits * 0.7 / greatest(batch.listed, 0.01));
     next numeric := oldest - greatest(newest - oldest, 0.001) * factor;
 BEGIN
     IF batch.listed = 0 THEN
         -- What would be later than now isn't there, as a rule.
-        next := least(next, extract(epoch FROM work.started_at));
+        next := least(next, extract(epoch FROM call.started_at));
     END IF;
     IF (cut IS NULL OR batch.listed * 5 >= fits) AND next > extract(epoch FROM earliest) AND next < oldest THEN
         RETURN to_timestamp(next);
@@ -340,18 +340,18 @@ $$;
 -- The newest part of a range, of a list that comes in no order: what fits one page, which nothing can slip off. 
 -- Where there is more, it is parted, and nothing is done with; what came is kept.
 CREATE FUNCTION crisp_sync_window_by_date(
-    INOUT work crisp_sync_work, INOUT job crisp_sync_job, range tstzrange,
+    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job, range tstzrange,
     OUT batch crisp_sync_batch, OUT done tstzrange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- In less than that, a column shows rows of other moments, too.
-    shortest CONSTANT interval := (SELECT k.step * 2 FROM @extschema@.crisp_sync_kind(work.list, work.dates_field) k);
+    shortest CONSTANT interval := (SELECT k.step * 2 FROM @extschema@.crisp_sync_kind(copy.list, copy.dates_field) k);
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
-    is_parent CONSTANT boolean := work.argument IS NOT NULL;
-    fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(work)
-                                 ELSE work.per_page - 1 END;
+    is_parent CONSTANT boolean := copy.argument IS NOT NULL;
+    fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(copy, call, run)
+                                 ELSE copy.per_page - 1 END;
     cuts CONSTANT timestamptz[] := ARRAY(
         SELECT c.moment FROM unnest(job.cuts) c (moment)
         WHERE isfinite(c.moment) AND tstzrange(lower(range), upper(range), '()') @> c.moment);
@@ -359,42 +359,41 @@ DECLARE
     is_whole boolean;
     pages bigint;
 BEGIN
-    done := CASE WHEN cut IS NULL OR work.unbounded THEN range ELSE range * tstzrange(cut, NULL, '()') END;
-    is_whole := work.unbounded IS TRUE OR coalesce(upper(done) - lower(done) <= shortest, false);
+    done := CASE WHEN cut IS NULL OR run.unbounded THEN range ELSE range * tstzrange(cut, NULL, '()') END;
+    is_whole := run.unbounded IS TRUE OR coalesce(upper(done) - lower(done) <= shortest, false);
     IF NOT is_whole THEN
-        PERFORM set_config('crisp_fdw.max_requests', least(work.last_request, first_request + 2)::text, true);
+        PERFORM set_config('crisp_fdw.max_requests', least(call.last_request, first_request + 2)::text, true);
     END IF;
     BEGIN
         -- One row too many tells that there are more; of the parent, one more is asked for anyway.
-        batch := @extschema@.crisp_sync_fetch(
-            work, @extschema@.crisp_sync_within(work.list, work.dates_field, done),
+        batch := @extschema@.crisp_sync_fetch(copy, call, run, @extschema@.crisp_sync_within(copy.list, copy.dates_field, done),
             CASE WHEN is_whole THEN NULL WHEN is_parent THEN fits ELSE fits + 1 END, lower(done), upper(done), job);
         pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
     EXCEPTION WHEN SQLSTATE 'CS002' THEN
         -- What lies below rows of the parent is asked for with all that the run has left.
         IF is_whole OR @extschema@.crisp_sync_requests() = first_request
-           OR (is_parent AND @extschema@.crisp_sync_requests_left(work) < 1) THEN
+           OR (is_parent AND @extschema@.crisp_sync_requests_left(call) < 1) THEN
             RAISE;
         END IF;
         pages := 2;
     END;
-    PERFORM @extschema@.crisp_sync_settings(work);
-    IF pages > 1 AND NOT is_whole AND work.unbounded IS NULL THEN
-        work.unbounded := @extschema@.crisp_sync_ignores_dates(work);
-        PERFORM @extschema@.crisp_sync_settings(work);
+    PERFORM @extschema@.crisp_sync_settings(call, run);
+    IF pages > 1 AND NOT is_whole AND run.unbounded IS NULL THEN
+        run.unbounded := @extschema@.crisp_sync_ignores_dates(copy, call);
+        PERFORM @extschema@.crisp_sync_settings(call, run);
     END IF;
 
     IF is_whole THEN
         RETURN;
     ELSIF pages > 1 OR batch.listed > fits THEN
-        job.cuts := job.cuts || CASE WHEN work.unbounded IS NOT TRUE
-                                     THEN @extschema@.crisp_sync_cut(work, done, batch, shortest) END;
-        work.cuts := work.cuts + 1;
-        work.adapted := true;
+        job.cuts := job.cuts || CASE WHEN run.unbounded IS NOT TRUE
+                                     THEN @extschema@.crisp_sync_cut(call, run, done, batch, shortest) END;
+        run.cuts := run.cuts + 1;
+        run.adapted := true;
         done := 'empty';
         RETURN;
     END IF;
-    work.cuts := 0;
-    job.cuts := job.cuts || @extschema@.crisp_sync_next_cut(work, range, done, batch, cuts, fits);
+    run.cuts := 0;
+    job.cuts := job.cuts || @extschema@.crisp_sync_next_cut(call, range, done, batch, cuts, fits);
 END
 $$;
