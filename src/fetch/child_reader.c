@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * child_reader.c
- *		The list below one row of another resource.
+ *		Read the list below one row of another resource.
  *
- * There may be as many lists as the parent has rows, most of them short.  So a
- * list is read one answer after the other, and several lists at a time.
+ * There may be as many lists as the parent has rows, most of them short.  So a list is read one
+ * answer after the other, and several lists at a time.
  *
  * What changes may move to the front of a list with numbered pages while one reads.  Where that
  * took several pages, its first pages are looked at again in the end, up to one that has nothing
@@ -68,7 +68,7 @@ struct ChildReader
 };
 
 /*
- * Whether a request leaves out none of the rows below a parent's row that have names.
+ * Say whether a request leaves out none of the rows below a parent's row that have names.
  */
 static bool
 asks_for_all(const ChildrenRequest *request)
@@ -113,7 +113,7 @@ child_begin(const ChildrenRequest *request, const char *argument, const JsonNode
  */
 
 /*
- * Whether what joins tell of the rows is asked for.
+ * Say whether what joins tell of the rows is asked for.
  */
 static bool
 uses_link(const ChildReader *child)
@@ -122,7 +122,7 @@ uses_link(const ChildReader *child)
 }
 
 /*
- * What to ask for next.
+ * Return what to ask for next.
  */
 static char *
 next_target(const ChildReader *child)
@@ -142,7 +142,7 @@ next_target(const ChildReader *child)
 }
 
 /*
- * How often pages were asked for that are asked for again.
+ * Return how often pages were asked for that are asked for again.
  */
 static int
 count_retries(const ChildReader *child)
@@ -191,7 +191,7 @@ child_socket(const ChildReader *child)
  */
 
 /*
- * Whether what is asked for is a row, and no list of them.
+ * Say whether what is asked for is a row, and no list of them.
  */
 static bool
 is_one_row(const ChildReader *child)
@@ -200,8 +200,8 @@ is_one_row(const ChildReader *child)
 }
 
 /*
- * Where the keys come from that are asked for.  A list that has begun may go, but its argument
- * doesn't become one that can be none.
+ * Return where the keys come from that are asked for.  A list that has begun may go, but its
+ * argument doesn't become one that can be none.
  */
 static ApiKey
 key_source(const ChildReader *child)
@@ -218,8 +218,7 @@ key_source(const ChildReader *child)
 }
 
 /*
- * Get the answer to what was asked for, in a context of its own.  Returns
- * false when Crisp has none.
+ * Get the answer to what was asked for, in a context of its own.  Return false when Crisp has none.
  */
 static bool
 get_answer(ChildReader *child, ApiAnswer *answer)
@@ -243,7 +242,7 @@ get_answer(ChildReader *child, ApiAnswer *answer)
 }
 
 /*
- * Whether an element can be the value of a column.
+ * Say whether an element can be the value of a column.
  */
 static bool
 is_scalar(const JsonNode *element)
@@ -297,7 +296,7 @@ drop_seen(ChildReader *child)
 }
 
 /*
- * After the last page: begin to look again, where there was more than one.
+ * Begin to look again after the last page, where there was more than one.
  */
 static void
 end_numbered_pages(ChildReader *child)

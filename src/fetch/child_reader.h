@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * child_reader.h
- *		The list below one row of another resource.
+ *		Read the list below one row of another resource.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -19,25 +19,25 @@ typedef struct ChildReader ChildReader;
 
 /*
  * Begin to read what request asks for below the parent's row with that argument (UTF-8).  base is
- * an object with what elements inherit, the argument among it, or NULL.  Both are copied.
- * cache may be NULL, and so may names, which get to know the rows' names if all rows are read.  The
- * reader lives in a child of CurrentMemoryContext; request, cache and names must live as long.
- * Makes no request yet.
+ * an object with what elements inherit, the argument among it, or NULL.  Both are copied. cache may
+ * be NULL, and so may names, which get to know the rows' names if all rows are read.  The reader
+ * lives in a child of CurrentMemoryContext; request, cache and names must live as long.  Makes no
+ * request yet.
  */
 extern ChildReader *child_begin(const ChildrenRequest *request, const char *argument,
 								const JsonNode *base, AnswerCache *cache, Names *names);
 
-/* Whether the answer at hand has rows left; whether nothing more comes after them. */
+/* Say whether the answer at hand has rows left; whether nothing more comes after them. */
 extern bool child_at_hand(const ChildReader *child);
 extern bool child_at_end(const ChildReader *child);
 
 /*
- * The next row of the answer at hand, an object that stays valid until the next answer is
+ * Return the next row of the answer at hand, an object that stays valid until the next answer is
  * taken; NULL after the last one.
  */
 extern const JsonNode *child_next(ChildReader *child);
 
-/* What the rows of the reader inherit: an object. */
+/* Return what the rows of the reader inherit: an object. */
 extern const JsonNode *child_base(const ChildReader *child);
 
 /*
@@ -46,7 +46,9 @@ extern const JsonNode *child_base(const ChildReader *child);
  */
 extern void child_ask(ChildReader *child);
 
-/* As the functions of a RowReader of these names: whether what was asked for can be taken. */
+/*
+ * Say whether what was asked for can be taken, as the functions of a RowReader of these names do.
+ */
 extern bool		child_get_ready(ChildReader *child);
 extern bool		child_is_ready(const ChildReader *child);
 extern pgsocket child_socket(const ChildReader *child);
@@ -58,7 +60,7 @@ extern pgsocket child_socket(const ChildReader *child);
  */
 extern void child_take(ChildReader *child);
 
-/* Answers, rows, and those that were dropped, so far. */
+/* Count answers, rows, and those that were dropped, so far. */
 extern ReaderCounts child_counts(const ChildReader *child);
 
 /* Release everything; aborts what is under way. */

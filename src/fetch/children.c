@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * children.c
- *		The lists below many rows of another resource.
+ *		Read the lists below many rows of another resource.
  *
- * The rows of the parent come one by one, from its list or by their keys, and
- * the list below each is opened while others are under way: at most so many
- * requests at a time as the option prefetch allows, those for the parent among
- * them.  Nothing is asked for as long as an answer at hand has rows.
+ * The rows of the parent come one by one, from its list or by their keys, and the list below each
+ * is opened while others are under way: at most so many requests at a time as the option prefetch
+ * allows, those for the parent among them.  Nothing is asked for as long as an answer at hand has
+ * rows.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -57,8 +57,8 @@ typedef struct Children
  */
 
 /*
- * What elements of a list inherit: the argument, and what else of the parent's row (NULL when it
- * isn't known) is a column of theirs.  In CurrentMemoryContext.
+ * Make an object of what elements of a list inherit: the argument, and what else of the parent's
+ * row (NULL when it isn't known) is a column of theirs.  In CurrentMemoryContext.
  */
 static const JsonNode *
 make_base(const Children *children, const char *argument, const JsonNode *parent)
@@ -99,7 +99,7 @@ open_child(Children *children, const char *argument, const JsonNode *parent)
 }
 
 /*
- * Whether a row of the parent can have rows below it that are wanted.
+ * Say whether a row of the parent can have rows below it that are wanted.
  */
 static bool
 is_wanted(const Children *children, const JsonNode *parent)
@@ -123,7 +123,7 @@ is_wanted(const Children *children, const JsonNode *parent)
 }
 
 /*
- * Take the next row of the parent, or note that there is none; waits for it if need be.
+ * Take the next row of the parent, waiting for it if need be, or note that there is none.
  */
 static void
 take_parent(Children *children)
@@ -156,7 +156,7 @@ take_parent(Children *children)
 }
 
 /*
- * Whether take_parent() needs no waiting; if it does, what it would wait for is asked for.
+ * Say whether take_parent() needs no waiting; if it does, what it would wait for is asked for.
  */
 static bool
 parent_is_ready(Children *children)
@@ -199,7 +199,7 @@ close_children(Children *children)
 }
 
 /*
- * How many lists may be open: no more than the query is likely to want rows of.
+ * Return how many lists may be open: no more than the query is likely to want rows of.
  */
 static int
 room_for_children(const Children *children)
@@ -239,7 +239,7 @@ take_answer(Children *children, ChildReader *child)
 }
 
 /*
- * Take the answers that have come; returns whether any has.
+ * Take the answers that have come; return whether any has.
  */
 static bool
 take_answers(Children *children)
@@ -256,7 +256,7 @@ take_answers(Children *children)
 }
 
 /*
- * An open list with rows at hand; NULL where there is none.
+ * Return an open list with rows at hand; NULL where there is none.
  */
 static ChildReader *
 child_with_rows(const Children *children)
@@ -273,8 +273,8 @@ child_with_rows(const Children *children)
  */
 
 /*
- * Get on as far as that is possible without waiting.  Returns whether rows are at hand,
- * or the end is reached.
+ * Get on as far as that is possible without waiting.  Return whether rows are at hand, or the end
+ * is reached.
  */
 static bool
 advance(Children *children)
@@ -358,7 +358,8 @@ at_hand(const RowReader *reader)
 }
 
 /*
- * Rows of the parent that were looked up by their keys are none of a list.
+ * Count what was received.  Rows of the parent that were looked up by their keys are none of a
+ * list.
  */
 static ReaderCounts
 counts(const RowReader *reader)
@@ -399,7 +400,7 @@ static const RowReaderMethods children_methods = {
 };
 
 /*
- * What brings the rows of the parent; NULL where the request names them.
+ * Begin the reader that brings the rows of the parent; NULL where the request names them.
  */
 static RowReader *
 begin_parents(const CrispRequest *parent, AnswerCache *cache)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * children.h
- *		The lists below many rows of another resource.
+ *		Read the lists below many rows of another resource.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * count.c
- *		How many rows a list has, without reading it.
+ *		Ask how many rows a list has, without reading it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -17,7 +17,7 @@
 #include "request/request.h"
 
 /*
- * The value at a path of the catalog; NULL when there is none.
+ * Return the value at a path of the catalog; NULL when there is none.
  */
 static const JsonNode *
 value_at(const JsonNode *data, const char *path)
@@ -26,8 +26,8 @@ value_at(const JsonNode *data, const char *path)
 }
 
 /*
- * Whether an answer says that there are more rows than it counts.  Anything
- * but a plain no is taken for that.
+ * Say whether an answer tells that there are more rows than it counts.  Anything other than a plain
+ * no is taken for that.
  */
 static bool
 is_limited(const CrispCount *count, const JsonNode *data)

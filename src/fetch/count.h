@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * count.h
- *		How many rows a list has, without reading it.
+ *		Ask how many rows a list has, without reading it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -14,21 +14,20 @@
 #include "options/options.h"
 
 /*
- * Ask the count route of the options' resource, which must have one, how many
- * rows its list has.  Makes one request; options must hold credentials.
- * Returns false, and leaves *rows alone, when the answer is no exact number: Crisp says
- * that it stopped counting, or sends something else than a number.
- * Raises what api_finish() raises.
+ * Ask the count route of the options' resource, which must have one, how many rows its list has.
+ * Makes one request; options must hold credentials.  Returns false, and leaves *rows alone, when
+ * the answer is no exact number: Crisp says that it stopped counting, or sends something else than
+ * a number.  Raises what api_finish() raises.
  */
 extern bool count_ask(const CrispOptions *options, int64 *rows);
 
 /*
- * Read the number out of such an answer's data.  Returns false, and leaves *rows alone, as
+ * Read the number out of the data of such an answer.  Returns false, and leaves *rows alone, as
  * count_ask() does.
  */
 extern bool count_read(const CrispOptions *options, const JsonNode *data, int64 *rows);
 
-/* What count_ask() asks for, relative to the base URL; palloc'd. */
+/* Return the target that count_ask() asks for, relative to the base URL; palloc'd. */
 extern char *count_target(const CrispOptions *options);
 
 #endif /* CRISP_COUNT_H */

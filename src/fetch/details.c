@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * details.c
- *		What the elements of a list lack, fetched for each of them.
+ *		Fetch what the elements of a list lack, for each of them.
  *
  * Elements wait in a queue while their details are under way.  It is filled from the page at hand
  * alone, so that no page is asked for before a row of it is needed.
@@ -99,8 +99,8 @@ add_element(Details *details)
 }
 
 /*
- * Ask for as much as there is room for; a row that nobody was known to want is
- * asked for when it is.
+ * Ask for as much as there is room for; a row that nobody was known to want is asked for when it
+ * is.
  */
 static void
 ask_ahead(Details *details)
@@ -127,7 +127,7 @@ drop_row(Details *details)
 }
 
 /*
- * Take the oldest element of the queue, and its details.  Returns false when these are gone.
+ * Take the oldest element of the queue, and its details.  Return false when these are gone.
  */
 static bool
 take_oldest(Details *details, FetchedRow *row)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * early_stop.c
- *		Where a list that comes newest first is of no more use.
+ *		Find where a list that comes newest first is of no more use.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * early_stop.h
- *		Where a list that comes newest first is of no more use.
+ *		Find where a list that comes newest first is of no more use.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -29,10 +29,10 @@ typedef struct EarlyStop
  */
 extern void early_stop_init(EarlyStop *stop, const ListRequest *request);
 
-/* The list doesn't come in that order: all of it is to be read. */
+/* Note that the list doesn't come in that order: all of it is to be read. */
 extern void early_stop_give_up(EarlyStop *stop);
 
-/* Whether the list is of no more use from this row on. */
+/* Say whether the list is of no more use from this row on. */
 extern bool early_stop_is_past(const EarlyStop *stop, const JsonNode *row);
 
 /*

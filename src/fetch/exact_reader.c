@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * exact_reader.c
- *		All rows of a list, by date instead of page number.
+ *		Read all rows of a list, by date instead of page number.
  *
  * Dates are read in stretches (exact_stretch.c).  Where rows are is then no matter of how many
  * stand before them.
@@ -130,7 +130,7 @@ pages_in_all(const ExactReader *reader)
 }
 
 /*
- * Part the stretch that has the most left.  Returns false where that isn't worth while.
+ * Part the stretch that has the most left.  Return false where that isn't worth while.
  */
 static bool
 part_longest(ExactReader *reader)
@@ -175,8 +175,8 @@ ranges(const ExactReader *reader, int *nranges)
 }
 
 /*
- * How many stretches may be read at a time.  The query may have had enough with the first page;
- * ranges that somebody has named are all wanted.
+ * Return how many stretches may be read at a time.  The query may have had enough with the first
+ * page; ranges that somebody has named are all wanted.
  */
 static int
 room(const ExactReader *reader)
@@ -222,8 +222,8 @@ open_stretches(ExactReader *reader)
 }
 
 /*
- * Crisp's order can't be relied on: go on by spans, with the page at hand as the first of all dates
- * where it's that.
+ * Go on by spans, since Crisp's order can't be relied on, with the page at hand as the first of all
+ * dates where it's that.
  */
 static void
 begin_spans(ExactReader *reader, Stretch *stretch)
@@ -269,7 +269,7 @@ report(ExactReader *reader)
 }
 
 /*
- * Whether a step waits for a page.
+ * Say whether a step waits for a page.
  */
 static bool
 is_waiting(const ExactReader *reader)
@@ -283,7 +283,7 @@ is_waiting(const ExactReader *reader)
 }
 
 /*
- * When the page at hand, if there is one, has been read: ask for what comes next.  Returns false at
+ * Ask for what comes next, when the page at hand, if there is one, has been read.  Return false at
  * the end; otherwise something is waited for.
  */
 static bool
@@ -329,8 +329,8 @@ compare_turns(const void *a, const void *b)
 }
 
 /*
- * The stretches that wait for a page, of the earliest request first.  Before the first page of all
- * has come, that is the only one.
+ * Find the stretches that wait for a page, and put them into waiting, that of the earliest request
+ * first.  Before the first page of all has come, that is the only one.
  */
 static int
 find_waiting(const ExactReader *reader, Stretch **waiting)

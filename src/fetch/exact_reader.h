@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * exact_reader.h
- *		All rows of a list, by date instead of page number.
+ *		Read all rows of a list, by date instead of page number.
  *
  * docs/consistency.md says what is guaranteed.
  *
@@ -41,14 +41,14 @@ typedef struct ExactErrand
 } ExactErrand;
 
 /*
- * Whether a request can be read by date: the API takes dates for its list, and the
- * request asks for no order of its own.
+ * Say whether a request can be read by date: the API takes dates for its list, and the request asks
+ * for no order of its own.
  */
 extern bool exact_is_possible(const ListRequest *request);
 
 /*
- * What is asked for first: the request, with an order where the API has one that isn't known to be
- * ignored.
+ * Return what is asked for first: the request, with an order where the API has one that isn't known
+ * to be ignored.
  */
 extern ListRequest exact_first_request(const ListRequest *request);
 
@@ -63,21 +63,22 @@ extern ListRequest exact_first_request(const ListRequest *request);
 extern ExactReader *exact_begin(const ListRequest *request, KeySet *seen, const RowAge *age);
 
 /*
- * The next row: a JSON object that stays valid until the next call, or NULL
- * at the end.  Raises what pager_go_to() raises, and HV000 when Crisp doesn't keep to the
- * dates that it is asked for.
+ * Return the next row: a JSON object that stays valid until the next call, or NULL at the end.
+ * Raises what pager_go_to() raises, and HV000 when Crisp doesn't keep to the dates that it is asked
+ * for.
  */
 extern const JsonNode *exact_next(ExactReader *reader);
 
 /*
- * For asynchronous execution, as the pager's functions of these names: pager_get_ready(), and so
- * on.  All that is wanted of exact_socket() is that something is asked for.
+ * Get on without waiting, for asynchronous execution, as the pager's functions of these names do:
+ * pager_get_ready(), and so on.  All that is wanted of exact_socket() is that something is asked
+ * for.
  */
 extern bool		exact_get_ready(ExactReader *reader);
 extern bool		exact_is_ready(const ExactReader *reader);
 extern pgsocket exact_socket(const ExactReader *reader);
 
-/* As the pager's functions of these names. */
+/* Tell of what was read, as the pager's functions of these names do. */
 extern const JsonNode *exact_page(const ExactReader *reader);
 extern int64		   exact_page_date(const ExactReader *reader);
 extern bool			   exact_at_hand(const ExactReader *reader);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * exact_spans.c
- *		All rows of a list that comes in no order, by spans of dates.
+ *		Read all rows of a list that comes in no order, by spans of dates.
  *
  * What fits a page is a snapshot of its span, in whatever order it comes.  A span that holds more
  * is split, so that each part is asked for again.
@@ -50,8 +50,8 @@ raise_no_dates(const ExactSpans *spans)
 }
 
 /*
- * The times of the rows at hand that are within a span.  Bounds go out a millisecond wider than
- * they are; a row beyond that raises an error.
+ * Return the times of the rows at hand that are within a span.  Bounds go out a millisecond wider
+ * than they are; a row beyond that raises an error.
  */
 static SpanTimes
 times_within(const ExactSpans *spans, Span span)
@@ -86,9 +86,9 @@ times_within(const ExactSpans *spans, Span span)
 }
 
 /*
- * Where to split a span: the last millisecond of its earlier part.  The page at hand shows how the
- * list is sorted, by chance or not: then what it holds is cut off, or else the span is halved at
- * the rows' median.
+ * Choose where to split a span: the last millisecond of its earlier part.  The page at hand shows
+ * how the list is sorted, by chance or not: then what it holds is cut off, or else the span is
+ * halved at the rows' median.
  */
 static int64
 split_point(const ExactSpans *spans, Span span, SpanTimes times)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * exact_spans.h
- *		All rows of a list that comes in no order, by spans of dates.
+ *		Read all rows of a list that comes in no order, by spans of dates.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -20,9 +20,7 @@ typedef struct ExactSpans ExactSpans;
  */
 extern ExactSpans *exact_spans_begin(ExactStep *step, const CrispColumn *dates);
 
-/*
- * Ask for the span that is to be read next, without waiting.  Returns false when there is none.
- */
+/* Ask for the span that is to be read next, without waiting.  Returns false when there is none. */
 extern bool exact_spans_ask(ExactSpans *spans);
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * exact_step.c
- *		One request after the other for a list between two dates.
+ *		Make one request after the other for a list between two dates.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * exact_step.h
- *		One request after the other for a list between two dates.
+ *		Make one request after the other for a list between two dates.
  *
  * What reads stretches of dates in order (exact_reader.c) and what reads them in no order
  * (exact_spans.c) are both made of such steps.
@@ -50,7 +50,7 @@ typedef struct ExactStep
 extern void exact_step_init(ExactStep *step, const ListRequest *request, KeySet *seen,
 							const RowAge *age, MemoryContext context);
 
-/* Have asked bounded by dates (Unix milliseconds), within those of the request. */
+/* Bound asked by dates (Unix milliseconds), within those of the request. */
 extern void exact_step_bound(ExactStep *step, Span span);
 
 /*
@@ -62,10 +62,10 @@ extern void exact_step_ask(ExactStep *step);
 /* Take the page that was asked for, waiting for it.  Raises what pager_take() raises. */
 extern void exact_step_take(ExactStep *step);
 
-/* The pager that waits for a page; the step must. */
+/* Return the pager that waits for a page; the step must. */
 extern Pager *exact_step_waiting(const ExactStep *step);
 
-/* The next row of the page at hand, as pager_next_on_page(). */
+/* Return the next row of the page at hand, as pager_next_on_page() does. */
 extern const JsonNode *exact_step_row(ExactStep *step);
 
 /*
@@ -82,7 +82,7 @@ extern bool exact_step_gains(ExactStep *step);
  */
 extern bool exact_step_next_of_group(ExactStep *step, int64 rows, bool is_last);
 
-/* What it has received so far. */
+/* Return what it has received so far. */
 extern ReaderCounts exact_step_counts(const ExactStep *step);
 
 /* Release all pages; aborts what is under way. */

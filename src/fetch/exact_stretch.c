@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * exact_stretch.c
- *		A stretch of dates, read newest first by one request after the other.
+ *		Read a stretch of dates, newest first, by one request after the other.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -26,7 +26,7 @@ stretch_may_ask(const StretchScan *scan)
 }
 
 /*
- * A request of a stretch is under way.
+ * Note that a request of a stretch is under way.
  */
 static void
 note_asked(StretchScan *scan, Stretch *stretch)
@@ -81,7 +81,7 @@ stretch_is_active(const Stretch *stretch)
  */
 
 /*
- * Whether the page at hand is in the order, and within the bound, that was asked for.
+ * Say whether the page at hand is in the order, and within the bound, that was asked for.
  */
 static bool
 is_in_order(const Stretch *stretch, PageTimes times)
@@ -96,7 +96,7 @@ is_in_order(const Stretch *stretch, PageTimes times)
 }
 
 /*
- * How many elements of the page at hand are not older than the bound.
+ * Return how many elements of the page at hand are not older than the bound.
  */
 static int64
 count_group(const StretchScan *scan, const Stretch *stretch)
@@ -117,9 +117,9 @@ count_group(const StretchScan *scan, const Stretch *stretch)
 }
 
 /*
- * The page at hand is one of rows that share one millisecond with the bound, and don't fit a page,
- * or of rows without a date, which come last: read these by page number.  Returns whether a page of
- * them has been asked for, or would have been.
+ * Read rows by page number where the page at hand is one of rows that share one millisecond with
+ * the bound, and don't fit a page, or of rows without a date, which come last.  Return whether a
+ * page of them has been asked for, or would have been.
  */
 static bool
 go_on_in_group(StretchScan *scan, Stretch *stretch, PageTimes times, bool is_last)
@@ -204,8 +204,8 @@ stretch_take(const StretchScan *scan, Stretch *stretch)
 }
 
 /*
- * There may be no rows down to where it ends, or where it has no end: so no more are expected
- * before that time than have been read in all, and as many after it.
+ * Estimate how many pages are left.  There may be no rows down to where it ends, or where it has no
+ * end: so no more are expected before that time than have been read in all, and as many after it.
  */
 double
 stretch_pages_left(const StretchScan *scan, const Stretch *stretch, int64 pages, int64 *middle)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * exact_stretch.h
- *		A stretch of dates, read newest first by one request after the other.
+ *		Read a stretch of dates, newest first, by one request after the other.
  *
  * As long as Crisp sorts the list by the date that it takes bounds for, newest first: each request
  * is for what is not newer than the oldest row seen so far.  Where rows are is then no matter of
@@ -45,7 +45,7 @@ typedef struct Stretch
 	double page_span; /* milliseconds of a page: the latest, or the average, whichever is more */
 } Stretch;
 
-/* Whether the scan may ask for another page. */
+/* Say whether the scan may ask for another page. */
 extern bool stretch_may_ask(const StretchScan *scan);
 
 /*
@@ -55,7 +55,7 @@ extern bool stretch_may_ask(const StretchScan *scan);
  */
 extern Stretch *stretch_begin(StretchScan *scan, const ListRequest *asked, Span span);
 
-/* Whether there is more to read. */
+/* Say whether there is more to read. */
 extern bool stretch_is_active(const Stretch *stretch);
 
 /* Take the page that was asked for, waiting for it.  Raises what pager_take() raises. */
@@ -69,13 +69,13 @@ extern void stretch_take(const StretchScan *scan, Stretch *stretch);
 extern bool stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read);
 
 /*
- * How many pages are left, if these are worth parting, and the time that parts them in two; else 0.
- * pages have been read in all, of all stretches.
+ * Estimate how many pages are left, if these are worth parting, and the time that parts them in
+ * two; else 0.  pages have been read in all, of all stretches.
  */
 extern double stretch_pages_left(const StretchScan *scan, const Stretch *stretch, int64 pages,
 								 int64 *middle);
 
-/* Take off what is not later than a time, for another stretch: returns its span. */
+/* Take off what is not later than a time, for another stretch, and return its span. */
 extern Span stretch_part(Stretch *stretch, int64 middle);
 
 #endif /* CRISP_EXACT_STRETCH_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * keyed_rows.c
- *		Rows that are found by a key, beyond a limit in temporary files.
+ *		Keep rows that are found by a key, beyond a limit in temporary files.
  *
  * Rows are kept as text, one after the other, each behind its key.  An index, a hash table of
  * places of fixed size, is made when all of them are there, so that their number is known; it
@@ -140,7 +140,7 @@ keyed_rows_index(KeyedRows *rows)
 }
 
 /*
- * Find the row with a key: its head, and *offset of its text.  Returns false when there is none.
+ * Find the row with a key: its head, and *offset of its text.  Return false when there is none.
  */
 static bool
 find_row(KeyedRows *rows, const char *key, RowHead *head, int64 *offset)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * keyed_rows.h
- *		Rows that are found by a key, beyond a limit in temporary files.
+ *		Keep rows that are found by a key, beyond a limit in temporary files.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -17,8 +17,8 @@
 typedef struct KeyedRows KeyedRows;
 
 /*
- * Without rows, in a child of parent.  They take about limit bytes of memory at most, and for what
- * is more temporary files, which will belong to owner.
+ * Create it without rows, in a child of parent.  They take about limit bytes of memory at most, and
+ * for what is more temporary files, which will belong to owner.
  */
 extern KeyedRows *keyed_rows_create(MemoryContext parent, Size limit, ResourceOwner owner);
 
@@ -28,16 +28,16 @@ extern KeyedRows *keyed_rows_create(MemoryContext parent, Size limit, ResourceOw
  */
 extern void keyed_rows_add(KeyedRows *rows, const char *key, const JsonNode *row);
 
-/* How many rows were added. */
+/* Return how many rows were added. */
 extern int64 keyed_rows_count(const KeyedRows *rows);
 
 /* Get ready to find rows; none may be added afterwards. */
 extern void keyed_rows_index(KeyedRows *rows);
 
-/* Whether there is a row with that key. */
+/* Say whether there is a row with that key. */
 extern bool keyed_rows_has(KeyedRows *rows, const char *key);
 
-/* The row with that key, a tree that belongs to owner; NULL when there is none. */
+/* Return the row with that key, a tree that belongs to owner; NULL when there is none. */
 extern const JsonNode *keyed_rows_get(KeyedRows *rows, const char *key, MemoryContext owner);
 
 /* Release everything. */

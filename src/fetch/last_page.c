@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * last_page.c
- *		Whether a list ends with a page.
+ *		Tell whether a list ends with a page.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

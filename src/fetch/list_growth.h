@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * list_growth.h
- *		Whether a list grows as fast as it is read, so that its end comes no nearer.
+ *		Tell whether a list grows as fast as it is read, so that its end comes no nearer.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

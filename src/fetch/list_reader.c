@@ -1,21 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * list_reader.c
- *		All rows of a list, while it moves.
+ *		Read all rows of a list, while it moves.
  *
- * A row that is updated moves to the front of a list that is sorted by update,
- * and every row that is deleted lets those behind it slide one place forward.
- * Page numbers alone would lose rows to both.
+ * A row that is updated moves to the front of a list that is sorted by update, and every row that
+ * is deleted lets those behind it slide one place forward.  Page numbers alone would lose rows to
+ * both.
  *
- * A fast scan reads pages, several at a time, and ends with a recheck of what has changed
- * meanwhile (recheck.c).  Rows that may have slipped by between pages which were answered out of
- * their order (page_slips.c) are asked for by date, before the first recheck and after the last.
+ * A fast scan reads pages, several at a time, and ends with a recheck of what has changed meanwhile
+ * (recheck.c).  Rows that may have slipped by between pages which were answered out of their order
+ * (page_slips.c) are asked for by date, before the first recheck and after the last.
  *
  * A list that grows as fast as it is read doesn't end by page numbers: the rest of it is read by
  * date.
  *
- * An exact scan reads by date (exact_reader.c).  Where rows are is then no matter of how many
- * stand before them.  It ends with the same recheck, read in the same way.
+ * An exact scan reads by date (exact_reader.c).  Where rows are is then no matter of how many stand
+ * before them.  It ends with the same recheck, read in the same way.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -73,7 +73,7 @@ list_reader_is_exact(const ListRequest *request)
 }
 
 /*
- * What reads a request by page numbers, as long as that leads to an end.
+ * Begin to read a request by page numbers, as long as that leads to an end.
  */
 static Pager *
 begin_pager(ListReader *list, const ListRequest *request)
@@ -129,7 +129,7 @@ is_over(const ListReader *list)
 }
 
 /*
- * What was received so far.
+ * Return what was received so far.
  */
 static ReaderCounts
 sum_counts(const ListReader *list)
@@ -230,8 +230,8 @@ begin_slip(ListReader *list, int64 moved)
 }
 
 /*
- * When all pages of this step have been answered, the recheck may be asked for, although their rows
- * are yet to be read.
+ * Ask for the recheck ahead of need, when all pages of this step have been answered, although their
+ * rows are yet to be read.
  */
 static void
 ask_ahead(ListReader *list)
@@ -257,7 +257,7 @@ ask_ahead(ListReader *list)
 }
 
 /*
- * After a step: begin the recheck, if there is a use for it.  One that was asked for ahead of need
+ * Begin the recheck after a step, if there is a use for it.  One that was asked for ahead of need
  * is good unless a page was asked for again since, or its rows have shown another order.
  */
 static void
@@ -299,7 +299,7 @@ begin_recheck(ListReader *list)
  */
 
 /*
- * Whether a row has the value that was searched for, or proves that Crisp keeps to criteria.
+ * Say whether a row has the value that was searched for, or proves that Crisp keeps to criteria.
  */
 static bool
 has_value(const ListRequest *request, const JsonNode *row)
@@ -315,9 +315,9 @@ has_value(const ListRequest *request, const JsonNode *row)
 }
 
 /*
- * After a search for a value: read the list without it, unless it found the value.  How Crisp makes
- * words of a text isn't known, but a search that finds one of the rows that have the same text
- * finds all of them.  The same where criteria weren't kept to.
+ * Read the list without a search for a value, unless that found the value.  How Crisp makes words
+ * of a text isn't known, but a search that finds one of the rows that have the same text finds all
+ * of them.  Do the same where criteria weren't kept to.
  */
 static bool
 begin_without_search(ListReader *list)
@@ -341,8 +341,8 @@ begin_without_search(ListReader *list)
 }
 
 /*
- * Where the list grows as fast as it is read: read what is left of the step by date, whatever its
- * order.  Rows that have come are dropped by their keys.  Returns false where it doesn't.
+ * Read what is left of the step by date, whatever its order, where the list grows as fast as it is
+ * read.  Rows that have come are dropped by their keys.  Return false where it doesn't.
  */
 static bool
 go_on_by_date(ListReader *list)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * list_reader.h
- *		All rows of a list, while it moves.
+ *		Read all rows of a list, while it moves.
  *
  * docs/consistency.md says what is guaranteed.
  *
@@ -22,10 +22,10 @@
  */
 extern RowReader *list_reader_begin(const ListRequest *request);
 
-/* Whether a request is read by date; see exact_reader.h. */
+/* Say whether a request is read by date; see exact_reader.h. */
 extern bool list_reader_is_exact(const ListRequest *request);
 
-/* What a reader asks for first: request, and what its scan mode adds. */
+/* Return what a reader asks for first: request, and what its scan mode adds. */
 extern ListRequest list_reader_first_request(const ListRequest *request);
 
 #endif /* CRISP_LIST_READER_H */

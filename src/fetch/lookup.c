@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookup.c
- *		Single rows, by their keys.
+ *		Look up single rows, by their keys.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -34,8 +34,8 @@ typedef struct Lookup
 } Lookup;
 
 /*
- * Whether a key was asked for by a join's prefetch.  Of several, each is asked for here: those that
- * come ahead of others might not be in the cache any more when it's their turn.
+ * Say whether a key was asked for by a join's prefetch.  Of several, each is asked for here: those
+ * that come ahead of others might not be in the cache any more when it's their turn.
  */
 static bool
 is_prefetched(const Lookup *lookup, const char *target)
@@ -45,8 +45,7 @@ is_prefetched(const Lookup *lookup, const char *target)
 }
 
 /*
- * Ask for the next keys that aren't in the cache, as many as the pipeline has
- * room for.
+ * Ask for the next keys that aren't in the cache, as many as the pipeline has room for.
  */
 static void
 ask_ahead(Lookup *lookup)
@@ -89,7 +88,7 @@ take_answer(Lookup *lookup, const char *target)
 }
 
 /*
- * The row for a key that was asked for earlier; NULL when there is none.
+ * Return the row for a key that was asked for earlier; NULL when there is none.
  */
 static const JsonNode *
 take_earlier(Lookup *lookup, const char *key, const char *target)
@@ -112,9 +111,8 @@ take_earlier(Lookup *lookup, const char *key, const char *target)
 }
 
 /*
- * Whether a row has the key that it was looked up by.  Crisp may be less
- * exact (about an e-mail address, say), so that two keys lead to one row; it
- * comes for the one that it has.
+ * Say whether a row has the key that it was looked up by.  Crisp may be less exact (about an e-mail
+ * address, say), so that two keys lead to one row; it comes for the one that it has.
  */
 static bool
 has_key(const Lookup *lookup, const JsonNode *row, const char *key)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookup.h
- *		Single rows, by their keys.
+ *		Look up single rows, by their keys.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

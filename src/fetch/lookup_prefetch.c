@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookup_prefetch.c
- *		Single rows that are asked for before a scan comes to their keys.
+ *		Ask for single rows before a scan comes to their keys.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * lookup_prefetch.h
- *		Single rows that are asked for before a scan comes to their keys.
+ *		Ask for single rows before a scan comes to their keys.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -22,25 +22,26 @@
 typedef struct LookupPrefetch LookupPrefetch;
 
 /*
- * Without requests, in a child of the statement's memory.  options must hold credentials and live
- * as long, as must cache and whole_list, which says what needn't be asked for.  Others find it by
- * the statement and the scan's id in its plan.
+ * Create it without requests, in a child of the statement's memory.  options must hold credentials
+ * and live as long, as must cache and whole_list, which says what needn't be asked for.  Others
+ * find it by the statement and the scan's id in its plan.
  */
 extern LookupPrefetch *lookup_prefetch_create(const CrispOptions *options, AnswerCache *cache,
 											  WholeList *whole_list, const EState *estate, int id);
 
-/* What the scan with that id has; NULL when there is none. */
+/* Return what the scan with that id has; NULL when there is none. */
 extern LookupPrefetch *lookup_prefetch_find(const EState *estate, int id);
 
 /*
- * Whether one more request is welcome: the pipeline has room for it, and the cache for its answer.
- * With make_room, which is for when the scan isn't going to take any, the oldest answer makes way.
+ * Say whether one more request is welcome: the pipeline has room for it, and the cache for its
+ * answer.  With make_room, which is for when the scan isn't going to take any, the oldest answer
+ * makes way.
  */
 extern bool lookup_prefetch_has_room(LookupPrefetch *prefetch, bool make_room);
 
 /*
- * Ask for the row with that key, a value of the condition (of the form in condition.h), unless
- * it was asked for before; returns at once.  To be called in short-lived memory.  Raises what
+ * Ask for the row with that key, a value of the condition (of the form in condition.h), unless it
+ * was asked for before; returns at once.  To be called in short-lived memory.  Raises what
  * api_start() raises.
  */
 extern void lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key);
@@ -48,12 +49,12 @@ extern void lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum
 /* Tell whether the scan looks keys up, or has nothing to ask for, whatever the key. */
 extern void lookup_prefetch_confirm(LookupPrefetch *prefetch, bool is_good);
 
-/* Whether the answer for target is on its way. */
+/* Say whether the answer for target is on its way. */
 extern bool lookup_prefetch_has(const LookupPrefetch *prefetch, const char *target);
 
 /*
- * Wait for the answer for target, which must be on its way, and put it into the cache.  Returns
- * the memory context that holds it, a child of CurrentMemoryContext; *found tells whether there is
+ * Wait for the answer for target, which must be on its way, and put it into the cache.  Returns the
+ * memory context that holds it, a child of CurrentMemoryContext; *found tells whether there is
  * anything, without which *answer is all zeros.  Raises what api_finish() raises.
  */
 extern MemoryContext lookup_prefetch_take(LookupPrefetch *prefetch, const char *target,

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * names.c
- *		Which names several rows of a list have, as far as a statement has read lists.
+ *		Find which names several rows of a list have, as far as a statement has read lists.
  *
- * Of most lists there's nothing to keep but that they were read: names that one row alone
- * has are forgotten at the list's end.
+ * Of most lists there's nothing to keep but that they were read: names that one row alone has are
+ * forgotten at the list's end.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -91,7 +91,7 @@ create_table(MemoryContext context, Size entry_size)
 }
 
 /*
- * A name as it's compared; palloc'd.
+ * Return a name as it's compared; palloc'd.
  */
 static char *
 plain_name(const char *text)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * names.h
- *		Which names several rows of a list have, as far as a statement has read lists.
+ *		Find which names several rows of a list have, as far as a statement has read lists.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -24,7 +24,7 @@ typedef struct Names Names;
 /* The names of one list that is being read. */
 typedef struct NameList NameList;
 
-/* What a statement knows; made at the first call.  Lives as long as the statement. */
+/* Return what a statement knows; made at the first call.  Lives as long as the statement. */
 extern Names *names_of_statement(EState *estate);
 
 /*
@@ -37,19 +37,19 @@ extern NameList *names_begin_list(const CrispResource *resource);
 /* Note the name of a row. */
 extern void names_add(NameList *list, const JsonNode *row);
 
-/* All rows of the list with that target were noted: know them from now on. */
+/* Know from now on the names of the list with that target, all of whose rows were noted. */
 extern void names_keep_list(Names *names, const char *server, const char *target, NameList *list);
 
 /* Forget a list that wasn't read to its end. */
 extern void names_drop_list(NameList *list);
 
-/* Whether a list was read. */
+/* Say whether a list was read. */
 extern bool names_has_list(const Names *names, const char *server, const char *target);
 
 /*
- * How many rows of a list that was read have a name, given as text in UTF-8; 0 where that's one at
- * most.  Names that are numbers are the same if they are equal as Crisp, written in JavaScript, has
- * them.
+ * Return how many rows of a list that was read have a name, given as text in UTF-8; 0 where that's
+ * one at most.  Names that are numbers are the same if they are equal as Crisp, written in
+ * JavaScript, has them.
  */
 extern int64 names_count(const Names *names, const char *server, const char *target,
 						 const char *name);

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * order.c
- *		Whether the API gives a list in the order that was asked for.
+ *		Tell whether the API gives a list in the order that was asked for.
  *
- * That rows come in order proves little: a list by creation date can look
- * sorted by update date for many pages, and then hold an old row that was
- * updated a minute ago.  Where an order isn't documented, it is proved by the
- * first page and that of the opposite order: both are sorted, all of the first is newer than
- * all of the other, and at least one of them is sorted by no other time.
+ * That rows come in order proves little: a list by creation date can look sorted by update date for
+ * many pages, and then hold an old row that was updated a minute ago.  Where an order isn't
+ * documented, it is proved by the first page and that of the opposite order: both are sorted, all
+ * of the first is newer than all of the other, and at least one of them is sorted by no other time.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -71,7 +70,7 @@ order_page_times(const JsonNode *rows, const char *path)
 }
 
 /*
- * Whether the two pages prove that lists are sorted by the column at path.
+ * Say whether the two pages prove that lists are sorted by the column at path.
  */
 static bool
 pages_prove(const CrispResource *resource, const char *path, const JsonNode *newest,
@@ -102,7 +101,7 @@ pages_prove(const CrispResource *resource, const char *path, const JsonNode *new
 }
 
 /*
- * The first page of a resource's whole list in some order: a JSON array that belongs to
+ * Ask for the first page of a resource's whole list in some order: a JSON array that belongs to
  * CurrentMemoryContext, or NULL if the answer is something else, or Crisp refuses the order.
  */
 static const JsonNode *
@@ -121,7 +120,7 @@ first_page(const CrispOptions *options, const char *order_query)
 }
 
 /*
- * The name of the fact that an order comes earliest first; palloc'd.
+ * Return the name of the fact that an order comes earliest first; palloc'd.
  */
 static char *
 direction_fact(const CrispOrder *order)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * order.h
- *		Whether the API gives a list in the order that was asked for.
+ *		Tell whether the API gives a list in the order that was asked for.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -14,32 +14,31 @@
 #include "request/request.h"
 
 /*
- * Whether a request's order may be relied on.  A documented one may until a
- * row has disproved it in this session.  Of another, the list's first page is
- * asked for in this order and in the opposite one, once a session: two requests.
- * Raises what requests raise.
+ * Say whether a request's order may be relied on.  A documented one may until a row has disproved
+ * it in this session.  Of another, the list's first page is asked for in this order and in the
+ * opposite one, once a session: two requests.  Raises what requests raise.
  */
 extern bool order_is_trusted(const ListRequest *request);
 
 /*
- * Whether the list comes earliest first in an order: what rows have shown in this session, or else
- * what the catalog says.  Makes no request.
+ * Say whether the list comes earliest first in an order: what rows have shown in this session, or
+ * else what the catalog says.  Makes no request.
  */
 extern bool order_rises(const CrispOptions *options, const CrispOrder *order);
 
 /* Note from which end a list has come, where rows of different times have shown it. */
 extern void order_note_direction(const CrispOptions *options, const CrispOrder *order, bool rising);
 
-/* Whether this session knows that a request's order can't be relied on.  Makes no request. */
+/* Say whether this session knows that a request's order can't be relied on.  Makes no request. */
 extern bool order_is_disproved(const ListRequest *request);
 
 /* Note that a row out of order was seen: the order is trusted no more in this session. */
 extern void order_disprove(const ListRequest *request);
 
 /*
- * After a row that was out of order: the same if rows is a page that is itself not in the request's
- * order.  From page to page, a list that moves may well get out of order: what was put in front of
- * it since is later than what came before.
+ * Do the same after a row that was out of order, if rows is a page that is itself not in the
+ * request's order.  From page to page, a list that moves may well get out of order: what was put in
+ * front of it since is later than what came before.
  */
 extern void order_check_page(const ListRequest *request, const JsonNode *rows);
 
@@ -72,7 +71,7 @@ typedef struct OrderJudge
  */
 extern void order_judge_row(OrderJudge *judge, bool has_time, int64 time);
 
-/* What the rows so far have shown. */
+/* Return what the rows so far have shown. */
 extern OrderVerdict order_judge_verdict(const OrderJudge *judge);
 
 /* The times of a page's rows, of those that have one. */
@@ -95,10 +94,7 @@ extern PageTimes order_page_times(const JsonNode *rows, const char *path);
 /* Sort times, the earliest first. */
 extern void order_sort_times(int64 *times, size_t ntimes);
 
-/*
- * The time, in Unix milliseconds, at path of a row.  Returns false when it has
- * none.
- */
+/* Get the time, in Unix milliseconds, at path of a row.  Returns false when it has none. */
 extern bool order_row_time(const JsonNode *row, const JsonPath *path, int64 *unix_ms);
 
 #endif /* CRISP_ORDER_H */

@@ -1,15 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * page_edge.c
- *		Rows at the edge of a page, which the next page brings again.
+ *		Recognize rows at the edge of a page, which the next page brings again.
  *
- * Rows have no key: which of them were seen is told by all that they are.  As
- * two may be the same in everything, they are counted: of three on a page of which two were
- * seen, one is new.
+ * Rows have no key: which of them were seen is told by all that they are.  As two may be the same
+ * in everything, they are counted: of three on a page of which two were seen, one is new.
  *
- * A row may change between two pages: it is read, say.  So a row is also the one that was
- * seen if the columns agree that never change, and what it says.  That changes, too, but
- * then Crisp says so.
+ * A row may change between two pages: it is read, say.  So a row is also the one that was seen if
+ * the columns agree that never change, and what it says.  That changes, too, but then Crisp says
+ * so.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -78,7 +77,7 @@ copy_json(const JsonNode *node)
 }
 
 /*
- * The columns of a row that never change.
+ * Return the columns of a row that never change, as text.
  */
 static char *
 fixed_text(const PageEdge *edge, const JsonNode *row)
@@ -176,8 +175,8 @@ compare_by_fixed(const ListCell *a, const ListCell *b)
 }
 
 /*
- * The next row of a list, from *place on, that isn't found yet, and may have altered if need be;
- * NULL at the end.
+ * Return the next row of a list, from *place on, that isn't found yet, and may have altered if need
+ * be; NULL at the end.
  */
 static EdgeRow *
 next_left(const List *rows, int *place, bool altered)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * page_edge.h
- *		Rows at the edge of a page, which the next page brings again.
+ *		Recognize rows at the edge of a page, which the next page brings again.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -28,7 +28,7 @@ typedef struct PageRow
 	bool			altered; /* ... with another content */
 } PageRow;
 
-/* Without rows, for a resource that has a cursor.  Lives in CurrentMemoryContext. */
+/* Create it without rows, for a resource that has a cursor.  Lives in CurrentMemoryContext. */
 extern PageEdge *page_edge_create(const CrispResource *resource);
 
 /*
@@ -46,12 +46,12 @@ extern void page_edge_remember(PageEdge *edge, const PageRow *rows, size_t nrows
 extern void page_edge_forget(PageEdge *edge, int64 newest);
 
 /*
- * What tells a row from others whatever becomes of it, and what it says; palloc'd.  Two rows
+ * Return what tells a row from others whatever becomes of it, and what it says; palloc'd.  Two rows
  * may have the same.
  */
 extern char *page_edge_row_text(const PageEdge *edge, const JsonNode *row);
 
-/* What its sender calls a row (see CRISP_NAME), as JSON; palloc'd. */
+/* Return what its sender calls a row (see CRISP_NAME), as JSON; palloc'd. */
 extern char *page_edge_row_name(const PageEdge *edge, const JsonNode *row);
 
 #endif /* CRISP_PAGE_EDGE_H */

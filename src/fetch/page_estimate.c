@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * page_estimate.c
- *		How many pages a list is likely to have.
+ *		Estimate how many pages a list has.
  *
- * A page past the end of a list costs a request, and Crisp doesn't say where the end
- * is.  So the session remembers the lists that it has read to their end, the latest
- * of them; and of a list that Crisp counts, it asks for the number of rows.  The planner's estimate
- * comes last.  None of this is relied on: a list that is longer is read on, one
- * that is shorter ends where it ends.
+ * A page past the end of a list costs a request, and Crisp doesn't say where the end is.  So the
+ * session remembers the lists that it has read to their end, the latest of them; and of a list that
+ * Crisp counts, it asks for the number of rows.  The planner's estimate comes last.  None of this
+ * is relied on: a list that is longer is read on, one that is shorter ends where it ends.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -56,7 +55,7 @@ static dlist_head seen_lists = DLIST_STATIC_INIT(seen_lists);
 static int		  nseen_lists = 0;
 
 /*
- * The name under which a list is remembered; palloc'd.
+ * Return the name under which a list is remembered; palloc'd.
  */
 static char *
 list_name(const ListRequest *request)
@@ -97,7 +96,7 @@ page_estimate_begin(const ListRequest *request)
 }
 
 /*
- * Whether the request is for all rows of its resource, so that Crisp's count is about them.
+ * Say whether the request is for all rows of its resource, so that Crisp's count is about them.
  */
 static bool
 is_whole_list(const ListRequest *request)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * page_estimate.h
- *		How many pages a list is likely to have.
+ *		Estimate how many pages a list has.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -25,22 +25,22 @@ typedef struct PageEstimate PageEstimate;
 extern PageEstimate *page_estimate_begin(const ListRequest *request);
 
 /*
- * Ask Crisp how many rows the list has, where it can tell, where that is worth a request, and
- * where the session hasn't seen it.  page_rows is the number of rows on a page.
- * Returns whether a request was started.  Raises what api_start() raises.
+ * Ask Crisp how many rows the list has, where it can tell, where that is worth a request, and where
+ * the session hasn't seen it.  page_rows is the number of rows on a page.  Returns whether a
+ * request was started.  Raises what api_start() raises.
  */
 extern bool page_estimate_ask(PageEstimate *estimate, size_t page_rows);
 
-/* Whether Crisp's answer to that has yet to come.  Raises what api_get_ready() raises. */
+/* Say whether Crisp's answer to that has yet to come.  Raises what api_get_ready() raises. */
 extern bool page_estimate_is_pending(PageEstimate *estimate);
 
-/* The number of pages that is expected; 0 when nobody knows. */
+/* Return the number of pages that is expected; 0 when nobody knows. */
 extern int page_estimate_pages(PageEstimate *estimate);
 
-/* The list has that many pages and goes on: expect no less. */
+/* Note that the list has that many pages and goes on: expect no less. */
 extern void page_estimate_exceed(PageEstimate *estimate, int pages);
 
-/* The list ended with that page: remember it for the session. */
+/* Note that the list ended with that page: remember it for the session. */
 extern void page_estimate_end(PageEstimate *estimate, int pages);
 
 /*
@@ -49,7 +49,7 @@ extern void page_estimate_end(PageEstimate *estimate, int pages);
  */
 extern void page_estimate_remember(const ListRequest *request, int pages, bool ended);
 
-/* What the session remembers of that; 0 for nothing. */
+/* Return what the session remembers of that; 0 for nothing. */
 extern int page_estimate_recall(const ListRequest *request, bool *ended);
 
 #endif /* CRISP_PAGE_ESTIMATE_H */

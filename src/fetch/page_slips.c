@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * page_slips.c
- *		Between which pages of a list a row may have slipped by.
+ *		Find between which pages of a list a row may have slipped by.
  *
- * A row that moves to the front from behind a page puts all rows before its place one place
- * back.  Pages that were answered before have them in their old places, pages that were answered
- * since have them in the new ones.  So the first row of a page comes twice where the page before it
- * was answered before the move and it itself since; and the last row of a page slips by where that
- * page was answered since and the next one before.
+ * A row that moves to the front from behind a page puts all rows before its place one place back.
+ * Pages that were answered before have them in their old places, pages that were answered since
+ * have them in the new ones.  So the first row of a page comes twice where the page before it was
+ * answered before the move and it itself since; and the last row of a page slips by where that page
+ * was answered since and the next one before.
  *
  * Only pages that are under way together can be answered out of their order.  Hence a row that
  * slips by has rows that come twice in front of it, no more pages away than that, and behind it,

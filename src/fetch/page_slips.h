@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * page_slips.h
- *		Between which pages of a list a row may have slipped by.
+ *		Find between which pages of a list a row may have slipped by.
  *
- * Pages that are under way together may be answered in another order than that of their
- * numbers.  If a row moves to the front just between two answers, the last row of one page may
- * become the first of the next, which was answered before.
+ * Pages that are under way together may be answered in another order than that of their numbers.
+ * If a row moves to the front just between two answers, the last row of one page may become the
+ * first of the next, which was answered before.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -36,7 +36,7 @@ extern void page_slips_note_duplicate(PageSlips *slips);
 extern void page_slips_end(PageSlips *slips);
 
 /*
- * What to ask for next: what lies between the dates of two pages between which rows may have
+ * Return what to ask for next: what lies between the dates of two pages between which rows may have
  * slipped by.  NULL when there is no more of that.  Rows that came twice are the trace of rows that
  * moved, and moved tells how many of these were found since.  If there are fewer, others have
  * slipped by, wherever they may; with -1, that isn't known, and only edges count that have rows
@@ -45,8 +45,8 @@ extern void page_slips_end(PageSlips *slips);
 extern const ListRequest *page_slips_next(PageSlips *slips, int64 moved);
 
 /*
- * Whether the rows of a page are within the dates that were asked for, by a column that Crisp takes
- * them to be about.
+ * Say whether the rows of a page are within the dates that were asked for, by a column that Crisp
+ * takes them to be about.
  */
 extern bool page_keeps_dates(const JsonNode *rows, const ListRequest *request);
 

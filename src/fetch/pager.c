@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * pager.c
- *		The rows of a list, page by page.
+ *		Read the rows of a list, page by page.
  *
- * Which page comes next, when the list ends, and no key twice.  Pages are
- * asked for ahead of need; each lives in a memory context that is deleted when
- * its last row is out.
+ * Which page comes next, when the list ends, and no key twice.  Pages are asked for ahead of need;
+ * each lives in a memory context that is deleted when its last row is out.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -101,8 +100,8 @@ pager_begin(const ListRequest *request, KeySet *seen)
 }
 
 /*
- * Whether the list ends with the page at hand.  Where the page size is the
- * server's choice, the largest page seen stands for it.
+ * Say whether the list ends with the page at hand.  Where the page size is the server's choice, the
+ * largest page seen stands for it.
  */
 static bool
 is_last_page(const Pager *pager, bool more)
@@ -127,9 +126,9 @@ ask_for_page(Pager *pager)
 }
 
 /*
- * Whether the next page may be asked for ahead of need: the query may need it, and it's likely to
- * be there.  When all pages that were expected have come, and the list goes on, nothing is known of
- * how far it goes, as in the beginning.
+ * Say whether the next page may be asked for ahead of need: the query may need it, and it's likely
+ * to be there.  When all pages that were expected have come, and the list goes on, nothing is known
+ * of how far it goes, as in the beginning.
  */
 static bool
 may_ask_ahead(Pager *pager)
@@ -175,7 +174,7 @@ ask_ahead(Pager *pager)
 }
 
 /*
- * Whether the list is one object, its only row.
+ * Say whether the list is one object, its only row.
  */
 static bool
 is_one_row(const Pager *pager)
@@ -186,7 +185,7 @@ is_one_row(const Pager *pager)
 }
 
 /*
- * Whether Crisp may refuse the order that is asked for.
+ * Say whether Crisp may refuse the order that is asked for.
  */
 static bool
 may_be_refused(const Pager *pager)
@@ -272,8 +271,8 @@ take_page_in_any_order(Pager *pager)
 }
 
 /*
- * There is no page of a number that the one before had announced: see that it's the end of the
- * list, and no page is missing in its middle.
+ * See, where there is no page of a number that the one before had announced, that it's the end of
+ * the list, and no page is missing in its middle.
  */
 static void
 check_gap(Pager *pager)
@@ -301,7 +300,7 @@ check_gap(Pager *pager)
 }
 
 /*
- * The list is of no more use after the page at hand.
+ * Note that the list is of no more use after the page at hand.
  */
 static void
 end_pages(Pager *pager)
@@ -332,7 +331,7 @@ pager_is_stalled(const Pager *pager)
 }
 
 /*
- * After a page was read that isn't the last: see that the list comes to an end, where nobody would
+ * See, after a page was read that isn't the last, that the list comes to an end, where nobody would
  * read it in another way.  Of a list that is read a second time, no row need be new.
  */
 static void
@@ -350,7 +349,7 @@ check_progress(Pager *pager)
 }
 
 /*
- * After a page was read: judge whether the list comes to an end.
+ * Judge whether the list comes to an end, after a page was read.
  */
 static void
 watch_page(Pager *pager)
@@ -371,11 +370,10 @@ watch_page(Pager *pager)
 /*
  * Get the next page, and have others on their way.
  *
- * The second page is asked for when the first has been read to its end, not before: until then,
- * the query may have had enough.  From then on it takes the list for one that it will read on,
- * and asks for more as soon as a page is here, before it's parsed and read; unless
- * the page's rows may show that they are the last ones wanted, or the user wants no page that
- * isn't needed.
+ * The second page is asked for when the first has been read to its end, not before: until then, the
+ * query may have had enough.  From then on it takes the list for one that it will read on, and asks
+ * for more as soon as a page is here, before it's parsed and read; unless the page's rows may show
+ * that they are the last ones wanted, or the user wants no page that isn't needed.
  */
 static void
 fetch_page(Pager *pager)
@@ -400,8 +398,8 @@ fetch_page(Pager *pager)
 }
 
 /*
- * Whether a row may be returned: its key has not been before.  A row without
- * a key can't be told from others, and is returned.
+ * Say whether a row may be returned: its key has not been before.  A row without a key can't be
+ * told from others, and is returned.
  */
 static bool
 is_new(Pager *pager, const JsonNode *row)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pager.h
- *		The rows of a list, page by page.
+ *		Read the rows of a list, page by page.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -22,35 +22,35 @@
 typedef struct Pager Pager;
 
 /*
- * Begin to read the list that a request asks for.  Makes no request yet.  The
- * pager lives in a child of CurrentMemoryContext; request must live as long.
- * Rows whose keys are in seen are dropped, and those of others go in there;
- * with NULL, the pager has a set of its own.
- * If the request has a stop, the caller must trust the list's order.
+ * Begin to read the list that a request asks for.  Makes no request yet.  The pager lives in a
+ * child of CurrentMemoryContext; request must live as long.  Rows whose keys are in seen are
+ * dropped, and those of others go in there; with NULL, the pager has a set of its own.  If the
+ * request has a stop, the caller must trust the list's order.
  */
 extern Pager *pager_begin(const ListRequest *request, KeySet *seen);
 
 /*
- * The next row: a JSON object that stays valid until the next call, or NULL
- * at the end of the list.  A key is returned once, whatever the list does
- * meanwhile.  Raises what api_finish() raises, and 08P01 when a page isn't a list.
+ * Return the next row: a JSON object that stays valid until the next call, or NULL at the end of
+ * the list.  A key is returned once, whatever the list does meanwhile.  Raises what api_finish()
+ * raises, and 08P01 when a page isn't a list.
  */
 extern const JsonNode *pager_next(Pager *pager);
 
 /*
- * To read some pages of a list only: fetch the page of a number, from 1, and return how many
- * elements it has, which is 0 for a page beyond the list's end.  Its rows come from
- * pager_next_on_page(), as from pager_next(), but NULL follows the page's last
- * one.  pager_on_last_page() tells whether the list is known to end with that page, if not before.
+ * Fetch the page of a number, from 1, to read some pages of a list only; return how many elements
+ * it has, which is 0 for a page beyond the list's end.  Its rows come from pager_next_on_page(), as
+ * from pager_next(), but NULL follows the page's last one.  pager_on_last_page() tells whether the
+ * list is known to end with that page, if not before.
  */
 extern size_t		   pager_go_to(Pager *pager, int page_number);
 extern const JsonNode *pager_next_on_page(Pager *pager);
 extern bool			   pager_on_last_page(const Pager *pager);
 
 /*
- * pager_go_to() in two steps: ask for the page, without waiting, while the page at hand stays as it
- * is; and take it.  In between, pager_has_answer() tells whether there is an answer that is no
- * failure, without doing anything for it to come; and pager_call() what to wait for.
+ * Do what pager_go_to() does in two steps: ask for the page, without waiting, while the page at
+ * hand stays as it is; and take it.  In between, pager_has_answer() tells whether there is an
+ * answer that is no failure, without doing anything for it to come; and pager_call() what to wait
+ * for.
  */
 extern void		pager_ask(Pager *pager, int page_number);
 extern size_t	pager_take(Pager *pager);
@@ -70,44 +70,46 @@ extern bool pager_is_stalled(const Pager *pager);
 extern void pager_note_slips(Pager *pager, PageSlips *slips);
 
 /*
- * As pager_next(), but the list is over, and *keeps_dates false, after a page that shows that Crisp
- * ignores the dates that were asked for.
+ * Return the next row as pager_next() does, but the list is over, and *keeps_dates false, after a
+ * page that shows that Crisp ignores the dates that were asked for.
  */
 extern const JsonNode *pager_next_within_dates(Pager *pager, bool *keeps_dates);
 
-/* The page at hand: a JSON array (or the only row), NULL before the first; and its number. */
+/*
+ * Return the page at hand: a JSON array (or the only row), NULL before the first; and its number.
+ */
 extern const JsonNode *pager_page(const Pager *pager);
 extern int			   pager_page_number(const Pager *pager);
 
-/* When Crisp answered with it, by its own clock: Unix seconds; 0 where that isn't told. */
+/* Return when Crisp answered with it, by its own clock: Unix seconds; 0 where that isn't told. */
 extern int64 pager_page_date(const Pager *pager);
 
-/* Whether the page at hand has rows left, so that pager_next() is likely to need no request. */
+/* Say whether the page at hand has rows left, so that pager_next() is likely to need no request. */
 extern bool pager_at_hand(const Pager *pager);
 
 /*
- * Whether all pages of the list have been answered, as far as their statuses tell, and how many
+ * Say whether all pages of the list have been answered, as far as their statuses tell, and how many
  * pages that is.  Some may have yet to be read, and parsed: one that turns out to be cut is asked
  * for again.
  */
 extern bool pager_has_all(const Pager *pager, int *npages);
 
 /*
- * Whether pager_next() can return without waiting for Crisp; if not, what it would wait for has
- * been asked. Raises what api_start() raises.
+ * Say whether pager_next() can return without waiting for Crisp; if not, what it would wait for has
+ * been asked.  Raises what api_start() raises.
  */
 extern bool pager_get_ready(Pager *pager);
 
 /*
- * Whether what pager_get_ready() said to wait for has come since, as another pager's requests were
- * seen to.  Does nothing for it to come.
+ * Say whether what pager_get_ready() said to wait for has come since, as another pager's requests
+ * were seen to.  Does nothing for it to come.
  */
 extern bool pager_is_ready(const Pager *pager);
 
-/* A descriptor that becomes readable when it's worth asking pager_get_ready() again. */
+/* Return a descriptor that becomes readable when it's worth asking pager_get_ready() again. */
 extern pgsocket pager_socket(const Pager *pager);
 
-/* What a pager has received so far. */
+/* Return what a pager has received so far. */
 extern ReaderCounts pager_counts(const Pager *pager);
 
 /* Release everything; aborts what is under way. */

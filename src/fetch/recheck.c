@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * recheck.c
- *		What has changed in a list while it was read: when to ask for it, and by which request.
+ *		Recheck what has changed in a list while it was read: when to ask for it, and by which
+ *		request.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -38,8 +39,8 @@
 #define MAX_RECHECKS 32
 
 /*
- * The column by which a row that changes moves to the front of what is asked
- * for; NULL where there is none, or none that could be asked for.
+ * Return the column by which a row that changes moves to the front of what is asked for; NULL where
+ * there is none, or none that could be asked for.
  */
 static const CrispColumn *
 change_column(const ListRequest *request)
@@ -117,8 +118,9 @@ note_beginning(Recheck *recheck, const JsonNode *page)
 }
 
 /*
- * What changes after the first page of a step was answered changes no earlier than any row that
- * came with it or before it; see LATE_MS for by how much that may be wrong.
+ * Note what is known when a page has come: what changes after the first page of a step was answered
+ * changes no earlier than any row that came with it or before it; see LATE_MS for by how much that
+ * may be wrong.
  */
 void
 recheck_note_page(Recheck *recheck, const JsonNode *page, int64 date)
@@ -190,8 +192,8 @@ recheck_is_running(const Recheck *recheck)
 }
 
 /*
- * Rechecks in a row, this step among them, which have brought nothing that was there when the scan
- * began.
+ * Count the rechecks in a row, this step among them, which have brought nothing that was there when
+ * the scan began.
  */
 static int
 count_idle(const Recheck *recheck)
@@ -202,7 +204,8 @@ count_idle(const Recheck *recheck)
 }
 
 /*
- * Rechecks that took no fewer pages than what they followed, this step of so many pages among them.
+ * Count the rechecks that took no fewer pages than what they followed, this step of so many pages
+ * among them.
  */
 static int
 count_large(const Recheck *recheck, int64 pages)
@@ -213,10 +216,10 @@ count_large(const Recheck *recheck, int64 pages)
 }
 
 /*
- * What fits a page has not moved while it was read.  A recheck of more pages is followed by another
- * unless it has brought nothing, and shown no later change, or two in a row have brought nothing
- * that was there when the scan began, or they don't get smaller.  Where the order proved wrong that
- * it would be in, there is none.
+ * Say whether another recheck is due.  What fits a page has not moved while it was read.  A recheck
+ * of more pages is followed by another unless it has brought nothing, and shown no later change, or
+ * two in a row have brought nothing that was there when the scan began, or they don't get smaller.
+ * Where the order proved wrong that it would be in, there is none.
  */
 bool
 recheck_is_due(const Recheck *recheck, int64 pages)
@@ -233,8 +236,9 @@ recheck_is_due(const Recheck *recheck, int64 pages)
 }
 
 /*
- * Where the list has come newest change first, a recheck is over at the first row that is older
- * than what it's for: Crisp leaves the date out of account then, and the rest is the list again.
+ * Make the request for a recheck.  Where the list has come newest change first, it is over at the
+ * first row that is older than what it's for: Crisp leaves the date out of account then, and the
+ * rest is the list again.
  */
 ListRequest *
 recheck_make_request(const Recheck *recheck, bool by_date)

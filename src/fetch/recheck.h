@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * recheck.h
- *		What has changed in a list while it was read: when to ask for it, and by which request.
+ *		Recheck what has changed in a list while it was read: when to ask for it, and by which
+ *		request.
  *
  * A list that took several pages is followed by a recheck: the list of what was updated since it
  * began, which holds the rows that moved to the front.  That list moves as well: a recheck that
@@ -52,7 +53,7 @@ typedef struct Recheck
  */
 extern void recheck_init(Recheck *recheck, const ListRequest *request);
 
-/* The scan goes on with another list, of which nothing has come yet. */
+/* Begin anew: the scan goes on with another list, of which nothing has come yet. */
 extern void recheck_restart(Recheck *recheck, const ListRequest *request);
 
 /*
@@ -67,21 +68,24 @@ extern void recheck_note_page(Recheck *recheck, const JsonNode *page, int64 date
  */
 extern void recheck_note_row(Recheck *recheck, const JsonNode *row);
 
-/* The rows to come don't go on from those that came: their order tells nothing of the list's. */
+/*
+ * Note that the rows to come don't go on from those that came: their order tells nothing of the
+ * list's.
+ */
 extern void recheck_note_gap(Recheck *recheck);
 
-/* The rows to come are in no order. */
+/* Note that the rows to come are in no order. */
 extern void recheck_note_unsorted(Recheck *recheck);
 
-/* Whether this step is a recheck. */
+/* Say whether this step is a recheck. */
 extern bool recheck_is_running(const Recheck *recheck);
 
-/* Whether another recheck has a use after this step, of so many pages. */
+/* Say whether another recheck has a use after this step, of so many pages. */
 extern bool recheck_is_due(const Recheck *recheck, int64 pages);
 
 /*
- * What the next recheck asks for, palloc'd in CurrentMemoryContext.  by_date tells that it is read
- * by date, so that there's no need to stop in its order.
+ * Make the request of the next recheck, palloc'd in CurrentMemoryContext.  by_date tells that it is
+ * read by date, so that there's no need to stop in its order.
  */
 extern ListRequest *recheck_make_request(const Recheck *recheck, bool by_date);
 

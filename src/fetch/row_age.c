@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_age.c
- *		What tells rows that were there when a scan began from those that were made since.
+ *		Tell rows that were there when a scan began from those that were made since.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

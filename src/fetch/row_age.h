@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_age.h
- *		What tells rows that were there when a scan began from those that were made since.
+ *		Tell rows that were there when a scan began from those that were made since.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -18,7 +18,7 @@ typedef struct RowAge
 	int64			began;	 /* Unix milliseconds; PG_INT64_MIN before it is known */
 } RowAge;
 
-/* Whether a row may have been there when the scan began. */
+/* Say whether a row may have been there when the scan began. */
 extern bool row_is_old(const RowAge *age, const JsonNode *row);
 
 #endif /* CRISP_ROW_AGE_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_reader.c
- *		What rows come from: what all kinds of readers have in common.
+ *		Hold what all kinds of readers have in common.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_reader.h
- *		What rows come from: one interface for all that reads them.
+ *		Read rows through one interface, whatever they come from.
  *
  * A reader gives the rows that a request asks for, one by one, and asks Crisp for what it needs as
  * it goes.  Its kinds are lists (list_reader.h), lookups by keys (lookup.h), lists below the rows
@@ -104,16 +104,16 @@ struct RowReader
 	const RowReaderMethods *methods;
 };
 
-/* For kinds that don't know: rows are never at hand, nor at their end, and come in no pages. */
+/*
+ * Answer for kinds that don't know: rows are never at hand, nor at their end, and come in no pages.
+ */
 extern bool			   row_reader_is_not(const RowReader *reader);
 extern const JsonNode *row_reader_no_page(const RowReader *reader);
 
 /* Add counts to a sum of them. */
 extern void row_reader_add_counts(ReaderCounts *sum, ReaderCounts counts);
 
-/*
- * The functions of a reader, whatever its kind.
- */
+/* Call the functions of a reader, whatever its kind. */
 static inline bool
 row_reader_next(RowReader *reader, FetchedRow *row)
 {
@@ -156,7 +156,7 @@ row_reader_page(const RowReader *reader)
 	return reader->methods->page(reader);
 }
 
-/* Whether it's worth while to find out what row_reader_expect() is told. */
+/* Say whether it's worth while to find out what row_reader_expect() is told. */
 static inline bool
 row_reader_minds_need(const RowReader *reader)
 {

@@ -1,15 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * time_cursor.c
- *		A list whose pages follow each other by time, newest first.
+ *		Read a list whose pages follow each other by time, newest first.
  *
- * The next page is asked for by the oldest time on the page at hand plus a
- * millisecond, so that rows which share that time come again together with those that
- * the page had no room for; the former are dropped (page_edge.c).  Where a
- * page holds nothing but rows of the one millisecond that it was asked for, asking
- * again would bring the same.  Then those at the other end of that millisecond are
- * asked for: if they meet the others, all are there; if they don't, the API has no way to get at
- * those between, which is an error.
+ * The next page is asked for by the oldest time on the page at hand plus a millisecond, so that
+ * rows which share that time come again together with those that the page had no room for; the
+ * former are dropped (page_edge.c).  Where a page holds nothing but rows of the one millisecond
+ * that it was asked for, asking again would bring the same.  Then those at the other end of that
+ * millisecond are asked for: if they meet the others, all are there; if they don't, the API has no
+ * way to get at those between, which is an error.
  *
  * That they meet is told by rows that both have.  Where some are the same as others in that
  * millisecond, or are named as others may be, it can't be told: they may be others just like them.
@@ -195,7 +194,7 @@ check_times(const TimeCursor *cursor, const Page *page)
  */
 
 /*
- * A page's rows of the moment that was turned to, as they came.
+ * Return a page's rows of the moment that was turned to, as they came.
  */
 static MomentRows
 moment_rows(const TimeCursor *cursor, const Page *page)
@@ -265,7 +264,7 @@ compare_texts(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Whether all texts differ from each other.
+ * Say whether all texts differ from each other.
  */
 static bool
 all_differ(const List *texts)
@@ -285,8 +284,8 @@ all_differ(const List *texts)
 }
 
 /*
- * Where the last rows of a page begin that are the first of another, as many as there are; -1 where
- * no rows are.
+ * Say where the last rows of a page begin that are the first of another, as many as there are; -1
+ * where no rows are.
  */
 static int
 find_overlap(const List *first, const List *second)
@@ -305,8 +304,8 @@ find_overlap(const List *first, const List *second)
 }
 
 /*
- * Whether a name is one that a sender is likely to give to one row alone: Crisp's own are positive
- * numbers.
+ * Say whether a name is one that a sender is likely to give to one row alone: Crisp's own are
+ * positive numbers.
  */
 static bool
 is_own_name(const char *name)
@@ -315,9 +314,9 @@ is_own_name(const char *name)
 }
 
 /*
- * Whether pages overlap, the last rows of one being the first of the other: then there is nothing
- * between them.  Rows that are the same as others prove nothing, nor do those whose senders use a
- * name again.
+ * Say whether pages overlap, the last rows of one being the first of the other: then there is
+ * nothing between them.  Rows that are the same as others prove nothing, nor do those whose senders
+ * use a name again.
  */
 static bool
 runs_on(const MomentRows *first, const MomentRows *second)
@@ -343,8 +342,8 @@ runs_on(const MomentRows *first, const MomentRows *second)
 }
 
 /*
- * Whether a page from the other end of a millisecond meets the one from this end.  A page may have
- * its rows in either order.
+ * Say whether a page from the other end of a millisecond meets the one from this end.  A page may
+ * have its rows in either order.
  */
 static bool
 ends_meet(const MomentRows *front, const MomentRows *back)
@@ -357,7 +356,7 @@ ends_meet(const MomentRows *front, const MomentRows *back)
 }
 
 /*
- * After ends of a millisecond that don't meet: go back to this end.  Raises an error where that has
+ * Go back to this end, after ends of a millisecond that don't meet.  Raise an error where that has
  * been of no use.
  */
 static void
@@ -412,8 +411,8 @@ take_turned_page(TimeCursor *cursor, Page *page)
  */
 
 /*
- * After a page: where the next one begins.  Should the API count the moment that was asked for as
- * older than itself, rows of that moment show it, and there is no need to step over it.
+ * Set where the next page begins, after a page.  Should the API count the moment that was asked for
+ * as older than itself, rows of that moment show it, and there is no need to step over it.
  */
 static void
 move_on(TimeCursor *cursor, const Page *page)

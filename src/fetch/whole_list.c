@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * whole_list.c
- *		The list that serves the keys of a scan, once these have cost as much.
+ *		Read the list that serves the keys of a scan, once these have cost as much.
  *
  * How many keys a nested loop will bring, nobody knows for certain.  So they are looked up one by
  * one until that has cost as many requests as the list would; if there are more, the list is read:
@@ -11,8 +11,8 @@
  * lost while the list moves, or whether it can be had at all: nothing here raises for what Crisp
  * does.
  *
- * Where nobody knows how long the list is, a request for one of its pages tells whether it's
- * longer than what was spent.  There is one whenever twice as much was spent.
+ * Where nobody knows how long the list is, a request for one of its pages tells whether it's longer
+ * than what was spent.  There is one whenever twice as much was spent.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -118,7 +118,7 @@ begin_request(WholeList *list)
 }
 
 /*
- * Whether so many requests may be made although lookups may turn out not to need them: with a
+ * Say whether so many requests may be made although lookups may turn out not to need them: with a
  * limit, these mustn't lack any.
  */
 static bool

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * whole_list.h
- *		The list that serves the keys of a scan, once these have cost as much.
+ *		Read the list that serves the keys of a scan, once these have cost as much.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -28,28 +28,29 @@ typedef struct WholeListPlan
 } WholeListPlan;
 
 /*
- * Nothing spent, in a child of parent, which must be the statement's memory.  options must hold
- * credentials and live as long.  Temporary files will belong to the resource owner of now.
+ * Create it with nothing spent, in a child of parent, which must be the statement's memory.
+ * options must hold credentials and live as long.  Temporary files will belong to the resource
+ * owner of now.
  */
 extern WholeList *whole_list_create(MemoryContext parent, const CrispOptions *options,
 									WholeListPlan plan);
 
-/* Tell that a key was asked for by itself; and that it was answered, with a row or without. */
+/* Note that a key was asked for by itself; and that it was answered, with a row or without. */
 extern void whole_list_note_asked(WholeList *list);
 extern void whole_list_note_answer(WholeList *list, bool found);
 
 /*
  * Read the list if it's time to, or find out how long it is.  request is the lookup that is about
- * to ask for keys_left more keys.  What Crisp refuses or gives wrong is taken for a list that
- * isn't to be had: keys go on being looked up.  Raises what waiting raises, and what
- * keyed_rows_add() does.
+ * to ask for keys_left more keys.  What Crisp refuses or gives wrong is taken for a list that isn't
+ * to be had: keys go on being looked up.  Raises what waiting raises, and what keyed_rows_add()
+ * does.
  */
 extern void whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left);
 
-/* Whether the list was read and has the row with that key (UTF-8). */
+/* Say whether the list was read and has the row with that key (UTF-8). */
 extern bool whole_list_has(WholeList *list, const char *key);
 
-/* That row, which must be there; its tree belongs to owner. */
+/* Return that row, which must be there; its tree belongs to owner. */
 extern const JsonNode *whole_list_get(WholeList *list, const char *key, MemoryContext owner);
 
 /* What a list has come to. */

@@ -18,9 +18,9 @@
 #include "scan/scan_rest.h"
 
 /*
- * Return how many of the rows that satisfy the conditions the statement may want; 0 for all.  A LIMIT
- * says that of one pass over the rows, and with other values of the conditions another pass wants
- * others.
+ * Return how many of the rows that satisfy the conditions the statement may want; 0 for all.  A
+ * LIMIT says that of one pass over the rows, and with other values of the conditions another pass
+ * wants others.
  */
 static int
 rows_wanted(const ForeignScanState *node)
