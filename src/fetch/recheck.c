@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * recheck.c
- *		Recheck what has changed in a list while it was read: when to ask for it, and by which
- *		request.
+ *		Recheck what has changed in a list while it was read.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

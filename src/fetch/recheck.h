@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * recheck.h
- *		Recheck what has changed in a list while it was read: when to ask for it, and by which
- *		request.
+ *		Recheck what has changed in a list while it was read.
  *
  * A list that took several pages is followed by a recheck: the list of what was updated since it
  * began, which holds the rows that moved to the front.  That list moves as well: a recheck that

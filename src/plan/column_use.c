@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * column_use.c
- *		What a query does with the columns of a relation.
+ *		Find what a query does with the columns of a relation.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -103,7 +103,7 @@ column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey)
 }
 
 /*
- * Tell whether a pathkey wants the largest values first.
+ * Say whether a pathkey wants the largest values first.
  */
 static bool
 is_descending(const PathKey *pathkey)
@@ -128,7 +128,7 @@ column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *asce
 }
 
 /*
- * Tell whether a clause can't be true where a column is NULL.
+ * Say whether a clause can't be true where a column is NULL.
  */
 static bool
 clause_excludes_null(Node *clause, Index varno, AttrNumber attnum)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * column_use.h
- *		What a query does with the columns of a relation.
+ *		Find what a query does with the columns of a relation.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -30,13 +30,13 @@ extern const Var *column_use_var(const Expr *expr, Index varno);
 extern AttrNumber column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey);
 
 /*
- * Tell whether a pathkey that sorts by a column that shows times sorts by these, the latest or the
+ * Say whether a pathkey that sorts by a column that shows times sorts by these, the latest or the
  * earliest first: *ascending tells which.
  */
 extern bool column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *ascending);
 
 /*
- * Tell whether a column holds no NULL in the rows that are wanted: it's declared so, or a condition
+ * Say whether a column holds no NULL in the rows that are wanted: it's declared so, or a condition
  * demands it.
  */
 extern bool column_use_excludes_null(RelOptInfo *baserel, Oid relid, AttrNumber attnum);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * estimate.c
- *		How many rows a list has, and how many conditions leave of it.
+ *		Estimate how many rows a list has, and how many conditions leave of it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -30,7 +30,7 @@ estimate_is_known(const RelOptInfo *rel)
 }
 
 /*
- * Tell whether a value is known to be, or not to be, a filter's constant; a value that isn't known
+ * Say whether a value is known to be, or not to be, a filter's constant; a value that isn't known
  * is taken for another one.
  */
 static bool
@@ -46,7 +46,7 @@ is_constant(Node *value, const char *constant)
 }
 
 /*
- * Tell whether a filter is the one that a condition comes down to.
+ * Say whether a filter is the one that a condition comes down to.
  */
 static bool
 filter_fits(const CrispFilter *filter, int op, Node *value)
@@ -74,8 +74,8 @@ filter_fits(const CrispFilter *filter, int op, Node *value)
 }
 
 /*
- * Estimate conditions by what is usual where there are no statistics, and
- * searches in any case: of their column, statistics know NULLs only.
+ * Estimate conditions by what is usual where there are no statistics, and searches in any case: of
+ * their column, statistics know NULLs only.
  */
 static void
 set_selectivities(const CrispResource *resource, const Conditions *conditions, bool has_statistics)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * estimate.h
- *		How many rows a list has, and how many conditions leave of it.
+ *		Estimate how many rows a list has, and how many conditions leave of it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -14,12 +14,12 @@
 
 #include "plan/match.h"
 
-/* Tell whether the planner knows by statistics how many rows a list has: rel->tuples. */
+/* Say whether the planner knows by statistics how many rows a list has: rel->tuples. */
 extern bool estimate_is_known(const RelOptInfo *rel);
 
 /*
- * Set the sizes of the base relation rel: from statistics where ANALYZE was
- * run, from what is usual otherwise.
+ * Set the sizes of the base relation rel: from statistics where ANALYZE was run, from what is usual
+ * otherwise.
  */
 extern void estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 						  const Conditions *conditions);
@@ -44,9 +44,7 @@ typedef struct WalkEstimate
 	bool   named;			/* the conditions say which they are */
 } WalkEstimate;
 
-/*
- * Estimate that for conditions on the relation; inherits as in request_create_child().
- */
+/* Estimate that for conditions on the relation; inherits as in request_create_child(). */
 extern WalkEstimate estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 								  const Conditions *conditions, bool inherits);
 

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * link.c
- *		What a join with another table tells of the rows that are of use.
+ *		Find what a join with another table tells of the rows that are of use.
  *
  * A list of nothing but keys says nothing of what they stand for, and Crisp may know all the same
- * how to leave out some.  Where the rows that the keys stand for are joined, and have to satisfy
- * a condition, the keys of others are of no use.
+ * how to leave out some.  Where the rows that the keys stand for are joined, and have to satisfy a
+ * condition, the keys of others are of no use.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -26,7 +26,7 @@
 #include "plan/link.h"
 
 /*
- * Tell whether an expression is a column of a relation, as Crisp has it, with that JSON path.
+ * Say whether an expression is a column of a relation, as Crisp has it, with that JSON path.
  */
 static bool
 is_column(Expr *expr, Index relid, Oid table, const CrispOptions *options, const char *path)
@@ -49,7 +49,7 @@ is_column(Expr *expr, Index relid, Oid table, const CrispOptions *options, const
 }
 
 /*
- * Tell whether an equivalence class is one of equal bytes, in all rows of the query.
+ * Say whether an equivalence class is one of equal bytes, in all rows of the query.
  */
 static bool
 is_exact(const EquivalenceClass *class)
@@ -63,7 +63,7 @@ is_exact(const EquivalenceClass *class)
 }
 
 /*
- * Tell whether the query joins two relations by what links them.
+ * Say whether the query joins two relations by what links them.
  */
 static bool
 are_joined(PlannerInfo *root, RelOptInfo *rel, Oid table, const CrispOptions *options,

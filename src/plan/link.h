@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * link.h
- *		What a join with another table tells of the rows that are of use.
+ *		Find what a join with another table tells of the rows that are of use.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

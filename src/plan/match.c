@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * match.c
- *		Which conditions of a query the API can help to answer.
+ *		Match a query's conditions with what the API can help to answer.
  *
- * A condition compares a column, of which the catalog says what the API can do
- * for it, with a value that is known when the scan starts.  PostgreSQL checks
- * it again on each row, so what is asked may bring too much, never too little.
+ * A condition compares a column, of which the catalog says what the API can do for it, with a value
+ * that is known when the scan starts.  PostgreSQL checks it again on each row, so what is asked may
+ * bring too much, never too little.
  *
  * Operators are recognized by their place in a type's own btree family, not by name.
  *
@@ -52,7 +52,7 @@ typedef struct MatchContext
  */
 
 /*
- * Tell whether a time column of that type can be bounded by a value of that type: where both mean
+ * Say whether a time column of that type can be bounded by a value of that type: where both mean
  * the same instants whatever the session's time zone, or where PostgreSQL's comparison turns the
  * value into an instant.
  */
@@ -76,7 +76,7 @@ times_comparable(Oid column_type, Oid value_type)
 }
 
 /*
- * Tell whether values of a column are equal, as that type, just when the texts are that Crisp has:
+ * Say whether values of a column are equal, as that type, just when the texts are that Crisp has:
  * its numbers, but not its texts, are written as PostgreSQL writes integers, and a website as
  * PostgreSQL writes a UUID.
  */
@@ -100,7 +100,7 @@ equal_as_text(const CrispColumn *column, Oid type)
 }
 
 /*
- * Tell whether equality under a collation means equal bytes.
+ * Say whether equality under a collation means equal bytes.
  */
 static bool
 collation_is_exact(Oid collation)
@@ -126,8 +126,8 @@ btree_strategy(Oid op, Oid type)
  */
 
 /*
- * Set the type of a column: that of its domain, with the modifier that the domain, or one below
- * it, has.
+ * Set the type of a column: that of its domain, with the modifier that the domain, or one below it,
+ * has.
  */
 static void
 set_column_type(MatchedColumn *matched, const Var *var)
@@ -160,7 +160,7 @@ match_column(const MatchContext *context, Node *node)
 }
 
 /*
- * Tell whether a value is known when the scan starts, and stays what it is.  It may come from
+ * Say whether a value is known when the scan starts, and stays what it is.  It may come from
  * another relation, whose rows a nested loop then supplies.
  */
 static bool
@@ -181,7 +181,7 @@ make_condition(const MatchContext *context, const MatchedColumn *matched, Condit
 }
 
 /*
- * Tell whether a column names the inbox whose list is read, and the value comes from another
+ * Say whether a column names the inbox whose list is read, and the value comes from another
  * relation.  A list of another inbox may have what the table's own list has not: it must not depend
  * on the plan which of them is read.
  */

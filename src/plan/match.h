@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * match.h
- *		Which conditions of a query the API can help to answer.
+ *		Match a query's conditions with what the API can help to answer.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -23,15 +23,15 @@ typedef struct Conditions
 } Conditions;
 
 /*
- * Find those of clauses (RestrictInfos on the base relation rel, foreign table
- * relid) that the API can help with.  Values may refer to other relations, as
- * those of a parameterized path do.  Palloc'd.
+ * Find those of clauses (RestrictInfos on the base relation rel, foreign table relid) that the API
+ * can help with.  Values may refer to other relations, as those of a parameterized path do.
+ * Palloc'd.
  */
 extern Conditions *match_clauses(RelOptInfo *rel, Oid relid, const CrispOptions *options,
 								 List *clauses);
 
 /*
- * Tell whether conditions say that rows are those below one row of the parent, whatever its
+ * Say whether conditions say that rows are those below one row of the parent, whatever its
  * argument.
  */
 extern bool match_names_parent(const CrispResource *resource, const Conditions *conditions);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * plan.c
- *		Sizes, costs, paths and plans of scans.
+ *		Plan scans: their sizes, costs, paths and plans.
  *
- * A path's fdw_private says how it gets its rows, as in METHOD_…; which conditions it hands to Crisp
- * is found again when it becomes a plan.
+ * A path's fdw_private says how it gets its rows, as in METHOD_…; which conditions it hands to
+ * Crisp is found again when it becomes a plan.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -188,7 +188,7 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 }
 
 /*
- * Tell whether a member of an equivalence class is a column that the API finds rows by.
+ * Say whether a member of an equivalence class is a column that the API finds rows by.
  */
 static bool
 is_equated_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,
@@ -205,8 +205,8 @@ is_equated_column(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, Equi
 }
 
 /*
- * Add what a join clause would take from other relations to the list of
- * parameterizations, if it is of any use.
+ * Add what a join clause would take from other relations to the list of parameterizations, if it is
+ * of any use.
  */
 static List *
 add_parameterization(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *rinfo, List *param_infos)
@@ -230,8 +230,8 @@ add_parameterization(PlannerInfo *root, RelOptInfo *baserel, RestrictInfo *rinfo
 }
 
 /*
- * Offer the scans that a nested loop can use: one for each key that its outer
- * side brings, or for each bound.
+ * Offer the scans that a nested loop can use: one for each key that its outer side brings, or for
+ * each bound.
  */
 static void
 offer_joins(PlannerInfo *root, RelOptInfo *baserel)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan.h
- *		Sizes, costs, paths and plans of scans.
+ *		Plan scans: their sizes, costs, paths and plans.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -14,7 +14,7 @@
 
 #include "plan/scan_method.h"
 
-/* Planner callbacks of the FdwRoutine.  They make no request. */
+/* Plan a scan (planner callbacks of the FdwRoutine).  They make no request. */
 extern void crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern void crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern ForeignScan *crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid,

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * plan_aggregate.c
- *		Planning count(*) of a whole list, answered by Crisp.
+ *		Plan count(*) of a whole list, answered by Crisp.
  *
- * A resource may have a route that says how many rows its list has.  One
- * request then stands for all pages of the list.
+ * A resource may have a route that says how many rows its list has.  One request then stands for
+ * all pages of the list.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -24,7 +24,7 @@
 #include "plan/plan_aggregate.h"
 
 /*
- * Tell whether an aggregate counts each row of its input, once: count(*), or count() of a constant.
+ * Say whether an aggregate counts each row of its input, once: count(*), or count() of a constant.
  * count(column) doesn't, even if the column is declared NOT NULL, since a row of Crisp's may lack
  * it all the same.
  */
@@ -45,8 +45,8 @@ counts_rows(const Aggref *aggref)
 }
 
 /*
- * Collect the aggregates of an expression in the List that aggregates points
- * to.  Returns true when it holds something that is no count of rows.
+ * Collect the aggregates of an expression in the List that aggregates points to.  Returns true when
+ * it holds something that is no count of rows.
  */
 static bool
 collect_counts(Node *node, void *aggregates)
@@ -66,7 +66,7 @@ collect_counts(Node *node, void *aggregates)
 }
 
 /*
- * Tell whether a grouping step gives one row for all rows of one foreign table, and nothing but
+ * Say whether a grouping step gives one row for all rows of one foreign table, and nothing but
  * their number is needed for it.  The relation's conditions are those of the query, of views around
  * it and of row security.
  */

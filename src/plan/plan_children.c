@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_children.c
- *		Planning scans of the lists below rows of another resource.
+ *		Plan scans of the lists below rows of another resource.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -21,7 +21,7 @@
 #include "plan/plan_children.h"
 
 /*
- * Tell whether the query uses columns that the parent's rows hand down to those of the relation,
+ * Say whether the query uses columns that the parent's rows hand down to those of the relation,
  * besides the argument.
  */
 static bool

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_children.h
- *		Planning scans of the lists below rows of another resource.
+ *		Plan scans of the lists below rows of another resource.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -19,8 +19,8 @@
 extern void plan_limit_walk_rows(PlannerInfo *root, RelOptInfo *baserel);
 
 /*
- * Offer to read the lists below the rows of the parent that the conditions
- * leave.  draft is of kind SCAN_CHILDREN, and has its rows and its parameterization.
+ * Offer to read the lists below the rows of the parent that the conditions leave.  draft is of kind
+ * SCAN_CHILDREN, and has its rows and its parameterization.
  */
 extern void plan_offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
 							const Conditions *conditions);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_details.c
- *		Which columns the elements of a list lack, and what they cost.
+ *		Find which columns the elements of a list lack, and what they cost.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_details.h
- *		Which columns the elements of a list lack, and what they cost.
+ *		Find which columns the elements of a list lack, and what they cost.
  *
  * Some lists are excerpts: Crisp has more of a row under a route of its own.
  *
@@ -32,7 +32,7 @@ extern double detail_requests(PlannerInfo *root, RelOptInfo *rel, const CrispOpt
 							  Oid relid, List *columns, double received);
 
 /*
- * Tell whether an expression on the relation with that range table index uses none of the columns.
+ * Say whether an expression on the relation with that range table index uses none of the columns.
  */
 extern bool detail_uses_none(Node *expression, Index relid, List *columns);
 

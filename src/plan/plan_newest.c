@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_newest.c
- *		Planning scans for the newest rows of a list, or the oldest, sorted by Crisp.
+ *		Plan scans for the newest rows of a list, or the oldest, sorted by Crisp.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -39,7 +39,7 @@ usable_order(RelOptInfo *baserel, AttrNumber attnum, bool ascending)
 }
 
 /*
- * Tell whether a list in an order holds no rows that conditions rule out: it is asked for all of
+ * Say whether a list in an order holds no rows that conditions rule out: it is asked for all of
  * them, or the order itself rules out what lacks its column.
  */
 static bool

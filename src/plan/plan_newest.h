@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_newest.h
- *		Planning scans for the newest rows of a list, or the oldest, sorted by Crisp.
+ *		Plan scans for the newest rows of a list, or the oldest, sorted by Crisp.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

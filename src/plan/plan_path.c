@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_path.c
- *		Paths in the making, and what they cost.
+ *		Make paths, and reckon what they cost.
  *
  * The unit of cost is a request: everything else is small beside it.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_path.h
- *		Paths in the making, and what they cost.
+ *		Make paths, and reckon what they cost.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_method.h
- *		What the plan of a scan hands to the executor.
+ *		Define what the plan of a scan hands to the executor.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * search_column.c
- *		The column that asks for a search, and reads what was asked for.
+ *		Handle the column that asks for a search, and reads what was asked for.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -28,7 +28,7 @@ typedef struct SearchContext
 } SearchContext;
 
 /*
- * Tell whether a node is the search column.
+ * Say whether a node is the search column.
  */
 static bool
 is_search_column(const SearchContext *context, Node *node)
@@ -43,7 +43,7 @@ is_search_column(const SearchContext *context, Node *node)
 }
 
 /*
- * Tell whether an expression compares the search column.  To ask whether it is NULL makes sense
+ * Say whether an expression compares the search column.  To ask whether it is NULL makes sense
  * without a search.
  */
 static bool
@@ -57,7 +57,7 @@ compares_search(Node *node, void *context)
 }
 
 /*
- * Tell whether a member of an equivalence class is the search column.
+ * Say whether a member of an equivalence class is the search column.
  */
 static bool
 is_search_member(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *ec, EquivalenceMember *em,

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * condition.c
- *		The values of conditions: what they are, and whether Crisp can be asked for them.
+ *		Tell what the values of conditions are, and whether Crisp can be asked for them.
  *
- * A condition is about what a column shows.  That is what Crisp has, but where the type cuts it,
- * where it is no string, or where the database can't keep it.
+ * A condition is about what a column shows.  That is what Crisp has, except where the type cuts it,
+ * where it is no string, and where the database can't keep it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -120,7 +120,7 @@ value_fits_url(const char *value)
 }
 
 /*
- * Tell whether a text is the JSON text of anything but a string.
+ * Say whether a text is the JSON text of anything but a string.
  */
 static bool
 is_json_text(const char *text)
@@ -137,8 +137,8 @@ is_json_text(const char *text)
 }
 
 /*
- * Tell whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks
- * at the end.
+ * Say whether a varchar(n) may show a text although Crisp has a longer one: it leaves out blanks at
+ * the end.
  */
 static bool
 may_be_cut(const Condition *condition, const char *text)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * condition.h
- *		Conditions on a table's columns, and their values.
+ *		Describe conditions on a table's columns, and their values.
  *
- * At planning time, clauses are matched with the catalog and become conditions (plan/match.h); these
- * become a request at execution, when their values are known (request_create.h).  In between they
- * travel as a node tree, so that a plan can be copied and cached.
+ * At planning time, clauses are matched with the catalog and become conditions (plan/match.h);
+ * these become a request at execution, when their values are known (request_create.h).  In between
+ * they travel as a node tree, so that a plan can be copied and cached.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -85,7 +85,7 @@ typedef struct Condition
 	List *texts; /* its value, or those of its array, as char *; of known ones but times */
 } Condition;
 
-/* Tell whether a condition bounds a time. */
+/* Say whether a condition bounds a time. */
 extern bool condition_is_time(const Condition *condition);
 
 /*
@@ -95,7 +95,7 @@ extern bool condition_is_time(const Condition *condition);
 extern bool condition_read_texts(Condition *condition);
 
 /*
- * Tell whether every value that the condition leaves to its column is, or (is false) is not, the
+ * Say whether every value that the condition leaves to its column is, or (is false) is not, the
  * constant.
  */
 extern bool condition_implies(const Condition *condition, const char *constant, bool is);
@@ -104,25 +104,25 @@ extern bool condition_implies(const Condition *condition, const char *constant, 
 extern const char *condition_only_value(const Condition *condition);
 
 /*
- * Tell whether a value can stand in a URL as a filter: an empty one might count as no filter, which
+ * Say whether a value can stand in a URL as a filter: an empty one might count as no filter, which
  * is right, or as something else.
  */
 extern bool value_fits_url(const char *value);
 
 /*
- * Tell whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows
+ * Say whether Crisp can be asked for a value: it is what Crisp has in each row whose column shows
  * it, and fits a URL.  Of what should be a string and isn't, columns show the JSON text.
  */
 extern bool condition_can_send(const Condition *condition, const char *value);
 
 /*
- * Tell whether a value of the condition may be what a column shows instead of text that the
- * database can't keep: then Crisp has something else, and can't be asked for it.
+ * Say whether a value of the condition may be what a column shows instead of text that the database
+ * can't keep: then Crisp has something else, and can't be asked for it.
  */
 extern bool condition_may_be_replaced(const CrispOptions *options, const Condition *condition);
 
 /*
- * Tell whether rows may show one of the condition's values and have another, by which they would be
+ * Say whether rows may show one of the condition's values and have another, by which they would be
  * looked up.  What identifies a row is neither cut nor anything but a string.
  */
 extern bool condition_may_differ(const Condition *condition);

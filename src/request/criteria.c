@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * criteria.c
- *		The search filter: criteria that rows must meet, and whether Crisp keeps to them.
+ *		Write the search filter, and find out whether Crisp keeps to its criteria.
  *
- * That a field holds a value is proved by a row that does.  That it lacks one is proved by a row
- * whose field is an empty array: what else the words may mean (some element differs) is wrong for
- * these alone.
+ * A row proves that a field can be asked for a value by holding it, and that it can be asked to
+ * lack one by having an empty array: what else the words may mean (some element differs) is wrong
+ * for an empty array alone.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -83,7 +83,7 @@ criteria_can_be_asked(const CrispOptions *options, bool holds, bool proved)
 }
 
 /*
- * Tell whether an array holds a text (UTF-8).
+ * Say whether an array holds a text (UTF-8).
  */
 static bool
 array_holds(const JsonNode *array, const char *text)
@@ -124,7 +124,7 @@ criteria_refused(const ListRequest *request)
 }
 
 /*
- * Tell whether Crisp finds rows that lack what none has, which is all of them.
+ * Say whether Crisp finds rows that lack what none has, which is all of them.
  */
 static bool
 all_are_found(const ListRequest *request)

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * criteria.h
- *		The search filter: criteria that rows must meet, and whether Crisp keeps to them.
+ *		Write the search filter, and find out whether Crisp keeps to its criteria.
  *
  * Where criteria share their parameter with full-text search, a server that doesn't know them may
- * refuse them, or search for their text and find nothing.  So a list that they left
- * without any row that proves them right is read again without them.
+ * refuse them, or search for their text and find nothing.  So a list that they left without any row
+ * that proves them right is read again without them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -20,7 +20,7 @@
 
 /*
  * Append a criterion to criteria, an array, while there is room: the field of that name holds value
- * (in the database's encoding), or doesn't.  Returns whether there was.
+ * (in the database's encoding), or doesn't.  Returns whether there was room.
  */
 extern bool criteria_add(JsonWriter *criteria, const CrispSearchFilter *filter, const char *field,
 						 bool holds, const char *value);
@@ -29,19 +29,19 @@ extern bool criteria_add(JsonWriter *criteria, const CrispSearchFilter *filter, 
 extern char *criteria_query(const CrispSearchFilter *filter, JsonWriter *criteria);
 
 /*
- * Tell whether Crisp may be asked for criteria, as far as the session knows.  With proved, only if
- * they have been proved right: where a scan may end before its list does.
+ * Say whether Crisp may be asked for criteria, as far as the session knows.  With proved, only if
+ * they have been proved right: that is for a scan that may end before its list does.
  */
 extern bool criteria_can_be_asked(const CrispOptions *options, bool holds, bool proved);
 
-/* Tell whether a row proves that Crisp understood the criteria of the request that brought it. */
+/* Say whether a row proves that Crisp understood the criteria of the request that brought it. */
 extern bool criteria_are_proved_by(const ListRequest *request, const JsonNode *row);
 
 /* Remember that Crisp has refused the request's criteria. */
 extern void criteria_refused(const ListRequest *request);
 
 /*
- * Tell, after the end of a request's list, whether it had all rows that meet the criteria.  proved
+ * Say, after the end of a request's list, whether it had all rows that meet the criteria.  proved
  * tells whether any of its rows has proved that.  What was learnt is remembered for the session.
  * May make a request, and raises what that does.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * inbox.c
- *		Which inbox's rows a table holds.
+ *		Tell which inbox's rows a table holds.
  *
  * A Crisp that doesn't know of all inboxes might take the word for one that nothing is in.  So an
  * empty list is believed only if the plain list is empty, too.
@@ -22,7 +22,7 @@
 #define FACT_KNOWS_ALL "all inboxes"
 
 /*
- * Tell whether an option names the inbox that stands for all of them.
+ * Say whether an option names the inbox that stands for all of them.
  */
 static bool
 means_all(const CrispInbox *inbox, const char *option)
@@ -72,7 +72,7 @@ raise_unknown(const ListRequest *request, const char *detail)
 }
 
 /*
- * Tell whether the list has any row without conditions: that of all inboxes, or the plain one.
+ * Say whether the list has any row without conditions: that of all inboxes, or the plain one.
  */
 static bool
 has_rows(const CrispOptions *options, bool plain)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * inbox.h
- *		Which inbox's rows a table holds.
+ *		Tell which inbox's rows a table holds.
  *
  * The option inbox says it: unset, the table holds what Crisp's plain list does, and whatever is
  * looked up by its key; "all", the rows of all inboxes; otherwise those of one, however they are
@@ -18,18 +18,18 @@
 #include "request/request.h"
 
 /*
- * Tell whether options leave the rows of one inbox of a resource, so that each row has to be looked
+ * Say whether options leave the rows of one inbox of a resource, so that each row has to be looked
  * at.
  */
 extern bool inbox_is_single(const CrispOptions *options, const CrispResource *resource);
 
 /*
- * Tell whether a row that a list or a lookup has brought lies in the inbox that was asked for (NULL
+ * Say whether a row that a list or a lookup has brought lies in the inbox that was asked for (NULL
  * for none).
  */
 extern bool inbox_admits(const CrispOptions *options, const char *inbox, const JsonNode *row);
 
-/* Tell whether a list is asked for all inboxes, which Crisp may not know how to give. */
+/* Say whether a list is asked for all inboxes, which Crisp may not know how to give. */
 extern bool inbox_is_all(const ListRequest *request);
 
 /*

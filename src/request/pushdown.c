@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pushdown.c
- *		What the API can do for conditions on a column.
+ *		Tell what the API can do for conditions on a column.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -14,7 +14,7 @@
 #include "request/pushdown.h"
 
 /*
- * Tell whether the resource has a filter of that kind for a column.
+ * Say whether the resource has a filter of that kind for a column.
  */
 static bool
 has_filter(const CrispResource *resource, const CrispColumn *column, CrispFilterTest test)
@@ -26,7 +26,7 @@ has_filter(const CrispResource *resource, const CrispColumn *column, CrispFilter
 }
 
 /*
- * Tell whether a column is the time by which the pages of a list follow each other.
+ * Say whether a column is the time by which the pages of a list follow each other.
  */
 static bool
 is_cursor(const CrispResource *resource, const CrispColumn *column)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pushdown.h
- *		What the API can do for conditions on a column.
+ *		Tell what the API can do for conditions on a column.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,25 +13,25 @@
 #include "request/condition.h"
 
 /*
- * Tell whether the API helps with comparisons of a time column: it takes bounds, or an order in
+ * Say whether the API helps with comparisons of a time column: it takes bounds, or an order in
  * which a scan can stop early.
  */
 extern bool pushdown_takes_range(const CrispResource *resource, const CrispColumn *column);
 
-/* Tell whether the API helps with an operator other than a comparison of times. */
+/* Say whether the API helps with an operator other than a comparison of times. */
 extern bool pushdown_takes_operator(const CrispResource *resource, const CrispColumn *column,
 									ConditionOperator op);
 
-/* Tell whether the API helps to find the rows in which a column equals a value. */
+/* Say whether the API helps to find the rows in which a column equals a value. */
 extern bool pushdown_takes_equality(const CrispResource *resource, const CrispColumn *column);
 
 /*
- * Tell whether a condition can find rows in Crisp, other than by the website that the table has
+ * Say whether a condition can find rows in Crisp, other than by the website that the table has
  * anyway.
  */
 extern bool pushdown_finds_rows(const CrispResource *resource, const List *condition);
 
-/* Tell whether a condition makes the list shorter that Crisp sends, if its value allows it. */
+/* Say whether a condition makes the list shorter that Crisp sends, if its value allows it. */
 extern bool pushdown_narrows_list(const CrispResource *resource, const List *condition);
 
 /* Describe to users what the API can do for conditions on a column; NULL for nothing.  Palloc'd. */

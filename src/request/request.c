@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *		What is asked of the API for a scan.
+ *		Write what a scan asks the API for.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -56,7 +56,7 @@ texts_equal(const char *a, const char *b)
 }
 
 /*
- * Tell whether two Lists of char * hold the same.
+ * Say whether two Lists of char * hold the same.
  */
 static bool
 lists_equal(const List *a, const List *b)
@@ -94,8 +94,8 @@ keys_requests_equal(const KeysRequest *a, const KeysRequest *b)
 }
 
 /*
- * Tell whether two requests bring the same rows of a parent, of which those that are of
- * no use are left out; a list of its own keeps them all.
+ * Say whether two requests bring the same rows of a parent, of which those that are of no use are
+ * left out; a list of its own keeps them all.
  */
 static bool
 parents_equal(const CrispRequest *a, const CrispRequest *b)
@@ -137,7 +137,7 @@ request_equal(const CrispRequest *a, const CrispRequest *b)
  */
 
 /*
- * Tell whether a route goes on with a placeholder of that name; if so, go behind it.
+ * Say whether a route goes on with a placeholder of that name; if so, go behind it.
  */
 static bool
 skip_holder(const char **route, const char *name)

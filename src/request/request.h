@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request.h
- *		What is asked of the API for a scan.
+ *		Write what a scan asks the API for.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -118,9 +118,7 @@ typedef struct CrispRequest
 	const char *search;
 } CrispRequest;
 
-/*
- * Make the request for a resource's whole list, as far as the options show it.
- */
+/* Make the request for a resource's whole list, as far as the options show it. */
 extern ListRequest request_whole_list(const CrispOptions *options);
 
 /*
@@ -135,7 +133,7 @@ extern ChildrenRequest request_whole_children(const CrispOptions *options);
  */
 extern ListRequest *request_list(CrispRequest *request);
 
-/* Tell whether two requests of one scan ask for the same. */
+/* Say whether two requests of one scan ask for the same. */
 extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
 
 /*

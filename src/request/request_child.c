@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * request_child.c
- *		What is asked for a resource whose lists lie below rows of another.
+ *		Make requests for a resource whose lists lie below rows of another.
  *
- * Conditions on the child tell something of the parent's rows, too: which
- * they are, or how new at least.  They become conditions on the parent, and
- * these a request for it.  Where they name the rows, the parent need not be asked.
+ * Conditions on the child tell something of the parent's rows, too: which they are, or how new at
+ * least.  They become conditions on the parent, and these a request for it.  Where they name the
+ * rows, the parent need not be asked.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -113,7 +113,7 @@ parent_conditions(const CrispResource *resource, List *conditions, const Conditi
 }
 
 /*
- * Tell whether the routes can't know any of the arguments by another spelling than the one that the
+ * Say whether the routes can't know any of the arguments by another spelling than the one that the
  * parent's row has.
  */
 static bool

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request_child.h
- *		What is asked for a resource whose lists lie below rows of another.
+ *		Make requests for a resource whose lists lie below rows of another.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

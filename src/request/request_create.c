@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * request_create.c
- *		Conditions and their values as a request.
+ *		Make a request of conditions and their values.
  *
- * Conditions and their values become query parameters, or keys to look up.
- * A parameter is sent only when it leaves out no row that the conditions want.
+ * Conditions and their values become query parameters, or keys to look up.  A parameter is sent
+ * only when it leaves out no row that the conditions want.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -42,7 +42,7 @@ typedef struct RequestContext
  */
 
 /*
- * Tell whether the query has a parameter already: none is sent twice, since what the API would make
+ * Say whether the query has a parameter already: none is sent twice, since what the API would make
  * of that isn't known.
  */
 static bool
@@ -113,9 +113,8 @@ narrow_range(const RequestContext *context, const CrispColumn *column, TimeRange
 }
 
 /*
- * Set the tightest dates that the conditions allow; a parameter may serve
- * several columns.  Returns false when conditions on one column contradict
- * each other.
+ * Set the tightest dates that the conditions allow; a parameter may serve several columns.  Returns
+ * false when conditions on one column contradict each other.
  */
 static bool
 set_dates(RequestContext *context)
@@ -393,7 +392,7 @@ add_search_filter(RequestContext *context)
  */
 
 /*
- * Tell whether a lookup's route understands a key; if not, *absent tells whether no row has it.
+ * Say whether a lookup's route understands a key; if not, *absent tells whether no row has it.
  */
 static bool
 is_lookup_key(const CrispLookup *lookup, const char *key, bool *absent)
@@ -425,8 +424,8 @@ look_up(const RequestContext *context, CrispRequest *request, const CrispLookup 
 }
 
 /*
- * Make the request, of a list so far, one for single rows, if all of the condition's values can
- * be looked up.  Returns false when no row has any of them.
+ * Make the request, of a list so far, one for single rows, if all of the condition's values can be
+ * looked up.  Returns false when no row has any of them.
  */
 static bool
 set_keys(const RequestContext *context, const Condition *condition, CrispRequest *request)
@@ -478,7 +477,7 @@ set_keys(const RequestContext *context, const Condition *condition, CrispRequest
  */
 
 /*
- * Tell whether a condition on the website leaves the one that is asked.
+ * Say whether a condition on the website leaves the one that is asked.
  */
 static bool
 allows_website(const Condition *condition, const char *website_id)

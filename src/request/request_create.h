@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request_create.h
- *		Conditions and their values as a request.
+ *		Make a request of conditions and their values.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

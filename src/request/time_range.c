@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * time_range.c
- *		Ranges of time, as conditions leave them and as the API takes them.
+ *		Narrow ranges of time by conditions, and write them as the API takes them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

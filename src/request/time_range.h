@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * time_range.h
- *		Ranges of time, as conditions leave them and as the API takes them.
+ *		Narrow ranges of time by conditions, and write them as the API takes them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -28,20 +28,19 @@ typedef struct TimeRange
 	}
 
 /*
- * Narrow a range by "column OP value": strategy is that of the operator in a btree family, and
- * the types are those between which match.c finds a comparison: timestamptz, timestamp and
- * date (in UTC where the column has that type), or Unix milliseconds.  The range is of times as
- * Crisp has them, of which a column with a modifier (column_typmod, -1 for none) shows rounded
- * ones.
+ * Narrow a range by "column OP value": strategy is that of the operator in a btree family, and the
+ * types are those between which match.c finds a comparison: timestamptz, timestamp and date (in UTC
+ * where the column has that type), or Unix milliseconds.  The range is of times as Crisp has them,
+ * of which a column with a modifier (column_typmod, -1 for none) shows rounded ones.
  */
 extern void time_range_narrow(TimeRange *range, int strategy, Oid column_type, int32 column_typmod,
 							  Oid value_type, Datum value);
 
-/* Tell whether a range holds no time at all. */
+/* Say whether a range holds no time at all. */
 extern bool time_range_is_empty(TimeRange range);
 
 /*
- * Tell whether a range has a lower bound, and an upper one before the end of the year 9999; if so,
+ * Say whether a range has a lower bound, and an upper one before the end of the year 9999; if so,
  * *unix_ms gets it, rounded down, or up.
  */
 extern bool time_range_lower(TimeRange range, int64 *unix_ms);

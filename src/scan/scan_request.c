@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan_request.c
- *		Make the request of a scan, of its plan with the values that are known now, and find for
- *		whom.
+ *		Make the request of a scan, with the values that are known now.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
