@@ -1,6 +1,6 @@
 /*
  * api_conversation.c
- *		Routes of conversations.
+ *		Answer routes of conversations.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
  * api_message.c
- *		Routes of messages.
+ *		Answer routes of messages.
  *
  * A page has 20 messages, or as many as the settings say, oldest first within
  * it; the first page holds the newest ones.

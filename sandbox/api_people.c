@@ -1,6 +1,6 @@
 /*
  * api_people.c
- *		Routes of people profiles.
+ *		Answer routes of people profiles.
  */
 #include <string.h>
 

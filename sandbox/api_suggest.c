@@ -1,6 +1,6 @@
 /*
  * api_suggest.c
- *		Routes that tell which custom-data keys and segments are in use, and how often.
+ *		Tell which custom-data keys and segments are in use, and how often.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
  * api_workspace.c
- *		Routes of a website's visitors, operators, campaigns and inboxes, of the
+ *		Answer routes of a website's visitors, operators, campaigns and inboxes, of the
  *		website itself, and of the account behind a token.
  */
 #include <string.h>

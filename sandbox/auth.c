@@ -1,6 +1,6 @@
 /*
  * auth.c
- *		Who asks, and what he may.
+ *		Find out who asks, and what he may.
  */
 #include "auth.h"
 

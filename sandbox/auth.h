@@ -1,6 +1,6 @@
 /*
  * auth.h
- *		Who asks, and what he may.
+ *		Find out who asks, and what he may.
  */
 #ifndef SANDBOX_AUTH_H
 #define SANDBOX_AUTH_H

@@ -1,6 +1,6 @@
 /*
  * buffer.c
- *		A growing byte buffer, and memory allocation that does not fail.
+ *		Grow a byte buffer, and allocate memory without failing.
  */
 #include "buffer.h"
 

@@ -1,6 +1,6 @@
 /*
  * buffer.h
- *		A growing byte buffer, and memory allocation that does not fail.
+ *		Grow a byte buffer, and allocate memory without failing.
  */
 #ifndef SANDBOX_BUFFER_H
 #define SANDBOX_BUFFER_H

@@ -1,6 +1,6 @@
 /*
  * campaign.c
- *		Campaigns: the list's excerpts, and the details of one.
+ *		Write campaigns: the list's excerpts, and the details of one.
  */
 #include "campaign.h"
 

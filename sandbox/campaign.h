@@ -1,6 +1,6 @@
 /*
  * campaign.h
- *		What routes need of campaigns beyond the list's rows.
+ *		Give routes what they need of campaigns beyond the list's rows.
  */
 #ifndef SANDBOX_CAMPAIGN_H
 #define SANDBOX_CAMPAIGN_H

@@ -1,6 +1,6 @@
 /*
  * change.c
- *		Changes to the data, at once or when a certain request comes: POST /_data.
+ *		Change the data, at once or when a certain request comes: POST /_data.
  *
  * Each operation is one entry of the table "operations".
  */

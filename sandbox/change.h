@@ -1,6 +1,6 @@
 /*
  * change.h
- *		Changes to the data, at once or when a certain request comes: POST /_data.
+ *		Change the data, at once or when a certain request comes: POST /_data.
  */
 #ifndef SANDBOX_CHANGE_H
 #define SANDBOX_CHANGE_H

@@ -1,6 +1,6 @@
 /*
  * collection.c
- *		A list of rows of one resource, with its sorted indexes.
+ *		Keep a list of rows of one resource, with its sorted indexes.
  *
  * An index is a sorted array of row ids.  A change moves at most the array's
  * tail, four bytes a row, which is fast enough for a million of them; a page

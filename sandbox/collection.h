@@ -1,6 +1,6 @@
 /*
  * collection.h
- *		A list of rows of one resource, with its sorted indexes.
+ *		Keep a list of rows of one resource, with its sorted indexes.
  *
  * A row is a small struct; its JSON text is written from the seed and the
  * row's number each time that it is asked for, so that a million rows fit in

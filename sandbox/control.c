@@ -1,6 +1,6 @@
 /*
  * control.c
- *		The sandbox's own interface, outside /v1: look and steer.
+ *		Answer the sandbox's own interface, outside /v1: look and steer.
  */
 #include "control.h"
 

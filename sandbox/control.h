@@ -1,6 +1,6 @@
 /*
  * control.h
- *		The sandbox's own interface, outside /v1: look and steer.
+ *		Answer the sandbox's own interface, outside /v1: look and steer.
  */
 #ifndef SANDBOX_CONTROL_H
 #define SANDBOX_CONTROL_H

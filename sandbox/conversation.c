@@ -1,6 +1,6 @@
 /*
  * conversation.c
- *		Conversations: their facts and their text.
+ *		Generate conversations: their facts and their text.
  */
 #include "conversation.h"
 

@@ -1,6 +1,6 @@
 /*
  * conversation.h
- *		What other files ask of generated conversations.
+ *		Tell other files of generated conversations.
  */
 #ifndef SANDBOX_CONVERSATION_H
 #define SANDBOX_CONVERSATION_H

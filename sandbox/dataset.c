@@ -1,6 +1,6 @@
 /*
  * dataset.c
- *		The websites and their rows, generated from a seed.
+ *		Generate the websites and their rows from a seed.
  */
 #include "dataset.h"
 

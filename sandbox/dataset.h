@@ -1,6 +1,6 @@
 /*
  * dataset.h
- *		The websites and their rows, generated from a seed.
+ *		Generate the websites and their rows from a seed.
  */
 #ifndef SANDBOX_DATASET_H
 #define SANDBOX_DATASET_H

@@ -1,6 +1,6 @@
 /*
  * encoding.c
- *		Content encodings: gzip.
+ *		Encode contents: gzip.
  */
 #include "encoding.h"
 

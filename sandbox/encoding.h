@@ -1,6 +1,6 @@
 /*
  * encoding.h
- *		Content encodings: gzip.
+ *		Encode contents: gzip.
  */
 #ifndef SANDBOX_ENCODING_H
 #define SANDBOX_ENCODING_H

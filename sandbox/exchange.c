@@ -1,6 +1,6 @@
 /*
  * exchange.c
- *		One request and its answer on their way through the server.
+ *		Take one request and its answer through the server.
  *
  * Nothing here blocks: a connection that has to wait is suspended, and the
  * server's loop wakes it.

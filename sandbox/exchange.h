@@ -1,6 +1,6 @@
 /*
  * exchange.h
- *		One request and its answer on their way through the server.
+ *		Take one request and its answer through the server.
  */
 #ifndef SANDBOX_EXCHANGE_H
 #define SANDBOX_EXCHANGE_H

@@ -1,6 +1,6 @@
 /*
  * fault.c
- *		Answers that differ from the normal one.
+ *		Give answers that differ from the normal one.
  *
  * What can be done to an answer is one entry each of the table "actions".
  */

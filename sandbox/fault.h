@@ -1,6 +1,6 @@
 /*
  * fault.h
- *		Answers that differ from the normal one: what POST /_control's "answers" ask for.
+ *		Give answers that differ from the normal one: what POST /_control's "answers" ask for.
  */
 #ifndef SANDBOX_FAULT_H
 #define SANDBOX_FAULT_H

@@ -1,6 +1,6 @@
 /*
  * inbox.c
- *		Sub-inboxes of a website.
+ *		Generate the sub-inboxes of a website.
  */
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /*
  * json_path.c
- *		Reading and changing json-c trees by dotted paths.
+ *		Read and change json-c trees by dotted paths.
  */
 #include "json_path.h"
 

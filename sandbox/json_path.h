@@ -1,6 +1,6 @@
 /*
  * json_path.h
- *		Reading and changing json-c trees by dotted paths.
+ *		Read and change json-c trees by dotted paths.
  */
 #ifndef SANDBOX_JSON_PATH_H
 #define SANDBOX_JSON_PATH_H

@@ -1,6 +1,6 @@
 /*
  * json_writer.c
- *		Writes JSON text straight into a buffer.
+ *		Write JSON text straight into a buffer.
  */
 #include "json_writer.h"
 

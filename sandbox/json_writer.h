@@ -1,6 +1,6 @@
 /*
  * json_writer.h
- *		Writes JSON text straight into a buffer.
+ *		Write JSON text straight into a buffer.
  *
  * Rows are written by the hundred thousand, so no tree is built for them.
  * The writer places the commas; that keys and values alternate is up to the

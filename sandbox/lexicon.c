@@ -1,6 +1,6 @@
 /*
  * lexicon.c
- *		The words that generated rows are made of.
+ *		Hold the words that generated rows are made of.
  *
  * Everything here is invented, but for cities and what browsers say.
  */

@@ -1,6 +1,6 @@
 /*
  * lexicon.h
- *		The words that generated rows are made of.
+ *		Hold the words that generated rows are made of.
  */
 #ifndef SANDBOX_LEXICON_H
 #define SANDBOX_LEXICON_H

@@ -1,6 +1,6 @@
 /*
  * listing.c
- *		Which rows of a collection a list answers with, in which order, and a page of them.
+ *		Select which rows of a collection a list answers with, in which order, and a page of them.
  *
  * A list without filters is an index, or a part of it that a binary search
  * finds.  Any other list is collected by a walk over the index, and kept.

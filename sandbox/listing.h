@@ -1,6 +1,6 @@
 /*
  * listing.h
- *		Which rows of a collection a list answers with, in which order, and a page of them.
+ *		Select which rows of a collection a list answers with, in which order, and a page of them.
  */
 #ifndef SANDBOX_LISTING_H
 #define SANDBOX_LISTING_H

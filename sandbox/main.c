@@ -1,6 +1,6 @@
 /*
  * main.c
- *		crisp-sandbox: the REST API of Crisp on loopback, with invented data.
+ *		Run crisp-sandbox: the REST API of Crisp on loopback, with invented data.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
  * match.c
- *		Which requests a fault or a change is meant for.
+ *		Match the requests that a fault or a change is meant for.
  */
 #include "match.h"
 

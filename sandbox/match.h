@@ -1,6 +1,6 @@
 /*
  * match.h
- *		Which requests a fault or a change is meant for.
+ *		Match the requests that a fault or a change is meant for.
  */
 #ifndef SANDBOX_MATCH_H
 #define SANDBOX_MATCH_H

@@ -1,6 +1,6 @@
 /*
  * message.c
- *		Messages of a conversation.
+ *		Generate the messages of a conversation.
  */
 #include "message.h"
 

@@ -1,6 +1,6 @@
 /*
  * message.h
- *		What other files ask of generated messages.
+ *		Tell other files of generated messages.
  */
 #ifndef SANDBOX_MESSAGE_H
 #define SANDBOX_MESSAGE_H

@@ -1,6 +1,6 @@
 /*
  * operator.c
- *		Operators: {type, details}.
+ *		Generate operators: {type, details}.
  */
 #include "operator.h"
 

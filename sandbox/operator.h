@@ -1,6 +1,6 @@
 /*
  * operator.h
- *		Who an operator is, for the rows that refer to one.
+ *		Tell who an operator is, for the rows that refer to one.
  */
 #ifndef SANDBOX_OPERATOR_H
 #define SANDBOX_OPERATOR_H

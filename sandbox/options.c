@@ -1,6 +1,6 @@
 /*
  * options.c
- *		The command line.
+ *		Read the command line.
  */
 #include "options.h"
 

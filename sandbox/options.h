@@ -1,6 +1,6 @@
 /*
  * options.h
- *		The command line.
+ *		Read the command line.
  */
 #ifndef SANDBOX_OPTIONS_H
 #define SANDBOX_OPTIONS_H

@@ -1,6 +1,6 @@
 /*
  * parameters.c
- *		Checked values of query parameters.
+ *		Read and check the values of query parameters.
  */
 #include "parameters.h"
 

@@ -1,6 +1,6 @@
 /*
  * parameters.h
- *		Checked values of query parameters.
+ *		Read and check the values of query parameters.
  *
  * Each function leaves its result alone where the parameter is absent, and
  * says in "error", which must start as NULL, what is wrong with the first bad one.

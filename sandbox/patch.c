@@ -1,6 +1,6 @@
 /*
  * patch.c
- *		Changing members of a row.
+ *		Change members of a row.
  */
 #include "patch.h"
 

@@ -1,6 +1,6 @@
 /*
  * patch.h
- *		Changing members of a row.
+ *		Change members of a row.
  */
 #ifndef SANDBOX_PATCH_H
 #define SANDBOX_PATCH_H

@@ -1,6 +1,6 @@
 /*
  * people.c
- *		People profiles: their facts, their text, their custom data and events.
+ *		Generate people profiles: their facts, their text, their custom data and events.
  */
 #include "people.h"
 

@@ -1,6 +1,6 @@
 /*
  * people.h
- *		What a profile is called, for the rows that refer to it.
+ *		Tell what a profile is called, for the rows that refer to it.
  */
 #ifndef SANDBOX_PEOPLE_H
 #define SANDBOX_PEOPLE_H

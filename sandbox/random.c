@@ -1,6 +1,6 @@
 /*
  * random.c
- *		Repeatable randomness, after Steele, Lea and Flood's SplitMix64.
+ *		Make repeatable randomness, after Steele, Lea and Flood's SplitMix64.
  */
 #include "random.h"
 

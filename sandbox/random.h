@@ -1,6 +1,6 @@
 /*
  * random.h
- *		Repeatable randomness: what is generated depends on the seed alone.
+ *		Make repeatable randomness: what is generated depends on the seed alone.
  */
 #ifndef SANDBOX_RANDOM_H
 #define SANDBOX_RANDOM_H

@@ -1,6 +1,6 @@
 /*
  * request.c
- *		A request as it was received, and the answer to it.
+ *		Hold a request as it was received, and the answer to it.
  */
 #include "request.h"
 

@@ -1,6 +1,6 @@
 /*
  * request.h
- *		A request as it was received, and the answer to it.
+ *		Hold a request as it was received, and the answer to it.
  */
 #ifndef SANDBOX_REQUEST_H
 #define SANDBOX_REQUEST_H

@@ -1,6 +1,6 @@
 /*
  * request_log.c
- *		The requests to the API, for GET /_log.
+ *		Log the requests to the API, for GET /_log.
  */
 #include "request_log.h"
 

@@ -1,6 +1,6 @@
 /*
  * request_log.h
- *		The requests to the API, for GET /_log.
+ *		Log the requests to the API, for GET /_log.
  */
 #ifndef SANDBOX_REQUEST_LOG_H
 #define SANDBOX_REQUEST_LOG_H

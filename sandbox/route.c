@@ -1,6 +1,6 @@
 /*
  * route.c
- *		The API's routes: what follows /v1/, and who answers it.
+ *		Route what follows /v1/ to who answers it.
  */
 #include "route.h"
 

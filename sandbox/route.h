@@ -1,6 +1,6 @@
 /*
  * route.h
- *		The API's routes: what follows /v1/, and who answers it.
+ *		Route what follows /v1/ to who answers it.
  */
 #ifndef SANDBOX_ROUTE_H
 #define SANDBOX_ROUTE_H

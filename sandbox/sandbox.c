@@ -1,6 +1,6 @@
 /*
  * sandbox.c
- *		Everything that one running sandbox is.
+ *		Hold everything that one running sandbox is.
  */
 #include "sandbox.h"
 

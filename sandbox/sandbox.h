@@ -1,6 +1,6 @@
 /*
  * sandbox.h
- *		Everything that one running sandbox is.
+ *		Hold everything that one running sandbox is.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H

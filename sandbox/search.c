@@ -1,6 +1,6 @@
 /*
  * search.c
- *		What search_query, search_filter and search_text ask for.
+ *		Search for what search_query, search_filter and search_text ask for.
  */
 #include "search.h"
 

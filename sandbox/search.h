@@ -1,6 +1,6 @@
 /*
  * search.h
- *		What search_query, search_filter and search_text ask for.
+ *		Search for what search_query, search_filter and search_text ask for.
  */
 #ifndef SANDBOX_SEARCH_H
 #define SANDBOX_SEARCH_H

@@ -1,6 +1,6 @@
 /*
  * server.c
- *		HTTP on 127.0.0.1.
+ *		Serve HTTP on 127.0.0.1.
  *
  * One thread does everything: libmicrohttpd runs inside our own loop, which
  * also wakes the connections that wait.  So the order in which requests are

@@ -1,6 +1,6 @@
 /*
  * server.h
- *		HTTP on 127.0.0.1.
+ *		Serve HTTP on 127.0.0.1.
  */
 #ifndef SANDBOX_SERVER_H
 #define SANDBOX_SERVER_H

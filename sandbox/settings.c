@@ -1,6 +1,6 @@
 /*
  * settings.c
- *		How the server behaves where the API page leaves it open.
+ *		Set how the server behaves where the API page leaves it open.
  *
  * The table "known" has all settings.
  */

@@ -1,6 +1,6 @@
 /*
  * settings.h
- *		How the server behaves where the API page leaves it open; steered by POST /_control.
+ *		Set how the server behaves where the API page leaves it open; steered by POST /_control.
  *
  * Each setting is a number, or stands for one of a few words: an enumeration
  * below has the words of a setting in their order.

@@ -1,6 +1,6 @@
 /*
  * visitor.c
- *		Visitors that are online now.
+ *		Generate visitors that are online now.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
  * writing.c
- *		Parts that the rows of several resources have in common.
+ *		Write parts that the rows of several resources have in common.
  */
 #include "writing.h"
 

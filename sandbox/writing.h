@@ -1,6 +1,6 @@
 /*
  * writing.h
- *		Parts that the rows of several resources have in common.
+ *		Write parts that the rows of several resources have in common.
  */
 #ifndef SANDBOX_WRITING_H
 #define SANDBOX_WRITING_H
