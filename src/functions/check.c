@@ -111,7 +111,7 @@ set_member(Check *check, int column, const JsonNode *data, const char *path)
 }
 
 /*
- * How long the latest request has taken to be answered, be it with a refusal.
+ * Take how long the latest request has taken to be answered, be it with a refusal.
  */
 static void
 take_latency(Check *check)
@@ -128,7 +128,7 @@ take_latency(Check *check)
 }
 
 /*
- * Make a request; returns the data of the answer.
+ * Make a request.  Return the data of the answer.
  */
 static const JsonNode *
 ask(Check *check, const char *route)
@@ -191,8 +191,8 @@ check_website(Check *check)
 }
 
 /*
- * The website was refused: is it one of those that the token opens?  Only a
- * list that was read to its end says that it is not.
+ * Find out whether a website that was refused is one of those that the token opens.  Only a list
+ * that was read to its end says that it is not.
  */
 static void
 check_membership(Check *check)
@@ -220,7 +220,7 @@ check_membership(Check *check)
 }
 
 /*
- * Whether an error is no finding, but must stop the statement.
+ * Say whether an error is no finding, but must stop the statement.
  */
 static bool
 must_stop(int sqlerrcode)
@@ -231,8 +231,8 @@ must_stop(int sqlerrcode)
 }
 
 /*
- * Make a step of the check in a subtransaction.  Returns NULL when it went well, or else its
- * error, in the check's context.
+ * Make a step of the check in a subtransaction.  Return NULL when it went well, or else its error,
+ * in the check's context.
  */
 static ErrorData *
 run_step(Check *check, void (*step)(Check *check))
@@ -272,7 +272,7 @@ run_step(Check *check, void (*step)(Check *check))
 }
 
 /*
- * Whether a problem with the website may be that the token doesn't open it.
+ * Say whether a problem with the website may be that the token doesn't open it.
  */
 static bool
 may_be_outside(const Check *check, const ErrorData *problem)
@@ -324,7 +324,7 @@ run_check(Check *check)
 }
 
 /*
- * Whether this is the library that handles a foreign data wrapper.
+ * Say whether this is the library that handles a foreign data wrapper.
  */
 static bool
 is_our_wrapper(Oid wrapper_id)
@@ -367,8 +367,10 @@ find_server(FunctionCallInfo fcinfo)
 }
 
 /*
- * crisp_fdw_check(server): one row that says whether the credentials that the
- * current user has for a server are good, and for what; or what is wrong.
+ * Return one row that says whether the credentials that the current user has for a server are good,
+ * and for what; or what is wrong.
+ *
+ * SQL: crisp_fdw_check(server).
  */
 Datum
 crisp_fdw_check(PG_FUNCTION_ARGS)

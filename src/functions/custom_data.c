@@ -45,7 +45,7 @@ typedef struct CustomKey
  */
 
 /*
- * Options to ask for another resource of the same website with.
+ * Make options to ask for another resource of the same website with.
  */
 static CrispOptions *
 options_for(const CrispOptions *options, const CrispResource *resource)
@@ -67,7 +67,8 @@ begin_list(const CrispOptions *options)
 }
 
 /*
- * A string of a row that can be a key: it's UTF-8, and holds no NUL.  NULL for anything else.
+ * Return a string of a row that can be a key: it's UTF-8, and holds no NUL.  NULL for anything
+ * else.
  */
 static const char *
 valid_key(const JsonNode *value)
@@ -81,7 +82,7 @@ valid_key(const JsonNode *value)
 }
 
 /*
- * The keys in use, in Crisp's order, but no more than limit: a List of CustomKey.
+ * Read the keys in use, in Crisp's order, but no more than limit: a List of CustomKey.
  */
 static List *
 read_keys(const CrispOptions *options, int limit)
@@ -118,7 +119,7 @@ read_keys(const CrispOptions *options, int limit)
 }
 
 /*
- * What is seen of a key in one value.
+ * Return what is seen of a key in one value.
  */
 static int
 kind_seen(const JsonNode *value)
@@ -220,7 +221,7 @@ type_seen(int seen)
 }
 
 /*
- * A key in the database's encoding; NULL when that lacks a character.
+ * Return a key in the database's encoding; NULL when that lacks a character.
  */
 static char *
 key_in_server_encoding(const char *key)
@@ -256,7 +257,7 @@ is_taken(const CrispResource *resource, List *columns, const char *name)
 }
 
 /*
- * A name cut to length bytes, between characters, with a suffix.
+ * Return a name cut to length bytes, between characters, with a suffix.
  */
 static char *
 name_with_suffix(const char *name, int length, const char *suffix)
@@ -267,7 +268,7 @@ name_with_suffix(const char *name, int length, const char *suffix)
 }
 
 /*
- * The name of a key's column, by the flattening rule, unless that is too long, or taken.
+ * Return the name of a key's column, by the flattening rule, unless that is too long, or taken.
  */
 static const char *
 column_name(const CrispResource *resource, List *columns, const char *key)
@@ -285,7 +286,7 @@ column_name(const CrispResource *resource, List *columns, const char *key)
 }
 
 /*
- * The path of a key below the column that holds custom data.
+ * Return the path of a key below the column that holds custom data.
  */
 static const char *
 column_path(const CrispResource *resource, const char *key)

@@ -20,11 +20,10 @@ typedef struct CustomColumn
 } CustomColumn;
 
 /*
- * A column for each key of custom data that Crisp knows of the options' resource,
- * which must have some: a List of CustomColumn.  The names differ from one another and
- * from those of the catalog.  Asks Crisp which keys there are (a request for each page of
- * that list), and for a sample of their values (one page of rows); options
- * must hold credentials.  Palloc'd.
+ * Return a column for each key of custom data that Crisp knows of the options' resource, which must
+ * have some: a List of CustomColumn.  The names differ from one another and from those of the
+ * catalog.  Asks Crisp which keys there are (a request for each page of that list), and for a
+ * sample of their values (one page of rows); options must hold credentials.  Palloc'd.
  *
  * A key that can't be a column, and those beyond what a table can have, are left out with a NOTICE;
  * so is told when a key's name had to be changed.  Raises what api_finish() raises.

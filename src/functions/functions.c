@@ -100,7 +100,9 @@ set_text(Datum *values, bool *nulls, int column, const char *text)
 }
 
 /*
- * crisp_fdw_resources(): the resources of the catalog, for users.
+ * List the resources of the catalog, for users.
+ *
+ * SQL: crisp_fdw_resources().
  */
 Datum
 crisp_fdw_resources(PG_FUNCTION_ARGS)
@@ -127,7 +129,7 @@ crisp_fdw_resources(PG_FUNCTION_ARGS)
 }
 
 /*
- * Where a column's value comes from, for users; NULL where it's never read.
+ * Say where a column's value comes from, for users; NULL where it's never read.
  */
 static const char *
 found_in(const CrispColumn *column)
@@ -140,7 +142,9 @@ found_in(const CrispColumn *column)
 }
 
 /*
- * crisp_fdw_columns(): the catalog, for users; types as IMPORT has them by default.
+ * List the catalog's columns, for users; types as IMPORT has them by default.
+ *
+ * SQL: crisp_fdw_columns().
  */
 Datum
 crisp_fdw_columns(PG_FUNCTION_ARGS)
@@ -206,7 +210,7 @@ typedef struct UsageResult
 } UsageResult;
 
 /*
- * Text in an encoding that may be another database's, as this one's.
+ * Convert a text whose encoding may be another database's to this one's.
  */
 static char *
 foreign_text(const char *text, Oid database)
@@ -220,7 +224,7 @@ foreign_text(const char *text, Oid database)
 }
 
 /*
- * Whether the current user may see what went wrong for a role: it names what was asked for.
+ * Say whether the current user may see what went wrong for a role: it names what was asked for.
  */
 static bool
 may_see_error(const UsageError *error)
@@ -263,8 +267,9 @@ put_usage(const Usage *usage, void *arg)
 }
 
 /*
- * crisp_fdw_usage(): what was spent, by server: by this session, and by the
- * whole cluster where that's known.
+ * Tell what was spent, by server: by this session, and by the whole cluster where that's known.
+ *
+ * SQL: crisp_fdw_usage().
  */
 Datum
 crisp_fdw_usage(PG_FUNCTION_ARGS)
@@ -281,7 +286,9 @@ crisp_fdw_usage(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_fdw_usage_reset(): begin anew with the session's counts.
+ * Begin anew with the session's counts.
+ *
+ * SQL: crisp_fdw_usage_reset().
  */
 Datum
 crisp_fdw_usage_reset(PG_FUNCTION_ARGS)
@@ -291,8 +298,10 @@ crisp_fdw_usage_reset(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_fdw_usage_reset_cluster(): begin anew with the cluster's counts.
- * Returns whether there are any.  Who may call it is a matter of GRANT.
+ * Begin anew with the cluster's counts.  Return whether there are any.  Who may call it is a matter
+ * of GRANT.
+ *
+ * SQL: crisp_fdw_usage_reset_cluster().
  */
 Datum
 crisp_fdw_usage_reset_cluster(PG_FUNCTION_ARGS)
@@ -302,9 +311,10 @@ crisp_fdw_usage_reset_cluster(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_fdw_disconnect(server): close the session's idle connections to a
- * server.  Those in use are closed when they no longer are.  Returns
- * whether there were any.
+ * Close the session's idle connections to a server.  Those in use are closed when they no longer
+ * are.  Return whether there were any.
+ *
+ * SQL: crisp_fdw_disconnect(server).
  */
 Datum
 crisp_fdw_disconnect(PG_FUNCTION_ARGS)

@@ -46,7 +46,7 @@ import_type_name(CrispType type, ImportTypes types)
 }
 
 /*
- * The value of an option that takes one of two words: whether it is the second.
+ * Say whether the value of an option that takes one of two words is the second.
  */
 static bool
 is_second_word(DefElem *def, const char *first, const char *second)
@@ -108,7 +108,7 @@ ask_custom_columns(const CrispResource *resource, Oid server_id)
 }
 
 /*
- * The CREATE FOREIGN TABLE command for a resource, with columns for its custom data.  The
+ * Write the CREATE FOREIGN TABLE command for a resource, with columns for its custom data.  The
  * server adds the local schema by itself.
  */
 static char *

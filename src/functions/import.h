@@ -21,13 +21,13 @@ typedef struct ImportTypes
 	bool array_as_text;	 /* array_type 'text' */
 } ImportTypes;
 
-/* The SQL type that a catalog type is imported as; static. */
+/* Return the SQL type that a catalog type is imported as; static. */
 extern const char *import_type_name(CrispType type, ImportTypes types);
 
 /*
- * FdwRoutine callback: a List of CREATE FOREIGN TABLE commands, written from the catalog; without a
- * request, but for option custom_data.  Raises what such requests raise, and HV00Q for another
- * remote schema than crisp, HV00D and 22023 for bad options.
+ * Return a List of CREATE FOREIGN TABLE commands, written from the catalog (FdwRoutine callback);
+ * without a request, but for option custom_data.  Raises what such requests raise, and HV00Q for
+ * another remote schema than crisp, HV00D and 22023 for bad options.
  */
 extern List *crispImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid server_id);
 

@@ -37,7 +37,7 @@ static bool	   locked = false;
 static LOCKTAG lock_tag;
 
 /*
- * release_at_abort -- note that PostgreSQL gives the lock back
+ * Note that PostgreSQL gives the lock back.
  */
 static void
 release_at_abort(XactEvent event, void *arg)
@@ -47,7 +47,7 @@ release_at_abort(XactEvent event, void *arg)
 }
 
 /*
- * make_tag -- the lock of a job, for who may write to its target
+ * Make the tag of a job's lock, for who may write to its target.
  */
 static LOCKTAG
 make_tag(Oid source, Oid target)
@@ -67,9 +67,10 @@ make_tag(Oid source, Oid target)
 }
 
 /*
- * crisp_sync_lock(source, target): take the lock of a job, until crisp_sync_unlock(), a
- * transaction that fails, or the end of the session.  Returns false when another session has
- * it, or this one runs a job already.
+ * Take the lock of a job, until crisp_sync_unlock(), a transaction that fails, or the end of the
+ * session.  Returns false when another session has it, or this one runs a job already.
+ *
+ * SQL: crisp_sync_lock(source, target).
  */
 Datum
 crisp_sync_lock(PG_FUNCTION_ARGS)
@@ -88,8 +89,10 @@ crisp_sync_lock(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_lock_briefly(source, target): take it until the transaction ends.  Returns false
- * when any session has it for a run, also this one.
+ * Take the lock of a job until the transaction ends.  Returns false when any session has it for a
+ * run, also this one.
+ *
+ * SQL: crisp_sync_lock_briefly(source, target).
  */
 Datum
 crisp_sync_lock_briefly(PG_FUNCTION_ARGS)
@@ -102,8 +105,9 @@ crisp_sync_lock_briefly(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_unlock(source, target): give back what crisp_sync_lock() took, if it's that of
- * this job.
+ * Give back what crisp_sync_lock() took, if it's that of this job.
+ *
+ * SQL: crisp_sync_unlock(source, target).
  */
 Datum
 crisp_sync_unlock(PG_FUNCTION_ARGS)

@@ -22,7 +22,7 @@
 #include "sync/sync_match.h"
 
 /*
- * drop_statements -- the statements that let several rows have the same key
+ * Return the statements that let several rows have the same key.
  */
 static char *
 drop_statements(const SyncTarget *target)
@@ -57,7 +57,7 @@ drop_statements(const SyncTarget *target)
 }
 
 /*
- * sync_match_check -- raise an error where the target can't hold all rows of a key
+ * Raise an error where the target can't hold all rows of a key.
  *
  * That is a copy of messages which was made when each was thought to have a fingerprint of its own.
  */
@@ -91,7 +91,7 @@ sync_match_check(const SyncTarget *target)
 }
 
 /*
- * lock_rows -- hold the rows of the target that lie below the parents, so that none of them moves
+ * Hold the rows of the target that lie below the parents, so that none of them moves.
  */
 static void
 lock_rows(const SyncTarget *target)
@@ -106,13 +106,11 @@ lock_rows(const SyncTarget *target)
 }
 
 /*
- * match_rows -- say what is to become of each row of the target below the parents, and of each
- * that was fetched
+ * Say what is to become of each row of the target below the parents, and of each that was fetched.
  *
- * As multisets: one that is there as it was fetched stays, each for another.  Of the others,
- * those with the same key go together, and the old one becomes the new one.  What is left was
- * not there before, or is gone.  Types are compared by their text, since not all have an
- * equality.
+ * As multisets: one that is there as it was fetched stays, each for another.  Of the others, those
+ * with the same key go together, and the old one becomes the new one.  What is left was not there
+ * before, or is gone.  Types are compared by their text, since not all have an equality.
  */
 static SyncRows *
 match_rows(const SyncTarget *target)
@@ -149,8 +147,7 @@ match_rows(const SyncTarget *target)
 }
 
 /*
- * sync_match_write -- make the rows of the target below the parents equal to those that were
- * fetched
+ * Make the rows of the target below the parents equal to those that were fetched.
  */
 void
 sync_match_write(const SyncTarget *target, bool mark, SyncWritten *written)

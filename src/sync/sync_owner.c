@@ -23,7 +23,7 @@
 #include "sync/sync_owner.h"
 
 /*
- * fire_deferred -- have deferred triggers fire at once, those that wait and those to come
+ * Have deferred triggers fire at once, those that wait and those to come.
  */
 static void
 fire_deferred(void)
@@ -34,7 +34,7 @@ fire_deferred(void)
 }
 
 /*
- * can_become -- whether a role may take the place of another one
+ * Say whether a role may take the place of another one.
  */
 static bool
 can_become(Oid member, Oid role)
@@ -47,8 +47,8 @@ can_become(Oid member, Oid role)
 }
 
 /*
- * begin_settings -- find nothing but what is PostgreSQL's own by its name, until the settings
- * are undone
+ * Begin settings by which nothing but what is PostgreSQL's own is found by its name, until they are
+ * undone.
  */
 static void
 begin_settings(SyncOwner *saved)
@@ -59,7 +59,7 @@ begin_settings(SyncOwner *saved)
 }
 
 /*
- * sync_owner_become -- run what follows as the owner of a target
+ * Run what follows as the owner of a target.
  */
 void
 sync_owner_become(Oid owner, SyncOwner *saved)
@@ -77,7 +77,7 @@ sync_owner_become(Oid owner, SyncOwner *saved)
 }
 
 /*
- * sync_owner_become_trusted -- run what follows as the owner of the extension's tables
+ * Run what follows as the owner of the extension's tables.
  */
 void
 sync_owner_become_trusted(Oid owner, SyncOwner *saved)
@@ -90,7 +90,7 @@ sync_owner_become_trusted(Oid owner, SyncOwner *saved)
 }
 
 /*
- * sync_owner_leave -- be who one was before
+ * Become again who one was before.
  */
 void
 sync_owner_leave(const SyncOwner *saved)
@@ -102,7 +102,7 @@ sync_owner_leave(const SyncOwner *saved)
 }
 
 /*
- * sync_owner_check_rights -- raise an error unless the current user may sync into a table
+ * Raise an error unless the current user may sync into a table.
  */
 void
 sync_owner_check_rights(Oid target)

@@ -21,20 +21,19 @@ typedef struct SyncOwner
 } SyncOwner;
 
 /*
- * Run what follows as the owner of a table, whose triggers, defaults and the like are run by
- * it, unless that owner could become the current user anyway.  Settings, deferred triggers and
- * cursors can't outlive it then. Names are looked up in pg_catalog alone.  An error restores
- * user and settings with the (sub)transaction.
+ * Run what follows as the owner of a table, whose triggers, defaults and the like are run by it,
+ * unless that owner could become the current user anyway.  Settings, deferred triggers and cursors
+ * can't outlive it then.  Names are looked up in pg_catalog alone.  An error restores user and
+ * settings with the (sub)transaction.
  */
 extern void sync_owner_become(Oid owner, SyncOwner *saved);
 
-/*
- * Run what follows as the owner of a table of the extension, to look into what users can't see.
- */
+/* Run what follows as the owner of a table of the extension, to look into what users can't see. */
 extern void sync_owner_become_trusted(Oid owner, SyncOwner *saved);
 
 /*
- * Fire what triggers of a target have deferred, and be who one was before.  Raises what they raise.
+ * Fire what triggers of a target have deferred, and become again who one was before.  Raises what
+ * they raise.
  */
 extern void sync_owner_leave(const SyncOwner *saved);
 

@@ -129,7 +129,7 @@ sync_parts_end(SyncParts *parts)
 }
 
 /*
- * An end of a range, as the input of timestamptz takes it.
+ * Append an end of a range, as the input of timestamptz takes it.
  */
 static void
 append_end(StringInfo text, int64 unix_ms)
@@ -159,7 +159,10 @@ sync_parts_covered(const SyncParts *parts, Datum *covered)
 	{
 		Span span = parts->errand.covered[i];
 
-		/* Between milliseconds, nothing is left out of two ranges of which one ends where the other begins. */
+		/*
+		 * Between milliseconds, nothing is left out of two ranges of which one ends where the other
+		 * begins.
+		 */
 		appendStringInfoString(&text, i == 0 ? "(" : ",(");
 		append_end(&text, span.lower == PG_INT64_MIN ? span.lower : time_shift(span.lower, -1));
 		appendStringInfoChar(&text, ',');

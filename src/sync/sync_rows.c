@@ -45,7 +45,7 @@ typedef struct ColumnConversion
 } ColumnConversion;
 
 /*
- * begin_rows -- room for rows
+ * Make room for rows.
  */
 static SyncRows *
 begin_rows(TupleDesc tupdesc)
@@ -58,10 +58,10 @@ begin_rows(TupleDesc tupdesc)
 }
 
 /*
- * sync_rows_run -- run a statement, and keep its rows
+ * Run a statement, and keep its rows.
  *
- * By a cursor: SPI then adds no text of the statement to errors, which is as long as the table
- * is wide.
+ * By a cursor: SPI then adds no text of the statement to errors, which is as long as the table is
+ * wide.
  */
 SyncRows *
 sync_rows_run(const char *statement, const SyncParameters *parameters)
@@ -70,7 +70,7 @@ sync_rows_run(const char *statement, const SyncParameters *parameters)
 }
 
 /*
- * sync_rows_run_parts -- the same for parts of a list
+ * Run a statement, and keep its rows, for parts of a list.
  */
 SyncRows *
 sync_rows_run_parts(const char *statement, const SyncParameters *parameters, SyncParts *parts)
@@ -105,7 +105,7 @@ sync_rows_run_parts(const char *statement, const SyncParameters *parameters, Syn
 }
 
 /*
- * sync_rows_number -- run a statement that gives one row of one number
+ * Run a statement that gives one row of one number.
  */
 int64
 sync_rows_number(const char *statement, const SyncParameters *parameters)
@@ -123,8 +123,7 @@ sync_rows_number(const char *statement, const SyncParameters *parameters)
 }
 
 /*
- * check_cast -- raise an error where a conversion would run somebody else's function as the
- * owner of the target
+ * Raise an error where a conversion would run somebody else's function as the owner of the target.
  *
  * Who owns a type may have said how it becomes another one.  As the owner of the target, it may do
  * what PostgreSQL and that owner say, and no more.
@@ -162,7 +161,7 @@ check_cast(Oid source, Oid target)
 }
 
 /*
- * conversion_error -- say which column an error is about
+ * Say which column an error is about.
  */
 static void
 conversion_error(void *arg)
@@ -173,7 +172,7 @@ conversion_error(void *arg)
 }
 
 /*
- * prepare_conversion -- how a column of rows becomes one of a table: as in an INSERT
+ * Prepare to convert a column of rows to one of a table, as an INSERT does.
  */
 static void
 prepare_conversion(ColumnConversion *conversion, EState *estate, TupleDesc rows, int number,
@@ -202,7 +201,7 @@ prepare_conversion(ColumnConversion *conversion, EState *estate, TupleDesc rows,
 }
 
 /*
- * column_of -- the number of the column of rows that has a name
+ * Return the number of the column of rows that has a name.
  */
 static int
 column_of(TupleDesc rows, const char *name)
@@ -214,7 +213,7 @@ column_of(TupleDesc rows, const char *name)
 }
 
 /*
- * describe_column -- a column of rows that is as one of a table
+ * Describe a column of rows that is as one of a table.
  */
 static void
 describe_column(TupleDesc rows, int number, Relation table, AttrNumber attnum)
@@ -229,7 +228,7 @@ describe_column(TupleDesc rows, int number, Relation table, AttrNumber attnum)
 }
 
 /*
- * convert_row -- the values of a row, converted; false if one of the needed ones is NULL
+ * Convert the values of a row.  Return false if one of the needed ones is NULL.
  */
 static bool
 convert_row(ColumnConversion *conversions, int ncolumns, const int *needed, int nneeded,
@@ -253,7 +252,7 @@ convert_row(ColumnConversion *conversions, int ncolumns, const int *needed, int 
 }
 
 /*
- * sync_rows_convert -- rows as the columns of a table hold them
+ * Convert rows to what the columns of a table hold.
  */
 SyncRows *
 sync_rows_convert(SyncRows *rows, Relation table, const AttrNumber *attnums, int ncolumns,
@@ -298,7 +297,7 @@ sync_rows_convert(SyncRows *rows, Relation table, const AttrNumber *attnums, int
 }
 
 /*
- * sync_rows_of_texts -- texts as rows of one column, as a column of a table holds them
+ * Convert texts to rows of one column, as a column of a table holds them.
  */
 SyncRows *
 sync_rows_of_texts(Datum array, Relation table, AttrNumber attnum)
@@ -324,7 +323,7 @@ sync_rows_of_texts(Datum array, Relation table, AttrNumber attnum)
 }
 
 /*
- * sync_rows_show -- let statements see rows as a table
+ * Let statements see rows as a table.
  */
 void
 sync_rows_show(SyncRows *rows, const char *name)
@@ -342,7 +341,7 @@ sync_rows_show(SyncRows *rows, const char *name)
 }
 
 /*
- * sync_rows_hide -- let them see it no more
+ * Let statements see such a table no more.
  */
 void
 sync_rows_hide(const char *name)
@@ -352,7 +351,7 @@ sync_rows_hide(const char *name)
 }
 
 /*
- * sync_rows_free -- let go of rows
+ * Let go of rows.
  */
 void
 sync_rows_free(SyncRows *rows)

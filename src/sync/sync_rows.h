@@ -33,49 +33,45 @@ typedef struct SyncParameters
 } SyncParameters;
 
 /*
- * Run a statement to its end, and keep its rows, in the memory of the SPI connection at hand.
- * What it raises has no text of the statement in its CONTEXT.  parameters may be NULL.
+ * Run a statement to its end, and keep its rows, in the memory of the SPI connection at hand.  What
+ * it raises has no text of the statement in its CONTEXT.  parameters may be NULL.
  */
 extern SyncRows *sync_rows_run(const char *statement, const SyncParameters *parameters);
 
 /*
- * The same, reading no more than parts of the list that it selects from.  parts may be NULL.
+ * Run a statement in the same way, reading no more than parts of the list that it selects from.
+ * parts may be NULL.
  */
 extern SyncRows *sync_rows_run_parts(const char *statement, const SyncParameters *parameters,
 									 SyncParts *parts);
 
-/*
- * The same for a statement that gives one row of one number.
- */
+/* Run a statement in the same way that gives one row of one number. */
 extern int64 sync_rows_number(const char *statement, const SyncParameters *parameters);
 
 /*
- * Rows with the columns c1, c2, ... of the types that columns of a table have, and number,
- * counted from 1. They are converted as an INSERT would do it, by the current user.  Values
- * come from columns of the same names.  Rows that have NULL in one of the needed columns
- * (indexes into attnums) are left out. Raises an error that names the column when a value
- * can't be converted.
+ * Make rows with the columns c1, c2, ... of the types that columns of a table have, and number,
+ * counted from 1.  They are converted as an INSERT would do it, by the current user.  Values come
+ * from columns of the same names.  Rows that have NULL in one of the needed columns (indexes into
+ * attnums) are left out.  Raises an error that names the column when a value can't be converted.
  */
 extern SyncRows *sync_rows_convert(SyncRows *rows, Relation table, const AttrNumber *attnums,
 								   int ncolumns, const int *needed, int nneeded,
 								   bool is_restricted);
 
 /*
- * A column of text as rows with the column c1 of the type that a column of a table has,
+ * Make rows of a column of text, with the column c1 of the type that a column of a table has,
  * converted in the same way.
  */
 extern SyncRows *sync_rows_of_texts(Datum array, Relation table, AttrNumber attnum);
 
 /*
- * Let statements of the SPI connection at hand see rows as a table of this name; or let them
- * no more.
+ * Let statements of the SPI connection at hand see rows as a table of this name; or let them no
+ * more.
  */
 extern void sync_rows_show(SyncRows *rows, const char *name);
 extern void sync_rows_hide(const char *name);
 
-/*
- * Let go of rows.
- */
+/* Let go of rows. */
 extern void sync_rows_free(SyncRows *rows);
 
 #endif /* CRISP_SYNC_ROWS_H */

@@ -33,9 +33,7 @@ PG_FUNCTION_INFO_V1(crisp_sync_end_full);
 PG_FUNCTION_INFO_V1(crisp_sync_is_full);
 
 /*
- * sync_seen_of_job -- the full load of a job
- *
- * Looks it up with the rights of the current user.
+ * Find the full load of a job, with the rights of the current user.
  */
 SyncSeen
 sync_seen_of_job(Oid function, Oid source, Oid target)
@@ -63,7 +61,7 @@ sync_seen_of_job(Oid function, Oid source, Oid target)
 }
 
 /*
- * run_trusted -- run a statement about crisp_sync_seen as its owner
+ * Run a statement about crisp_sync_seen as its owner.
  *
  * The format takes the table's name; $1 is the job.
  */
@@ -94,7 +92,7 @@ run_trusted(const SyncSeen *seen, const char *format)
 }
 
 /*
- * sync_seen_is_known -- whether a load has begun, and what it has seen is known
+ * Say whether a load has begun, and what it has seen is known.
  */
 bool
 sync_seen_is_known(const SyncSeen *seen)
@@ -107,7 +105,7 @@ sync_seen_is_known(const SyncSeen *seen)
 }
 
 /*
- * sync_seen_clear -- begin a load, or end it
+ * Begin a load, or end it.
  */
 void
 sync_seen_clear(const SyncSeen *seen, bool begin)
@@ -120,7 +118,7 @@ sync_seen_clear(const SyncSeen *seen, bool begin)
 }
 
 /*
- * sync_seen_add -- keep keys
+ * Keep keys.
  */
 void
 sync_seen_add(const SyncSeen *seen, SyncRows *keys)
@@ -133,7 +131,7 @@ sync_seen_add(const SyncSeen *seen, SyncRows *keys)
 }
 
 /*
- * sync_seen_rows -- all of them
+ * Return all keys that were kept.
  */
 SyncRows *
 sync_seen_rows(const SyncSeen *seen)
@@ -145,7 +143,7 @@ sync_seen_rows(const SyncSeen *seen)
 }
 
 /*
- * job_of_call -- the full load that a function of SQL is about: its arguments are source and target
+ * Find the full load that a function of SQL is about: its arguments are source and target.
  */
 static SyncSeen
 job_of_call(FunctionCallInfo fcinfo)
@@ -156,7 +154,9 @@ job_of_call(FunctionCallInfo fcinfo)
 }
 
 /*
- * crisp_sync_begin_full(source, target): begin a full load, which has seen nothing yet.
+ * Begin a full load, which has seen nothing yet.
+ *
+ * SQL: crisp_sync_begin_full(source, target).
  */
 Datum
 crisp_sync_begin_full(PG_FUNCTION_ARGS)
@@ -169,7 +169,9 @@ crisp_sync_begin_full(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_end_full(source, target): forget what a full load has seen.
+ * Forget what a full load has seen.
+ *
+ * SQL: crisp_sync_end_full(source, target).
  */
 Datum
 crisp_sync_end_full(PG_FUNCTION_ARGS)
@@ -182,7 +184,9 @@ crisp_sync_end_full(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_is_full(source, target): whether a full load has begun, and what it has seen is known.
+ * Say whether a full load has begun, and what it has seen is known.
+ *
+ * SQL: crisp_sync_is_full(source, target).
  */
 Datum
 crisp_sync_is_full(PG_FUNCTION_ARGS)

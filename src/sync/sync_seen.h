@@ -20,30 +20,24 @@ typedef struct SyncSeen
 } SyncSeen;
 
 /*
- * The full load of the job of a source and a target, for a function of the extension that has
- * this OID.  Takes an SPI connection.  Raises an error if there is no such job that the
- * current user may change.
+ * Find the full load of the job of a source and a target, for a function of the extension that has
+ * this OID.  Takes an SPI connection.  Raises an error if there is no such job that the current
+ * user may change.
  */
 extern SyncSeen sync_seen_of_job(Oid function, Oid source, Oid target);
 
-/*
- * Whether such a load has begun, and what it has seen is known.  Takes an SPI connection.
- */
+/* Say whether such a load has begun, and what it has seen is known.  Takes an SPI connection. */
 extern bool sync_seen_is_known(const SyncSeen *seen);
 
-/*
- * Begin one: nothing has been seen.  Or end it.  Takes an SPI connection.
- */
+/* Begin such a load, which has seen nothing, or end it.  Takes an SPI connection. */
 extern void sync_seen_clear(const SyncSeen *seen, bool begin);
 
-/*
- * Keep keys: rows of one column of type text[].  Takes an SPI connection.
- */
+/* Keep keys: rows of one column of type text[].  Takes an SPI connection. */
 extern void sync_seen_add(const SyncSeen *seen, SyncRows *keys);
 
 /*
- * All of them, in the same form.  Raises an error where they are not known.  Takes an SPI
- * connection.
+ * Return all keys that were kept, in the same form.  Raises an error where they are not known.
+ * Takes an SPI connection.
  */
 extern SyncRows *sync_seen_rows(const SyncSeen *seen);
 

@@ -77,8 +77,8 @@ enum
  */
 
 /*
- * Whether a relation is a foreign table of this wrapper, whatever name that
- * has in the database.
+ * Say whether a relation is a foreign table of this wrapper, whatever name that has in the
+ * database.
  */
 static bool
 is_crisp_table(Oid relid)
@@ -91,8 +91,8 @@ is_crisp_table(Oid relid)
 typedef bool (*ColumnTest)(const CrispResource *resource, const CrispColumn *column);
 
 /*
- * The columns of a foreign table that show a catalog column which the test accepts, the first of each: an
- * array of their names, or of their paths.
+ * Return the columns of a foreign table that show a catalog column which the test accepts, the
+ * first of each: an array of their names, or of their paths.
  */
 static Datum
 columns_that(Relation relation, const CrispOptions *options, ColumnTest test, bool as_paths)
@@ -138,7 +138,8 @@ is_dates(const CrispResource *resource, const CrispColumn *column)
 }
 
 /*
- * Whether a time is never later than the one that the API's dates are about: then they bound it from below.
+ * Say whether a time is never later than the one that the API's dates are about: then they bound it
+ * from below.
  */
 static bool
 is_bounded(const CrispResource *resource, const CrispColumn *column)
@@ -182,7 +183,7 @@ is_argument(const CrispResource *resource, const CrispColumn *column)
 }
 
 /*
- * How many columns it takes to tell a row from all others; 0 where nothing does.
+ * Return how many columns it takes to tell a row from all others; 0 where nothing does.
  */
 static int
 key_length(const CrispResource *resource)
@@ -198,7 +199,7 @@ key_length(const CrispResource *resource)
 }
 
 /*
- * Whether rows of a resource have any times.
+ * Say whether rows of a resource have any times.
  */
 static bool
 has_times(const CrispResource *resource)
@@ -225,8 +226,10 @@ check_crisp_table(Oid relid)
 }
 
 /*
- * crisp_sync_source(source): what the catalog says of a foreign table, in names of its columns.
- * The mapping of the current user must be complete.
+ * Return what the catalog says of a foreign table, in names of its columns.  The mapping of the
+ * current user must be complete.
+ *
+ * SQL: crisp_sync_source(source).
  */
 Datum
 crisp_sync_source(PG_FUNCTION_ARGS)
@@ -282,7 +285,7 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 }
 
 /*
- * texts -- an array of text; NULL for NULL
+ * Make an array of text; NULL for NULL.
  */
 static ArrayType *
 texts(const char *const *parts, int count)
@@ -301,7 +304,7 @@ texts(const char *const *parts, int count)
 }
 
 /*
- * inbox_of -- the inbox whose rows a table shows; NULL for none, as where inboxes have no meaning
+ * Return the inbox whose rows a table shows; NULL for none, as where inboxes have no meaning.
  */
 static const char *
 inbox_of(const CrispOptions *options)
@@ -314,8 +317,10 @@ inbox_of(const CrispOptions *options)
 }
 
 /*
- * crisp_sync_origin_of(source): whose rows a foreign table shows, as an array: its resource, its
- * website, its inbox (NULL where it has none), and the base_url of its server.
+ * Say whose rows a foreign table shows, as an array: its resource, its website, its inbox (NULL
+ * where it has none), and the base_url of its server.
+ *
+ * SQL: crisp_sync_origin_of(source).
  */
 Datum
 crisp_sync_origin_of(PG_FUNCTION_ARGS)
@@ -334,8 +339,10 @@ crisp_sync_origin_of(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_scope_of(list): which rows a list shows, as an array: of which website and inbox, and
- * "empty" where those without a message are among them.
+ * Say which rows a list shows, as an array: of which website and inbox, and "empty" where those
+ * without a message are among them.
+ *
+ * SQL: crisp_sync_scope_of(list).
  */
 Datum
 crisp_sync_scope_of(PG_FUNCTION_ARGS)
@@ -358,7 +365,9 @@ crisp_sync_scope_of(PG_FUNCTION_ARGS)
  */
 
 /*
- * crisp_sync_may_commit(): whether the procedure that calls this may end transactions.
+ * Say whether the procedure that calls this may end transactions.
+ *
+ * SQL: crisp_sync_may_commit().
  */
 Datum
 crisp_sync_may_commit(PG_FUNCTION_ARGS)
@@ -367,7 +376,9 @@ crisp_sync_may_commit(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_requests(): how many requests the statement at hand has made.
+ * Return how many requests the statement at hand has made.
+ *
+ * SQL: crisp_sync_requests().
  */
 Datum
 crisp_sync_requests(PG_FUNCTION_ARGS)
@@ -376,8 +387,10 @@ crisp_sync_requests(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_clock_lead(list): by how much this machine's clock is ahead of the server's that has the list,
- * as far as the session has heard of that; never negative.
+ * Return by how much this machine's clock is ahead of the server's that has the list, as far as the
+ * session has heard of that; never negative.
+ *
+ * SQL: crisp_sync_clock_lead(list).
  */
 Datum
 crisp_sync_clock_lead(PG_FUNCTION_ARGS)
@@ -395,7 +408,7 @@ crisp_sync_clock_lead(PG_FUNCTION_ARGS)
  */
 
 /*
- * The options of a list that the current user may read, with this user's credentials.
+ * Return the options of a list that the current user may read, with this user's credentials.
  */
 static CrispOptions *
 options_of_list(Oid relid)
@@ -416,7 +429,9 @@ options_of_list(Oid relid)
 }
 
 /*
- * crisp_sync_count(list): how many rows it has, for one request; NULL where Crisp doesn't count them.
+ * Return how many rows a list has, for one request; NULL where Crisp doesn't count them.
+ *
+ * SQL: crisp_sync_count(list).
  */
 Datum
 crisp_sync_count(PG_FUNCTION_ARGS)
@@ -430,8 +445,10 @@ crisp_sync_count(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_page(list, page_number): how many rows that page has, 0 beyond the end of the list, and
- * whether the list is known to end with it, if not before.  Makes one request.
+ * Return how many rows that page of a list has, 0 beyond the end of the list, and whether the list
+ * is known to end with it, if not before.  Makes one request.
+ *
+ * SQL: crisp_sync_page(list, page_number).
  */
 Datum
 crisp_sync_page(PG_FUNCTION_ARGS)

@@ -17,7 +17,7 @@
 #include "sync/sync_sql.h"
 
 /*
- * sync_sql_now -- the time that rows are written at, as $1
+ * Return the time that rows are written at, as $1.
  */
 SyncParameters
 sync_sql_now(void)
@@ -30,7 +30,7 @@ sync_sql_now(void)
 }
 
 /*
- * sync_sql_counted -- run a statement that writes, wrapped so that it tells of how many rows
+ * Run a statement that writes, wrapped so that it tells of how many rows.
  */
 int64
 sync_sql_counted(const char *statement)
@@ -42,7 +42,7 @@ sync_sql_counted(const char *statement)
 }
 
 /*
- * sync_sql_below_parents -- the rows of the target that lie below the parents
+ * Append the condition that a row of the target lies below the parents.
  */
 void
 sync_sql_below_parents(StringInfo sql, const SyncTarget *target)
@@ -51,7 +51,7 @@ sync_sql_below_parents(StringInfo sql, const SyncTarget *target)
 }
 
 /*
- * sync_sql_row -- a row of what the format says of each copied column
+ * Append a row of what the format says of each copied column.
  */
 void
 sync_sql_row(StringInfo sql, const SyncTarget *target, const char *format)
@@ -62,7 +62,7 @@ sync_sql_row(StringInfo sql, const SyncTarget *target, const char *format)
 }
 
 /*
- * sync_sql_key -- the key of a row as a text that two rows share if they have the same
+ * Append the key of a row as a text that two rows share if they have the same.
  */
 void
 sync_sql_key(StringInfo sql, const SyncTarget *target, bool fetched)
@@ -83,7 +83,7 @@ sync_sql_key(StringInfo sql, const SyncTarget *target, bool fetched)
 }
 
 /*
- * sync_sql_insert -- insert rows that were fetched, with the time of writing, and without a mark
+ * Append an INSERT of rows that were fetched, with the time of writing, and without a mark.
  */
 void
 sync_sql_insert(StringInfo sql, const SyncTarget *target)
@@ -98,7 +98,7 @@ sync_sql_insert(StringInfo sql, const SyncTarget *target)
 }
 
 /*
- * sync_sql_gone -- delete rows, or mark them
+ * Append the start of a statement that deletes rows, or marks them.
  */
 void
 sync_sql_gone(StringInfo sql, const SyncTarget *target, const char *from, bool mark)

@@ -34,7 +34,7 @@
 PG_FUNCTION_INFO_V1(crisp_sync_can_assign);
 
 /*
- * names_of -- the texts of an array, as C strings
+ * Return the texts of an array as C strings.
  */
 static char **
 names_of(Datum array, int *count)
@@ -51,7 +51,7 @@ names_of(Datum array, int *count)
 }
 
 /*
- * find_column -- the attribute of a name; an error when there is none
+ * Find the attribute of a name.  Raise an error when there is none.
  */
 static AttrNumber
 find_column(Relation table, const char *name)
@@ -66,7 +66,7 @@ find_column(Relation table, const char *name)
 }
 
 /*
- * number_of -- which of the copied columns has a name; -1 when none does
+ * Return which of the copied columns has a name; -1 when none does.
  */
 static int
 number_of(const SyncTarget *target, const char *name)
@@ -80,7 +80,7 @@ number_of(const SyncTarget *target, const char *name)
 }
 
 /*
- * is_written -- whether a table has a column of a name that may be written
+ * Say whether a table has a column of a name that may be written.
  */
 static bool
 is_written(Relation table, const char *name)
@@ -95,7 +95,7 @@ is_written(Relation table, const char *name)
 }
 
 /*
- * is_on_keys -- whether all columns of an index are keys; *exactly: and all keys are among them
+ * Say whether all columns of an index are keys; *exactly: and all keys are among them.
  */
 static bool
 is_on_keys(const SyncTarget *target, Form_pg_index index, bool *exactly)
@@ -118,7 +118,7 @@ is_on_keys(const SyncTarget *target, Form_pg_index index, bool *exactly)
 }
 
 /*
- * find_unique_keys -- which indexes let a key be there only once
+ * Find which indexes let a key be there only once.
  */
 static void
 find_unique_keys(SyncTarget *target, int nkeys_wanted)
@@ -148,7 +148,7 @@ find_unique_keys(SyncTarget *target, int nkeys_wanted)
 }
 
 /*
- * check_row_security -- raise an error where policies would hide rows, or refuse them
+ * Raise an error where policies would hide rows, or refuse them.
  */
 static void
 check_row_security(const SyncTarget *target)
@@ -164,7 +164,7 @@ check_row_security(const SyncTarget *target)
 }
 
 /*
- * may_be_set_by_trigger -- whether what rows hold may be what a trigger has put there
+ * Say whether what rows hold may be what a trigger has put there.
  */
 static bool
 may_be_set_by_trigger(Relation table)
@@ -181,7 +181,7 @@ may_be_set_by_trigger(Relation table)
 }
 
 /*
- * tells_newer -- whether a copied column tells which of two versions of a row is the newer
+ * Say whether a copied column tells which of two versions of a row is the newer.
  *
  * It must hold Crisp's time, in a type that orders times as they follow each other: one that a
  * trigger has set, or the time of day, would keep a newer version out.
@@ -206,7 +206,7 @@ tells_newer(const SyncTarget *target, int column)
 }
 
 /*
- * sync_target_open -- open a target
+ * Open a target.
  */
 SyncTarget *
 sync_target_open(Oid relid, Datum columns, Datum keys, const char *argument, const char *guard)
@@ -245,7 +245,7 @@ sync_target_open(Oid relid, Datum columns, Datum keys, const char *argument, con
 }
 
 /*
- * sync_target_close -- let go of it
+ * Let go of a target.
  */
 void
 sync_target_close(SyncTarget *target)
@@ -254,7 +254,7 @@ sync_target_close(SyncTarget *target)
 }
 
 /*
- * sync_target_list -- something of each copied column
+ * Append something of each copied column.
  */
 void
 sync_target_list(StringInfo sql, const SyncTarget *target, const char *format)
@@ -279,7 +279,7 @@ sync_target_list(StringInfo sql, const SyncTarget *target, const char *format)
 }
 
 /*
- * sync_target_equals -- that a column equals something, as its type sees it
+ * Append that a column equals something, as its type sees it.
  */
 void
 sync_target_equals(StringInfo sql, const SyncTarget *target, int column, const char *expression,
@@ -308,8 +308,9 @@ sync_target_equals(StringInfo sql, const SyncTarget *target, int column, const c
 }
 
 /*
- * crisp_sync_can_assign(type, type): whether an INSERT may write values of a type into a
- * column of another one.
+ * Say whether an INSERT may write values of a type into a column of another one.
+ *
+ * SQL: crisp_sync_can_assign(type, type).
  */
 Datum
 crisp_sync_can_assign(PG_FUNCTION_ARGS)

@@ -35,29 +35,25 @@ typedef struct SyncTarget
 } SyncTarget;
 
 /*
- * Open a target, until the transaction ends, for the current user.  columns and keys are
- * arrays of text, argument and guard may be NULL.  Raises an error where a column isn't there,
- * or the user may not write.
+ * Open a target, until the transaction ends, for the current user.  columns and keys are arrays of
+ * text, argument and guard may be NULL.  Raises an error where a column isn't there, or the user
+ * may not write.
  */
 extern SyncTarget *sync_target_open(Oid relid, Datum columns, Datum keys, const char *argument,
 									const char *guard);
 
-/*
- * Let go of it; it stays locked.
- */
+/* Let go of a target; it stays locked. */
 extern void sync_target_close(SyncTarget *target);
 
 /*
- * Append a list of what the format says for each copied column: %t is the column's name, %c
- * its number among those that are fetched.  As text it's SQL, separated by commas or by what
- * is given.
+ * Append a list of what the format says for each copied column: %t is the column's name, %c its
+ * number among those that are fetched.  As text it's SQL, separated by commas or by what is given.
  */
 extern void sync_target_list(StringInfo sql, const SyncTarget *target, const char *format);
 
 /*
  * Append that a column of t, with the number column among those that are copied, equals an
- * expression; the operator is that of the column's type.  "any" puts ANY before the
- * expression.
+ * expression; the operator is that of the column's type.  "any" puts ANY before the expression.
  */
 extern void sync_target_equals(StringInfo sql, const SyncTarget *target, int column,
 							   const char *expression, bool any);

@@ -24,7 +24,7 @@
 PG_FUNCTION_INFO_V1(crisp_sync_find_witnesses);
 
 /*
- * append_key_of_witness -- the members of a witness, w.value, as the columns of a key
+ * Append the members of a witness, w.value, as the columns of a key.
  */
 static void
 append_key_of_witness(StringInfo sql, const SyncTarget *target)
@@ -44,7 +44,7 @@ append_key_of_witness(StringInfo sql, const SyncTarget *target)
 }
 
 /*
- * find_witnesses -- those that are there, twenty at most, and the first; NULL for none
+ * Find those that are there, twenty at most, and the first; NULL for none.
  */
 static Datum
 find_witnesses(const SyncTarget *target, Datum witnesses, MemoryContext caller, bool *isnull)
@@ -91,8 +91,10 @@ find_witnesses(const SyncTarget *target, Datum witnesses, MemoryContext caller, 
 }
 
 /*
- * crisp_sync_find_witnesses(target, keys, witnesses): which keys, objects in an array, some
- * row of a target has.  As the target's owner: the types of its columns may be that owner's.
+ * Find which keys, objects in an array, some row of a target has.  Look as the target's owner: the
+ * types of its columns may be that owner's.
+ *
+ * SQL: crisp_sync_find_witnesses(target, keys, witnesses).
  */
 Datum
 crisp_sync_find_witnesses(PG_FUNCTION_ARGS)

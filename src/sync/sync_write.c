@@ -62,7 +62,7 @@ enum
 static char *last_context = NULL;
 
 /*
- * forget_context, keep_context -- the CONTEXT of an error, for who stores errors
+ * Forget, or keep, the CONTEXT of an error, for who stores errors (forget_context, keep_context).
  */
 static void
 forget_context(void)
@@ -91,7 +91,7 @@ keep_context(MemoryContext caller)
  */
 
 /*
- * drop_missing -- drop what the parents had before, and no longer have
+ * Drop what the parents had before, and no longer have.
  */
 static int64
 drop_missing(const SyncTarget *target, bool mark)
@@ -113,9 +113,9 @@ drop_missing(const SyncTarget *target, bool mark)
 }
 
 /*
- * append_differs -- that a row of the target isn't as it was fetched, and not newer
+ * Append that a row of the target isn't as it was fetched, and not newer.
  *
- * Compared as stored, which every type can be.
+ * Compare as stored, which every type can be.
  */
 static void
 append_differs(StringInfo sql, const SyncTarget *target, bool full)
@@ -137,7 +137,7 @@ append_differs(StringInfo sql, const SyncTarget *target, bool full)
 }
 
 /*
- * check_keys -- raise an error where rows that Crisp tells apart have the same key in the target
+ * Raise an error where rows that Crisp tells apart have the same key in the target.
  *
  * An encoding that lacks characters, a type or a collation can make them equal.
  */
@@ -172,7 +172,7 @@ check_keys(const SyncTarget *target)
 }
 
 /*
- * write_by_key -- write rows over their old versions, where those differ
+ * Write rows over their old versions, where those differ.
  */
 static void
 write_by_key(const SyncTarget *target, bool full, SyncWritten *written)
@@ -219,8 +219,7 @@ write_by_key(const SyncTarget *target, bool full, SyncWritten *written)
  */
 
 /*
- * seen_keys -- the keys of what was fetched, or the parents of which all was fetched, as rows
- * of text[]
+ * Return the keys of what was fetched, or the parents of which all was fetched, as rows of text[].
  */
 static SyncRows *
 seen_keys(const SyncTarget *target)
@@ -239,7 +238,7 @@ seen_keys(const SyncTarget *target)
 }
 
 /*
- * append_not_seen -- that no key that was seen is that of t; seen is a table of them
+ * Append that no key that was seen is that of t; seen is a table of them.
  */
 static void
 append_not_seen(StringInfo sql, const SyncTarget *target)
@@ -274,7 +273,7 @@ append_not_seen(StringInfo sql, const SyncTarget *target)
  */
 
 /*
- * check_given -- raise an error where an argument is NULL that must not be
+ * Raise an error where an argument is NULL that must not be.
  */
 static void
 check_given(FunctionCallInfo fcinfo, const int *numbers, int count)
@@ -286,8 +285,8 @@ check_given(FunctionCallInfo fcinfo, const int *numbers, int count)
 }
 
 /*
- * summarize -- run the statement that says something of all that was fetched: one row of one value
- * of a composite type
+ * Run the statement that says something of all that was fetched: one row of one value of a
+ * composite type.
  */
 static HeapTuple
 summarize(SyncRows *rows, const char *statement, Oid type, TupleDesc *tupdesc,
@@ -324,7 +323,8 @@ summarize(SyncRows *rows, const char *statement, Oid type, TupleDesc *tupdesc,
 }
 
 /*
- * with_counts -- the same, with what was written, and what parts have covered, which may be NULL
+ * Add to the value that summarize() made what was written, and what parts have covered, which may
+ * be NULL.
  */
 static Datum
 with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written, const SyncParts *parts)
@@ -353,7 +353,7 @@ with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written, cons
 }
 
 /*
- * keep_some -- those of the rows that satisfy a condition, for the others
+ * Keep those of the rows that satisfy a condition, in place of the rows, which are freed.
  */
 static SyncRows *
 keep_some(SyncRows *rows, const char *condition)
@@ -368,7 +368,7 @@ keep_some(SyncRows *rows, const char *condition)
 }
 
 /*
- * write_fetched -- write what was fetched; returns what a full load has seen with it, or NULL
+ * Write what was fetched.  Return what a full load has seen with it, or NULL.
  */
 static SyncRows *
 write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_parents, bool full,
@@ -416,7 +416,7 @@ write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_
 }
 
 /*
- * text_argument -- an argument of type text; NULL for NULL
+ * Return an argument of type text; NULL for NULL.
  */
 static char *
 text_argument(FunctionCallInfo fcinfo, int number)
@@ -425,7 +425,7 @@ text_argument(FunctionCallInfo fcinfo, int number)
 }
 
 /*
- * open_target -- the target that the arguments name
+ * Open the target that the arguments name.
  */
 static SyncTarget *
 open_target(FunctionCallInfo fcinfo)
@@ -446,7 +446,7 @@ open_target(FunctionCallInfo fcinfo)
 }
 
 /*
- * exchange -- fetch, and write
+ * Fetch rows, and write them.
  */
 static Datum
 exchange(FunctionCallInfo fcinfo, MemoryContext caller)
@@ -511,19 +511,18 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 }
 
 /*
- * crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys,
- * argument, guard, is_full, mark, kept, parts, pages, pages_before): fetch rows by a query, and
- * write them.  With parts, the list is read as sync_parts.h says, and the column covered of the
- * type that is returned is filled in.  Parameters of
- * the query are lower ($1), upper ($2) and the parents ($4).  With parents, what these had
- * before, and no longer have, goes, or is marked.  The summary is a query over the rows,
- * called fetched, for one value of the type that is returned; the counts of what was written
- * are filled in.
+ * Fetch rows by a query, and write them.  With parts, the list is read as sync_parts.h says, and
+ * the column covered of the type that is returned is filled in.  Parameters of the query are lower
+ * ($1), upper ($2) and the parents ($4).  With parents, what these had before, and no longer have,
+ * goes, or is marked.  The summary is a query over the rows, called fetched, for one value of the
+ * type that is returned; the counts of what was written are filled in.
  *
- * Rows that don't satisfy the condition kept are summarized, and not written.  With parts, the list is read as sync_parts.h
- * says, and the column covered of the type is filled in.
+ * Rows that don't satisfy the condition kept are summarized, and not written.
  *
  * An error's CONTEXT says what happened here, and nothing of who called.
+ *
+ * SQL: crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys,
+ * argument, guard, is_full, mark, kept, parts, pages, pages_before).
  */
 Datum
 crisp_sync_exchange(PG_FUNCTION_ARGS)
@@ -551,7 +550,7 @@ crisp_sync_exchange(PG_FUNCTION_ARGS)
 }
 
 /*
- * remove_unseen -- delete, or mark, what a full load has not seen
+ * Delete, or mark, what a full load has not seen.
  */
 static int64
 remove_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool mark)
@@ -574,9 +573,10 @@ remove_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool 
 }
 
 /*
- * crisp_sync_remove(source, target, columns, keys, argument, dated, mark): end a full load:
- * delete the rows of the target that it has not seen, or mark them, but for those that have
- * NULL in the column dated.  Returns their number.
+ * End a full load: delete the rows of the target that it has not seen, or mark them, but for those
+ * that have NULL in the column dated.  Return their number.
+ *
+ * SQL: crisp_sync_remove(source, target, columns, keys, argument, dated, mark).
  */
 Datum
 crisp_sync_remove(PG_FUNCTION_ARGS)
@@ -617,8 +617,9 @@ crisp_sync_remove(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_context(): the CONTEXT of the error that ended the latest of these; NULL when it
- * had none.
+ * Return the CONTEXT of the error that ended the latest of these; NULL when it had none.
+ *
+ * SQL: crisp_sync_context().
  */
 Datum
 crisp_sync_context(PG_FUNCTION_ARGS)
@@ -629,8 +630,9 @@ crisp_sync_context(PG_FUNCTION_ARGS)
 }
 
 /*
- * crisp_sync_throw(code, message, detail, hint, context): raise an error that was caught, as
- * it was.
+ * Raise an error that was caught, as it was.
+ *
+ * SQL: crisp_sync_throw(code, message, detail, hint, context).
  */
 Datum
 crisp_sync_throw(PG_FUNCTION_ARGS)
