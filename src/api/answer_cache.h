@@ -19,27 +19,27 @@
 typedef struct AnswerCache AnswerCache;
 
 /*
- * An empty cache, in a child of parent.  It keeps about
- * memory_limit bytes at most, and forgets nothing: what comes later isn't kept.
+ * Make an empty cache, in a child of parent.  It keeps about memory_limit bytes at most, and
+ * forgets nothing: what comes later isn't kept.
  */
 extern AnswerCache *answer_cache_create(MemoryContext parent, Size memory_limit);
 
 /*
- * Keep the answer to a request for target, while there is room; with found
- * false: that there is none.
+ * Keep the answer to a request for target, while there is room; with found false, keep that there
+ * is none.
  */
 extern void answer_cache_add(AnswerCache *cache, const char *target, const ApiAnswer *answer,
 							 bool found);
 
-/* Whether another answer of some size will be kept. */
+/* Say whether another answer of some size will be kept. */
 extern bool answer_cache_has_room(const AnswerCache *cache);
 
-/* Whether the answer to a request for target was kept. */
+/* Say whether the answer to a request for target was kept. */
 extern bool answer_cache_has(const AnswerCache *cache, const char *target);
 
 /*
- * Get an answer that was kept; its tree belongs to owner.  Returns what found
- * was; without an answer, *answer is all zeros.
+ * Get an answer that was kept; its tree belongs to owner.  Return what found was; without an
+ * answer, *answer is all zeros.
  */
 extern bool answer_cache_get(const AnswerCache *cache, const char *target, MemoryContext owner,
 							 ApiAnswer *answer);

@@ -19,7 +19,7 @@
 #include "api/server_facts.h"
 
 /*
- * Say in words that the statement may make no more requests.
+ * Make the error that says that the statement may make no more requests.
  */
 static void
 describe_refusal(const ApiCall *call, ApiError *error)
@@ -29,7 +29,7 @@ describe_refusal(const ApiCall *call, ApiError *error)
 }
 
 /*
- * Take a settled call's answer apart.  Returns false, with the error filled in, for anything but a
+ * Take a settled call's answer apart.  Return false, with the error filled in, for anything but a
  * well-formed success.
  */
 static bool
@@ -87,7 +87,7 @@ release_call(ApiCall *call, int64 rows)
 }
 
 /*
- * Take the answer of a call that has ended, or raise.
+ * Take the answer of a call that has ended, or raise its error.
  */
 static void
 take_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer)
@@ -107,7 +107,7 @@ take_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer)
 	}
 }
 
-/* How many rows data of some kind is. */
+/* Return how many rows data of some kind is. */
 static int64
 count_rows(ApiData kind, const JsonNode *data)
 {
@@ -123,7 +123,7 @@ api_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer)
 }
 
 /*
- * Whether a call has brought that there is nothing by the key that it was for.
+ * Say whether a call has brought that there is nothing by the key that it was for.
  */
 static bool
 says_absent(const ApiCall *call, ApiKey key)
@@ -145,7 +145,7 @@ says_absent(const ApiCall *call, ApiKey key)
 }
 
 /*
- * Whether a call has brought that what it sent may be what Crisp doesn't take.
+ * Say whether a call has brought that what it sent may be what Crisp doesn't take.
  */
 static bool
 says_unfit(const ApiCall *call)

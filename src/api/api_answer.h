@@ -32,10 +32,9 @@ typedef struct ApiFailure
 } ApiFailure;
 
 /*
- * Wait for the call's end and take its answer, whose tree belongs to the
- * call's owner.  The call itself is released.
- * Raises what docs/errors.md lists for anything but a well-formed success with the data that is
- * wanted, and what CHECK_FOR_INTERRUPTS() raises.
+ * Wait for the call's end and take its answer, whose tree belongs to the call's owner.  The call
+ * itself is released.  Raises what docs/errors.md lists for anything but a well-formed success with
+ * the data that is wanted, and what CHECK_FOR_INTERRUPTS() raises.
  */
 extern void api_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer);
 
@@ -49,8 +48,8 @@ typedef enum ApiKey
 } ApiKey;
 
 /*
- * The same for a call that asks for something by a key.  Returns false when Crisp has nothing there
- * (404), says that a key which was given can't be one, or refuses an order (400).
+ * Wait for a call that asks for something by a key, as api_finish() does.  Return false when Crisp
+ * has nothing there (404), says that a key which was given can't be one, or refuses an order (400).
  */
 extern bool api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnswer *answer);
 

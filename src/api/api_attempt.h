@@ -62,7 +62,7 @@ struct ApiCall
 
 extern bool call_is_get(const ApiCall *call);
 
-/* Whether a settled call's answer is a success, as far as its status goes. */
+/* Say whether a settled call's answer is a success, as far as its status goes. */
 extern bool call_is_success(const ApiCall *call);
 
 /* Count how a call's latest attempt has ended, once. */
@@ -70,7 +70,8 @@ extern void call_count_outcome(ApiCall *call, UsageOutcome outcome);
 
 /*
  * Parse the body of a settled call's answer, in a context of its own.  The body stays with it,
- * since that is what the nodes point into.  Raises for memory, and what CHECK_FOR_INTERRUPTS() does.
+ * since that is what the nodes point into.  Raises for memory, and what CHECK_FOR_INTERRUPTS()
+ * does.
  */
 extern void call_parse_answer(ApiCall *call);
 

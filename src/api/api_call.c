@@ -43,7 +43,7 @@ static instr_time	  waited_since;
  */
 
 /*
- * What a statement runs itself, in functions or cursors, counts for it.
+ * Return the requests of a statement, with those of what it runs itself, in functions or cursors.
  */
 int64
 api_statement_requests(void)
@@ -90,7 +90,7 @@ count_request(ApiCall *call)
  */
 
 /*
- * The reset callback of a call's context.
+ * Forget a call (the reset callback of its context).
  */
 static void
 forget_call(void *arg)
@@ -164,8 +164,8 @@ send_request(ApiCall *call)
 }
 
 /*
- * Until when, by http_clock(), Crisp wants to be left alone, having said so to
- * a call of this pool; 0 when it has not.
+ * Return until when, by http_clock(), Crisp wants to be left alone, having said so to a call of
+ * this pool; 0 when it has not.
  */
 static int64
 held_back_until(const HttpPool *pool)
@@ -184,8 +184,8 @@ held_back_until(const HttpPool *pool)
 }
 
 /*
- * Make the next attempt of a delayed call if it's time to, and the statement
- * may make more requests.  Returns whether the call has got on.
+ * Make the next attempt of a delayed call if it's time to, and the statement may make more
+ * requests.  Return whether the call has got on.
  */
 static bool
 start_when_due(ApiCall *call)
@@ -214,8 +214,8 @@ start_when_due(ApiCall *call)
 }
 
 /*
- * An attempt has failed: have it made again, if that is worthwhile and allowed.
- * Returns whether there will be another.
+ * Have a failed attempt made again, if that is worthwhile and allowed.  Return whether there will
+ * be another.
  */
 static bool
 try_again(ApiCall *call, RetryChance chance)
@@ -253,7 +253,7 @@ try_again(ApiCall *call, RetryChance chance)
 }
 
 /*
- * A transfer has ended: settle the call, or have another attempt made.
+ * Settle the call of a transfer that has ended, or have another attempt made.
  */
 static void
 judge_transfer(ApiCall *call)
@@ -310,7 +310,7 @@ progress(HttpPool *pool)
  */
 
 /*
- * What an earlier statement might not ask for, this one may: a cursor's next page.
+ * Admit what an earlier statement might not ask for, and this one may: a cursor's next page.
  */
 static void
 admit(ApiCall *call)
@@ -323,7 +323,7 @@ admit(ApiCall *call)
 }
 
 /*
- * The same for all calls of a scan, which go before any that it starts now: it will want them
+ * Admit the same for all calls of a scan, which go before any that it starts now: it will want them
  * first.
  */
 static void
@@ -397,7 +397,7 @@ count_wait(ApiCall *call, instr_time start)
 }
 
 /*
- * Let a call go on as far as it can without waiting.  Returns whether it is settled, or refused.
+ * Let a call go on as far as it can without waiting.  Return whether it is settled, or refused.
  */
 static bool
 get_on(ApiCall *call)
@@ -413,10 +413,9 @@ get_on(ApiCall *call)
 }
 
 /*
- * Parsing is left to when the answer is wanted: before, as text, it takes a
- * fraction of the memory.  A page that was cut although its transfer was
- * whole, as servers behind others do when they fail, may come whole the
- * next time.
+ * Get a call on, and leave parsing to when the answer is wanted: before, as text, it takes a
+ * fraction of the memory.  A page that was cut although its transfer was whole, as servers behind
+ * others do when they fail, may come whole the next time.
  */
 bool
 api_get_ready(ApiCall *call)

@@ -15,33 +15,31 @@
 /* The setting crisp_fdw.max_requests: most requests of a statement; 0 for no limit. */
 extern int api_max_requests;
 
-/* How many requests the statement that the client sent last has made so far. */
+/* Return how many requests the statement that the client sent last has made so far. */
 extern int64 api_statement_requests(void);
 
 /*
- * Start a GET of target; returns at once.  options must hold credentials.
- * The call belongs to owner, whose reset or deletion aborts it; options and target must
- * live as long.
+ * Start a GET of target; returns at once.  options must hold credentials.  The call belongs to
+ * owner, whose reset or deletion aborts it; options and target must live as long.
  *
- * An attempt that fails in a way which may pass is made again, as retry.h says,
- * within the options max_retries and retry_budget.  That goes on whenever
- * somebody waits for a call of the same server and user mapping, or asks whether
- * one is ready.
+ * An attempt that fails in a way which may pass is made again, as retry.h says, within the options
+ * max_retries and retry_budget.  That goes on whenever somebody waits for a call of the same server
+ * and user mapping, or asks whether one is ready.
  *
- * No request is made when the statement has none left.  That's no error before
- * somebody wants the answer, so that one may be asked for ahead of need.
+ * No request is made when the statement has none left.  That's no error before somebody wants the
+ * answer, so that one may be asked for ahead of need.
  */
 extern ApiCall *api_start(const CrispOptions *options, const char *target, MemoryContext owner);
 
 /*
- * Whether api_finish() can return, or raise, without waiting for Crisp.  Lets all calls of the
+ * Say whether api_finish() can return, or raise, without waiting for Crisp.  Let all calls of the
  * same server and user mapping go on as far as they can.  Raises what http_progress() and
  * http_start() raise.
  */
 extern bool api_get_ready(ApiCall *call);
 
 /*
- * Whether a call's answer, or that there will be none, is known already.  Does nothing for it to
+ * Say whether a call's answer, or that there will be none, is known already.  Do nothing for it to
  * come, unlike api_get_ready().
  */
 extern bool api_is_ready(const ApiCall *call);
@@ -58,22 +56,22 @@ typedef enum ApiPeek
 extern ApiPeek api_peek(const ApiCall *call);
 
 /*
- * Wait until api_is_ready().  Raises what api_get_ready() raises, and what
- * CHECK_FOR_INTERRUPTS() raises.
+ * Wait until api_is_ready().  Raises what api_get_ready() raises, and what CHECK_FOR_INTERRUPTS()
+ * raises.
  */
 extern void api_wait(ApiCall *call);
 
 /*
  * Wait until the first of some calls of one server and user mapping is settled, or another of them
- * has an answer that is no failure.  Returns the index of that call, the earliest that there is.
+ * has an answer that is no failure.  Return the index of that call, the earliest that there is.
  * Raises what api_wait() raises.
  */
 extern int api_wait_any(ApiCall *const *wanted, int count);
 
 /*
- * A descriptor that becomes readable when it's worth asking api_get_ready() again, be it
- * for an answer or because it's time for another attempt.  Calls of the same server and
- * user mapping share it.  From now until somebody asks again counts as waiting.
+ * Return a descriptor that becomes readable when it's worth asking api_get_ready() again, be it for
+ * an answer or because it's time for another attempt.  Calls of the same server and user mapping
+ * share it.  From now until somebody asks again counts as waiting.
  */
 extern pgsocket api_socket(const ApiCall *call);
 
@@ -85,7 +83,7 @@ extern pgsocket api_socket(const ApiCall *call);
 extern ApiCall *api_start_change(const CrispOptions *options, const ApiChange *change,
 								 MemoryContext owner);
 
-/* Whether Crisp may have acted on a change that is under way, or about to be tried again. */
+/* Say whether Crisp may have acted on a change that is under way, or about to be tried again. */
 extern bool api_may_have_acted(const ApiCall *call);
 
 /* Wait until api_get_ready().  Raises what that raises, and what CHECK_FOR_INTERRUPTS() does. */

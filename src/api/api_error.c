@@ -32,7 +32,7 @@
  */
 
 /*
- * Whether text has the beginning of a secret in it, in whatever case.
+ * Say whether text has the beginning of a secret in it, in whatever case.
  */
 static bool
 holds_beginning(const char *text, const char *secret)
@@ -41,8 +41,8 @@ holds_beginning(const char *text, const char *secret)
 }
 
 /*
- * Whether text has one of the credentials in it, as such or in the form in
- * which they are sent.  A server may have cut them, or changed their case.
+ * Say whether text has one of the credentials in it, as such or in the form in which they are sent.
+ * A server may have cut them, or changed their case.
  */
 static bool
 holds_credential(const CrispOptions *options, const char *text)
@@ -57,8 +57,8 @@ holds_credential(const CrispOptions *options, const char *text)
 }
 
 /*
- * The beginning of a text in UTF-8 as one line in the database's encoding;
- * palloc'd.  What isn't text becomes question marks.
+ * Return the beginning of a text in UTF-8 as one line in the database's encoding; palloc'd.  What
+ * isn't text becomes question marks.
  */
 static char *
 excerpt(const CrispOptions *options, const char *text)
@@ -89,7 +89,7 @@ excerpt(const CrispOptions *options, const char *text)
 }
 
 /*
- * A string member of a JSON object; NULL when it has none of that name.
+ * Return a string member of a JSON object; NULL when it has none of that name.
  */
 static const char *
 string_member(const JsonNode *object, const char *name)
@@ -143,7 +143,7 @@ static const OutcomeMeaning outcome_meanings[] = {
 };
 
 /*
- * Which options have limited the time of a request.
+ * Say which options have limited the time of a request.
  */
 static const char *
 timeout_hint(const CrispOptions *options)
@@ -158,7 +158,7 @@ timeout_hint(const CrispOptions *options)
 }
 
 /*
- * Which option has limited the size of an answer.
+ * Say which option has limited the size of an answer.
  */
 static const char *
 size_hint(const CrispOptions *options)

@@ -43,59 +43,60 @@ typedef enum ApiData
  * credentials.  Everything is palloc'd in CurrentMemoryContext.
  */
 
-/* A transfer without an answer. */
+/* Describe a transfer without an answer. */
 extern void api_error_of_transfer(ApiError *error, const CrispOptions *options, const char *method,
 								  const char *target, const HttpResponse *response);
 
 /*
- * A status other than success, or an envelope that says so.  envelope is the
- * parsed body, NULL when it isn't JSON.
+ * Describe a status other than success, or an envelope that says so.  envelope is the parsed body,
+ * NULL when it isn't JSON.
  */
 extern void api_error_of_status(ApiError *error, const CrispOptions *options, const char *method,
 								const char *target, const HttpResponse *response,
 								const JsonNode *envelope);
 
-/* A body that isn't what Crisp's API sends; problem is a sentence. */
+/* Describe a body that isn't what Crisp's API sends; problem is a sentence. */
 extern void api_error_of_body(ApiError *error, const CrispOptions *options, const char *method,
 							  const char *target, const HttpResponse *response,
 							  const char *problem);
 
 /*
- * A body that is more than an answer may be once it's parsed; problem is a fragment of a sentence.
+ * Describe a body that is more than an answer may be once it's parsed; problem is a fragment of a
+ * sentence.
  */
 extern void api_error_of_size(ApiError *error, const CrispOptions *options, const char *method,
 							  const char *target, const char *problem);
 
-/* The statement may make no more requests than limit, and the next would be this. */
+/* Say that the statement may make no more requests than limit, and that the next would be this. */
 extern void api_error_of_limit(ApiError *error, const char *method, const char *target, int attempt,
 							   int limit);
 
 /*
- * Add that it was tried so many times in so long to the detail; nothing for a
- * single attempt.
+ * Add to the detail that it was tried so many times in so long; add nothing for a single attempt.
  */
 extern void api_error_add_attempts(ApiError *error, int attempts, int64 elapsed_ms);
 
 pg_noreturn extern void api_error_raise(const ApiError *error, const CrispOptions *options);
 
 /*
- * Whether an envelope calls itself an error: nothing but "error": false, or none, is a success.
+ * Say whether an envelope calls itself an error: nothing but "error": false, or none, is a success.
  */
 extern bool api_error_is_admitted(const JsonNode *envelope);
 
-/* What is wrong with an envelope's data, a sentence; NULL when it is what is wanted. */
+/* Say what is wrong with an envelope's data, in a sentence; NULL when it is what is wanted. */
 extern const char *api_error_in_data(const JsonNode *envelope, ApiData wanted);
 
 /*
- * Whether an answer to a lookup came that says that nothing has the key, or that nothing can have
- * it, and not that the website or the route is unknown. envelope is the parsed body, NULL when it
- * isn't JSON.
+ * Say whether an answer to a lookup says that nothing has the key, or that nothing can have it, and
+ * not that the website or the route is unknown.  envelope is the parsed body, NULL when it isn't
+ * JSON.
  */
 extern bool api_error_is_absence(const HttpResponse *response, const JsonNode *envelope);
 
 /*
- * Whether an answer to a request for a page of a list, whose first page is there, says that there
- * is no such page: an answer of Crisp's, which isn't about the website. envelope is as above.
+ * Say whether an answer to a request for a page of a list, whose first page is there, says that
+ * there is no such page: an answer of Crisp's, which isn't about the website.  envelope is as
+ * above.
  */
 extern bool api_error_is_past_end(const HttpResponse *response, const JsonNode *envelope);
 

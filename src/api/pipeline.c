@@ -68,7 +68,7 @@ pipeline_has_come(const Pipeline *pipeline)
 }
 
 /*
- * Whether the status of any answer in the queue says that.
+ * Say whether the status of any answer in the queue says that.
  */
 static bool
 any_says(const Pipeline *pipeline, ApiPeek said)

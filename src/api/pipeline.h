@@ -21,82 +21,81 @@
  */
 typedef struct Pipeline Pipeline;
 
-/*
- * An empty pipeline, in a child of parent.  options must hold
- * credentials and live as long.
- */
+/* Make an empty pipeline, in a child of parent.  options must hold credentials and live as long. */
 extern Pipeline *pipeline_create(MemoryContext parent, const CrispOptions *options);
 
-/* How many requests are in the queue. */
+/* Return how many requests are in the queue. */
 extern int pipeline_count(const Pipeline *pipeline);
 
-/* Whether all requests in the queue have been answered. */
+/* Say whether all requests in the queue have been answered. */
 extern bool pipeline_has_come(const Pipeline *pipeline);
 
 /* Begin the next round if it's time to; to be called whenever there is something to ask for. */
 extern void pipeline_open(Pipeline *pipeline);
 
-/* Whether there is room for one more request. */
+/* Say whether there is room for one more request. */
 extern bool pipeline_has_room(const Pipeline *pipeline);
 
-/* A request of the caller's own, not in the queue, takes the place of one of this round. */
+/* Give a place of this round to a request of the caller's own, which is not in the queue. */
 extern void pipeline_take_place(Pipeline *pipeline);
 
 /* Open anew, beginning with room for one. */
 extern void pipeline_narrow(Pipeline *pipeline);
 
 /*
- * Whether any answer in the queue says that no page follows, or that there is none of that
+ * Say whether any answer in the queue says that no page follows, or that there is none of that
  * number; see api_peek().
  */
 extern bool pipeline_says_end(const Pipeline *pipeline);
 extern bool pipeline_is_past_end(const Pipeline *pipeline);
 
-/* Whether the oldest request has an answer that is no failure.  Does nothing for it to come. */
+/* Say whether the oldest request has an answer that is no failure.  Do nothing for it to come. */
 extern bool pipeline_has_answer(const Pipeline *pipeline);
 
-/* The oldest request, of at least one. */
+/* Return the oldest request, of at least one. */
 extern ApiCall *pipeline_oldest(const Pipeline *pipeline);
 
 /* Start a GET of target, which is copied; returns at once.  Raises what api_start() raises. */
 extern void pipeline_start(Pipeline *pipeline, const char *target);
 
-/* Whether the oldest request's answer can be taken without waiting for it. */
+/* Say whether the oldest request's answer can be taken without waiting for it. */
 extern bool pipeline_get_ready(const Pipeline *pipeline);
 
-/* The same without doing anything for its answer to come. */
+/* Say the same without doing anything for its answer to come. */
 extern bool pipeline_is_ready(const Pipeline *pipeline);
 
-/* A descriptor to wait for, as api_socket(), of the oldest request. */
+/* Return a descriptor to wait for, as api_socket(), of the oldest request. */
 extern pgsocket pipeline_socket(const Pipeline *pipeline);
 
 /*
- * Wait for the oldest request, and take it out of the queue.  Returns whether its answer says
- * that more pages follow.  pipeline_answer() comes next, or after more requests were started.
- * Raises what api_wait() raises.
+ * Wait for the oldest request, and take it out of the queue.  Return whether its answer says that
+ * more pages follow.  pipeline_answer() comes next, or after more requests were started.  Raises
+ * what api_wait() raises.
  */
 extern bool pipeline_receive(Pipeline *pipeline);
 
 /*
- * The answer that pipeline_receive() has waited for.  Returns the memory
- * context that holds it, a child of CurrentMemoryContext, which the caller
- * deletes.  With found not NULL, *found tells whether there is what key says that there
- * may not be; if not, *answer is all zeros.
- * Raises what api_finish() raises.
+ * Take the answer that pipeline_receive() has waited for.  Return the memory context that holds it,
+ * a child of CurrentMemoryContext, which the caller deletes.  With found not NULL, *found tells
+ * whether there is what key says that there may not be; if not, *answer is all zeros.  Raises what
+ * api_finish() raises.
  */
 extern MemoryContext pipeline_answer(Pipeline *pipeline, ApiData wanted, ApiKey key,
 									 ApiAnswer *answer, bool *found);
 
 /*
- * Take the oldest request out of the queue without waiting for it, and without raising anything:
- * if its answer hasn't come, or is a failure, it's as if it had never been asked for.  Returns
- * whether there is an answer, otherwise as pipeline_answer() for a lookup by a key; *context is
- * NULL when there isn't.
+ * Take the oldest request out of the queue without waiting for it, and without raising anything: if
+ * its answer hasn't come, or is a failure, it's as if it had never been asked for.  Return whether
+ * there is an answer, otherwise as pipeline_answer() for a lookup by a key; *context is NULL when
+ * there isn't.
  */
 extern bool pipeline_try_answer(Pipeline *pipeline, ApiData wanted, MemoryContext *context,
 								ApiAnswer *answer, bool *found);
 
-/* The same after waiting for it.  Raises what api_wait() raises. */
+/*
+ * Take the oldest request's answer in the same way after waiting for it.  Raises what api_wait()
+ * raises.
+ */
 extern bool pipeline_wait_answer(Pipeline *pipeline, ApiData wanted, MemoryContext *context,
 								 ApiAnswer *answer, bool *found);
 

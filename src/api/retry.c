@@ -27,8 +27,8 @@
 #define LATER_FACTOR 5
 
 /*
- * Whether a status says that Crisp was asked too often, or the quota is spent: 420 and 429 [doc],
- * 422 and 423 [seen].  Nothing was done then.
+ * Say whether a status says that Crisp was asked too often, or the quota is spent: 420 and 429
+ * [doc], 422 and 423 [seen].  Nothing was done then.
  */
 static bool
 is_asked_too_often(int status)
@@ -37,8 +37,8 @@ is_asked_too_often(int status)
 }
 
 /*
- * Whether a status says that the server couldn't, or didn't wait for all of the request.  Something
- * may have been done all the same.
+ * Say whether a status says that the server couldn't, or didn't wait for all of the request.
+ * Something may have been done all the same.
  */
 static bool
 is_failure_of_server(int status)
@@ -83,8 +83,8 @@ retry_chance(const HttpResponse *response, bool repeatable)
 }
 
 /*
- * What has arrived, and did not come back with a refusal, may have been acted on.  Statuses
- * from 300 to 499 are refusals, but for 408; a success whose body is not to be used is none.
+ * Take what has arrived, and did not come back with a refusal, for perhaps acted on.  Statuses from
+ * 300 to 499 are refusals, but for 408; a success whose body is not to be used is none.
  */
 bool
 retry_may_have_acted(const HttpResponse *response)
@@ -120,7 +120,7 @@ retry_jitter(int64 longest_ms)
 }
 
 /*
- * The longest wait before a retry, the first being number 1, where the first one is so long.
+ * Return the longest wait before a retry, the first being number 1, where the first one is so long.
  */
 static int64
 longest_delay(int64 first_ms, int retry)
@@ -133,8 +133,8 @@ longest_delay(int64 first_ms, int retry)
 }
 
 /*
- * How long to wait where the server doesn't say.  Who asked too often waits for at least half of
- * the longest time: to come back at once would spend a request on another refusal.
+ * Return how long to wait where the server doesn't say.  Who asked too often waits for at least
+ * half of the longest time: to come back at once would spend a request on another refusal.
  */
 static int64
 own_delay(const CrispOptions *options, int retry, RetryChance chance)

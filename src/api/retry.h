@@ -31,29 +31,27 @@ typedef struct RetryState
 } RetryState;
 
 /*
- * The chance that an attempt which ended in this way gives the next one.
- * repeatable: the request may be made twice without harm, as every GET.  One
- * that isn't gets another attempt only when this one can't have been acted on.
- * A success has RETRY_NEVER.  Raises nothing.
+ * Return the chance that an attempt which ended in this way gives the next one.  repeatable: the
+ * request may be made twice without harm, as every GET.  One that isn't gets another attempt only
+ * when this one can't have been acted on.  A success has RETRY_NEVER.  Raises nothing.
  */
 extern RetryChance retry_chance(const HttpResponse *response, bool repeatable);
 
 /*
- * Whether an attempt that ended in this way, which is no success, may have been
- * acted on all the same.  Raises nothing.
+ * Say whether an attempt that ended in this way, which is no success, may have been acted on all
+ * the same.  Raises nothing.
  */
 extern bool retry_may_have_acted(const HttpResponse *response);
 
 /*
- * How long to wait before the next attempt, in milliseconds, or -1 for no
- * more attempts: by the options max_retries, retry_delay and retry_budget, and
- * what the server asked for (retry_after_s seconds, 0 when it didn't).  Takes
- * note of it in state.
+ * Return how long to wait before the next attempt, in milliseconds, or -1 for no more attempts: by
+ * the options max_retries, retry_delay and retry_budget, and what the server asked for
+ * (retry_after_s seconds, 0 when it didn't).  Take note of it in state.
  */
 extern int64 retry_delay(const CrispOptions *options, RetryState *state, RetryChance chance,
 						 int64 retry_after_s);
 
-/* A random part of so many milliseconds, so that many don't come back at once. */
+/* Return a random part of so many milliseconds, so that many don't come back at once. */
 extern int64 retry_jitter(int64 longest_ms);
 
 #endif /* CRISP_RETRY_H */

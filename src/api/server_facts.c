@@ -38,7 +38,7 @@ typedef struct ClockLead
 static dlist_head clock_leads = DLIST_STATIC_INIT(clock_leads);
 
 /*
- * The name under which a fact is kept; palloc'd.
+ * Return the name under which a fact is kept; palloc'd.
  */
 static char *
 full_name(const CrispOptions *options, const char *name)

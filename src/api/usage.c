@@ -114,7 +114,7 @@ usage_set_error(Usage *usage, const char *text)
 	session->has_new_error = true;
 }
 
-/* a - b, member by member. */
+/* Return a - b, member by member. */
 static UsageCounts
 difference(const UsageCounts *a, const UsageCounts *b)
 {
@@ -130,7 +130,7 @@ difference(const UsageCounts *a, const UsageCounts *b)
 	return result;
 }
 
-/* Whether a request has begun or ended since; nothing else is counted without that. */
+/* Say whether a request has begun or ended since; nothing else is counted without that. */
 static bool
 has_new_requests(const UsageCounts *counts, const UsageCounts *published)
 {
@@ -177,7 +177,7 @@ usage_visit_session(UsageVisitor visit, void *arg)
 	}
 }
 
-/* Entries stay where they are: calls that are under way go on counting. */
+/* Leave entries where they are: calls that are under way go on counting. */
 void
 usage_reset_session(void)
 {

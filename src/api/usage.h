@@ -16,8 +16,8 @@
 #include "api/usage_counts.h"
 
 /*
- * The session's usage of a server, made if need be.  Valid until the process
- * ends; to count is to add to its members.  Raises only for memory.
+ * Return the session's usage of a server, made if need be.  It is valid until the process ends; to
+ * count is to add to its members.  Raises only for memory.
  */
 extern Usage *usage_of_server(Oid server_id, const char *server_name);
 
@@ -25,9 +25,8 @@ extern Usage *usage_of_server(Oid server_id, const char *server_name);
 extern void usage_set_error(Usage *usage, const char *text);
 
 /*
- * Make what the session has counted visible to other sessions, where there is
- * shared memory for it.  Happens at the end of each transaction by itself.
- * Raises what usage_shmem_get() raises.
+ * Make what the session has counted visible to other sessions, where there is shared memory for it.
+ * That happens at the end of each transaction by itself.  Raises what usage_shmem_get() raises.
  */
 extern void usage_publish(void);
 

@@ -134,7 +134,7 @@ usage_shmem_attached(void)
 }
 
 /*
- * The entry of a session's server, made if need be.  The lock is held.
+ * Return the entry of a session's server, made if need be.  The lock is held.
  */
 static SharedEntry *
 find_entry(const Usage *session)

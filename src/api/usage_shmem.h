@@ -19,24 +19,24 @@
 extern void usage_shmem_init(void);
 
 /*
- * Get at the shared memory.  False when there is none.  Raises what PostgreSQL
- * does when there is not enough of it (17+, and the first time in a session only).
+ * Get at the shared memory.  Return false when there is none.  Raises what PostgreSQL does when
+ * there is not enough of it (17+, and the first time in a session only).
  */
 extern bool usage_shmem_get(void);
 
-/* Whether usage_shmem_get() has succeeded before. */
+/* Say whether usage_shmem_get() has succeeded before. */
 extern bool usage_shmem_attached(void);
 
 /*
- * Add to the cluster's usage of a session's server.  error: its new last one,
- * or NULL.  The shared memory must be attached.  Raises nothing.
+ * Add to the cluster's usage of a session's server.  error is its new last one, or NULL.  The
+ * shared memory must be attached.  Raises nothing.
  */
 extern void usage_shmem_add(const Usage *session, UsageCounts added, const UsageError *error);
 
 /* Visit a copy of all entries, if there is shared memory.  Raises what usage_shmem_get() does. */
 extern void usage_shmem_visit(UsageVisitor visit, void *arg);
 
-/* Begin anew with the cluster's counts.  Returns whether there are any. */
+/* Begin anew with the cluster's counts.  Return whether there are any. */
 extern bool usage_shmem_reset(void);
 
 #endif /* CRISP_USAGE_SHMEM_H */

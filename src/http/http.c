@@ -16,7 +16,7 @@
 #include "http/pool_descriptor.h"
 #include "http/transfer.h"
 
-/* How many transfers a pool has under way. */
+/* Return how many transfers a pool has under way. */
 static int
 count_transfers(const HttpPool *pool)
 {
@@ -41,7 +41,9 @@ wait_until_left(HttpPool *pool, int count)
 		http_wait(pool, false);
 }
 
-/* The pool that has the oldest transfer under way of all but one; NULL when there is none. */
+/*
+ * Return the pool that has the oldest transfer under way of all but one; NULL when there is none.
+ */
 static HttpPool *
 another_busy_pool(const HttpPool *but)
 {
@@ -90,9 +92,8 @@ http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner)
 }
 
 /*
- * The moment, by pool_clock(), at which a transfer is too slow if no more
- * of its body has come until then.  Whenever enough has come since the last such
- * moment was set, it's set anew.
+ * Return the moment, by pool_clock(), at which a transfer is too slow if no more of its body has
+ * come until then.  Whenever enough has come since the last such moment was set, it's set anew.
  */
 static int64
 slow_from(HttpTransfer *transfer, int64 clock)
@@ -115,9 +116,8 @@ slow_from(HttpTransfer *transfer, int64 clock)
 /*
  * End a transfer if its time is over, or else be woken when it is.
  *
- * libcurl's own timeouts would end it before looking at what has come, however
- * long nobody let it: a page that was asked for ahead of need would be asked for
- * again.
+ * libcurl's own timeouts would end it before looking at what has come, however long nobody let it:
+ * a page that was asked for ahead of need would be asked for again.
  */
 static void
 watch_time(HttpTransfer *transfer, int64 clock)

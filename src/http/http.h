@@ -33,29 +33,28 @@
 extern HttpTransfer *http_start(HttpPool *pool, const HttpRequest *request, MemoryContext owner);
 
 /*
- * Let all transfers of the pool go on as far as they can without waiting.
- * Raises what CHECK_FOR_INTERRUPTS() raises, and HV000 (FDW_ERROR) when
- * libcurl or the kernel won't go on; the pool is dropped then.
+ * Let all transfers of the pool go on as far as they can without waiting.  Raises what
+ * CHECK_FOR_INTERRUPTS() raises, and HV000 (FDW_ERROR) when libcurl or the kernel won't go on; the
+ * pool is dropped then.
  */
 extern void http_progress(HttpPool *pool);
 
-/* Whether the transfer has ended, in whatever way. */
+/* Say whether the transfer has ended, in whatever way. */
 extern bool http_complete(const HttpTransfer *transfer);
 
 /*
- * Wait until http_progress() has something to do, or the process latch is set.
- * idle tells what pg_stat_activity shows (17+): CrispRetry when the caller
- * waits for a moment to come, CrispHttp when it waits for an answer.
- * Raises what CHECK_FOR_INTERRUPTS() raises, at once.
+ * Wait until http_progress() has something to do, or the process latch is set.  idle tells what
+ * pg_stat_activity shows (17+): CrispRetry when the caller waits for a moment to come, CrispHttp
+ * when it waits for an answer.  Raises what CHECK_FOR_INTERRUPTS() raises, at once.
  */
 extern void http_wait(HttpPool *pool, bool idle);
 
-/* The outcome of a transfer that has ended; owned by it. */
+/* Return the outcome of a transfer that has ended; owned by it. */
 extern const HttpResponse *http_response(const HttpTransfer *transfer);
 
 /*
- * Let the body of an answered transfer live as long as owner, which must outlive the
- * transfer.  http_response() still points to it.  Raises only for memory.
+ * Let the body of an answered transfer live as long as owner, which must outlive the transfer.
+ * http_response() still points to it.  Raises only for memory.
  */
 extern void http_keep_body(HttpTransfer *transfer, MemoryContext owner);
 

@@ -50,8 +50,8 @@ http_head_release(HttpHead *head)
 }
 
 /*
- * If a line is the named header, put a copy of its value into *value.  Returns false for lack of
- * memory.
+ * Put a copy of a line's value into *value if the line is the named header.  Return false for lack
+ * of memory.
  */
 static bool
 keep_header(const char *line, size_t length, const char *name, char **value)
@@ -105,7 +105,7 @@ http_head_take(HttpHead *head, const char *line, size_t length)
 }
 
 /*
- * A date of HTTP in Unix seconds; -1 for what is none.
+ * Read a date of HTTP as Unix seconds; -1 for what is none.
  */
 static int64
 read_date(const char *text)
@@ -120,8 +120,8 @@ http_head_date(const HttpHead *head)
 }
 
 /*
- * A number of seconds, be it with a fraction, rounded up, and PG_INT64_MAX if there is no such
- * int64.  Returns false for anything else.
+ * Read a number of seconds, be it with a fraction, rounded up, and PG_INT64_MAX if there is no such
+ * int64.  Return false for anything else.
  */
 static bool
 read_seconds(const char *text, int64 *seconds)
@@ -151,8 +151,7 @@ read_seconds(const char *text, int64 *seconds)
 }
 
 /*
- * A date is reckoned by the clock of the server that gives it, where that is told: ours may be
- * wrong.
+ * Reckon a date by the clock of the server that gives it, where that is told: ours may be wrong.
  */
 int64
 http_head_retry_after(const HttpHead *head)

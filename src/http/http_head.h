@@ -42,15 +42,15 @@ extern HttpHeadLine http_head_take(HttpHead *head, const char *line, size_t leng
 extern void http_head_release(HttpHead *head);
 
 /*
- * When the answer was made by the server's clock, Unix seconds; 0 when that isn't told, or not
- * understood.
+ * Return when the answer was made by the server's clock, in Unix seconds; 0 when that isn't told,
+ * or not understood.
  */
 extern int64 http_head_date(const HttpHead *head);
 
 /*
- * How long Retry-After says to wait, in seconds from now, rounded up.  PG_INT64_MAX stands for all
- * that is longer than can be told; 0 for none, for a moment that is over, and for what isn't
- * understood.
+ * Return how long Retry-After says to wait, in seconds from now, rounded up.  PG_INT64_MAX stands
+ * for all that is longer than can be told; 0 for none, for a moment that is over, and for what
+ * isn't understood.
  */
 extern int64 http_head_retry_after(const HttpHead *head);
 

@@ -29,8 +29,7 @@
 	} while (0)
 
 /*
- * Scheme and host of url, to be freed with curl_free().  False for what is
- * no URL.
+ * Read scheme and host of url, to be freed with curl_free().  Return false for what is no URL.
  */
 static bool
 parse_url(const char *url, char **scheme, char **host)
@@ -47,9 +46,9 @@ parse_url(const char *url, char **scheme, char **host)
 }
 
 /*
- * Whether the proxy that the server's environment names may be used.  With
- * https it's a tunnel, which sees nothing of the request.  With plain http it
- * would see the credentials, and from another machine, loopback is another host.
+ * Say whether the proxy that the server's environment names may be used.  With https it's a tunnel,
+ * which sees nothing of the request.  With plain http it would see the credentials, and from
+ * another machine, loopback is another host.
  */
 static bool
 proxy_is_safe(const char *url)
@@ -64,7 +63,7 @@ proxy_is_safe(const char *url)
 	return result;
 }
 
-/* Where the request may go, and what it may give away. */
+/* Set where the request may go, and what it may give away. */
 static CURLcode
 set_safety_options(CURL *easy, const HttpRequest *request)
 {
@@ -94,7 +93,7 @@ set_safety_options(CURL *easy, const HttpRequest *request)
 	return result;
 }
 
-/* How connections are made, kept and waited for. */
+/* Set how connections are made, kept and waited for. */
 static CURLcode
 set_connection_options(CURL *easy, const HttpRequest *request)
 {
@@ -126,7 +125,7 @@ set_connection_options(CURL *easy, const HttpRequest *request)
 	return result;
 }
 
-/* Method, body and credentials. */
+/* Set method, body and credentials. */
 static CURLcode
 set_request_options(CURL *easy, const HttpRequest *request)
 {

@@ -15,12 +15,12 @@
 #include "http/http_request.h"
 
 /*
- * Set on a fresh handle all that request says, and all that holds for every
- * request.  What receives the answer is left to the caller.
+ * Set on a fresh handle all that request says, and all that holds for every request.  What receives
+ * the answer is left to the caller.
  *
- * Headers go to *headers, a list that has to live as long as the handle's transfer
- * and that the caller frees with curl_slist_free_all(), also after a failure.
- * Everything else is copied.  Raises no error.
+ * Headers go to *headers, a list that has to live as long as the handle's transfer and that the
+ * caller frees with curl_slist_free_all(), also after a failure.  Everything else is copied.
+ * Raises no error.
  */
 extern CURLcode http_set_options(CURL *easy, const HttpRequest *request,
 								 struct curl_slist **headers);

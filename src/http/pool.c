@@ -146,8 +146,8 @@ release_hold(void *arg)
 }
 
 /*
- * Drop the pools whose server or user mapping changed.  Called by the cache
- * invalidation of PostgreSQL, never within libcurl; hash value 0 means all.
+ * Drop the pools whose server or user mapping changed.  Called by the cache invalidation of
+ * PostgreSQL, never within libcurl; hash value 0 means all.
  */
 static void
 invalidate_pools(Datum arg, int cache_id, uint32 hash_value)
@@ -165,9 +165,8 @@ invalidate_pools(Datum arg, int cache_id, uint32 hash_value)
 }
 
 /*
- * Prepare libcurl in this process, when the first pool is asked for.  Had the
- * parent done so before it forked, its connections would not be ours to use
- * or to close, so they are forgotten.
+ * Prepare libcurl in this process, when the first pool is asked for.  Had the parent done so before
+ * it forked, its connections would not be ours to use or to close, so they are forgotten.
  */
 static void
 initialize_libcurl(void)
@@ -210,8 +209,8 @@ pool_create(Oid server_id, Oid user_mapping_id, uint64 credentials)
 }
 
 /*
- * Find the pool of a user mapping and credentials; NULL when there is none.  What
- * idles there for credentials that the mapping no longer has is closed.
+ * Find the pool of a user mapping and credentials; NULL when there is none.  What idles there for
+ * credentials that the mapping no longer has is closed.
  */
 static HttpPool *
 find_pool(Oid server_id, Oid user_mapping_id, uint64 credentials)
@@ -233,7 +232,7 @@ find_pool(Oid server_id, Oid user_mapping_id, uint64 credentials)
 	return result;
 }
 
-/* The pool of a user mapping; see pool.h.  There are few of them, so a list does. */
+/* Find or make the pool of a user mapping; see pool.h.  There are few of them, so a list does. */
 HttpPool *
 http_pool(Oid server_id, Oid user_mapping_id, uint64 credentials, MemoryContext owner)
 {
@@ -287,7 +286,7 @@ http_wake_at(HttpPool *pool, int64 at_ms)
 	pool_set_alarm(pool, at_ms);
 }
 
-/* Somebody looks after the pool, and has done so since the last time if attended. */
+/* Note that somebody looks after the pool, and has done so since the last time if attended. */
 static void
 look_after(HttpPool *pool, bool attended)
 {
@@ -334,9 +333,9 @@ http_append_waits(bool waits)
 }
 
 /*
- * libcurl looks up names on threads of their own, which inherit the signal
- * mask.  PostgreSQL's handlers must run on the main thread only, so all
- * signals are blocked around calls that may start one.
+ * Block all signals around calls that may start a thread: libcurl looks up names on threads of
+ * their own, which inherit the signal mask, and PostgreSQL's handlers must run on the main thread
+ * only.
  */
 static void
 block_signals(sigset_t *saved)
@@ -471,7 +470,7 @@ pool_run(HttpPool *pool, PoolFinished finished)
 	return nevents > 0;
 }
 
-/* What pg_stat_activity shows for a backend that waits here. */
+/* Return what pg_stat_activity shows for a backend that waits here. */
 static uint32
 wait_event(bool idle)
 {

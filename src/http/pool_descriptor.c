@@ -69,8 +69,8 @@ pool_close_all(struct HttpPool *pool)
 }
 
 /*
- * libcurl wants a socket watched, or watched no more.
- * Returning -1 makes libcurl fail all transfers of the pool.
+ * Watch a socket, or watch it no more, as libcurl wants it.  To return -1 makes libcurl fail all
+ * transfers of the pool.
  */
 static int
 watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *socket_arg)
@@ -99,7 +99,7 @@ watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *socket
 	return 0;
 }
 
-/* libcurl wants to be called after so many milliseconds; -1 means never. */
+/* Have libcurl called after so many milliseconds, as it wants; -1 means never. */
 static int
 set_timer(CURLM *multi, long timeout_ms, void *arg)
 {
@@ -164,7 +164,7 @@ pool_raise_no_descriptors(void)
 					 "or use fewer foreign servers in one transaction.")));
 }
 
-/* Open a timer that the pool watches; -1 with errno set when that is not to be had. */
+/* Open a timer that the pool watches.  Return -1 with errno set when that is not to be had. */
 static int
 open_timer(const struct HttpPool *pool)
 {
@@ -183,7 +183,7 @@ open_timer(const struct HttpPool *pool)
 	return timer_fd;
 }
 
-/* Open what a pool needs; false with errno set when that is not to be had. */
+/* Open what a pool needs.  Return false with errno set when that is not to be had. */
 static bool
 open_descriptors(struct HttpPool *pool)
 {

@@ -41,7 +41,7 @@ struct HttpPool
 	bool watched; /* somebody may: it was asked for, and nobody has looked after the pool since */
 };
 
-/* Whether it has all open that a transfer takes. */
+/* Say whether a pool has all open that a transfer takes. */
 extern bool pool_is_awake(const struct HttpPool *pool);
 
 /*
@@ -57,14 +57,15 @@ extern void pool_close_all(struct HttpPool *pool);
 extern void pool_set_lone_alarm(struct HttpPool *pool);
 
 /*
- * libcurl's CURLOPT_OPENSOCKETFUNCTION: programs started by the backend don't inherit the socket.
+ * Open a socket that programs started by the backend don't inherit (libcurl's
+ * CURLOPT_OPENSOCKETFUNCTION).
  */
 extern curl_socket_t pool_open_socket(void *arg, curlsocktype purpose,
 									  struct curl_sockaddr *address);
 
 /*
- * Account for what another transfer of the pool takes.  False, with errno set, when PostgreSQL
- * needs the rest of the descriptors for its own files.
+ * Account for what another transfer of the pool takes.  Return false, with errno set, when
+ * PostgreSQL needs the rest of the descriptors for its own files.
  */
 extern bool pool_account(struct HttpPool *pool);
 

@@ -75,7 +75,7 @@ release_body(HttpTransfer *transfer)
 	transfer->body_capacity = 0;
 }
 
-/* The reset callback of the transfer's context. */
+/* Release a transfer (the reset callback of its context). */
 static void
 release_transfer(void *arg)
 {
@@ -119,7 +119,7 @@ enlarge_body(HttpTransfer *transfer, size_t length)
 	return true;
 }
 
-/* libcurl has received a part of the body.  To take less than that ends the transfer. */
+/* Take a part of the body that libcurl has received.  To take less than that ends the transfer. */
 static size_t
 receive_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -142,7 +142,9 @@ receive_body(char *data, size_t size, size_t count, void *arg)
 	return length;
 }
 
-/* libcurl has received a line of the answer's head, or of the trailers behind its body. */
+/*
+ * Take a line of the answer's head that libcurl has received, or of the trailers behind its body.
+ */
 static size_t
 receive_header(char *line, size_t size, size_t count, void *arg)
 {
@@ -164,7 +166,7 @@ receive_header(char *line, size_t size, size_t count, void *arg)
 	return length + 1;
 }
 
-/* Where the answer goes. */
+/* Set where the answer goes. */
 static CURLcode
 set_receivers(HttpTransfer *transfer, const HttpRequest *request)
 {
@@ -247,7 +249,7 @@ transfer_is_sent(const HttpTransfer *transfer)
 	return sent > 0;
 }
 
-/* Whether a timeout came before the request could be sent, and why. */
+/* Say whether a timeout came before the request could be sent, and why. */
 static HttpOutcome
 timeout_outcome(const HttpTransfer *transfer)
 {
@@ -259,7 +261,7 @@ timeout_outcome(const HttpTransfer *transfer)
 	return resolved > 0 ? HTTP_CANNOT_CONNECT : HTTP_CANNOT_RESOLVE;
 }
 
-/* What the result of a transfer means. */
+/* Say what the result of a transfer means. */
 static HttpOutcome
 transfer_outcome(const HttpTransfer *transfer, CURLcode result)
 {
@@ -338,10 +340,9 @@ transfer_outcome(const HttpTransfer *transfer, CURLcode result)
 }
 
 /*
- * Like transfer_outcome(), with what only we know: what our callbacks found,
- * that the end of a connection within the head of an answer is no error to
- * libcurl, and that a proxy's refusal of a tunnel, a broken connection to
- * libcurl, came before anything was sent.
+ * Set the outcome as transfer_outcome() says, with what only we know: what our callbacks found,
+ * that the end of a connection within the head of an answer is no error to libcurl, and that a
+ * proxy's refusal of a tunnel, a broken connection to libcurl, came before anything was sent.
  */
 static void
 set_outcome(HttpTransfer *transfer, CURLcode result)
@@ -418,8 +419,8 @@ transfer_conclude(HttpTransfer *transfer, CURLcode result)
 }
 
 /*
- * That a connection took too long counts only if it was waited for, since libcurl gives it up
- * before it looks at what came of it.  Half of the time will do: both clocks leave out a little.
+ * Count that a connection took too long only if it was waited for, since libcurl gives it up before
+ * it looks at what came of it.  Half of the time will do: both clocks leave out a little.
  */
 void
 transfer_finished(CURL *easy, CURLcode result)

@@ -60,23 +60,24 @@ struct HttpTransfer
 extern dlist_head http_transfers;
 
 /*
- * Make a transfer of a pool that has room for it, and have libcurl begin with it.  Otherwise as
- * http_start().
+ * Make a transfer of a pool that has room for it, and have libcurl begin with it.  The rest is as
+ * in http_start().
  */
 extern HttpTransfer *transfer_create(HttpPool *pool, const HttpRequest *request,
 									 MemoryContext owner);
 
-/* Whether any of the request was sent; of a transfer that is under way. */
+/* Say whether any of the request was sent; of a transfer that is under way. */
 extern bool transfer_is_sent(const HttpTransfer *transfer);
 
 /*
- * A transfer has come to its end, with that result: keep the answer, let go of the rest.
+ * Conclude a transfer that has come to its end with that result: keep the answer, let go of the
+ * rest.
  */
 extern void transfer_conclude(HttpTransfer *transfer, CURLcode result);
 
 /*
- * libcurl has ended a transfer; a PoolFinished.  It's concluded, or unattended: then its connection
- * is to be made anew.
+ * Take note that libcurl has ended a transfer (a PoolFinished).  It's concluded, or unattended:
+ * then its connection is to be made anew.
  */
 extern void transfer_finished(CURL *easy, CURLcode result);
 

@@ -33,7 +33,7 @@ url_host_is_loopback(const char *host)
 }
 
 /*
- * Whether the URL has that part.
+ * Say whether the URL has that part.
  */
 static bool
 has_part(CURLU *url, CURLUPart which)
