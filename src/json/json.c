@@ -42,7 +42,7 @@ typedef struct Printer
  */
 
 /*
- * Four hexadecimal digits, which the lexer has checked.
+ * Read four hexadecimal digits, which the lexer has checked.
  */
 static pg_wchar
 read_hex(const char *digits)
@@ -59,8 +59,8 @@ read_hex(const char *digits)
 }
 
 /*
- * Read \uXXXX, or two of them that make a surrogate pair, and set *at behind
- * it.  A surrogate without its other half is no character.
+ * Read \uXXXX, or two of them that make a surrogate pair, and set *at behind it.  A surrogate
+ * without its other half is no character.
  */
 static pg_wchar
 read_unicode_escape(const char **at, const char *end)
@@ -84,7 +84,7 @@ read_unicode_escape(const char **at, const char *end)
 }
 
 /*
- * What an escape of two characters stands for, by the second one.
+ * Return what an escape of two characters stands for, by the second one.
  */
 static char
 simple_escape(char c)
@@ -107,8 +107,8 @@ simple_escape(char c)
 }
 
 /*
- * Resolve the escapes of a string that the lexer has accepted, from the first
- * of them on.  Returns the new length.
+ * Resolve the escapes of a string that the lexer has accepted, from the first of them on.  Returns
+ * the new length.
  */
 static uint32
 unescape(char *text, uint32 length, char *first)
@@ -175,7 +175,7 @@ json_node_kind(const JsonNode *node)
 }
 
 /*
- * NULL for a node that is JSON null.
+ * Return NULL for a node that is JSON null, any other node as it is.
  */
 static const JsonNode *
 value_or_null(const JsonNode *node)
@@ -196,8 +196,8 @@ json_node_length(const JsonNode *array)
 }
 
 /*
- * Goes on from the element that was asked for last, so that a walk over all of
- * them takes no more steps than there are.
+ * Go on from the element that was asked for last, so that a walk over all of them takes no more
+ * steps than there are.
  */
 const JsonNode *
 json_node_element(const JsonNode *array, size_t index)
@@ -246,7 +246,7 @@ json_node_key(const JsonNode *member, size_t *length)
 }
 
 /*
- * The node of a key, be it JSON null; of two the last.
+ * Return the node of a key, be it JSON null; of two members with that key, the last.
  */
 static const JsonNode *
 find_member(const JsonNode *object, const char *key)
@@ -287,7 +287,7 @@ json_node_string(const JsonNode *string, size_t *length)
 }
 
 /*
- * Negative zero is no integer.
+ * Return the value of an integer; negative zero is none.
  */
 bool
 json_node_int64(const JsonNode *number, int64 *value)
@@ -337,7 +337,7 @@ json_node_double(const JsonNode *number)
 }
 
 /*
- * The text of a boolean is "true" or "false".
+ * Return the value of a boolean, whose text is "true" or "false".
  */
 bool
 json_node_boolean(const JsonNode *boolean)

@@ -68,7 +68,7 @@ json_make_number(MemoryContext owner, const char *digits)
 }
 
 /*
- * How many nodes a value takes.
+ * Return how many nodes a value takes.
  */
 static uint32
 count_nodes(const JsonNode *value)
@@ -157,8 +157,8 @@ json_make_array(MemoryContext owner, const JsonNode *const *elements, int neleme
 }
 
 /*
- * Whether two members are in the same object, which takes depth bytes of their
- * paths, and have the same key in it, of length bytes.
+ * Say whether two members are in the same object, which takes depth bytes of their paths, and have
+ * the same key in it, of length bytes.
  */
 static bool
 same_key(const JsonMember *a, const JsonMember *b, size_t depth, size_t length)

@@ -21,21 +21,24 @@ typedef struct JsonMember
 	const JsonNode *value; /* NULL is a JSON null */
 } JsonMember;
 
-/* A copy of a value (NULL of NULL).  What is made here belongs to owner, arguments are copied. */
+/*
+ * Return a copy of a value (NULL of NULL).  What is made here belongs to owner, arguments are
+ * copied.
+ */
 extern const JsonNode *json_copy(MemoryContext owner, const JsonNode *node);
 
-/* A string of a text (UTF-8). */
+/* Make a string of a text (UTF-8). */
 extern const JsonNode *json_make_string(MemoryContext owner, const char *text);
 
 extern const JsonNode *json_make_boolean(MemoryContext owner, bool value);
 
-/* A number with these digits, which must be those of a number in JSON. */
+/* Make a number with these digits, which must be those of a number in JSON. */
 extern const JsonNode *json_make_number(MemoryContext owner, const char *digits);
 
 extern const JsonNode *json_make_array(MemoryContext owner, const JsonNode *const *elements,
 									   int nelements);
 
-/* An object with these members, in their order.  Paths that begin alike share objects. */
+/* Make an object with these members, in their order.  Paths that begin alike share objects. */
 extern const JsonNode *json_make_object(MemoryContext owner, const JsonMember *members,
 										int nmembers);
 

@@ -67,7 +67,7 @@ static void		 set_problem(Parser *parser, JsonOutcome outcome, const char *probl
 static bool		 is_cut_token(const char *token, const char *end);
 
 /*
- * json_parse_in_place -- parse a text that the nodes will point into
+ * Parse a text that the nodes will point into.
  */
 JsonOutcome
 json_parse_in_place(MemoryContext owner, char *text, size_t length, size_t max_bytes,
@@ -96,7 +96,7 @@ json_parse_in_place(MemoryContext owner, char *text, size_t length, size_t max_b
 }
 
 /*
- * json_parse -- parse a copy of a text
+ * Parse a copy of a text.
  */
 bool
 json_parse(MemoryContext owner, const char *text, size_t length, const JsonNode **node,
@@ -118,9 +118,7 @@ json_parse(MemoryContext owner, const char *text, size_t length, const JsonNode 
 }
 
 /*
- * run_parser -- make nodes of a text, to its end or to the first problem
- *
- * Only reads the text.
+ * Make nodes of a text, to its end or to the first problem.  The text is only read.
  */
 static void
 run_parser(Parser *parser, MemoryContext owner, char *text, size_t length, size_t max_nodes)
@@ -164,7 +162,7 @@ run_parser(Parser *parser, MemoryContext owner, char *text, size_t length, size_
 }
 
 /*
- * accept_token -- go on by one token; false if it doesn't belong there
+ * Go on by one token.  Return false if it doesn't belong there.
  */
 static bool
 accept_token(Parser *parser)
@@ -217,7 +215,7 @@ accept_token(Parser *parser)
 }
 
 /*
- * add_value -- the token is a value, or begins one; false if it doesn't
+ * Add the value that the token is, or begins.  Return false if it is no value.
  */
 static bool
 add_value(Parser *parser, JsonTokenType token)
@@ -273,8 +271,7 @@ add_value(Parser *parser, JsonTokenType token)
 }
 
 /*
- * add_node -- a node for the value at hand, with nothing inside yet; NULL if
- * there may be no more
+ * Add a node for the value at hand, with nothing inside yet.  Return NULL if there may be no more.
  */
 static JsonNode *
 add_node(Parser *parser, JsonNodeKind kind)
@@ -304,7 +301,7 @@ add_node(Parser *parser, JsonNodeKind kind)
 }
 
 /*
- * close_container -- the innermost array or object ends; false if it's no such
+ * End the innermost array or object.  Return false if it's not of the kind that the token ends.
  */
 static bool
 close_container(Parser *parser, JsonNodeKind kind)
@@ -321,9 +318,7 @@ close_container(Parser *parser, JsonNodeKind kind)
 }
 
 /*
- * set_problem -- say what is wrong with the token at hand
- *
- * The lexer has none at the end of the text.
+ * Say what is wrong with the token at hand.  At the end of the text, the lexer has none.
  */
 static void
 set_problem(Parser *parser, JsonOutcome outcome, const char *problem)
@@ -339,8 +334,8 @@ set_problem(Parser *parser, JsonOutcome outcome, const char *problem)
 }
 
 /*
- * is_cut_token -- may what the lexer doesn't take, up to the end of the text,
- * be the beginning of a token?
+ * Say whether what the lexer doesn't take, up to the end of the text, may be the beginning of a
+ * token.
  */
 static bool
 is_cut_token(const char *token, const char *end)

@@ -37,32 +37,30 @@ typedef enum JsonOutcome
 #define JSON_NODE_BYTES(text_bytes) Max(2 * (size_t) (text_bytes), (size_t) 256 * 1024)
 
 /*
- * Parse text (length bytes, UTF-8, need not end in NUL) as one JSON value.
- * White space may surround it; anything else after it is an error, and so is
- * all that RFC 8259 doesn't allow.
+ * Parse text (length bytes, UTF-8, need not end in NUL) as one JSON value.  White space may
+ * surround it; anything else after it is an error, and so is all that RFC 8259 doesn't allow.
  *
- * Numbers keep the text that they came with, whatever their size.  Invalid UTF-8
- * in strings passes, so that it spoils no more than its own value.  A lone
- * surrogate escape becomes U+FFFD; a NUL escape becomes a NUL byte.  Of a
- * key that comes twice the last one counts.
+ * Numbers keep the text that they came with, whatever their size.  Invalid UTF-8 in strings passes,
+ * so that it spoils no more than its own value.  A lone surrogate escape becomes U+FFFD; a NUL
+ * escape becomes a NUL byte.  Of a key that comes twice the last one counts.
  *
- * The nodes belong to owner and go when that context is reset or deleted.  The
- * JSON literal null gives a NULL *node and true.
+ * The nodes belong to owner and go when that context is reset or deleted.  The JSON literal null
+ * gives a NULL *node and true.
  *
- * Returns false for text that isn't JSON, with *error set to a sentence
- * fragment (in CurrentMemoryContext) that says what is wrong and at which
- * byte, fit for an errdetail.  Raises for memory, and what CHECK_FOR_INTERRUPTS()
- * raises.
+ * Returns false for text that isn't JSON, with *error set to a sentence fragment (in
+ * CurrentMemoryContext) that says what is wrong and at which byte, fit for an errdetail.  Raises
+ * for memory, and what CHECK_FOR_INTERRUPTS() raises.
  */
 extern bool json_parse(MemoryContext owner, const char *text, size_t length, const JsonNode **node,
 					   char **error);
 
 /*
- * The same without copying the text: the nodes point into it, so it must live as long as owner.  It
- * is left as it is unless the result is JSON_PARSED.  From then on it belongs to the nodes, which
- * change it when they are asked for their values; text[length] must be writable, too.
+ * Parse a text as json_parse() does, but without copying it: the nodes point into it, so it must
+ * live as long as owner.  It is left as it is unless the result is JSON_PARSED.  From then on it
+ * belongs to the nodes, which change it when they are asked for their values; text[length] must be
+ * writable, too.
  *
- * The nodes take no more than max_bytes of memory; no node is left of what is refused. *node and
+ * The nodes take no more than max_bytes of memory; no node is left of what is refused.  *node and
  * *error are NULL where there is none.
  */
 extern JsonOutcome json_parse_in_place(MemoryContext owner, char *text, size_t length,

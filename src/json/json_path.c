@@ -21,10 +21,10 @@ static const char	  *read_key(const char *at, StringInfo key, const char **error
 static const JsonNode *find_rest(const JsonNode *object, char *rest, char *spelled);
 
 /*
- * json_path_parse -- read the text of a path
+ * Read the text of a path.
  *
- * Dots and quotes are single bytes in every server encoding, and never a part
- * of a longer character.
+ * Dots and quotes are single bytes in every server encoding, and never a part of a longer
+ * character.
  */
 JsonPath *
 json_path_parse(const char *text, const char **error)
@@ -70,9 +70,7 @@ json_path_of(const char *text)
 }
 
 /*
- * read_key -- read one key of a path, and return what follows it
- *
- * Returns NULL for a malformed key.
+ * Read one key of a path, and return what follows it; NULL for a malformed key.
  */
 static const char *
 read_key(const char *at, StringInfo key, const char **error)
@@ -100,7 +98,7 @@ read_key(const char *at, StringInfo key, const char **error)
 }
 
 /*
- * json_path_append_key -- add a key to the text of a path
+ * Add a key to the text of a path.
  */
 void
 json_path_append_key(StringInfo path, const char *key)
@@ -122,7 +120,7 @@ json_path_append_key(StringInfo path, const char *key)
 }
 
 /*
- * json_path_normalize -- leave out the quotes that a path doesn't need
+ * Leave out the quotes that a path doesn't need.
  */
 char *
 json_path_normalize(const char *text)
@@ -146,7 +144,7 @@ json_path_normalize(const char *text)
 }
 
 /*
- * json_path_get -- follow a path
+ * Follow a path.
  */
 const JsonNode *
 json_path_get(const JsonNode *object, const JsonPath *path)
@@ -157,7 +155,7 @@ json_path_get(const JsonNode *object, const JsonPath *path)
 }
 
 /*
- * json_path_find -- find a value by the flattening rule
+ * Find a value by the flattening rule.
  */
 const JsonNode *
 json_path_find(const JsonNode *object, const char *name)
@@ -166,7 +164,7 @@ json_path_find(const JsonNode *object, const char *name)
 }
 
 /*
- * json_path_find_spelled -- the same, and tell how the name was read
+ * Find a value by the flattening rule, and tell how the name was read.
  */
 const JsonNode *
 json_path_find_spelled(const JsonNode *object, const char *name, char *spelled)
@@ -186,14 +184,14 @@ json_path_find_spelled(const JsonNode *object, const char *name, char *spelled)
 }
 
 /*
- * find_rest -- find what the rest of a name leads to from one object
+ * Find what the rest of a name leads to from one object.
  *
- * rest is changed on the way, but not for the caller; spelled, if not NULL,
- * points to the same place in the copy that gets its dots.
+ * rest is changed on the way, but not for the caller; spelled, if not NULL, points to the same
+ * place in the copy that gets its dots.
  *
- * The keys on the way to an object are its share of the name, so no object is
- * visited twice: hostile input costs no more than its size.  The recursion is
- * no deeper than the name has underscores, or the tree is deep.
+ * The keys on the way to an object are its share of the name, so no object is visited twice:
+ * hostile input costs no more than its size.  The recursion is no deeper than the name has
+ * underscores, or the tree is deep.
  */
 static const JsonNode *
 find_rest(const JsonNode *object, char *rest, char *spelled)

@@ -26,9 +26,9 @@ typedef struct JsonPath
 } JsonPath;
 
 /*
- * Parse the text of a path (in the database's encoding).  The result is
- * palloc'd in CurrentMemoryContext.  Returns NULL for malformed text, with
- * *error set to a sentence for an errdetail.
+ * Parse the text of a path (in the database's encoding).  The result is palloc'd in
+ * CurrentMemoryContext.  Returns NULL for malformed text, with *error set to a sentence for an
+ * errdetail.
  */
 extern JsonPath *json_path_parse(const char *text, const char **error);
 
@@ -39,8 +39,8 @@ extern JsonPath *json_path_parse(const char *text, const char **error);
 extern JsonPath *json_path_of(const char *text);
 
 /*
- * The text of a path with quotes only where a key needs them, so that two paths are the same just
- * when their texts are; palloc'd.  Malformed text is left as it is.
+ * Return the text of a path with quotes only where a key needs them, so that two paths are the same
+ * just when their texts are; palloc'd.  Malformed text is left as it is.
  */
 extern char *json_path_normalize(const char *text);
 
@@ -51,24 +51,23 @@ extern char *json_path_normalize(const char *text);
 extern void json_path_append_key(StringInfo path, const char *key);
 
 /*
- * The value at path in object, or NULL when a key is missing, when something
- * on the way is not an object, or when the value there is JSON null.
- * The value stays owned by its tree.
+ * Return the value at path in object, or NULL when a key is missing, when something on the way is
+ * not an object, or when the value there is JSON null.  The value stays owned by its tree.
  */
 extern const JsonNode *json_path_get(const JsonNode *object, const JsonPath *path);
 
 /*
- * The value that the flattening rule calls name (UTF-8): keys joined by underscores,
- * meta.data.plan being meta_data_plan.  Keys may hold underscores themselves,
- * so the longest key is tried first, going back when it leads nowhere.
- * NULL when there is none.  A match whose value is JSON null counts as none.
+ * Find the value that the flattening rule calls name (UTF-8): keys joined by underscores,
+ * meta.data.plan being meta_data_plan.  Keys may hold underscores themselves, so the longest key is
+ * tried first, going back when it leads nowhere.  Return NULL when there is none.  A match whose
+ * value is JSON null counts as none.
  */
 extern const JsonNode *json_path_find(const JsonNode *object, const char *name);
 
 /*
- * The same, for messages: writes into spelled (strlen(name) + 1 bytes) the
- * name with a dot in place of each underscore that was found to separate
- * keys.  Raises nothing for a name of less than 512 bytes.
+ * Find a value as json_path_find() does, for messages: write into spelled (strlen(name) + 1 bytes)
+ * the name with a dot in place of each underscore that was found to separate keys.  Raises nothing
+ * for a name of less than 512 bytes.
  */
 extern const JsonNode *json_path_find_spelled(const JsonNode *object, const char *name,
 											  char *spelled);

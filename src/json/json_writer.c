@@ -200,7 +200,7 @@ json_writer_append(JsonWriter *array, JsonWriter *object)
 }
 
 /*
- * The text of a document, which json-c keeps with it until it is changed.
+ * Return the text of a document, which json-c keeps with it until it is changed.
  */
 static const char *
 document_text(const JsonWriter *writer, size_t *length)

@@ -29,13 +29,16 @@ extern JsonWriter *json_writer_array(void);
  */
 extern void json_writer_set(JsonWriter *object, const char *path, const JsonNode *value);
 
-/* The same with a value that is JSON already: its text is sent as it stands. */
+/*
+ * Put a value that is JSON already where a path leads, as json_writer_set() does: its text is sent
+ * as it stands.
+ */
 extern void json_writer_set_json(JsonWriter *object, const char *path, const char *json);
 
 /* Append an object to an array, whose it is from then on. */
 extern void json_writer_append(JsonWriter *array, JsonWriter *object);
 
-/* How many bytes the JSON text has so far. */
+/* Return how many bytes the JSON text has so far. */
 extern size_t json_writer_length(const JsonWriter *writer);
 
 /*

@@ -37,7 +37,7 @@ static int	find_child(const PathTree *tree, int first, const char *key, size_t k
 static void walk(PathTree *tree, int parent);
 
 /*
- * path_tree_create -- a tree without paths
+ * Make a tree without paths.
  */
 PathTree *
 path_tree_create(void)
@@ -52,7 +52,7 @@ path_tree_create(void)
 }
 
 /*
- * path_tree_add -- add a path
+ * Add a path.
  */
 int
 path_tree_add(PathTree *tree, const JsonPath *path)
@@ -70,7 +70,7 @@ path_tree_add(PathTree *tree, const JsonPath *path)
 }
 
 /*
- * add_branch -- add a key below another
+ * Add a key below another.
  */
 static int
 add_branch(PathTree *tree, int parent, const char *key)
@@ -97,7 +97,7 @@ add_branch(PathTree *tree, int parent, const char *key)
 }
 
 /*
- * find_child -- the branch of a key among the siblings from the first on; -1: none
+ * Find the branch of a key among the siblings from the first on; -1: none.
  */
 static int
 find_child(const PathTree *tree, int first, const char *key, size_t key_length)
@@ -116,7 +116,7 @@ find_child(const PathTree *tree, int first, const char *key, size_t key_length)
 }
 
 /*
- * path_tree_walk -- find what all paths lead to
+ * Find what all paths lead to.
  */
 void
 path_tree_walk(PathTree *tree, const JsonNode *object)
@@ -128,12 +128,11 @@ path_tree_walk(PathTree *tree, const JsonNode *object)
 }
 
 /*
- * walk -- find what the children of a branch lead to, and all below them
+ * Find what the children of a branch lead to, and all below them.
  *
- * Paths mostly come in the order of the JSON, so the child after the one that
- * was found last is looked at first.  Of a key that comes twice the last one
- * counts, which is why no branch is followed before all members were seen.
- * The recursion is no deeper than the paths are long.
+ * Paths mostly come in the order of the JSON, so the child after the one that was found last is
+ * looked at first.  Of a key that comes twice the last one counts, which is why no branch is
+ * followed before all members were seen.  The recursion is no deeper than the paths are long.
  */
 static void
 walk(PathTree *tree, int parent)
@@ -164,7 +163,7 @@ walk(PathTree *tree, int parent)
 }
 
 /*
- * path_tree_value -- what a path led to
+ * Return what a path led to.
  */
 const JsonNode *
 path_tree_value(const PathTree *tree, int number)

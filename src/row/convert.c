@@ -82,7 +82,7 @@ static int64		  number_microseconds(const JsonNode *value, Oid type);
 static const char	 *value_text(const JsonNode *value, size_t *length, InvalidText invalid);
 
 /*
- * conversion_create -- decide how values of a type are made
+ * Decide how values of a type are made.
  */
 Conversion *
 conversion_create(Oid type, int32 typmod, InvalidText invalid_text)
@@ -104,7 +104,7 @@ conversion_create(Oid type, int32 typmod, InvalidText invalid_text)
 }
 
 /*
- * conversion_kind -- which way a base type goes
+ * Say which way a base type goes.
  */
 static ConversionKind
 conversion_kind(Oid type, int32 typmod)
@@ -145,7 +145,7 @@ conversion_kind(Oid type, int32 typmod)
 }
 
 /*
- * add_element_conversion -- decide how an array's elements are made
+ * Decide how an array's elements are made.
  *
  * An array's typmod is that of its elements.
  */
@@ -160,7 +160,7 @@ add_element_conversion(Conversion *conversion)
 }
 
 /*
- * conversion_run -- a value, or the lack of one, to a Datum that its domain admits
+ * Convert a value, or the lack of one, to a Datum that its domain admits.
  */
 Datum
 conversion_run(Conversion *conversion, const JsonNode *value, ConversionProgress *progress,
@@ -181,7 +181,7 @@ conversion_run(Conversion *conversion, const JsonNode *value, ConversionProgress
 }
 
 /*
- * convert_value -- a value to a Datum of the base type
+ * Convert a value to a Datum of the base type.
  */
 static Datum
 convert_value(Conversion *conversion, const JsonNode *value, ConversionProgress *progress)
@@ -231,10 +231,10 @@ convert_text(Conversion *conversion, const JsonNode *value)
 }
 
 /*
- * convert_integer -- smallint, integer, bigint
+ * Convert a number to smallint, integer or bigint.
  *
- * A number with a fraction or an exponent is taken if it is an integer all
- * the same (12.0, 1e3), by way of numeric, so that no digit is lost.
+ * A number with a fraction or an exponent is taken if it is an integer all the same (12.0, 1e3), by
+ * way of numeric, so that no digit is lost.
  */
 static Datum
 convert_integer(Conversion *conversion, const JsonNode *value)
@@ -270,11 +270,10 @@ convert_integer(Conversion *conversion, const JsonNode *value)
 }
 
 /*
- * convert_float8 -- double precision
+ * Convert a number to double precision.
  *
- * The number was read with strtod(), as the input function would.  What
- * came out as infinite or as zero goes there all the same, to be refused if it
- * is out of range.
+ * It was read with strtod(), as the input function would.  What came out as infinite or as zero
+ * goes there all the same, to be refused if it is out of range.
  */
 static Datum
 convert_float8(Conversion *conversion, const JsonNode *value)
@@ -295,9 +294,8 @@ convert_float8(Conversion *conversion, const JsonNode *value)
 }
 
 /*
- * convert_time -- timestamptz, timestamp, date
- *
- * The last two are wall-clock time in UTC, whatever the session's TimeZone.
+ * Convert epoch milliseconds to timestamptz, timestamp or date.  The last two are wall-clock time
+ * in UTC, whatever the session's TimeZone.
  */
 static Datum
 convert_time(Conversion *conversion, const JsonNode *value)
@@ -328,7 +326,7 @@ convert_time(Conversion *conversion, const JsonNode *value)
 }
 
 /*
- * convert_array -- a JSON array to an array of one dimension
+ * Convert a JSON array to an array of one dimension.
  */
 static Datum
 convert_array(Conversion *conversion, const JsonNode *value, ConversionProgress *progress)
@@ -367,7 +365,7 @@ convert_input(Conversion *conversion, const char *text)
 }
 
 /*
- * number_numeric -- a JSON number as numeric, from its source text
+ * Make a numeric of a JSON number, from its source text.
  */
 static Datum
 number_numeric(const JsonNode *value)
@@ -380,10 +378,10 @@ number_numeric(const JsonNode *value)
 }
 
 /*
- * number_microseconds -- Unix epoch milliseconds to a timestamp
+ * Make a timestamp of Unix epoch milliseconds.
  *
- * Integers, which is what Crisp sends, never pass through floating point;
- * fractions are rounded to microseconds.
+ * Integers, which is what Crisp sends, never pass through floating point; fractions are rounded to
+ * microseconds.
  */
 static int64
 number_microseconds(const JsonNode *value, Oid type)
@@ -413,10 +411,10 @@ number_microseconds(const JsonNode *value, Oid type)
 }
 
 /*
- * value_text -- a value as text in the database's encoding
+ * Return a value as text in the database's encoding.
  *
- * A string gives itself, anything else its JSON text.  The result ends in a
- * NUL and holds none before; it is palloc'd or owned by the value.
+ * A string gives itself, anything else its JSON text.  The result ends in a NUL and holds none
+ * before; it is palloc'd or owned by the value.
  */
 static const char *
 value_text(const JsonNode *value, size_t *length, InvalidText invalid)

@@ -26,22 +26,21 @@ typedef struct ConversionProgress
 } ConversionProgress;
 
 /*
- * Decide how values become a type, which may be a domain, and look up what
- * that takes.  invalid_text says what becomes of text that the database can't keep.
- * The result, and what the type's functions keep between calls,
- * is palloc'd in CurrentMemoryContext, which must outlive its use.
- * Raises what looking up types raises.
+ * Decide how values become a type, which may be a domain, and look up what that takes.
+ * invalid_text says what becomes of text that the database can't keep.  The result, and what the
+ * type's functions keep between calls, is palloc'd in CurrentMemoryContext, which must outlive its
+ * use.  Raises what looking up types raises.
  */
 extern Conversion *conversion_create(Oid type, int32 typmod, InvalidText invalid_text);
 
 /*
- * Convert a value; NULL stands for a missing one and for JSON null, and gives
- * NULL.  The result is palloc'd in CurrentMemoryContext and holds no pointer
- * into the value.  *isnull is set when there is a result, and not where an error is raised.
+ * Convert a value; NULL stands for a missing one and for JSON null, and gives NULL.  The result is
+ * palloc'd in CurrentMemoryContext and holds no pointer into the value.  *isnull is set when there
+ * is a result, and not where an error is raised.
  *
- * Raises the type's own error when the value doesn't fit, and the domain's,
- * also for NULL; 22008 (datetime_field_overflow) for epoch milliseconds that
- * are no timestamp; what server_text() raises for text that the database can't keep.
+ * Raises the type's own error when the value doesn't fit, and the domain's, also for NULL; 22008
+ * (datetime_field_overflow) for epoch milliseconds that are no timestamp; what server_text() raises
+ * for text that the database can't keep.
  */
 extern Datum conversion_run(Conversion *conversion, const JsonNode *value,
 							ConversionProgress *progress, bool *isnull);

@@ -23,7 +23,7 @@ static void		   set_scalar(JsonbValue *value, const JsonNode *scalar, InvalidTex
 static void set_string(JsonbValue *value, const char *utf8, size_t length, InvalidText invalid);
 
 /*
- * convert_jsonb -- a value as jsonb
+ * Convert a value to jsonb.
  */
 Datum
 convert_jsonb(const JsonNode *value, InvalidText invalid)
@@ -39,10 +39,10 @@ convert_jsonb(const JsonNode *value, InvalidText invalid)
 }
 
 /*
- * push_container -- an array or object, with all that is inside
+ * Push an array or object, with all that is inside.
  *
- * Of a key that comes twice, PostgreSQL keeps the last one.  The recursion is no deeper
- * than the parser let it be.
+ * Of a key that comes twice, PostgreSQL keeps the last one.  The recursion is no deeper than the
+ * parser let it be.
  */
 static JsonbValue *
 push_container(JsonbParseState **state, const JsonNode *container, InvalidText invalid)
@@ -77,7 +77,7 @@ push_container(JsonbParseState **state, const JsonNode *container, InvalidText i
 }
 
 /*
- * set_scalar -- a value with nothing inside
+ * Set a value with nothing inside.
  */
 static void
 set_scalar(JsonbValue *value, const JsonNode *scalar, InvalidText invalid)
@@ -110,7 +110,7 @@ set_scalar(JsonbValue *value, const JsonNode *scalar, InvalidText invalid)
 }
 
 /*
- * set_string -- a string or a key
+ * Set a string or a key.
  */
 static void
 set_string(JsonbValue *value, const char *utf8, size_t length, InvalidText invalid)

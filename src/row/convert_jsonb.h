@@ -14,13 +14,12 @@
 #include "base/server_text.h"
 
 /*
- * The value (not NULL) as jsonb, palloc'd in CurrentMemoryContext.  The same as what the
- * type's input function makes of its text, without the detour.
+ * Convert a value (not NULL) to jsonb, palloc'd in CurrentMemoryContext.  The result is the same as
+ * what the type's input function makes of its text, without the detour.
  *
  * Strings and keys become text as server_text() makes it, with invalid.
  *
- * Raises what that raises, 22003
- * (numeric_value_out_of_range) for numbers beyond numeric, and 54000
+ * Raises what that raises, 22003 (numeric_value_out_of_range) for numbers beyond numeric, and 54000
  * (program_limit_exceeded) for what is larger than a jsonb may be.
  */
 extern Datum convert_jsonb(const JsonNode *value, InvalidText invalid);

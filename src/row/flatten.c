@@ -83,7 +83,7 @@ static void			   describe_value(const JsonNode *value, char *shown, size_t size)
 static void escape(const char *utf8, size_t length, size_t limit, char *result, size_t size);
 
 /*
- * flatten_begin -- prepare the conversion of rows
+ * Prepare the conversion of rows.
  */
 Flattener *
 flatten_begin(TupleDesc tupdesc, const FlattenTable *table, const FlattenSource *sources,
@@ -134,7 +134,7 @@ flatten_begin(TupleDesc tupdesc, const FlattenTable *table, const FlattenSource 
 }
 
 /*
- * add_constant -- a column that has the same value in every row, converted once
+ * Add a column that has the same value in every row, converted once.
  */
 static void
 add_constant(Flattener *flattener, Form_pg_attribute attribute, const FlattenSource *source)
@@ -160,7 +160,7 @@ add_constant(Flattener *flattener, Form_pg_attribute attribute, const FlattenSou
 }
 
 /*
- * parse_path -- the path of a column, or an error that names it
+ * Parse the path of a column, or raise an error that names it.
  */
 static JsonPath *
 parse_path(const FlattenColumn *column, const char *relation_name)
@@ -177,7 +177,7 @@ parse_path(const FlattenColumn *column, const char *relation_name)
 }
 
 /*
- * flatten_row -- convert one row
+ * Convert one row.
  */
 void
 flatten_row(Flattener *flattener, const JsonNode *row, const JsonNode *base, Datum *values,
@@ -219,7 +219,7 @@ flatten_row(Flattener *flattener, const JsonNode *row, const JsonNode *base, Dat
 }
 
 /*
- * column_value -- the JSON value that a column shows, or NULL
+ * Return the JSON value that a column shows, or NULL.
  */
 static const JsonNode *
 column_value(const Flattener *flattener, const FlattenColumn *column)
@@ -239,7 +239,7 @@ column_value(const Flattener *flattener, const FlattenColumn *column)
 }
 
 /*
- * find_value -- what stands where a column's value does, in the row or its base; or NULL
+ * Return what stands where a column's value does, in the row or its base; or NULL.
  */
 static const JsonNode *
 find_value(const Flattener *flattener, const FlattenColumn *column)
@@ -264,10 +264,10 @@ find_value(const Flattener *flattener, const FlattenColumn *column)
 }
 
 /*
- * flatten_error_context -- say which value an error is about
+ * Say which value an error is about.
  *
- * Raises nothing itself: it works in buffers of its own, and takes the text of
- * a value without checking more than it has to.
+ * Raises nothing itself: it works in buffers of its own, and takes the text of a value without
+ * checking more than it has to.
  */
 static void
 flatten_error_context(void *arg)
@@ -299,10 +299,9 @@ flatten_error_context(void *arg)
 }
 
 /*
- * describe_path -- where the value of a column without a path was found
+ * Say where the value of a column without a path was found.
  *
- * Looks again, now that it matters.  What was found nowhere keeps the
- * column's name.
+ * Look again, now that it matters.  What was found nowhere keeps the column's name.
  */
 static void
 describe_path(const Flattener *flattener, char *path, size_t size)
@@ -325,7 +324,7 @@ describe_path(const Flattener *flattener, char *path, size_t size)
 }
 
 /*
- * describe_row -- which row it is: ', row "…"', or nothing where nothing names it
+ * Say which row it is: ', row "…"', or nothing where nothing names it.
  */
 static void
 describe_row(const Flattener *flattener, char *row, size_t size)
@@ -353,7 +352,7 @@ describe_row(const Flattener *flattener, char *row, size_t size)
 }
 
 /*
- * describe_value -- the start of a value's text
+ * Return the start of a value's text.
  */
 static void
 describe_value(const JsonNode *value, char *shown, size_t size)
@@ -373,11 +372,11 @@ describe_value(const JsonNode *value, char *shown, size_t size)
 }
 
 /*
- * escape -- the first bytes of a text from the network, fit for a message
+ * Make the first bytes of a text from the network fit for a message.
  *
- * Ends on a character boundary.  Bytes that aren't printable, that aren't
- * UTF-8, or that the database's encoding may not have, become \x and two
- * digits.  size must leave room for what is cut off.
+ * The result ends on a character boundary.  Bytes that aren't printable, that aren't UTF-8, or that
+ * the database's encoding may not have, become \x and two digits.  size must leave room for what is
+ * cut off.
  */
 static void
 escape(const char *utf8, size_t length, size_t limit, char *result, size_t size)

@@ -50,26 +50,23 @@ typedef struct FlattenTable
 typedef struct Flattener Flattener;
 
 /*
- * Prepare the conversion of rows for the columns in sources (dropped ones are
- * passed over); all others will be NULL.  Resolves types, input functions and
- * paths once per scan.
+ * Prepare the conversion of rows for the columns in sources (dropped ones are passed over); all
+ * others will be NULL.  Resolves types, input functions and paths once per scan.
  *
- * Everything is palloc'd in CurrentMemoryContext, which must outlive the scan;
- * all arguments are copied.
- * Raises what looking up types raises, and HV024 (fdw_invalid_attribute_value)
- * for a malformed path.
+ * Everything is palloc'd in CurrentMemoryContext, which must outlive the scan; all arguments are
+ * copied.  Raises what looking up types raises, and HV024 (fdw_invalid_attribute_value) for a
+ * malformed path.
  */
 extern Flattener *flatten_begin(TupleDesc tupdesc, const FlattenTable *table,
 								const FlattenSource *sources, int nsources);
 
 /*
- * Convert one row (a JSON object, not NULL) into values and nulls, arrays of
- * tupdesc->natts elements.  What it lacks is looked for in base, another
- * object, which may be NULL.  By-reference values are palloc'd in CurrentMemoryContext,
- * which the caller resets per row.
+ * Convert one row (a JSON object, not NULL) into values and nulls, arrays of tupdesc->natts
+ * elements.  What it lacks is looked for in base, another object, which may be NULL.  By-reference
+ * values are palloc'd in CurrentMemoryContext, which the caller resets per row.
  *
- * Raises the input function's own error when a value does not fit its column, with
- * a context line that names column, foreign table, JSON path, the row and the value's start.
+ * Raises the input function's own error when a value does not fit its column, with a context line
+ * that names column, foreign table, JSON path, the row and the value's start.
  */
 extern void flatten_row(Flattener *flattener, const JsonNode *row, const JsonNode *base,
 						Datum *values, bool *nulls);

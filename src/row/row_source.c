@@ -15,7 +15,7 @@
 #include "row/row_source.h"
 
 /*
- * Which values a column shows: those of its catalog column, if it has one.
+ * Say which kinds of values a column shows: those of its catalog column, if it has one.
  */
 static FlattenKinds
 shown_kinds(const CrispColumn *column)
@@ -45,7 +45,7 @@ row_source_column(const CrispOptions *options, Oid relid, const FormData_pg_attr
 }
 
 /*
- * What the columns of a table have in common.
+ * Return what the columns of a table have in common.
  */
 static FlattenTable
 row_source_table(const CrispOptions *options, Relation relation)
