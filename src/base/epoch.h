@@ -3,13 +3,14 @@
  * epoch.h
  *		Times as Crisp has them, and as PostgreSQL does.
  *
- * Crisp counts milliseconds since 1970, as Unix does; PostgreSQL counts microseconds since 2000.  Both
- * count in UTC: so does a timestamp without time zone, or a date, that shows one of Crisp's times.
+ * Crisp counts milliseconds since 1970, as Unix does; PostgreSQL counts microseconds since 2000.
+ * Both count in UTC: so does a timestamp without time zone, or a date, that shows one of Crisp's
+ * times.
  *
- * Times come from servers and from users, so they may be anything that an int64 holds.  Its extremes
- * stand for no bound, as they stand for infinity in timestamptz.  What overflows becomes one of them;
- * nothing here raises an error.  Whether PostgreSQL has a timestamp for a result is for the caller to
- * see (IS_VALID_TIMESTAMP).
+ * Times come from servers and from users, so they may be anything that an int64 holds.  Its
+ * extremes stand for no bound, as they stand for infinity in timestamptz.  What overflows becomes
+ * one of them; nothing here raises an error.  Whether PostgreSQL has a timestamp for a result is
+ * for the caller to see (IS_VALID_TIMESTAMP).
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -25,7 +26,7 @@
 #define EPOCH_SHIFT_MS ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
 
 /*
- * Move a time, whatever its unit, by so much; negative is towards the past.  Stops at the extremes
+ * Move a time, whatever its unit, by so much; negative is towards the past.  Stop at the extremes
  * of int64.  Whoever adds to a time, or subtracts from it, does so by this.
  */
 static inline int64

@@ -142,8 +142,8 @@ compare_keys(const void *left, const void *right)
 }
 
 /*
- * Read the text of a UUID, of UUID_LENGTH bytes.  In lower case only: otherwise two different keys
- * would give the same bytes.
+ * Read the text of a UUID, of UUID_LENGTH bytes.  Take it in lower case only: otherwise two
+ * different keys would give the same bytes.
  */
 static bool
 parse_uuid(const char *text, Key *result)
@@ -243,7 +243,7 @@ run_append(Run *run, const Key *keys, int nkeys)
 }
 
 /*
- * Read a block, of KEYS_PER_BLOCK keys; returns how many it has.
+ * Read a block, of KEYS_PER_BLOCK keys.  Return how many it has.
  */
 static int
 run_read(const Run *run, int64 number, Key *block)
@@ -288,7 +288,7 @@ run_has(const Run *run, const Key *key)
 }
 
 /*
- * The next key of a run, or NULL at its end.
+ * Return the next key of a run, or NULL at its end.
  */
 static const Key *
 reader_peek(RunReader *reader)
@@ -344,7 +344,7 @@ merge_two(KeySet *set, const Run *left, const Run *right)
 }
 
 /*
- * Have each run several times the size of the next again.
+ * Merge runs until each is several times the size of the next again.
  */
 static void
 merge_runs(KeySet *set)
@@ -380,7 +380,7 @@ runs_have(const KeySet *set, Key *key)
  */
 
 /*
- * Where a key is in the table, or the empty slot where it belongs.
+ * Find a key's slot in the table, or the empty slot where it belongs.
  */
 static Key *
 find_slot(const KeySet *set, Key *slots, Size nslots, const Key *key)
@@ -411,9 +411,9 @@ grow_table(KeySet *set)
 /*
  * Write the table's keys to a run, and empty it.
  *
- * The filter gets two hash functions (which is what three bits for each
- * expected key ask for): with two it is as good as with more while there are
- * few keys for its size, and of use for much longer when there are many.
+ * The filter gets two hash functions (which is what three bits for each expected key ask for): with
+ * two it is as good as with more while there are few keys for its size, and of use for much longer
+ * when there are many.
  */
 static void
 spill_table(KeySet *set)

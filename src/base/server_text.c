@@ -26,7 +26,7 @@ static bool		   is_plain_ascii(const char *text, size_t length);
 static const char *replace_invalid(const char *utf8, size_t *length);
 
 /*
- * server_text -- check text, and bring it into the database's encoding
+ * Check text, and bring it into the database's encoding.
  */
 const char *
 server_text(const char *utf8, size_t *length, InvalidText invalid)
@@ -51,7 +51,7 @@ server_text(const char *utf8, size_t *length, InvalidText invalid)
 }
 
 /*
- * server_text_replacement -- what stands for a character that the database can't keep
+ * Return what stands for a character that the database can't keep.
  */
 const char *
 server_text_replacement(void)
@@ -60,7 +60,7 @@ server_text_replacement(void)
 }
 
 /*
- * valid_length -- how many of the first bytes are whole, valid characters of UTF-8, and no NUL
+ * Return how many of the first bytes are whole, valid characters of UTF-8, and no NUL.
  */
 static size_t
 valid_length(const char *utf8, size_t length)
@@ -80,9 +80,8 @@ valid_length(const char *utf8, size_t length)
 }
 
 /*
- * append_convertible -- append the beginning of a text in the database's encoding
- *
- * Goes as far as everything is valid and has an equivalent; returns how many bytes of utf8 that is.
+ * Append the beginning of a text in the database's encoding, as far as everything is valid and has
+ * an equivalent.  Return how many bytes of utf8 that is.
  */
 static size_t
 append_convertible(StringInfo result, const char *utf8, size_t length)
@@ -108,9 +107,8 @@ append_convertible(StringInfo result, const char *utf8, size_t length)
 }
 
 /*
- * replace_invalid -- bring text into the database's encoding, with replacements for what it lacks
- *
- * Works in pieces, since each replacement looks at the rest of its piece again.
+ * Bring text into the database's encoding, with replacements for what it lacks.  Work in pieces,
+ * since each replacement looks at the rest of its piece again.
  */
 static const char *
 replace_invalid(const char *utf8, size_t *length)
@@ -141,7 +139,7 @@ replace_invalid(const char *utf8, size_t *length)
 }
 
 /*
- * is_plain_ascii -- are there only bytes from 0x01 to 0x7f?
+ * Say whether there are only bytes from 0x01 to 0x7f.
  */
 static bool
 is_plain_ascii(const char *text, size_t length)

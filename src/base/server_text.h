@@ -18,9 +18,9 @@ typedef enum InvalidText
 } InvalidText;
 
 /*
- * Check text that should be UTF-8, and bring it into the database's encoding.
- * *length is that of utf8 in bytes, and gets that of the result, which holds no NUL
- * and is either palloc'd, with a NUL behind it, or utf8 itself.
+ * Check text that should be UTF-8, and bring it into the database's encoding.  *length is that of
+ * utf8 in bytes, and gets that of the result, which holds no NUL and is either palloc'd, with a NUL
+ * behind it, or utf8 itself.
  *
  * With INVALID_TEXT_ERROR, raises 22P05 (untranslatable_character) for text that holds a NUL or
  * that the database's encoding doesn't have, and 22021 (character_not_in_repertoire) for text that
@@ -29,8 +29,8 @@ typedef enum InvalidText
 extern const char *server_text(const char *utf8, size_t *length, InvalidText invalid);
 
 /*
- * What stands for a character that the database can't keep, in its encoding: U+FFFD, or a question
- * mark where the encoding is not UTF-8.
+ * Return what stands for a character that the database can't keep, in its encoding: U+FFFD, or a
+ * question mark where the encoding is not UTF-8.
  */
 extern const char *server_text_replacement(void);
 

@@ -16,20 +16,20 @@
 typedef struct Spill Spill;
 
 /*
- * Without bytes, in a child of parent.  It takes about limit bytes of memory at most, and for what
- * is more a temporary file, which will belong to owner.
+ * Make a spill without bytes, in a child of parent.  It takes about limit bytes of memory at most,
+ * and for what is more a temporary file, which will belong to owner.
  */
 extern Spill *spill_create(MemoryContext parent, Size limit, ResourceOwner owner);
 
-/* How many bytes there are. */
+/* Return how many bytes there are. */
 extern int64 spill_size(const Spill *spill);
 
 /* Add length bytes at the end.  Raises for memory, and what writing a temporary file raises. */
 extern void spill_append(Spill *spill, const void *data, Size length);
 
 /*
- * Get, and replace, length bytes that begin at offset; all of them must be there.  Raise as
- * spill_append().
+ * Get, and replace, length bytes that begin at offset; all of them must be there.  Raises what
+ * spill_append() raises.
  */
 extern void spill_read(Spill *spill, int64 offset, void *data, Size length);
 extern void spill_replace(Spill *spill, int64 offset, const void *data, Size length);

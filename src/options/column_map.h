@@ -14,18 +14,19 @@
 
 typedef struct MappedColumn
 {
-	/* The name that it has at Crisp, by the flattening rule: its column_name option, else its own. */
+	/* Its name at Crisp, by the flattening rule: its column_name option, else its own. */
 	const char *name;
 
 	/*
-	 * The JSON path (text) that fills it: its json_path option, else that of the catalog's column of
-	 * the name.  NULL where the flattening rule finds its value by the name.
+	 * The JSON path (text) that fills it: its json_path option, else that of the catalog's column
+	 * of the name.  NULL where the flattening rule finds its value by the name.
 	 */
 	const char *path;
 
 	/*
-	 * The catalog's column of the name, or where option json_path says what it shows, the one at that
-	 * path; NULL for none.  Of two at a path, it's the one for JSON if that is the column's type.
+	 * The catalog's column of the name, or where option json_path says what it shows, the one at
+	 * that path; NULL for none.  Of two at a path, it's the one for JSON if that is the column's
+	 * type.
 	 */
 	const CrispColumn *column;
 
@@ -33,8 +34,8 @@ typedef struct MappedColumn
 } MappedColumn;
 
 /*
- * Look up what an attribute of a foreign table shows; options are the table's.  The texts are palloc'd, or static.
- * Raises an error where the table has no such attribute.
+ * Look up what an attribute of a foreign table shows; options are the table's.  The texts are
+ * palloc'd, or static.  Raises an error where the table has no such attribute.
  */
 extern MappedColumn column_map(const CrispOptions *options, Oid relid, AttrNumber attnum);
 

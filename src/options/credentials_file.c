@@ -58,7 +58,7 @@ credentials_file_problem(const char *name, const char *value)
  */
 
 /*
- * Check that a file is one, and nobody else's business.
+ * Check that a path leads to a regular file, which nobody else can read or write.
  */
 static void
 check_file(const char *path, const struct stat *file)
@@ -87,8 +87,8 @@ check_file(const char *path, const struct stat *file)
 }
 
 /*
- * Read a file into buffer, which ends in a NUL then; its size is MAX_FILE_BYTES + 2,
- * so that a file that grows meanwhile is noticed.
+ * Read a file into buffer, which ends in a NUL then; its size is MAX_FILE_BYTES + 2, so that a file
+ * that grows meanwhile is noticed.
  */
 static void
 read_file(const char *path, char *buffer)

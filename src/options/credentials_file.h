@@ -11,19 +11,18 @@
 #define CRISP_CREDENTIALS_FILE_H
 
 /*
- * What is wrong with the value of identifier or key (name says which), as a sentence
- * for an errdetail that doesn't repeat it; NULL for nothing.  Static.
+ * Say what is wrong with the value of identifier or key (name says which), as a sentence for an
+ * errdetail that doesn't repeat it; NULL for nothing.  The text is static.
  */
 extern const char *credentials_file_problem(const char *name, const char *value);
 
 /*
- * Read identifier and key from the file at path, which must be absolute.  Both are
- * palloc'd in CurrentMemoryContext.
+ * Read identifier and key from the file at path, which must be absolute.  Both are palloc'd in
+ * CurrentMemoryContext.
  *
- * Raises what opening and reading a file does (58P01, 42501, ...), and F0000
- * (config_file_error) for a file that others can read or write, that is no regular file, too
- * large, or not of the form that docs/reference.md describes.  No message
- * shows anything of its content.
+ * Raises what opening and reading a file does (58P01, 42501, ...), and F0000 (config_file_error)
+ * for a file that others can read or write, that is no regular file, too large, or not of the form
+ * that docs/reference.md describes.  No message shows anything of its content.
  */
 extern void credentials_file_read(const char *path, const char **identifier, const char **key);
 

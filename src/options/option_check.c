@@ -57,8 +57,8 @@ option_check_bool(const char *name, const char *value)
 }
 
 /*
- * Raise unless the user is a superuser.  The validator sees all options of an
- * object, so nobody else can change any other option while this one is set, either.
+ * Raise an error unless the user is a superuser.  The validator sees all options of an object, so
+ * nobody else can change any other option while this one is set, either.
  */
 static void
 check_superuser(const char *name, const char *detail)
@@ -102,7 +102,7 @@ option_check_uuid(const char *name, const char *value)
 }
 
 /*
- * In decimal digits: parse_int() alone would round 4.5, and take 010 for 8.
+ * Take decimal digits alone: parse_int() would round 4.5, and take 010 for 8.
  */
 void
 option_check_integer(const char *name, const char *value, int first, int last)
@@ -200,7 +200,8 @@ option_check_tier(const char *name, const char *value)
 }
 
 /*
- * The value is not repeated, nor could it be checked further without a request.
+ * Check a credential without repeating it in a message.  It could not be checked further without a
+ * request.
  */
 void
 option_check_credential(const char *name, const char *value)

@@ -11,9 +11,9 @@
 #define CRISP_OPTION_CHECK_H
 
 /*
- * Each takes an option's name and the text that it was given, and raises 22023
- * when it can't be; allow_http and files raise 42501 for who is no superuser.  No
- * message repeats a credential.
+ * Check the text that an option was given; each takes the option's name and that text.  Raises
+ * 22023 when it can't be; allow_http and files raise 42501 for who is no superuser.  No message
+ * repeats a credential.
  */
 extern void option_check_base_url(const char *name, const char *value);
 extern void option_check_bool(const char *name, const char *value);

@@ -101,7 +101,7 @@ set_base_url(CrispOptions *options, const char *value)
 }
 
 /*
- * In lower case, as Crisp writes it, so that it equals what Crisp sends.
+ * Set the website in lower case, as Crisp writes it, so that it equals what Crisp sends.
  */
 static void
 set_website_id(CrispOptions *options, const char *value)
@@ -198,7 +198,7 @@ static const OptionDef option_defs[] = {
 };
 
 /*
- * The place that a catalog's objects are.
+ * Find the place of options that the objects of a catalog are.
  */
 static const OptionPlace *
 find_place(Oid catalog)
@@ -299,7 +299,7 @@ option_defs_set(CrispOptions *options, List *defs, Oid catalog)
  */
 
 /*
- * Raise when a value can't be.
+ * Raise an error when a value can't be.
  */
 static void
 check_value(const OptionDef *option, const char *value)
@@ -344,8 +344,8 @@ invalid_option(const char *name, const OptionPlace *place)
 }
 
 /*
- * Plain http would show the credentials to everyone on the way.  It needs a
- * look at two options together.
+ * Refuse plain http, which would show the credentials to everyone on the way.  That needs a look at
+ * two options together.
  */
 static void
 check_transport(List *options)
@@ -379,7 +379,7 @@ check_transport(List *options)
 }
 
 /*
- * Credentials come from the user mapping or from a file.
+ * Check that credentials come either from the user mapping or from a file.
  */
 static void
 check_mapping_options(List *options)
@@ -401,7 +401,7 @@ check_mapping_options(List *options)
 }
 
 /*
- * A table option that its resource can't honour would be ignored in silence.
+ * Refuse a table option that its resource can't honour, which would be ignored in silence.
  */
 static void
 check_table_options(List *options)

@@ -18,8 +18,8 @@
 extern void option_defs_set_defaults(CrispOptions *options);
 
 /*
- * Put the options of an object of that catalog (DefElems, checked when they were set) into
- * force.  Texts belong to defs, or are palloc'd in CurrentMemoryContext.
+ * Put the options of an object of that catalog (DefElems, checked when they were set) into force.
+ * Texts belong to defs, or are palloc'd in CurrentMemoryContext.
  */
 extern void option_defs_set(CrispOptions *options, List *defs, Oid catalog);
 

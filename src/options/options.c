@@ -73,7 +73,7 @@ options_of_resource(Oid server_id, const CrispResource *resource)
 }
 
 /*
- * The options of a table and its server, whatever is missing.
+ * Return the options of a table and its server, whatever is missing.
  */
 static CrispOptions *
 read_table_options(Oid relid)
@@ -118,7 +118,7 @@ options_of_table(Oid relid)
 }
 
 /*
- * The user mapping that user_id has for the options' server.
+ * Find the user mapping that user_id has for the options' server.
  */
 static UserMapping *
 find_user_mapping(const CrispOptions *options, Oid user_id)
@@ -154,9 +154,9 @@ option_add_tier(CrispOptions *options, Oid user_id)
 }
 
 /*
- * Read the credentials file of a user mapping.  A superuser has named it, for this
- * server as it was.  Who owns the server can change its base_url, and have the file's content sent
- * elsewhere: so that has to be a superuser, too.
+ * Read the credentials file of a user mapping.  A superuser has named it, for this server as it
+ * was.  Who owns the server can change its base_url, and have the file's content sent elsewhere: so
+ * that has to be a superuser, too.
  */
 static void
 add_file_credentials(CrispOptions *options)
@@ -173,7 +173,7 @@ add_file_credentials(CrispOptions *options)
 }
 
 /*
- * A number that tells credentials apart.
+ * Return a number that tells credentials apart.
  */
 static uint64
 hash_credentials(const CrispOptions *options)

@@ -25,34 +25,33 @@ typedef enum ScanModeSetting
 extern int option_scan_mode; /* a ScanModeSetting, as the setting needs an int */
 
 /*
- * The options in force for a server as a whole, without a table.  No credentials.
+ * Return the options in force for a server as a whole, without a table.  No credentials.
  * Everything is palloc'd in CurrentMemoryContext.
  */
 extern CrispOptions *options_of_server(Oid server_id);
 
 /*
- * The options in force for a foreign table: what a setting of the session says, then its own,
- * then its server's, then the defaults.  No credentials.  Everything is palloc'd in
- * CurrentMemoryContext.
- * Raises HV00R when the table stands for no resource, HV002 when its resource
- * needs a website and there is none.
+ * Return the options in force for a foreign table: what a setting of the session says, then its
+ * own, then its server's, then the defaults.  No credentials.  Everything is palloc'd in
+ * CurrentMemoryContext.  Raises HV00R when the table stands for no resource, HV002 when its
+ * resource needs a website and there is none.
  */
 extern CrispOptions *options_of_table(Oid relid);
 
 /*
- * The options in force for a resource of a server that no table stands for yet.  Otherwise as
- * options_of_table(); that a website is needed shows when credentials are added.
+ * Return the options in force for a resource of a server that no table stands for yet.  The rest is
+ * as in options_of_table(); that a website is needed shows when credentials are added.
  */
 extern CrispOptions *options_of_resource(Oid server_id, const CrispResource *resource);
 
 /*
- * Where the table's list depends on the tier of the token, add the tier that user_id has for
- * the options' server, which is no secret.  Raises what option_add_credentials() raises.
+ * Add the tier that user_id has for the options' server, which is no secret, where the table's list
+ * depends on the tier of the token.  Raises what option_add_credentials() raises.
  */
 extern void option_add_tier(CrispOptions *options, Oid user_id);
 
 /*
- * What can be written to a foreign table; NULL when that is nothing, be it because of option
+ * Return what can be written to a foreign table; NULL when that is nothing, be it because of option
  * updatable or of its resource.  Unlike options_of_table() it raises nothing for options that are
  * missing.
  */
@@ -72,7 +71,7 @@ extern void option_add_credentials(CrispOptions *options, Oid user_id);
  */
 extern Oid option_mapping_user(Oid check_as_user);
 
-/* How many requests a day Crisp allows the credentials, 0 where it doesn't say. */
+/* Return how many requests a day Crisp allows the credentials, 0 where it doesn't say. */
 extern int option_daily_quota(const CrispOptions *options);
 
 #endif /* CRISP_OPTIONS_H */

@@ -34,7 +34,7 @@ typedef struct CrispWebsite
 
 extern const CrispWebsite crisp_website;
 
-/* What there is for a tier, which must be one that option tier takes; never NULL. */
+/* Return what there is for a tier, which must be one that option tier takes; never NULL. */
 extern const CrispAccount *crisp_account_of_tier(const char *tier);
 
 #endif /* CRISP_ACCOUNTS_H */

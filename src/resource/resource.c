@@ -114,7 +114,7 @@ crisp_resource_name(const CrispResource *resource)
 }
 
 /*
- * Whether tokens of a tier have a list of their own.
+ * Say whether tokens of a tier have a list of their own.
  */
 static bool
 has_own_list(const CrispResource *resource, const char *tier)

@@ -66,36 +66,35 @@ struct CrispChanges
 extern const CrispChanges crisp_conversation_changes;
 extern const CrispChanges crisp_message_changes;
 
-/* A list of words that ends with NULL, as text: "a, b, c"; palloc'd. */
+/* Return a list of words that ends with NULL as text: "a, b, c"; palloc'd. */
 extern char *crisp_words_text(const char *const *words);
 
-/* Whether a word is in such a list. */
+/* Say whether a word is in such a list. */
 extern bool crisp_words_have(const char *const *words, const char *word);
 
 /*
- * Where to find the next column that a route names, from *place on: its name
- * (palloc'd), and *place behind it; NULL when there are no more.  {website_id}
- * is passed over.
+ * Find the next column that a route names, from *place on.  Return its name (palloc'd), with *place
+ * set behind it; NULL when there are no more.  {website_id} is passed over.
  */
 extern char *crisp_route_column(const char **place);
 
 /*
- * The columns that an INSERT (the fields of the insert and the columns of its route) or an UPDATE
- * can write, as text for messages; palloc'd.
+ * Return the columns that an INSERT (the fields of the insert and the columns of its route) or an
+ * UPDATE can write, as text for messages; palloc'd.
  */
 extern char *crisp_insert_columns(const CrispChanges *changes);
 extern char *crisp_update_columns(const CrispChanges *changes);
 
-/* Whether a request has a column in its body. */
+/* Say whether a request has a column in its body. */
 extern bool crisp_change_has(const CrispChange *change, const char *column);
 
-/* Whether an INSERT, or an UPDATE, can write a column.  changes must have it. */
+/* Say whether an INSERT, or an UPDATE, can write a column.  changes must have it. */
 extern bool crisp_insert_takes(const CrispChanges *changes, const char *column);
 extern bool crisp_update_takes(const CrispChanges *changes, const char *column);
 
 /*
- * The statements that can write a column, as text: "INSERT, UPDATE"; NULL where none can.  changes
- * may be NULL.  The text is static.
+ * Return the statements that can write a column, as text: "INSERT, UPDATE"; NULL where none can.
+ * changes may be NULL.  The text is static.
  */
 extern const char *crisp_written_by(const CrispChanges *changes, const char *column);
 
