@@ -2,6 +2,12 @@
 -- crisp_sync: what is known of each job
 --
 
+-- What users don't call lies in a schema of its own.  There functions find each other, and all that they use, by
+-- a name that stays, whatever becomes of the extension's schema: @extschema@ means this one (see Makefile).
+CREATE SCHEMA crisp_sync_internal;
+GRANT USAGE ON SCHEMA crisp_sync_internal TO PUBLIC;
+SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
+
 CREATE SEQUENCE crisp_sync_job_seq;
 CREATE SEQUENCE crisp_sync_run_seq;
 
@@ -187,15 +193,6 @@ SELECT pg_catalog.pg_extension_config_dump('crisp_sync_log', '');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_run_seq', '');
 
--- What is nobody's business lies in a schema of its own.  There functions find each other, and all that they use, by
--- a name that stays, whatever becomes of the extension's schema: @extschema@ means this one from here on (see
--- Makefile).
-CREATE SCHEMA crisp_sync_internal;
-GRANT USAGE ON SCHEMA crisp_sync_internal TO PUBLIC;
-SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
-
-CREATE VIEW crisp_sync_job AS SELECT * FROM @extschema:own@.crisp_sync_job;
-
 -- The keys of what a full load has seen; an empty one says that it has begun.  Nobody but functions of the extension
 -- looks into it.  It isn't dumped: a load of which nothing is known begins anew.
 CREATE TABLE crisp_sync_seen (
@@ -214,18 +211,18 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    EXECUTE format('DELETE FROM %I.crisp_sync_log WHERE job_id = $1', TG_TABLE_SCHEMA) USING OLD.job_id;
+    DELETE FROM @extschema@.crisp_sync_log l WHERE l.job_id = OLD.job_id;
     DELETE FROM @extschema@.crisp_sync_seen s WHERE s.job_id = OLD.job_id;
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = OLD.source) THEN
-        EXECUTE format('DELETE FROM %1$I.crisp_sync_origin o WHERE o.target = $1 AND o.origin = $2 AND '
-                       'NOT EXISTS (SELECT FROM %1$I.crisp_sync_job j WHERE j.target = $1 AND j.origin = $2)', TG_TABLE_SCHEMA)
-        USING OLD.target, OLD.origin;
+        DELETE FROM @extschema@.crisp_sync_origin o
+        WHERE o.target = OLD.target AND o.origin = OLD.origin
+          AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_job j WHERE j.target = OLD.target AND j.origin = OLD.origin);
     END IF;
     RETURN NULL;
 END
 $$;
 
-CREATE TRIGGER crisp_sync_drop_runs AFTER DELETE ON @extschema:own@.crisp_sync_job
+CREATE TRIGGER crisp_sync_drop_runs AFTER DELETE ON crisp_sync_job
 FOR EACH ROW EXECUTE FUNCTION crisp_sync_drop_runs();
 
 -- Who may change the target may change what is known of it.  The state is written through views that
@@ -240,43 +237,43 @@ SELECT coalesce(has_table_privilege(target, 'SELECT') AND has_table_privilege(ta
 $$;
 
 CREATE VIEW crisp_sync_my_job AS
-SELECT * FROM @extschema:own@.crisp_sync_job WHERE crisp_sync_may_write(target)
+SELECT * FROM crisp_sync_job WHERE crisp_sync_may_write(target)
 WITH CASCADED CHECK OPTION;
 
 CREATE VIEW crisp_sync_my_origin AS
-SELECT * FROM @extschema:own@.crisp_sync_origin WHERE crisp_sync_may_write(target)
+SELECT * FROM crisp_sync_origin WHERE crisp_sync_may_write(target)
 WITH CASCADED CHECK OPTION;
 
 CREATE VIEW crisp_sync_my_log AS
 SELECT * FROM crisp_sync_log l
-WHERE EXISTS (SELECT FROM @extschema:own@.crisp_sync_job j WHERE j.job_id = l.job_id AND crisp_sync_may_write(j.target))
+WHERE EXISTS (SELECT FROM crisp_sync_job j WHERE j.job_id = l.job_id AND crisp_sync_may_write(j.target))
 WITH CASCADED CHECK OPTION;
 
 -- A barrier, or else a function in the WHERE of a query may see rows that the view doesn't show.
 CREATE VIEW crisp_sync_my_error WITH (security_barrier) AS
 SELECT * FROM crisp_sync_error e
-WHERE EXISTS (SELECT FROM crisp_sync_log l JOIN @extschema:own@.crisp_sync_job j ON j.job_id = l.job_id
+WHERE EXISTS (SELECT FROM crisp_sync_log l JOIN crisp_sync_job j ON j.job_id = l.job_id
               WHERE l.run_id = e.run_id AND crisp_sync_may_write(j.target))
 WITH CASCADED CHECK OPTION;
 
 -- Jobs whose source or target was dropped.  Anybody may clear them away.
 CREATE VIEW crisp_sync_orphan AS
-SELECT job_id, source, target FROM @extschema:own@.crisp_sync_job j
+SELECT job_id, source, target FROM crisp_sync_job j
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.source)
    OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.target);
 
 -- What is known of rows whose target was dropped, likewise.
 CREATE VIEW crisp_sync_orphan_origin AS
-SELECT target FROM @extschema:own@.crisp_sync_origin o
+SELECT target FROM crisp_sync_origin o
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.target);
 
 -- Runs whose job a dump has left out.
 CREATE VIEW crisp_sync_orphan_run AS
 SELECT run_id FROM crisp_sync_log l
-WHERE NOT EXISTS (SELECT FROM @extschema:own@.crisp_sync_job j WHERE j.job_id = l.job_id);
+WHERE NOT EXISTS (SELECT FROM crisp_sync_job j WHERE j.job_id = l.job_id);
 
 -- Whoever may dump the database must be able to read what is dumped.
-GRANT SELECT ON @extschema:own@.crisp_sync_job, crisp_sync_job, @extschema:own@.crisp_sync_origin, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
+GRANT SELECT ON crisp_sync_job, crisp_sync_origin, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
 -- Numbers are given out by the sequences alone: one that is made up would be in the way of others.
 GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_my_origin, crisp_sync_orphan,
       crisp_sync_orphan_origin, crisp_sync_orphan_run TO PUBLIC;

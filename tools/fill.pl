@@ -21,6 +21,8 @@ sub fill
 	# Code within a line stays on one.
 	foreach my $word ($text =~ /(?:`[^`]*`|[^\s`]|`)+/g)
 	{
+		$word =~ s/\s+/ /g;
+
 		# A word that would begin a list, a heading, a table or a quotation can't begin a line.
 		my $sticks = $word =~ /^(?:[-+*>|]|#+|\d+[.)])$|^[|#>]/;
 

@@ -201,7 +201,7 @@ sub finish
 		return if last_run('state') eq 'finished';
 	}
 	die "crisp_sync($arguments) does not come to an end:\n$run->{notices}\n"
-	  . $session->query('TABLE crisp_sync_job');
+	  . $session->query('TABLE crisp_sync_internal.crisp_sync_job');
 }
 
 #

@@ -20,7 +20,7 @@ sync_with($session, $sandbox);
 # Let a minute have passed since the newest row was seen, as far as jobs know.
 sub let_overlap_pass
 {
-	$session->query("UPDATE crisp_sync_job SET watermark_at = watermark_at - interval '1 minute'");
+	$session->query("UPDATE crisp_sync_internal.crisp_sync_job SET watermark_at = watermark_at - interval '1 minute'");
 	return;
 }
 
@@ -62,7 +62,7 @@ foreach my $most (3, 5, 10, 25)
 # What Crisp counts takes one request, and is exact.
 sync(q('crisp.people_profiles', 'counted', max_requests => 10));
 is(scalar(grep { m{/people/stats} } $sandbox->targets), 1, 'the number of profiles is asked for, once');
-is($session->query(q(SELECT expected_rows FROM crisp_sync_job WHERE target = 'counted'::regclass)), $people,
+is($session->query(q(SELECT expected_rows FROM crisp_sync_internal.crisp_sync_job WHERE target = 'counted'::regclass)), $people,
 	'and is what Crisp says');
 sync(q('crisp.people_profiles', 'counted', max_requests => 2));
 is(scalar(grep { m{/people/stats} } $sandbox->targets), 0, 'and not again');
@@ -318,23 +318,23 @@ stalls(q('crisp.conversations', 'late', max_requests => 5), 'late', 5, 'changes 
 #
 
 {
-	my $job = $session->query(q(SELECT job_id FROM crisp_sync_job WHERE target = 'late'::regclass));
+	my $job = $session->query(q(SELECT job_id FROM crisp_sync_internal.crisp_sync_job WHERE target = 'late'::regclass));
 	my $of = "FROM crisp_sync_run WHERE target = 'late'::regclass";
 
 	$sandbox->control({ answers => [ { match => { path => '*' }, status => 403 } ] });
 	sync_fails(q('crisp.conversations', 'late'), { message => qr/./ }, 'a run that fails');
 	$sandbox->control({ answers => [] });
 	my $failed = $session->query("SELECT max(run_id) $of");
-	my $before = $session->query("SELECT count(*) FROM crisp_sync_log WHERE job_id <> $job");
+	my $before = $session->query("SELECT count(*) FROM crisp_sync_internal.crisp_sync_log WHERE job_id <> $job");
 	$session->query(
-		"INSERT INTO crisp_sync_log (job_id, mode, started_at, outcome) SELECT $job, 'incremental', now(), 'finished' "
+		"INSERT INTO crisp_sync_internal.crisp_sync_log (job_id, mode, started_at, outcome) SELECT $job, 'incremental', now(), 'finished' "
 			. "FROM generate_series(1, 10000)");
 	sync(q('crisp.conversations', 'late'));
 	is($session->query("SELECT count(*), min(run_id) = $failed, (SELECT count(*) $of AND run_id > $failed) $of"),
 		'10001|t|10000',
 		'the newest 10,000 runs are kept, and the last that failed');
 	is(status('last_error IS NOT NULL', 'late'), 't', 'of which status tells');
-	is($session->query("SELECT count(*) FROM crisp_sync_log WHERE job_id <> $job"), $before,
+	is($session->query("SELECT count(*) FROM crisp_sync_internal.crisp_sync_log WHERE job_id <> $job"), $before,
 		'runs of other jobs are left alone');
 }
 

@@ -114,7 +114,7 @@ sub call
 
 sub let_overlap_pass
 {
-	$session->query("UPDATE crisp_sync_job SET watermark_at = watermark_at - interval '3 minutes'");
+	$session->query("UPDATE crisp_sync_internal.crisp_sync_job SET watermark_at = watermark_at - interval '3 minutes'");
 	return;
 }
 

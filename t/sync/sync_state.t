@@ -161,7 +161,7 @@ $session->query(
 		. 'targets bigint, progress double precision, created_at timestamptz, updated_at timestamptz) SERVER support '
 		. 'OPTIONS (resource \'campaigns\')');
 my $campaigns = $session->query('SELECT count(*) FROM crisp.campaigns');
-$session->query("UPDATE crisp_sync_job SET settled = watermark WHERE target = 'campaigns'::regclass");
+$session->query("UPDATE crisp_sync_internal.crisp_sync_job SET settled = watermark WHERE target = 'campaigns'::regclass");
 $sandbox->data([ { op => 'patch', resource => 'campaigns', index => 2, set => { reached => 4711 } },
 	{ op => 'patch', resource => 'inboxes', index => 0, set => { name => 'renamed' } } ]);
 $run = sync(q('crisp.campaigns', 'campaigns'));
@@ -258,14 +258,14 @@ sync_with($session, $sandbox);
 sync(q('crisp.conversations', 'spans'));
 foreach my $cuts ('-infinity, 4713-01-01 BC, 294276-01-01, infinity', join ', ', map { "2026-01-0$_" } 1 .. 9)
 {
-	$session->query("UPDATE crisp_sync_job SET cuts = '{$cuts}' WHERE target = 'spans'::regclass");
+	$session->query("UPDATE crisp_sync_internal.crisp_sync_job SET cuts = '{$cuts}' WHERE target = 'spans'::regclass");
 	sync(q('crisp.conversations', 'spans')) for 1 .. 3;
 	sync(q('crisp.conversations', 'spans', mode => 'full'));
 	is_copy('crisp.conversations', 'spans', "cuts at $cuts");
 }
 $run = sync(q('crisp.conversations', 'spans', overlap => '0')) for 1 .. 12;
 is($run->{requests}, 1, 'a quiet run takes one request');
-is($session->query("SELECT cuts FROM crisp_sync_job WHERE target = 'spans'::regclass"), '{}',
+is($session->query("SELECT cuts FROM crisp_sync_internal.crisp_sync_job WHERE target = 'spans'::regclass"), '{}',
 	'and no cuts are left, however many there were');
 $sandbox->reset;
 
@@ -286,7 +286,7 @@ sub begin_by_spans
 
 	sync("'crisp.people_profiles', '$target', condition => 'older', reference => '2000-01-01', max_requests => 1");
 	$session->query(
-		"UPDATE crisp_sync_job SET by_date = true, cuts = ARRAY[now() - interval '1 day'], selected = '{(,)}', wanted "
+		"UPDATE crisp_sync_internal.crisp_sync_job SET by_date = true, cuts = ARRAY[now() - interval '1 day'], selected = '{(,)}', wanted "
 			. "= '{(,)}', covered = '{}', watermark = NULL, settled = NULL, due = NULL "
 			. "WHERE target = '${target}'::regclass");
 	return;
@@ -316,7 +316,7 @@ foreach my $most (5, 10, 16 .. 24)
 	for (;;)
 	{
 		sync("'crisp.people_profiles', '$target', mode => 'full', max_requests => $most");
-		$session->query("UPDATE crisp_sync_job SET watermark_at = watermark_at - interval '3 minutes' WHERE target = '$target'::regclass");
+		$session->query("UPDATE crisp_sync_internal.crisp_sync_job SET watermark_at = watermark_at - interval '3 minutes' WHERE target = '$target'::regclass");
 		$state = status('state', $target);
 		last if $state =~ /^(?:up to date|stalled)$/ || ++$calls > 30;
 	}
@@ -330,7 +330,7 @@ begin_by_spans('no_moment');
 $sandbox->data([ { op => 'clear', resource => 'people' } ]);
 sync(q('crisp.people_profiles', 'no_moment', max_requests => 1));
 is($session->query(
-	"SELECT watermark IS NULL AND covered <> '{}' AND covered <> '{(,)}' FROM crisp_sync_job "
+	"SELECT watermark IS NULL AND covered <> '{}' AND covered <> '{(,)}' FROM crisp_sync_internal.crisp_sync_job "
 		. "WHERE target = 'no_moment'::regclass"), 't', 'a part without rows');
 $sandbox->data([ { op => 'insert', resource => 'people',
 	row => { people_id => 'c0ffee00-0000-4000-8000-000000000001',

@@ -353,8 +353,8 @@ $as{bob}->fails(
 	q(INSERT INTO crisp_sync_internal.crisp_sync_my_job (source, target, resource) VALUES )
 		. q(('crisp.conversations', 4000000000, 'conversations')),
 	{ sqlstate => '44000' }, 'nor of a table that is yet to come');
-$as{bob}->fails("$_ crisp_sync_job", { sqlstate => '42501' }, $_) foreach 'DELETE FROM', 'TRUNCATE';
-$as{bob}->fails('SELECT * FROM crisp_sync_error', { sqlstate => '42501' }, 'errors may quote rows');
+$as{bob}->fails("$_ crisp_sync_internal.crisp_sync_job", { sqlstate => '42501' }, $_) foreach 'DELETE FROM', 'TRUNCATE';
+$as{bob}->fails('SELECT * FROM crisp_sync_internal.crisp_sync_error', { sqlstate => '42501' }, 'errors may quote rows');
 
 $session->query('GRANT SELECT, INSERT, UPDATE, DELETE ON ann.conversations TO writer');
 sync_with($as{writer}, $sandbox);
