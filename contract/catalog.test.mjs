@@ -29,17 +29,25 @@ function table(resource) {
   return text;
 }
 
+// The columns in that table: path, kind, and the rest of an entry, which may take several lines.
+// CRISP_WEBSITE_COLUMN is none.
+function entries(resource) {
+  const column = /^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(.*?)\},$/gms;
+  return [...table(resource).matchAll(column)].map(([, path, type, rest]) => ({ path, type, rest }));
+}
+
 // The columns of a resource: [path, kind].  Those that read what was asked for, or are for sending
-// alone, or inherited, are no fields, nor is CRISP_WEBSITE_COLUMN, and a field that is two columns, by the kind of its value, counts as
-// the one for structures.
+// alone, or inherited, are no fields, and a field that is two columns, by the kind of its value,
+// counts as the one for structures.
 function catalog(resource) {
-  const column = /^\t\{"([a-z_.]+)", (CRISP_[A-Z_]+),(?!.*CRISP_(?:ASKED|SENT|STRINGS|INHERITED))/gm;
-  return [...table(resource).matchAll(column)].map(([, path, type]) => [path, kinds[type]]);
+  return entries(resource)
+    .filter(({ rest }) => !/CRISP_(?:ASKED|SENT|STRINGS|INHERITED)/.test(rest))
+    .map(({ path, type }) => [path, kinds[type]]);
 }
 
 // The columns that only details have.
 function details(resource) {
-  return [...table(resource).matchAll(/^\t\{"([a-z_.]+)",.*CRISP_DETAIL/gm)].map(([, path]) => path);
+  return entries(resource).filter(({ rest }) => /CRISP_DETAIL/.test(rest)).map(({ path }) => path);
 }
 
 for (const [resource, ...typeNames] of [

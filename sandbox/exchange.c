@@ -76,7 +76,8 @@ waiting_release(WaitingList *waiting)
 	{
 		Exchange *next = exchange->next;
 
-		/* Woken by the main loop: libmicrohttpd sees a connection that it resumes while it runs only in its next run. */
+		/* Woken by the main loop: libmicrohttpd sees a connection that it resumes while it runs
+		 * only in its next run. */
 		if (exchange->wake_ms == NEVER)
 		{
 			exchange->abandoned = true;

@@ -213,17 +213,22 @@ const uint32_t lexicon_locale_count = COUNT_OF(lexicon_locales);
 
 const Browser lexicon_browsers[] = {
 	{"Chrome", "131", "131.0.0.0", "Blink", "131.0.0.0", "Windows", "10",
-	 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"},
+	 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+	 "Chrome/131.0.0.0 Safari/537.36"},
 	{"Mobile Safari", "18", "18.1.1", "WebKit", "605.1.15", "iOS", "18.1.1",
-	 "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1.1 Mobile/15E148 Safari/604.1"},
+	 "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+	 "Gecko) Version/18.1.1 Mobile/15E148 Safari/604.1"},
 	{"Firefox", "133", "133.0", "Gecko", "133.0", "Ubuntu", "",
 	 "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"},
 	{"Safari", "17", "17.6", "WebKit", "605.1.15", "Mac OS", "10.15.7",
-	 "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.6 Safari/605.1.15"},
+	 "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+	 "Version/17.6 Safari/605.1.15"},
 	{"Chrome", "130", "130.0.6723.102", "Blink", "130.0.6723.102", "Android", "15",
-	 "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.6723.102 Mobile Safari/537.36"},
+	 "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) "
+	 "Chrome/130.0.6723.102 Mobile Safari/537.36"},
 	{"Edge", "131", "131.0.2903.86", "Blink", "131.0.0.0", "Windows", "11",
-	 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Edg/131.0.2903.86"},
+	 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+	 "Chrome/131.0.0.0 Safari/537.36 Edg/131.0.2903.86"},
 };
 
 const uint32_t lexicon_browser_count = COUNT_OF(lexicon_browsers);

@@ -121,16 +121,20 @@ typedef struct OutcomeMeaning
 static const OutcomeMeaning outcome_meanings[] = {
 	{HTTP_CANNOT_RESOLVE, USAGE_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 	 "could not connect to Crisp",
-	 "Check the server's option base_url, and that this machine can reach that address within connect_timeout."},
+	 "Check the server's option base_url, and that this machine can reach that address within "
+	 "connect_timeout."},
 	{HTTP_CANNOT_CONNECT, USAGE_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 	 "could not connect to Crisp",
-	 "Check the server's option base_url, and that this machine can reach that address within connect_timeout."},
+	 "Check the server's option base_url, and that this machine can reach that address within "
+	 "connect_timeout."},
 	{HTTP_TLS_FAILED, USAGE_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 	 "could not establish a secure connection to Crisp",
-	 "Check the server's options base_url and sslrootcert, and the certificate authorities that this machine trusts."},
+	 "Check the server's options base_url and sslrootcert, and the certificate authorities that "
+	 "this machine trusts."},
 	{HTTP_TLS_UNTRUSTED, USAGE_UNREACHABLE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 	 "could not establish a secure connection to Crisp",
-	 "Check the server's options base_url and sslrootcert, and the certificate authorities that this machine trusts."},
+	 "Check the server's options base_url and sslrootcert, and the certificate authorities that "
+	 "this machine trusts."},
 	{HTTP_TIMED_OUT, USAGE_TIMED_OUT, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
 	 "Crisp did not answer in time", NULL},
 	{HTTP_BROKEN, USAGE_BROKEN, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY, "connection to Crisp broke off",
@@ -205,15 +209,18 @@ typedef struct StatusMeaning
 static const StatusMeaning status_meanings[] = {
 	{200, 299, USAGE_UNUSABLE, ERRCODE_FDW_ERROR, "Crisp refused the request", NULL},
 	{300, 399, USAGE_REFUSED, ERRCODE_FDW_ERROR, "Crisp redirects to another address",
-	 "Redirects are not followed, since they would carry the credentials along. Check the server's option base_url."},
+	 "Redirects are not followed, since they would carry the credentials along. Check the server's "
+	 "option base_url."},
 	{401, 401, USAGE_REFUSED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 	 "Crisp rejected the credentials", "Check identifier, key and tier in the user mapping."},
 	{402, 402, USAGE_REFUSED, ERRCODE_FDW_ERROR, "the website's Crisp plan does not include this",
 	 "The website needs a higher plan at Crisp."},
 	{403, 403, USAGE_REFUSED, ERRCODE_INSUFFICIENT_PRIVILEGE, "the Crisp token does not allow this",
-	 "Check that the token in the user mapping has the scopes it needs, that it covers the website, and its tier."},
+	 "Check that the token in the user mapping has the scopes it needs, that it covers the "
+	 "website, and its tier."},
 	{404, 404, USAGE_REFUSED, ERRCODE_FDW_TABLE_NOT_FOUND, "Crisp does not know what was asked for",
-	 "Check option website_id on the server and on the foreign table, and the server's option base_url."},
+	 "Check option website_id on the server and on the foreign table, and the server's option "
+	 "base_url."},
 	{408, 408, USAGE_TIMED_OUT, ERRCODE_FDW_UNABLE_TO_CREATE_REPLY,
 	 "Crisp did not wait for the request", "Try again."},
 	{420, 420, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
@@ -221,7 +228,8 @@ static const StatusMeaning status_meanings[] = {
 	 "Wait before trying again; quotas are reset daily."},
 	{422, 422, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 	 "Crisp's rate limit or request quota is reached",
-	 "Wait before trying again; quotas are reset daily. If it stays like this, Crisp may not take what was sent: see its reason."},
+	 "Wait before trying again; quotas are reset daily. If it stays like this, Crisp may not take "
+	 "what was sent: see its reason."},
 	{423, 423, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
 	 "Crisp's request quota is spent", "Wait before trying again; quotas are reset daily."},
 	{429, 429, USAGE_RATE_LIMITED, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,

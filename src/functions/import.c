@@ -82,12 +82,11 @@ import_options(List *options, bool *custom_columns)
 		else if (strcmp(def->defname, "custom_data") == 0)
 			*custom_columns = is_second_word(def, "jsonb", "columns");
 		else
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("invalid option \"%s\" for IMPORT FOREIGN SCHEMA", def->defname),
-				 errhint(
-					 "Valid options in this context are: timestamp_type, array_type, custom_data")));
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("invalid option \"%s\" for IMPORT FOREIGN SCHEMA", def->defname),
+					 errhint("Valid options in this context are: timestamp_type, array_type, "
+							 "custom_data")));
 	}
 	return types;
 }

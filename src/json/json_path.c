@@ -81,7 +81,8 @@ read_key(const char *at, StringInfo key, const char **error)
 			appendStringInfoChar(key, *at++);
 		if (*at == '"')
 			*error =
-				"A key that holds a double quote is written in double quotes, with two for each inside.";
+				"A key that holds a double quote is written in double quotes, with two for each "
+				"inside.";
 		else if (key->len == 0)
 			*error = "A key is missing; an empty one is written as two double quotes.";
 		return *error == NULL ? at : NULL;

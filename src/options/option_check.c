@@ -165,13 +165,12 @@ option_check_duration(const char *name, const char *value, int first_ms, int las
 	const char *hint = NULL;
 
 	if (!parse_int(value, &result, GUC_UNIT_MS, &hint))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-			 errdetail(
-				 "A duration is expected, such as 500ms, 30s or 2min; a bare number is milliseconds."),
-			 hint ? errhint("%s", _(hint)) : 0));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+				 errdetail("A duration is expected, such as 500ms, 30s or 2min; a bare number is "
+						   "milliseconds."),
+				 hint ? errhint("%s", _(hint)) : 0));
 	if (result < first_ms || result > last_ms)
 		invalid_value(name, value,
 					  psprintf("A duration from %dms to %dd is expected.", first_ms,
@@ -234,5 +233,6 @@ option_check_json_path(const char *name, const char *value)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for option \"%s\": \"%s\"", name, value), errdetail("%s", error),
 			 errhint(
-				 "Keys are joined by dots; one that holds a dot or a quote is written in double quotes.")));
+				 "Keys are joined by dots; one that holds a dot or a quote is written in double "
+				 "quotes.")));
 }

@@ -369,13 +369,12 @@ check_transport(List *options)
 
 	(void) url_check_base(base_url, &plain_remote);
 	if (plain_remote)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("option \"base_url\" must use https: \"%s\"", base_url),
-			 errdetail("Credentials would cross the network unencrypted."),
-			 errhint(
-				 "Plain http is for loopback addresses, unless a superuser sets allow_http 'true'.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"base_url\" must use https: \"%s\"", base_url),
+				 errdetail("Credentials would cross the network unencrypted."),
+				 errhint("Plain http is for loopback addresses, unless a superuser sets allow_http "
+						 "'true'.")));
 }
 
 /*

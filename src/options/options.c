@@ -132,8 +132,8 @@ find_user_mapping(const CrispOptions *options, Oid user_id)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("user mapping not found for user \"%s\", server \"%s\"",
 					GetUserNameFromId(user_id, false), options->server_name),
-			 errhint(
-				 "Use CREATE USER MAPPING with the options tier, identifier and key of a Crisp token.")));
+			 errhint("Use CREATE USER MAPPING with the options tier, identifier and key of a Crisp "
+					 "token.")));
 
 	return GetUserMapping(user_id, options->server_id);
 }
@@ -167,8 +167,8 @@ add_file_credentials(CrispOptions *options)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("credentials file cannot be used for server \"%s\"", options->server_name),
 			 errdetail("The server's owner is not a superuser, and decides where credentials go."),
-			 errhint(
-				 "Have a superuser own the server, or put identifier and key into the user mapping.")));
+			 errhint("Have a superuser own the server, or put identifier and key into the user "
+					 "mapping.")));
 	credentials_file_read(options->credentials_file, &options->identifier, &options->key);
 }
 
@@ -205,8 +205,8 @@ option_add_credentials(CrispOptions *options, Oid user_id)
 			(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 			 errmsg("option \"%s\" is required in the user mapping for server \"%s\"",
 					options->identifier == NULL ? "identifier" : "key", options->server_name),
-			 errhint(
-				 "Use ALTER USER MAPPING to add it: identifier and key are the two halves of a Crisp token.")));
+			 errhint("Use ALTER USER MAPPING to add it: identifier and key are the two halves of a "
+					 "Crisp token.")));
 	options->credentials_hash = hash_credentials(options);
 }
 

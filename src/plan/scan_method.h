@@ -34,10 +34,10 @@ enum ScanPrivate
 
 enum ScanMethodField
 {
-	METHOD_KIND,	  /* ScanMethod */
-	METHOD_CONDITION, /* SCAN_LOOKUP, SCAN_CHILDREN: the condition with the keys; -1 for none */
-	METHOD_ORDER,	  /* index in the resource's orders; -1 for none */
-	METHOD_SORT_COLUMN, /* by which rows come: SCAN_TOP_N, or SCAN_CHILDREN with a limit; 0 for none */
+	METHOD_KIND,		/* ScanMethod */
+	METHOD_CONDITION,	/* SCAN_LOOKUP, SCAN_CHILDREN: the condition with the keys; -1 for none */
+	METHOD_ORDER,		/* index in the resource's orders; -1 for none */
+	METHOD_SORT_COLUMN, /* by which rows come: SCAN_TOP_N, SCAN_CHILDREN with a limit; 0 for none */
 	METHOD_NULLS_FIRST, /* of these */
 	METHOD_ASCENDING,	/* SCAN_TOP_N: the smallest values come first */
 	METHOD_ROWS_WANTED, /* rows after which the query is content; 0 where that's not known */

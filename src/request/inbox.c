@@ -68,7 +68,8 @@ raise_unknown(const ListRequest *request, const char *detail)
 				request->options->server_name),
 		 errdetail("%s", detail),
 		 errhint(
-			 "Drop option \"inbox\" to read the list that Crisp gives without it, or set it to the identifier of one inbox.")));
+			 "Drop option \"inbox\" to read the list that Crisp gives without it, or set it to the "
+			 "identifier of one inbox.")));
 }
 
 /*

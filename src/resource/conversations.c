@@ -22,8 +22,10 @@
  * API's dates are about, so the lower bound serves all three.
  */
 static const CrispColumn conversation_columns[] = {
-	{"session_id", CRISP_TEXT, "identifier of the conversation: session_ and a UUID", CRISP_KEY | CRISP_REQUIRED},
-	{"website_id", CRISP_TEXT, "website that the conversation belongs to", CRISP_WEBSITE | CRISP_REQUIRED},
+	{"session_id", CRISP_TEXT, "identifier of the conversation: session_ and a UUID",
+	 CRISP_KEY | CRISP_REQUIRED},
+	{"website_id", CRISP_TEXT, "website that the conversation belongs to",
+	 CRISP_WEBSITE | CRISP_REQUIRED},
 	{"inbox_id", CRISP_TEXT, "sub-inbox that it is filed in"},
 	{"people_id", CRISP_TEXT, "profile of the customer, see people_profiles"},
 	{"state", CRISP_TEXT, "pending, unresolved or resolved"},
@@ -60,8 +62,10 @@ static const CrispColumn conversation_columns[] = {
 	{"unread.visitor", CRISP_INTEGER, "messages that the customer has not read"},
 	{"assigned.user_id", CRISP_TEXT, "operator in charge, see operators"},
 	{"created_at", CRISP_TIME, "when the conversation began", CRISP_REQUIRED, "filter_date_start"},
-	{"updated_at", CRISP_TIME, "when it last changed", CRISP_REQUIRED, "filter_date_start", "filter_date_end"},
-	{"waiting_since", CRISP_TIME, "since when the customer waits for an answer", 0, "filter_date_start"},
+	{"updated_at", CRISP_TIME, "when it last changed",
+	 CRISP_REQUIRED, "filter_date_start", "filter_date_end"},
+	{"waiting_since", CRISP_TIME, "since when the customer waits for an answer",
+	 0, "filter_date_start"},
 	{"meta.nickname", CRISP_TEXT, "name of the customer"},
 	{"meta.email", CRISP_TEXT, "e-mail address of the customer"},
 	{"meta.phone", CRISP_TEXT, "telephone number of the customer"},
@@ -80,8 +84,10 @@ static const CrispColumn conversation_columns[] = {
 	{"meta.device.geolocation.country", CRISP_TEXT, "country of the device, two letters"},
 	{"meta.device.geolocation.region", CRISP_TEXT, "region of the device"},
 	{"meta.device.geolocation.city", CRISP_TEXT, "city of the device"},
-	{"meta.device.geolocation.coordinates.latitude", CRISP_NUMBER, "latitude of the device, degrees"},
-	{"meta.device.geolocation.coordinates.longitude", CRISP_NUMBER, "longitude of the device, degrees"},
+	{"meta.device.geolocation.coordinates.latitude", CRISP_NUMBER,
+	 "latitude of the device, degrees"},
+	{"meta.device.geolocation.coordinates.longitude", CRISP_NUMBER,
+	 "longitude of the device, degrees"},
 	{"meta.device.system.os.name", CRISP_TEXT, "operating system"},
 	{"meta.device.system.os.version", CRISP_TEXT, "version of the operating system"},
 	{"meta.device.system.engine.name", CRISP_TEXT, "browser engine"},
@@ -90,7 +96,8 @@ static const CrispColumn conversation_columns[] = {
 	{"meta.device.system.browser.major", CRISP_TEXT, "major version of the browser"},
 	{"meta.device.system.browser.version", CRISP_TEXT, "version of the browser"},
 	{"meta.device.system.useragent", CRISP_TEXT, "User-Agent header of the browser"},
-	{"search_query", CRISP_TEXT, "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
+	{"search_query", CRISP_TEXT,
+	 "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
 };
 /* clang-format on */
 

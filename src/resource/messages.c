@@ -23,16 +23,22 @@
  * of a conversation that have the same, the route of one message shows one.
  */
 static const CrispColumn message_columns[] = {
-	{"session_id", CRISP_TEXT, "conversation that the message is part of, see conversations", CRISP_REQUIRED},
-	{"website_id", CRISP_TEXT, "website that the conversation belongs to", CRISP_WEBSITE | CRISP_REQUIRED},
-	{"fingerprint", CRISP_INTEGER, "what its sender calls the message; several of a conversation may have the same", CRISP_NAME | CRISP_REQUIRED},
+	{"session_id", CRISP_TEXT, "conversation that the message is part of, see conversations",
+	 CRISP_REQUIRED},
+	{"website_id", CRISP_TEXT, "website that the conversation belongs to",
+	 CRISP_WEBSITE | CRISP_REQUIRED},
+	{"fingerprint", CRISP_INTEGER,
+	 "what its sender calls the message; several of a conversation may have the same",
+	 CRISP_NAME | CRISP_REQUIRED},
 	{"timestamp", CRISP_TIME, "when it was sent", CRISP_REQUIRED},
 	{"type", CRISP_TEXT, "text, note, file, animation, audio, picker, field, carousel or event"},
 	{"from", CRISP_TEXT, "who sent it: user or operator"},
 	{"origin", CRISP_TEXT, "where it came from: chat, email, urn:..."},
 	{"content", CRISP_TEXT, "what it says, of types text and note", CRISP_STRINGS | CRISP_CHANGES},
-	{"content", CRISP_JSON, "what it holds, of other types: an object", CRISP_STRUCTURES | CRISP_CHANGES, NULL, NULL, "content_json"},
-	{"preview", CRISP_JSON, "pages that it links to: url, website, title, preview, stamped", CRISP_CHANGES},
+	{"content", CRISP_JSON, "what it holds, of other types: an object",
+	 CRISP_STRUCTURES | CRISP_CHANGES, NULL, NULL, "content_json"},
+	{"preview", CRISP_JSON, "pages that it links to: url, website, title, preview, stamped",
+	 CRISP_CHANGES},
 	{"mentions", CRISP_TEXT_ARRAY, "operators mentioned", CRISP_CHANGES},
 	{"read", CRISP_TEXT, "where it was read: chat, email, ...", CRISP_CHANGES},
 	{"delivered", CRISP_TEXT, "where it was delivered: chat, email, ...", CRISP_CHANGES},
@@ -48,7 +54,8 @@ static const CrispColumn message_columns[] = {
 	{"references", CRISP_JSON, "what it refers to: type, name, target", CRISP_CHANGES},
 	{"original.original_id", CRISP_TEXT, "identifier of the original, as of an e-mail"},
 	{"properties", CRISP_JSON, "custom data: an object with any keys", CRISP_CHANGES},
-	{"stealth", CRISP_BOOLEAN, "for sending alone, and NULL when read: nobody is told of the message", CRISP_SENT},
+	{"stealth", CRISP_BOOLEAN,
+	 "for sending alone, and NULL when read: nobody is told of the message", CRISP_SENT},
 };
 /* clang-format on */
 

@@ -54,7 +54,8 @@ static const CrispColumn people_profile_columns[] = {
 	{"company.geolocation.region", CRISP_TEXT, "region of the company"},
 	{"company.geolocation.city", CRISP_TEXT, "city of the company"},
 	{"company.geolocation.coordinates.latitude", CRISP_NUMBER, "latitude of the company, degrees"},
-	{"company.geolocation.coordinates.longitude", CRISP_NUMBER, "longitude of the company, degrees"},
+	{"company.geolocation.coordinates.longitude", CRISP_NUMBER,
+	 "longitude of the company, degrees"},
 	{"company.metrics.employees", CRISP_NUMBER, "number of employees"},
 	{"company.metrics.market_cap", CRISP_NUMBER, "market capitalization"},
 	{"company.metrics.raised", CRISP_NUMBER, "capital raised"},
@@ -64,9 +65,11 @@ static const CrispColumn people_profile_columns[] = {
 	{"active.now", CRISP_BOOLEAN, "whether the person is active now"},
 	{"active.last", CRISP_TIME, "when the person was active last"},
 	{"score", CRISP_NUMBER, "satisfaction score"},
-	{"created_at", CRISP_TIME, "when the profile was created", CRISP_REQUIRED, "filter_date_start", "filter_date_end"},
+	{"created_at", CRISP_TIME, "when the profile was created",
+	 CRISP_REQUIRED, "filter_date_start", "filter_date_end"},
 	{"updated_at", CRISP_TIME, "when it last changed", CRISP_REQUIRED},
-	{"search_query", CRISP_TEXT, "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
+	{"search_query", CRISP_TEXT,
+	 "full-text search: a condition search_query = '…' asks Crisp for it", CRISP_ASKED},
 };
 
 /*
@@ -74,14 +77,16 @@ static const CrispColumn people_profile_columns[] = {
  * inherit.
  */
 static const CrispColumn people_data_columns[] = {
-	{"people_id", CRISP_TEXT, "profile that the data belongs to, see people_profiles", CRISP_KEY | CRISP_REQUIRED | CRISP_INHERITED},
+	{"people_id", CRISP_TEXT, "profile that the data belongs to, see people_profiles",
+	 CRISP_KEY | CRISP_REQUIRED | CRISP_INHERITED},
 	{"email", CRISP_TEXT, "e-mail address of the profile", CRISP_INHERITED},
 	{"data", CRISP_JSON, "custom data: an object with any keys"},
 	CRISP_WEBSITE_COLUMN,
 };
 
 static const CrispColumn people_event_columns[] = {
-	{"people_id", CRISP_TEXT, "profile that it happened to, see people_profiles", CRISP_REQUIRED | CRISP_INHERITED},
+	{"people_id", CRISP_TEXT, "profile that it happened to, see people_profiles",
+	 CRISP_REQUIRED | CRISP_INHERITED},
 	{"timestamp", CRISP_TIME, "when it happened"},
 	{"text", CRISP_TEXT, "what happened"},
 	{"color", CRISP_TEXT, "color that it is shown in"},
@@ -90,11 +95,15 @@ static const CrispColumn people_event_columns[] = {
 };
 
 static const CrispColumn people_conversation_columns[] = {
-	{"people_id", CRISP_TEXT, "profile that took part, see people_profiles", CRISP_REQUIRED | CRISP_INHERITED},
-	{"session_id", CRISP_TEXT, "identifier of the conversation, see conversations", CRISP_KEY | CRISP_REQUIRED},
+	{"people_id", CRISP_TEXT, "profile that took part, see people_profiles",
+	 CRISP_REQUIRED | CRISP_INHERITED},
+	{"session_id", CRISP_TEXT, "identifier of the conversation, see conversations",
+	 CRISP_KEY | CRISP_REQUIRED},
 	CRISP_WEBSITE_COLUMN,
 	{"email", CRISP_TEXT, "e-mail address of the profile", CRISP_INHERITED},
-	{"filter_status", CRISP_TEXT, "unread, resolved or not_resolved: a condition filter_status = '…' asks Crisp for these conversations", CRISP_ASKED},
+	{"filter_status", CRISP_TEXT,
+	 "unread, resolved or not_resolved: a condition filter_status = '…' asks Crisp for these "
+	 "conversations", CRISP_ASKED},
 };
 /* clang-format on */
 

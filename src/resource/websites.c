@@ -17,7 +17,8 @@
 /* One line a column. */
 /* clang-format off */
 static const CrispColumn visitor_columns[] = {
-	{"session_id", CRISP_TEXT, "identifier of the visitor's session: session_ and a UUID", CRISP_KEY | CRISP_REQUIRED},
+	{"session_id", CRISP_TEXT, "identifier of the visitor's session: session_ and a UUID",
+	 CRISP_KEY | CRISP_REQUIRED},
 	CRISP_WEBSITE_COLUMN,
 	{"inbox_id", CRISP_TEXT, "sub-inbox of the session"},
 	{"nickname", CRISP_TEXT, "name"},
@@ -70,7 +71,8 @@ static const CrispColumn inbox_columns[] = {
 	{"operators", CRISP_TEXT_ARRAY, "operators who see it, see operators"},
 	{"teams", CRISP_TEXT_ARRAY, "teams that see it"},
 	{"team_operators", CRISP_TEXT_ARRAY, "operators of these teams"},
-	{"conditions", CRISP_JSON, "which conversations are filed in it: model, criterion, operator, query"},
+	{"conditions", CRISP_JSON,
+	 "which conversations are filed in it: model, criterion, operator, query"},
 	{"operator", CRISP_TEXT, "and or or: whether all conditions must hold, or one"},
 	{"created_at", CRISP_TIME, "when the sub-inbox was created"},
 	{"updated_at", CRISP_TIME, "when it last changed"},

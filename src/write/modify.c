@@ -185,12 +185,11 @@ crispBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 							errmsg("MERGE is not supported for foreign table \"%s\"",
 								   RelationGetRelationName(rinfo->ri_RelationDesc))));
 		if (mtstate->operation == CMD_UPDATE && rinfo->ri_FdwState != NULL)
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg(
-					 "cannot route rows into foreign table \"%s\", which the same statement updates",
-					 RelationGetRelationName(rinfo->ri_RelationDesc))));
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot route rows into foreign table \"%s\", which the same statement "
+							"updates",
+							RelationGetRelationName(rinfo->ri_RelationDesc))));
 		modify_check_conflict((const ModifyTable *) mtstate->ps.plan, rinfo->ri_RelationDesc);
 	}
 

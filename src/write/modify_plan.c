@@ -83,9 +83,9 @@ modify_check_allowed(const CrispOptions *options, Relation relation, CmdType ope
 	if (can(changes, operation) && options->updatable)
 		return;
 	if (can(changes, operation))
-		hint = psprintf(
-			"Set option updatable to true on the foreign table, or on server \"%s\". What is written goes to Crisp at once, and cannot be rolled back.",
-			options->server_name);
+		hint = psprintf("Set option updatable to true on the foreign table, or on server \"%s\". "
+						"What is written goes to Crisp at once, and cannot be rolled back.",
+						options->server_name);
 	else
 		hint = abilities_hint(changes);
 
