@@ -60,7 +60,7 @@ CREATE SEQUENCE crisp_sync_run_seq;
 --    more than a request, is halved in time, down to the length of a moment.
 -- 6. Rows of a parent, or pages, that a window asks for (window_rows), halved down to one.
 -- 7. Rows of a list without dates whose details the copy lacks; a call brings those of as many as it has requests for.
--- 8. That a full load isn't closed, for which nothing is left to do but a last look.
+-- 8. That a full load isn't closed, for which nothing is left to do but a recheck.
 --
 -- A run whose requests don't suffice for one such step is stalled, and says so: it takes a higher max_requests.  So
 -- does one that has read all again, and finds that what has changed since is too much once more.  If Crisp changes

@@ -175,7 +175,7 @@ END
 $$;
 
 -- Rows of the list that a window asks for: those of some full pages of the source, each of which may repeat a
--- row or two of the one before, and at whose end there may be a last look; or up to a page of the parent, each row
+-- row or two of the one before, and at whose end there may be a recheck; or up to a page of the parent, each row
 -- of which takes a request, and some take more.  What the estimate will take is left over.
 CREATE FUNCTION crisp_sync_window_rows(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress)
 RETURNS bigint
@@ -205,7 +205,7 @@ DECLARE
 BEGIN
     LOOP
         batch := @extschema@.crisp_sync_fetch(copy, call, run, condition, row_limit, lower(range), upper(range), job);
-        -- All of the range, in whatever order: a last look brings newer rows after older ones.
+        -- All of the range, in whatever order: a recheck brings newer rows after older ones.
         IF batch.listed < row_limit OR batch.oldest IS NULL THEN
             done := range;
             RETURN;

@@ -31,7 +31,7 @@ my %lists    = (
 	people_profiles => { key => 'people_id',  name => 'people',        path => 'people/profiles' });
 
 connect_crisp($node, $sandbox, tier => 'plugin', options => "prefetch '4'");
-$sandbox->show_last_looks(1);
+$sandbox->show_rechecks(1);
 run_statements($node, $sandbox);
 
 #
@@ -409,7 +409,7 @@ foreach my $seed (201 .. 204)
 }
 
 #
-# The last look
+# The recheck
 #
 
 # The requests of a scan, in short: what was asked for of a list, and which pages.
@@ -449,7 +449,7 @@ foreach my $mode ('fast', 'exact')
 
 	# Nothing happens: one request, which finds what was the newest.
 	my ($printed, @requests) = requests_of(scan_of($table));
-	is((steps(@requests))[-1], 'start/1', "$mode: a last look");
+	is((steps(@requests))[-1], 'start/1', "$mode: a recheck");
 	is( $requests[-1]->{rows},
 		scalar(grep { $_ >= max_time() - 1 } values %{ rows_at_start('conversations', 'small') }),
 		"$mode: ... at the newest");
@@ -462,7 +462,7 @@ foreach my $mode ('fast', 'exact')
 	  . (sort { $b <=> $a } values %{ rows_at_start('conversations', 'small') })[30]
 	  . ' / 1000.0)';
 	($printed, @requests) = requests_of(scan_of($table, $newest));
-	is(scalar @requests, 1, "$mode: no last look at a list of one page");
+	is(scalar @requests, 1, "$mode: no recheck of a list of one page");
 
 	# 120 rows are touched while the list is read: three pages to look at.  While these are read, one of the last page
 	# is touched again, and two of the first are deleted.
@@ -754,7 +754,7 @@ foreach my $case (
 	  keys_of(table('conversations', 'small', scan_mode => 'fast', prefetch => 1));
 	is_deeply($found, [ sort @keys ], "$name: a fast scan");
 
-	# A last look that gets the whole list again is over where its rows are too old, if the list was seen to be sorted.
+	# A recheck that gets the whole list again is over where its rows are too old, if the list was seen to be sorted.
 	is(scalar @requests, $pages + 1, "$name: ... and a look that is one request")
 	  if !exists $settings->{default_order};
 
@@ -840,7 +840,7 @@ foreach my $seed (401 .. 404)
 			cmp_ok($result->{lost}, '<=', $mode eq 'exact' ? 0 : $result->{bound}, 'rows lost');
 			is(scalar(grep { $_->{query} =~ /filter_date_start/
 				&& $_->{query} !~ /filter_date_end/ } @{ $result->{requests} }),
-				0, 'no last look');
+				0, 'no recheck');
 		} or diag(summary($result));
 		add_up("profiles, $mode", $result);
 	}

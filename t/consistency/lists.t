@@ -105,7 +105,7 @@ foreach my $case (
 	seek $file, $log, 0;
 	my @lines = grep { /skipped elements/ } readline $file;
 	close $file;
-	is(scalar @lines, 2, 'one line in the log for a page, and for the same page in the last look');
+	is(scalar @lines, 2, 'one line in the log for a page, and for the same page in the recheck');
 	like(
 		$lines[0],
 		qr/LOG:  skipped elements of a Crisp list that are not objects, server "support"/,

@@ -1,4 +1,4 @@
-# The last look, and what the times of rows tell: changes that are listed late, rows from the future, many changes in
+# The recheck, and what the times of rows tell: changes that are listed late, rows from the future, many changes in
 # one millisecond, and so many that the list moves by more than a page.
 
 use strict;
@@ -19,7 +19,7 @@ my $website = $sandbox->website_id;
 my $list    = "website/$website/conversations";
 my $session = CrispSession->start($node);
 
-$sandbox->show_last_looks(1);
+$sandbox->show_rechecks(1);
 my @keys   = keys_now();
 my ($newest) = $sandbox->column('conversations', 'updated_at');
 my $pages  = ceil(@keys / 50);

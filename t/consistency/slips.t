@@ -16,7 +16,7 @@ my $session = CrispSession->start($node);
 my @keys    = keys_now();
 my @times   = $sandbox->column('conversations', 'updated_at');
 
-$sandbox->show_last_looks(1);
+$sandbox->show_rechecks(1);
 $session->query("ALTER SERVER support OPTIONS (SET prefetch '4')");
 
 sub keys_now { return $sandbox->column('conversations', 'session_id') }

@@ -75,7 +75,7 @@ sub answer_with
 	return;
 }
 
-# The requests for this page; the last look at what has changed is none.
+# The requests for this page; the recheck of what has changed is none.
 sub asked
 {
 	my ($page) = @_;

@@ -27,7 +27,7 @@ my $sandbox = CrispSandbox->start(
 my $node = start_node();
 
 connect_crisp($node, $sandbox, tier => 'plugin', options => "prefetch '4'");
-$sandbox->show_last_looks(1);
+$sandbox->show_rechecks(1);
 run_statements($node, $sandbox);
 
 my $admin = CrispSession->start($node);
@@ -470,7 +470,7 @@ my $another = CrispSandbox->start(
 	operators     => 1,
 	campaigns     => 1);
 connect_crisp($node, $another, server => 'another', schema => 'another', tier => 'plugin', options => "prefetch '4'");
-$another->show_last_looks(1);
+$another->show_rechecks(1);
 {
 	my $elsewhere = $another->website_id;
 	my $copy      = join ', ',

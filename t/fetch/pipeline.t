@@ -24,7 +24,7 @@ my $sandbox = CrispSandbox->start(
 my $node = start_node();
 
 connect_crisp($node, $sandbox, options => "prefetch '4', per_page '$PER_PAGE'");
-$sandbox->show_last_looks(1);
+$sandbox->show_rechecks(1);
 
 my $website  = $sandbox->website_id;
 my $admin    = CrispSession->start($node);
@@ -148,7 +148,7 @@ $sandbox->control({ full_last_page => 206 });
 scan($session, 'conversations');
 my $plan = scan($session, 'conversations');
 is($plan->{'Actual Rows'}, 5 * $PER_PAGE, 'a full last page that is not said to be one: rows');
-is($plan->{Pages}, 5 + 1 + 1, '... the empty page and the last look');
+is($plan->{Pages}, 5 + 1 + 1, '... the empty page and the recheck');
 is($plan->{'Requests Past The End'}, 0, '... and no more');
 
 # Conditions make another list of it.
@@ -173,7 +173,7 @@ $session->query($many =~ s/1600/1500/gr) foreach 1 .. 3;
 cmp_ok($session->memory - $memory, '<', 512 * 1024, 'hundreds of lists that were seen: memory');
 $session->quit;
 
-# ---- The last look is asked for when all pages have been answered
+# ---- The recheck is asked for when all pages have been answered
 
 foreach my $case ([ 1, 3 ], [ 4, 4 ])
 {

@@ -21,7 +21,7 @@ my $website = $sandbox->website_id;
 my @rows = $sandbox->column('conversations', 'session_id');
 my $count = 'SELECT count(session_id) FROM crisp.conversations';
 
-$sandbox->show_last_looks(1);
+$sandbox->show_rechecks(1);
 connect_crisp(
 	$node, $sandbox,
 	url => $front->url,

@@ -147,11 +147,11 @@ sub credentials
 
 The requests to the API since the start or the last C<reset> or C<clear>: a list of
 hashes with seq, at_ms, method, path, query, headers, connection, status, rows
-and body.  The last looks of scans are left out, as how many they are hangs on the moment.
+and body.  The rechecks of scans are left out, as how many they are hangs on the moment.
 
-=item $sandbox->show_last_looks(bool)
+=item $sandbox->show_rechecks(bool)
 
-Whether C<requests> and C<count> are to show last looks, too.
+Whether C<requests> and C<count> are to show rechecks, too.
 
 =cut
 
@@ -160,18 +160,18 @@ sub requests
 	my ($self) = @_;
 	my @requests = $self->logged;
 
-	return @requests if $self->{last_looks};
+	return @requests if $self->{rechecks};
 
-	my (%previous, %looks, @shown);
+	my (%previous, %rechecks, @shown);
 	foreach my $request (@requests)
 	{
-		# A last look may take several pages, and requests for other lists may stand between.
+		# A recheck may take several pages, and requests for other lists may stand between.
 		my $list = (list_and_page($request))[0] // '';
 		my $previous = $previous{$list};
 
-		$looks{$list} =
-		  is_last_look($request, $previous) || ($looks{$list} && follows($request, $previous));
-		push @shown, $request unless $looks{$list};
+		$rechecks{$list} =
+		  is_recheck($request, $previous) || ($rechecks{$list} && follows($request, $previous));
+		push @shown, $request unless $rechecks{$list};
 		$previous{$list} = $request;
 	}
 	return @shown;
@@ -186,9 +186,9 @@ sub logged
 	return @{ $log->{requests} };
 }
 
-# Whether a request is the last look of the scan that made the request before it: the first page
+# Whether a request is the recheck of the scan that made the request before it: the first page
 # of the list of which that was a later one, now only of what has changed since.
-sub is_last_look
+sub is_recheck
 {
 	my ($request, $previous) = @_;
 	my ($list,          $page)          = list_and_page($request)  or return 0;
@@ -226,11 +226,11 @@ sub without_start
 	return join '&', grep { !/^filter_date_start=/ } split /&/, $query;
 }
 
-sub show_last_looks
+sub show_rechecks
 {
 	my ($self, $show) = @_;
 
-	$self->{last_looks} = $show;
+	$self->{rechecks} = $show;
 	return;
 }
 

@@ -36,7 +36,7 @@ my ($session, $sandbox);
 
 =item sync_with($session, $sandbox)
 
-From now on, run syncs in this session, and look at the requests to this sandbox, last looks among
+From now on, run syncs in this session, and look at the requests to this sandbox, rechecks among
 them.
 
 =cut
@@ -44,7 +44,7 @@ them.
 sub sync_with
 {
 	($session, $sandbox) = @_;
-	$sandbox->show_last_looks(1);
+	$sandbox->show_rechecks(1);
 	return;
 }
 

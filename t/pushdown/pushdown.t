@@ -897,7 +897,7 @@ run_statements($node, $sandbox);
 check('max(waiting_since)',          $waits, "SELECT max(waiting_since) FROM $conversations");
 check('min(waiting_since)',          1, "SELECT min(waiting_since) FROM $conversations");
 check(
-	'what came since the last look',
+	'what came since the copy was made',
 	1,
 	"SELECT session_id FROM $conversations WHERE updated_at > (SELECT max(updated_at) - interval '1 hour' "
 		. "FROM copy.conversations)"

@@ -17,7 +17,7 @@ my $node = start_node();
 
 connect_crisp($node, $sandbox, options => "prefetch '8'");
 run_statements($node, $sandbox);
-$sandbox->show_last_looks(1);
+$sandbox->show_rechecks(1);
 
 my @rows = $sandbox->rows('conversations');
 my @keys = map { $_->{session_id} } @rows;

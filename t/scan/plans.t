@@ -144,16 +144,16 @@ END
 	# ANALYZE tells what it was.
 	my $rows = count('conversations', "updated_at >= $l AND $resolved");
 	$sandbox->control({ latency_ms => 20 });
-	$sandbox->show_last_looks(1);
+	$sandbox->show_rechecks(1);
 	my ($analyzed, @requests) = requests_of("EXPLAIN (ANALYZE, FORMAT JSON) $select");
-	$sandbox->show_last_looks(0);
+	$sandbox->show_rechecks(0);
 	$sandbox->control({ latency_ms => 0 });
 	$json = decode_json($analyzed)->[0]->{Plan};
 	is($json->{'Requests'},        scalar @requests, 'ANALYZE: requests');
 	is($json->{'Pages'},           scalar @requests, 'ANALYZE: pages');
 	is($json->{'Rows Received'} - $json->{'Duplicates Removed'}, $rows, 'ANALYZE: rows received');
-	is($json->{'Duplicates Removed'}, 1, 'ANALYZE: duplicates: the newest row, in the last look');
-	is($json->{'Recheck Requests'}, 1, 'ANALYZE: requests for last looks');
+	is($json->{'Duplicates Removed'}, 1, 'ANALYZE: duplicates: the newest row, in the recheck');
+	is($json->{'Recheck Requests'}, 1, 'ANALYZE: requests for rechecks');
 	cmp_ok($json->{'Received'},     '>', 500 * $rows, 'ANALYZE: bytes');
 	cmp_ok($json->{'Waiting Time'}, '>', 15,          'ANALYZE: time spent waiting');
 	$sandbox->data(
@@ -167,12 +167,12 @@ END
 	my $read = sql(
 		"EXPLAIN (ANALYZE, COSTS OFF) SELECT session_id FROM $conversations WHERE updated_at > $e AND state IS NOT NULL"
 	);
-	like($read, qr/^ *Duplicates Removed: 4$/m, 'ANALYZE: rows that came twice, and that of the last look');
-	like($read, qr/^ *Recheck Requests: 1$/m, 'ANALYZE: the last look');
+	like($read, qr/^ *Duplicates Removed: 4$/m, 'ANALYZE: rows that came twice, and that of the recheck');
+	like($read, qr/^ *Recheck Requests: 1$/m, 'ANALYZE: the recheck');
 	unlike(
 		sql("EXPLAIN (ANALYZE, COSTS OFF) SELECT session_id FROM $conversations LIMIT 30"),
 		qr/Recheck/,
-		'ANALYZE: no last look');
+		'ANALYZE: no recheck');
 	like(
 		$read,
 		qr/^ *Received: [1-9][0-9]* bytes\n *Waiting Time: [0-9.]+ ms$/m,

@@ -86,7 +86,7 @@ is( $session->query(
 	't',
 	'counted since a moment ago');
 
-$sandbox->show_last_looks(1);
+$sandbox->show_rechecks(1);
 $sandbox->reset;
 my $rows = $session->query($read);
 my $requests = $sandbox->count;

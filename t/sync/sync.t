@@ -52,7 +52,7 @@ like($run->{notices}, qr/^"crisp\.conversations": back to 20\S+ \S+; rows: 240; 
 like($run->{notices}, qr/rows fetched: \d+, new: $rows, changed: 0, gone: 0; requests: $run->{requests}$/,
 	'and what it has done');
 cmp_ok($run->{requests}, '<=', ceil($rows / 48) + 1,
-	'requests: full pages, of which each repeats a row, and a last look');
+	'requests: full pages, of which each repeats a row, and a recheck');
 is( $session->query(<<'END'), '', 'columns and types are those of the source, and the time of writing');
 SELECT coalesce(s.name, t.name), s.type, t.type
 FROM (SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
@@ -128,7 +128,7 @@ cmp_ok(scalar(written('public.conversations', 'session_id')), '<=', 170, 'writte
 
 $run = sync(q('crisp.people_profiles', 'people'));
 is_copy('crisp.people_profiles', 'people', 'profiles');
-cmp_ok($run->{requests}, '<=', ceil(330 / 48) + 3, 'requests: pages, a last look, and two that prove the order');
+cmp_ok($run->{requests}, '<=', ceil(330 / 48) + 3, 'requests: pages, a recheck, and two that prove the order');
 $sandbox->data([ { op => 'touch', resource => 'people', index => 200 },
 	{ op => 'insert_random', resource => 'people', count => 3, seed => 1 } ]);
 $run = sync(q('crisp.people_profiles', 'people'));

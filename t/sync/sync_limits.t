@@ -105,7 +105,7 @@ $session->fails(q(SELECT crisp_sync_internal.crisp_sync_count('pg_class')),
 # What is read once
 #
 
-# Where a window ends, and at the last look at what has moved meanwhile, rows come again: no more
+# Where a window ends, and at the recheck of what has moved meanwhile, rows come again: no more
 # than a few of each page.
 sub few_come_twice
 {
