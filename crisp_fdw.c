@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * crisp_fdw.c
- *		The front door: module magic, settings, and the handler with its
- *		FdwRoutine.
+ *		Load the library: module magic, settings, and the handler with its FdwRoutine.
  *
  * docs/architecture.md walks through the house.
  *
@@ -45,7 +44,7 @@ static const struct config_enum_entry scan_modes[] = {{"default", SCAN_MODE_DEFA
 													  {NULL, 0, false}};
 
 /*
- * Called when the library is loaded.
+ * Define settings, and set up shared memory and hooks, when the library is loaded.
  */
 void
 _PG_init(void)
@@ -68,7 +67,7 @@ _PG_init(void)
 }
 
 /*
- * What PostgreSQL calls to plan and run statements on foreign tables.
+ * Return what PostgreSQL calls to plan and run statements on foreign tables.
  */
 Datum
 crisp_fdw_handler(PG_FUNCTION_ARGS)

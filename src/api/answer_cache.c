@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * answer_cache.c
- *		Answers that a scan may need again.
+ *		Keep answers that a scan may need again.
  *
  * Kept as text: a tree of nodes takes several times the memory.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * answer_cache.h
- *		Answers that a scan may need again.
+ *		Keep answers that a scan may need again.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_answer.c
- *		Crisp's answers.
+ *		Take Crisp's answers.
  *
  * What a call has brought becomes either the data of Crisp's envelope {"error": …, "reason": …,
  * "data": …}, or an error.

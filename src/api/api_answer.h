@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_answer.h
- *		Crisp's answers: data, or an error.
+ *		Take Crisp's answers: data, or an error.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_attempt.c
- *		What the latest attempt of a call has brought.
+ *		Look at what the latest attempt of a call has brought.
  *
  * An answer is parsed once, in a memory context of its own, which goes with an attempt that failed.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_attempt.h
- *		What the latest attempt of a call has brought.
+ *		Look at what the latest attempt of a call has brought.
  *
  * For api_call.c and api_answer.c alone: others know calls by api_call.h.
  *

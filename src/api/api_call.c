@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_call.c
- *		A request to Crisp, attempt by attempt.
+ *		Make a request to Crisp, attempt by attempt.
  *
  * http.c says how a transfer ended; here that becomes an answer that is there to be taken, or
  * another attempt.

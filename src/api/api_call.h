@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_call.h
- *		Crisp's requests: started, and waited for.
+ *		Start Crisp's requests, and wait for them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

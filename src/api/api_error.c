@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_error.c
- *		What a request that failed means to a user.
+ *		Say what a request that failed means to a user.
  *
  * http.c says how a transfer ended, and Crisp's envelope why a request was
  * refused; here that becomes words on which a user can act.  None holds a

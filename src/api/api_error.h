@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_error.h
- *		What a request that failed means to a user.
+ *		Say what a request that failed means to a user.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * api_request.h
- *		What is asked of Crisp.
+ *		Define what is asked of Crisp.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

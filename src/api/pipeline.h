@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pipeline.h
- *		Requests that are under way together.
+ *		Keep several requests under way together.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * retry.c
- *		Whether a request that failed is made again, and when.
+ *		Decide whether a request that failed is made again, and when.
  *
  * Exponential backoff with full jitter: before the n-th retry, any time up to retry_delay * 2^(n-1)
  * is as likely as any other.  Who has been turned away together with others does not come back

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * retry.h
- *		Whether a request that failed is made again, and when.
+ *		Decide whether a request that failed is made again, and when.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

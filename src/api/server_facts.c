@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * server_facts.c
- *		What a session has learnt of how a server behaves.
+ *		Remember what a session has learnt of how a server behaves.
  *
  * There are a few facts for each foreign table, so a list does.
  *

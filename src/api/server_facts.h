@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * server_facts.h
- *		What a session has learnt of how a server behaves.
+ *		Remember what a session has learnt of how a server behaves.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

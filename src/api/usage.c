@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * usage.c
- *		What this session has spent, by server.
+ *		Count what this session has spent, by server.
  *
  * Counting must not fail, and not wait: it also happens while a failed
  * statement is cleaned up.  So all counts go to this process's own memory

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * usage.h
- *		What was spent: requests, and what came of them, by server.
+ *		Count what was spent: requests, and what came of them, by server.
  *
  * Counted for this session, and for the whole cluster where there is shared
  * memory for it (see usage_shmem.h).

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * usage_counts.h
- *		What was spent on a server, as it is counted.
+ *		Define how what was spent on a server is counted.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -58,7 +58,7 @@ typedef struct Usage
 	UsageError	error;
 } Usage;
 
-/* Called for each usage that there is.  It's valid during the call only. */
+/* Look at one usage; called for each that there is.  It's valid during the call only. */
 typedef void (*UsageVisitor)(const Usage *usage, void *arg);
 
 #endif /* CRISP_USAGE_COUNTS_H */

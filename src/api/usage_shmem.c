@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * usage_shmem.c
- *		What all sessions of the cluster have spent, in shared memory.
+ *		Count what all sessions of the cluster have spent, in shared memory.
  *
  * A table of fixed size under one lock, which is held for a few copies only,
  * once per answer: next to the time that an answer takes, that is nothing.  When the

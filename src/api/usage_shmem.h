@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * usage_shmem.h
- *		What all sessions of the cluster have spent, in shared memory.
+ *		Count what all sessions of the cluster have spent, in shared memory.
  *
  * From PostgreSQL 17 on, the first session that needs it makes it; before,
  * there is some only where crisp_fdw is in shared_preload_libraries.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *		What differs between the versions of PostgreSQL, under one name.
+ *		Give what differs between the versions of PostgreSQL one name.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * epoch.h
- *		Times as Crisp has them, and as PostgreSQL does.
+ *		Convert times between Crisp's and PostgreSQL's.
  *
  * Crisp counts milliseconds since 1970, as Unix does; PostgreSQL counts microseconds since 2000.
  * Both count in UTC: so does a timestamp without time zone, or a date, that shows one of Crisp's

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key_set.c
- *		The keys that a scan has returned, in bounded memory.
+ *		Keep the keys that a scan has returned, in bounded memory.
  *
  * A key takes 16 bytes: Crisp's keys are a UUID, mostly behind a prefix that all of a list share
  * ("session_"), and any other key is hashed with SHA-256.  No two different keys of that length are

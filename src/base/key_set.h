@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key_set.h
- *		The keys that a scan has returned, in bounded memory.
+ *		Keep the keys that a scan has returned, in bounded memory.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

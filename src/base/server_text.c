@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * server_text.c
- *		Text from the network as the database can keep it.
+ *		Bring text from the network into a form that the database can keep.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * spill.c
- *		Bytes that are kept, beyond a limit in a temporary file.
+ *		Keep bytes, beyond a limit in a temporary file.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sqlstate.h
- *		SQLSTATEs of our own class, CS, for errors that a program acts on.
+ *		Define SQLSTATEs of our own class, CS, for errors that a program acts on.
  *
  * PostgreSQL's own codes come first: these are for what shares one of them with something else that
  * calls for another reaction.  docs/errors.md lists them.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * check.c
- *		crisp_fdw_check(): are the credentials for a server good, and for what?
+ *		Check whether the credentials for a server are good, and for what: crisp_fdw_check().
  *
  * Whatever a query would fail with becomes a row that says so, in the same
  * words, as the requests are made the way in which a query makes them: within a

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * custom_data.c
- *		Columns for the keys of custom data, for IMPORT FOREIGN SCHEMA.
+ *		Make columns for the keys of custom data, for IMPORT FOREIGN SCHEMA.
  *
  * Crisp tells which keys are in use, not what their values are.  So a page of rows is looked
  * at: a column gets the type that fits all values there, and text if there are none.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * custom_data.h
- *		Columns for the keys of custom data, for IMPORT FOREIGN SCHEMA.
+ *		Make columns for the keys of custom data, for IMPORT FOREIGN SCHEMA.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * functions.c
- *		SQL-callable functions.
+ *		Define functions that SQL calls.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

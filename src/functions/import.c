@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * import.c
- *		IMPORT FOREIGN SCHEMA, written from the catalog.
+ *		Write the tables of IMPORT FOREIGN SCHEMA from the catalog.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * import.h
- *		IMPORT FOREIGN SCHEMA.
+ *		Run IMPORT FOREIGN SCHEMA.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

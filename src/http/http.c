@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http.c
- *		Transfers that are under way together: room for them, and their time.
+ *		Make room for transfers that are under way together, and limit their time.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

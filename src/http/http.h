@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http.h
- *		HTTP over libcurl: connections, waiting, limits, ownership.
+ *		Do HTTP over libcurl: connections, waiting, limits, ownership.
  *
  * Knows nothing of Crisp and raises no error for what a server or network
  * does: it reports an outcome, and the caller knows what that means.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_head.c
- *		The head of an answer: what is kept of it, and what that says.
+ *		Read the head of an answer: what is kept of it, and what that says.
  *
  * libcurl tells what Retry-After says, too, but each version of it takes something else for none:
  * a number of twenty digits, say, or for no more than some hours.

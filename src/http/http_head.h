@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_head.h
- *		The head of an answer: what is kept of it, and what that says.
+ *		Read the head of an answer: what is kept of it, and what that says.
  *
  * Called from within libcurl, so nothing here raises an error, or takes memory other than
  * from malloc().

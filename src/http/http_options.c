@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_options.c
- *		A request in terms of libcurl's options.
+ *		Put a request in terms of libcurl's options.
  *
  * What keeps a request safe is set here for all of them: where it may go, what
  * it may give away, and how often it may be sent.

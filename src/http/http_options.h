@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_options.h
- *		A request in terms of libcurl's options.
+ *		Put a request in terms of libcurl's options.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

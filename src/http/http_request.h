@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * http_request.h
- *		An HTTP request, and what became of it.
+ *		Define an HTTP request, and what became of it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

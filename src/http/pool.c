@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pool.c
- *		Pools of connections: lifetime, transfers, waiting.
+ *		Manage pools of connections: lifetime, transfers, waiting.
  *
  * A pool is a multi handle of libcurl, which keeps connections and the
  * addresses of hosts, and an epoll descriptor that watches all that the multi

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pool.h
- *		Pools of connections: lifetime, transfers, waiting.
+ *		Manage pools of connections: lifetime, transfers, waiting.
  *
  * Knows nothing of requests: what is transferred is a handle of libcurl.
  *
@@ -67,7 +67,7 @@ extern void http_wake_at(HttpPool *pool, int64 at_ms);
  *----------
  */
 
-/* Called for a handle whose transfer has ended; must not raise an error. */
+/* Take a handle whose transfer has ended; must not raise an error. */
 typedef void (*PoolFinished)(CURL *easy, CURLcode result);
 
 /*

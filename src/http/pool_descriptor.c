@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pool_descriptor.c
- *		What a pool of connections has open, and how many there may be.
+ *		Manage what a pool of connections has open, and how many there may be.
  *
  * A pool opens nothing before its first transfer, and closes all when another needs the room and it
  * has none: it sleeps then, and whoever holds it doesn't notice.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pool_descriptor.h
- *		What a pool of connections has open, and how many there may be.
+ *		Manage what a pool of connections has open, and how many there may be.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

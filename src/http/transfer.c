@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * transfer.c
- *		A request and its answer as a transfer of libcurl.
+ *		Run a request and its answer as a transfer of libcurl.
  *
  * A transfer lives in a memory context of its own below its owner's, whose
  * reset callback aborts it and frees what libcurl and we have from malloc().

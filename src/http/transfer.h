@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * transfer.h
- *		A request and its answer as a transfer of libcurl.
+ *		Run a request and its answer as a transfer of libcurl.
  *
  * For http.c alone: others know transfers by http.h.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * url.c
- *		Taking URLs apart and putting them together.
+ *		Take URLs apart and put them together.
  *
  * URLs are parsed by libcurl, so that what is checked here is what will be
  * asked there.

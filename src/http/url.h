@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * url.h
- *		Taking URLs apart and putting them together.
+ *		Take URLs apart and put them together.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json.c
- *		The values of a JSON document that was parsed, and their text.
+ *		Read the values of a JSON document that was parsed, and write their text.
  *
  * What a query doesn't use is never looked at: only when a string is asked for
  * are its escapes resolved, in their place, since what they stand for is

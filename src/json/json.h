@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json.h
- *		The values of a JSON document, and their text.
+ *		Read the values of a JSON document that was parsed, and write their text.
  *
  * Nobody but those who include json_node.h knows how a document is kept.
  *

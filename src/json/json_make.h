@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_make.h
- *		JSON values that are made of others, without their text.
+ *		Make JSON values of others, without their text.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_node.h
- *		How a document is kept, for those who make and read it.
+ *		Define how a document is kept, for those who make and read it.
  *
  * A document is one array of nodes, each value followed by what is inside of
  * it.  Nodes point into the text that was parsed, which is looked at again

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_parse.c
- *		JSON text into nodes.
+ *		Parse JSON text into nodes.
  *
  * PostgreSQL's own lexer finds the tokens and checks them; what may follow
  * what is checked here, in a loop instead of by recursion, so that no depth

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_parse.h
- *		JSON text into nodes.
+ *		Parse JSON text into nodes.
  *
  * Nobody but json_parse.c knows what parses it.
  *

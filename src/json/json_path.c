@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_path.c
- *		Where in a JSON object a column's value stands.
+ *		Find where in a JSON object a column's value stands.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

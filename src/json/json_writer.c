@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_writer.c
- *		JSON that is sent, built with json-c.
+ *		Build JSON that is sent, with json-c.
  *
  * Between making a value of json-c and handing it to its document nothing raises an error, so that
  * none is lost.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json_writer.h
- *		JSON that is sent, built with json-c.
+ *		Build JSON that is sent, with json-c.
  *
  * A document belongs to the memory context that is current when it is begun: it goes when that
  * context is reset or deleted, also after an error.  Texts are UTF-8.  All functions raise HV001

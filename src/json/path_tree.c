@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * path_tree.c
- *		The values at many paths of an object, found in one walk.
+ *		Find the values at many paths of an object in one walk.
  *
  * Paths that begin alike share branches, so that each object is walked over
  * once, however many columns are inside of it.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * path_tree.h
- *		The values at many paths of an object, found in one walk.
+ *		Find the values at many paths of an object in one walk.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

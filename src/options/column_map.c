@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * column_map.c
- *		What a column of a foreign table shows of Crisp's rows.
+ *		Find what a column of a foreign table shows of Crisp's rows.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * credentials_file.c
- *		Credentials in a file outside of the database.
+ *		Read credentials from a file outside of the database.
  *
  * A line of the file is "identifier = ...", "key = ...", a comment that begins
  * with #, or empty.  It's read whenever a scan begins, so that what

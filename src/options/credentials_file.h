@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * credentials_file.h
- *		Credentials in a file outside of the database.
+ *		Read credentials from a file outside of the database.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

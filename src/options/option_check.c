@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * option_check.c
- *		The checks of options' values, when they are set.
+ *		Check options' values when they are set.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * option_defs.c
- *		All options, as one table: where each may be set, what its values can
- *		be, and what it is when it's set nowhere.
+ *		List all options in one table: where each may be set, what its values can be, and what it is
+ *		when it's set nowhere.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * option_defs.h
- *		All options, as one table.
+ *		List all options in one table.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

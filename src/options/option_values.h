@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * option_values.h
- *		The options that are in force, once they were read.
+ *		Hold the options that are in force, once they were read.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

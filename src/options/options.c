@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * options.c
- *		The options that are in force for a table, or for a server.
+ *		Read the options that are in force for a table, or for a server.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

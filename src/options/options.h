@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * options.h
- *		The options of server, user mapping, table and column.
+ *		Read the options of server, user mapping, table and column.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * accounts.c
- *		The catalog: who is behind a token, and which website it opens.
+ *		Describe in the catalog who is behind a token, and which website it opens.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * campaigns.c
- *		The catalog: campaigns.
+ *		Describe campaigns in the catalog.
  *
  * Source of the facts: Crisp's public REST reference (v1) and the types of its
  * official client.  A new column is one line.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * campaigns.h
- *		The catalog: campaigns.
+ *		Describe campaigns in the catalog.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * conversations.c
- *		The catalog: conversations.
+ *		Describe conversations in the catalog.
  *
  * Source of the facts: Crisp's public REST reference (v1) and the types of its
  * official client.  A new column is one line.

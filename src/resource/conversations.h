@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * conversations.h
- *		The catalog: conversations.
+ *		Describe conversations in the catalog.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * entry.c
- *		What entries of the catalog share.
+ *		Define what entries of the catalog share.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * entry.h
- *		What an entry of the catalog is made of.
+ *		Define what an entry of the catalog is made of.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * messages.c
- *		The catalog: messages of conversations.
+ *		Describe messages of conversations in the catalog.
  *
  * Source of the facts: Crisp's public REST reference (v1) and the types of its
  * official client.  A new column is one line.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * messages.h
- *		The catalog: messages of conversations.
+ *		Describe messages of conversations in the catalog.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

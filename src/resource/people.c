@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * people.c
- *		The catalog: people, as Crisp keeps them.
+ *		Describe people in the catalog, as Crisp keeps them.
  *
  * Source of the facts: Crisp's public REST reference (v1) and the types of its
  * official client.  A new column is one line.

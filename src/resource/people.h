@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * people.h
- *		The catalog: people, as Crisp keeps them.
+ *		Describe people in the catalog, as Crisp keeps them.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

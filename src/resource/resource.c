@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * resource.c
- *		The catalog as a whole: all resources, and how to find things in them.
+ *		List all resources of the catalog, and find things in them.
  *
  * The entries are in files of their own, by subject.  A new resource is one entry
  * there, and one line here.

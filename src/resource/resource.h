@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * resource.h
- *		The catalog: every Crisp resource as data.
+ *		Hold every Crisp resource as data: the catalog.
  *
  * The only place that knows Crisp's routes, fields and query parameters.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * segments.c
- *		The catalog: segments in use.
+ *		Describe segments in use in the catalog.
  *
  * Source of the facts: Crisp's public REST reference (v1) and the types of its
  * official client.  A new column is one line.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * segments.h
- *		The catalog: segments in use.
+ *		Describe segments in use in the catalog.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

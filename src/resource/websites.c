@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * websites.c
- *		The catalog: what belongs to a website besides conversations and people.
+ *		Describe in the catalog what belongs to a website besides conversations and people.
  *
  * Source of the facts: Crisp's public REST reference (v1) and the types of its
  * official client.  A new column is one line.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * websites.h
- *		The catalog: what belongs to a website besides conversations and people.
+ *		Describe in the catalog what belongs to a website besides conversations and people.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * writable.c
- *		The catalog: what can be written.
+ *		Describe in the catalog what can be written.
  *
  * Source of the facts: Crisp's public REST reference (v1) and the types of its
  * official client.  A new column that can be written is one line.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * writable.h
- *		The catalog: what can be written.
+ *		Describe in the catalog what can be written.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * convert.c
- *		A JSON value to a Datum of one type.
+ *		Convert a JSON value to a Datum of one type.
  *
  * The way is decided once, by the base type.  The types that make up nearly
  * all columns are built directly; all others, and every value that a direct

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * convert.h
- *		A JSON value to a Datum of one type.
+ *		Convert a JSON value to a Datum of one type.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

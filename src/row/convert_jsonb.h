@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * convert_jsonb.h
- *		A JSON value as jsonb.
+ *		Convert a JSON value to jsonb.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * flatten.c
- *		JSON at a path to a Datum of the column's type.
+ *		Convert the JSON at a path to a Datum of the column's type.
  *
  * Where a column's value stands, and how it becomes a Datum, is decided once
  * per scan; an error says which value of which column it is about.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * flatten.h
- *		JSON at a path to a Datum of the column's type.
+ *		Convert the JSON at a path to a Datum of the column's type.
  *
  * Knows JSON and PostgreSQL's types, nothing of HTTP and nothing of Crisp.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_source.c
- *		What fills the columns of a foreign table.
+ *		Say what fills the columns of a foreign table.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_lock.c
- *		The lock of a job of crisp_sync().
+ *		Take and release the lock of a job of crisp_sync().
  *
  * It is held across transactions, and by nobody who didn't mean to: no
  * statement of SQL takes or gives back a lock of this kind.  So neither

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_match.c
- *		Rows below a parent, of which several may have the same key.
+ *		Match rows below a parent, of which several may have the same key.
  *
  * Messages are known by a fingerprint that their sender chooses.  A copy has
  * each as often as Crisp has it.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_match.h
- *		Rows below a parent, of which several may have the same key.
+ *		Match rows below a parent, of which several may have the same key.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

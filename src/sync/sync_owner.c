@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_owner.c
- *		As whom crisp_sync() writes.
+ *		Decide as whom crisp_sync() writes.
  *
  * Whoever owns a table decides what runs when it's written to.  A run that
  * a superuser has scheduled must not lend that owner its rights.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_owner.h
- *		As whom crisp_sync() writes.
+ *		Decide as whom crisp_sync() writes.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_parts.c
- *		Several ranges of dates that one statement of a sync reads at a time.
+ *		Read several ranges of dates by one statement of a sync at a time.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_rows.c
- *		Rows on their way from Crisp into a copy.
+ *		Bring rows from Crisp into a copy.
  *
  * What is fetched with the rights of one role is written with those of
  * another, so rows are kept in between, and shown to the statements that

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_rows.h
- *		Rows on their way from Crisp into a copy.
+ *		Bring rows from Crisp into a copy.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

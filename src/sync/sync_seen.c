@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_seen.c
- *		The keys that a full load of crisp_sync() has seen.
+ *		Keep the keys that a full load of crisp_sync() has seen.
  *
  * They decide what is gone from Crisp.  What a column of the target says is
  * no good for that: a type may round it, a trigger may set it.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_seen.h
- *		The keys that a full load of crisp_sync() has seen.
+ *		Keep the keys that a full load of crisp_sync() has seen.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * sync_source.c
- *		What crisp_sync() can't do in PL/pgSQL: to look into the catalog, and to
- *		know how it was called and what it has spent.
+ *		Do what crisp_sync() can't in PL/pgSQL: look into the catalog, and know how it was called
+ *		and what it has spent.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -87,7 +87,7 @@ is_crisp_table(Oid relid)
 		   GetFdwRoutineByRelId(relid)->GetForeignRelSize == crispGetForeignRelSize;
 }
 
-/* Whether a catalog column is one that is looked for. */
+/* Say whether a catalog column is one that is looked for. */
 typedef bool (*ColumnTest)(const CrispResource *resource, const CrispColumn *column);
 
 /*

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_sql.h
- *		Pieces of the statements that write to a target.
+ *		Write pieces of the statements that write to a target.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

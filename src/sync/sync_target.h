@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_target.h
- *		The table that a run of crisp_sync() writes to.
+ *		Open the table that a run of crisp_sync() writes to.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_witness.c
- *		Whether rows that a job of crisp_sync() has stored are still there.
+ *		Find whether rows that a job of crisp_sync() has stored are still there.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

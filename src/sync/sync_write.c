@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_write.c
- *		How rows get into the target of a run of crisp_sync(), and out of it.
+ *		Write rows into the target of a run of crisp_sync(), and delete them from it.
  *
  * The source is read as the current user, the target is written as its owner
  * (sync_owner.h), with statements that are made here alone.
