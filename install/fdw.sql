@@ -48,7 +48,8 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT STABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION crisp_fdw_columns() IS
-'the columns of every Crisp resource: type as imported, JSON path, meaning, and what of a condition on it Crisp is asked, and what can write it';
+'the columns of every Crisp resource: type as imported, JSON path, meaning, and what of a condition on it Crisp is '
+'asked, and what can write it';
 
 CREATE FUNCTION crisp_fdw_usage(
     OUT scope text,

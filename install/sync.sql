@@ -9,12 +9,15 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE NOTICE 'what has changed in "%" takes more than % requests', @extschema@.crisp_sync_name(copy.list), call.last_request - call.first_request
-        USING DETAIL = 'The next calls read all of it again, part by part.', HINT = 'Raise max_requests to read changes alone.';
+    RAISE NOTICE 'what has changed in "%" takes more than % requests', @extschema@.crisp_sync_name(copy.list),
+        call.last_request - call.first_request
+        USING DETAIL = 'The next calls read all of it again, part by part.',
+            HINT = 'Raise max_requests to read changes alone.';
     SELECT j.pass_condition = 'all' AND @extschema@.crisp_sync_gaps(j) = '{}' INTO run.in_vain
     FROM @extschema@.crisp_sync_job j WHERE j.job_id = call.job_id;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET wanted = '{(,)}', covered = '{}', watermark = NULL, due = NULL, pass_condition = 'all', pass_reference = NULL, pass_rows = 0
+    SET wanted = '{(,)}', covered = '{}', watermark = NULL, due = NULL, pass_condition = 'all', pass_reference = NULL,
+        pass_rows = 0
     WHERE j.job_id = call.job_id;
     run.adapted := true;
 END
@@ -25,7 +28,8 @@ $$;
 -- requests don't suffice for all details, those of rows that the copy lacks come first, and the rest with the next
 -- run (is_cut).
 CREATE FUNCTION crisp_sync_refresh(
-    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, OUT batch crisp_sync_batch, OUT is_cut boolean)
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, OUT batch crisp_sync_batch,
+    OUT is_cut boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -38,24 +42,32 @@ DECLARE
                                     WHERE c.name <> ALL (copy.details || '_synced_at'::text) ORDER BY c.number);
     key_type CONSTANT text := (SELECT c.type FROM @extschema@.crisp_sync_columns(copy.source) c WHERE c.name = key);
     changed CONSTANT text := @extschema@.crisp_sync_time(copy.list, copy.sync_field, 'f.');
-    is_kept CONSTANT text := format('f.%I IS NOT NULL AND %s', key, coalesce('(' || format(run.kept, changed) || ')', 'true'));
+    is_kept CONSTANT text := format('f.%I IS NOT NULL AND %s', key,
+                                    coalesce('(' || format(run.kept, changed) || ')', 'true'));
     is_there CONSTANT text := format('EXISTS (SELECT FROM ONLY %s t WHERE t.%I::text = f.%I::text%s)',
         copy.target, key, key,
         (SELECT format(' AND t.%1$I IS NOT DISTINCT FROM f.%1$I', t.name)
-         FROM @extschema@.crisp_sync_columns(copy.source) s JOIN @extschema@.crisp_sync_columns(copy.target) t USING (name, type)
+         FROM @extschema@.crisp_sync_columns(copy.source) s JOIN @extschema@.crisp_sync_columns(copy.target) t
+             USING (name, type)
          WHERE s.name = copy.sync_field));
     is_known CONSTANT text := format('%s AND (%s < %L::timestamptz) IS NOT FALSE', is_there, changed,
                                      lower(@extschema@.crisp_sync_look(job)));
 BEGIN
     batch := @extschema@.crisp_sync_exchange(copy.source, copy.target,
-        format('SELECT %s FROM %s s', @extschema@.crisp_sync_list(ARRAY(SELECT DISTINCT c.name FROM unnest(listed || key || copy.sync_field) c (name)), 's.'), copy.source),
+        format('SELECT %s FROM %s s',
+               @extschema@.crisp_sync_list(ARRAY(SELECT DISTINCT c.name
+                                                 FROM unnest(listed || key || copy.sync_field) c (name)), 's.'),
+               copy.source),
         format($sql$
-            SELECT ROW(count(*), count(*) FILTER (WHERE %1$s), 0, 0, 0, NULL, NULL, NULL, max(%2$s), NULL, NULL, true, count(*) FILTER (WHERE f.%3$I IS NULL),
+            SELECT ROW(count(*), count(*) FILTER (WHERE %1$s), 0, 0, 0, NULL, NULL, NULL, max(%2$s), NULL, NULL, true,
+                       count(*) FILTER (WHERE f.%3$I IS NULL),
                        array_agg(concat(extract(epoch FROM %2$s), '|', md5(f.%3$I::text))),
-                       jsonb_agg(f.%3$I ORDER BY %5$s) FILTER (WHERE %1$s AND NOT (%4$s)), NULL)::@extschema@.crisp_sync_batch
+                       jsonb_agg(f.%3$I ORDER BY %5$s) FILTER (WHERE %1$s AND NOT (%4$s)),
+                       NULL)::@extschema@.crisp_sync_batch
             FROM fetched f
             $sql$, is_kept, changed, key, is_known, is_there),
-        NULL, NULL, NULL, listed, copy.keys, NULL, copy.guard, false, job.deleted = 'mark', format('%s AND %s', is_kept, is_known), NULL, NULL, NULL);
+        NULL, NULL, NULL, listed, copy.keys, NULL, copy.guard, false, job.deleted = 'mark',
+        format('%s AND %s', is_kept, is_known), NULL, NULL, NULL);
     wanted := ARRAY(SELECT jsonb_array_elements_text(batch.sample));
     remaining := @extschema@.crisp_sync_requests_left(call);
     is_cut := coalesce(cardinality(wanted) > remaining, false);
@@ -111,7 +123,8 @@ BEGIN
             RETURN;
         END IF;
     ELSE
-        batch := @extschema@.crisp_sync_fetch(copy, call, run, condition, NULL, lower(run.changes), upper(run.changes), job);
+        batch := @extschema@.crisp_sync_fetch(copy, call, run, condition, NULL, lower(run.changes), upper(run.changes),
+                                              job);
     END IF;
     PERFORM @extschema@.crisp_sync_note(copy, call, batch);
     run.passes := run.passes + 1;
@@ -125,7 +138,8 @@ BEGIN
     ELSE
         all_seen := NOT EXISTS (
             SELECT v.version FROM unnest(batch.versions) v (version)
-            WHERE split_part(v.version, '|', 1) = '' OR split_part(v.version, '|', 1)::numeric <= extract(epoch FROM run.newest)
+            WHERE split_part(v.version, '|', 1) = ''
+               OR split_part(v.version, '|', 1)::numeric <= extract(epoch FROM run.newest)
             EXCEPT SELECT o.version FROM unnest(run.versions) o (version));
     END IF;
     IF NOT all_seen AND run.passes < most_passes THEN
@@ -153,18 +167,22 @@ END
 $$;
 
 -- Note that changes were read: to what they were due, and what that covers.
-CREATE FUNCTION crisp_sync_changes_read(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, all_seen boolean)
+CREATE FUNCTION crisp_sync_changes_read(
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, all_seen boolean)
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 UPDATE @extschema@.crisp_sync_my_job j
-SET due = NULL, wanted = CASE WHEN n.has_all THEN '{}' ELSE j.wanted END, covered = CASE WHEN n.has_all THEN '{}' ELSE j.covered END,
+SET due = NULL, wanted = CASE WHEN n.has_all THEN '{}' ELSE j.wanted END,
+    covered = CASE WHEN n.has_all THEN '{}' ELSE j.covered END,
     watermark = n.watermark,
     watermark_at = @extschema@.crisp_sync_seen_at(n.watermark, j.watermark, j.watermark_at)
 FROM (SELECT f.has_all,
-             CASE WHEN all_seen AND (f.has_all OR job.covered = '{}' OR lower(run.changes) <= greatest(job.watermark, job.settled))
-                  THEN greatest(job.watermark, @extschema@.crisp_sync_reached(copy, call, run.newest)) ELSE job.watermark END AS watermark
+             CASE WHEN all_seen
+                  AND (f.has_all OR job.covered = '{}' OR lower(run.changes) <= greatest(job.watermark, job.settled))
+                  THEN greatest(job.watermark, @extschema@.crisp_sync_reached(copy, call, run.newest))
+                  ELSE job.watermark END AS watermark
       FROM (SELECT lower(run.changes) <= coalesce(lower(job.selected), '-infinity') AS has_all) f) n
 WHERE j.job_id = call.job_id
 $$;
@@ -179,9 +197,11 @@ AS $$
 DECLARE
     newest timestamptz;
 BEGIN
-    PERFORM set_config('crisp_fdw.max_requests', least(call.last_request, @extschema@.crisp_sync_requests() + 3)::text, true);
+    PERFORM set_config('crisp_fdw.max_requests',
+                       least(call.last_request, @extschema@.crisp_sync_requests() + 3)::text, true);
     EXECUTE format('SELECT %s FROM %s s WHERE s.%I IS NOT NULL ORDER BY s.%I DESC LIMIT 1',
-                   @extschema@.crisp_sync_time(copy.list, copy.sync_field, 's.'), copy.list, copy.sync_field, copy.sync_field) INTO newest;
+                   @extschema@.crisp_sync_time(copy.list, copy.sync_field, 's.'), copy.list, copy.sync_field,
+                   copy.sync_field) INTO newest;
     RETURN newest;
 EXCEPTION WHEN OTHERS THEN
     RETURN NULL;
@@ -201,7 +221,8 @@ $$;
 
 -- The moment of Crisp's from which on changes come by sync_field, since nothing is covered yet: what was newest then,
 -- as the first page has it: what fits a page was read at once, and 20 rows do.  NULL tells none.
-CREATE FUNCTION crisp_sync_first_moment(copy crisp_sync_copy, call crisp_sync_call, INOUT job crisp_sync_job, newest timestamptz)
+CREATE FUNCTION crisp_sync_first_moment(
+    copy crisp_sync_copy, call crisp_sync_call, INOUT job crisp_sync_job, newest timestamptz)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -234,7 +255,8 @@ BEGIN
         run := @extschema@.crisp_sync_close_if_done(call, run);
         RETURN;
     END IF;
-    IF job.watermark IS NULL AND job.pass_condition = 'all' AND job.covered = '{}' AND @extschema@.crisp_sync_windows(call) = 0 THEN
+    IF job.watermark IS NULL AND job.pass_condition = 'all' AND job.covered = '{}'
+       AND @extschema@.crisp_sync_windows(call) = 0 THEN
         newest_change := @extschema@.crisp_sync_newest(copy, call);
         PERFORM @extschema@.crisp_sync_settings(call, run);
         job := @extschema@.crisp_sync_first_moment(copy, call, job, newest_change);
@@ -262,7 +284,8 @@ BEGIN
     END IF;
     IF batch.listed >= greatest(1, run.window_rows / CASE WHEN run.by_date THEN 2 ELSE 1 END)
        AND NOT upper_inf(range) THEN
-        run.window_rows := CASE WHEN run.window_rows < copy.per_page * CASE WHEN copy.argument IS NULL THEN 4 ELSE 1 END THEN run.window_rows * 2 END;
+        run.window_rows := CASE WHEN run.window_rows < copy.per_page * CASE WHEN copy.argument IS NULL THEN 4 ELSE 1 END
+                               THEN run.window_rows * 2 END;
     END IF;
 
     sure := done;
@@ -289,7 +312,9 @@ BEGIN
         job.watermark := greatest(job.watermark, @extschema@.crisp_sync_reached(copy, call,
             CASE WHEN run.by_date AND run.unbounded IS NOT TRUE THEN batch.newest ELSE batch.first_date END));
         sure := CASE WHEN job.watermark IS NULL THEN '{}'
-                     ELSE sure * tstzmultirange(tstzrange(NULL, job.watermark, CASE WHEN job.watermark <= job.settled THEN '(]' ELSE '()' END)) END;
+                     ELSE sure * tstzmultirange(
+                         tstzrange(NULL, job.watermark, CASE WHEN job.watermark <= job.settled THEN '(]' ELSE '()' END))
+                     END;
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
     SET covered = job.covered + sure, wanted = j.wanted - (done - sure),
@@ -324,7 +349,8 @@ BEGIN
         -- What has moved while windows were read, to a date after them, is to be there before only what is new will
         -- be read.
         run.looked := true;
-        UPDATE @extschema@.crisp_sync_my_job j SET wanted = j.wanted + tstzmultirange(tstzrange(j.watermark, NULL)) WHERE j.job_id = call.job_id;
+        UPDATE @extschema@.crisp_sync_my_job j SET wanted = j.wanted + tstzmultirange(tstzrange(j.watermark, NULL))
+        WHERE j.job_id = call.job_id;
     ELSIF job.due IS NOT NULL AND call.reference IS NULL THEN
         run.changes := tstzrange(job.due, NULL);
         run.has_budget := false;
@@ -336,7 +362,8 @@ BEGIN
         run.phase := 'closing';
     ELSE
         IF @extschema@.crisp_sync_gaps(job) = '{}' THEN
-            UPDATE @extschema@.crisp_sync_my_job j SET pass_condition = NULL, pass_reference = NULL, pass_rows = 0 WHERE j.job_id = call.job_id;
+            UPDATE @extschema@.crisp_sync_my_job j SET pass_condition = NULL, pass_reference = NULL, pass_rows = 0
+            WHERE j.job_id = call.job_id;
         END IF;
         run.phase := 'end';
     END IF;
@@ -356,7 +383,8 @@ DECLARE
 BEGIN
     IF copy.dates_field IS NOT NULL AND copy.way <> 'order' AND look IS NOT NULL THEN
         FOR pass IN 1 .. 3 LOOP
-            batch := @extschema@.crisp_sync_fetch(copy, call, run, @extschema@.crisp_sync_within(copy.list, copy.dates_field, look),
+            batch := @extschema@.crisp_sync_fetch(copy, call, run,
+                                                  @extschema@.crisp_sync_within(copy.list, copy.dates_field, look),
                                                   NULL, lower(look), NULL, job);
             PERFORM @extschema@.crisp_sync_note(copy, call, batch);
             EXIT WHEN NOT run.by_date OR batch.listed <= job.rows_per_request OR batch.inserted + batch.updated = 0;
@@ -364,8 +392,10 @@ BEGIN
     END IF;
     batch := NULL;
     -- Rows without the date by which it goes through the source can't be seen, and stay.
-    batch.deleted := @extschema@.crisp_sync_remove(copy.source, copy.target, array_remove(copy.columns, '_synced_at'), copy.keys, copy.argument,
-        CASE WHEN copy.argument IS NULL AND copy.dates_field = ANY (copy.columns) THEN copy.dates_field END, job.deleted = 'mark');
+    batch.deleted := @extschema@.crisp_sync_remove(
+        copy.source, copy.target, array_remove(copy.columns, '_synced_at'), copy.keys, copy.argument,
+        CASE WHEN copy.argument IS NULL AND copy.dates_field = ANY (copy.columns) THEN copy.dates_field END,
+        job.deleted = 'mark');
     PERFORM @extschema@.crisp_sync_note(copy, call, batch);
     UPDATE @extschema@.crisp_sync_my_job j
     SET full_since = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0
@@ -417,7 +447,8 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 -- Judge why a step has failed: whether the run goes on in another way, ends for now, or has failed.
-CREATE FUNCTION crisp_sync_after_failure(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, failure crisp_sync_failure)
+CREATE FUNCTION crisp_sync_after_failure(
+    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, failure crisp_sync_failure)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -430,8 +461,13 @@ BEGIN
         ELSIF run.phase = 'history' AND (NOT run.by_date OR copy.argument IS NOT NULL) THEN
             -- Some rows of the parent take many requests each, or the order had to be proved first: the next window
             -- is to be smaller.
-            run.window_rows := CASE WHEN copy.argument IS NULL THEN greatest(copy.per_page - 2, coalesce(run.window_rows, (copy.per_page - 2) * 5) / 2)
-                ELSE greatest(1, coalesce(run.window_rows, least(copy.per_page, (call.last_request - call.first_request - run.probes - 1) * 2 / 3)) / 2) END;
+            run.window_rows := CASE
+                WHEN copy.argument IS NULL THEN
+                    greatest(copy.per_page - 2, coalesce(run.window_rows, (copy.per_page - 2) * 5) / 2)
+                ELSE
+                    greatest(1, coalesce(run.window_rows,
+                                         least(copy.per_page, (call.last_request - call.first_request - run.probes - 1)
+                                                              * 2 / 3)) / 2) END;
             run.adapted := run.adapted OR run.first_window_rows IS NULL OR run.window_rows < run.first_window_rows;
             UPDATE @extschema@.crisp_sync_my_job j SET window_rows = run.window_rows WHERE j.job_id = call.job_id;
         END IF;
@@ -448,7 +484,8 @@ BEGIN
     ELSE
         -- Nothing is kept of a job that is out of reach by now.
         INSERT INTO @extschema@.crisp_sync_my_error (run_id, sqlstate, message, detail, hint, context)
-        SELECT l.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''), failure.context
+        SELECT l.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''),
+            failure.context
         FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id;
         PERFORM @extschema@.crisp_sync_note_run(call, 'failed');
         run.phase := 'failed';
@@ -468,9 +505,11 @@ DECLARE
 BEGIN
     IF run.phase = 'history' AND windows > 0 AND (windows = 1 OR windows % 10 = 0) THEN
         SELECT upper(g.range) INTO reached
-        FROM @extschema@.crisp_sync_job j, unnest(j.wanted - j.covered) g (range) WHERE j.job_id = call.job_id ORDER BY g.range DESC LIMIT 1;
+        FROM @extschema@.crisp_sync_job j, unnest(j.wanted - j.covered) g (range)
+        WHERE j.job_id = call.job_id ORDER BY g.range DESC LIMIT 1;
         IF reached IS NOT NULL THEN
-            RAISE NOTICE '"%": back to %; rows: %; requests: %', @extschema@.crisp_sync_name(copy.source), reached, (SELECT l.rows_fetched FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id),
+            RAISE NOTICE '"%": back to %; rows: %; requests: %', @extschema@.crisp_sync_name(copy.source), reached,
+                (SELECT l.rows_fetched FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id),
                 @extschema@.crisp_sync_requests() - call.first_request;
         END IF;
     END IF;
@@ -485,7 +524,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT run.in_vain IS TRUE OR (run.phase <> 'end' AND NOT run.adapted
-   AND CASE WHEN run.found = '{}' THEN @extschema@.crisp_sync_windows(call) = 0 OR (job.full_since IS NOT NULL AND call.reference IS NULL)
+   AND CASE WHEN run.found = '{}' THEN @extschema@.crisp_sync_windows(call) = 0
+            OR (job.full_since IS NOT NULL AND call.reference IS NULL)
             ELSE run.found <@ @extschema@.crisp_sync_gaps(job) END)
 $$;
 
@@ -503,15 +543,18 @@ BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id;
     IF @extschema@.crisp_sync_is_stalled(call, run, job) THEN
         UPDATE @extschema@.crisp_sync_my_job j SET stalled = true WHERE j.job_id = call.job_id;
-        RAISE WARNING 'the sync of "%" into "%" gets no further with a limit of %', @extschema@.crisp_sync_name(copy.source),
+        RAISE WARNING 'the sync of "%" into "%" gets no further with a limit of %',
+            @extschema@.crisp_sync_name(copy.source),
             @extschema@.crisp_sync_name(copy.target),
             call.last_request - call.first_request
             USING DETAIL = 'What comes next takes more requests.', HINT = 'Raise max_requests.';
     END IF;
     SELECT l.* INTO counts FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id;
-    RAISE NOTICE '"%": rows fetched: %, new: %, changed: %, gone: %; requests: %', @extschema@.crisp_sync_name(copy.source),
+    RAISE NOTICE '"%": rows fetched: %, new: %, changed: %, gone: %; requests: %',
+        @extschema@.crisp_sync_name(copy.source),
         counts.rows_fetched, counts.rows_inserted, counts.rows_updated, counts.rows_deleted,
-        @extschema@.crisp_sync_requests() - call.first_request || CASE WHEN run.phase = 'end' THEN '' ELSE '; the rest next time' END;
+        @extschema@.crisp_sync_requests() - call.first_request
+            || CASE WHEN run.phase = 'end' THEN '' ELSE '; the rest next time' END;
 END
 $$;
 
@@ -566,9 +609,11 @@ BEGIN
                 HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
     END IF;
     PERFORM @extschema@.crisp_sync_check_call(mode, condition, reference, max_requests, overlap, deleted, daily_quota);
-    copy := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field, deleted, parent);
+    copy := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field,
+                                        deleted, parent);
     IF NOT @extschema@.crisp_sync_lock(copy.source, copy.target) THEN
-        RAISE NOTICE 'the sync of "%" into "%" is running already, in process %', @extschema@.crisp_sync_name(copy.source),
+        RAISE NOTICE 'the sync of "%" into "%" is running already, in process %',
+            @extschema@.crisp_sync_name(copy.source),
             @extschema@.crisp_sync_name(copy.target),
             @extschema@.crisp_sync_pid(copy.source, copy.target);
         COMMIT;     -- of settings, too
@@ -580,7 +625,8 @@ BEGIN
     call.overlap := overlap;
     call.started_at := date_trunc('milliseconds', clock_timestamp());
     call.first_request := @extschema@.crisp_sync_requests();
-    call.last_request := least(call.first_request + max_requests, CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
+    call.last_request := least(call.first_request + max_requests,
+        CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
                                nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0));
     opened := @extschema@.crisp_sync_open(copy, call, deleted, daily_quota);
     call := opened.call;
@@ -617,7 +663,8 @@ BEGIN
 END
 $$;
 
-COMMENT ON PROCEDURE crisp_sync(regclass, text, text, text, text, timestamptz, integer, interval, text, regclass, integer) IS
+COMMENT ON PROCEDURE crisp_sync(regclass, text, text, text, text, timestamptz, integer, interval, text, regclass,
+                                integer) IS
 'fetch what is new from a table of Crisp''s into a local one';
 
 -- Forget what a job has fetched, or the job itself.
@@ -641,7 +688,8 @@ BEGIN
         WHERE j.source = crisp_sync_forget.source AND j.target = crisp_sync_forget.target;
     END IF;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no sync of "%" into "%"', @extschema@.crisp_sync_name(source), @extschema@.crisp_sync_name(target) USING ERRCODE = 'undefined_object';
+        RAISE EXCEPTION 'there is no sync of "%" into "%"', @extschema@.crisp_sync_name(source),
+            @extschema@.crisp_sync_name(target) USING ERRCODE = 'undefined_object';
     END IF;
 END
 $$;
@@ -671,16 +719,20 @@ AS $$
 BEGIN
     PERFORM @extschema@.crisp_sync_check_writable('crisp_sync_forget_origins');
     IF NOT @extschema@.crisp_sync_may_write(target) THEN
-        RAISE EXCEPTION 'permission denied to sync into "%"', @extschema@.crisp_sync_name(target) USING ERRCODE = 'insufficient_privilege';
+        RAISE EXCEPTION 'permission denied to sync into "%"', @extschema@.crisp_sync_name(target)
+            USING ERRCODE = 'insufficient_privilege';
     END IF;
     DELETE FROM @extschema@.crisp_sync_orphan;
     DELETE FROM @extschema@.crisp_sync_my_origin o
     WHERE o.target = crisp_sync_forget_origins.target
       AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_job j
-                      WHERE j.target = crisp_sync_forget_origins.target AND @extschema@.crisp_sync_origin_of(j.source) = o.origin);
+                      WHERE j.target = crisp_sync_forget_origins.target
+                        AND @extschema@.crisp_sync_origin_of(j.source) = o.origin);
 END
 $$;
 
-COMMENT ON FUNCTION crisp_sync_reset(regclass, regclass) IS 'let the next run of a sync fetch all again; the copy stays';
+COMMENT ON FUNCTION crisp_sync_reset(regclass, regclass) IS
+    'let the next run of a sync fetch all again; the copy stays';
 COMMENT ON FUNCTION crisp_sync_drop(regclass, regclass) IS 'forget a sync; the copy stays';
-COMMENT ON FUNCTION crisp_sync_forget_origins(regclass) IS 'let a full load delete rows of sources that feed a target no more';
+COMMENT ON FUNCTION crisp_sync_forget_origins(regclass) IS
+    'let a full load delete rows of sources that feed a target no more';

@@ -18,14 +18,16 @@ RETURNS integer
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT CASE WHEN NOT lower_inf(@extschema@.crisp_sync_gaps(job)) OR job.pass_reference IS NOT NULL OR (job.expected_rows IS NOT NULL AND job.pages_missing IS NULL)
+SELECT CASE WHEN NOT lower_inf(@extschema@.crisp_sync_gaps(job)) OR job.pass_reference IS NOT NULL
+            OR (job.expected_rows IS NOT NULL AND job.pages_missing IS NULL)
                  OR @extschema@.crisp_sync_is_known(job.pages_found, job.pages_missing) THEN 0
             ELSE least(10, coalesce(call.last_request - call.first_request, 25) * 2 / 5) END
 $$;
 
 -- Find out how many rows the list has: from ANALYZE, if somebody has run it; from Crisp, where it counts them; or
 -- from pages that it has, and others that it doesn't have, closer with each call.
-CREATE FUNCTION crisp_sync_expect(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job)
+CREATE FUNCTION crisp_sync_expect(
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -43,7 +45,8 @@ BEGIN
         FOR attempt IN 1 .. least(run.probes, @extschema@.crisp_sync_requests_left(call)) LOOP
             EXIT WHEN @extschema@.crisp_sync_is_known(found, missing) OR found >= last_page;
             -- Most lists have less than 10,000 rows.
-            number := least(last_page, CASE WHEN missing IS NULL THEN greatest(10000 / copy.per_page, found * 16::bigint)
+            number := least(last_page, CASE
+                WHEN missing IS NULL THEN greatest(10000 / copy.per_page, found * 16::bigint)
                                             ELSE greatest(found + 1, floor(sqrt(found::float8 * missing))) END);
             page := @extschema@.crisp_sync_page(copy.list, number);
             IF page.rows > 0 THEN
@@ -55,7 +58,8 @@ BEGIN
         END LOOP;
         -- The last page is somewhere between these, and half full.
         expected := (copy.per_page * (sqrt(found::float8 * (missing - 1)) - 0.5))::bigint;
-        UPDATE @extschema@.crisp_sync_my_job j SET pages_found = found, pages_missing = missing WHERE j.job_id = call.job_id;
+        UPDATE @extschema@.crisp_sync_my_job j SET pages_found = found, pages_missing = missing
+        WHERE j.job_id = call.job_id;
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j SET expected_rows = expected WHERE j.job_id = call.job_id;
 END
@@ -63,14 +67,16 @@ $$;
 
 -- After a window, when the requests that are left are those for the estimate: make it.  A list that was read to its end
 -- before needs none.
-CREATE FUNCTION crisp_sync_estimate(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, job crisp_sync_job)
+CREATE FUNCTION crisp_sync_estimate(
+    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, job crisp_sync_job)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF run.probes = 0 OR NOT lower_inf(@extschema@.crisp_sync_gaps(job))
        OR (@extschema@.crisp_sync_requests_left(call) - run.probes < 2) IS FALSE
-       OR (@extschema@.crisp_sync_requests_left(call) IS NULL AND @extschema@.crisp_sync_requests() - call.first_request < 250) THEN
+       OR (@extschema@.crisp_sync_requests_left(call) IS NULL
+           AND @extschema@.crisp_sync_requests() - call.first_request < 250) THEN
         RETURN;
     END IF;
     BEGIN

@@ -21,7 +21,8 @@ BEGIN
         rows_deleted = l.rows_deleted + coalesce(batch.deleted, 0)
     WHERE l.run_id = call.run_id;
     IF batch.keyless > (SELECT j.told_keyless FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id) THEN
-        RAISE WARNING '% of "%" % its key, and % left out', CASE batch.keyless WHEN 1 THEN '1 row' ELSE batch.keyless || ' rows' END,
+        RAISE WARNING '% of "%" % its key, and % left out',
+            CASE batch.keyless WHEN 1 THEN '1 row' ELSE batch.keyless || ' rows' END,
             @extschema@.crisp_sync_name(copy.source),
             CASE batch.keyless WHEN 1 THEN 'lacks' ELSE 'lack' END,
             CASE batch.keyless WHEN 1 THEN 'was' ELSE 'were' END;
@@ -32,12 +33,14 @@ BEGIN
         rows_updated = j.rows_updated + coalesce(batch.updated, 0),
         rows_deleted = j.rows_deleted + coalesce(batch.deleted, 0),
         told_keyless = greatest(j.told_keyless, batch.keyless),
-        witnesses = @extschema@.crisp_sync_surviving(copy.target, copy.keys, coalesce(batch.sample, '[]') || j.witnesses)
+        witnesses = @extschema@.crisp_sync_surviving(copy.target, copy.keys,
+                                                     coalesce(batch.sample, '[]') || j.witnesses)
     WHERE j.job_id = call.job_id
     RETURNING j.rows_inserted + j.rows_updated > 0 OR j.witnesses <> '[]' INTO has_rows;
     INSERT INTO @extschema@.crisp_sync_my_origin (target, origin, source)
     SELECT copy.target, copy.origin, @extschema@.crisp_sync_name(copy.source)
-    WHERE has_rows AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_my_origin o WHERE o.target = copy.target AND o.origin = copy.origin)
+    WHERE has_rows AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_my_origin o
+                                   WHERE o.target = copy.target AND o.origin = copy.origin)
     ON CONFLICT DO NOTHING;
     PERFORM @extschema@.crisp_sync_note_run(call, NULL);
 END
@@ -63,7 +66,8 @@ DECLARE
 BEGIN
     UPDATE @extschema@.crisp_sync_my_job j
     SET requests = j.requests + spent - l.requests,
-        last_success = CASE WHEN crisp_sync_note_run.outcome IN ('finished', 'partial') THEN clock_timestamp() ELSE j.last_success END
+        last_success = CASE WHEN crisp_sync_note_run.outcome IN ('finished', 'partial') THEN clock_timestamp()
+                           ELSE j.last_success END
     FROM @extschema@.crisp_sync_my_log l
     WHERE j.job_id = call.job_id AND l.run_id = call.run_id;
     UPDATE @extschema@.crisp_sync_my_log l
@@ -80,11 +84,13 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT @extschema@.crisp_sync_end_full(j.source, j.target) FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = job AND j.full_since IS NOT NULL;
+SELECT @extschema@.crisp_sync_end_full(j.source, j.target)
+FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = job AND j.full_since IS NOT NULL;
 UPDATE @extschema@.crisp_sync_my_job j
-SET sync_field = NULL, selected = '{}', wanted = '{}', covered = '{}', watermark = NULL, watermark_at = NULL, settled = NULL, overlap = NULL,
-    due = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0, full_since = NULL, by_date = false, cuts = '{}',
-    window_rows = NULL, pages_found = NULL, pages_missing = NULL, expected_rows = NULL, witnesses = '[]', stalled = false
+SET sync_field = NULL, selected = '{}', wanted = '{}', covered = '{}', watermark = NULL, watermark_at = NULL,
+    settled = NULL, overlap = NULL, due = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0,
+    full_since = NULL, by_date = false, cuts = '{}', window_rows = NULL, pages_found = NULL, pages_missing = NULL,
+    expected_rows = NULL, witnesses = '[]', stalled = false
 WHERE j.job_id = job
 $$;
 
@@ -136,7 +142,8 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 WITH moved AS (
-    DELETE FROM @extschema@.crisp_sync_my_origin o WHERE o.target = copy.target AND o.origin = old_origin RETURNING o.source)
+    DELETE FROM @extschema@.crisp_sync_my_origin o WHERE o.target = copy.target AND o.origin = old_origin
+    RETURNING o.source)
 INSERT INTO @extschema@.crisp_sync_my_origin (target, origin, source)
 SELECT copy.target, copy.origin, m.source FROM moved m
 ON CONFLICT DO NOTHING
@@ -152,13 +159,15 @@ DECLARE
     job @extschema@.crisp_sync_job;
     field text := @extschema@.crisp_sync_path(copy.list, copy.sync_field);
 BEGIN
-    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = copy.source AND j.target = copy.target FOR UPDATE;
+    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j
+    WHERE j.source = copy.source AND j.target = copy.target FOR UPDATE;
     IF NOT FOUND THEN
         INSERT INTO @extschema@.crisp_sync_my_job (source, target, resource)
         VALUES (copy.source, copy.target, crisp_sync_find_job.resource)
         RETURNING * INTO job;
     ELSIF job.origin[1:3] <> copy.origin[1:3] THEN
-        RAISE NOTICE '"%" is of another website or inbox than before, so all is fetched again', @extschema@.crisp_sync_name(copy.source);
+        RAISE NOTICE '"%" is of another website or inbox than before, so all is fetched again',
+            @extschema@.crisp_sync_name(copy.source);
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = copy.source AND j.target = copy.target;
     ELSIF job.scope <> copy.scope THEN
@@ -171,12 +180,14 @@ BEGIN
         RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', @extschema@.crisp_sync_name(copy.source),
             @extschema@.crisp_sync_name(copy.target), job.sync_field, field
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                HINT = format('SELECT crisp_sync_reset(%L, %L) forgets that, and the next run fetches all again.', copy.source, copy.target);
+                HINT = format('SELECT crisp_sync_reset(%L, %L) forgets that, and the next run fetches all again.',
+                              copy.source, copy.target);
     ELSIF @extschema@.crisp_sync_lost(copy.target, copy.keys, job.witnesses) THEN
         IF @extschema@.crisp_sync_is_empty(copy.target) THEN
             RAISE NOTICE 'table "%" is empty, so all is fetched again', @extschema@.crisp_sync_name(copy.target);
         ELSE
-            RAISE NOTICE 'rows of "%" are gone from "%", so all is fetched again', @extschema@.crisp_sync_name(copy.source), @extschema@.crisp_sync_name(copy.target);
+            RAISE NOTICE 'rows of "%" are gone from "%", so all is fetched again',
+                @extschema@.crisp_sync_name(copy.source), @extschema@.crisp_sync_name(copy.target);
         END IF;
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = copy.source AND j.target = copy.target;
@@ -272,7 +283,8 @@ LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT CASE WHEN job.settled >= job.watermark - job.overlap THEN tstzrange(job.settled, NULL, '()')
-            WHEN job.watermark IS NOT NULL THEN tstzrange(date_trunc('milliseconds', job.watermark - job.overlap), NULL) END
+            WHEN job.watermark IS NOT NULL
+            THEN tstzrange(date_trunc('milliseconds', job.watermark - job.overlap), NULL) END
 $$;
 
 -- Where rows may be by the date, that are in these ranges by sync_field.
@@ -283,12 +295,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT CASE WHEN copy.dates_field IS NULL THEN '{}'
             WHEN copy.sync_field = copy.dates_field OR isempty(ranges) THEN ranges
-            WHEN copy.way = 'dates' THEN tstzmultirange(tstzrange(lower(ranges), NULL, CASE WHEN lower_inc(ranges) THEN '[)' ELSE '()' END))
+            WHEN copy.way = 'dates'
+            THEN tstzmultirange(tstzrange(lower(ranges), NULL, CASE WHEN lower_inc(ranges) THEN '[)' ELSE '()' END))
             ELSE '{(,)}' END
 $$;
 
 -- What a call wants, on top of what earlier ones have left, where windows find it.
-CREATE FUNCTION crisp_sync_want_dates(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job, part tstzrange, look tstzrange, grows boolean)
+CREATE FUNCTION crisp_sync_want_dates(
+    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job, part tstzrange,
+    look tstzrange, grows boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET DateStyle = 'ISO'
@@ -300,7 +315,8 @@ DECLARE
     is_same CONSTANT boolean := copy.sync_field = copy.dates_field;
     -- The range of an earlier call with that reference is not yet done.
     continues boolean := coalesce(part IS NULL OR (job.pass_condition = call.condition AND
-        CASE call.condition WHEN 'newer' THEN job.pass_reference <= call.reference ELSE job.pass_reference >= call.reference END), false);
+        CASE call.condition WHEN 'newer' THEN job.pass_reference <= call.reference
+            ELSE job.pass_reference >= call.reference END), false);
 BEGIN
     IF copy.way = 'all' THEN
         -- Begin anew when all was read.
@@ -317,7 +333,8 @@ BEGIN
         job.covered := CASE WHEN grows AND NOT is_same THEN '{}' ELSE job.covered END;
     ELSE
         continues := continues AND gaps && places;
-        job.wanted := job.wanted + CASE WHEN call.condition = 'older' THEN places ELSE @extschema@.crisp_sync_places(copy, job.selected) END;
+        job.wanted := job.wanted + CASE WHEN call.condition = 'older' THEN places
+                                       ELSE @extschema@.crisp_sync_places(copy, job.selected) END;
         job.covered := CASE WHEN continues THEN job.covered ELSE job.covered - places END;
         run.range := range_merge(places);
         IF call.condition = 'newer' AND call.reference <= job.watermark THEN
@@ -336,7 +353,9 @@ END
 $$;
 
 -- The same where changes are read by sync_field.
-CREATE FUNCTION crisp_sync_want_changes(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job, part tstzrange, look tstzrange, grows boolean)
+CREATE FUNCTION crisp_sync_want_changes(
+    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job, part tstzrange,
+    look tstzrange, grows boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -357,10 +376,12 @@ BEGIN
         -- Changes are more than a call may ask for, and come after all was read again.
         job.covered := CASE WHEN grows THEN '{}' ELSE job.covered END;
         RETURN;
-    ELSIF is_dated AND part IS NULL AND (grows OR (job.watermark IS NULL AND (job.due IS NULL OR job.covered <> '{}') AND NOT has_gaps)) THEN
+    ELSIF is_dated AND part IS NULL
+          AND (grows OR (job.watermark IS NULL AND (job.due IS NULL OR job.covered <> '{}') AND NOT has_gaps)) THEN
         job.wanted := '{(,)}';
         job.covered := '{}';
-    ELSIF NOT is_dated AND (copy.way = 'all' OR job.full_since IS NOT NULL OR call.condition = 'older' OR (part IS NULL AND (grows OR look IS NULL))) THEN
+    ELSIF NOT is_dated AND (copy.way = 'all' OR job.full_since IS NOT NULL OR call.condition = 'older'
+                            OR (part IS NULL AND (grows OR look IS NULL))) THEN
         since := coalesce(CASE WHEN part IS NULL THEN lower(job.selected) END, '-infinity');
     END IF;
     IF part IS NOT NULL AND call.condition = 'newer' AND since IS DISTINCT FROM '-infinity' THEN
@@ -374,7 +395,8 @@ END
 $$;
 
 -- What a call wants.
-CREATE FUNCTION crisp_sync_want(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job)
+CREATE FUNCTION crisp_sync_want(
+    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET DateStyle = 'ISO'
@@ -386,7 +408,9 @@ DECLARE
                                     ELSE tstzrange(call.reference, NULL, '()') END;
     look tstzrange;
     before tstzmultirange := job.selected;
-    step interval := coalesce((SELECT k.step FROM @extschema@.crisp_sync_kind(copy.list, coalesce(copy.dates_field, copy.sync_field)) k), '0');
+    step interval := coalesce((SELECT k.step
+                               FROM @extschema@.crisp_sync_kind(copy.list,
+                                                                coalesce(copy.dates_field, copy.sync_field)) k), '0');
     settled timestamptz;
     result record;
 BEGIN
@@ -430,7 +454,8 @@ BEGIN
     -- A look that begins when overlap has passed since the watermark was seen finds all that came late: what it is to
     -- read is uncovered, or due, so that the next one need not go back behind the watermark.  Otherwise many changes
     -- of one moment would be read in every run.
-    IF part IS NULL AND job.watermark_at + call.overlap + step <= call.started_at AND (copy.way <> 'order' OR run.changes IS NOT NULL) THEN
+    IF part IS NULL AND job.watermark_at + call.overlap + step <= call.started_at
+       AND (copy.way <> 'order' OR run.changes IS NOT NULL) THEN
         settled := job.watermark;
         run.adapted := coalesce(settled > coalesce(job.settled, '-infinity'), false);
         job.settled := greatest(settled, job.settled);
@@ -460,13 +485,15 @@ BEGIN
         || CASE WHEN number > most THEN format(', and %s more', number - most + 2) ELSE '' END
         USING DETAIL = 'What these columns of the source hold is not copied.',
             HINT = CASE WHEN number > most
-                        THEN format('SELECT crisp_sync_add_columns(%L, %L) writes the ALTER TABLE that adds them.', copy.source::text, copy.target::text)
+                        THEN format('SELECT crisp_sync_add_columns(%L, %L) writes the ALTER TABLE that adds them.',
+                                    copy.source::text, copy.target::text)
                         ELSE @extschema@.crisp_sync_add_columns(copy.source, copy.target) END;
 END
 $$;
 
 -- Begin a run: find its job, and lay down what is to be fetched.
-CREATE FUNCTION crisp_sync_open(copy crisp_sync_copy, INOUT call crisp_sync_call, deleted text, daily_quota integer, OUT run crisp_sync_progress)
+CREATE FUNCTION crisp_sync_open(
+    copy crisp_sync_copy, INOUT call crisp_sync_call, deleted text, daily_quota integer, OUT run crisp_sync_progress)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -517,9 +544,11 @@ BEGIN
         scope = copy.scope,
         daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),
         rows_per_request = CASE WHEN copy.argument IS NULL THEN greatest(1, copy.per_page - 1) ELSE 1 END,
-        deleted = CASE WHEN call.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted ELSE job.deleted END,
+        deleted = CASE WHEN call.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted
+                      ELSE job.deleted END,
         full_since = job.full_since, selected = job.selected, wanted = job.wanted, covered = job.covered, due = job.due,
-        pass_condition = job.pass_condition, pass_reference = job.pass_reference, pass_rows = job.pass_rows, watermark = job.watermark,
+        pass_condition = job.pass_condition, pass_reference = job.pass_reference, pass_rows = job.pass_rows,
+        watermark = job.watermark,
         settled = job.settled, overlap = job.overlap, expected_rows = job.expected_rows, pages_found = job.pages_found,
         pages_missing = job.pages_missing, told_columns = copy.missing, stalled = false, last_run_id = call.run_id
     WHERE j.job_id = call.job_id;
@@ -536,6 +565,8 @@ AS $$
 DELETE FROM @extschema@.crisp_sync_orphan_run;
 DELETE FROM @extschema@.crisp_sync_my_log l
 WHERE l.job_id = job
-  AND l.run_id <= (SELECT o.run_id FROM @extschema@.crisp_sync_my_log o WHERE o.job_id = job ORDER BY o.run_id DESC OFFSET 10000 LIMIT 1)
-  AND l.run_id <> coalesce((SELECT max(f.run_id) FROM @extschema@.crisp_sync_my_log f WHERE f.job_id = job AND f.outcome = 'failed'), 0)
+  AND l.run_id <= (SELECT o.run_id FROM @extschema@.crisp_sync_my_log o WHERE o.job_id = job
+                   ORDER BY o.run_id DESC OFFSET 10000 LIMIT 1)
+  AND l.run_id <> coalesce((SELECT max(f.run_id) FROM @extschema@.crisp_sync_my_log f
+                            WHERE f.job_id = job AND f.outcome = 'failed'), 0)
 $$;

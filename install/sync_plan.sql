@@ -19,7 +19,7 @@ CREATE TYPE crisp_sync_copy AS (
     dates_field text,           -- column of the list that windows go by; or NULL
     way text,                   -- how changes are found: dates, as they are later than all that was covered; order, by
                                 -- sync_field from the newest on; all, where each run reads all
-    details text[],             -- columns that a request for each row brings, where the list is read for others first; or NULL
+    details text[],             -- columns that a request for each row brings, if the list is read for others first
     missing text[],             -- columns of the source that the target lacks
     per_page integer,
     prefetch integer           -- requests of the list that may be under way together
@@ -42,7 +42,7 @@ CREATE TYPE crisp_sync_call AS (
 CREATE TYPE crisp_sync_progress AS (
     phase text,                 -- changes, history, closing; in the end: end, exhausted, failed
     range tstzrange,            -- of dates_field, that the call is about
-    changes tstzrange,          -- what is to be read besides windows: changes by sync_field, or a list without dates; NULL for nothing
+    changes tstzrange,          -- to be read besides windows: changes by sync_field, or a list without dates; or NULL
     has_budget boolean,         -- for which the run has all of its requests,
     passes integer,             -- over these changes, so far,
     versions text[],            -- what they have brought,
@@ -59,7 +59,7 @@ CREATE TYPE crisp_sync_progress AS (
     window_rows integer,        -- rows of the parent that a window asks for at most; NULL: as many as usual
     first_window_rows integer,  -- when the run began
     cuts integer,               -- that were made one after the other, of windows with more rows than one request brings
-    unbounded boolean          -- the list isn't limited to the dates that were asked for: read it as a whole; NULL: not known
+    unbounded boolean          -- the list isn't limited to the dates asked for: read it as a whole; NULL: not known
 );
 
 -- What a column holds a time as: timestamp with or without time zone, or bigint, whatever domain or precision; NULL
@@ -73,7 +73,8 @@ WITH RECURSIVE base (type, typmod) AS (
     WHERE a.attrelid = relation AND a.attname = crisp_sync_kind.name AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
     SELECT t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
-SELECT CASE WHEN b.type IN ('timestamptz'::regtype, 'timestamp'::regtype, 'bigint'::regtype) THEN b.type::regtype::text END,
+SELECT CASE WHEN b.type IN ('timestamptz'::regtype, 'timestamp'::regtype, 'bigint'::regtype)
+           THEN b.type::regtype::text END,
        CASE WHEN b.typmod BETWEEN 0 AND 2 THEN interval '1 second' ELSE interval '1 millisecond' END
 FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd'
 $$;
@@ -87,7 +88,8 @@ AS $$
 SELECT CASE k.kind
     WHEN 'timestamp with time zone' THEN prefix || quote_ident(name)
     WHEN 'timestamp without time zone' THEN format('(%s%I AT TIME ZONE ''UTC'')', prefix, name)
-    WHEN 'bigint' THEN format('(''1970-01-01 00:00:00+00''::timestamptz + %s%I * interval ''1 millisecond'')', prefix, name)
+    WHEN 'bigint' THEN format('(''1970-01-01 00:00:00+00''::timestamptz + %s%I * interval ''1 millisecond'')',
+                                prefix, name)
     END
 FROM @extschema@.crisp_sync_kind(relation, name) k
 $$;
@@ -107,15 +109,21 @@ DECLARE
         WHEN 'timestamp without time zone' THEN '(%s AT TIME ZONE ''UTC'')'
         WHEN 'bigint' THEN '(extract(epoch FROM %s) * 1000)'
         END;
-    lower text := format(CASE WHEN kind <> 'bigint' THEN bound WHEN lower_inc(range) THEN 'ceil' || bound || '::bigint' ELSE 'floor' || bound || '::bigint' END, '$1');
-    upper text := format(CASE WHEN kind <> 'bigint' THEN bound WHEN upper_inc(range) THEN 'floor' || bound || '::bigint' ELSE 'ceil' || bound || '::bigint' END, '$2');
+    lower text := format(CASE WHEN kind <> 'bigint' THEN bound
+                              WHEN lower_inc(range) THEN 'ceil' || bound || '::bigint'
+                              ELSE 'floor' || bound || '::bigint' END, '$1');
+    upper text := format(CASE WHEN kind <> 'bigint' THEN bound
+                              WHEN upper_inc(range) THEN 'floor' || bound || '::bigint'
+                              ELSE 'ceil' || bound || '::bigint' END, '$2');
     conditions text[] := ARRAY['s.tableoid <> 0'];
 BEGIN
     IF isfinite(lower(range)) THEN
-        conditions := conditions || format('s.%I %s %s', name, CASE WHEN lower_inc(range) THEN '>=' ELSE '>' END, lower);
+        conditions := conditions
+            || format('s.%I %s %s', name, CASE WHEN lower_inc(range) THEN '>=' ELSE '>' END, lower);
     END IF;
     IF isfinite(upper(range)) THEN
-        conditions := conditions || format('s.%I %s %s', name, CASE WHEN upper_inc(range) THEN '<=' ELSE '<' END, upper);
+        conditions := conditions
+            || format('s.%I %s %s', name, CASE WHEN upper_inc(range) THEN '<=' ELSE '<' END, upper);
     END IF;
     RETURN array_to_string(conditions, ' AND ');
 END
@@ -159,7 +167,8 @@ $$;
 
 -- Raise an error for a parameter that can't be.
 CREATE FUNCTION crisp_sync_check_call(
-    mode text, condition text, reference timestamptz, max_requests integer, overlap interval, deleted text, daily_quota integer)
+    mode text, condition text, reference timestamptz, max_requests integer, overlap interval, deleted text,
+    daily_quota integer)
 RETURNS void
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -215,7 +224,8 @@ BEGIN
         copy.list := @extschema@.crisp_sync_find_parent(copy.source, parent_resource, parent);
         catalog := @extschema@.crisp_sync_source(copy.list);
         IF catalog.resource <> parent_resource THEN
-            RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', @extschema@.crisp_sync_name(copy.source), parent_resource, catalog.resource
+            RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', @extschema@.crisp_sync_name(copy.source),
+                parent_resource, catalog.resource
                 USING ERRCODE = 'wrong_object_type';
         ELSIF (@extschema@.crisp_sync_scope_of(copy.list))[1] IS DISTINCT FROM copy.origin[2] THEN
             RAISE EXCEPTION 'the parent of "%" is a table of another website', @extschema@.crisp_sync_name(copy.source)
@@ -224,7 +234,8 @@ BEGIN
         END IF;
         copy.list_key := catalog.keys[1];
         IF copy.list_key IS NULL THEN
-            RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(copy.list) USING ERRCODE = 'undefined_column';
+            RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(copy.list)
+                USING ERRCODE = 'undefined_column';
         END IF;
     ELSIF parent IS NOT NULL THEN
         RAISE EXCEPTION '% have no parent', resource
@@ -235,7 +246,8 @@ BEGIN
     copy.scope := @extschema@.crisp_sync_scope_of(copy.list);
     copy.per_page := catalog.per_page;
     copy.prefetch := catalog.prefetch;
-    copy.sync_field := @extschema@.crisp_sync_find_field(copy.list, catalog.times, catalog.time_paths, catalog.has_times,
+    copy.sync_field := @extschema@.crisp_sync_find_field(copy.list, catalog.times, catalog.time_paths,
+                                                         catalog.has_times,
                                                            copy.sync_field);
     IF copy.sync_field IS NOT NULL THEN
         copy.dates_field := catalog.dates[1];
@@ -244,12 +256,15 @@ BEGIN
         END IF;
     END IF;
     copy.way := CASE WHEN copy.sync_field IS NULL THEN 'all'
-                     WHEN copy.sync_field = ANY (catalog.bounded) THEN CASE WHEN copy.dates_field IS NULL THEN 'order' ELSE 'dates' END
+                     WHEN copy.sync_field = ANY (catalog.bounded)
+                     THEN CASE WHEN copy.dates_field IS NULL THEN 'order' ELSE 'dates' END
                      WHEN copy.sync_field = ANY (catalog.ordered) THEN 'order'
                      ELSE 'all' END;
     -- Rows that change without their time come with the list, for no request more; their details don't.
-    IF copy.list = copy.source AND copy.sync_field IS NOT NULL AND copy.way = 'all' AND copy.dates_field IS NULL AND catalog.has_details THEN
-        copy.details := ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(copy.source) c WHERE c.name <> ALL (catalog.listed));
+    IF copy.list = copy.source AND copy.sync_field IS NOT NULL AND copy.way = 'all' AND copy.dates_field IS NULL
+       AND catalog.has_details THEN
+        copy.details := ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(copy.source) c
+                              WHERE c.name <> ALL (catalog.listed));
         IF copy.details = '{}' OR NOT catalog.keys <@ catalog.listed OR copy.sync_field <> ALL (catalog.listed) THEN
             copy.details := NULL;
         END IF;
@@ -276,7 +291,8 @@ BEGIN
         FROM pg_class c JOIN pg_foreign_table f ON f.ftrelid = c.oid
         JOIN pg_class sc ON sc.oid = source AND sc.relnamespace = c.relnamespace
         JOIN pg_foreign_table sf ON sf.ftrelid = sc.oid AND sf.ftserver = f.ftserver
-        WHERE coalesce((SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'resource'), c.relname) = parent_resource
+        WHERE coalesce((SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'resource'),
+                       c.relname) = parent_resource
           AND (SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o WHERE o.option_name = 'website_id')
               IS NOT DISTINCT FROM
               (SELECT o.option_value FROM pg_options_to_table(sf.ftoptions) o WHERE o.option_name = 'website_id')
@@ -287,16 +303,19 @@ BEGIN
     IF cardinality(found) = 1 OR (SELECT c.relname = parent_resource FROM pg_class c WHERE c.oid = found[1]) THEN
         RETURN found[1];
     END IF;
-    RAISE EXCEPTION 'cannot tell the table of % that belongs to "%"', parent_resource, @extschema@.crisp_sync_name(source)
+    RAISE EXCEPTION 'cannot tell the table of % that belongs to "%"', parent_resource,
+        @extschema@.crisp_sync_name(source)
         USING ERRCODE = 'undefined_table',
-            DETAIL = format('On its server, in its schema, for its website and inbox, there are %s of them.', cardinality(found)),
+            DETAIL = format('On its server, in its schema, for its website and inbox, there are %s of them.',
+                            cardinality(found)),
             HINT = 'Name it: parent => ''schema.table''';
 END
 $$;
 
 -- Look at source and target, create the latter when it's absent, and say what is copied.
 CREATE FUNCTION crisp_sync_plan(
-    source regclass, target text, target_table regclass, schema_name text, caller_path text, mode text, sync_field text, deleted text,
+    source regclass, target text, target_table regclass, schema_name text, caller_path text, mode text, sync_field text,
+    deleted text,
     parent regclass)
 RETURNS crisp_sync_copy
 LANGUAGE plpgsql
@@ -323,7 +342,8 @@ BEGIN
     END IF;
     copy.argument := catalog.argument[1];
     copy.keys_repeat := catalog.keys_repeat;
-    IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(source) c WHERE c.name = copy.argument AND c.type !~ '^(text|character varying)') THEN
+    IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(source) c
+               WHERE c.name = copy.argument AND c.type !~ '^(text|character varying)') THEN
         RAISE EXCEPTION 'column "%" of "%" is not of type text', copy.argument, @extschema@.crisp_sync_name(source)
             USING ERRCODE = 'datatype_mismatch', DETAIL = 'Crisp is asked for its rows by that.';
     END IF;
@@ -331,7 +351,8 @@ BEGIN
     copy := @extschema@.crisp_sync_find_list(copy, catalog.resource, catalog.parent, parent);
 
     IF target_table IS NULL THEN
-        made := @extschema@.crisp_sync_create_target(source, target, schema_name, caller_path, catalog.keys, catalog.keys_repeat,
+        made := @extschema@.crisp_sync_create_target(source, target, schema_name, caller_path, catalog.keys,
+                                                     catalog.keys_repeat,
                                                               catalog.asked, deleted = 'mark');
         target_table := made.created;
         -- What is known of a table that had its OID before is not true of it.
@@ -341,7 +362,8 @@ BEGIN
     END IF;
     PERFORM @extschema@.crisp_sync_check_target(target_table);
     PERFORM @extschema@.crisp_sync_check_keys(target_table, catalog.keys, copy.argument, copy.keys_repeat);
-    PERFORM @extschema@.crisp_sync_check_marks(target_table, deleted = 'mark' AND (mode = 'full' OR copy.argument IS NOT NULL));
+    PERFORM @extschema@.crisp_sync_check_marks(target_table,
+                                               deleted = 'mark' AND (mode = 'full' OR copy.argument IS NOT NULL));
     PERFORM @extschema@.crisp_sync_check_shared(source, target_table, mode);
     PERFORM @extschema@.crisp_sync_check_origins(source, target_table, copy.origin, mode);
     copy.target := target_table;

@@ -15,6 +15,7 @@ AS $$
 SELECT @extschema@.crisp_sync_add_columns(source, target)
 $$;
 
-COMMENT ON FUNCTION @extschema:own@.crisp_sync_add_columns(regclass, regclass) IS 'an ALTER TABLE that adds the columns of a source that a target lacks';
+COMMENT ON FUNCTION @extschema:own@.crisp_sync_add_columns(regclass, regclass) IS
+    'an ALTER TABLE that adds the columns of a source that a target lacks';
 
 SET LOCAL search_path = @extschema:own@, crisp_sync_internal;

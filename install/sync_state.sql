@@ -112,26 +112,35 @@ CREATE TABLE crisp_sync_job (
 );
 
 COMMENT ON TABLE crisp_sync_job IS 'the jobs of crisp_sync(), and what each of them has still to fetch';
-COMMENT ON COLUMN crisp_sync_job.sync_field IS 'column of the source by which changes are found; NULL: there is none, and each run reads all';
-COMMENT ON COLUMN crisp_sync_job.dates_field IS 'column of the source that wanted and covered are about; NULL: the source is read as a whole, or by sync_field';
+COMMENT ON COLUMN crisp_sync_job.sync_field IS
+    'column of the source by which changes are found; NULL: there is none, and each run reads all';
+COMMENT ON COLUMN crisp_sync_job.dates_field IS
+    'column of the source that wanted and covered are about; NULL: the source is read as a whole, or by sync_field';
 COMMENT ON COLUMN crisp_sync_job.selected IS 'the rows that the copy is for, by sync_field';
 COMMENT ON COLUMN crisp_sync_job.wanted IS 'where they are to be looked for, by dates_field';
 COMMENT ON COLUMN crisp_sync_job.covered IS 'what the copy has of that, by dates_field';
-COMMENT ON COLUMN crisp_sync_job.watermark IS 'the newest moment that Crisp is known to have got to, of what is read first';
+COMMENT ON COLUMN crisp_sync_job.watermark IS
+    'the newest moment that Crisp is known to have got to, of what is read first';
 COMMENT ON COLUMN crisp_sync_job.watermark_at IS 'by our clock: when Crisp was first seen to have got that far';
-COMMENT ON COLUMN crisp_sync_job.settled IS 'up to here, rows that came into the index late are in the copy, too, or uncovered';
+COMMENT ON COLUMN crisp_sync_job.settled IS
+    'up to here, rows that came into the index late are in the copy, too, or uncovered';
 COMMENT ON COLUMN crisp_sync_job.overlap IS 'how far the last run looked back, which is what settled goes by';
-COMMENT ON COLUMN crisp_sync_job.due IS 'changes by sync_field from here on are to be read; NULL: none, or those that come with wanted';
-COMMENT ON COLUMN crisp_sync_job.pass_condition IS 'condition of the call whose range is not yet covered; all: changes took more than one may ask for';
+COMMENT ON COLUMN crisp_sync_job.due IS
+    'changes by sync_field from here on are to be read; NULL: none, or those that come with wanted';
+COMMENT ON COLUMN crisp_sync_job.pass_condition IS
+    'condition of the call whose range is not yet covered; all: changes took more than one may ask for';
 COMMENT ON COLUMN crisp_sync_job.pass_rows IS 'rows fetched since all was last covered';
 COMMENT ON COLUMN crisp_sync_job.full_since IS 'start of a full load that is not finished';
 COMMENT ON COLUMN crisp_sync_job.deleted IS 'what it does with rows that are gone: delete or mark';
-COMMENT ON COLUMN crisp_sync_job.by_date IS 'Crisp did not keep the order that it was asked for, so the source is read by spans of time';
+COMMENT ON COLUMN crisp_sync_job.by_date IS
+    'Crisp did not keep the order that it was asked for, so the source is read by spans of time';
 COMMENT ON COLUMN crisp_sync_job.cuts IS 'moments between which such a span fits a page, as far as is known';
-COMMENT ON COLUMN crisp_sync_job.window_rows IS 'rows of the parent that a window may ask for, since more took too many requests; NULL: as usual';
+COMMENT ON COLUMN crisp_sync_job.window_rows IS
+    'rows of the parent that a window may ask for, since more took too many requests; NULL: as usual';
 COMMENT ON COLUMN crisp_sync_job.pages_found IS 'the list has a page of this number ...';
 COMMENT ON COLUMN crisp_sync_job.pages_missing IS '... and none of this one';
-COMMENT ON COLUMN crisp_sync_job.witnesses IS 'keys of some rows that the job has stored: when most of them are gone, so is the copy';
+COMMENT ON COLUMN crisp_sync_job.witnesses IS
+    'keys of some rows that the job has stored: when most of them are gone, so is the copy';
 COMMENT ON COLUMN crisp_sync_job.told_columns IS 'columns of the source that the target lacks, of which a run has told';
 COMMENT ON COLUMN crisp_sync_job.told_keyless IS 'rows without a key, of which a run has told';
 COMMENT ON COLUMN crisp_sync_job.stalled IS 'the last run has not come further: its requests did not suffice';
@@ -182,13 +191,16 @@ CREATE TABLE crisp_sync_error (
     context text
 );
 
-COMMENT ON TABLE crisp_sync_error IS 'why runs of crisp_sync() have failed; crisp_sync_run shows it to those who may write to the target';
+COMMENT ON TABLE crisp_sync_error IS
+    'why runs of crisp_sync() have failed; crisp_sync_run shows it to those who may write to the target';
 
 -- pg_dump carries the state along, but not that of tables which were dropped.  A condition names no table of ours: the
 -- schema of the extension may be renamed.  Nor does a foreign key join what is dumped: a restore loads it in any order.
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job',
-    'WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) AND target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
-SELECT pg_catalog.pg_extension_config_dump('crisp_sync_origin', 'WHERE target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+    'WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) '
+    'AND target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('crisp_sync_origin',
+                                           'WHERE target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_log', '');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_job_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('crisp_sync_run_seq', '');
@@ -216,7 +228,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = OLD.source) THEN
         DELETE FROM @extschema@.crisp_sync_origin o
         WHERE o.target = OLD.target AND o.origin = OLD.origin
-          AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_job j WHERE j.target = OLD.target AND j.origin = OLD.origin);
+          AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_job j
+                          WHERE j.target = OLD.target AND j.origin = OLD.origin);
     END IF;
     RETURN NULL;
 END
@@ -275,16 +288,19 @@ WHERE NOT EXISTS (SELECT FROM crisp_sync_job j WHERE j.job_id = l.job_id);
 -- Whoever may dump the database must be able to read what is dumped.
 GRANT SELECT ON crisp_sync_job, crisp_sync_origin, crisp_sync_log, crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
 -- Numbers are given out by the sequences alone: one that is made up would be in the way of others.
-GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_my_origin, crisp_sync_orphan,
+GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_error, crisp_sync_my_origin,
+    crisp_sync_orphan,
       crisp_sync_orphan_origin, crisp_sync_orphan_run TO PUBLIC;
 GRANT INSERT (source, target, resource),
-      UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, overlap, due, pass_condition,
-              pass_reference, pass_rows, full_since, deleted, by_date, cuts, window_rows, pages_found, pages_missing, expected_rows,
-              rows_per_request, daily_quota, witnesses, told_columns, told_keyless, rows_fetched, rows_inserted, rows_updated,
+      UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, overlap, due,
+              pass_condition, pass_reference, pass_rows, full_since, deleted, by_date, cuts, window_rows, pages_found,
+              pages_missing, expected_rows, rows_per_request, daily_quota, witnesses, told_columns, told_keyless,
+              rows_fetched, rows_inserted, rows_updated,
               rows_deleted, requests, stalled, last_run_id, last_success, origin, scope)
 ON crisp_sync_my_job TO PUBLIC;
 GRANT INSERT (job_id, mode, started_at),
-      UPDATE (ended_at, outcome, requests, windows, rows_fetched, rows_inserted, rows_updated, rows_deleted, progress_at)
+      UPDATE (ended_at, outcome, requests, windows, rows_fetched, rows_inserted, rows_updated, rows_deleted,
+              progress_at)
 ON crisp_sync_my_log TO PUBLIC;
 GRANT INSERT ON crisp_sync_my_error, crisp_sync_my_origin TO PUBLIC;
 GRANT USAGE ON crisp_sync_job_seq, crisp_sync_run_seq TO PUBLIC;
@@ -356,7 +372,8 @@ RETURNS boolean
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
-CREATE FUNCTION crisp_sync_remove(source oid, target oid, columns text[], keys text[], argument text, dated text, mark boolean)
+CREATE FUNCTION crisp_sync_remove(
+    source oid, target oid, columns text[], keys text[], argument text, dated text, mark boolean)
 RETURNS bigint
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
@@ -396,14 +413,20 @@ RETURNS interval
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
-COMMENT ON FUNCTION crisp_sync_source(regclass) IS 'what the catalog says of the source of a sync, in names of its columns';
-COMMENT ON FUNCTION crisp_sync_origin_of(regclass) IS 'whose rows a source shows: resource, website, inbox, and base_url of the server';
+COMMENT ON FUNCTION crisp_sync_source(regclass) IS
+    'what the catalog says of the source of a sync, in names of its columns';
+COMMENT ON FUNCTION crisp_sync_origin_of(regclass) IS
+    'whose rows a source shows: resource, website, inbox, and base_url of the server';
 COMMENT ON FUNCTION crisp_sync_scope_of(regclass) IS 'which rows a list shows: website, inbox, also empty ones or not';
-COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS 'take the lock of a job, until it is given back, a transaction fails, or the session ends';
+COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS
+    'take the lock of a job, until it is given back, a transaction fails, or the session ends';
 COMMENT ON FUNCTION crisp_sync_lock_briefly(oid, oid) IS 'take the lock of a job until the transaction ends';
-COMMENT ON FUNCTION crisp_sync_count(regclass) IS 'how many rows a list has, for one request; NULL where Crisp does not count them';
-COMMENT ON FUNCTION crisp_sync_page(regclass, integer) IS 'how many rows a page of a list has, and whether the list ends with it, for one request';
-COMMENT ON FUNCTION crisp_sync_clock_lead(regclass) IS 'by how much our clock is ahead of Crisp''s, as its last answer told; never negative';
+COMMENT ON FUNCTION crisp_sync_count(regclass) IS
+    'how many rows a list has, for one request; NULL where Crisp does not count them';
+COMMENT ON FUNCTION crisp_sync_page(regclass, integer) IS
+    'how many rows a page of a list has, and whether the list ends with it, for one request';
+COMMENT ON FUNCTION crisp_sync_clock_lead(regclass) IS
+    'by how much our clock is ahead of Crisp''s, as its last answer told; never negative';
 COMMENT ON FUNCTION crisp_sync_requests() IS 'requests that the statement at hand has made';
 
 -- The session that runs a job, as its lock tells; NULL when none does.

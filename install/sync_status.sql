@@ -24,9 +24,11 @@ SELECT j.source, j.target, j.mode, j.sync_field, j.watermark,
             ELSE 'up to date' END AS state,
        r.pid,
        CASE WHEN g.gaps <> '{}' THEN g.newest_end
-            WHEN j.selected <> '{}' AND j.due IS DISTINCT FROM '-infinity' THEN coalesce(lower(j.selected), '-infinity') END AS reaches_back_to,
+            WHEN j.selected <> '{}' AND j.due IS DISTINCT FROM '-infinity'
+            THEN coalesce(lower(j.selected), '-infinity') END AS reaches_back_to,
        CASE WHEN NOT g.is_left AND NOT j.stalled THEN 1
-            WHEN g.gaps <> '{}' AND j.expected_rows > 0 AND j.pass_reference IS NULL THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
+            WHEN g.gaps <> '{}' AND j.expected_rows > 0 AND j.pass_reference IS NULL
+            THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,
        CASE WHEN g.gaps <> '{}' THEN e.requests_left
             WHEN NOT g.is_left AND NOT j.stalled THEN 0 END AS requests_left,
        CASE WHEN g.gaps <> '{}' THEN round(e.requests_left / j.daily_quota, 2)
@@ -40,15 +42,18 @@ JOIN pg_catalog.pg_class tc ON tc.oid = j.target
 CROSS JOIN LATERAL (
     -- Nothing is selected after crisp_sync_reset() alone: the next run fetches all.
     SELECT j.wanted - j.covered AS gaps,
-           j.wanted - j.covered <> '{}' OR j.full_since IS NOT NULL OR j.due IS NOT NULL OR j.selected = '{}' AS is_left,
-           (SELECT upper(u.range) FROM unnest(j.wanted - j.covered) u (range) ORDER BY u.range DESC LIMIT 1) AS newest_end) g
+           j.wanted - j.covered <> '{}' OR j.full_since IS NOT NULL OR j.due IS NOT NULL
+               OR j.selected = '{}' AS is_left,
+           (SELECT upper(u.range) FROM unnest(j.wanted - j.covered) u (range)
+            ORDER BY u.range DESC LIMIT 1) AS newest_end) g
 LEFT JOIN crisp_sync_run r ON r.run_id = j.last_run_id
 LEFT JOIN LATERAL (
     SELECT ceil(greatest(j.expected_rows - j.pass_rows, 1)::numeric / j.rows_per_request) AS requests_left
     WHERE j.expected_rows IS NOT NULL AND j.pass_reference IS NULL) e ON true
 LEFT JOIN LATERAL (
     SELECT l.ended_at, e.message || coalesce(E'\n' || e.context, '') AS error
-    FROM crisp_sync_log l LEFT JOIN LATERAL (SELECT * FROM crisp_sync_my_error m WHERE m.run_id = l.run_id OFFSET 0) e ON true
+    FROM crisp_sync_log l
+         LEFT JOIN LATERAL (SELECT * FROM crisp_sync_my_error m WHERE m.run_id = l.run_id OFFSET 0) e ON true
     WHERE l.job_id = j.job_id AND l.outcome = 'failed'
     ORDER BY l.run_id DESC LIMIT 1) f ON true;
 

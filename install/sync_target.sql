@@ -51,7 +51,8 @@ $$;
 -- primary key, or as an index where several rows may have the same, and when a row was written.  Another session may be
 -- doing the same: then is_new is false.  Event triggers find what the caller's search_path lets them find.
 CREATE FUNCTION crisp_sync_create_target(
-    source regclass, target text, schema_name text, caller_path text, keys text[], keys_repeat boolean, asked text[], mark boolean,
+    source regclass, target text, schema_name text, caller_path text, keys text[], keys_repeat boolean, asked text[],
+    mark boolean,
     OUT created regclass, OUT is_new boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -74,10 +75,12 @@ BEGIN
 
     is_new := true;
     BEGIN
-        statement := format('CREATE TABLE %I.%I (%s, _synced_at timestamp with time zone NOT NULL DEFAULT pg_catalog.now()%s%s)',
+        statement := format(
+            'CREATE TABLE %I.%I (%s, _synced_at timestamp with time zone NOT NULL DEFAULT pg_catalog.now()%s%s)',
             schema, name, columns, CASE WHEN mark THEN ', _deleted_at timestamp with time zone' ELSE '' END,
             CASE WHEN NOT keys_repeat THEN format(', PRIMARY KEY (%s)', @extschema@.crisp_sync_list(keys)) ELSE '' END);
-        index := CASE WHEN keys_repeat THEN format('CREATE INDEX ON %I.%I (%s)', schema, name, @extschema@.crisp_sync_list(keys)) END;
+        index := CASE WHEN keys_repeat
+                      THEN format('CREATE INDEX ON %I.%I (%s)', schema, name, @extschema@.crisp_sync_list(keys)) END;
         PERFORM set_config('search_path', caller_path, true);
         EXECUTE statement;
         IF index IS NOT NULL THEN
@@ -130,17 +133,21 @@ BEGIN
     -- Rows are written as the owner, who may have subjected himself to it.
     secured := CASE WHEN row_security_active(target) THEN current_user
                     WHEN EXISTS (SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-                                 WHERE c.oid = target AND c.relrowsecurity AND c.relforcerowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls)
+                                 WHERE c.oid = target AND c.relrowsecurity AND c.relforcerowsecurity AND NOT r.rolsuper
+                                   AND NOT r.rolbypassrls)
                     THEN pg_get_userbyid(owner) END;
     IF secured IS NOT NULL THEN
-        RAISE EXCEPTION 'cannot sync into "%": it has row-level security, which holds for "%"', @extschema@.crisp_sync_name(target), secured
+        RAISE EXCEPTION 'cannot sync into "%": it has row-level security, which holds for "%"',
+            @extschema@.crisp_sync_name(target), secured
             USING ERRCODE = 'insufficient_privilege',
                 DETAIL = 'Rows that it hides could be neither changed nor deleted.',
-                HINT = CASE WHEN secured = current_user THEN 'Call crisp_sync as the owner of the table, or as a role with BYPASSRLS.'
+                HINT = CASE WHEN secured = current_user
+                           THEN 'Call crisp_sync as the owner of the table, or as a role with BYPASSRLS.'
                             ELSE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', target) END;
     ELSIF EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = target AND r.ev_enabled <> 'D') THEN
         RAISE EXCEPTION 'cannot sync into "%": it has rules', @extschema@.crisp_sync_name(target)
-            USING ERRCODE = 'wrong_object_type', DETAIL = 'They would change what is done to its rows.', HINT = 'Use triggers instead.';
+            USING ERRCODE = 'wrong_object_type', DETAIL = 'They would change what is done to its rows.',
+                HINT = 'Use triggers instead.';
     END IF;
 END
 $$;
@@ -156,19 +163,23 @@ DECLARE
     needed text[] := CASE WHEN keys_repeat THEN ARRAY[argument] ELSE keys END;
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys) AND NOT c.insertable) THEN
-        RAISE EXCEPTION 'cannot sync into "%": its key (%) is generated', @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_list(keys)
+        RAISE EXCEPTION 'cannot sync into "%": its key (%) is generated', @extschema@.crisp_sync_name(target),
+            @extschema@.crisp_sync_list(keys)
             USING ERRCODE = 'invalid_table_definition', DETAIL = 'It must hold the key that rows have at Crisp.';
     ELSIF needed <@ ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(target) c) AND EXISTS (
         SELECT FROM pg_index i
         CROSS JOIN LATERAL (
             SELECT array_agg(a.attname::text ORDER BY n) AS columns
-            FROM generate_series(0, i.indnkeyatts - 1) n LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n]) x
+            FROM generate_series(0, i.indnkeyatts - 1) n
+                 LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n]) x
         WHERE i.indrelid = target AND i.indisvalid AND i.indpred IS NULL
           AND CASE WHEN keys_repeat THEN x.columns[1] = argument
-                   ELSE i.indisunique AND i.indimmediate AND i.indexprs IS NULL AND x.columns @> keys AND x.columns <@ keys END) THEN
+                   ELSE i.indisunique AND i.indimmediate AND i.indexprs IS NULL
+                        AND x.columns @> keys AND x.columns <@ keys END) THEN
         RETURN;
     ELSIF keys_repeat THEN
-        RAISE EXCEPTION 'cannot sync into "%": it has no index on (%)', @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_list(needed)
+        RAISE EXCEPTION 'cannot sync into "%": it has no index on (%)', @extschema@.crisp_sync_name(target),
+            @extschema@.crisp_sync_list(needed)
             USING ERRCODE = 'invalid_table_definition',
                 DETAIL = 'Rows are found again by that.',
                 HINT = format('CREATE INDEX ON %s (%s);', target, @extschema@.crisp_sync_list(keys));
@@ -190,26 +201,31 @@ AS $$
 DECLARE
     bad record;
 BEGIN
-    SELECT t.attname, format_type(t.atttypid, t.atttypmod) AS target_type, format_type(s.atttypid, s.atttypmod) AS source_type INTO bad
+    SELECT t.attname, format_type(t.atttypid, t.atttypmod) AS target_type,
+        format_type(s.atttypid, s.atttypmod) AS source_type INTO bad
     FROM unnest(columns) WITH ORDINALITY c (name, number)
     JOIN pg_attribute s ON s.attrelid = source AND s.attname = c.name
     JOIN pg_attribute t ON t.attrelid = target AND t.attname = c.name
     WHERE c.name <> '_synced_at' AND NOT @extschema@.crisp_sync_can_assign(s.atttypid, t.atttypid)
     ORDER BY c.number LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'cannot sync into "%": column "%" is of type %, and that of the source of type %', @extschema@.crisp_sync_name(target), bad.attname,
+        RAISE EXCEPTION 'cannot sync into "%": column "%" is of type %, and that of the source of type %',
+            @extschema@.crisp_sync_name(target), bad.attname,
             bad.target_type, bad.source_type
             USING ERRCODE = 'datatype_mismatch', HINT = 'Give both the same type.';
     END IF;
     -- A trigger may fill a column that has nothing else to fill it.
     SELECT a.attname INTO bad FROM pg_attribute a
-    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef
+      AND a.attidentity = ''
       AND a.attname <> ALL (columns) AND a.attname <> ALL (ARRAY['_synced_at', '_deleted_at'])
       AND NOT EXISTS (SELECT FROM pg_type d WHERE d.oid = a.atttypid AND d.typdefault IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = target AND NOT g.tgisinternal AND g.tgtype::integer & 7 = 7)
+      AND NOT EXISTS (SELECT FROM pg_trigger g
+                      WHERE g.tgrelid = target AND NOT g.tgisinternal AND g.tgtype::integer & 7 = 7)
     ORDER BY a.attnum LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'cannot sync into "%": column "%" must not be NULL, and nothing fills it', @extschema@.crisp_sync_name(target), bad.attname
+        RAISE EXCEPTION 'cannot sync into "%": column "%" must not be NULL, and nothing fills it',
+            @extschema@.crisp_sync_name(target), bad.attname
             USING ERRCODE = 'invalid_table_definition',
                 DETAIL = 'The source has no column of that name, and it has no default.';
     END IF;
@@ -223,7 +239,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT array_agg(s.name ORDER BY s.number)
-FROM (SELECT c.name, c.number FROM @extschema@.crisp_sync_columns(source) c WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
+FROM (SELECT c.name, c.number FROM @extschema@.crisp_sync_columns(source) c
+      WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
       UNION ALL SELECT '_synced_at', 32767) s
 JOIN @extschema@.crisp_sync_columns(target) t ON t.name = s.name AND t.insertable
 $$;
@@ -235,7 +252,8 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT ARRAY(SELECT s.name
-             FROM (SELECT c.name, c.number FROM @extschema@.crisp_sync_columns(source) c WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
+             FROM (SELECT c.name, c.number FROM @extschema@.crisp_sync_columns(source) c
+                   WHERE c.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
                    UNION ALL SELECT '_synced_at', 32767) s
              WHERE s.name NOT IN (SELECT t.name FROM @extschema@.crisp_sync_columns(target) t)
              ORDER BY s.number)
@@ -248,14 +266,16 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT format('ALTER TABLE %s %s;', target,
-              string_agg(format('ADD COLUMN %I %s', m.name, coalesce(c.type, 'timestamp with time zone')), ', ' ORDER BY m.number))
+              string_agg(format('ADD COLUMN %I %s', m.name, coalesce(c.type, 'timestamp with time zone')), ', '
+                         ORDER BY m.number))
 FROM @extschema@.crisp_sync_source(source) s
 CROSS JOIN unnest(@extschema@.crisp_sync_missing_columns(source, target, s.asked)) WITH ORDINALITY m (name, number)
 LEFT JOIN @extschema@.crisp_sync_columns(source) c ON c.name = m.name
 HAVING count(*) > 0
 $$;
 
-COMMENT ON FUNCTION crisp_sync_add_columns(regclass, regclass) IS 'an ALTER TABLE that adds the columns of a source that a target lacks';
+COMMENT ON FUNCTION crisp_sync_add_columns(regclass, regclass) IS
+    'an ALTER TABLE that adds the columns of a source that a target lacks';
 
 -- Raise an error when a full load would drop what another job has brought: this one or one that isn't finished, of
 -- either job.
@@ -274,17 +294,21 @@ BEGIN
         RETURN;
     END IF;
     IF mode = 'full' OR EXISTS (SELECT FROM @extschema@.crisp_sync_job j
-                                WHERE j.target = crisp_sync_check_shared.target AND j.source = crisp_sync_check_shared.source
+                                WHERE j.target = crisp_sync_check_shared.target
+                                  AND j.source = crisp_sync_check_shared.source
                                   AND j.full_since IS NOT NULL) THEN
-        RAISE EXCEPTION 'cannot replace "%": it is the target of "%", too', @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_name(other.source)
+        RAISE EXCEPTION 'cannot replace "%": it is the target of "%", too', @extschema@.crisp_sync_name(target),
+            @extschema@.crisp_sync_name(other.source)
             USING ERRCODE = 'object_in_use',
                 DETAIL = 'Rows of the other source would look as if they were gone from Crisp.',
                 HINT = 'Use a target of its own, or mode incremental.';
     ELSIF other.is_full THEN
-        RAISE EXCEPTION 'cannot sync into "%": a full load of "%" is not finished', @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_name(other.source)
+        RAISE EXCEPTION 'cannot sync into "%": a full load of "%" is not finished', @extschema@.crisp_sync_name(target),
+            @extschema@.crisp_sync_name(other.source)
             USING ERRCODE = 'object_in_use',
                 DETAIL = 'It would delete the rows of another source, as if they were gone from Crisp.',
-                HINT = format('Let it finish: CALL crisp_sync(%L, %L); or give it up with crisp_sync_reset.', other.source::text, target::text);
+                HINT = format('Let it finish: CALL crisp_sync(%L, %L); or give it up with crisp_sync_reset.',
+                              other.source::text, target::text);
     END IF;
 END
 $$;
@@ -300,10 +324,12 @@ DECLARE
     job record;
     others text;
 BEGIN
-    SELECT * INTO job FROM @extschema@.crisp_sync_job j WHERE j.source = crisp_sync_check_origins.source AND j.target = crisp_sync_check_origins.target;
+    SELECT * INTO job FROM @extschema@.crisp_sync_job j
+    WHERE j.source = crisp_sync_check_origins.source AND j.target = crisp_sync_check_origins.target;
     -- The same server may have come to be reached by another address.
     SELECT string_agg(format('%s of %s, from "%s"', o.origin[1],
-                             concat_ws(' at ', 'website ' || o.origin[2], 'inbox ' || o.origin[3], o.origin[4]), o.source), '; ' ORDER BY o.origin)
+                             concat_ws(' at ', 'website ' || o.origin[2], 'inbox ' || o.origin[3], o.origin[4]),
+                             o.source), '; ' ORDER BY o.origin)
     INTO others
     FROM @extschema@.crisp_sync_my_origin o
     WHERE o.target = crisp_sync_check_origins.target AND o.origin <> crisp_sync_check_origins.origin
@@ -316,7 +342,8 @@ BEGIN
         RAISE EXCEPTION 'cannot replace "%": it holds rows of another origin', @extschema@.crisp_sync_name(target)
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 DETAIL = format('It holds %s. They would look as if they were gone from Crisp.', others),
-                HINT = format('Use mode incremental. Or delete these rows, or let the full load do so, after SELECT crisp_sync_forget_origins(%L).', target::text);
+                HINT = format('Use mode incremental. Or delete these rows, or let the full load do so, after '
+                              'SELECT crisp_sync_forget_origins(%L).', target::text);
     END IF;
 END
 $$;
@@ -331,23 +358,28 @@ DECLARE
     a pg_attribute;
     problem text;
 BEGIN
-    FOR a IN SELECT * FROM pg_attribute WHERE attrelid = target AND attname IN ('_synced_at', '_deleted_at') AND NOT attisdropped ORDER BY attname LOOP
+    FOR a IN SELECT * FROM pg_attribute WHERE attrelid = target AND attname IN ('_synced_at', '_deleted_at')
+        AND NOT attisdropped ORDER BY attname LOOP
         problem := CASE
             WHEN a.attgenerated <> '' THEN 'it is generated'
             WHEN a.attidentity <> '' THEN 'it is an identity column'
             WHEN NOT @extschema@.crisp_sync_can_assign('timestamptz'::regtype, a.atttypid)
                 THEN format('it is of type %s', format_type(a.atttypid, a.atttypmod))
-            WHEN a.attname = '_deleted_at' AND (a.attnotnull OR (SELECT t.typnotnull FROM pg_type t WHERE t.oid = a.atttypid))
+            WHEN a.attname = '_deleted_at'
+                 AND (a.attnotnull OR (SELECT t.typnotnull FROM pg_type t WHERE t.oid = a.atttypid))
                 THEN 'it must not be NULL, which says that a row is there' END;
         IF problem IS NOT NULL THEN
-            RAISE EXCEPTION 'cannot sync into "%": its column % cannot hold a time: %', @extschema@.crisp_sync_name(target), a.attname, problem
+            RAISE EXCEPTION 'cannot sync into "%": its column % cannot hold a time: %',
+                @extschema@.crisp_sync_name(target), a.attname, problem
                 USING ERRCODE = 'invalid_table_definition',
                     DETAIL = 'A sync writes to a column of that name ' ||
-                        CASE a.attname WHEN '_synced_at' THEN 'when a row was written.' ELSE 'when a row was found to be gone.' END,
+                        CASE a.attname WHEN '_synced_at' THEN 'when a row was written.'
+                            ELSE 'when a row was found to be gone.' END,
                     HINT = 'Give it type timestamp with time zone, or another name.';
         END IF;
     END LOOP;
-    IF needs_mark AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = '_deleted_at') THEN
+    IF needs_mark
+       AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = '_deleted_at') THEN
         RAISE EXCEPTION 'table "%" has no column _deleted_at', @extschema@.crisp_sync_name(target)
             USING ERRCODE = 'undefined_column',
                 DETAIL = 'It takes that to tell which rows are gone from Crisp.',

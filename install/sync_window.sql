@@ -19,12 +19,13 @@ CREATE TYPE crisp_sync_batch AS (
     keyless bigint,             -- rows without a key, which can't be kept
     versions text[],            -- sync_field and key of each row of the list, which tell one version of it from another
     sample jsonb,               -- keys of some rows that were stored
-    covered tstzmultirange      -- of the parts that were asked for: all rows of these have come; NULL where the list has no order
+    covered tstzmultirange      -- parts that were asked for of which all rows have come; NULL: the list has no order
 );
 
 CREATE FUNCTION crisp_sync_exchange(
-    source oid, target oid, query text, summary text, lower timestamptz, upper timestamptz, parents text[], columns text[], keys text[],
-    argument text, guard text, is_full boolean, mark boolean, kept text, parts timestamptz[], pages bigint, pages_before bigint)
+    source oid, target oid, query text, summary text, lower timestamptz, upper timestamptz, parents text[],
+    columns text[], keys text[], argument text, guard text, is_full boolean, mark boolean, kept text,
+    parts timestamptz[], pages bigint, pages_before bigint)
 RETURNS crisp_sync_batch
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
@@ -47,7 +48,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM set_config('crisp_fdw.max_requests', coalesce(call.last_request, 0)::text, true);
-    PERFORM set_config('crisp_fdw.scan_mode', CASE WHEN run.by_date OR run.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
+    PERFORM set_config('crisp_fdw.scan_mode',
+                       CASE WHEN run.by_date OR run.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
     -- What a timestamp or a text holds of a time must not depend on who calls.
     PERFORM set_config('TimeZone', 'UTC', true);
     PERFORM set_config('DateStyle', 'ISO', true);
@@ -60,7 +62,8 @@ $$;
 -- parents had before, and no longer have, is dropped.  With parts (lower and upper ends of ranges of dates_field, the
 -- newest first), rows of these are read, so many pages, several at a time; pages_before have been read before.
 CREATE FUNCTION crisp_sync_store(
-    copy crisp_sync_copy, run crisp_sync_progress, condition text, row_limit bigint, lower timestamptz, upper timestamptz, parents text[], full_since timestamptz, deleted text,
+    copy crisp_sync_copy, run crisp_sync_progress, condition text, row_limit bigint, lower timestamptz,
+    upper timestamptz, parents text[], full_since timestamptz, deleted text,
     parts timestamptz[] DEFAULT NULL, pages bigint DEFAULT NULL, pages_before bigint DEFAULT NULL)
 RETURNS crisp_sync_batch
 LANGUAGE plpgsql
@@ -70,33 +73,42 @@ DECLARE
     batch @extschema@.crisp_sync_batch;
     copied text[] := array_remove(copy.columns, '_synced_at');
     -- The source's own times; those of a parent have been looked at before.
-    dates text := CASE WHEN copy.argument IS NULL THEN @extschema@.crisp_sync_time(copy.source, copy.dates_field, 'f.') END;
-    changes text := CASE WHEN copy.argument IS NULL THEN @extschema@.crisp_sync_time(copy.source, copy.sync_field, 'f.') END;
+    dates text := CASE WHEN copy.argument IS NULL
+                       THEN @extschema@.crisp_sync_time(copy.source, copy.dates_field, 'f.') END;
+    changes text := CASE WHEN copy.argument IS NULL
+                         THEN @extschema@.crisp_sync_time(copy.source, copy.sync_field, 'f.') END;
     -- Of rows below a parent, several may have the same key, or none.
     present text := (SELECT string_agg(format('f.%I IS NOT NULL', k.name), ' AND ')
                      FROM unnest(CASE WHEN copy.keys_repeat THEN ARRAY[copy.argument] ELSE copy.keys END) k (name));
     kept text := CASE WHEN copy.argument IS NULL THEN format(run.kept, changes) END;
     fetched text := @extschema@.crisp_sync_list(ARRAY(
         SELECT c.name FROM unnest(copied || copy.keys || CASE WHEN dates IS NOT NULL THEN ARRAY[copy.dates_field] END
-                                  || CASE WHEN changes IS NOT NULL THEN ARRAY[copy.sync_field] END) WITH ORDINALITY c (name, number)
+                                  || CASE WHEN changes IS NOT NULL THEN ARRAY[copy.sync_field] END)
+                    WITH ORDINALITY c (name, number)
         GROUP BY c.name ORDER BY min(c.number)), 's.');
-    witness text := (SELECT format('jsonb_build_object(%s)', string_agg(format('%L, f.%I', k.name, k.name), ', ')) FROM unnest(copy.keys) k (name));
+    witness text := (SELECT format('jsonb_build_object(%s)', string_agg(format('%L, f.%I', k.name, k.name), ', '))
+                     FROM unnest(copy.keys) k (name));
 BEGIN
     batch := @extschema@.crisp_sync_exchange(copy.source, copy.target,
-        format('SELECT %s FROM %s s WHERE %s LIMIT %s', fetched, copy.source, condition, coalesce(row_limit::text, 'ALL')),
+        format('SELECT %s FROM %s s WHERE %s LIMIT %s', fetched, copy.source, condition,
+               coalesce(row_limit::text, 'ALL')),
         format($sql$
             SELECT ROW(count(*), count(*) FILTER (WHERE x.kept), 0, 0, 0, min(x.date), max(x.date),
                        percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change),
                        max(x.date) FILTER (WHERE x.number = 1), max(x.change) FILTER (WHERE x.number <= 20),
                        coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present),
                        array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))),
-                       (SELECT jsonb_agg(w.witness) FROM (SELECT %6$s AS witness FROM fetched f WHERE %3$s AND %4$s LIMIT 4) w), NULL)::@extschema@.crisp_sync_batch
+                       (SELECT jsonb_agg(w.witness)
+                        FROM (SELECT %6$s AS witness FROM fetched f WHERE %3$s AND %4$s LIMIT 4) w),
+                       NULL)::@extschema@.crisp_sync_batch
             FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
-                  FROM (SELECT %1$s AS date, %2$s AS change, %3$s AS present, %4$s AS kept, ROW(%5$s)::text AS key FROM fetched f) l) x
-            $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present, coalesce('(' || kept || ')', 'true'),
+                  FROM (SELECT %1$s AS date, %2$s AS change, %3$s AS present, %4$s AS kept, ROW(%5$s)::text AS key
+                        FROM fetched f) l) x
+            $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present,
+            coalesce('(' || kept || ')', 'true'),
             @extschema@.crisp_sync_list(copy.keys, 'f.'), witness),
-        lower, upper, parents, copied, copy.keys, copy.argument, copy.guard, full_since IS NOT NULL, deleted = 'mark', kept,
-        parts, pages, pages_before);
+        lower, upper, parents, copied, copy.keys, copy.argument, copy.guard, full_since IS NOT NULL, deleted = 'mark',
+        kept, parts, pages, pages_before);
     RETURN batch;
 END
 $$;
@@ -105,7 +117,8 @@ $$;
 -- limit, it tells how far the others reach: nothing below them need be fetched again.  In the batch, oldest is its
 -- date then, and otherwise NULL.
 CREATE FUNCTION crisp_sync_store_children(
-    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, condition text, row_limit bigint, lower timestamptz, upper timestamptz, full_since timestamptz, deleted text,
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, condition text, row_limit bigint,
+    lower timestamptz, upper timestamptz, full_since timestamptz, deleted text,
     OUT batch crisp_sync_batch)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -118,9 +131,11 @@ DECLARE
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
 BEGIN
     EXECUTE format($sql$
-        SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST), array_agg(x.key ORDER BY x.date DESC NULLS LAST) FILTER (WHERE %7$s),
+        SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST),
+               array_agg(x.key ORDER BY x.date DESC NULLS LAST) FILTER (WHERE %7$s),
                array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))), count(*), min(x.date), max(x.date),
-               percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change), max(x.date) FILTER (WHERE x.number = 1),
+               percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change),
+               max(x.date) FILTER (WHERE x.number = 1),
                max(x.change) FILTER (WHERE x.number <= 20),
                coalesce(bool_and(x.date <= x.previous), true)
         FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
@@ -161,16 +176,19 @@ $$;
 
 -- Fetch what satisfies a condition, of the source or, where that lies below another table, of what changed there.
 CREATE FUNCTION crisp_sync_fetch(
-    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, condition text, row_limit bigint, lower timestamptz, upper timestamptz, job crisp_sync_job)
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, condition text, row_limit bigint,
+    lower timestamptz, upper timestamptz, job crisp_sync_job)
 RETURNS crisp_sync_batch
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF copy.argument IS NULL THEN
-        RETURN @extschema@.crisp_sync_store(copy, run, condition, row_limit, lower, upper, NULL, job.full_since, job.deleted);
+        RETURN @extschema@.crisp_sync_store(copy, run, condition, row_limit, lower, upper, NULL, job.full_since,
+                                            job.deleted);
     END IF;
-    RETURN @extschema@.crisp_sync_store_children(copy, call, run, condition, row_limit, lower, upper, job.full_since, job.deleted);
+    RETURN @extschema@.crisp_sync_store_children(copy, call, run, condition, row_limit, lower, upper, job.full_since,
+                                                 job.deleted);
 END
 $$;
 
@@ -195,7 +213,8 @@ $$;
 -- The newest part of a range, read in the order of its dates.  What is covered then ends at the oldest date that was
 -- seen, and without that moment: rows of it may be missing.
 CREATE FUNCTION crisp_sync_window_in_order(
-    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, range tstzrange, OUT batch crisp_sync_batch, OUT done tstzrange)
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, range tstzrange,
+    OUT batch crisp_sync_batch, OUT done tstzrange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -227,13 +246,15 @@ $$;
 --
 -- What is newer than the watermark comes from one request after the other: up to where that is covered tells the
 -- first of them.  Nor can a column tell where a part ends if it rounds its times.
-CREATE FUNCTION crisp_sync_window_pages(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, gaps tstzmultirange)
+CREATE FUNCTION crisp_sync_window_pages(
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, gaps tstzmultirange)
 RETURNS bigint
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT p.pages
-FROM (SELECT least(copy.prefetch * 12, @extschema@.crisp_sync_requests_left(call) - run.probes - 1, run.window_rows / (copy.per_page - 2)) AS pages) p
+FROM (SELECT least(copy.prefetch * 12, @extschema@.crisp_sync_requests_left(call) - run.probes - 1,
+                   run.window_rows / (copy.per_page - 2)) AS pages) p
 WHERE copy.prefetch > 1 AND p.pages >= copy.prefetch * 4 AND copy.argument IS NULL AND NOT run.by_date
   AND job.watermark IS NOT NULL AND (copy.way = 'order' OR upper(gaps) <= job.watermark)
   AND (SELECT k.step FROM @extschema@.crisp_sync_kind(copy.list, copy.dates_field) k) < interval '1 second'
@@ -241,7 +262,8 @@ $$;
 
 -- The newest parts of gaps, read from all of them at a time.
 CREATE FUNCTION crisp_sync_window_of_gaps(
-    copy crisp_sync_copy, run crisp_sync_progress, job crisp_sync_job, gaps tstzmultirange, pages bigint, OUT batch crisp_sync_batch, OUT done tstzmultirange)
+    copy crisp_sync_copy, run crisp_sync_progress, job crisp_sync_job, gaps tstzmultirange, pages bigint,
+    OUT batch crisp_sync_batch, OUT done tstzmultirange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -250,11 +272,14 @@ DECLARE
     parts CONSTANT timestamptz[] := (
         SELECT array_agg(e.bound ORDER BY g.range DESC, e.number)
         FROM unnest(gaps) g (range),
-             unnest(ARRAY[coalesce(lower(g.range), '-infinity'), coalesce(upper(g.range), 'infinity')]) WITH ORDINALITY e (bound, number));
+             unnest(ARRAY[coalesce(lower(g.range), '-infinity'), coalesce(upper(g.range), 'infinity')])
+                 WITH ORDINALITY e (bound, number));
 BEGIN
     LOOP
-        batch := @extschema@.crisp_sync_store(copy, run, @extschema@.crisp_sync_within(copy.list, copy.dates_field, range), NULL, lower(range),
-                                              upper(range), NULL, job.full_since, job.deleted, parts, pages, job.pass_rows / copy.per_page);
+        batch := @extschema@.crisp_sync_store(copy, run,
+                                              @extschema@.crisp_sync_within(copy.list, copy.dates_field, range), NULL,
+                                              lower(range), upper(range), NULL, job.full_since, job.deleted, parts,
+                                              pages, job.pass_rows / copy.per_page);
         IF batch.covered IS NULL THEN
             RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(copy.list) USING ERRCODE = 'CS003';
         END IF;
@@ -280,7 +305,8 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM set_config('crisp_fdw.max_requests', (@extschema@.crisp_sync_requests() + 1)::text, true);
-    EXECUTE format('SELECT FROM %s s WHERE %s', copy.list, @extschema@.crisp_sync_within(copy.list, copy.dates_field, nowhen))
+    EXECUTE format('SELECT FROM %s s WHERE %s', copy.list,
+                   @extschema@.crisp_sync_within(copy.list, copy.dates_field, nowhen))
         USING lower(nowhen), upper(nowhen);
     RETURN false;
 EXCEPTION WHEN SQLSTATE 'CS002' THEN
@@ -292,7 +318,8 @@ $$;
 -- came, so that each part has fewer; or around the newest of them, where half of them have one date; or in the middle
 -- of the time, where none came, or medians don't lead on.  What is returned lies within the range, which is to be
 -- longer than shortest.
-CREATE FUNCTION crisp_sync_cut(call crisp_sync_call, run crisp_sync_progress, range tstzrange, batch crisp_sync_batch, shortest interval)
+CREATE FUNCTION crisp_sync_cut(
+    call crisp_sync_call, run crisp_sync_progress, range tstzrange, batch crisp_sync_batch, shortest interval)
 RETURNS timestamptz[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -340,7 +367,8 @@ $$;
 -- The newest part of a range, of a list that comes in no order: what fits one page, which nothing can slip off. 
 -- Where there is more, it is parted, and nothing is done with; what came is kept.
 CREATE FUNCTION crisp_sync_window_by_date(
-    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job, range tstzrange,
+    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job,
+    range tstzrange,
     OUT batch crisp_sync_batch, OUT done tstzrange)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -366,7 +394,8 @@ BEGIN
     END IF;
     BEGIN
         -- One row too many tells that there are more; of the parent, one more is asked for anyway.
-        batch := @extschema@.crisp_sync_fetch(copy, call, run, @extschema@.crisp_sync_within(copy.list, copy.dates_field, done),
+        batch := @extschema@.crisp_sync_fetch(copy, call, run,
+                                              @extschema@.crisp_sync_within(copy.list, copy.dates_field, done),
             CASE WHEN is_whole THEN NULL WHEN is_parent THEN fits ELSE fits + 1 END, lower(done), upper(done), job);
         pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
     EXCEPTION WHEN SQLSTATE 'CS002' THEN
