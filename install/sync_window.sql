@@ -127,8 +127,8 @@ DECLARE
     listed_keys text[];         -- of the parent,
     parents text[];             -- and of those whose rows are to be kept
     below @extschema@.crisp_sync_batch;
-    list_requests bigint;
-    first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
+    list_pages bigint;
+    first_page CONSTANT bigint := @extschema@.crisp_sync_pages();
 BEGIN
     EXECUTE format($sql$
         SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST),
@@ -148,10 +148,10 @@ BEGIN
          batch.newest_change, batch.first_date, batch.page_change, batch.in_order
     USING lower, upper;
 
-    list_requests := @extschema@.crisp_sync_requests() - first_request;
+    list_pages := @extschema@.crisp_sync_pages() - first_page;
     PERFORM @extschema@.crisp_sync_settings(call, run);
     IF run.by_date AND run.phase = 'history' AND row_limit IS NOT NULL
-       AND (batch.listed > row_limit OR list_requests > 1) THEN
+       AND (batch.listed > row_limit OR list_pages > 1) THEN
         -- More than one window can be of: before anything below them is asked for.
         batch.listed := row_limit + 1;
         parents := NULL;
@@ -377,6 +377,7 @@ DECLARE
     -- In less than that, a column shows rows of other moments, too.
     shortest CONSTANT interval := (SELECT k.step * 2 FROM @extschema@.crisp_sync_kind(copy.list, copy.dates_field) k);
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
+    first_page CONSTANT bigint := @extschema@.crisp_sync_pages();
     is_parent CONSTANT boolean := copy.argument IS NOT NULL;
     fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(copy, call, run)
                                  ELSE copy.per_page - 1 END;
@@ -397,7 +398,7 @@ BEGIN
         batch := @extschema@.crisp_sync_fetch(copy, call, run,
                                               @extschema@.crisp_sync_within(copy.list, copy.dates_field, done),
             CASE WHEN is_whole THEN NULL WHEN is_parent THEN fits ELSE fits + 1 END, lower(done), upper(done), job);
-        pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_requests() - first_request END;
+        pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_pages() - first_page END;
     EXCEPTION WHEN SQLSTATE 'CS002' THEN
         -- What lies below rows of the parent is asked for with all that the run has left.
         IF is_whole OR @extschema@.crisp_sync_requests() = first_request

@@ -4,7 +4,8 @@
  *		Read all rows of a list that comes in no order, by spans of dates.
  *
  * What fits a page is a snapshot of its span, in whatever order it comes.  A span that holds more
- * is split, so that each part is asked for again.
+ * is split, so that each part is asked for again.  Where Crisp says of each page that more follow,
+ * one that isn't full is a snapshot if the page after it is empty.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -26,6 +27,7 @@ struct ExactSpans
 	Span			  *spans; /* the last one is being read */
 	int				   nspans;
 	int				   max_spans; /* room for so many */
+	bool			   at_end;	  /* the page at hand, or asked for, is to show that none follows */
 };
 
 /* The times of a page's rows within a span. */
@@ -126,6 +128,21 @@ exact_spans_ask(ExactSpans *spans)
 	return true;
 }
 
+/*
+ * After the first page of a span was read, which says that more follow: ask for the next one where
+ * that may show that none do.  Returns false where it can't.
+ */
+static bool
+ask_for_end(ExactSpans *spans)
+{
+	ExactStep *step = spans->step;
+
+	spans->at_end = !spans->at_end && step->page_number == 1 && pager_page_is_short(step->pager);
+	if (spans->at_end)
+		exact_step_ask_next_page(step);
+	return spans->at_end;
+}
+
 bool
 exact_spans_next(ExactSpans *spans)
 {
@@ -134,11 +151,15 @@ exact_spans_next(ExactSpans *spans)
 	SpanTimes times = times_within(spans, span);
 	int64	  point;
 
-	if (is_last && spans->step->page_number == 1)
+	if (is_last && (spans->step->page_number == 1 ||
+					(spans->at_end && pager_came_at_once(spans->step->pager))))
 	{
+		spans->at_end = false;
 		spans->nspans--;
 		return exact_spans_ask(spans);
 	}
+	if (ask_for_end(spans))
+		return true;
 	if (span.lower == span.upper || times.count == 0)
 	{
 		if (exact_step_next_of_group(

@@ -86,6 +86,14 @@ exact_step_take(ExactStep *step)
 	step->waits = false;
 }
 
+void
+exact_step_ask_next_page(ExactStep *step)
+{
+	Assert(!step->waits);
+	pager_ask(step->pager, ++step->page_number);
+	step->waits = true;
+}
+
 Pager *
 exact_step_waiting(const ExactStep *step)
 {

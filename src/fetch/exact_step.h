@@ -65,6 +65,9 @@ extern void exact_step_take(ExactStep *step);
 /* Return the pager that waits for a page; the step must. */
 extern Pager *exact_step_waiting(const ExactStep *step);
 
+/* Ask for the page after the one at hand, without waiting. */
+extern void exact_step_ask_next_page(ExactStep *step);
+
 /* Return the next row of the page at hand, as pager_next_on_page() does. */
 extern const JsonNode *exact_step_row(ExactStep *step);
 

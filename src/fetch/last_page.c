@@ -41,6 +41,30 @@ page_status_is_trusted(const CrispOptions *options)
 	return server_fact_recall(options, SAYS_MORE) == FACT_TRUE;
 }
 
+/*
+ * Name the fact that a server gives as many rows a page as that.
+ */
+static char *
+size_fact(int per_page)
+{
+	return psprintf("%d rows a page", per_page);
+}
+
+void
+page_note_size(const CrispOptions *options, size_t nelements, int per_page)
+{
+	if (nelements >= (size_t) per_page)
+		server_fact_remember(options, size_fact(per_page), true);
+}
+
+bool
+page_is_short(const CrispOptions *options, size_t nelements, int per_page)
+{
+	bool is_kept = server_fact_recall(options, size_fact(per_page)) == FACT_TRUE;
+
+	return nelements < (size_t) (is_kept ? per_page : CRISP_MIN_PER_PAGE);
+}
+
 void
 page_note_progress(PageProgress *progress, const CrispOptions *options, bool has_new,
 				   const char *target)

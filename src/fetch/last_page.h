@@ -30,6 +30,15 @@ extern bool page_is_last(const CrispOptions *options, size_t nelements, size_t f
  */
 extern bool page_status_is_trusted(const CrispOptions *options);
 
+/* Note that a page which was asked for with per_page has so many elements. */
+extern void page_note_size(const CrispOptions *options, size_t nelements, int per_page);
+
+/*
+ * Say whether a page of nelements that was asked for with per_page has surely less than Crisp gives
+ * at once: less than it is known to give in this session, or than any page that isn't the last.
+ */
+extern bool page_is_short(const CrispOptions *options, size_t nelements, int per_page);
+
 /* How far the reading of a list with numbered pages has come; all zero before its first page. */
 typedef struct PageProgress
 {

@@ -61,6 +61,9 @@ typedef struct ListReader
 	int			 page_checked; /* of pager: whether it's time for that */
 } ListReader;
 
+/* What list_reader_pages() returns. */
+static int64 session_pages = 0;
+
 /*----------
  * Steps
  *----------
@@ -129,6 +132,32 @@ is_over(const ListReader *list)
 }
 
 /*
+ * Count the empty pages that only had to show that what is asked for now has come at once.
+ */
+static int64
+empty_end(const ListReader *list)
+{
+	return list->pager && pager_came_at_once(list->pager) ? pager_counts(list->pager).pages - 1 : 0;
+}
+
+/*
+ * Count the pages that what is asked for now has taken so far, without such.
+ */
+static int64
+pages_of_step(const ListReader *list)
+{
+	if (list->pager != NULL)
+		return pager_counts(list->pager).pages - empty_end(list);
+	return list->exact ? exact_counts(list->exact).pages : 0;
+}
+
+int64
+list_reader_pages(void)
+{
+	return session_pages;
+}
+
+/*
  * Return what was received so far.
  */
 static ReaderCounts
@@ -150,6 +179,7 @@ sum_counts(const ListReader *list)
 static void
 end_step(ListReader *list)
 {
+	session_pages += pages_of_step(list);
 	list->counts = sum_counts(list);
 	if (list->pager != NULL)
 		pager_end(list->pager);
@@ -263,7 +293,7 @@ ask_ahead(ListReader *list)
 static void
 begin_recheck(ListReader *list)
 {
-	int64		 pages = sum_counts(list).pages - list->pages_before;
+	int64		 pages = sum_counts(list).pages - list->pages_before - empty_end(list);
 	bool		 is_due = recheck_is_due(&list->recheck, pages);
 	ListRequest *step = is_due ? make_recheck(list) : NULL;
 	Pager		*pager = NULL;

@@ -22,6 +22,12 @@
  */
 extern RowReader *list_reader_begin(const ListRequest *request);
 
+/*
+ * Return how many pages of lists the session has read in scans that have ended; of a list that
+ * came at once it counts one.
+ */
+extern int64 list_reader_pages(void);
+
 /* Say whether a request is read by date; see exact_reader.h. */
 extern bool list_reader_is_exact(const ListRequest *request);
 

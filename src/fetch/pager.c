@@ -50,6 +50,7 @@ struct Pager
 	int64			page_date;		 /* see pager_page_date() */
 	size_t			largest_page;	 /* most rows seen on one page */
 	bool			last_page;		 /* nothing follows the page at hand */
+	bool			short_first;	 /* the first page wasn't full */
 	bool			said_more;		 /* a page did, by its status: the latest that there was */
 	bool			missing;		 /* there is no page of that number */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
@@ -243,6 +244,9 @@ take_page(Pager *pager)
 	pager->nrows = one_row ? 1 : json_node_length(answer.data);
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
+	page_note_size(pager->request->options, pager->nrows, pager->request->per_page);
+	if (is_first)
+		pager->short_first = pager_page_is_short(pager);
 	if (pager->slips != NULL)
 		page_slips_note_page(pager->slips, pager->rows);
 	return true;
@@ -540,6 +544,21 @@ bool
 pager_on_last_page(const Pager *pager)
 {
 	return pager->last_page;
+}
+
+bool
+pager_page_is_short(const Pager *pager)
+{
+	return pager->request->options->resource->per_page_param &&
+		   page_is_short(pager->request->options, pager->nrows, pager->request->per_page);
+}
+
+bool
+pager_came_at_once(const Pager *pager)
+{
+	return pager->last_page &&
+		   (pager->page_number == 1 ||
+			(pager->page_number == 2 && pager->nrows == 0 && pager->short_first));
 }
 
 const JsonNode *

@@ -87,6 +87,15 @@ extern int64 pager_page_date(const Pager *pager);
 /* Say whether the page at hand has rows left, so that pager_next() is likely to need no request. */
 extern bool pager_at_hand(const Pager *pager);
 
+/* Say whether the page at hand has surely less rows than Crisp gives at once. */
+extern bool pager_page_is_short(const Pager *pager);
+
+/*
+ * Say whether the list has ended, and all of its rows came with the first page, which tells what
+ * there was at that moment: none has slipped by.
+ */
+extern bool pager_came_at_once(const Pager *pager);
+
 /*
  * Say whether all pages of the list have been answered, as far as their statuses tell, and how many
  * pages that is.  Some may have yet to be read, and parsed: one that turns out to be cut is asked

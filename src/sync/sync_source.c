@@ -34,6 +34,7 @@
 #include "plan/plan.h"
 #include "api/server_facts.h"
 #include "options/options.h"
+#include "fetch/list_reader.h"
 #include "fetch/pager.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_source);
@@ -41,6 +42,7 @@ PG_FUNCTION_INFO_V1(crisp_sync_origin_of);
 PG_FUNCTION_INFO_V1(crisp_sync_scope_of);
 PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
 PG_FUNCTION_INFO_V1(crisp_sync_requests);
+PG_FUNCTION_INFO_V1(crisp_sync_pages);
 PG_FUNCTION_INFO_V1(crisp_sync_clock_lead);
 PG_FUNCTION_INFO_V1(crisp_sync_count);
 PG_FUNCTION_INFO_V1(crisp_sync_page);
@@ -384,6 +386,17 @@ Datum
 crisp_sync_requests(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(api_statement_requests());
+}
+
+/*
+ * Return how many pages of lists the session has read; of a list that came at once, one.
+ *
+ * SQL: crisp_sync_pages().
+ */
+Datum
+crisp_sync_pages(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(list_reader_pages());
 }
 
 /*
