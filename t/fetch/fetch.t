@@ -768,7 +768,7 @@ foreach my $case (
 		cmp_ok(
 			$session->memory - $memory,
 			'<',
-			6 * 1024 * 1024,
+			8 * 1024 * 1024,
 			"prefetch $prefetch: memory of the backend");
 		note(sprintf 'prefetch %d: %d kB more', $prefetch, ($session->memory - $memory) / 1024);
 	}
