@@ -21,14 +21,16 @@ SELECT resource FROM crisp_fdw_columns() GROUP BY 1 HAVING NOT bool_or(column_na
 CREATE SCHEMA imported;
 IMPORT FOREIGN SCHEMA crisp FROM SERVER sandbox2 INTO imported;
 SELECT c.relname, count(*) AS columns, t.ftoptions
-  FROM pg_class c JOIN pg_foreign_table t ON t.ftrelid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+  FROM pg_class c JOIN pg_foreign_table t ON t.ftrelid = c.oid
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
  WHERE c.relnamespace = 'imported'::regnamespace GROUP BY 1, 3 ORDER BY 1;
 SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod)
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
  WHERE c.relnamespace = 'imported'::regnamespace AND attnum > 0 AND attnotnull ORDER BY 1, attnum;
 -- what the function says is what is imported
 (SELECT resource, column_name, data_type FROM crisp_fdw_columns()
- EXCEPT SELECT c.relname, a.attname, format_type(atttypid, atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
+ EXCEPT SELECT c.relname, a.attname, format_type(atttypid, atttypmod)
+          FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
          WHERE c.relnamespace = 'imported'::regnamespace AND attnum > 0)
 UNION ALL
 (SELECT c.relname, a.attname, format_type(atttypid, atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
@@ -52,7 +54,8 @@ IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations, people_profiles) FROM SERVE
 SELECT attrelid::regclass, attname, format_type(atttypid, atttypmod)
   FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
  WHERE c.relnamespace = 'imported'::regnamespace AND attnum > 0
-   AND attname IN ('created_at', 'updated_at', 'active_last', 'meta_segments', 'meta_data', 'participants', 'segments', 'person_profiles', 'meta_device_timezone')
+   AND attname IN ('created_at', 'updated_at', 'active_last', 'meta_segments', 'meta_data', 'participants',
+                   'segments', 'person_profiles', 'meta_device_timezone')
  ORDER BY 1, attnum;
 DROP SCHEMA imported CASCADE;
 
@@ -68,7 +71,8 @@ SELECT count(*) FROM pg_class WHERE relnamespace = 'imported'::regnamespace;
 CREATE SERVER "Sand ""box" FOREIGN DATA WRAPPER crisp_fdw;
 CREATE SCHEMA "Imported tables";
 IMPORT FOREIGN SCHEMA crisp LIMIT TO (operators) FROM SERVER "Sand ""box" INTO "Imported tables";
-SELECT ftrelid::regclass FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = ftserver WHERE srvname = 'Sand "box';
+SELECT ftrelid::regclass FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = ftserver
+ WHERE srvname = 'Sand "box';
 DROP SCHEMA "Imported tables" CASCADE;
 DROP SERVER "Sand ""box";
 DROP SCHEMA imported;

@@ -104,7 +104,8 @@ CREATE FOREIGN TABLE bad (session_id text OPTIONS (json_path '')) SERVER sandbox
 CREATE FOREIGN TABLE bad (session_id text OPTIONS (json_path 'meta..data')) SERVER sandbox2;
 CREATE FOREIGN TABLE bad (session_id text OPTIONS (json_path 'meta."data')) SERVER sandbox2;
 CREATE FOREIGN TABLE good (session_id text, plan text OPTIONS (json_path 'meta.data."plan.name"'))
-  SERVER sandbox2 OPTIONS (resource 'conversations', per_page '20', include_empty 'false', website_id '8C842203-7ED8-4E29-A608-7CF78A7D2FCC');
+  SERVER sandbox2 OPTIONS (resource 'conversations', per_page '20', include_empty 'false',
+                            website_id '8C842203-7ED8-4E29-A608-7CF78A7D2FCC');
 \d good
 
 -- what is only known when a table is used
@@ -122,7 +123,8 @@ SELECT * FROM operators;
 DROP FOREIGN TABLE good, chats, operators;
 
 -- it is read-only
-CREATE FOREIGN TABLE operators (user_id text) SERVER sandbox2 OPTIONS (website_id '8c842203-7ed8-4e29-a608-7cf78a7d2fcc');
+CREATE FOREIGN TABLE operators (user_id text) SERVER sandbox2
+  OPTIONS (website_id '8c842203-7ed8-4e29-a608-7cf78a7d2fcc');
 INSERT INTO operators VALUES ('x');
 UPDATE operators SET user_id = 'x';
 DELETE FROM operators;

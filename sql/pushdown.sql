@@ -38,7 +38,8 @@ EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY updated_at DES
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY updated_at DESC LIMIT 60 OFFSET 10;
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY waiting_since DESC LIMIT 30;
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY waiting_since DESC NULLS LAST LIMIT 30;
-EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE waiting_since > '2026-01-01' ORDER BY waiting_since DESC LIMIT 30;
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations
+ WHERE waiting_since > '2026-01-01' ORDER BY waiting_since DESC LIMIT 30;
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY updated_at LIMIT 30;
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations ORDER BY updated_at DESC, session_id LIMIT 30;
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations LIMIT 30;

@@ -22,10 +22,13 @@ DROP MATERIALIZED VIEW people;
 EXPLAIN (COSTS OFF) SELECT * FROM conversations;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM visitors v, operators o;
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > '2026-01-10';
-EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at BETWEEN '2026-01-10' AND '2026-01-11 12:34:56.789';
-EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE '2026-01-10' <= updated_at AND updated_at < date '2026-01-12';
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations
+ WHERE updated_at BETWEEN '2026-01-10' AND '2026-01-11 12:34:56.789';
+EXPLAIN (COSTS OFF) SELECT session_id FROM conversations
+ WHERE '2026-01-10' <= updated_at AND updated_at < date '2026-01-12';
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at = timestamptz '2026-01-10 00:00:00.0005+00';
-EXPLAIN (COSTS OFF) SELECT people_id FROM people_profiles WHERE created_at >= '2026-01-10' AND created_at < '2026-01-12';
+EXPLAIN (COSTS OFF) SELECT people_id FROM people_profiles
+ WHERE created_at >= '2026-01-10' AND created_at < '2026-01-12';
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > '2026-01-10' AND updated_at < '2026-01-09';
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > NULL::timestamptz;
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > '-infinity' AND updated_at < '20000-01-01';
@@ -67,7 +70,8 @@ SELECT "when", day, ms, session_id, os, meta_device->'system'->'os'->>'name' AS 
 DROP FOREIGN TABLE by_hand;
 
 -- a value that does not fit
-CREATE FOREIGN TABLE misfit (session_id text, state bigint, meta_nickname varchar(2)) SERVER sandbox OPTIONS (resource 'conversations');
+CREATE FOREIGN TABLE misfit (session_id text, state bigint, meta_nickname varchar(2))
+  SERVER sandbox OPTIONS (resource 'conversations');
 SELECT count(*) FROM misfit;
 SELECT state FROM misfit;
 SELECT meta_nickname FROM misfit;

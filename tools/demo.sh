@@ -16,7 +16,8 @@ say "building crisp_fdw for $("$PG_CONFIG" --version) in $work"
 # A psql for another terminal, for who runs this, from whatever directory.
 cat >"$work/psql" <<END
 #!/bin/sh
-cd / && exec ${as_owner[*]} env PGHOST='$work/run' PGUSER=postgres PGDATABASE=demo CRISP_REQUESTS='$work/src/tools/requests.pl' \\
+cd / && exec ${as_owner[*]} env PGHOST='$work/run' PGUSER=postgres PGDATABASE=demo \\
+	CRISP_REQUESTS='$work/src/tools/requests.pl' \\
 	CRISP_SANDBOX_URL="\$(cat '$work/run/url')" '$work/pg$("$PG_CONFIG" --bindir)/psql' "\$@"
 END
 chmod 755 "$work/psql"

@@ -15,7 +15,8 @@ CREATE SERVER support FOREIGN DATA WRAPPER crisp_fdw
     OPTIONS (base_url :'url', website_id '8c842203-7ed8-4e29-a608-7cf78a7d2fcc');
 
 CREATE USER MAPPING FOR CURRENT_USER SERVER support
-    OPTIONS (tier 'website', identifier '56a80adf-1630-4103-963a-7cbb0279fc13', key '87c37bf5799850486a7b9a691832a36c9c97dd8291bbb4f2bb6686e8f2278848');
+    OPTIONS (tier 'website', identifier '56a80adf-1630-4103-963a-7cbb0279fc13',
+             key '87c37bf5799850486a7b9a691832a36c9c97dd8291bbb4f2bb6686e8f2278848');
 
 CREATE SCHEMA crisp;
 

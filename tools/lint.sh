@@ -71,6 +71,7 @@ headers=(src/*/*.h sandbox/*.h)
 scripts=(tools/*.sh bench/*.sh .ci/run)
 pages=(*.md docs/*.md */README.md)
 perl=(tools/*.pl t/lib/*.pm t/*/*.t)
+sql=(install/*.sql sql/*.sql tools/*.sql)
 read -ra flags <<<"-I src -isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -Wall -Wextra \
 	-Wno-unused-parameter -Wno-missing-field-initializers \
 	$(pkg-config --cflags libcurl json-c libmicrohttpd zlib | tr '\n' ' ')"
@@ -89,6 +90,7 @@ check "clang-tidy" tidy_all
 check "cppcheck" cpp_check
 check "rooms" tools/rooms.pl
 check "lengths of files" file_lengths
+check "lines" tools/lines.pl "${sources[@]}" "${headers[@]}" "${sql[@]}" "${perl[@]}" "${scripts[@]}" Makefile
 check "shellcheck" shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
 check "paragraphs" tools/fill.pl --check "${pages[@]}"
 check "perl" perl_syntax "${perl[@]}"

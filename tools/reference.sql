@@ -18,7 +18,8 @@ columns AS (
     SELECT *, row_number() OVER () AS place FROM crisp_fdw_columns()
 ),
 writes AS (
-    SELECT resource, string_agg(pg_temp.cell(column_name), ', ' ORDER BY place) FILTER (WHERE written_by ~ 'INSERT') AS inserted,
+    SELECT resource,
+           string_agg(pg_temp.cell(column_name), ', ' ORDER BY place) FILTER (WHERE written_by ~ 'INSERT') AS inserted,
            string_agg(pg_temp.cell(column_name), ', ' ORDER BY place) FILTER (WHERE written_by ~ 'UPDATE') AS updated
       FROM columns WHERE written_by IS NOT NULL GROUP BY resource
 ),

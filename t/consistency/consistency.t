@@ -325,8 +325,8 @@ foreach my $mode ('fast', 'exact')
 cmp_ok($sums{fast}->{lost}, '>', 50, 'this does lose rows by page numbers');
 note("$_: ", summary($sums{$_})) foreach sort keys %sums;
 
-# Pages that Crisp answers after later ones, since it refused them at first: rows can slide over the edges between them in
-# either direction.  Those that slide back are asked for again, but where changes hide each other.
+# Pages that Crisp answers after later ones, since it refused them at first: rows can slide over the edges between
+# them in either direction.  Those that slide back are asked for again, but where changes hide each other.
 foreach my $seed (151 .. 156)
 {
 	my $prefetch = (4, 8, 32)[ $seed % 3 ];
@@ -347,7 +347,8 @@ foreach my $name ('out of order, nothing deleted', 'out of order')
 {
 	cmp_ok($sums{"$name, fast"}->{reordered}, '==', 3, "$name: they are");
 }
-cmp_ok($sums{'out of order, nothing deleted, fast'}->{lost}, '<=', 2, 'out of order, nothing deleted: hardly a row is lost');
+cmp_ok($sums{'out of order, nothing deleted, fast'}->{lost},
+	'<=', 2, 'out of order, nothing deleted: hardly a row is lost');
 note("$_: ", summary($sums{$_})) foreach grep { /order/ } sort keys %sums;
 
 # Where nothing is deleted and answers come in the order of the pages, a fast scan loses nothing.

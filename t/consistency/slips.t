@@ -1,5 +1,5 @@
-# Pages that are answered out of their order: a row that moves to the front just in between lets the last row of one page
-# slip onto the next, which was answered before.  A fast scan finds it, and asks for no more than that.
+# Pages that are answered out of their order: a row that moves to the front just in between lets the last row of one
+# page slip onto the next, which was answered before.  A fast scan finds it, and asks for no more than that.
 
 use strict;
 use warnings;

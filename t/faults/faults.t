@@ -800,7 +800,8 @@ is(idle_descriptors(), $descriptors, '... and no descriptor is left behind');
 
 answer_with('*/conversations/2', \%WAIT);
 $session->query(q{SET statement_timeout = '300ms'});
-my $waited = seconds(sub { $session->fails($all, { sqlstate => '57014' }, 'statement_timeout while waiting to ask again') });
+my $waited = seconds(
+	sub { $session->fails($all, { sqlstate => '57014' }, 'statement_timeout while waiting to ask again') });
 cmp_ok($waited, '<', $AT_ONCE, '... in time');
 $session->query('RESET statement_timeout');
 

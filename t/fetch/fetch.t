@@ -234,11 +234,30 @@ is( scalar(
 CREATE FUNCTION boom(n bigint) RETURNS bigint LANGUAGE plpgsql AS
 	'BEGIN IF n = 130 THEN RAISE division_by_zero; END IF; RETURN n; END';
 CREATE FUNCTION tried() RETURNS text LANGUAGE plpgsql AS
-	'DECLARE r record; n int := 0; BEGIN FOR r IN SELECT session_id FROM $table LOOP n := n + 1; IF n = 130 THEN RAISE division_by_zero; END IF; END LOOP; RETURN n; EXCEPTION WHEN division_by_zero THEN RETURN (SELECT ''then '' || count(session_id) FROM $table); END';
+	'DECLARE r record; n int := 0;
+	BEGIN
+		FOR r IN SELECT session_id FROM $table LOOP
+			n := n + 1;
+			IF n = 130 THEN RAISE division_by_zero; END IF;
+		END LOOP;
+		RETURN n;
+	EXCEPTION WHEN division_by_zero THEN
+		RETURN (SELECT ''then '' || count(session_id) FROM $table);
+	END';
 CREATE FUNCTION left_early() RETURNS int LANGUAGE plpgsql AS
-	'DECLARE r record; n int := 0; BEGIN FOR r IN SELECT session_id FROM $table LOOP n := n + 1; EXIT WHEN n = 130; END LOOP; RETURN n; END';
+	'DECLARE r record; n int := 0;
+	BEGIN
+		FOR r IN SELECT session_id FROM $table LOOP n := n + 1; EXIT WHEN n = 130; END LOOP;
+		RETURN n;
+	END';
 CREATE FUNCTION rolled_back() RETURNS text LANGUAGE plpgsql AS
-	'DECLARE n int; BEGIN SELECT count(boom(r)) INTO n FROM (SELECT row_number() OVER () AS r FROM $table) s; RETURN n; EXCEPTION WHEN division_by_zero THEN RETURN ''caught''; END';
+	'DECLARE n int;
+	BEGIN
+		SELECT count(boom(r)) INTO n FROM (SELECT row_number() OVER () AS r FROM $table) s;
+		RETURN n;
+	EXCEPTION WHEN division_by_zero THEN
+		RETURN ''caught'';
+	END';
 END
 	my %cases = (
 		'a cursor closed' => [

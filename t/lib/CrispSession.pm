@@ -266,8 +266,8 @@ END
 =item $session->descriptors, $session->memory, $session->peak_memory
 
 How many sockets, pipes, epoll descriptors and temporary files the backend has open,
-and how much memory it has resident, in bytes, or has had at most since it was started.  The files of tables don't count: a
-backend keeps them open as it likes.
+and how much memory it has resident, in bytes, or has had at most since it was started.
+The files of tables don't count: a backend keeps them open as it likes.
 
 =cut
 

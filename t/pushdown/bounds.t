@@ -613,7 +613,8 @@ is( planned_request("$select WHERE updated_at > now() - (now() - $E)"),
 	"$all&filter_date_start=$from$order",
 	'EXPLAIN: now()');
 is( planned_request("SELECT people_id FROM crisp.people_profiles WHERE created_at > $E"),
-	"GET website/$website/people/profiles/1?per_page=50&filter_date_start=$from&sort_field=created_at&sort_order=descending",
+	"GET website/$website/people/profiles/1?per_page=50&filter_date_start=$from"
+	  . '&sort_field=created_at&sort_order=descending',
 	'EXPLAIN: people');
 is( planned_request('SELECT user_id FROM crisp.operators'),
 	"GET website/$website/operators/list",

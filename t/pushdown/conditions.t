@@ -329,7 +329,8 @@ sql('DROP SCHEMA l CASCADE; CREATE SCHEMA l');
 my $segments = do
 {
 	my $n = 'segments';
-	sql("CREATE FOREIGN TABLE f.$n (session_id text, state text, updated_at timestamptz, meta_segments text[], search_query text) SERVER support OPTIONS (resource 'conversations');
+	sql("CREATE FOREIGN TABLE f.$n (session_id text, state text, updated_at timestamptz, meta_segments text[],
+			search_query text) SERVER support OPTIONS (resource 'conversations');
 		CREATE TABLE l.$n AS SELECT * FROM f.$n");
 	$n;
 };

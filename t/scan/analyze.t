@@ -428,8 +428,8 @@ is($session->query(q(SELECT count(*) FROM pg_stats WHERE tablename = 'parent')),
 is($session->query(q(SELECT n_distinct FROM pg_stats WHERE tablename = 'parent' AND inherited)),
 	-1, 'rows of both');
 is( $session->query(
-		q(SELECT (SELECT count(*) FROM unnest(histogram_bounds::text::text[]) b WHERE b LIKE 'session%') BETWEEN 20 AND 50
-	FROM pg_stats WHERE tablename = 'parent' AND inherited)),
+		q(SELECT (SELECT count(*) FROM unnest(histogram_bounds::text::text[]) b WHERE b LIKE 'session%')
+	BETWEEN 20 AND 50 FROM pg_stats WHERE tablename = 'parent' AND inherited)),
 	't',
 	'each with its share');
 $session->query('ANALYZE divided');

@@ -453,7 +453,8 @@ serve(60);
 			  . 'top int, "meta_data_A" text, meta_data_list jsonb',
 			$session_id),
 		sql(q(SELECT '{"meta_data_plan":"gold","meta_data_a_b":1,"meta_data_a_c_d":3,"meta_data_b_":5,"meta_data__x":6,)
-			  . q("meta_data_deep_er_than_that":7,"meta_data_deep_er":{"than":{"that":7}},"meta_data_other":8,"meta_data_whole":9,)
+			  . q("meta_data_deep_er_than_that":7,"meta_data_deep_er":{"than":{"that":7}},"meta_data_other":8,)
+			  . q("meta_data_whole":9,)
 			  . q("top":10,"meta_data_A":"upper","meta_data_list":[1,{"k":2}]}'::jsonb)),
 		'the flattening rule, longest key first');
 	is( named(
@@ -497,7 +498,8 @@ serve(60);
 $sandbox->reset;
 
 # The envelope of operators is no part of the names, but may be written.
-is( sql(q(CREATE FOREIGN TABLE staff (id text OPTIONS (json_path 'details.user_id'), user_id text, details_user_id text, type text, details jsonb)
+is( sql(q(CREATE FOREIGN TABLE staff (id text OPTIONS (json_path 'details.user_id'), user_id text,
+	      details_user_id text, type text, details jsonb)
 	      SERVER support OPTIONS (resource 'operators');
 	      SELECT count(*), count(*) FILTER (WHERE (id, id, id) IS NOT DISTINCT
 	      FROM (user_id, details_user_id, details ->> 'user_id') AND type <> ''), count(id) FROM staff)

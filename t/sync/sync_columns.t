@@ -90,7 +90,8 @@ foreach my $target (@all)
 {
 	my $run = sync("'crisp.conversations', " . $quoted->($target) . ", mode => 'full'");
 	my @keys = map { $session->query(
-		"SELECT string_agg(session_id::text, ',' ORDER BY session_id::text COLLATE \"C\") FROM ONLY $_") } 'crisp.conversations', $target;
+		"SELECT string_agg(session_id::text, ',' ORDER BY session_id::text COLLATE \"C\") FROM ONLY $_") }
+	  'crisp.conversations', $target;
 
 	is($keys[1], $keys[0], "$target: a full load leaves just what Crisp has");
 	like($run->{notices}, qr/ new: 0, changed: [01], gone: 2;/, "$target: and writes what differs");

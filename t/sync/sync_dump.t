@@ -77,7 +77,8 @@ $session->query(
 is($session->query("SELECT count(*) FROM $schema.crisp_sync_run WHERE target = 'messages'::regclass"), 0,
 	'the runs of a job that is dropped go with it');
 is($session->query(
-	"SELECT count(*) FROM crisp_sync_internal.crisp_sync_log l WHERE NOT EXISTS (SELECT FROM crisp_sync_internal.crisp_sync_job j "
+	'SELECT count(*) FROM crisp_sync_internal.crisp_sync_log l '
+		. 'WHERE NOT EXISTS (SELECT FROM crisp_sync_internal.crisp_sync_job j '
 		. "WHERE j.job_id = l.job_id)"), 0, 'all of them');
 
 # A full load that isn't finished when the dump is made.

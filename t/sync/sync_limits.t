@@ -62,7 +62,8 @@ foreach my $most (3, 5, 10, 25)
 # What Crisp counts takes one request, and is exact.
 sync(q('crisp.people_profiles', 'counted', max_requests => 10));
 is(scalar(grep { m{/people/stats} } $sandbox->targets), 1, 'the number of profiles is asked for, once');
-is($session->query(q(SELECT expected_rows FROM crisp_sync_internal.crisp_sync_job WHERE target = 'counted'::regclass)), $people,
+is($session->query(
+	q(SELECT expected_rows FROM crisp_sync_internal.crisp_sync_job WHERE target = 'counted'::regclass)), $people,
 	'and is what Crisp says');
 sync(q('crisp.people_profiles', 'counted', max_requests => 2));
 is(scalar(grep { m{/people/stats} } $sandbox->targets), 0, 'and not again');
@@ -268,12 +269,15 @@ is(status('state', 'one_by_one'), 'unfinished', 'two let it go on');
 {
 	my ($calls, $rows) = (0, 0);
 
-	stalls(q('crisp.campaigns', 'campaigns', max_requests => 2), 'campaigns', 2, 'a list that leaves no request for details');
+	stalls(q('crisp.campaigns', 'campaigns', max_requests => 2), 'campaigns', 2,
+		'a list that leaves no request for details');
 	do
 	{
-		cmp_ok(sync(q('crisp.campaigns', 'campaigns', max_requests => 8))->{requests}, '<=', 8, 'campaigns: no more requests than a call may make');
+		cmp_ok(sync(q('crisp.campaigns', 'campaigns', max_requests => 8))->{requests}, '<=', 8,
+			'campaigns: no more requests than a call may make');
 		my $now = $session->query('SELECT count(*) FROM campaigns');
-		cmp_ok($now, '>=', $rows + 4, 'campaigns: each call brings some') unless status('state', 'campaigns') eq 'up to date';
+		cmp_ok($now, '>=', $rows + 4, 'campaigns: each call brings some')
+		  unless status('state', 'campaigns') eq 'up to date';
 		$rows = $now;
 	} until status('state', 'campaigns') eq 'up to date' || ++$calls > 10;
 	cmp_ok($calls, '<=', 10, 'campaigns: it comes to an end');
@@ -327,8 +331,8 @@ stalls(q('crisp.conversations', 'late', max_requests => 5), 'late', 5, 'changes 
 	my $failed = $session->query("SELECT max(run_id) $of");
 	my $before = $session->query("SELECT count(*) FROM crisp_sync_internal.crisp_sync_log WHERE job_id <> $job");
 	$session->query(
-		"INSERT INTO crisp_sync_internal.crisp_sync_log (job_id, mode, started_at, outcome) SELECT $job, 'incremental', now(), 'finished' "
-			. "FROM generate_series(1, 10000)");
+		'INSERT INTO crisp_sync_internal.crisp_sync_log (job_id, mode, started_at, outcome) '
+			. "SELECT $job, 'incremental', now(), 'finished' FROM generate_series(1, 10000)");
 	sync(q('crisp.conversations', 'late'));
 	is($session->query("SELECT count(*), min(run_id) = $failed, (SELECT count(*) $of AND run_id > $failed) $of"),
 		'10001|t|10000',

@@ -72,13 +72,15 @@ fails_while('DROP FOREIGN TABLE crisp.short_lived',
 	{ sqlstate => qr/^42P01$/,
 		message => qr/^(the source of the sync was dropped while it ran|relation "crisp\.short_lived" does not exist)$/ },
 	'a source that is dropped', source => 'crisp.short_lived');
-is($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_job'), 1, 'one job is left, and of the other nothing');
+is($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_job'), 1,
+	'one job is left, and of the other nothing');
 {
 	my $target = fails_while('TRUNCATE TARGET',
 		{ sqlstate => qr/^55000$/, message => qr/^table "public\.copy\d+" was emptied while it was filled$/ },
 			'a target that is emptied');
 
-	is($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_job'), 1, 'the next run clears away what is left');
+	is($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_sync_job'), 1,
+		'the next run clears away what is left');
 	sync("'crisp.conversations', '$target'");
 	is_copy('crisp.conversations', $target, 'a target that was emptied is filled by the next run');
 }
@@ -144,7 +146,8 @@ $session->query(
 		. 'INTO crisp');
 sync(q('crisp.conversations', 'kept', mode => 'full'));
 is_copy('crisp.conversations', 'kept', 'the job of a source that was dropped is not in the way of a full load');
-is($session->query(q(SELECT count(*) FROM crisp_sync_internal.crisp_sync_job j WHERE target = 'kept'::regclass)), 1, 'and is gone');
+is($session->query(q(SELECT count(*) FROM crisp_sync_internal.crisp_sync_job j WHERE target = 'kept'::regclass)),
+	1, 'and is gone');
 
 # Rows whose source was dropped are not deleted by the full load of another source: of two websites,
 # whatever the resource.

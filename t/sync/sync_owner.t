@@ -179,7 +179,9 @@ sub exchange
 	my ($query, $summary) = @_;
 
 	return
-	  "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, $query, $summary, NULL, NULL, NULL, '{session_id}', '{session_id}', NULL, NULL, false, false, NULL, NULL, NULL, NULL)";
+	  "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, "
+		. "$query, $summary, NULL, NULL, NULL, '{session_id}', '{session_id}', NULL, NULL, "
+		. 'false, false, NULL, NULL, NULL, NULL)';
 }
 $as{writer}->fails(exchange(q('SELECT 1'), $_),
 	{ sqlstate => '42804', message => 'a summary must be one value of type crisp_sync_internal.crisp_sync_batch' },
@@ -191,7 +193,9 @@ $as{writer}->fails(exchange(q('SELECT 1'), 'NULL'), { sqlstate => '22004' }, 'no
 $as{writer}->fails(
 	q[SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, $$SELECT ]
 		. q['x' AS session_id$$, 'SELECT ]
-		. q[ROW(1,0,0,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL)::crisp_sync_internal.crisp_sync_batch', NULL, NULL, '{a,b}', '{session_id}', '{session_id}', NULL, NULL, false, false, NULL, NULL, NULL, NULL)],
+		. q[ROW(1,0,0,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL)]
+		. q[::crisp_sync_internal.crisp_sync_batch', NULL, NULL, '{a,b}', '{session_id}', '{session_id}', NULL, NULL, ]
+		. q[false, false, NULL, NULL, NULL, NULL)],
 	{ sqlstate => '22023' }, 'parents that no column names');
 $as{writer}->fails("SELECT crisp_sync_internal.$_", { sqlstate => '22004' }, "nothing at all: $_")
   foreach 'crisp_sync_exchange(' . join(', ', ('NULL') x 17) . ')',

@@ -161,7 +161,8 @@ $session->query(
 		. 'targets bigint, progress double precision, created_at timestamptz, updated_at timestamptz) SERVER support '
 		. 'OPTIONS (resource \'campaigns\')');
 my $campaigns = $session->query('SELECT count(*) FROM crisp.campaigns');
-$session->query("UPDATE crisp_sync_internal.crisp_sync_job SET settled = watermark WHERE target = 'campaigns'::regclass");
+$session->query(
+	q(UPDATE crisp_sync_internal.crisp_sync_job SET settled = watermark WHERE target = 'campaigns'::regclass));
 $sandbox->data([ { op => 'patch', resource => 'campaigns', index => 2, set => { reached => 4711 } },
 	{ op => 'patch', resource => 'inboxes', index => 0, set => { name => 'renamed' } } ]);
 $run = sync(q('crisp.campaigns', 'campaigns'));
@@ -286,8 +287,8 @@ sub begin_by_spans
 
 	sync("'crisp.people_profiles', '$target', condition => 'older', reference => '2000-01-01', max_requests => 1");
 	$session->query(
-		"UPDATE crisp_sync_internal.crisp_sync_job SET by_date = true, cuts = ARRAY[now() - interval '1 day'], selected = '{(,)}', wanted "
-			. "= '{(,)}', covered = '{}', watermark = NULL, settled = NULL, due = NULL "
+		q(UPDATE crisp_sync_internal.crisp_sync_job SET by_date = true, cuts = ARRAY[now() - interval '1 day'], )
+			. "selected = '{(,)}', wanted = '{(,)}', covered = '{}', watermark = NULL, settled = NULL, due = NULL "
 			. "WHERE target = '${target}'::regclass");
 	return;
 }
@@ -307,8 +308,8 @@ foreach my $arguments ("condition => 'older', reference => '2026-02-01', ", "ref
 	is_copy('crisp.people_profiles', $target, "$target: rows that change between the calls of a first load");
 }
 
-# Where Crisp doesn't sort profiles, changes take the whole list, twice, and then a full load is closed, for no request.  With however
-# many requests, calls come to an end, or say that they don't.
+# Where Crisp doesn't sort profiles, changes take the whole list, twice, and then a full load is closed, for no
+# request.  With however many requests, calls come to an end, or say that they don't.
 foreach my $most (5, 10, 16 .. 24)
 {
 	my ($calls, $target, $state) = (0, "unsorted_$most", '');
@@ -316,7 +317,9 @@ foreach my $most (5, 10, 16 .. 24)
 	for (;;)
 	{
 		sync("'crisp.people_profiles', '$target', mode => 'full', max_requests => $most");
-		$session->query("UPDATE crisp_sync_internal.crisp_sync_job SET watermark_at = watermark_at - interval '3 minutes' WHERE target = '$target'::regclass");
+		$session->query(
+			q(UPDATE crisp_sync_internal.crisp_sync_job SET watermark_at = watermark_at - interval '3 minutes' )
+				. "WHERE target = '$target'::regclass");
 		$state = status('state', $target);
 		last if $state =~ /^(?:up to date|stalled)$/ || ++$calls > 30;
 	}

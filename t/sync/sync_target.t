@@ -387,7 +387,9 @@ $as{bob}->query(
 	q(INSERT INTO crisp_sync_internal.crisp_sync_my_job (source, target, resource) VALUES )
 		. q(('crisp.operators', 'bobs', 'operators')));
 $as{bob}->fails($_, { sqlstate => '42501' }, $_)
-  foreach q(INSERT INTO crisp_sync_internal.crisp_sync_my_job (job_id, source, target, resource) VALUES (1000000, 1, 'bobs', 'x')), 'UPDATE crisp_sync_internal.crisp_sync_my_job SET job_id = 1000000',
+  foreach q(INSERT INTO crisp_sync_internal.crisp_sync_my_job (job_id, source, target, resource) )
+  	. q(VALUES (1000000, 1, 'bobs', 'x')),
+  'UPDATE crisp_sync_internal.crisp_sync_my_job SET job_id = 1000000',
   q(INSERT INTO crisp_sync_internal.crisp_sync_my_log (run_id, job_id, mode, started_at) )
   	. q(SELECT 1000000, job_id, 'full', now() FROM crisp_sync_internal.crisp_sync_my_job),
   	'UPDATE crisp_sync_internal.crisp_sync_my_log SET run_id = 1000000',
@@ -428,8 +430,8 @@ END
 my $fooled = CrispSession->start($node);
 sync_with($fooled, $sandbox);
 $fooled->query('SET search_path = evil, pg_catalog, public');
-is($fooled->run(
-	q(CALL public.crisp_sync('crisp.operators'::pg_catalog.regclass, 'public.by_do'::pg_catalog.text)))->{errors}->[0]->{message}, undef,
+my $call = q(CALL public.crisp_sync('crisp.operators'::pg_catalog.regclass, 'public.by_do'::pg_catalog.text));
+is($fooled->run($call)->{errors}->[0]->{message}, undef,
 	'objects of the same names are not taken for those that are meant');
 
 done_testing();

@@ -72,7 +72,8 @@ is($session->query(qq{SELECT state FROM crisp.conversations WHERE session_id = '
 
 # The option by hand.
 $session->query(
-	q{CREATE FOREIGN TABLE mine (id text OPTIONS (column_name 'session_id'), what text OPTIONS (column_name 'meta_data_plan'),
+	q{CREATE FOREIGN TABLE mine (id text OPTIONS (column_name 'session_id'),
+	what text OPTIONS (column_name 'meta_data_plan'),
 	nothing text OPTIONS (column_name 'no_such_thing')) SERVER support OPTIONS (resource 'conversations')});
 is( $session->query('SELECT count(*), count(id), count(nothing) FROM mine'),
 	$session->query('SELECT count(*), count(session_id), 0 FROM crisp.conversations'),

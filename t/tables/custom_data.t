@@ -281,7 +281,8 @@ $sandbox->control({
 		{
 			match => { path => '*/suggest/data/1' },
 			body  =>
-			  '{"error":false,"reason":"listed","data":[{"key":"good","count":2},{"key":7},{"count":1},{"key":"nul\u0000"},{"key":"good","count":1}]}'
+			  '{"error":false,"reason":"listed","data":[{"key":"good","count":2},'
+			  . '{"key":7},{"count":1},{"key":"nul\u0000"},{"key":"good","count":1}]}'
 		}
 	]
 });

@@ -537,7 +537,8 @@ my @unfitting_elements = (
 {
 	serve(
 		element(
-			"\"a\":\"caf\x{e9} na\x{ef}ve\",\"b\":\"caf\\u00e9\",\"gr\x{f6}\x{df}e\":\"\x{dc}\",\"obj\":{\"\x{e9}\":[\"\x{fc}\"]}"
+			"\"a\":\"caf\x{e9} na\x{ef}ve\",\"b\":\"caf\\u00e9\",\"gr\x{f6}\x{df}e\":\"\x{dc}\","
+			  . "\"obj\":{\"\x{e9}\":[\"\x{fc}\"]}"
 		),
 		element("\"a\":\"\x{416}\x{6f22}\",\"b\":\"\\ud83d\\ude00\",\"c\":1", 2));
 

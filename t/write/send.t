@@ -86,10 +86,12 @@ END
 	sends(
 		<<"END", '1234567890123', [
 INSERT INTO crisp.messages (session_id, website_id, type, "from", origin, content, mentions, fingerprint, "timestamp",
-	user_type, user_user_id, user_nickname, user_avatar, "references", original_original_id, properties, translated, automated, stealth)
+	user_type, user_user_id, user_nickname, user_avatar, "references", original_original_id, properties,
+	translated, automated, stealth)
 VALUES ('$id', '$website_id', 'note', 'operator', 'urn:test', 'all of it', '{a,"b c"}', 1234567890123,
 	'2026-01-15 12:00:00.1239+00',
-	'participant', 'u1', 'Jane', 'https://example.com/j.png', '[{"type": "link"}]', 'o1', '{"plan": "pro", "seats": 3}', false, true, true)
+	'participant', 'u1', 'Jane', 'https://example.com/j.png', '[{"type": "link"}]', 'o1', '{"plan": "pro", "seats": 3}',
+	false, true, true)
 RETURNING fingerprint
 END
 			{
