@@ -100,10 +100,14 @@ foreach my $source (sort keys %list)
 					my %before = rows_of($source);
 					my $most = $most{$status} * ceil(keys(%before) / 50) * ($grows ? 2 : 1);
 
-					# Nothing is left to do when it has ended; where it may not make more requests, it ends all the same.
+					# Nothing is left to do when it has ended; where it may not make more requests, it ends all the
+					# same.
 					$session->query('SET crisp_fdw.max_requests = ' . 4 * $most);
-					do { $requests += sync("'crisp.$source', '$target', mode => '$mode', max_requests => $limit")->{requests} }
-					  until last_run('state') eq 'finished' || ++$calls > 6;
+					do
+					{
+						$requests +=
+						  sync("'crisp.$source', '$target', mode => '$mode', max_requests => $limit")->{requests};
+					} until last_run('state') eq 'finished' || ++$calls > 6;
 					$session->query('RESET crisp_fdw.max_requests');
 					is(last_run('state'), 'finished', "$name: it ends");
 					cmp_ok($requests, '<=', $most, "$name: requests for " . keys(%before) . ' rows');
