@@ -23,15 +23,15 @@ extern KeySet *key_set_create(Size memory_limit);
  * Add a key (length bytes).  Return true when it was not in the set before.  Two different keys are
  * never taken for one, short of a collision of SHA-256.  Raises what temporary files raise.
  */
-extern bool key_set_add(KeySet *seen, const char *key, size_t length);
+extern bool key_set_add(KeySet *set, const char *key, size_t length);
 
 /* Say whether no key was added yet. */
-extern bool key_set_is_empty(const KeySet *seen);
+extern bool key_set_is_empty(const KeySet *set);
 
 /*
  * Release memory and temporary files.  After an error that is done by the memory context and the
  * resource owner; in all other cases it has to be called before the context goes.
  */
-extern void key_set_free(KeySet *seen);
+extern void key_set_free(KeySet *set);
 
 #endif /* CRISP_KEY_SET_H */

@@ -114,7 +114,7 @@ spill_append(Spill *spill, const void *data, Size length)
 	}
 	else
 	{
-		if (needed > spill->capacity)
+		if (spill->bytes == NULL || needed > spill->capacity)
 			grow(spill, Max(needed, Max(FIRST_CAPACITY, spill->capacity * 2)));
 		memcpy(spill->bytes + spill->size, data, length);
 	}
