@@ -34,6 +34,6 @@ extern double detail_requests(PlannerInfo *root, RelOptInfo *rel, const CrispOpt
 /*
  * Say whether an expression on the relation with that range table index uses none of the columns.
  */
-extern bool detail_uses_none(Node *expression, Index relid, List *columns);
+extern bool detail_uses_none(Node *node, Index relid, List *columns);
 
 #endif /* CRISP_PLAN_DETAILS_H */
