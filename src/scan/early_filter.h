@@ -25,9 +25,9 @@ extern EarlyFilter *early_filter_create(ForeignScanState *node, List *lacking, T
 										bool keeps_rows);
 
 /*
- * Say whether a row that has come without its details satisfies them (a DetailsFilter, of an
+ * Say whether a row that has come without its details satisfies them (a DetailsFilter; arg is an
  * EarlyFilter).  Raises what evaluating the conditions raises.
  */
-extern bool early_filter_passes(void *filter, const FetchedRow *row);
+extern bool early_filter_passes(void *arg, const FetchedRow *row);
 
 #endif /* CRISP_EARLY_FILTER_H */
