@@ -500,6 +500,28 @@ api_wait_any(ApiCall *const *wanted, int count)
 	return 0;
 }
 
+int
+api_wait_settled(ApiCall *const *wanted, int count)
+{
+	(void) get_on(wanted[0]);
+	for (;;)
+	{
+		bool	   delayed = true;
+		instr_time start;
+
+		for (int i = 0; i < count; i++)
+		{
+			if (api_is_ready(wanted[i]))
+				return i;
+			delayed &= wanted[i]->state == CALL_DELAYED;
+		}
+		INSTR_TIME_SET_CURRENT(start);
+		http_wait(wanted[0]->pool, delayed);
+		count_wait(wanted[0], start);
+		progress(wanted[0]->pool);
+	}
+}
+
 void
 api_wait_ready(ApiCall *call)
 {

@@ -69,6 +69,12 @@ extern void api_wait(ApiCall *call);
 extern int api_wait_any(ApiCall *const *wanted, int count);
 
 /*
+ * Wait until any of some calls of one server and user mapping is settled, well or not.  Return the
+ * index of the earliest of those that are.  Raises what api_wait() raises.
+ */
+extern int api_wait_settled(ApiCall *const *wanted, int count);
+
+/*
  * Return a descriptor that becomes readable when it's worth asking api_get_ready() again, be it for
  * an answer or because it's time for another attempt.  Calls of the same server and user mapping
  * share it.  From now until somebody asks again counts as waiting.

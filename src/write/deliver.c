@@ -15,7 +15,6 @@
 
 #include "base/compat.h"
 #include "write/deliver.h"
-#include "api/server_facts.h"
 #include "json/json_path.h"
 #include "write/rollback_warning.h"
 #include "base/server_text.h"
@@ -32,8 +31,7 @@ struct Deliverer
 	CmdType				 operation;
 	ErrorContextCallback callback;
 
-	const ChangeRequest *request; /* under way; or NULL */
-	ApiCall				*call;	  /* of it; NULL before it's started */
+	dlist_head			 under_way; /* of Sending */
 	const ChangeRequest *partial; /* the latest that was carried out of the row at hand; or NULL */
 
 	int64 rows_done;
@@ -75,6 +73,38 @@ names_text(const Deliverer *deliverer)
 }
 
 /*
+ * Add to the error context which requests were under way that may have been carried out.
+ */
+static void
+add_under_way(const Deliverer *deliverer)
+{
+	const char	  *done = participle(deliverer->operation);
+	const char	  *noun = deliverer->table->changes->noun;
+	StringInfoData text;
+	dlist_iter	   iter;
+	int			   count = 0;
+
+	initStringInfo(&text);
+	dlist_foreach(iter, (dlist_head *) &deliverer->under_way)
+	{
+		const Sending *sending = dlist_container(Sending, node, iter.cur);
+
+		if (!sending_may_have_acted(sending))
+			continue;
+		appendStringInfo(&text, "%s%s %s", count++ > 0 ? ", " : "", sending->request->api.method,
+						 sending->request->api.target);
+		if (sending->before != NULL)
+			appendStringInfo(&text, " (after %s %s was carried out)", sending->before->api.method,
+							 sending->before->api.target);
+	}
+	if (count == 1)
+		errcontext("%s was under way: the %s may or may not have been %s", text.data, noun, done);
+	else if (count > 1)
+		errcontext("%d requests were under way: the %ss may or may not have been %s: %s", count,
+				   noun, done, text.data);
+}
+
+/*
  * Add to the error context what was done before, and what may have been (an error context
  * callback).
  */
@@ -85,10 +115,7 @@ add_context(void *arg)
 	const char		*done = participle(deliverer->operation);
 	const char		*noun = deliverer->table->changes->noun;
 
-	if (deliverer->request != NULL &&
-		(deliverer->call == NULL || api_may_have_acted(deliverer->call)))
-		errcontext("%s %s was under way: the %s may or may not have been %s",
-				   deliverer->request->api.method, deliverer->request->api.target, noun, done);
+	add_under_way(deliverer);
 	if (deliverer->partial != NULL)
 		errcontext("of the same row, %s %s was carried out before", deliverer->partial->api.method,
 				   deliverer->partial->api.target);
@@ -108,15 +135,21 @@ deliverer_create(const ChangeTable *table, CmdType operation)
 	deliverer->context = CurrentMemoryContext;
 	deliverer->table = table;
 	deliverer->operation = operation;
+	dlist_init(&deliverer->under_way);
 	deliverer->callback.callback = add_context;
 	deliverer->callback.arg = deliverer;
 	return deliverer;
 }
 
+const ChangeTable *
+deliverer_table(const Deliverer *deliverer)
+{
+	return deliverer->table;
+}
+
 void
 deliverer_enter(Deliverer *deliverer)
 {
-	deliverer->request = NULL;
 	deliverer->partial = NULL;
 	deliverer->callback.previous = error_context_stack;
 	error_context_stack = &deliverer->callback;
@@ -146,17 +179,16 @@ look_hint(const ChangeTable *table, const ChangeKeys *keys)
 	return hint.data;
 }
 
-/*
- * Raise an error that says why a request has failed, and what that means for the row.
- */
-pg_noreturn static void
-raise_failure(Deliverer *deliverer, const ChangeRequest *request, ApiFailure *failure)
+void
+deliverer_raise(Deliverer *deliverer, const ChangeRequest *request, const ChangeRequest *before,
+				ApiFailure *failure)
 {
 	const ChangeTable  *table = deliverer->table;
 	const CrispChanges *changes = table->changes;
 	const char		   *done = participle(deliverer->operation);
 	ApiError		   *error = &failure->error;
 
+	deliverer->partial = before;
 	if (failure->may_have_acted)
 	{
 		error->detail = psprintf("%s\nThe %s may or may not have been %s.", error->detail,
@@ -179,99 +211,56 @@ raise_failure(Deliverer *deliverer, const ChangeRequest *request, ApiFailure *fa
 	api_error_raise(error, table->options);
 }
 
-/*
- * Send a request, with either of its two bodies, and wait for the answer.
- */
-static bool
-send_body(Deliverer *deliverer, const ChangeRequest *request, bool other, ApiAnswer *answer,
-		  ApiFailure *failure)
+void
+deliverer_start(Deliverer *deliverer, Sending *sending, const ChangeRequest *request,
+				MemoryContext owner)
 {
-	ApiChange change = request->api;
-	bool	  done;
-
-	if (other)
-	{
-		change.body = request->other_body;
-		change.body_length = request->other_body_length;
-	}
-	deliverer->call = NULL;
-	deliverer->request = request;
-	deliverer->call = api_start_change(deliverer->table->options, &change, CurrentMemoryContext);
-	done = api_try_finish(deliverer->call, API_NOTHING, answer, failure);
-	deliverer->request = NULL;
-	deliverer->call = NULL;
-	return done;
+	rollback_warning_prepare();
+	sending->call = NULL;
+	sending->again = false;
+	sending->request = request;
+	dlist_push_tail(&deliverer->under_way, &sending->node);
+	sending_start(sending, deliverer->table, request, owner);
 }
 
-/*
- * Make one error of two: Crisp takes a null in neither of two places.
- */
-static void
-describe_untaken_null(const Deliverer *deliverer, const ChangeRequest *request,
-					  const ApiError *first, bool first_is_other, ApiError *second)
+bool
+deliverer_take(Deliverer *deliverer, Sending *sending, bool *done, ApiAnswer *answer,
+			   ApiFailure *failure)
 {
-	const CrispField *field = request->doubtful;
-
-	second->code = ERRCODE_FDW_ERROR;
-	second->message = psprintf("Crisp does not take a NULL for column \"%s\"",
-							   change_column_name(deliverer->table, field->column));
-	second->detail = psprintf("With a null for \"%s\": %s\nWith a null for \"%s\": %s",
-							  first_is_other ? field->null_path : field->body_path, first->detail,
-							  first_is_other ? field->body_path : field->null_path, second->detail);
-	second->hint = "Write another value, or make this change in Crisp itself.";
-}
-
-/*
- * Send a request with a null that Crisp may take in either of two places.  Try both if need be,
- * which does no harm; for the rest of the session, try first what has worked.
- */
-static bool
-send_doubtful(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer,
-			  ApiFailure *failure)
-{
-	const CrispOptions *options = deliverer->table->options;
-	char			   *fact = psprintf("takes null for %s", request->doubtful->null_path);
-	bool				other = server_fact_recall(options, fact) == FACT_TRUE;
-	ApiFailure			first;
-
-	if (send_body(deliverer, request, other, answer, failure))
-		return true;
-	if (!failure->unfit)
+	rollback_warning_prepare();
+	if (!sending_take(sending, done, answer, failure))
 		return false;
+	dlist_delete(&sending->node);
+	/* What is gone after an attempt that may have removed it was removed by that. */
+	*done = *done ||
+			(deliverer->operation == CMD_DELETE && failure->absent && failure->may_have_acted);
+	return true;
+}
 
-	first = *failure;
-	if (send_body(deliverer, request, !other, answer, failure))
-	{
-		server_fact_remember(options, fact, !other);
-		return true;
-	}
-	failure->may_have_acted |= first.may_have_acted;
-	/* A quota that is spent by now is another matter. */
-	if (failure->unfit && failure->error.outcome != USAGE_RATE_LIMITED)
-		describe_untaken_null(deliverer, request, &first.error, other, &failure->error);
-	return false;
+void
+deliverer_abandon(Deliverer *deliverer, Sending *sending)
+{
+	dlist_delete(&sending->node);
 }
 
 bool
 deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer)
 {
+	Sending	   sending = {.before = NULL};
 	ApiFailure failure;
 	bool	   done;
 
-	rollback_warning_prepare();
-	done = request->doubtful != NULL ? send_doubtful(deliverer, request, answer, &failure)
-									 : send_body(deliverer, request, false, answer, &failure);
+	deliverer_start(deliverer, &sending, request, CurrentMemoryContext);
+	while (!deliverer_take(deliverer, &sending, &done, answer, &failure))
+		continue;
 
 	if (!done && (!failure.absent || deliverer->operation == CMD_INSERT))
-		raise_failure(deliverer, request, &failure);
-
-	/* What is gone after an attempt that may have removed it was removed by that. */
-	done = done || (deliverer->operation == CMD_DELETE && failure.may_have_acted);
+		deliverer_raise(deliverer, request, deliverer->partial, &failure);
 	if (done)
 	{
 		/* Requests of the same row count once. */
 		if (deliverer->partial == NULL)
-			rollback_warning_count();
+			rollback_warning_count(1);
 		deliverer->partial = request;
 	}
 	return done;

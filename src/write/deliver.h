@@ -15,7 +15,7 @@
 
 #include "nodes/nodes.h"
 
-#include "write/change.h"
+#include "write/sending.h"
 
 typedef struct Deliverer Deliverer;
 
@@ -25,6 +25,9 @@ typedef struct Deliverer Deliverer;
  * credentials.
  */
 extern Deliverer *deliverer_create(const ChangeTable *table, CmdType operation);
+
+/* Return the table that changes are sent to. */
+extern const ChangeTable *deliverer_table(const Deliverer *deliverer);
 
 /* Begin and end a stretch of code in which any error says what was done before it. */
 extern void deliverer_enter(Deliverer *deliverer);
@@ -38,6 +41,27 @@ extern void deliverer_leave(Deliverer *deliverer);
  * what CHECK_FOR_INTERRUPTS() raises.
  */
 extern bool deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *answer);
+
+/*
+ * Start a request, and take its answer, as sending.h has it, with *done said of the operation: a
+ * row that is gone after it may have been removed was removed.  From the one to the other, errors
+ * in the stretch say that it's under way, and that sending->before, if set, was carried out.
+ * Neither raises for a failure, and neither counts a row.
+ */
+extern void deliverer_start(Deliverer *deliverer, Sending *sending, const ChangeRequest *request,
+							MemoryContext owner);
+extern bool deliverer_take(Deliverer *deliverer, Sending *sending, bool *done, ApiAnswer *answer,
+						   ApiFailure *failure);
+
+/* Forget a request that was started, whose call is about to be aborted. */
+extern void deliverer_abandon(Deliverer *deliverer, Sending *sending);
+
+/*
+ * Raise an error that says why a request has failed, and what that means for the row, of which
+ * before was carried out, unless it's NULL.
+ */
+pg_noreturn extern void deliverer_raise(Deliverer *deliverer, const ChangeRequest *request,
+										const ChangeRequest *before, ApiFailure *failure);
 
 /*
  * Add what Crisp has answered to an insert to what is known of the row, and to its keys.  Raises

@@ -110,8 +110,8 @@ rollback_warning_prepare(void)
 }
 
 void
-rollback_warning_count(void)
+rollback_warning_count(int64 rows)
 {
 	Assert(levels != NULL && levels->depth == GetCurrentTransactionNestLevel());
-	levels->rows++;
+	levels->rows += rows;
 }

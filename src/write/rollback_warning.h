@@ -11,15 +11,16 @@
 #define CRISP_ROLLBACK_WARNING_H
 
 /*
- * Get ready to count, before a row is sent: once it is, nothing may fail.  Raises only for memory.
+ * Get ready to count, before a row is sent, and where another transaction may have begun since,
+ * before its answer is taken: once it is, nothing may fail.  Raises only for memory.
  */
 extern void rollback_warning_prepare(void);
 
 /*
- * Count a row that was written to Crisp in the current (sub)transaction, for which all is ready:
- * should that be rolled back, a warning says that Crisp keeps it, and it can't be prepared.  Raises
+ * Count rows that were written to Crisp in the current (sub)transaction, for which all is ready:
+ * should that be rolled back, a warning says that Crisp keeps them, and it can't be prepared.  Raises
  * nothing.
  */
-extern void rollback_warning_count(void);
+extern void rollback_warning_count(int64 rows);
 
 #endif /* CRISP_ROLLBACK_WARNING_H */
