@@ -34,6 +34,7 @@ struct ChildReader
 	AnswerCache			  *cache;
 	MemoryContext		   context;
 	const char			  *argument;
+	const char			  *word; /* or NULL */
 	const JsonNode		  *base;
 	const JsonPath		  *key;
 	Pipeline			  *pipeline; /* holds what is under way: one request at most */
@@ -78,8 +79,8 @@ asks_for_all(const ChildrenRequest *request)
 }
 
 ChildReader *
-child_begin(const ChildrenRequest *request, const char *argument, const JsonNode *base,
-			AnswerCache *cache, Names *names)
+child_begin(const ChildrenRequest *request, const char *argument, const char *word,
+			const JsonNode *base, AnswerCache *cache, Names *names)
 {
 	const CrispColumn *key = crisp_resource_key(request->options->resource);
 	MemoryContext	   context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw child",
@@ -91,6 +92,7 @@ child_begin(const ChildrenRequest *request, const char *argument, const JsonNode
 	child->cache = cache;
 	child->context = context;
 	child->argument = pstrdup(argument);
+	child->word = word ? pstrdup(word) : NULL;
 	child->base = json_copy(context, base);
 	if (key != NULL)
 		child->key = json_path_of(key->path);
@@ -135,7 +137,7 @@ next_target(const ChildReader *child)
 		query = time_cursor_query(child->cursor);
 	else if (uses_link(child))
 		query = pstrdup(request->link);
-	target = request_child_target(request, child->argument, child->next, query);
+	target = request_child_target(request, child->argument, child->word, child->next, query);
 	if (query != NULL)
 		pfree(query);
 	return target;
@@ -200,6 +202,17 @@ is_one_row(const ChildReader *child)
 }
 
 /*
+ * Say whether Crisp may refuse the word by which a list is asked for.
+ */
+static bool
+may_refuse_word(const ChildReader *child)
+{
+	const CrispWords *words = child->request->options->resource->parent->words;
+
+	return words != NULL && words->open;
+}
+
+/*
  * Return where the keys come from that are asked for.  A list that has begun may go, but its
  * argument doesn't become one that can be none.
  */
@@ -212,9 +225,9 @@ key_source(const ChildReader *child)
 		return API_PAGE;
 
 	/* Of a list with conditions, it may be these that Crisp refuses. */
-	return child->has_begun || child->request->parent != NULL || child->request->query[0] != '\0'
-			   ? API_KEY_TOLD
-			   : API_KEY_GIVEN;
+	if (child->has_begun || request_children_have_conditions(child->request))
+		return API_KEY_TOLD;
+	return child->request->parent == NULL || may_refuse_word(child) ? API_KEY_GIVEN : API_KEY_TOLD;
 }
 
 /*
@@ -382,7 +395,7 @@ note_names(ChildReader *child)
 	if (!child->at_end)
 		return;
 	names_keep_list(child->names, child->request->options->server_name,
-					request_child_target(child->request, child->argument, 1, NULL),
+					request_child_target(child->request, child->argument, child->word, 1, NULL),
 					child->name_list);
 	child->name_list = NULL;
 }

@@ -34,11 +34,17 @@ typedef struct Children
 	MemoryContext		   scratch; /* reset after each use */
 
 	RowReader
-		 *parents; /* where the parent's rows come from; NULL: the request's arguments will do */
-	int	  next_argument;
-	bool  parents_asked; /* a request for them is under way */
-	bool  parents_end;
-	int64 nparents;
+		*parents; /* where the parent's rows come from; NULL: the request's arguments will do */
+	int	 next_argument;
+
+	/* The row of the parent whose lists are opened; no argument where all of its are. */
+	const char	   *argument;
+	const JsonNode *parent; /* valid until the parents' reader goes on; NULL where it isn't known */
+	int				next_word;
+
+	bool	  parents_asked; /* a request for them is under way */
+	bool	  parents_end;
+	int64	  nlists; /* opened */
 	JsonPath *argument_path;
 	JsonPath *keep_path; /* of ListRequest.keep; or NULL */
 
@@ -57,45 +63,66 @@ typedef struct Children
  */
 
 /*
- * Make an object of what elements of a list inherit: the argument, and what else of the parent's
- * row (NULL when it isn't known) is a column of theirs.  In CurrentMemoryContext.
+ * Make an object of what elements of the next list have in common: the argument, the word by which
+ * the list is asked for (or NULL), and what else of the parent's row is a column of theirs.  In
+ * CurrentMemoryContext.
  */
 static const JsonNode *
-make_base(const Children *children, const char *argument, const JsonNode *parent)
+make_base(const Children *children, const char *word)
 {
 	const CrispResource *resource = children->request->options->resource;
-	JsonMember			*members = palloc(sizeof(JsonMember) * (resource->ncolumns + 1));
+	JsonMember			*members = palloc(sizeof(JsonMember) * (resource->ncolumns + 2));
 	int					 nmembers = 0;
 
-	members[nmembers++] = (JsonMember){.path = resource->parent->path,
-									   .value = json_make_string(CurrentMemoryContext, argument)};
-	for (int i = 0; parent != NULL && i < resource->ncolumns; i++)
+	members[nmembers++] = (JsonMember){
+		.path = resource->parent->path,
+		.value = json_make_string(CurrentMemoryContext, children->argument)};
+	if (word != NULL)
+		members[nmembers++] = (JsonMember){.path = crisp_resource_word(resource)->path,
+										   .value = json_make_string(CurrentMemoryContext, word)};
+	for (int i = 0; children->parent != NULL && i < resource->ncolumns; i++)
 	{
 		const char *path = resource->columns[i].path;
 
 		if ((resource->columns[i].flags & CRISP_INHERITED) != 0 &&
 			strcmp(path, resource->parent->path) != 0)
 			members[nmembers++] = (JsonMember){.path = path,
-											   .value = json_node_member(parent, path)};
+											   .value = json_node_member(children->parent, path)};
 	}
 	return json_make_object(CurrentMemoryContext, members, nmembers);
 }
 
 /*
- * Open the list below a row of the parent.
+ * Open the next list below the row of the parent.
  */
 static void
-open_child(Children *children, const char *argument, const JsonNode *parent)
+open_child(Children *children)
 {
+	const List	   *words = children->request->words;
+	const char	   *word = words ? list_nth(words, children->next_word) : NULL;
 	MemoryContext	old_context = MemoryContextSwitchTo(children->scratch);
-	const JsonNode *base = make_base(children, argument, parent);
+	const JsonNode *base = make_base(children, word);
 
 	MemoryContextSwitchTo(old_context);
-	children->open[children->nopen] = child_begin(children->request, argument, base,
+	children->open[children->nopen] = child_begin(children->request, children->argument, word, base,
 												  children->cache, children->names);
 	children->nopen++;
-	children->nparents++;
+	children->nlists++;
+	if (++children->next_word >= list_length(words))
+		children->argument = NULL;
 	MemoryContextReset(children->scratch);
+}
+
+/*
+ * Begin with the lists below a row of the parent; parent is NULL where it isn't known.
+ */
+static void
+begin_parent(Children *children, const char *argument, const JsonNode *parent)
+{
+	children->argument = argument;
+	children->parent = parent;
+	children->next_word = 0;
+	open_child(children);
 }
 
 /*
@@ -123,21 +150,27 @@ is_wanted(const Children *children, const JsonNode *parent)
 }
 
 /*
- * Take the next row of the parent, waiting for it if need be, or note that there is none.
+ * Open the next list: below the row of the parent that was taken last, or the next one, waiting for
+ * it if need be.  Note it when there is none.
  */
 static void
-take_parent(Children *children)
+open_next(Children *children)
 {
 	FetchedRow	row;
 	const char *argument;
 
+	if (children->argument != NULL)
+	{
+		open_child(children);
+		return;
+	}
 	children->parents_asked = false;
 	if (children->parents == NULL)
 	{
 		List *arguments = children->request->arguments;
 
 		if (children->next_argument < list_length(arguments))
-			open_child(children, list_nth(arguments, children->next_argument++), NULL);
+			begin_parent(children, list_nth(arguments, children->next_argument++), NULL);
 		else
 			children->parents_end = true;
 		return;
@@ -152,18 +185,18 @@ take_parent(Children *children)
 	/* A row without a key has nothing that could be asked for. */
 	argument = json_node_string(json_path_get(row.row, children->argument_path), NULL);
 	if (argument != NULL && url_can_be_segment(argument) && is_wanted(children, row.row))
-		open_child(children, argument, row.row);
+		begin_parent(children, argument, row.row);
 }
 
 /*
- * Say whether take_parent() needs no waiting; if it does, what it would wait for is asked for.
+ * Say whether open_next() needs no waiting; if it does, what it would wait for is asked for.
  */
 static bool
-parent_is_ready(Children *children)
+next_is_ready(Children *children)
 {
 	bool ready;
 
-	if (children->parents == NULL)
+	if (children->parents == NULL || children->argument != NULL)
 		return true;
 	ready = row_reader_get_ready(children->parents);
 	children->parents_asked = !ready;
@@ -222,9 +255,9 @@ ask_ahead(Children *children)
 		for (int i = 0; i < children->nopen; i++)
 			child_ask(children->open[i]);
 		if (children->parents_end || children->nopen >= room_for_children(children) ||
-			!parent_is_ready(children))
+			!next_is_ready(children))
 			return;
-		take_parent(children);
+		open_next(children);
 	}
 }
 
@@ -308,7 +341,7 @@ next(RowReader *reader, FetchedRow *row)
 		if (children->nopen > 0)
 			take_answer(children, children->open[0]);
 		else
-			take_parent(children);
+			open_next(children);
 	}
 	current = child_with_rows(children);
 	if (current != NULL)
@@ -371,7 +404,7 @@ counts(const RowReader *reader)
 		row_reader_add_counts(&sum, child_counts(children->open[i]));
 	if (children->parents != NULL && children->request->parent->kind == REQUEST_LIST)
 		row_reader_add_counts(&sum, row_reader_counts(children->parents));
-	sum.parents = children->nparents;
+	sum.parents = children->nlists;
 	return sum;
 }
 

@@ -128,6 +128,9 @@ crisp_fdw_resources(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* Columns that read what the request asked for, and no field of Crisp's. */
+static const int no_field = CRISP_ASKED | CRISP_WEBSITE | CRISP_WORD;
+
 /*
  * Say where a column's value comes from, for users; NULL where it's never read.
  */
@@ -136,7 +139,7 @@ found_in(const CrispColumn *column)
 {
 	if (column->flags & CRISP_SENT)
 		return NULL;
-	if (column->flags & (CRISP_ASKED | CRISP_WEBSITE))
+	if (column->flags & no_field)
 		return "request";
 	return (column->flags & CRISP_DETAIL) ? "details" : "list";
 }
@@ -162,7 +165,7 @@ crisp_fdw_columns(PG_FUNCTION_ARGS)
 			const CrispColumn *column = &resource->columns[c];
 			const CrispLookup *lookup = crisp_resource_lookup(resource, column->path);
 			const char		  *name = crisp_column_name(resource, column);
-			bool			   asked = (column->flags & (CRISP_ASKED | CRISP_WEBSITE)) != 0;
+			bool			   asked = (column->flags & no_field) != 0;
 			Datum			   values[COLUMNS_COUNT];
 			bool			   nulls[COLUMNS_COUNT] = {false};
 

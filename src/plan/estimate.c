@@ -93,6 +93,9 @@ set_selectivities(const CrispResource *resource, const Conditions *conditions, b
 		/* All rows of a list have its website. */
 		if (column->flags & CRISP_WEBSITE)
 			lfirst_node(RestrictInfo, lc_clause)->norm_selec = 1;
+		else if (column == crisp_resource_word(resource) && op == CONDITION_EQUAL)
+			lfirst_node(RestrictInfo, lc_clause)->norm_selec = 1.0 /
+															   crisp_resource_lists_below(resource);
 		if (has_statistics && (column->flags & CRISP_ASKED) == 0)
 			continue;
 		for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
@@ -206,6 +209,22 @@ bounded_share(PlannerInfo *root, RelOptInfo *rel, const CrispResource *resource,
 	return clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL);
 }
 
+/*
+ * Estimate how many lists below a row of the parent the conditions leave.
+ */
+static double
+asked_lists(PlannerInfo *root, const CrispResource *resource, const Conditions *conditions)
+{
+	double	  result = crisp_resource_lists_below(resource);
+	ListCell *lc;
+	ListCell *lc_value;
+
+	forboth(lc, conditions->conditions, lc_value, conditions->values)
+		if (condition_column(resource, lfirst(lc)) == crisp_resource_word(resource))
+			result = Min(result, Max(estimate_values(root, lfirst(lc), lfirst(lc_value)), 1));
+	return result;
+}
+
 WalkEstimate
 estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 			  const Conditions *conditions, bool inherits)
@@ -213,10 +232,12 @@ estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 	const CrispResource *resource = options->resource;
 	double				 parent_rows = Max(rel->tuples / resource->parent->typical_rows, 1);
 	double				 below = rel->tuples / parent_rows;
+	double				 below_list = below / crisp_resource_lists_below(resource);
+	double				 lists = asked_lists(root, resource, conditions);
 	WalkEstimate		 result = {0};
 	bool				 by_argument;
 	double				 share = 1;
-	double				 lists;
+	double				 pages;
 
 	result.parents = named_parents(root, resource, conditions, &by_argument);
 	result.named = result.parents >= 0;
@@ -229,8 +250,8 @@ estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 		result.parent_requests = ceil(result.parents / options->per_page);
 	}
 
-	lists = Max(ceil(below / CRISP_MIN_PER_PAGE), 1);
-	result.requests = Max(result.parent_requests + result.parents * lists, 1);
-	result.received = clamp_row_est(result.parents * below);
+	pages = Max(ceil(below_list / CRISP_MIN_PER_PAGE), 1);
+	result.requests = Max(result.parent_requests + result.parents * lists * pages, 1);
+	result.received = clamp_row_est(result.parents * lists * below_list);
 	return result;
 }

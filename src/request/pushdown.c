@@ -59,7 +59,8 @@ pushdown_takes_operator(const CrispResource *resource, const CrispColumn *column
 				   has_filter(resource, column, CRISP_FINDS) ||
 				   has_filter(resource, column, CRISP_SEARCHES) ||
 				   crisp_resource_lookup(resource, column->path) != NULL ||
-				   crisp_resource_finds_parent(resource, column);
+				   crisp_resource_finds_parent(resource, column) ||
+				   column == crisp_resource_word(resource);
 		case CONDITION_NOT_EQUAL:
 			return has_filter(resource, column, CRISP_IS_NOT);
 		case CONDITION_IS_NULL:
@@ -166,6 +167,8 @@ pushdown_describe(const CrispResource *resource, const CrispColumn *column)
 					psprintf("%s, stops early", resource->cursor->before_param));
 	if (column == crisp_resource_argument(resource))
 		add_ability(&text, "=, IN, = ANY, join", "the rows of these alone");
+	else if (column == crisp_resource_word(resource))
+		add_ability(&text, "=, IN, = ANY, join", "the lists of these alone");
 	else if (resource->parent != NULL && crisp_resource_finds_parent(resource, column))
 		add_ability(&text, "=, IN, = ANY, join",
 					psprintf("one request of %s a value", resource->parent->resource->name));

@@ -38,7 +38,8 @@ request_whole_list(const CrispOptions *options)
 ChildrenRequest
 request_whole_children(const CrispOptions *options)
 {
-	return (ChildrenRequest){.options = options, .query = "", .times = TIME_RANGE_ALL};
+	return (ChildrenRequest){
+		.options = options, .query = "", .dates = TIME_RANGE_ALL, .times = TIME_RANGE_ALL};
 }
 
 ListRequest *
@@ -109,9 +110,10 @@ parents_equal(const CrispRequest *a, const CrispRequest *b)
 static bool
 children_requests_equal(const ChildrenRequest *a, const ChildrenRequest *b)
 {
-	return ranges_equal(a->times, b->times) && texts_equal(a->query, b->query) &&
-		   texts_equal(a->link, b->link) && parents_equal(a->parent, b->parent) &&
-		   lists_equal(a->arguments, b->arguments);
+	return ranges_equal(a->dates, b->dates) && ranges_equal(a->times, b->times) &&
+		   texts_equal(a->query, b->query) && texts_equal(a->link, b->link) &&
+		   parents_equal(a->parent, b->parent) && lists_equal(a->arguments, b->arguments) &&
+		   lists_equal(a->words, b->words);
 }
 
 bool
@@ -150,26 +152,36 @@ skip_holder(const char **route, const char *name)
 	return true;
 }
 
+/* What fills the placeholders of a route besides the website; those of what is NULL stay. */
+typedef struct RouteValues
+{
+	int			page_number;
+	const char *key;
+	const char *argument;
+	const char *word;
+} RouteValues;
+
 /*
- * Append a route, with its placeholders filled in; those for a NULL argument or key are left as
- * they are.
+ * Append a route, with its placeholders filled in.
  */
 static void
-append_route(StringInfo target, const char *route, const CrispOptions *options,
-			 const char *argument, int page_number, const char *key)
+append_route(StringInfo target, const char *route, const CrispOptions *options, RouteValues values)
 {
 	const CrispParent *parent = options->resource ? options->resource->parent : NULL;
+	const CrispColumn *word = parent ? crisp_resource_word(options->resource) : NULL;
 
 	while (*route != '\0')
 	{
 		if (skip_holder(&route, "website_id"))
 			url_append_segment(target, options->website_id);
 		else if (skip_holder(&route, "page_number"))
-			appendStringInfo(target, "%d", page_number);
-		else if (argument != NULL && parent != NULL && skip_holder(&route, parent->path))
-			url_append_segment(target, argument);
-		else if (key != NULL && skip_holder(&route, "key"))
-			url_append_segment(target, key);
+			appendStringInfo(target, "%d", values.page_number);
+		else if (values.argument != NULL && parent != NULL && skip_holder(&route, parent->path))
+			url_append_segment(target, values.argument);
+		else if (values.word != NULL && word != NULL && skip_holder(&route, word->path))
+			url_append_segment(target, values.word);
+		else if (values.key != NULL && skip_holder(&route, "key"))
+			url_append_segment(target, values.key);
 		else
 			appendStringInfoChar(target, *route++);
 	}
@@ -206,18 +218,18 @@ append_inbox(StringInfo target, const ListRequest *request)
  * Append the parameters for a request's dates.
  */
 static void
-append_dates(StringInfo target, const ListRequest *request)
+append_dates(StringInfo target, const CrispResource *resource, TimeRange dates)
 {
-	const CrispColumn *column = crisp_resource_dates(request->options->resource);
+	const CrispColumn *column = crisp_resource_dates(resource);
 	StringInfoData	   query;
 	char			  *bound;
 
 	if (column == NULL)
 		return;
 	initStringInfo(&query);
-	if ((bound = time_range_lower_iso(request->dates)) != NULL)
+	if ((bound = time_range_lower_iso(dates)) != NULL)
 		appendStringInfo(&query, "%s=%s", column->lower_param, bound);
-	if ((bound = time_range_upper_iso(request->dates)) != NULL)
+	if ((bound = time_range_upper_iso(dates)) != NULL)
 		appendStringInfo(&query, "%s%s=%s", query.len > 0 ? "&" : "", column->upper_param, bound);
 	append_query(target, query.data);
 }
@@ -254,14 +266,14 @@ request_list_target(const ListRequest *request, int page_number)
 	StringInfoData		 target;
 
 	initStringInfo(&target);
-	append_route(&target, crisp_resource_route(resource, options->tier), options, NULL, page_number,
-				 NULL);
+	append_route(&target, crisp_resource_route(resource, options->tier), options,
+				 (RouteValues){.page_number = page_number});
 	if (resource->per_page_param != NULL)
 		append_query(&target, psprintf("%s=%d", resource->per_page_param, request->per_page));
 	if (resource->include_empty_param != NULL && options->include_empty)
 		append_query(&target, psprintf("%s=1", resource->include_empty_param));
 	append_inbox(&target, request);
-	append_dates(&target, request);
+	append_dates(&target, resource, request->dates);
 	append_query(&target, request->query);
 	if (order != NULL)
 		append_query(&target, order->query);
@@ -280,23 +292,31 @@ request_key_target(const CrispOptions *options, const char *route, const char *k
 	StringInfoData target;
 
 	initStringInfo(&target);
-	append_route(&target, route, options, NULL, 0, key);
+	append_route(&target, route, options, (RouteValues){.key = key});
 	return target.data;
 }
 
 char *
-request_child_target(const ChildrenRequest *request, const char *argument, int page_number,
-					 const char *query)
+request_child_target(const ChildrenRequest *request, const char *argument, const char *word,
+					 int page_number, const char *query)
 {
-	StringInfoData target;
+	const CrispResource *resource = request->options->resource;
+	RouteValues			 values = {.page_number = page_number, .argument = argument, .word = word};
+	StringInfoData		 target;
 
 	initStringInfo(&target);
-	append_route(&target, request->options->resource->list_route, request->options, argument,
-				 page_number, NULL);
+	append_route(&target, resource->list_route, request->options, values);
+	append_dates(&target, resource, request->dates);
 	append_query(&target, request->query);
 	if (query != NULL)
 		append_query(&target, query);
 	return target.data;
+}
+
+bool
+request_children_have_conditions(const ChildrenRequest *request)
+{
+	return request->query[0] != '\0' || !ranges_equal(request->dates, (TimeRange) TIME_RANGE_ALL);
 }
 
 char *

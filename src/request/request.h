@@ -83,6 +83,7 @@ typedef struct ChildrenRequest
 	const CrispOptions *options;
 	const char		   *query;		 /* the conditions of each list, as "a=b&c=d"; may be empty */
 	const char		   *link;		 /* what joins tell of the rows, likewise; NULL for nothing */
+	TimeRange			dates;		 /* bounds of the column that the API's dates are about */
 	TimeRange			times;		 /* bounds of the column that pages follow each other by */
 	int					rows_wanted; /* that the query needs, at most; 0 where that's not known */
 
@@ -92,6 +93,12 @@ typedef struct ChildrenRequest
 	 */
 	struct CrispRequest *parent;	/* a list or keys */
 	List				*arguments; /* char *, UTF-8, each once */
+
+	/*
+	 * The lists below each of these rows, by the second argument of their routes: char *, UTF-8,
+	 * each once; NIL where there is one list, or where they can't be told before execution.
+	 */
+	List *words;
 } ChildrenRequest;
 
 typedef enum RequestKind
@@ -156,11 +163,15 @@ extern char *request_lookup_target(const KeysRequest *request, const char *key);
 extern char *request_key_target(const CrispOptions *options, const char *route, const char *key);
 
 /*
- * Write the target of a list below the parent's row with that argument (UTF-8), or of no row in
- * particular where that is NULL: its page (1-based), with query (may be NULL) added.  Palloc'd.
+ * Write the target of a list below the parent's row with that argument, by that word (both UTF-8),
+ * or of none in particular where they are NULL: its page (1-based), with query (may be NULL) added.
+ * Palloc'd.
  */
 extern char *request_child_target(const ChildrenRequest *request, const char *argument,
-								  int page_number, const char *query);
+								  const char *word, int page_number, const char *query);
+
+/* Say whether the lists are asked for by conditions, which Crisp may refuse. */
+extern bool request_children_have_conditions(const ChildrenRequest *request);
 
 /*
  * Fill the website into a route of the options' resource, or one of the server's where they have

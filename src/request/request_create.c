@@ -413,6 +413,17 @@ compare_keys(const ListCell *a, const ListCell *b)
 }
 
 /*
+ * Say whether a member of a sorted List of char * is the same as the one before it.
+ */
+static bool
+is_repeated(const List *texts, const ListCell *lc)
+{
+	int index = list_cell_number(texts, lc);
+
+	return index > 0 && strcmp(lfirst(lc), list_nth(texts, index - 1)) == 0;
+}
+
+/*
  * Make the request one for single rows.
  */
 static void
@@ -450,8 +461,7 @@ set_keys(const RequestContext *context, const Condition *condition, CrispRequest
 		const char *key = lfirst(lc);
 		bool		absent;
 
-		if (foreach_current_index(lc) > 0 &&
-			strcmp(key, list_nth(condition->texts, foreach_current_index(lc) - 1)) == 0)
+		if (is_repeated(condition->texts, lc))
 			continue;
 		if (!is_lookup_key(lookup, key, &absent))
 		{
@@ -472,18 +482,90 @@ set_keys(const RequestContext *context, const Condition *condition, CrispRequest
 }
 
 /*----------
+ * Words
+ *----------
+ */
+
+/*
+ * Say whether a word is among those of the catalog.
+ */
+static bool
+is_known_word(const CrispWords *words, const char *word)
+{
+	for (const char *const *known = words->words; *known != NULL; known++)
+		if (strcmp(*known, word) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Return the words that a condition names, without those by which there is no list.
+ */
+static List *
+named_words(const CrispWords *words, const Condition *condition)
+{
+	List	 *result = NIL;
+	ListCell *lc;
+
+	list_sort(condition->texts, compare_keys);
+	foreach(lc, condition->texts)
+	{
+		const char *word = lfirst(lc);
+
+		if (is_repeated(condition->texts, lc) || !url_can_be_segment(word) ||
+			strlen(word) > MAX_VALUE_BYTES || (!words->open && !is_known_word(words, word)))
+			continue;
+		result = lappend(result, pg_server_to_any(word, (int) strlen(word), PG_UTF8));
+	}
+	return result;
+}
+
+/*
+ * Set which of the lists below the rows of the parent are asked for.  Returns false when no list
+ * can have rows that the conditions want.
+ */
+static bool
+set_words(const RequestContext *context, ChildrenRequest *request)
+{
+	const CrispWords  *words = context->options->resource->parent->words;
+	const CrispColumn *column = crisp_resource_word(context->options->resource);
+
+	if (words == NULL)
+		return true;
+	for (int i = 0; i < context->nconditions; i++)
+	{
+		const Condition *condition = &context->conditions[i];
+
+		if (condition->column != column)
+			continue;
+		if (!condition->value->known)
+			return true;
+		if (condition_may_be_replaced(context->options, condition) ||
+			condition_may_differ(condition))
+			continue;
+		request->words = named_words(words, condition);
+		return request->words != NIL;
+	}
+	for (const char *const *word = words->words; *word != NULL; word++)
+		request->words = lappend(request->words, pstrdup(*word));
+	return true;
+}
+
+/*----------
  * The whole
  *----------
  */
 
 /*
- * Say whether a condition on the website leaves the one that is asked.
+ * Say whether a condition on the website leaves the one that is asked, where there is one.
  */
 static bool
 allows_website(const Condition *condition, const char *website_id)
 {
 	ListCell *lc;
 
+	if (website_id == NULL)
+		return true;
 	foreach(lc, condition->texts)
 		if (strcmp(lfirst(lc), website_id) == 0)
 			return true;
@@ -562,8 +644,9 @@ request_create(const CrispOptions *options, List *conditions, const ConditionVal
 		request->kind = REQUEST_CHILDREN;
 		request->as.children = request_whole_children(options);
 		request->as.children.query = context.query.data;
+		request->as.children.dates = context.list.dates;
 		request->as.children.times = context.times;
-		return request;
+		return set_words(&context, &request->as.children) ? request : NULL;
 	}
 	context.list.query = context.query.data;
 	context.list.order = order;

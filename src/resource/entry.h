@@ -37,6 +37,7 @@ typedef enum CrispType
 #define CRISP_SENT 0x100	  /* can be sent, and is not in what Crisp sends: reads NULL */
 #define CRISP_NAME 0x200	  /* names the row in routes, and yet several may have it: no key */
 #define CRISP_CHANGES 0x400	  /* of a list with a cursor: may become another while the row stays */
+#define CRISP_WORD 0x800	  /* reads the word by which the list was asked for: see CrispWords */
 
 typedef struct CrispColumn
 {
@@ -117,6 +118,18 @@ typedef struct CrispCount
 } CrispCount;
 
 /*
+ * A second argument of the routes of lists below a row of the parent: a word, which stands in them
+ * under the name of the CRISP_WORD column.  Below each row of the parent there is a list for each
+ * word.
+ */
+typedef struct CrispWords
+{
+	const char *const *words; /* that are asked for where no condition names any; then NULL */
+	bool			   open;  /* Crisp may know others, which conditions can name, and not all of
+							   * these: a word that it refuses has no rows */
+} CrispWords;
+
+/*
  * What a list lies below: a row of another resource, its parent.  The key of that row,
  * the argument, stands in the routes under the name of its column: {session_id}.
  */
@@ -133,6 +146,8 @@ typedef struct CrispParent
 	 */
 	const char *bound_path;
 	double		typical_rows; /* below one row of the parent, before ANALYZE */
+
+	const CrispWords *words; /* NULL: the routes have no second argument */
 } CrispParent;
 
 /*

@@ -230,6 +230,28 @@ crisp_resource_argument(const CrispResource *resource)
 	return resource->parent ? crisp_column_by_path(resource, resource->parent->path) : NULL;
 }
 
+const CrispColumn *
+crisp_resource_word(const CrispResource *resource)
+{
+	for (int i = 0; i < resource->ncolumns; i++)
+		if (resource->columns[i].flags & CRISP_WORD)
+			return &resource->columns[i];
+	return NULL;
+}
+
+int
+crisp_resource_lists_below(const CrispResource *resource)
+{
+	const CrispWords *words = resource->parent ? resource->parent->words : NULL;
+	int				  count = 0;
+
+	if (words == NULL)
+		return 1;
+	while (words->words[count] != NULL)
+		count++;
+	return count;
+}
+
 bool
 crisp_resource_finds_parent(const CrispResource *resource, const CrispColumn *column)
 {

@@ -65,6 +65,15 @@ extern const CrispColumn *crisp_resource_search(const CrispResource *resource);
 extern const CrispColumn *crisp_resource_argument(const CrispResource *resource);
 
 /*
+ * Return the column that reads by which of CrispParent.words a list was asked for; NULL where there
+ * are none.
+ */
+extern const CrispColumn *crisp_resource_word(const CrispResource *resource);
+
+/* Return how many lists there are below a row of the parent. */
+extern int crisp_resource_lists_below(const CrispResource *resource);
+
+/*
  * Say whether rows can be found by the column's value since rows of the parent can: it's the
  * argument, or is inherited from a column that the parent is looked up by.
  */

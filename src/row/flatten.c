@@ -39,6 +39,7 @@ typedef struct FlattenColumn
 	const char	   *name_utf8;
 	const JsonPath *base_path; /* the same, for what rows lack */
 	FlattenKinds	kinds;
+	bool			base_first;
 	Conversion	   *conversion;
 } FlattenColumn;
 
@@ -126,6 +127,7 @@ flatten_begin(TupleDesc tupdesc, const FlattenTable *table, const FlattenSource 
 			column->name_utf8 = pstrdup(
 				pg_server_to_any(sources[i].name, (int) strlen(sources[i].name), PG_UTF8));
 		column->kinds = sources[i].kinds;
+		column->base_first = sources[i].base_first;
 		column->conversion = conversion_create(attribute->atttypid, attribute->atttypmod,
 											   table->invalid_text);
 		flattener->ncolumns++;
@@ -249,6 +251,8 @@ find_value(const Flattener *flattener, const FlattenColumn *column)
 
 	if (column->path_text != NULL)
 	{
+		if (column->base_first && flattener->base != NULL)
+			return json_path_get(flattener->base, column->base_path);
 		value = path_tree_value(flattener->paths, column->path);
 		if (value == NULL && flattener->base != NULL)
 			value = json_path_get(flattener->base, column->base_path);

@@ -32,6 +32,7 @@ typedef struct FlattenSource
 	const char	*name; /* the column's at Crisp, in the database's encoding */
 	const char	*text; /* what every row has instead, as if it were a JSON string; or NULL */
 	FlattenKinds kinds;
+	bool		 base_first; /* what the base has at the path goes before the row's own */
 } FlattenSource;
 
 /* Most values by which errors name a row: that of the row it lies below, and its own. */

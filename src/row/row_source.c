@@ -36,6 +36,7 @@ row_source_column(const CrispOptions *options, Oid relid, const FormData_pg_attr
 		.name = column.name,
 		.path = column.path,
 		.kinds = column.has_own_path ? FLATTEN_ALL : shown_kinds(column.column),
+		.base_first = column.column != NULL && (column.column->flags & CRISP_WORD) != 0,
 	};
 
 	/* Partitions are told apart by their website, so it's never what an element says. */

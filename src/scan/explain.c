@@ -54,21 +54,20 @@ child_text(const ChildrenRequest *request)
 {
 	StringInfoData text;
 	List		  *arguments = request->arguments ? request->arguments : list_make1(NULL);
-	ListCell	  *lc;
+	List		  *words = request->words ? request->words : list_make1(NULL);
+	int			   nlists = list_length(arguments) * list_length(words);
 
 	initStringInfo(&text);
-	foreach(lc, arguments)
+	for (int i = 0; i < Min(nlists, KEYS_SHOWN); i++)
 	{
-		const char *argument = lfirst(lc);
+		const char *argument = list_nth(arguments, i / list_length(words));
+		const char *word = list_nth(words, i % list_length(words));
 
-		if (foreach_current_index(lc) == KEYS_SHOWN)
-		{
-			appendStringInfo(&text, ", ... (%d lists)", list_length(arguments));
-			break;
-		}
-		appendStringInfo(&text, "%sGET %s", text.len > 0 ? ", " : "",
-						 request_child_target(request, argument, 1, first_query(request)));
+		appendStringInfo(&text, "%sGET %s", i > 0 ? ", " : "",
+						 request_child_target(request, argument, word, 1, first_query(request)));
 	}
+	if (nlists > KEYS_SHOWN)
+		appendStringInfo(&text, ", ... (%d lists)", nlists);
 	return text.data;
 }
 

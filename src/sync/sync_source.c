@@ -124,6 +124,7 @@ static bool
 is_key(const CrispResource *resource, const CrispColumn *column)
 {
 	return (column->flags & (CRISP_KEY | CRISP_NAME)) != 0 ||
+		   column == crisp_resource_word(resource) ||
 		   (resource->parent != NULL && strcmp(column->path, resource->parent->path) == 0);
 }
 

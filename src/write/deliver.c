@@ -388,7 +388,7 @@ list_target(const ChangeTable *table, const ChangeRequest *request)
 										pg_server_to_any(request->keys.values[i],
 														 (int) strlen(request->keys.values[i]),
 														 PG_UTF8),
-										1, query);
+										NULL, 1, query);
 	return NULL;
 }
 

@@ -40,7 +40,7 @@ read_list(const ChildrenRequest *request, Names *names, const char *argument)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw namesakes",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	ChildReader	 *child = child_begin(request, argument, NULL, NULL, names);
+	ChildReader	 *child = child_begin(request, argument, NULL, NULL, NULL, names);
 
 	do
 	{
@@ -70,7 +70,7 @@ namesake_check(const ChangeTable *table, Names *names, const ChangeKeys *keys, C
 	/* What is missing, or can be none, is found when the request is made. */
 	if (name == NULL || argument == NULL || !url_can_be_segment(argument))
 		return;
-	target = request_child_target(&request, argument, 1, NULL);
+	target = request_child_target(&request, argument, NULL, 1, NULL);
 	if (!names_has_list(names, options->server_name, target))
 		read_list(&request, names, argument);
 	count = names_count(names, options->server_name, target, name);
