@@ -8,6 +8,7 @@ use CrispCluster;
 use CrispSandbox;
 use CrispSession;
 use FindBin;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $tree    = "$FindBin::RealBin/../..";
@@ -196,6 +197,22 @@ sub try_statement
 	return;
 }
 
+# What the charts of docs/reports.md were drawn from is what its views give.
+sub compare_charts
+{
+	my ($session) = @_;
+	my %columns_of = (
+		backlog => q(day, open FROM reports.backlog_by_day WHERE day >= '2025-12-01'),
+		load    => q(weekday, hour, messages FROM reports.load_by_hour));
+
+	foreach my $chart (sort keys %columns_of)
+	{
+		is($session->query("SELECT $columns_of{$chart} ORDER BY 1, 2") =~ tr/|/\t/r . "\n",
+			slurp_file("$tree/docs/reports-$chart.tsv"), "docs/reports-$chart.tsv");
+	}
+	return;
+}
+
 my @pages = ('README.md', map { s{^\Q$tree/\E}{}r } sort glob "$tree/docs/*.md");
 my ($ran, $compared) = (0, 0);
 my ($setup) = grep { "@{ $_->{lines} }" =~ /CREATE EXTENSION crisp_fdw/ } blocks_of('README.md');
@@ -225,6 +242,7 @@ foreach my $page (grep { $_ ne 'docs/scaling.md' } @pages)
 		$ran++;
 		$compared++ if @{ $statement->{shown} };
 	}
+	compare_charts($session) if $page eq 'docs/reports.md';
 	$session->quit;
 	$sandbox->reset;
 }
