@@ -23,13 +23,15 @@ CREATE FUNCTION crisp_fdw_resources(
     OUT list_route text,
     OUT plugin_route text,
     OUT detail_route text,
-    OUT count_route text)
+    OUT count_route text,
+    OUT written_by text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT STABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION crisp_fdw_resources() IS
-'the Crisp resources that a foreign table can stand for, and the routes of the API that they come from';
+'the Crisp resources that a foreign table can stand for, the routes of the API that they come from, and the statements '
+'that can write their rows';
 
 CREATE FUNCTION crisp_fdw_columns(
     OUT resource text,

@@ -101,17 +101,14 @@ list_people(Call *call)
 	search_free(list.search);
 }
 
-/*
- * Find the profile that the path names by id or e-mail; NO_ROW when the reply is an error already.
- */
-static uint32_t
-find_profile(Call *call)
+uint32_t
+call_profile(Call *call)
 {
 	const Collection *people = &call->website->lists[RESOURCE_PEOPLE];
 	uint32_t		  id = collection_find(people, call->arguments[0]);
 
 	if (id == NO_ROW)
-		id = people_find_email(people, call->arguments[0]);
+		id = people_find_email(people, call->arguments[0], false);
 	if (id == NO_ROW)
 		reply_error(call->reply, 404, "not_found", "This profile does not exist");
 	return id;
@@ -120,7 +117,7 @@ find_profile(Call *call)
 void
 get_people(Call *call)
 {
-	uint32_t   id = find_profile(call);
+	uint32_t   id = call_profile(call);
 	JsonWriter writer;
 
 	if (id == NO_ROW)
@@ -145,7 +142,7 @@ get_people_stats(Call *call)
 void
 get_people_data(Call *call)
 {
-	uint32_t   id = find_profile(call);
+	uint32_t   id = call_profile(call);
 	JsonWriter writer;
 
 	if (id == NO_ROW)
@@ -187,7 +184,7 @@ list_people_conversations(Call *call)
 	const Settings	 *settings = &call->sandbox->settings;
 	const Collection *conversations = &call->website->lists[RESOURCE_CONVERSATIONS];
 	const RowIndex	 *index = collection_index(conversations, SORT_UPDATED, true);
-	uint32_t		  profile = find_profile(call);
+	uint32_t		  profile = call_profile(call);
 	uint32_t		  per_page = settings->list_per_page;
 	ListRequest		  list = {0};
 	Buffer			  key = {0};
@@ -230,7 +227,7 @@ list_people_conversations(Call *call)
 void
 list_people_events(Call *call)
 {
-	uint32_t	profile = find_profile(call);
+	uint32_t	profile = call_profile(call);
 	Buffer		rows = {0};
 	JsonWriter	writer = {&rows, false, false};
 	const char *error = NULL;

@@ -10,6 +10,7 @@
 #include "lexicon.h"
 #include "parameters.h"
 #include "people.h"
+#include "people_extra.h"
 #include "route.h"
 #include "search.h"
 
@@ -61,7 +62,9 @@ static void
 tally_own_row(TallyList *list, const Collection *collection, uint32_t id, bool segments)
 {
 	json_object *tree = collection_tree(collection, id);
-	json_object *value = search_value(tree, segments ? "segments" : "data");
+	bool		 apart = !segments && collection->type == &people_type;
+	json_object *value = apart ? people_extra_written(collection->website, id, "data")
+							   : search_value(tree, segments ? "segments" : "data");
 
 	if (segments && json_object_is_type(value, json_type_array))
 	{
@@ -86,12 +89,14 @@ tally_own_row(TallyList *list, const Collection *collection, uint32_t id, bool s
 
 /*
  * Say whether a row's data is as it was generated.  Custom data of people is apart from their rows:
- * a changed profile keeps it.
+ * a changed profile keeps it, unless it was written.
  */
 static bool
-is_generated(const Collection *collection, const Row *row, bool segments)
+is_generated(const Collection *collection, uint32_t id, bool segments)
 {
-	return row->own == NULL || (!segments && collection->type == &people_type);
+	if (!segments && collection->type == &people_type)
+		return people_extra_written(collection->website, id, "data") == NULL;
+	return collection->rows[id].own == NULL;
 }
 
 static void
@@ -106,7 +111,7 @@ tally_collection(TallyList *list, const Collection *collection, bool segments)
 		const Row *row = &collection->rows[index->ids[i]];
 		uint32_t   mask;
 
-		if (!is_generated(collection, row, segments))
+		if (!is_generated(collection, index->ids[i], segments))
 		{
 			tally_own_row(list, collection, index->ids[i], segments);
 			continue;

@@ -105,6 +105,7 @@ dataset_free(Dataset *dataset)
 			free(website->changed[j]);
 		}
 		free(website->changed);
+		json_object_put(website->people_extra);
 	}
 	free(dataset->websites);
 	memset(dataset, 0, sizeof(*dataset));

@@ -47,6 +47,7 @@ typedef struct Website
 	Collection			  lists[RESOURCE_COUNT];
 	ChangedMessages		**changed;
 	size_t				  changed_count;
+	json_object			 *people_extra; /* see people_extra.h; NULL for nothing */
 } Website;
 
 typedef struct Dataset

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "json_path.h"
+#include "people_extra.h"
 #include "writing.h"
 
 #define DATA_DAYS 730
@@ -47,23 +48,24 @@ people_identity(const Website *website, uint32_t number, Identity *identity)
 	random_uuid(people->seed, number, identity->people_id);
 }
 
-/* Say whether the living row's e-mail address is this one, case aside. */
+/* Say whether the living row's e-mail address is this one, case aside unless "exact". */
 static bool
-has_email(const Collection *people, uint32_t id, const char *email)
+has_email(const Collection *people, uint32_t id, const char *email, bool exact)
 {
+	int (*compare)(const char *, const char *) = exact ? strcmp : strcasecmp;
 	const Row *row = &people->rows[id];
 	Identity   identity;
 
 	if (row->flags & ROW_DELETED)
 		return false;
 	if (row->own != NULL)
-		return row->own->email != NULL && strcasecmp(row->own->email, email) == 0;
+		return row->own->email != NULL && compare(row->own->email, email) == 0;
 	people_identity(people->website, row->number, &identity);
-	return identity.email[0] != '\0' && strcasecmp(identity.email, email) == 0;
+	return identity.email[0] != '\0' && compare(identity.email, email) == 0;
 }
 
 uint32_t
-people_find_email(const Collection *people, const char *email)
+people_find_email(const Collection *people, const char *email, bool exact)
 {
 	const char	 *at = strchr(email, '@');
 	const char	 *digits = at;
@@ -74,10 +76,11 @@ people_find_email(const Collection *people, const char *email)
 	while (digits > email && isdigit((unsigned char) digits[-1]))
 		digits--;
 	number = strtoul(digits, NULL, 10);
-	if (digits < at && number < people->row_count && has_email(people, (uint32_t) number, email))
+	if (digits < at && number < people->row_count &&
+		has_email(people, (uint32_t) number, email, exact))
 		return (uint32_t) number;
 	for (uint32_t id = 0; people->own_keys != NULL && id < people->row_count; id++)
-		if (people->rows[id].own != NULL && has_email(people, id, email))
+		if (people->rows[id].own != NULL && has_email(people, id, email, exact))
 			return id;
 	return NO_ROW;
 }
@@ -325,22 +328,43 @@ people_data_mask(const Website *website, uint32_t number)
 void
 people_write_data(const Website *website, uint32_t number, JsonWriter *writer)
 {
-	Random	 random = random_stream(website->lists[RESOURCE_PEOPLE].seed, STREAM_DATA, number);
-	uint32_t mask = choose_custom_keys(&random);
+	Random		 random = random_stream(website->lists[RESOURCE_PEOPLE].seed, STREAM_DATA, number);
+	uint32_t	 mask = choose_custom_keys(&random);
+	json_object *written = people_extra_written(website, number, "data");
+	size_t		 len;
 
+	if (written != NULL)
+	{
+		const char *text = json_text(written, &len);
+
+		jw_raw(writer, text, len);
+		return;
+	}
 	write_custom_data(writer, &random, mask);
+}
+
+/* Count the events that a profile was generated with. */
+static uint32_t
+generated_events(const Website *website, uint32_t number)
+{
+	Random random = random_stream(website->lists[RESOURCE_PEOPLE].seed, STREAM_EVENTS, number);
+
+	if (people_extra_written(website, number, "bare") != NULL)
+		return 0;
+	return random_below(&random, UINT32_C(1) << random_below(&random, 7));
 }
 
 uint32_t
 people_event_count(const Website *website, uint32_t number)
 {
-	Random random = random_stream(website->lists[RESOURCE_PEOPLE].seed, STREAM_EVENTS, number);
+	json_object *written = people_extra_written(website, number, "events");
 
-	return random_below(&random, UINT32_C(1) << random_below(&random, 7));
+	return generated_events(website, number) +
+		   (uint32_t) (written ? json_object_array_length(written) : 0);
 }
 
-void
-people_write_event(const Website *website, uint32_t number, uint32_t event, JsonWriter *writer)
+static void
+write_generated_event(const Website *website, uint32_t number, uint32_t event, JsonWriter *writer)
 {
 	static const char *const texts[] = {"payment:success", "signup", "Plan geändert", "購入"};
 	static const char *const colors[] = {"red",	   "orange", "yellow", "green", "blue",
@@ -361,8 +385,26 @@ people_write_event(const Website *website, uint32_t number, uint32_t event, Json
 	}
 	optional_string(writer, &random, "color", colors[random_below(&random, 10)]);
 	jw_put_int(writer, "timestamp",
-			   row.times[SORT_UPDATED] - span * event / (people_event_count(website, number) + 1));
+			   row.times[SORT_UPDATED] - span * event / (generated_events(website, number) + 1));
 	jw_end(writer, '}');
+}
+
+void
+people_write_event(const Website *website, uint32_t number, uint32_t event, JsonWriter *writer)
+{
+	json_object *written = people_extra_written(website, number, "events");
+	size_t		 count = written ? json_object_array_length(written) : 0;
+	size_t		 len;
+	const char	*text;
+
+	/* What was written comes first, the latest before all. */
+	if (event >= count)
+	{
+		write_generated_event(website, number, (uint32_t) (event - count), writer);
+		return;
+	}
+	text = json_text(json_object_array_get_idx(written, count - 1 - event), &len);
+	jw_raw(writer, text, len);
 }
 
 const ResourceType people_type = {

@@ -20,18 +20,18 @@ typedef struct Identity
 /* Make the identity of a generated profile of the website, by its number. */
 extern void people_identity(const Website *website, uint32_t number, Identity *identity);
 
-/* Write the custom data of a generated profile, as one JSON object. */
+/* Write the custom data of a profile, as one JSON object. */
 extern void people_write_data(const Website *website, uint32_t number, JsonWriter *writer);
 
 /* Say which of lexicon_custom_keys a generated profile has. */
 extern uint32_t people_data_mask(const Website *website, uint32_t number);
 
-/* Count the events of a generated profile, newest first, and write one of them. */
+/* Count the events of a profile, newest first, and write one of them. */
 extern uint32_t people_event_count(const Website *website, uint32_t number);
 extern void		people_write_event(const Website *website, uint32_t number, uint32_t event,
 								   JsonWriter *writer);
 
-/* Return the row id of the profile with this e-mail address, or NO_ROW. */
-extern uint32_t people_find_email(const Collection *people, const char *email);
+/* Return the row id of the profile with this e-mail address, case aside unless "exact"; or NO_ROW. */
+extern uint32_t people_find_email(const Collection *people, const char *email, bool exact);
 
 #endif /* SANDBOX_PEOPLE_H */

@@ -37,12 +37,23 @@ extern void post_message(Call *call);
 extern void patch_message(Call *call);
 extern void delete_message(Call *call);
 
+/* Find the profile that the path names by id or e-mail; NO_ROW when the reply is an error already. */
+extern uint32_t call_profile(Call *call);
+
 extern void list_people(Call *call);
 extern void get_people(Call *call);
 extern void get_people_stats(Call *call);
 extern void get_people_data(Call *call);
 extern void list_people_conversations(Call *call);
 extern void list_people_events(Call *call);
+
+extern void post_profile(Call *call);
+extern void patch_profile(Call *call);
+extern void put_profile(Call *call);
+extern void delete_profile(Call *call);
+extern void patch_people_data(Call *call);
+extern void put_people_data(Call *call);
+extern void post_people_event(Call *call);
 
 extern void suggest_conversation_data(Call *call);
 extern void suggest_conversation_segments(Call *call);

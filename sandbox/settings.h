@@ -81,6 +81,14 @@ typedef enum FilterValues
 	VALUES_FIRST
 } FilterValues;
 
+/* How a change that was made is answered. */
+typedef enum WriteSuccess
+{
+	SUCCESS_USUAL,
+	SUCCESS_ACCEPTED, /* 202 */
+	SUCCESS_PARTIAL	  /* 206 */
+} WriteSuccess;
+
 #define NO_QUOTA UINT32_MAX
 
 typedef struct Settings
@@ -113,6 +121,13 @@ typedef struct Settings
 	uint32_t messages_per_page;
 	uint32_t messages_inclusive; /* timestamp_before and _after don't leave out the moment */
 	uint32_t oldest_message;	 /* is meant by a fingerprint that several have, not the newest */
+
+	uint32_t write_success;		 /* WriteSuccess */
+	uint32_t failures_bare;		 /* data of changes that failed is {} */
+	uint32_t email_case;		 /* addresses that differ in case alone are two */
+	uint32_t email_reuse;		 /* a change may give a profile the address of another */
+	uint32_t nulls_refused;		 /* 400 for a null in a change, which else removes */
+	uint32_t event_time_ignored; /* an event's timestamp is when it came */
 
 	uint32_t quota; /* requests that are left, or NO_QUOTA */
 	uint32_t quota_status;

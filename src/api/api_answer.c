@@ -18,6 +18,9 @@
 #include "api/api_attempt.h"
 #include "api/server_facts.h"
 
+/* Status of an answer that refuses what something else has already. */
+#define STATUS_CONFLICT 409
+
 /*
  * Make the error that says that the statement may make no more requests.
  */
@@ -186,6 +189,8 @@ api_try_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiFailure *fai
 		conclude_failure(call, &failure->error);
 		failure->absent = says_absent(call, API_KEY_TOLD);
 		failure->unfit = says_unfit(call);
+		failure->conflicts = http_response(call->transfer)->outcome == HTTP_ANSWERED &&
+							 http_response(call->transfer)->status == STATUS_CONFLICT;
 		call->may_have_acted |= call_is_success(call);
 	}
 	failure->may_have_acted = call->may_have_acted;

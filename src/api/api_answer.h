@@ -27,8 +27,9 @@ typedef struct ApiFailure
 {
 	ApiError error;
 	bool	 may_have_acted; /* Crisp may have made the change all the same */
-	bool	 absent; /* what was to be changed does not exist, and not for lack of a website */
-	bool	 unfit;	 /* Crisp may not have taken what was sent: 400, or 422 to the end */
+	bool	 absent;	/* what was to be changed does not exist, and not for lack of a website */
+	bool	 conflicts; /* something else has what was sent, where Crisp allows that once: 409 */
+	bool	 unfit;		/* Crisp may not have taken what was sent: 400, or 422 to the end */
 } ApiFailure;
 
 /*

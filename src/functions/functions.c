@@ -42,6 +42,7 @@ enum
 	RESOURCES_PLUGIN_ROUTE,
 	RESOURCES_DETAIL_ROUTE,
 	RESOURCES_COUNT_ROUTE,
+	RESOURCES_WRITTEN_BY,
 	RESOURCES_COUNT
 };
 
@@ -123,6 +124,7 @@ crisp_fdw_resources(PG_FUNCTION_ARGS)
 		set_text(values, nulls, RESOURCES_DETAIL_ROUTE, resource->detail_route);
 		set_text(values, nulls, RESOURCES_COUNT_ROUTE,
 				 resource->count ? resource->count->route : NULL);
+		set_text(values, nulls, RESOURCES_WRITTEN_BY, crisp_statements(resource->changes));
 		tuplestore_putvalues(store, tupdesc, values, nulls);
 	}
 	return (Datum) 0;

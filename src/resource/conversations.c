@@ -13,7 +13,7 @@
 #include "postgres.h"
 
 #include "resource/conversations.h"
-#include "resource/writable.h"
+#include "resource/conversation_changes.h"
 
 /* One line a column. */
 /* clang-format off */

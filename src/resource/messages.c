@@ -14,7 +14,7 @@
 
 #include "resource/conversations.h"
 #include "resource/messages.h"
-#include "resource/writable.h"
+#include "resource/message_changes.h"
 
 /* One line a column. */
 /* clang-format off */

@@ -14,6 +14,7 @@
 
 #include "resource/conversations.h"
 #include "resource/people.h"
+#include "resource/people_changes.h"
 
 /* One line a column. */
 /* clang-format off */
@@ -150,6 +151,7 @@ const CrispResource crisp_people_profiles = {
 	.created_path = "created_at",
 	.count = &people_profile_count,
 	.search_filter = &people_search_filter,
+	.changes = &crisp_people_profile_changes,
 	.columns = people_profile_columns,
 	.ncolumns = lengthof(people_profile_columns),
 };

@@ -1,10 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * writable.c
- *		Describe in the catalog what can be written.
+ *		Find what can be written of a resource, and by which statement.
  *
- * Source of the facts: Crisp's public REST reference (v1) and the types of its
- * official client.  A new column that can be written is one line.
+ * The entries are in files of their own, by subject.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -15,119 +14,6 @@
 #include "lib/stringinfo.h"
 
 #include "resource/writable.h"
-
-/*----------
- * Conversations
- *----------
- */
-
-static const char *const conversation_states[] = {"pending", "unresolved", "resolved", NULL};
-
-static const CrispField state_fields[] = {
-	{"state", "state", CRISP_FIELD_REQUIRED, NULL, conversation_states},
-	{NULL},
-};
-
-/*
- * To unassign, a null for either of two members is sent by clients [seen]; which Crisp takes is
- * open.
- */
-static const CrispField routing_fields[] = {
-	{"assigned_user_id", "assigned.user_id", .null_path = "assigned"},
-	{NULL},
-};
-
-static const CrispChange conversation_updates[] = {
-	{"PATCH", "website/{website_id}/conversation/{session_id}/state", true, state_fields},
-	{"PATCH", "website/{website_id}/conversation/{session_id}/routing", true, routing_fields},
-	{NULL},
-};
-
-const CrispChanges crisp_conversation_changes = {
-	.noun = "conversation",
-	.updates = conversation_updates,
-};
-
-/*----------
- * Messages
- *----------
- */
-
-static const char *const message_types[] = {"text",	  "note",  "file",	   "animation", "audio",
-											"picker", "field", "carousel", "event",		NULL};
-static const char *const text_types[] = {"text", "note", NULL};
-static const char *const object_types[] = {"file",	"animation", "audio", "picker",
-										   "field", "carousel",	 "event", NULL};
-static const char *const senders[] = {"operator", "user", NULL};
-
-#define CONTENT_FIELDS                                                                            \
-	{"content", "content", CRISP_FIELD_REQUIRED, NULL, NULL, "type", text_types},                 \
-	{                                                                                             \
-		"content_json", "content", CRISP_FIELD_REQUIRED | CRISP_FIELD_OBJECT, NULL, NULL, "type", \
-			object_types                                                                          \
-	}
-
-/* clang-format off */
-static const CrispField message_fields[] = {
-	{"type", "type", CRISP_FIELD_REQUIRED, NULL, message_types},
-	{"from", "from", 0, "operator", senders},
-	{"origin", "origin", 0, "chat"},
-	CONTENT_FIELDS,
-	{"mentions", "mentions"},
-	{"fingerprint", "fingerprint"},
-	{"timestamp", "timestamp"},
-	{"user_type", "user.type"},
-	{"user_user_id", "user.user_id"},
-	{"user_nickname", "user.nickname"},
-	{"user_avatar", "user.avatar"},
-	{"references", "references"},
-	{"original_original_id", "original.original_id"},
-	{"properties", "properties", CRISP_FIELD_OBJECT},
-	{"translated", "translated"},
-	{"automated", "automated"},
-	{"stealth", "stealth"},
-	{NULL},
-};
-/* clang-format on */
-
-static const CrispField content_fields[] = {
-	CONTENT_FIELDS,
-	{NULL},
-};
-
-/* Sent twice, a customer reads it twice. */
-static const CrispChange message_insert = {
-	"POST", "website/{website_id}/conversation/{session_id}/message", false, message_fields};
-
-static const CrispAnswered message_answered[] = {
-	{"fingerprint", "fingerprint"},
-	{NULL},
-};
-
-#define MESSAGE_ROUTE "website/{website_id}/conversation/{session_id}/message/{fingerprint}"
-
-static const CrispChange message_updates[] = {
-	{"PATCH", MESSAGE_ROUTE, true, content_fields},
-	{NULL},
-};
-
-static const CrispChange message_remove = {"DELETE", MESSAGE_ROUTE, true, NULL};
-
-const CrispChanges crisp_message_changes = {
-	.noun = "message",
-	.parent = "conversation",
-	.parent_key = "session_id",
-	.insert = &message_insert,
-	.answered = message_answered,
-	.read_route = MESSAGE_ROUTE,
-	.updates = message_updates,
-	.remove = &message_remove,
-};
-
-/*----------
- * Looking things up
- *----------
- */
 
 bool
 crisp_words_have(const char *const *words, const char *word)
@@ -231,6 +117,23 @@ crisp_update_takes(const CrispChanges *changes, const char *column)
 		if (crisp_change_has(change, column))
 			return true;
 	return false;
+}
+
+char *
+crisp_statements(const CrispChanges *changes)
+{
+	StringInfoData text;
+
+	if (changes == NULL)
+		return NULL;
+	initStringInfo(&text);
+	if (changes->insert != NULL)
+		append_name(&text, "INSERT");
+	if (changes->updates != NULL)
+		append_name(&text, "UPDATE");
+	if (changes->remove != NULL)
+		append_name(&text, "DELETE");
+	return text.data;
 }
 
 const char *

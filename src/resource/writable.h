@@ -15,6 +15,7 @@
 /* Properties of a field. */
 #define CRISP_FIELD_REQUIRED 0x01 /* may not be NULL, wherever the field applies */
 #define CRISP_FIELD_OBJECT 0x02	  /* JSON that must be an object */
+#define CRISP_FIELD_ARRAY 0x04	  /* JSON that must be an array */
 
 /*
  * A column whose value goes into the body of a request.  Columns go by their
@@ -49,11 +50,26 @@ typedef struct CrispAnswered
 	const char *path; /* in the answer's data */
 } CrispAnswered;
 
+/*
+ * A column whose value names a row at Crisp, too: for tables that lack the one of the routes.
+ */
+typedef struct CrispOtherKey
+{
+	const char *column; /* that the routes name */
+	const char *other;	/* whose value they take in its place */
+	const char *holds;	/* text that each such value holds */
+} CrispOtherKey;
+
 struct CrispChanges
 {
 	const char *noun;		/* what a row is, in messages */
 	const char *parent;		/* what it belongs to, and must exist for an insert; NULL: nothing */
 	const char *parent_key; /* the column that names that */
+
+	const CrispOtherKey *other_key; /* NULL: none */
+
+	/* The column of which Crisp refuses (409) a value that another row has; NULL: none. */
+	const char *conflict;
 
 	const CrispChange	*insert;	 /* NULL: Crisp has none */
 	const CrispAnswered *answered;	 /* to the insert; ends with one without column; required */
@@ -61,10 +77,6 @@ struct CrispChanges
 	const CrispChange	*updates; /* each of its columns is in one; ends with one without method */
 	const CrispChange	*remove;  /* NULL: Crisp has none */
 };
-
-/* What can be written of each resource of which anything can. */
-extern const CrispChanges crisp_conversation_changes;
-extern const CrispChanges crisp_message_changes;
 
 /* Return a list of words that ends with NULL as text: "a, b, c"; palloc'd. */
 extern char *crisp_words_text(const char *const *words);
@@ -91,6 +103,12 @@ extern bool crisp_change_has(const CrispChange *change, const char *column);
 /* Say whether an INSERT, or an UPDATE, can write a column.  changes must have it. */
 extern bool crisp_insert_takes(const CrispChanges *changes, const char *column);
 extern bool crisp_update_takes(const CrispChanges *changes, const char *column);
+
+/*
+ * Return the statements that can be used on the rows, as text: "INSERT, UPDATE, DELETE"; NULL where
+ * changes is NULL.  Palloc'd.
+ */
+extern char *crisp_statements(const CrispChanges *changes);
 
 /*
  * Return the statements that can write a column, as text: "INSERT, UPDATE"; NULL where none can.

@@ -87,6 +87,28 @@ change_attribute(const ChangeTable *table, const char *catalog_name)
 	return InvalidAttrNumber;
 }
 
+/*
+ * Return what stands in for a column in routes; NULL when there is no such thing.
+ */
+static const CrispOtherKey *
+other_key(const ChangeTable *table, const char *catalog_name)
+{
+	const CrispOtherKey *other = table->changes->other_key;
+
+	return other != NULL && strcmp(other->column, catalog_name) == 0 ? other : NULL;
+}
+
+AttrNumber
+change_key_attribute(const ChangeTable *table, const char *catalog_name)
+{
+	const CrispOtherKey *other = other_key(table, catalog_name);
+	AttrNumber			 attnum = change_attribute(table, catalog_name);
+
+	if (attnum == InvalidAttrNumber && other != NULL)
+		attnum = change_attribute(table, other->other);
+	return attnum;
+}
+
 const char *
 change_column_name(const ChangeTable *table, const char *catalog_name)
 {
@@ -163,6 +185,24 @@ field_applies(const Row *row, const CrispField *field)
 }
 
 /*
+ * Refuse JSON of another kind than Crisp takes for a field.
+ */
+static void
+check_json(const ChangeTable *table, const CrispField *field, const EncodedValue *value)
+{
+	bool is_object = (field->flags & CRISP_FIELD_OBJECT) != 0;
+	char begins;
+
+	if (!(field->flags & (CRISP_FIELD_OBJECT | CRISP_FIELD_ARRAY)))
+		return;
+	begins = value->json[strspn(value->json, " \t\r\n")];
+	if (begins != (is_object ? '{' : '['))
+		value_wrong(table, field->column,
+					pg_any_to_server(value->json, (int) strlen(value->json), PG_UTF8),
+					is_object ? "Crisp takes a JSON object." : "Crisp takes a JSON array.");
+}
+
+/*
  * Encode a field's value, which is not NULL.  Raise an error when Crisp wouldn't take it.
  */
 static EncodedValue
@@ -192,10 +232,7 @@ encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
 	value = encoder_run(column->encoder, row->values[attnum - 1]);
 	error_context_stack = callback.previous;
 
-	if ((field->flags & CRISP_FIELD_OBJECT) && value.json[strspn(value.json, " \t\r\n")] != '{')
-		value_wrong(table, field->column,
-					pg_any_to_server(value.json, (int) strlen(value.json), PG_UTF8),
-					"Crisp takes a JSON object.");
+	check_json(table, field, &value);
 	return value;
 }
 
@@ -264,6 +301,9 @@ add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
 		draft->request->doubtful = field;
 		draft->doubtful_member = draft->nmembers;
 	}
+	if (attnum != InvalidAttrNumber && value.node == NULL && value.json == NULL)
+		draft->request->nulls = lappend(draft->request->nulls,
+										(char *) table->columns[attnum - 1].name);
 	draft->members[draft->nmembers].path = field->body_path;
 	draft->members[draft->nmembers++].value = value;
 	change_know(draft->request, column->path, value);
@@ -301,11 +341,16 @@ key_value(const ChangeKeys *keys, const char *catalog_name)
 static void
 append_key(StringInfo target, const ChangeTable *table, const ChangeKeys *keys, const char *name)
 {
-	const char *value = key_value(keys, name);
+	const CrispOtherKey *other = other_key(table, name);
+	const char			*value = key_value(keys, name);
 
+	if (value == NULL && other != NULL)
+		value = key_value(keys, name = other->other);
+	else
+		other = NULL;
 	if (value == NULL)
 		value_missing(table, name, psprintf("It names the %s at Crisp.", table->changes->noun));
-	if (!url_can_be_segment(value))
+	if (!url_can_be_segment(value) || (other != NULL && strstr(value, other->holds) == NULL))
 		value_wrong(table, name, value, "An identifier of Crisp is expected.");
 	url_append_segment(target, pg_server_to_any(value, (int) strlen(value), PG_UTF8));
 }

@@ -60,6 +60,7 @@ typedef struct ChangeRequest
 	const char *other_body; /* the same with that null where it may have to be instead */
 	size_t		other_body_length;
 	ChangeKeys	keys;	/* the row */
+	List	   *nulls;	/* names, as the table has them, of columns that are sent as null */
 	int			nknown; /* what is known of the row once it's there: paths of the list's elements */
 	BodyMember *known;
 	bool named; /* the sender has given the name (see CRISP_NAME), which other rows may have */
@@ -75,6 +76,12 @@ extern ChangeTable *change_table_create(const CrispOptions *options, Relation re
  * Return the attribute number of a column, by its name in the catalog; 0 when the table has none.
  */
 extern AttrNumber change_attribute(const ChangeTable *table, const char *catalog_name);
+
+/*
+ * Return the attribute number of the column whose value stands in routes for a column (its name in
+ * the catalog): that one, else the one that stands in for it; 0 when the table has neither.
+ */
+extern AttrNumber change_key_attribute(const ChangeTable *table, const char *catalog_name);
 
 /* Return a column's name as the table has it, else the catalog's; for messages. */
 extern const char *change_column_name(const ChangeTable *table, const char *catalog_name);

@@ -29,6 +29,7 @@ struct Deliverer
 	MemoryContext		 context;
 	const ChangeTable	*table;
 	CmdType				 operation;
+	bool				 pass_over_conflicts;
 	ErrorContextCallback callback;
 
 	dlist_head			 under_way; /* of Sending */
@@ -148,6 +149,12 @@ deliverer_table(const Deliverer *deliverer)
 }
 
 void
+deliverer_pass_over_conflicts(Deliverer *deliverer)
+{
+	deliverer->pass_over_conflicts = true;
+}
+
+void
 deliverer_enter(Deliverer *deliverer)
 {
 	deliverer->partial = NULL;
@@ -162,21 +169,97 @@ deliverer_leave(Deliverer *deliverer)
 }
 
 /*
- * Say where to look for a row that may have been inserted.
+ * Return a value in an answer as text in the database's encoding: a string's own, else its JSON.
  */
 static char *
-look_hint(const ChangeTable *table, const ChangeKeys *keys)
+answer_text(const Deliverer *deliverer, const JsonNode *value)
 {
-	StringInfoData hint;
+	size_t		length;
+	const char *text = json_node_string(value, &length);
+
+	if (text == NULL)
+		text = json_text(value, &length);
+	text = server_text(text, &length, deliverer->table->options->invalid_text);
+	return pnstrdup(text, length);
+}
+
+/*
+ * Return what is known of a request's row at a path; NULL where that is nothing, or can't be read.
+ */
+static const JsonNode *
+known_value(const ChangeRequest *request, const char *path)
+{
+	char *problem;
+
+	for (int i = 0; i < request->nknown; i++)
+		if (strcmp(request->known[i].path, path) == 0)
+			return encoded_node(&request->known[i].value, &problem);
+	return NULL;
+}
+
+/*
+ * Say where to look for a row that may have been inserted: by what names it, else by what no two
+ * rows have, else among the newest.
+ */
+static char *
+look_hint(const Deliverer *deliverer, const ChangeRequest *request)
+{
+	const ChangeTable	*table = deliverer->table;
+	const CrispResource *resource = table->options->resource;
+	const char			*conflict = table->changes->conflict;
+	ChangeKeys			 keys = request->keys;
+	StringInfoData		 hint;
+
+	if (keys.count == 0 && conflict != NULL)
+		change_add_key(
+			&keys, conflict,
+			answer_text(deliverer,
+						known_value(request, crisp_column_by_name(resource, conflict)->path)));
 
 	initStringInfo(&hint);
-	appendStringInfo(&hint, "Before sending it again, look for it: SELECT * FROM %s WHERE ",
+	appendStringInfo(&hint, "Before sending it again, look for it: SELECT * FROM %s",
 					 table->sql_name);
-	for (int i = 0; i < keys->count; i++)
-		appendStringInfo(&hint, "%s%s = %s", i > 0 ? " AND " : "",
-						 quote_identifier(change_column_name(table, keys->columns[i])),
-						 quote_literal_cstr(keys->values[i]));
+	for (int i = 0; i < keys.count; i++)
+		appendStringInfo(&hint, "%s%s = %s", i > 0 ? " AND " : " WHERE ",
+						 quote_identifier(change_column_name(table, keys.columns[i])),
+						 quote_literal_cstr(keys.values[i]));
+	if (keys.count == 0 && resource->created_path != NULL)
+		appendStringInfo(&hint, " ORDER BY %s DESC LIMIT 10",
+						 quote_identifier(change_column_name(table, resource->created_path)));
 	return hint.data;
+}
+
+/*
+ * Say which NULLs it may be that Crisp hasn't taken.
+ */
+static char *
+nulls_hint(const ChangeRequest *request)
+{
+	StringInfoData hint;
+	ListCell	  *lc;
+
+	initStringInfo(&hint);
+	foreach(lc, request->nulls)
+		appendStringInfo(&hint, "%s%s", hint.len > 0 ? ", " : "Crisp may take no NULL for: ",
+						 (const char *) lfirst(lc));
+	appendStringInfoChar(&hint, '.');
+	return hint.data;
+}
+
+/*
+ * Say that a row conflicts with another.
+ */
+static void
+describe_conflict(const Deliverer *deliverer, ApiError *error)
+{
+	const ChangeTable *table = deliverer->table;
+
+	error->code = ERRCODE_UNIQUE_VIOLATION;
+	error->message = psprintf("a %s with this \"%s\" exists at Crisp already", table->changes->noun,
+							  change_column_name(table, table->changes->conflict));
+	error->hint = deliverer->operation == CMD_INSERT
+					  ? "To pass over rows that exist, use INSERT ... ON CONFLICT DO NOTHING."
+					  : NULL;
 }
 
 void
@@ -196,7 +279,7 @@ deliverer_raise(Deliverer *deliverer, const ChangeRequest *request, const Change
 		if (!request->api.repeatable)
 		{
 			error->detail = psprintf("%s It was not sent again.", error->detail);
-			error->hint = look_hint(table, &request->keys);
+			error->hint = look_hint(deliverer, request);
 		}
 	}
 	else
@@ -208,6 +291,11 @@ deliverer_raise(Deliverer *deliverer, const ChangeRequest *request, const Change
 		error->message = psprintf("there is no such %s at Crisp", changes->parent);
 		error->hint = NULL;
 	}
+	if (failure->unfit && error->outcome != USAGE_RATE_LIMITED && request->nulls != NIL &&
+		request->doubtful == NULL)
+		error->hint = nulls_hint(request);
+	if (failure->conflicts && changes->conflict != NULL)
+		describe_conflict(deliverer, error);
 	api_error_raise(error, table->options);
 }
 
@@ -254,6 +342,8 @@ deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *an
 	while (!deliverer_take(deliverer, &sending, &done, answer, &failure))
 		continue;
 
+	if (!done && deliverer->pass_over_conflicts && failure.conflicts)
+		return false;
 	if (!done && (!failure.absent || deliverer->operation == CMD_INSERT))
 		deliverer_raise(deliverer, request, deliverer->partial, &failure);
 	if (done)
@@ -264,35 +354,6 @@ deliverer_send(Deliverer *deliverer, const ChangeRequest *request, ApiAnswer *an
 		deliverer->partial = request;
 	}
 	return done;
-}
-
-/*
- * Return a value in an answer as text in the database's encoding: a string's own, else its JSON.
- */
-static char *
-answer_text(const Deliverer *deliverer, const JsonNode *value)
-{
-	size_t		length;
-	const char *text = json_node_string(value, &length);
-
-	if (text == NULL)
-		text = json_text(value, &length);
-	text = server_text(text, &length, deliverer->table->options->invalid_text);
-	return pnstrdup(text, length);
-}
-
-/*
- * Return what is known of a request's row at a path; NULL where that is nothing, or can't be read.
- */
-static const JsonNode *
-known_value(const ChangeRequest *request, const char *path)
-{
-	char *problem;
-
-	for (int i = 0; i < request->nknown; i++)
-		if (strcmp(request->known[i].path, path) == 0)
-			return encoded_node(&request->known[i].value, &problem);
-	return NULL;
 }
 
 void

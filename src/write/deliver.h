@@ -29,13 +29,16 @@ extern Deliverer *deliverer_create(const ChangeTable *table, CmdType operation);
 /* Return the table that changes are sent to. */
 extern const ChangeTable *deliverer_table(const Deliverer *deliverer);
 
+/* From now on, pass over what conflicts with what Crisp has (ON CONFLICT DO NOTHING). */
+extern void deliverer_pass_over_conflicts(Deliverer *deliverer);
+
 /* Begin and end a stretch of code in which any error says what was done before it. */
 extern void deliverer_enter(Deliverer *deliverer);
 extern void deliverer_leave(Deliverer *deliverer);
 
 /*
  * Send a request and wait for its answer, whose data belongs to CurrentMemoryContext.  Returns
- * false when the row does not exist at Crisp.
+ * false when the row does not exist at Crisp, or conflicts with another and is passed over.
  *
  * Raises what docs/errors.md lists, with a word on whether Crisp may have done it all the same, and
  * what CHECK_FOR_INTERRUPTS() raises.

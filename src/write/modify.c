@@ -143,6 +143,17 @@ find_names(CrispModify *modify, ModifyTableState *mtstate, ResultRelInfo *rinfo,
 		modify->source = (ForeignScanState *) subplan;
 }
 
+/*
+ * Find out what becomes of rows that conflict with others.
+ */
+static void
+begin_conflicts(const CrispModify *modify, const ModifyTable *plan, Relation relation)
+{
+	modify_check_conflict(modify->options, plan, relation);
+	if (plan->onConflictAction == ONCONFLICT_NOTHING)
+		deliverer_pass_over_conflicts(modify->deliverer);
+}
+
 void
 crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
 						int subplan_index, int eflags)
@@ -155,6 +166,7 @@ crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *f
 
 	modify = begin(mtstate->ps.state, rinfo, mtstate->operation);
 	modify->operation = mtstate->operation;
+	begin_conflicts(modify, (const ModifyTable *) mtstate->ps.plan, rinfo->ri_RelationDesc);
 	if (mtstate->operation != CMD_INSERT)
 	{
 		PlanState *subplan = outerPlanState(mtstate);
@@ -190,12 +202,13 @@ crispBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 					 errmsg("cannot route rows into foreign table \"%s\", which the same statement "
 							"updates",
 							RelationGetRelationName(rinfo->ri_RelationDesc))));
-		modify_check_conflict((const ModifyTable *) mtstate->ps.plan, rinfo->ri_RelationDesc);
 	}
 
 	old_context = MemoryContextSwitchTo(estate->es_query_cxt);
 	modify = begin(estate, rinfo, CMD_INSERT);
 	modify->operation = mtstate->operation;
+	if (mtstate->ps.plan != NULL)
+		begin_conflicts(modify, (const ModifyTable *) mtstate->ps.plan, rinfo->ri_RelationDesc);
 	rinfo->ri_FdwState = modify;
 	MemoryContextSwitchTo(old_context);
 }
@@ -286,35 +299,39 @@ rehearse(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleT
 }
 
 /*
- * Send a row, and give its slot what the statement wants to know of it.
+ * Send a row, and give its slot what the statement wants to know of it.  Return false when it was
+ * passed over.
  */
-static void
+static bool
 send_row(CrispModify *modify, TupleTableSlot *slot, ChangeRequest *request)
 {
 	const JsonNode *row = NULL;
 	ApiAnswer		answer;
 
-	(void) deliverer_send(modify->deliverer, request, &answer);
+	if (!deliverer_send(modify->deliverer, request, &answer))
+		return false;
 	deliverer_take_answer(modify->deliverer, request, &answer);
 	deliverer_done(modify->deliverer, &request->keys);
 
 	if (!returning_wants_any(modify->returned))
-		return;
+		return true;
 	if (returning_wants_more(modify->returned, request->known, request->nknown))
 		row = deliverer_read_back(modify->deliverer, request);
 	returning_store(modify->returned, slot, request->known, request->nknown, row);
+	return true;
 }
 
 /*
  * Make the requests for rows, which finds all that's wrong with them, and then send them in their
- * order.
+ * order.  Return how many were sent: the slots of these come first then.
  */
-static void
+static int
 insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int nslots)
 {
 	CrispModify	   *modify = rinfo->ri_FdwState;
 	MemoryContext	old_context;
 	ChangeRequest **requests;
+	int				sent = 0;
 
 	if (modify->returned == NULL)
 	{
@@ -333,17 +350,24 @@ insert_rows(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots, int ns
 		rehearse(modify, estate, rinfo, slots[i], requests[i]);
 	}
 	for (int i = 0; i < nslots; i++)
-		send_row(modify, slots[i], requests[i]);
+	{
+		TupleTableSlot *slot = slots[i];
+
+		if (!send_row(modify, slot, requests[i]))
+			continue;
+		slots[i] = slots[sent];
+		slots[sent++] = slot;
+	}
 	MemoryContextSwitchTo(old_context);
 	deliverer_leave(modify->deliverer);
+	return sent;
 }
 
 TupleTableSlot *
 crispExecForeignInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
 					   TupleTableSlot *plan_slot)
 {
-	insert_rows(estate, rinfo, &slot, 1);
-	return clear_header(rinfo, slot);
+	return insert_rows(estate, rinfo, &slot, 1) > 0 ? clear_header(rinfo, slot) : NULL;
 }
 
 int
@@ -362,7 +386,7 @@ TupleTableSlot **
 crispExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
 							TupleTableSlot **plan_slots, int *nslots)
 {
-	insert_rows(estate, rinfo, slots, *nslots);
+	*nslots = insert_rows(estate, rinfo, slots, *nslots);
 	return slots;
 }
 

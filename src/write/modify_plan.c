@@ -63,11 +63,10 @@ abilities_hint(const CrispChanges *changes)
 {
 	if (changes == NULL)
 		return pstrdup("Crisp has no way to write it.");
-	if (changes->insert == NULL)
-		return psprintf("What can be done is to UPDATE these columns: %s",
-						crisp_update_columns(changes));
-	return psprintf("What can be done is to INSERT or DELETE rows, and to UPDATE these columns: %s",
-					crisp_update_columns(changes));
+	if (changes->updates == NULL)
+		return psprintf("What can be done: %s.", crisp_statements(changes));
+	return psprintf("What can be done: %s. Columns that UPDATE can change: %s",
+					crisp_statements(changes), crisp_update_columns(changes));
 }
 
 /*
@@ -99,13 +98,23 @@ modify_check_allowed(const CrispOptions *options, Relation relation, CmdType ope
 }
 
 void
-modify_check_conflict(const ModifyTable *plan, Relation relation)
+modify_check_conflict(const CrispOptions *options, const ModifyTable *plan, Relation relation)
 {
-	if (plan->onConflictAction != ONCONFLICT_NONE)
+	const char *name = RelationGetRelationName(relation);
+
+	if (plan->onConflictAction == ONCONFLICT_NONE)
+		return;
+	if (options->resource->changes->conflict == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("INSERT with ON CONFLICT is not supported for foreign table \"%s\"", name),
+				 errdetail("Crisp takes every row as a new one.")));
+	if (plan->onConflictAction == ONCONFLICT_UPDATE)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("INSERT with ON CONFLICT is not supported for foreign table \"%s\"",
-							   RelationGetRelationName(relation)),
-						errdetail("Crisp takes every row as a new one.")));
+						errmsg("INSERT with ON CONFLICT DO UPDATE is not supported for foreign "
+							   "table \"%s\"",
+							   name),
+						errhint("Use ON CONFLICT DO NOTHING, and UPDATE the rows that exist.")));
 }
 
 /*----------
@@ -130,7 +139,7 @@ add_route_attributes(List *attributes, const ChangeTable *table, const char *rou
 
 	while ((name = crisp_route_column(&route)) != NULL)
 	{
-		AttrNumber attnum = change_attribute(table, name);
+		AttrNumber attnum = change_key_attribute(table, name);
 
 		if (attnum != InvalidAttrNumber)
 			attributes = list_append_unique_int(attributes, attnum);
@@ -251,7 +260,7 @@ check_keys(const ChangeTable *table, const char *route)
 	char *name;
 
 	while ((name = crisp_route_column(&route)) != NULL)
-		if (change_attribute(table, name) == InvalidAttrNumber)
+		if (change_key_attribute(table, name) == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
 					 errmsg("foreign table \"%s\" has no column \"%s\"", table->name, name),
@@ -269,7 +278,7 @@ crispPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index result_relati
 	ChangeTable	  *table;
 
 	modify_check_allowed(options, relation, plan->operation);
-	modify_check_conflict(plan, relation);
+	modify_check_conflict(options, plan, relation);
 
 	table = change_table_create(options, relation);
 	if (plan->operation == CMD_INSERT)

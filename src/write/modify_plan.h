@@ -42,7 +42,11 @@ extern List *modify_key_attributes(const CrispChanges *changes, const ChangeTabl
 /* Raise 55000 (object_not_in_prerequisite_state) unless the table can be written in this way. */
 extern void modify_check_allowed(const CrispOptions *options, Relation relation, CmdType operation);
 
-/* Raise 0A000 for INSERT ... ON CONFLICT: Crisp knows no conflict. */
-extern void modify_check_conflict(const ModifyTable *plan, Relation relation);
+/*
+ * Raise 0A000 for INSERT ... ON CONFLICT, but for DO NOTHING where Crisp knows conflicts.  The
+ * resource must be one that can be written.
+ */
+extern void modify_check_conflict(const CrispOptions *options, const ModifyTable *plan,
+								  Relation relation);
 
 #endif /* CRISP_MODIFY_PLAN_H */

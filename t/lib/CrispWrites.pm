@@ -56,7 +56,7 @@ sub watch_writes
 =item written()
 
 The requests that are no GET, since the sandbox's log was cleared: a list of [method, path below
-C<conversation/>, decoded body or undef].
+C<conversation/>, or from C<people/> on, decoded body or undef].
 
 =cut
 
@@ -64,7 +64,7 @@ sub written
 {
 	return map { [
 			$_->{method},
-			$_->{path} =~ s{.*/conversation/}{}r,
+			$_->{path} =~ s{.*/conversation/}{}r =~ s{.*/people/}{people/}r,
 			length($_->{body} // '') ? $json->decode($_->{body}) : undef
 		] }
 	  grep { $_->{method} ne 'GET' } $sandbox->requests;
