@@ -57,11 +57,7 @@ _PG_init(void)
 		"crisp_fdw.scan_mode", "Sets how lists are read, whatever the option scan_mode says.",
 		"\"default\" leaves it to the option of the foreign table or its server.",
 		&option_scan_mode, SCAN_MODE_DEFAULT, scan_modes, PGC_USERSET, 0, NULL, NULL, NULL);
-#if PG_VERSION_NUM >= 150000
 	MarkGUCPrefixReserved("crisp_fdw");
-#else
-	EmitWarningsOnPlaceholders("crisp_fdw");
-#endif
 	usage_shmem_init();
 	join_prefetch_init();
 }
@@ -96,19 +92,15 @@ crisp_fdw_handler(PG_FUNCTION_ARGS)
 	routine->EndForeignModify = crispEndForeignModify;
 	routine->EndForeignInsert = crispEndForeignModify;
 	routine->ExplainForeignModify = crispExplainForeignModify;
-#if PG_VERSION_NUM >= 140000
 	routine->GetForeignModifyBatchSize = crispGetForeignModifyBatchSize;
 	routine->ExecForeignBatchInsert = crispExecForeignBatchInsert;
-#endif
 
 	routine->ImportForeignSchema = crispImportForeignSchema;
 
-#if PG_VERSION_NUM >= 140000
 	routine->IsForeignPathAsyncCapable = crispIsForeignPathAsyncCapable;
 	routine->ForeignAsyncRequest = crispForeignAsyncRequest;
 	routine->ForeignAsyncConfigureWait = crispForeignAsyncConfigureWait;
 	routine->ForeignAsyncNotify = crispForeignAsyncNotify;
-#endif
 
 	PG_RETURN_POINTER(routine);
 }

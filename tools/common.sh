@@ -8,7 +8,7 @@ tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 # PostgreSQL releases that the extension is made for.
 pg_oldest=15
-pg_newest=18
+pg_newest=19
 
 say()
 {

@@ -17,14 +17,11 @@
 #include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
-#if PG_VERSION_NUM >= 170000
-#include "storage/dsm_registry.h"
-#else
 #include "storage/ipc.h"
 #include "storage/shmem.h"
-#endif
 
 #include "api/usage_shmem.h"
+#include "base/compat.h"
 
 /* Servers of all databases that are told apart. */
 #define SHARED_SERVERS 128
@@ -50,15 +47,15 @@ typedef struct SharedUsage
 static SharedUsage *shared = NULL;
 
 static void
-initialize_shared(void *memory)
+initialize_shared(COMPAT_INITIALIZE_PARAMETERS)
 {
 	SharedUsage *fresh = memory;
 
-	LWLockInitialize(&fresh->lock, LWLockNewTrancheId());
+	LWLockInitialize(&fresh->lock, compat_lock_tranche(TRANCHE_NAME));
 	fresh->count = 0;
 }
 
-#if PG_VERSION_NUM >= 170000
+#if COMPAT_HAS_DSM_REGISTRY
 
 void
 usage_shmem_init(void)
@@ -72,8 +69,8 @@ usage_shmem_get(void)
 
 	if (shared == NULL && IsUnderPostmaster)
 	{
-		shared = GetNamedDSMSegment(SHARED_NAME, sizeof(SharedUsage), initialize_shared, &found);
-		LWLockRegisterTranche(shared->lock.tranche, TRANCHE_NAME);
+		shared = compat_named_segment(SHARED_NAME, sizeof(SharedUsage), initialize_shared, &found);
+		compat_register_tranche(shared->lock.tranche, TRANCHE_NAME);
 	}
 	return shared != NULL;
 }
@@ -96,7 +93,7 @@ startup_shared(void)
 	if (!found)
 		initialize_shared(shared);
 	LWLockRelease(AddinShmemInitLock);
-	LWLockRegisterTranche(shared->lock.tranche, TRANCHE_NAME);
+	compat_register_tranche(shared->lock.tranche, TRANCHE_NAME);
 }
 
 static void

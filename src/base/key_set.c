@@ -47,12 +47,10 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
 
 #include "base/key_set.h"
 #include "base/spill.h"
+#include "base/compat.h"
 
 /* Text of a UUID: five groups of lower-case hexadecimal digits. */
 #define UUID_LENGTH 36

@@ -21,14 +21,12 @@
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
 
 #include "json/json_path.h"
 #include "fetch/names.h"
 #include "options/options.h"
 #include "base/key_set.h"
+#include "base/compat.h"
 
 /* Half of a SHA-256: of all texts that there will ever be, no two have the same. */
 typedef struct TextKey

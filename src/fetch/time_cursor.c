@@ -65,7 +65,7 @@ struct TimeCursor
 };
 
 /* A page that was taken. */
-typedef struct Page
+typedef struct MessagePage
 {
 	const char *target;	 /* for messages */
 	bool		is_last; /* none follows, as far as the server can be believed */
@@ -73,7 +73,7 @@ typedef struct Page
 	size_t		nelements; /* objects and others */
 	size_t		nrows;	   /* objects ... */
 	PageRow	   *rows;	   /* ... newest first */
-} Page;
+} MessagePage;
 
 TimeCursor *
 time_cursor_create(const ChildrenRequest *request)
@@ -142,12 +142,12 @@ compare_rows(const void *a, const void *b)
 /*
  * Look at a page: its rows, and which of them were on an earlier one.
  */
-static Page
+static MessagePage
 read_page(TimeCursor *cursor, const JsonNode *elements, bool more, const char *target)
 {
-	Page page = {.target = target,
-				 .nelements = json_node_length(elements),
-				 .times = order_page_times(elements, cursor->time_path)};
+	MessagePage page = {.target = target,
+						.nelements = json_node_length(elements),
+						.times = order_page_times(elements, cursor->time_path)};
 
 	page.is_last = page_is_last(cursor->request->options, page.nelements, CRISP_MIN_PER_PAGE, more);
 	page.rows = palloc(sizeof(PageRow) * Max(page.nelements, 1));
@@ -169,7 +169,7 @@ read_page(TimeCursor *cursor, const JsonNode *elements, bool more, const char *t
 }
 
 pg_noreturn static void
-raise_unreadable(const TimeCursor *cursor, const Page *page, const char *detail)
+raise_unreadable(const TimeCursor *cursor, const MessagePage *page, const char *detail)
 {
 	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
 					errmsg("cannot read all rows of a list of \"%s\", server \"%s\"",
@@ -182,7 +182,7 @@ raise_unreadable(const TimeCursor *cursor, const Page *page, const char *detail)
  * Raise an error where a page has rows that are newer than what was asked for.
  */
 static void
-check_times(const TimeCursor *cursor, const Page *page)
+check_times(const TimeCursor *cursor, const MessagePage *page)
 {
 	if (cursor->bounded && page->times.count > 0 && page->times.latest > cursor->before)
 		raise_unreadable(cursor, page, "Rows are newer than those that were asked for.");
@@ -197,7 +197,7 @@ check_times(const TimeCursor *cursor, const Page *page)
  * Return a page's rows of the moment that was turned to, as they came.
  */
 static MomentRows
-moment_rows(const TimeCursor *cursor, const Page *page)
+moment_rows(const TimeCursor *cursor, const MessagePage *page)
 {
 	MomentRows result = {NIL, NIL};
 
@@ -239,7 +239,7 @@ copy_texts(const List *texts)
  * Ask for the rows of a millisecond from its other end.
  */
 static void
-turn_to(TimeCursor *cursor, int64 moment, const Page *page)
+turn_to(TimeCursor *cursor, int64 moment, const MessagePage *page)
 {
 	MemoryContext old_context;
 	MomentRows	  rows;
@@ -360,7 +360,7 @@ ends_meet(const MomentRows *front, const MomentRows *back)
  * been of no use.
  */
 static void
-turn_back(TimeCursor *cursor, const Page *page)
+turn_back(TimeCursor *cursor, const MessagePage *page)
 {
 	if (cursor->same || cursor->retries == MAX_RETRIES)
 		raise_unreadable(cursor, page,
@@ -376,7 +376,7 @@ turn_back(TimeCursor *cursor, const Page *page)
  * newer than itself, the millisecond is asked for once more, without the one before.
  */
 static void
-take_turned_page(TimeCursor *cursor, Page *page)
+take_turned_page(TimeCursor *cursor, MessagePage *page)
 {
 	MomentRows back = moment_rows(cursor, page);
 	bool	   older = page->times.count > 0 && page->times.earliest < cursor->moment;
@@ -415,7 +415,7 @@ take_turned_page(TimeCursor *cursor, Page *page)
  * as older than itself, rows of that moment show it, and there is no need to step over it.
  */
 static void
-move_on(TimeCursor *cursor, const Page *page)
+move_on(TimeCursor *cursor, const MessagePage *page)
 {
 	int64 earliest = page->times.earliest;
 
@@ -440,8 +440,8 @@ size_t
 time_cursor_take_page(TimeCursor *cursor, const JsonNode *elements, bool more, const char *target,
 					  const JsonNode **rows)
 {
-	Page   page = read_page(cursor, elements, more, target);
-	size_t nrows = 0;
+	MessagePage page = read_page(cursor, elements, more, target);
+	size_t		nrows = 0;
 
 	/* The first page may begin where it likes: whoever asked checks that. */
 	if (cursor->moved && !cursor->turned)

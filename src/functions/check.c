@@ -35,6 +35,7 @@
 #include "fetch/pager.h"
 #include "request/request.h"
 #include "resource/accounts.h"
+#include "base/compat.h"
 
 /* Result columns of crisp_fdw_check(). */
 enum
@@ -352,11 +353,7 @@ find_server(FunctionCallInfo fcinfo)
 						errmsg("name of the server must not be null")));
 
 	server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
-#if PG_VERSION_NUM >= 160000
-	allowed = object_aclcheck(ForeignServerRelationId, server->serverid, GetUserId(), ACL_USAGE);
-#else
-	allowed = pg_foreign_server_aclcheck(server->serverid, GetUserId(), ACL_USAGE);
-#endif
+	allowed = compat_server_usage(server->serverid, GetUserId());
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, server->servername);
 

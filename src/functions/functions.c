@@ -25,6 +25,7 @@
 #include "resource/writable.h"
 #include "api/usage.h"
 #include "api/usage_shmem.h"
+#include "base/compat.h"
 
 PG_FUNCTION_INFO_V1(crisp_fdw_resources);
 PG_FUNCTION_INFO_V1(crisp_fdw_columns);

@@ -33,7 +33,6 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
-#include "utils/wait_event.h"
 
 #include "base/compat.h"
 #include "http/pool.h"
@@ -470,25 +469,6 @@ pool_run(HttpPool *pool, PoolFinished finished)
 	return nevents > 0;
 }
 
-/* Return what pg_stat_activity shows for a backend that waits here. */
-static uint32
-wait_event(bool idle)
-{
-#if PG_VERSION_NUM >= 170000
-	static uint32 http_event = 0;
-	static uint32 retry_event = 0;
-
-	if (http_event == 0)
-	{
-		http_event = WaitEventExtensionNew("CrispHttp");
-		retry_event = WaitEventExtensionNew("CrispRetry");
-	}
-	return idle ? retry_event : http_event;
-#else
-	return PG_WAIT_EXTENSION;
-#endif
-}
-
 void
 pool_wait(HttpPool *pool, bool idle)
 {
@@ -505,7 +485,7 @@ pool_wait(HttpPool *pool, bool idle)
 		timeout = (long) Max(pool->alarm_at - http_clock(), 0);
 	}
 	look_after(pool, false);
-	events = WaitLatchOrSocket(MyLatch, wanted, pool->epoll_fd, timeout, wait_event(idle));
+	events = WaitLatchOrSocket(MyLatch, wanted, pool->epoll_fd, timeout, compat_wait_event(idle));
 	look_after(pool, true);
 	if (events & WL_LATCH_SET)
 		ResetLatch(MyLatch);

@@ -183,7 +183,7 @@ accept_token(Parser *parser)
 		case EXPECT_KEY_OR_END:
 			if (token == JSON_TOKEN_OBJECT_END)
 				return close_container(parser, JSON_NODE_OBJECT);
-			/* FALLTHROUGH */
+			pg_fallthrough;
 
 		case EXPECT_KEY:
 			parser->key = (char *) lexer->token_start + 1;

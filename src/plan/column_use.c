@@ -15,9 +15,6 @@
 #include "access/table.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
-#if PG_VERSION_NUM >= 160000
-#include "nodes/multibitmapset.h"
-#endif
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
@@ -27,6 +24,7 @@
 #include "utils/typcache.h"
 
 #include "plan/column_use.h"
+#include "base/compat.h"
 
 List *
 column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses, AttrNumber sort_column)
@@ -65,26 +63,6 @@ column_use_var(const Expr *expr, Index varno)
 	return (Index) var->varno == varno && var->varattno > 0 && var->varlevelsup == 0 ? var : NULL;
 }
 
-/*
- * List the members of an equivalence class, those of child relations among them.
- */
-static List *
-members_of(EquivalenceClass *class, Relids relids)
-{
-#if PG_VERSION_NUM >= 180000
-	EquivalenceMemberIterator iterator;
-	EquivalenceMember		 *member;
-	List					 *members = NIL;
-
-	setup_eclass_member_iterator(&iterator, class, relids);
-	while ((member = eclass_member_iterator_next(&iterator)) != NULL)
-		members = lappend(members, member);
-	return members;
-#else
-	return class->ec_members;
-#endif
-}
-
 AttrNumber
 column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey)
 {
@@ -92,7 +70,7 @@ column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey)
 
 	if (pathkey->pk_eclass->ec_has_volatile)
 		return 0;
-	foreach(lc, members_of(pathkey->pk_eclass, baserel->relids))
+	foreach(lc, compat_eclass_members(pathkey->pk_eclass, baserel->relids))
 	{
 		EquivalenceMember *em = lfirst(lc);
 
@@ -102,49 +80,16 @@ column_use_pathkey(RelOptInfo *baserel, PathKey *pathkey)
 	return 0;
 }
 
-/*
- * Say whether a pathkey wants the largest values first.
- */
-static bool
-is_descending(const PathKey *pathkey)
-{
-#if PG_VERSION_NUM >= 180000
-	return pathkey->pk_cmptype == COMPARE_GT;
-#else
-	return pathkey->pk_strategy == BTGreaterStrategyNumber;
-#endif
-}
-
 bool
 column_use_is_by_time(Oid relid, AttrNumber attnum, PathKey *pathkey, bool *ascending)
 {
 	Oid type = getBaseType(get_atttype(relid, attnum));
 
-	*ascending = !is_descending(pathkey);
+	*ascending = !compat_pathkey_is_descending(pathkey);
 
 	/* ORDER BY ... USING may name an operator that sorts by something else. */
 	return pathkey->pk_opfamily == lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf &&
 		   (type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || type == INT8OID);
-}
-
-/*
- * Say whether a clause can't be true where a column is NULL.
- */
-static bool
-clause_excludes_null(Node *clause, Index varno, AttrNumber attnum)
-{
-	List *vars = find_nonnullable_vars(clause);
-#if PG_VERSION_NUM >= 160000
-	return mbms_is_member((int) varno, attnum - FirstLowInvalidHeapAttributeNumber, vars);
-#else
-	ListCell *lc;
-
-	foreach(lc, vars)
-		if ((Index) lfirst_node(Var, lc)->varno == varno &&
-			lfirst_node(Var, lc)->varattno == attnum)
-			return true;
-	return false;
-#endif
 }
 
 List *
@@ -154,7 +99,7 @@ column_use_strict_conditions(RelOptInfo *baserel, AttrNumber attnum)
 	ListCell *lc;
 
 	foreach(lc, baserel->baserestrictinfo)
-		if (clause_excludes_null((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid,
+		if (compat_excludes_null((Node *) lfirst_node(RestrictInfo, lc)->clause, baserel->relid,
 								 attnum))
 			result = lappend(result, lfirst(lc));
 	return result;

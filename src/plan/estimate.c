@@ -19,6 +19,7 @@
 
 #include "plan/estimate.h"
 #include "request/pushdown.h"
+#include "base/compat.h"
 
 /*
  * See whether the number of the list's rows is known: it's -1 where it was never looked for.
@@ -147,11 +148,7 @@ estimate_values(PlannerInfo *root, List *condition, Node *value)
 {
 	if (condition_operator(condition) != CONDITION_ANY)
 		return 1;
-	return estimate_array_length(
-#if PG_VERSION_NUM >= 170000
-		root,
-#endif
-		value);
+	return compat_array_length(root, value);
 }
 
 /*

@@ -24,6 +24,7 @@
 #include "plan/match.h"
 #include "request/request_create.h"
 #include "plan/link.h"
+#include "base/compat.h"
 
 /*
  * Say whether an expression is a column of a relation, as Crisp has it, with that JSON path.
@@ -35,12 +36,8 @@ is_column(Expr *expr, Index relid, Oid table, const CrispOptions *options, const
 	const CrispColumn *column;
 	Oid				   type;
 
-	if (var == NULL)
+	if (var == NULL || compat_var_is_nullable(var))
 		return false;
-#if PG_VERSION_NUM >= 160000
-	if (!bms_is_empty(var->varnullingrels))
-		return false;
-#endif
 	type = getBaseType(var->vartype);
 	if (type != TEXTOID && type != VARCHAROID)
 		return false;
@@ -54,11 +51,7 @@ is_column(Expr *expr, Index relid, Oid table, const CrispOptions *options, const
 static bool
 is_exact(const EquivalenceClass *class)
 {
-#if PG_VERSION_NUM < 160000
-	if (class->ec_below_outer_join)
-		return false;
-#endif
-	return !class->ec_has_volatile && !class->ec_broken &&
+	return !compat_eclass_below_outer_join(class) && !class->ec_has_volatile && !class->ec_broken &&
 		   (!OidIsValid(class->ec_collation) || get_collation_isdeterministic(class->ec_collation));
 }
 

@@ -22,6 +22,7 @@
 
 #include "options/options.h"
 #include "plan/plan_aggregate.h"
+#include "base/compat.h"
 
 /*
  * Say whether an aggregate counts each row of its input, once: count(*), or count() of a constant.
@@ -107,15 +108,8 @@ crispGetForeignUpperPaths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo
 
 	startup_cost = options->startup_cost + target->cost.startup;
 	total_cost = startup_cost + cpu_tuple_cost + target->cost.per_tuple;
-	add_path(output_rel, (Path *) create_foreign_upper_path(root, output_rel, target, 1,
-#if PG_VERSION_NUM >= 180000
-															0, /* disabled nodes */
-#endif
-															startup_cost, total_cost, NIL, NULL,
-#if PG_VERSION_NUM >= 170000
-															NIL, /* fdw_restrictinfo */
-#endif
-															NIL));
+	add_path(output_rel, (Path *) compat_foreign_upper_path(root, output_rel, target, 1,
+															startup_cost, total_cost, NIL));
 }
 
 ForeignScan *

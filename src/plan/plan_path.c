@@ -19,6 +19,7 @@
 #include "plan/estimate.h"
 #include "plan/plan_path.h"
 #include "plan/search_column.h"
+#include "base/compat.h"
 
 /* Rows a page where the page size is the server's choice. */
 #define DEFAULT_PER_PAGE 50
@@ -97,14 +98,7 @@ plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 	for (int i = 0; i < METHOD_FIELDS; i++)
 		fdw_private = lappend_int(fdw_private, draft->method[i]);
 
-	add_path(baserel, (Path *) create_foreignscan_path(root, baserel, NULL, draft->rows,
-#if PG_VERSION_NUM >= 180000
-													   0, /* disabled nodes */
-#endif
-													   startup_cost, total_cost, draft->pathkeys,
-													   required_outer, NULL,
-#if PG_VERSION_NUM >= 170000
-													   NIL, /* fdw_restrictinfo */
-#endif
-													   fdw_private));
+	add_path(baserel,
+			 (Path *) compat_foreignscan_path(root, baserel, draft->rows, startup_cost, total_cost,
+											  draft->pathkeys, required_outer, fdw_private));
 }

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "request/time_range.h"
+#include "base/compat.h"
 
 /* What ISO 8601 can say with a year of four digits; later times mean nothing to Crisp. */
 #define ISO_MIN_MS INT64CONST(-62135596800000) /* 0001-01-01T00:00:00.000Z */
@@ -29,7 +30,6 @@ static TimeRange
 value_instants(Oid column_type, Oid value_type, Datum value)
 {
 	TimeRange instants;
-	int		  overflow = 0;
 
 	switch (value_type)
 	{
@@ -47,14 +47,14 @@ value_instants(Oid column_type, Oid value_type, Datum value)
 			break;
 		case TIMESTAMPOID:
 			/* A timestamp column is in UTC, so its values are, too. */
-			instants.lower = column_type == TIMESTAMPOID ? DatumGetTimestamp(value)
-														 : timestamp2timestamptz_opt_overflow(
-															   DatumGetTimestamp(value), &overflow);
+			instants.lower = column_type == TIMESTAMPOID
+								 ? DatumGetTimestamp(value)
+								 : compat_timestamp_to_timestamptz(DatumGetTimestamp(value));
 			break;
 		case DATEOID:
 			instants.lower = column_type == TIMESTAMPTZOID
-								 ? date2timestamptz_opt_overflow(DatumGetDateADT(value), &overflow)
-								 : date2timestamp_opt_overflow(DatumGetDateADT(value), &overflow);
+								 ? compat_date_to_timestamptz(DatumGetDateADT(value))
+								 : compat_date_to_timestamp(DatumGetDateADT(value));
 			break;
 		default:
 			elog(ERROR, "unexpected type %u of a pushed-down value", value_type);

@@ -16,10 +16,10 @@
 
 #include "row/convert_jsonb.h"
 #include "base/server_text.h"
+#include "base/compat.h"
 
-static JsonbValue *push_container(JsonbParseState **state, const JsonNode *container,
-								  InvalidText invalid);
-static void		   set_scalar(JsonbValue *value, const JsonNode *scalar, InvalidText invalid);
+static void push_container(JsonbBuilder *builder, const JsonNode *container, InvalidText invalid);
+static void set_scalar(JsonbValue *value, const JsonNode *scalar, InvalidText invalid);
 static void set_string(JsonbValue *value, const char *utf8, size_t length, InvalidText invalid);
 
 /*
@@ -28,12 +28,15 @@ static void set_string(JsonbValue *value, const char *utf8, size_t length, Inval
 Datum
 convert_jsonb(const JsonNode *value, InvalidText invalid)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue		 scalar;
-	JsonNodeKind	 kind = json_node_kind(value);
+	JsonbBuilder builder = {0};
+	JsonbValue	 scalar;
+	JsonNodeKind kind = json_node_kind(value);
 
 	if (kind == JSON_NODE_OBJECT || kind == JSON_NODE_ARRAY)
-		return JsonbPGetDatum(JsonbValueToJsonb(push_container(&state, value, invalid)));
+	{
+		push_container(&builder, value, invalid);
+		return JsonbPGetDatum(JsonbValueToJsonb(jsonb_builder_result(&builder)));
+	}
 	set_scalar(&scalar, value, invalid);
 	return JsonbPGetDatum(JsonbValueToJsonb(&scalar));
 }
@@ -44,12 +47,12 @@ convert_jsonb(const JsonNode *value, InvalidText invalid)
  * Of a key that comes twice, PostgreSQL keeps the last one.  The recursion is no deeper than the
  * parser let it be.
  */
-static JsonbValue *
-push_container(JsonbParseState **state, const JsonNode *container, InvalidText invalid)
+static void
+push_container(JsonbBuilder *builder, const JsonNode *container, InvalidText invalid)
 {
 	bool is_object = json_node_kind(container) == JSON_NODE_OBJECT;
 
-	pushJsonbValue(state, is_object ? WJB_BEGIN_OBJECT : WJB_BEGIN_ARRAY, NULL);
+	jsonb_builder_push(builder, is_object ? WJB_BEGIN_OBJECT : WJB_BEGIN_ARRAY, NULL);
 	for (const JsonNode *inside = json_node_first(container); inside != NULL;
 		 inside = json_node_next(container, inside))
 	{
@@ -63,17 +66,17 @@ push_container(JsonbParseState **state, const JsonNode *container, InvalidText i
 			const char *key = json_node_key(inside, &length);
 
 			set_string(&value, key, length, invalid);
-			pushJsonbValue(state, WJB_KEY, &value);
+			jsonb_builder_push(builder, WJB_KEY, &value);
 		}
 		if (kind == JSON_NODE_OBJECT || kind == JSON_NODE_ARRAY)
-			(void) push_container(state, inside, invalid);
+			push_container(builder, inside, invalid);
 		else
 		{
 			set_scalar(&value, inside, invalid);
-			pushJsonbValue(state, is_object ? WJB_VALUE : WJB_ELEM, &value);
+			jsonb_builder_push(builder, is_object ? WJB_VALUE : WJB_ELEM, &value);
 		}
 	}
-	return pushJsonbValue(state, is_object ? WJB_END_OBJECT : WJB_END_ARRAY, NULL);
+	jsonb_builder_push(builder, is_object ? WJB_END_OBJECT : WJB_END_ARRAY, NULL);
 }
 
 /*

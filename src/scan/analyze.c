@@ -35,6 +35,7 @@
 #include "row/flatten.h"
 #include "fetch/pager.h"
 #include "row/row_source.h"
+#include "base/compat.h"
 
 /* Requests for a table whose option isn't set: some thousand rows of a list of any length. */
 #define DEFAULT_ANALYZE_PAGES 20
@@ -150,11 +151,7 @@ read_page(Sampler *sampler, int number)
 	size_t			nelements;
 	const JsonNode *row;
 
-#if PG_VERSION_NUM >= 180000
-	vacuum_delay_point(true);
-#else
-	vacuum_delay_point();
-#endif
+	compat_vacuum_delay_point();
 	nelements = pager_go_to(sampler->pager, number);
 	page->number = number;
 	page->rows = palloc(sizeof(HeapTuple) * Max(nelements, 1));

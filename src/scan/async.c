@@ -18,14 +18,12 @@
 
 #include "executor/execAsync.h"
 #include "storage/latch.h"
-#if PG_VERSION_NUM >= 180000
-#include "storage/waiteventset.h"
-#endif
 
 #include "scan/async.h"
 #include "http/http.h"
 #include "plan/plan.h"
 #include "scan/scan_wait.h"
+#include "base/compat.h"
 
 bool
 crispIsForeignPathAsyncCapable(ForeignPath *path)

@@ -17,6 +17,7 @@
 
 #include "plan/plan_details.h"
 #include "scan/early_filter.h"
+#include "base/compat.h"
 
 struct EarlyFilter
 {

@@ -10,10 +10,6 @@
 #include "postgres.h"
 
 #include "commands/explain.h"
-#if PG_VERSION_NUM >= 180000
-#include "commands/explain_format.h"
-#include "commands/explain_state.h"
-#endif
 #include "nodes/makefuncs.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
@@ -29,6 +25,7 @@
 #include "scan/rescan.h"
 #include "scan/scan.h"
 #include "request/time_range.h"
+#include "base/compat.h"
 
 /* How many keys of a lookup are named. */
 #define KEYS_SHOWN 3

@@ -30,6 +30,7 @@
 #include "plan/plan_path.h"
 #include "scan/plan_tree.h"
 #include "scan/join_prefetch.h"
+#include "base/compat.h"
 
 /* Members of custom_private. */
 enum ReadAheadPrivate

@@ -19,6 +19,7 @@
 #include "nodes/nodeFuncs.h"
 
 #include "scan/need.h"
+#include "base/compat.h"
 
 /* A statement that is running. */
 typedef struct Run
@@ -39,13 +40,8 @@ static ExecutorRun_hook_type previous_hook = NULL;
 /*
  * An ExecutorRun_hook.
  */
-#if PG_VERSION_NUM >= 180000
 static void
-run_statement(QueryDesc *query, ScanDirection direction, uint64 count)
-#else
-static void
-run_statement(QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once)
-#endif
+run_statement(EXECUTOR_RUN_PARAMETERS)
 {
 	static uint64 last_id = 0;
 	Run			  run = {.query = query,
@@ -58,17 +54,10 @@ run_statement(QueryDesc *query, ScanDirection direction, uint64 count, bool exec
 	runs = &run;
 	PG_TRY();
 	{
-#if PG_VERSION_NUM >= 180000
 		if (previous_hook != NULL)
-			previous_hook(query, direction, count);
+			previous_hook(EXECUTOR_RUN_ARGUMENTS);
 		else
-			standard_ExecutorRun(query, direction, count);
-#else
-		if (previous_hook != NULL)
-			previous_hook(query, direction, count, execute_once);
-		else
-			standard_ExecutorRun(query, direction, count, execute_once);
-#endif
+			standard_ExecutorRun(EXECUTOR_RUN_ARGUMENTS);
 	}
 	PG_FINALLY();
 	{

@@ -21,6 +21,7 @@
 #include "request/request_child.h"
 #include "request/request_create.h"
 #include "scan/scan_request.h"
+#include "base/compat.h"
 
 /*
  * Say whether an expression holds a value that only a running plan knows: a parameter of the query
@@ -167,9 +168,5 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 Oid
 crisp_mapping_user(ForeignScanState *node, Index rti)
 {
-#if PG_VERSION_NUM >= 160000
-	return option_mapping_user(((ForeignScan *) node->ss.ps.plan)->checkAsUser);
-#else
-	return option_mapping_user(exec_rt_fetch(rti, node->ss.ps.state)->checkAsUser);
-#endif
+	return option_mapping_user(compat_scan_user(node, rti));
 }

@@ -17,6 +17,7 @@
 #include "fetch/lookup.h"
 #include "plan/plan.h"
 #include "scan/scan_source.h"
+#include "base/compat.h"
 
 /*
  * Return what gets to know the names of the rows, if the statement may write some of them; else
@@ -27,7 +28,7 @@ names_for(ForeignScanState *node)
 {
 	EState *estate = node->ss.ps.state;
 
-	return estate->es_plannedstmt->resultRelations ? names_of_statement(estate) : NULL;
+	return compat_statement_writes(estate) ? names_of_statement(estate) : NULL;
 }
 
 void

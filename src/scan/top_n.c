@@ -30,6 +30,7 @@
 
 #include "scan/top_n.h"
 #include "scan/row_store.h"
+#include "base/compat.h"
 
 struct TopN
 {
@@ -202,7 +203,7 @@ wants_more(const TopN *top_n, double count)
 		case ORDER_REVERSED:
 			if (source->full_pages)
 				return true;
-			/* FALLTHROUGH */
+			pg_fallthrough;
 		case ORDER_BROKEN:
 			return source->restart == NULL || source->at_hand(top_n->node) ||
 				   source->ended(top_n->node);

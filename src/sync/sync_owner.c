@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 
 #include "sync/sync_owner.h"
+#include "base/compat.h"
 
 /*
  * Have deferred triggers fire at once, those that wait and those to come.
@@ -31,19 +32,6 @@ fire_deferred(void)
 	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
 
 	AfterTriggerSetState(statement);
-}
-
-/*
- * Say whether a role may take the place of another one.
- */
-static bool
-can_become(Oid member, Oid role)
-{
-#if PG_VERSION_NUM >= 160000
-	return member_can_set_role(member, role);
-#else
-	return is_member_of_role(member, role);
-#endif
 }
 
 /*
@@ -66,7 +54,7 @@ sync_owner_become(Oid owner, SyncOwner *saved)
 {
 	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
 	saved->is_trusted = false;
-	saved->is_restricted = !can_become(owner, saved->userid);
+	saved->is_restricted = !compat_can_become(owner, saved->userid);
 	if (saved->is_restricted)
 	{
 		/* Nothing may be deferred in there, to run as somebody else later. */

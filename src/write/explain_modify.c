@@ -10,16 +10,13 @@
 #include "postgres.h"
 
 #include "commands/explain.h"
-#if PG_VERSION_NUM >= 180000
-#include "commands/explain_format.h"
-#include "commands/explain_state.h"
-#endif
 #include "utils/rel.h"
 
 #include "write/explain_modify.h"
 #include "write/modify.h"
 #include "write/modify_plan.h"
 #include "request/request.h"
+#include "base/compat.h"
 
 /*
  * Describe the requests for a row that is written, with columns of it left in braces.

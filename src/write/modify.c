@@ -68,16 +68,7 @@ typedef struct CrispModify
 static Oid
 mapping_user(ResultRelInfo *rinfo, EState *estate)
 {
-#if PG_VERSION_NUM >= 160000
-	return option_mapping_user(ExecGetResultRelCheckAsUser(rinfo, estate));
-#else
-	Index rti = rinfo->ri_RangeTableIndex;
-
-	/* A partition that rows are routed to has no entry of its own. */
-	if (rti == 0)
-		rti = rinfo->ri_RootResultRelInfo->ri_RangeTableIndex;
-	return option_mapping_user(exec_rt_fetch(rti, estate)->checkAsUser);
-#endif
+	return option_mapping_user(compat_modify_user(rinfo, estate));
 }
 
 static CrispModify *
