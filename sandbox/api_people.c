@@ -155,6 +155,19 @@ get_people_data(Call *call)
 	reply_end(&writer);
 }
 
+void
+get_people_subscription(Call *call)
+{
+	uint32_t   id = call_profile(call);
+	JsonWriter writer;
+
+	if (id == NO_ROW)
+		return;
+	writer = reply_begin(call->reply, 200, "resolved");
+	people_write_subscription(call->website, id, &writer);
+	reply_end(&writer);
+}
+
 /* Say whether a conversation is the profile's; rows with a text of their own say so themselves. */
 static bool
 is_conversation_of(const Row *conversation, uint32_t profile, const char *people_id)

@@ -170,18 +170,26 @@ list_campaigns(Call *call)
 	reply_rows(call->reply, settings, &rows, found, page, per_page);
 }
 
+uint32_t
+call_campaign(Call *call)
+{
+	const Collection *campaigns = &call->website->lists[RESOURCE_CAMPAIGNS];
+	uint32_t		  id = collection_find(campaigns, call->arguments[0]);
+
+	if (id == NO_ROW)
+		reply_error(call->reply, 404, "not_found", "This campaign does not exist");
+	return id;
+}
+
 void
 get_campaign(Call *call)
 {
 	const Collection *campaigns = &call->website->lists[RESOURCE_CAMPAIGNS];
-	uint32_t		  id = collection_find(campaigns, call->arguments[0]);
+	uint32_t		  id = call_campaign(call);
 	JsonWriter		  writer;
 
 	if (id == NO_ROW)
-	{
-		reply_error(call->reply, 404, "not_found", "This campaign does not exist");
 		return;
-	}
 	writer = reply_begin(call->reply, 200, "resolved");
 	campaign_write_details(campaigns, id, &writer);
 	reply_end(&writer);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "below.h"
 #include "json_path.h"
 #include "patch.h"
 #include "sandbox.h"
@@ -38,7 +39,7 @@ typedef struct Operation
 	const char *(*run)(Target *target);
 } Operation;
 
-#define COMMON_MEMBERS " op resource website_id session_id at_request "
+#define COMMON_MEMBERS " op resource website_id session_id people_id campaign_id type at_request "
 
 static json_object *
 member(const Target *target, const char *name)
@@ -131,7 +132,7 @@ run_insert(Target *target)
 	if (!json_object_is_type(row, json_type_object))
 		return "row must be an object";
 	key = json_path_get(row, target->list->type->key_path);
-	if (key != NULL && target->list->type != &message_type &&
+	if (key != NULL && !target->list->type->is_log &&
 		collection_find(target->list, json_object_get_string(key)) != NO_ROW)
 		return "there is a row with this key already";
 	text = json_text(row, &len);
@@ -215,8 +216,8 @@ run_insert_many(Target *target)
 	int64_t count = int_member(target, "count", 1);
 	int64_t at = int_member(target, "at", next_moment(target->list));
 
-	if (target->list->type == &message_type)
-		return "messages cannot be generated: insert them one by one";
+	if (target->list->type->is_log)
+		return "such rows cannot be generated: insert them one by one";
 	for (int64_t i = 0; i < count; i++)
 		tell_key(target, collection_generate(target->list, at));
 	return NULL;
@@ -227,8 +228,8 @@ run_insert_random(Target *target)
 {
 	int64_t count = int_member(target, "count", 1);
 
-	if (target->list->type == &message_type)
-		return "messages cannot be generated: insert them one by one";
+	if (target->list->type->is_log)
+		return "such rows cannot be generated: insert them one by one";
 	for (int64_t i = 0; i < count; i++)
 		tell_key(target, collection_generate(target->list, next_moment(target->list)));
 	return NULL;
@@ -334,9 +335,10 @@ check_type(const char *name, json_object *value)
 			(json_object_get_int64(value) < 0 || json_object_get_int64(value) > 1000000))
 			return "index and count must be from 0 to 1000000";
 	}
-	if (is_among(name, " op resource website_id session_id text text_base64 ") &&
+	if (is_among(name, " op resource website_id session_id people_id campaign_id type text "
+					   "text_base64 ") &&
 		!json_object_is_type(value, json_type_string))
-		return "op, resource, website_id, session_id, text and text_base64 must be strings";
+		return "op, resource, ids, type, text and text_base64 must be strings";
 	if (strcmp(name, "key") == 0 && !json_object_is_type(value, json_type_string) &&
 		!json_object_is_type(value, json_type_int))
 		return "key must be a string, or a fingerprint";
@@ -349,28 +351,21 @@ find_list(Sandbox *sandbox, json_object *operation, bool change, Collection **li
 {
 	const char *website_id = json_path_string(operation, "website_id");
 	const char *resource = json_path_string(operation, "resource");
-	const char *session_id = json_path_string(operation, "session_id");
 	Website	   *website = &sandbox->dataset.websites[0];
-	uint32_t	conversation;
+	const char *parent_member;
 
 	if (website_id != NULL && (website = dataset_website(&sandbox->dataset, website_id)) == NULL)
 		return "there is no such website";
 	if (resource == NULL)
 		resource = "conversations";
-	if (strcmp(resource, "messages") != 0)
+	parent_member = below_parent_member(resource);
+	if (parent_member == NULL)
 	{
 		*list = website_list(website, resource);
 		return *list == NULL ? "there is no such resource" : NULL;
 	}
-	if (session_id == NULL)
-		return "messages need a session_id";
-	if (!change)
-		return NULL;
-	conversation = collection_find(&website->lists[RESOURCE_CONVERSATIONS], session_id);
-	if (conversation == NO_ROW)
-		return "there is no such conversation";
-	*list = website_messages(website, conversation, NULL);
-	return NULL;
+	return below_named(website, resource, json_path_string(operation, "type"),
+					   json_path_string(operation, parent_member), change, NULL, list);
 }
 
 static const char *

@@ -82,6 +82,7 @@ typedef struct ResourceType
 	const char *key_path;	  /* where its key is, in dots */
 	const char *created_path; /* where its times are; NULL: nowhere */
 	const char *updated_path;
+	bool		is_log; /* its rows lie below another, newest first, and several may have one key */
 
 	/* Fills the row (zeroed but for its number) from the seed. */
 	void (*generate)(const Collection *collection, Row *row);
@@ -111,7 +112,7 @@ struct Collection
 {
 	const ResourceType	 *type;
 	const struct Website *website;
-	uint32_t			  owner; /* messages: number of the conversation's row */
+	uint32_t			  owner; /* of a list below a row of another: that row's number */
 	uint64_t			  seed;	 /* of this list alone */
 	Row					 *rows;
 	size_t				  row_count; /* deleted ones included */

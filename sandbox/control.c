@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "below.h"
 #include "json_path.h"
 
 static void
@@ -107,25 +108,21 @@ find_rows(Sandbox *sandbox, const Request *request, Collection **list, Collectio
 {
 	const char *resource = request_parameter(request, "resource");
 	const char *website_id = request_parameter(request, "website_id");
-	const char *session_id = request_parameter(request, "session_id");
 	Website	   *website = &sandbox->dataset.websites[0];
-	uint32_t	conversation = NO_ROW;
+	const char *parent_member;
 
 	if (website_id != NULL && (website = dataset_website(&sandbox->dataset, website_id)) == NULL)
 		return "there is no such website";
 	if (resource == NULL)
 		return "resource must name a list";
-	if (strcmp(resource, "messages") != 0)
+	parent_member = below_parent_member(resource);
+	if (parent_member == NULL)
 	{
 		*list = website_list(website, resource);
 		return *list == NULL ? "there is no such resource" : NULL;
 	}
-	if (session_id != NULL)
-		conversation = collection_find(&website->lists[RESOURCE_CONVERSATIONS], session_id);
-	if (conversation == NO_ROW)
-		return "session_id must name a conversation";
-	*list = website_messages(website, conversation, scratch);
-	return NULL;
+	return below_named(website, resource, request_parameter(request, "type"),
+					   request_parameter(request, parent_member), true, scratch, list);
 }
 
 static bool

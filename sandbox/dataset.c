@@ -101,7 +101,7 @@ dataset_free(Dataset *dataset)
 			collection_free(&website->lists[list]);
 		for (size_t j = 0; j < website->changed_count; j++)
 		{
-			collection_free(&website->changed[j]->messages);
+			collection_free(&website->changed[j]->rows);
 			free(website->changed[j]);
 		}
 		free(website->changed);

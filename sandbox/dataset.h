@@ -28,12 +28,12 @@ typedef struct Token
 	char key[KEY_HEX_SIZE];
 } Token;
 
-/* The messages of one conversation that were changed; the others are generated when asked for. */
-typedef struct ChangedMessages
+/* A list below a row of another that was changed; the others are generated when asked for. */
+typedef struct ChangedList
 {
-	uint32_t   conversation; /* row id */
-	Collection messages;
-} ChangedMessages;
+	uint32_t   owner; /* id of that row */
+	Collection rows;
+} ChangedList;
 
 typedef struct Website
 {
@@ -45,7 +45,7 @@ typedef struct Website
 	Token				  token;
 	bool				  has_plugin; /* the plugin token may come here */
 	Collection			  lists[RESOURCE_COUNT];
-	ChangedMessages		**changed;
+	ChangedList			**changed;
 	size_t				  changed_count;
 	json_object			 *people_extra; /* see people_extra.h; NULL for nothing */
 } Website;
@@ -83,11 +83,5 @@ extern Website *dataset_website(const Dataset *dataset, const char *id);
 
 /* Return the list that a control request calls by this name, or NULL. */
 extern Collection *website_list(Website *website, const char *name);
-
-/*
- * Return the messages of a conversation.  "scratch" is filled, and to be freed by the caller, where
- * they were never changed; with "scratch" NULL the result is kept, ready to be changed.
- */
-extern Collection *website_messages(Website *website, uint32_t conversation, Collection *scratch);
 
 #endif /* SANDBOX_DATASET_H */

@@ -27,7 +27,7 @@ listing_forget(ListingCache *cache)
 SortKey
 listing_true_order(const Collection *collection)
 {
-	if (collection->type == &message_type)
+	if (collection->type->is_log)
 		return SORT_CREATED;
 	if (collection->type->updated_path == NULL || collection->type == &inbox_type)
 		return SORT_STORED;

@@ -2,6 +2,7 @@
  * message.c
  *		Generate the messages of a conversation.
  */
+#include "below.h"
 #include "message.h"
 
 #include <stdio.h>
@@ -434,44 +435,30 @@ const ResourceType message_type = {
 	.key_path = "fingerprint",
 	.created_path = "timestamp",
 	.updated_path = "timestamp",
+	.is_log = true,
 	.generate = message_generate,
 	.write = message_write,
 	.key = message_key,
 };
 
+uint32_t
+conversation_message_count(const Website *website, uint32_t conversation)
+{
+	const Collection *conversations = &website->lists[RESOURCE_CONVERSATIONS];
+	Row				  row = {.number = conversation};
+
+	/* Conversations that were not generated start without messages. */
+	if (conversation >= conversations->generated && conversations->rows[conversation].own != NULL)
+		return 0;
+	conversation_type.generate(conversations, &row);
+
+	/* Whether there are any is what the list of conversations says. */
+	row.flags = conversations->rows[conversation].flags;
+	return message_count(conversations, &row);
+}
+
 Collection *
 website_messages(Website *website, uint32_t conversation, Collection *scratch)
 {
-	Collection *conversations = &website->lists[RESOURCE_CONVERSATIONS];
-	Row			row = {.number = conversation};
-	Collection *messages = scratch;
-	size_t		count = 0;
-
-	for (size_t i = 0; i < website->changed_count; i++)
-		if (website->changed[i]->conversation == conversation)
-			return &website->changed[i]->messages;
-
-	/* Conversations that were not generated start without messages. */
-	if (conversation < conversations->generated || conversations->rows[conversation].own == NULL)
-	{
-		conversation_type.generate(conversations, &row);
-
-		/* Whether there are any is what the list of conversations says. */
-		row.flags = conversations->rows[conversation].flags;
-		count = message_count(conversations, &row);
-	}
-	if (messages == NULL)
-	{
-		ChangedMessages *changed = xcalloc(1, sizeof(*changed));
-
-		website->changed = xrealloc(website->changed,
-									(website->changed_count + 1) * sizeof(ChangedMessages *));
-		website->changed[website->changed_count++] = changed;
-		changed->conversation = conversation;
-		messages = &changed->messages;
-	}
-	collection_init(messages, &message_type, website,
-					random_mix(conversations->seed, UINT64_C(1) << 40 | conversation), conversation,
-					count);
-	return messages;
+	return website_below(website, below_find(message_type.name, NULL), conversation, scratch);
 }

@@ -10,6 +10,12 @@
 /* Return how many messages a generated conversation has; 0 for one that is empty. */
 extern uint32_t message_count(const Collection *conversations, const Row *conversation);
 
+/* Return how many messages are generated for the conversation with this id, as it is now. */
+extern uint32_t conversation_message_count(const Website *website, uint32_t conversation);
+
+/* Return the messages of a conversation, as website_below() does. */
+extern Collection *website_messages(Website *website, uint32_t conversation, Collection *scratch);
+
 /* Return the start of a generated message's content, as previews have it. */
 extern const char *message_excerpt(const Collection *conversations, uint32_t conversation,
 								   uint32_t number);

@@ -25,7 +25,8 @@ enum
 	STREAM_DATA,
 	STREAM_BULK,
 	STREAM_IDENTITY,
-	STREAM_EVENTS
+	STREAM_EVENTS,
+	STREAM_SUBSCRIPTION
 };
 
 void
@@ -405,6 +406,18 @@ people_write_event(const Website *website, uint32_t number, uint32_t event, Json
 	}
 	text = json_text(json_object_array_get_idx(written, count - 1 - event), &len);
 	jw_raw(writer, text, len);
+}
+
+void
+people_write_subscription(const Website *website, uint32_t number, JsonWriter *writer)
+{
+	uint64_t seed = website->lists[RESOURCE_PEOPLE].seed;
+	Random	 random = random_stream(seed, STREAM_SUBSCRIPTION, number);
+
+	jw_begin(writer, '{');
+	if (optional(writer, &random, "email"))
+		jw_put_bool(writer, "email", random_permille(&random, 800));
+	jw_end(writer, '}');
 }
 
 const ResourceType people_type = {

@@ -34,4 +34,7 @@ extern void		people_write_event(const Website *website, uint32_t number, uint32_
 /* Return the row id of the profile with this e-mail address, case aside unless "exact"; or NO_ROW. */
 extern uint32_t people_find_email(const Collection *people, const char *email, bool exact);
 
+/* Write what a generated profile is subscribed to: an object, at times without what it's about. */
+extern void people_write_subscription(const Website *website, uint32_t number, JsonWriter *writer);
+
 #endif /* SANDBOX_PEOPLE_H */

@@ -23,8 +23,9 @@ typedef struct Call
 extern void route_request(Sandbox *sandbox, const Request *request, Reply *reply);
 
 /* Handlers, by the file that has them. */
-/* Find the conversation that the path names; NO_ROW when the reply is an error already. */
+/* Find the row that the path names first; NO_ROW when the reply is an error already. */
 extern uint32_t call_conversation(Call *call);
+extern uint32_t call_campaign(Call *call);
 
 extern void list_conversations(Call *call);
 extern void get_conversation(Call *call);
@@ -54,6 +55,15 @@ extern void delete_profile(Call *call);
 extern void patch_people_data(Call *call);
 extern void put_people_data(Call *call);
 extern void post_people_event(Call *call);
+
+extern void get_people_subscription(Call *call);
+
+extern void list_conversation_events(Call *call);
+extern void list_conversation_pages(Call *call);
+extern void list_conversation_files(Call *call);
+extern void list_people_campaigns(Call *call);
+extern void list_campaign_recipients(Call *call);
+extern void list_campaign_statistics(Call *call);
 
 extern void suggest_conversation_data(Call *call);
 extern void suggest_conversation_segments(Call *call);

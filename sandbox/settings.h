@@ -89,6 +89,14 @@ typedef enum WriteSuccess
 	SUCCESS_PARTIAL	  /* 206 */
 } WriteSuccess;
 
+/* What becomes of a word for which there are no statistics of a campaign. */
+typedef enum UnknownStatistics
+{
+	STATISTICS_REFUSED,
+	STATISTICS_NOT_FOUND,
+	STATISTICS_EMPTY
+} UnknownStatistics;
+
 #define NO_QUOTA UINT32_MAX
 
 typedef struct Settings
@@ -128,6 +136,10 @@ typedef struct Settings
 	uint32_t email_reuse;		 /* a change may give a profile the address of another */
 	uint32_t nulls_refused;		 /* 400 for a null in a change, which else removes */
 	uint32_t event_time_ignored; /* an event's timestamp is when it came */
+
+	uint32_t oldest_below_first; /* lists below a row, without messages, don't come newest first */
+	uint32_t unknown_statistics; /* UnknownStatistics */
+	uint32_t honour_statistics_size; /* per_page of statistics */
 
 	uint32_t quota; /* requests that are left, or NO_QUOTA */
 	uint32_t quota_status;

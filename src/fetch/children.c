@@ -82,12 +82,13 @@ make_base(const Children *children, const char *word)
 										   .value = json_make_string(CurrentMemoryContext, word)};
 	for (int i = 0; children->parent != NULL && i < resource->ncolumns; i++)
 	{
-		const char *path = resource->columns[i].path;
+		const CrispColumn *column = &resource->columns[i];
 
-		if ((resource->columns[i].flags & CRISP_INHERITED) != 0 &&
-			strcmp(path, resource->parent->path) != 0)
-			members[nmembers++] = (JsonMember){.path = path,
-											   .value = json_node_member(children->parent, path)};
+		if ((column->flags & CRISP_INHERITED) != 0 &&
+			strcmp(column->path, resource->parent->path) != 0)
+			members[nmembers++] = (JsonMember){
+				.path = column->path,
+				.value = json_node_member(children->parent, crisp_column_parent_path(column))};
 	}
 	return json_make_object(CurrentMemoryContext, members, nmembers);
 }

@@ -34,13 +34,24 @@ is_cursor(const CrispResource *resource, const CrispColumn *column)
 	return resource->cursor != NULL && strcmp(resource->cursor->path, column->path) == 0;
 }
 
+/*
+ * Say whether a column is a time that bounds the dates of the rows that lists lie below.
+ */
+static bool
+bounds_parent(const CrispResource *resource, const CrispColumn *column)
+{
+	return resource->parent != NULL && resource->parent->bound_path != NULL &&
+		   strcmp(resource->parent->bound_path, column->path) == 0;
+}
+
 bool
 pushdown_takes_range(const CrispResource *resource, const CrispColumn *column)
 {
 	if (column->type != CRISP_TIME)
 		return false;
 	return column->lower_param != NULL || column->upper_param != NULL ||
-		   is_cursor(resource, column) || crisp_resource_order(resource, column->path) != NULL;
+		   is_cursor(resource, column) || bounds_parent(resource, column) ||
+		   crisp_resource_order(resource, column->path) != NULL;
 }
 
 bool
@@ -165,6 +176,11 @@ pushdown_describe(const CrispResource *resource, const CrispColumn *column)
 	if (is_cursor(resource, column))
 		add_ability(&text, "<, <=, =, >=, >, BETWEEN",
 					psprintf("%s, stops early", resource->cursor->before_param));
+	if (bounds_parent(resource, column))
+		add_ability(&text, ">, >=, =",
+					psprintf("%s of %s",
+							 crisp_resource_dates(resource->parent->resource)->lower_param,
+							 resource->parent->resource->name));
 	if (column == crisp_resource_argument(resource))
 		add_ability(&text, "=, IN, = ANY, join", "the rows of these alone");
 	else if (column == crisp_resource_word(resource))

@@ -61,7 +61,7 @@ parent_column(const CrispResource *resource, const CrispColumn *column, Conditio
 	}
 	if (crisp_resource_finds_parent(resource, column) &&
 		(*op == CONDITION_EQUAL || *op == CONDITION_ANY))
-		return crisp_column_by_path(parent->resource, column->path);
+		return crisp_column_by_path(parent->resource, crisp_column_parent_path(column));
 	return NULL;
 }
 

@@ -33,7 +33,7 @@ typedef enum CrispType
 #define CRISP_STRUCTURES 0x10 /* shows objects and arrays only */
 #define CRISP_WEBSITE 0x20	  /* reads the website that was asked, whether Crisp sends it or not */
 #define CRISP_DETAIL 0x40	  /* elements of the list lack it: see detail_route */
-#define CRISP_INHERITED 0x80  /* stands in the parent's row, at the same path */
+#define CRISP_INHERITED 0x80  /* stands in the parent's row: see parent_path */
 #define CRISP_SENT 0x100	  /* can be sent, and is not in what Crisp sends: reads NULL */
 #define CRISP_NAME 0x200	  /* names the row in routes, and yet several may have it: no key */
 #define CRISP_CHANGES 0x400	  /* of a list with a cursor: may become another while the row stays */
@@ -48,6 +48,7 @@ typedef struct CrispColumn
 	const char *lower_param; /* query parameter that bounds it from below, or NULL */
 	const char *upper_param; /* … and from above */
 	const char *name;		 /* in SQL; NULL: the path's, see crisp_column_name() */
+	const char *parent_path; /* of an inherited one, in the parent's row; NULL: the same */
 } CrispColumn;
 
 /* What makes a query parameter right to send: it then leaves out no row that a condition wants. */

@@ -156,12 +156,6 @@ const CrispResource crisp_people_profiles = {
 	.ncolumns = lengthof(people_profile_columns),
 };
 
-/*
- * The routes below may know a profile by its e-mail address, too, or by an id
- * in capitals; rows must have the id that the profile has.
- */
-#define PEOPLE_ID_CHARACTERS "0123456789abcdef-"
-
 static const CrispParent people_data_parent = {
 	.resource = &crisp_people_profiles,
 	.path = "people_id",

@@ -12,6 +12,12 @@
 
 #include "resource/entry.h"
 
+/*
+ * Routes below profiles may know one by its e-mail address, too, or by an id in capitals; rows must
+ * have the id that the profile has: it's made of these.
+ */
+#define PEOPLE_ID_CHARACTERS "0123456789abcdef-"
+
 extern const CrispResource crisp_people_profiles;
 extern const CrispResource crisp_people_data;
 extern const CrispResource crisp_people_events;

@@ -14,20 +14,38 @@
 
 #include "lib/stringinfo.h"
 
+#include "resource/campaign_lists.h"
 #include "resource/campaigns.h"
+#include "resource/conversation_lists.h"
 #include "resource/conversations.h"
 #include "resource/messages.h"
 #include "resource/people.h"
+#include "resource/people_lists.h"
 #include "resource/resource.h"
 #include "resource/segments.h"
 #include "resource/websites.h"
 
 const CrispResource *const crisp_resources[] = {
-	&crisp_conversations,	&crisp_messages,	  &crisp_people_profiles,
-	&crisp_people_data,		&crisp_people_events, &crisp_people_conversations,
-	&crisp_visitors,		&crisp_operators,	  &crisp_visitors_count,
-	&crisp_campaigns,		&crisp_inboxes,		  &crisp_conversation_segments,
-	&crisp_people_segments, &crisp_websites,
+	&crisp_conversations,
+	&crisp_messages,
+	&crisp_conversation_events,
+	&crisp_conversation_pages,
+	&crisp_conversation_files,
+	&crisp_people_profiles,
+	&crisp_people_data,
+	&crisp_people_events,
+	&crisp_people_conversations,
+	&crisp_people_campaigns,
+	&crisp_people_subscriptions,
+	&crisp_visitors,
+	&crisp_operators,
+	&crisp_visitors_count,
+	&crisp_campaigns,
+	&crisp_campaign_recipients,
+	&crisp_inboxes,
+	&crisp_conversation_segments,
+	&crisp_people_segments,
+	&crisp_websites,
 };
 
 const int crisp_nresources = lengthof(crisp_resources);
@@ -252,6 +270,12 @@ crisp_resource_lists_below(const CrispResource *resource)
 	return count;
 }
 
+const char *
+crisp_column_parent_path(const CrispColumn *column)
+{
+	return column->parent_path ? column->parent_path : column->path;
+}
+
 bool
 crisp_resource_finds_parent(const CrispResource *resource, const CrispColumn *column)
 {
@@ -260,5 +284,6 @@ crisp_resource_finds_parent(const CrispResource *resource, const CrispColumn *co
 	if (column == crisp_resource_argument(resource))
 		return true;
 	return (column->flags & CRISP_INHERITED) != 0 &&
-		   crisp_resource_lookup(resource->parent->resource, column->path) != NULL;
+		   crisp_resource_lookup(resource->parent->resource, crisp_column_parent_path(column)) !=
+			   NULL;
 }

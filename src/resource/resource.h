@@ -64,6 +64,9 @@ extern const CrispColumn *crisp_resource_search(const CrispResource *resource);
  */
 extern const CrispColumn *crisp_resource_argument(const CrispResource *resource);
 
+/* Return the path at which an inherited column stands in the parent's row. */
+extern const char *crisp_column_parent_path(const CrispColumn *column);
+
 /*
  * Return the column that reads by which of CrispParent.words a list was asked for; NULL where there
  * are none.

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * campaign_lists.h
+ *		Describe whom campaigns have reached in the catalog.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_CAMPAIGN_LISTS_H
+#define CRISP_CAMPAIGN_LISTS_H
+
+#include "resource/entry.h"
+
+extern const CrispResource crisp_campaign_recipients;
+
+#endif /* CRISP_CAMPAIGN_LISTS_H */
