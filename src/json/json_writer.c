@@ -192,6 +192,12 @@ json_writer_set_json(JsonWriter *object, const char *path, const char *json)
 }
 
 void
+json_writer_set_member(JsonWriter *object, const char *key, const char *json)
+{
+	add_member(object->root, key, make_verbatim(json));
+}
+
+void
 json_writer_append(JsonWriter *array, JsonWriter *object)
 {
 	if (json_object_array_add(array->root, object->root) != 0)

@@ -35,6 +35,9 @@ extern void json_writer_set(JsonWriter *object, const char *path, const JsonNode
  */
 extern void json_writer_set_json(JsonWriter *object, const char *path, const char *json);
 
+/* Put a value that is JSON already at a key of an object, which may hold dots, likewise. */
+extern void json_writer_set_member(JsonWriter *object, const char *key, const char *json);
+
 /* Append an object to an array, whose it is from then on. */
 extern void json_writer_append(JsonWriter *array, JsonWriter *object);
 

@@ -13,6 +13,5 @@
 #include "resource/entry.h"
 
 extern const CrispResource crisp_campaign_recipients;
-extern const CrispResource crisp_campaign_statistics;
 
 #endif /* CRISP_CAMPAIGN_LISTS_H */

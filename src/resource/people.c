@@ -220,6 +220,7 @@ const CrispResource crisp_people_data = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.changes = &crisp_people_data_changes,
 	.columns = people_data_columns,
 	.ncolumns = lengthof(people_data_columns),
 };
@@ -233,6 +234,7 @@ const CrispResource crisp_people_events = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.changes = &crisp_people_event_changes,
 	.columns = people_event_columns,
 	.ncolumns = lengthof(people_event_columns),
 };

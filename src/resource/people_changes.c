@@ -107,3 +107,58 @@ const CrispChanges crisp_people_profile_changes = {
 	.updates = profile_updates,
 	.remove = &profile_remove,
 };
+
+/*
+ * The routes below a profile are documented by its id; the id is found by the e-mail address, where
+ * a table or a row has that alone.
+ */
+static const CrispOtherKey below_profile_other_key = {
+	"people_id", "email", "@", "website/{website_id}/people/profile/{email}", "people_id"};
+
+#define DATA_ROUTE "website/{website_id}/people/data/{people_id}"
+
+static const CrispField data_fields[] = {
+	{"data", "data", CRISP_FIELD_REQUIRED | CRISP_FIELD_OBJECT | CRISP_FIELD_DATA},
+	{NULL},
+};
+
+/*
+ * A PATCH sets the keys that are sent; only a PUT removes some, and with them all that aren't sent,
+ * whoever has set them [seen].
+ */
+static const CrispChange data_insert = {"PATCH", DATA_ROUTE, true, data_fields, "PUT"};
+
+static const CrispChange data_updates[] = {
+	{"PATCH", DATA_ROUTE, true, data_fields, "PUT"},
+	{NULL},
+};
+
+const CrispChanges crisp_people_data_changes = {
+	.noun = "data record",
+	.parent = "profile",
+	.parent_key = "people_id",
+	.other_key = &below_profile_other_key,
+	.conflict = "people_id",
+	.insert = &data_insert,
+	.read_route = DATA_ROUTE,
+	.updates = data_updates,
+};
+
+static const CrispField event_fields[] = {
+	{"text", "text", CRISP_FIELD_REQUIRED},
+	{"data", "data", CRISP_FIELD_OBJECT},
+	{"color", "color"},
+	{"timestamp", "timestamp"},
+	{NULL},
+};
+
+/* Sent twice, it's two events. */
+static const CrispChange event_insert = {"POST", "website/{website_id}/people/events/{people_id}",
+										 false, event_fields};
+
+const CrispChanges crisp_people_event_changes = {
+	.noun = "event",
+	.parent = "profile",
+	.parent_key = "people_id",
+	.insert = &event_insert,
+};

@@ -13,5 +13,7 @@
 #include "resource/writable.h"
 
 extern const CrispChanges crisp_people_profile_changes;
+extern const CrispChanges crisp_people_data_changes;
+extern const CrispChanges crisp_people_event_changes;
 
 #endif /* CRISP_PEOPLE_CHANGES_H */

@@ -33,6 +33,16 @@ append_name(StringInfo list, const char *name)
 	appendStringInfo(list, "%s%s", list->len > 0 ? ", " : "", name);
 }
 
+/*
+ * Append the columns that a request has in its body to a list.
+ */
+static void
+append_fields(StringInfo list, const CrispChange *change)
+{
+	for (const CrispField *field = change->fields; field && field->column != NULL; field++)
+		append_name(list, field->column);
+}
+
 char *
 crisp_words_text(const char *const *words)
 {
@@ -62,18 +72,35 @@ crisp_route_column(const char **place)
 	return NULL;
 }
 
+/*
+ * Return the column that an INSERT may give in place of one that routes name, and isn't in the
+ * body; NULL when there is none.
+ */
+static const char *
+instead_of_key(const CrispChanges *changes)
+{
+	const CrispOtherKey *other = changes->other_key;
+
+	return other != NULL && other->route != NULL ? other->other : NULL;
+}
+
 char *
 crisp_insert_columns(const CrispChanges *changes)
 {
 	StringInfoData text;
 	const char	  *place = changes->insert->route;
+	const char	  *other = instead_of_key(changes);
 	char		  *name;
 
 	initStringInfo(&text);
 	while ((name = crisp_route_column(&place)) != NULL)
 		append_name(&text, name);
-	for (const CrispField *field = changes->insert->fields; field->column != NULL; field++)
-		append_name(&text, field->column);
+	if (other != NULL)
+		append_name(&text, other);
+	append_fields(&text, changes->insert);
+	for (const CrispChange *change = changes->updates;
+		 changes->insert_then_updates && change->method != NULL; change++)
+		append_fields(&text, change);
 	return text.data;
 }
 
@@ -84,15 +111,14 @@ crisp_update_columns(const CrispChanges *changes)
 
 	initStringInfo(&text);
 	for (const CrispChange *change = changes->updates; change->method != NULL; change++)
-		for (const CrispField *field = change->fields; field->column != NULL; field++)
-			append_name(&text, field->column);
+		append_fields(&text, change);
 	return text.data;
 }
 
 bool
 crisp_change_has(const CrispChange *change, const char *column)
 {
-	for (const CrispField *field = change->fields; field->column != NULL; field++)
+	for (const CrispField *field = change->fields; field && field->column != NULL; field++)
 		if (strcmp(field->column, column) == 0)
 			return true;
 	return false;
@@ -102,18 +128,21 @@ bool
 crisp_insert_takes(const CrispChanges *changes, const char *column)
 {
 	const char *place = changes->insert->route;
+	const char *other = instead_of_key(changes);
 	char	   *name;
 
 	while ((name = crisp_route_column(&place)) != NULL)
 		if (strcmp(name, column) == 0)
 			return true;
-	return crisp_change_has(changes->insert, column);
+	return (other != NULL && strcmp(other, column) == 0) ||
+		   crisp_change_has(changes->insert, column) ||
+		   (changes->insert_then_updates && crisp_update_takes(changes, column));
 }
 
 bool
 crisp_update_takes(const CrispChanges *changes, const char *column)
 {
-	for (const CrispChange *change = changes->updates; change->method != NULL; change++)
+	for (const CrispChange *change = changes->updates; change && change->method != NULL; change++)
 		if (crisp_change_has(change, column))
 			return true;
 	return false;

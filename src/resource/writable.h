@@ -16,6 +16,7 @@
 #define CRISP_FIELD_REQUIRED 0x01 /* may not be NULL, wherever the field applies */
 #define CRISP_FIELD_OBJECT 0x02	  /* JSON that must be an object */
 #define CRISP_FIELD_ARRAY 0x04	  /* JSON that must be an array */
+#define CRISP_FIELD_DATA 0x08	  /* custom data, whose keys may have columns of their own */
 
 /*
  * A column whose value goes into the body of a request.  Columns go by their
@@ -41,6 +42,12 @@ typedef struct CrispChange
 	const char		 *route;	  /* {website_id}, or a column of the row */
 	bool			  repeatable; /* Crisp may get it twice without harm */
 	const CrispField *fields;	  /* of the body; ends with one without column; NULL: no body */
+
+	/*
+	 * Where custom data that is sent is merged into what is there, for certain: the method that
+	 * puts it in its place.  NULL: it may be either, so all of it is sent.
+	 */
+	const char *replace_method;
 } CrispChange;
 
 /* A value in the answer to an insert. */
@@ -58,6 +65,9 @@ typedef struct CrispOtherKey
 	const char *column; /* that the routes name */
 	const char *other;	/* whose value they take in its place */
 	const char *holds;	/* text that each such value holds */
+	const char
+		*route;		  /* of the object that has the former, by the latter; NULL: routes take both */
+	const char *path; /* where it has it */
 } CrispOtherKey;
 
 struct CrispChanges
@@ -68,14 +78,18 @@ struct CrispChanges
 
 	const CrispOtherKey *other_key; /* NULL: none */
 
-	/* The column of which Crisp refuses (409) a value that another row has; NULL: none. */
+	/*
+	 * The column of which Crisp refuses (409) a value that another row has, or, of custom data,
+	 * whose row there is if it has keys; NULL: none.
+	 */
 	const char *conflict;
 
 	const CrispChange	*insert;	 /* NULL: Crisp has none */
 	const CrispAnswered *answered;	 /* to the insert; ends with one without column; required */
 	const char			*read_route; /* of the row that an insert has made */
-	const CrispChange	*updates; /* each of its columns is in one; ends with one without method */
-	const CrispChange	*remove;  /* NULL: Crisp has none */
+	bool insert_then_updates;	/* what else an insert is given goes by the updates, after it */
+	const CrispChange *updates; /* each of its columns is in one; ends with one without method */
+	const CrispChange *remove;	/* NULL: Crisp has none */
 };
 
 /* Return a list of words that ends with NULL as text: "a, b, c"; palloc'd. */

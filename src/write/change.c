@@ -16,130 +16,13 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "options/column_map.h"
-#include "write/change.h"
 #include "base/compat.h"
 #include "http/url.h"
+#include "write/change.h"
+#include "write/change_check.h"
 
 /* What stands in routes for the table's website. */
 #define WEBSITE_HOLDER "website_id"
-
-/* A row that is about to be written. */
-typedef struct Row
-{
-	const ChangeTable *table;
-	const Datum		  *values; /* by attribute number minus 1 */
-	const bool		  *nulls;
-} Row;
-
-/* What a request's body is made of. */
-typedef struct Draft
-{
-	ChangeRequest *request;
-	BodyMember	  *members;
-	int			   nmembers;
-	int			   doubtful_member; /* of request->doubtful */
-} Draft;
-
-/*----------
- * The table
- *----------
- */
-
-ChangeTable *
-change_table_create(const CrispOptions *options, Relation relation)
-{
-	TupleDesc	 tupdesc = RelationGetDescr(relation);
-	ChangeTable *table = palloc0(sizeof(ChangeTable));
-
-	table->options = options;
-	table->changes = options->resource->changes;
-	table->name = pstrdup(RelationGetRelationName(relation));
-	table->sql_name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
-												 RelationGetRelationName(relation));
-	table->ncolumns = tupdesc->natts;
-	table->columns = palloc0(sizeof(ChangeColumn) * Max(tupdesc->natts, 1));
-	for (int i = 0; i < tupdesc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-		ChangeColumn	 *column = &table->columns[i];
-
-		if (attribute->attisdropped)
-			continue;
-		column->name = pstrdup(NameStr(attribute->attname));
-		column->generated = attribute->attgenerated != '\0';
-		column->column = column_map_catalog(options, RelationGetRelid(relation), attribute->attnum);
-		if (column->column == NULL)
-			continue;
-		column->catalog_name = crisp_column_name(options->resource, column->column);
-		column->encoder = encoder_create(attribute->atttypid, column->column->type);
-	}
-	return table;
-}
-
-AttrNumber
-change_attribute(const ChangeTable *table, const char *catalog_name)
-{
-	for (int i = 0; i < table->ncolumns; i++)
-		if (table->columns[i].catalog_name != NULL &&
-			strcmp(table->columns[i].catalog_name, catalog_name) == 0)
-			return (AttrNumber) (i + 1);
-	return InvalidAttrNumber;
-}
-
-/*
- * Return what stands in for a column in routes; NULL when there is no such thing.
- */
-static const CrispOtherKey *
-other_key(const ChangeTable *table, const char *catalog_name)
-{
-	const CrispOtherKey *other = table->changes->other_key;
-
-	return other != NULL && strcmp(other->column, catalog_name) == 0 ? other : NULL;
-}
-
-AttrNumber
-change_key_attribute(const ChangeTable *table, const char *catalog_name)
-{
-	const CrispOtherKey *other = other_key(table, catalog_name);
-	AttrNumber			 attnum = change_attribute(table, catalog_name);
-
-	if (attnum == InvalidAttrNumber && other != NULL)
-		attnum = change_attribute(table, other->other);
-	return attnum;
-}
-
-const char *
-change_column_name(const ChangeTable *table, const char *catalog_name)
-{
-	AttrNumber attnum = change_attribute(table, catalog_name);
-
-	return attnum > 0 ? table->columns[attnum - 1].name : catalog_name;
-}
-
-/*----------
- * What can be wrong
- *----------
- */
-
-pg_noreturn static void
-value_missing(const ChangeTable *table, const char *catalog_name, const char *detail)
-{
-	ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
-					errmsg("null value in column \"%s\" of foreign table \"%s\"",
-						   change_column_name(table, catalog_name), table->name),
-					errdetail("%s", detail)));
-}
-
-pg_noreturn static void
-value_wrong(const ChangeTable *table, const char *catalog_name, const char *value, char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value for column \"%s\" of foreign table \"%s\": \"%s\"",
-					change_column_name(table, catalog_name), table->name, encode_excerpt(value)),
-			 errhint("%s", hint)));
-}
 
 /*
  * Name the column in the error context when its value can't be encoded.
@@ -158,29 +41,16 @@ add_column_context(void *arg)
  */
 
 /*
- * Return a column's value in a row as text; NULL when it has none.
- */
-static char *
-row_text(const Row *row, const char *catalog_name)
-{
-	AttrNumber attnum = change_attribute(row->table, catalog_name);
-
-	if (attnum == InvalidAttrNumber || row->nulls[attnum - 1])
-		return NULL;
-	return encoder_text(row->table->columns[attnum - 1].encoder, row->values[attnum - 1]);
-}
-
-/*
  * Say whether a field has a meaning for the row.  What the table doesn't show can't be checked.
  */
 static bool
-field_applies(const Row *row, const CrispField *field)
+field_applies(const ChangeRow *row, const CrispField *field)
 {
 	char *value;
 
 	if (field->when == NULL)
 		return true;
-	value = row_text(row, field->when);
+	value = change_row_text(row, field->when);
 	return value == NULL || crisp_words_have(field->matches, value);
 }
 
@@ -197,16 +67,16 @@ check_json(const ChangeTable *table, const CrispField *field, const EncodedValue
 		return;
 	begins = value->json[strspn(value->json, " \t\r\n")];
 	if (begins != (is_object ? '{' : '['))
-		value_wrong(table, field->column,
-					pg_any_to_server(value->json, (int) strlen(value->json), PG_UTF8),
-					is_object ? "Crisp takes a JSON object." : "Crisp takes a JSON array.");
+		change_value_wrong(table, field->column,
+						   pg_any_to_server(value->json, (int) strlen(value->json), PG_UTF8),
+						   is_object ? "Crisp takes a JSON object." : "Crisp takes a JSON array.");
 }
 
 /*
  * Encode a field's value, which is not NULL.  Raise an error when Crisp wouldn't take it.
  */
 static EncodedValue
-encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
+encode_field(const ChangeRow *row, const CrispField *field, AttrNumber attnum)
 {
 	const ChangeTable	*table = row->table;
 	ChangeColumn		*column = &table->columns[attnum - 1];
@@ -219,11 +89,12 @@ encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("column \"%s\" of foreign table \"%s\" cannot be given where \"%s\" is \"%s\"",
 					column->name, table->name, change_column_name(table, field->when),
-					row_text(row, field->when)),
+					change_row_text(row, field->when)),
 			 errhint("It goes with: %s", crisp_words_text(field->matches))));
-	if (field->words != NULL && !crisp_words_have(field->words, row_text(row, field->column)))
-		value_wrong(table, field->column, row_text(row, field->column),
-					psprintf("Crisp takes: %s", crisp_words_text(field->words)));
+	if (field->words != NULL &&
+		!crisp_words_have(field->words, change_row_text(row, field->column)))
+		change_value_wrong(table, field->column, change_row_text(row, field->column),
+						   psprintf("Crisp takes: %s", crisp_words_text(field->words)));
 
 	callback.callback = add_column_context;
 	callback.arg = column;
@@ -240,14 +111,14 @@ encode_field(const Row *row, const CrispField *field, AttrNumber attnum)
  * Say why a field may not be NULL.
  */
 static char *
-need_text(const Row *row, const CrispField *field)
+need_text(const ChangeRow *row, const CrispField *field)
 {
 	const char *noun = row->table->changes->noun;
 
-	if (field->when == NULL || row_text(row, field->when) == NULL)
+	if (field->when == NULL || change_row_text(row, field->when) == NULL)
 		return psprintf("Crisp needs it in a %s.", noun);
 	return psprintf("Crisp needs it in a %s where \"%s\" is \"%s\".", noun,
-					change_column_name(row->table, field->when), row_text(row, field->when));
+					change_column_name(row->table, field->when), change_row_text(row, field->when));
 }
 
 void
@@ -264,10 +135,34 @@ change_know(ChangeRequest *request, const char *path, EncodedValue value)
 }
 
 /*
+ * Add a value to a request: to its body, and to what is known of the row.
+ */
+static void
+add_member(ChangeRequest *request, const char *body_path, const char *path, EncodedValue value)
+{
+	request->members[request->nmembers].path = body_path;
+	request->members[request->nmembers++].value = value;
+	change_know(request, path, value);
+}
+
+/*
+ * Refuse a column for what another has a value for.
+ */
+pg_noreturn static void
+cannot_go_together(const ChangeTable *table, const char *column, const char *body_path)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("column \"%s\" of foreign table \"%s\" cannot be given together with another",
+					column, table->name),
+			 errdetail("Both would be \"%s\" at Crisp.", body_path)));
+}
+
+/*
  * Add a field to a request.  Send a NULL only if it's to replace something.
  */
 static void
-add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
+add_field(ChangeRequest *request, const ChangeRow *row, const CrispField *field, bool replaces)
 {
 	const ChangeTable *table = row->table;
 	AttrNumber		   attnum = change_attribute(table, field->column);
@@ -277,7 +172,7 @@ add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
 	if (attnum != InvalidAttrNumber && !row->nulls[attnum - 1])
 		value = encode_field(row, field, attnum);
 	else if ((field->flags & CRISP_FIELD_REQUIRED) && field_applies(row, field))
-		value_missing(table, field->column, need_text(row, field));
+		change_value_missing(table, field->column, need_text(row, field));
 	else if (!replaces || !field_applies(row, field))
 	{
 		if (field->fallback == NULL)
@@ -286,27 +181,114 @@ add_field(Draft *draft, const Row *row, const CrispField *field, bool replaces)
 	}
 
 	/* Of two columns for one field, the table doesn't show which the row has. */
-	for (int i = 0; i < draft->nmembers; i++)
-		if (strcmp(draft->members[i].path, field->body_path) == 0)
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg(
-					 "column \"%s\" of foreign table \"%s\" cannot be given together with another",
-					 change_column_name(table, field->column), table->name),
-				 errdetail("Both would be \"%s\" at Crisp.", field->body_path)));
+	for (int i = 0; i < request->nmembers; i++)
+		if (strcmp(request->members[i].path, field->body_path) == 0)
+			cannot_go_together(table, change_column_name(table, field->column), field->body_path);
 
 	if (replaces && field->null_path != NULL && value.node == NULL && value.json == NULL)
 	{
-		draft->request->doubtful = field;
-		draft->doubtful_member = draft->nmembers;
+		request->doubtful = field;
+		request->doubtful_member = request->nmembers;
 	}
 	if (attnum != InvalidAttrNumber && value.node == NULL && value.json == NULL)
-		draft->request->nulls = lappend(draft->request->nulls,
-										(char *) table->columns[attnum - 1].name);
-	draft->members[draft->nmembers].path = field->body_path;
-	draft->members[draft->nmembers++].value = value;
-	change_know(draft->request, column->path, value);
+		request->nulls = lappend(request->nulls, (char *) table->columns[attnum - 1].name);
+	add_member(request, field->body_path, column->path, value);
+}
+
+/*
+ * Say whether a column is among those that are written: of a set of attributes that are changed, or
+ * (NULL) those of a new row that aren't NULL.
+ */
+static bool
+is_written(const ChangeRow *row, const Bitmapset *updated, AttrNumber attnum)
+{
+	if (attnum == InvalidAttrNumber)
+		return false;
+	return updated != NULL ? bms_is_member(attnum, updated) : !row->nulls[attnum - 1];
+}
+
+/*
+ * Add a key of custom data, with the column in the context of errors.
+ */
+static void
+add_key_of_data(DataChange *data, const ChangeRow *row, AttrNumber attnum, DataBefore before)
+{
+	ErrorContextCallback callback = {.callback = add_column_context,
+									 .arg = &row->table->columns[attnum - 1],
+									 .previous = error_context_stack};
+
+	error_context_stack = &callback;
+	data_change_add(data, row, attnum, before);
+	error_context_stack = callback.previous;
+}
+
+/*
+ * Find what a row's columns say of its custom data; NULL where they say nothing.
+ */
+static DataChange *
+find_data(const ChangeRow *row, const CrispField *field, const Bitmapset *updated,
+		  DataBefore before)
+{
+	const ChangeTable *table = row->table;
+	AttrNumber		   attnum = change_attribute(table, field->column);
+	DataChange		  *data = NULL;
+
+	if (is_written(row, updated, attnum))
+	{
+		if (row->nulls[attnum - 1])
+			change_value_missing(table, field->column, "To remove all keys, write {}.");
+		(void) encode_field(row, field, attnum);
+		data = data_change_of_object(row, attnum, before);
+	}
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const ChangeColumn *column = &table->columns[i];
+
+		if (column->data_key == NULL || !is_written(row, updated, (AttrNumber) (i + 1)) ||
+			(updated == NULL && column->generated))
+			continue;
+		if (is_written(row, updated, attnum))
+			cannot_go_together(table, column->name, field->body_path);
+		if (data == NULL)
+			data = palloc0(sizeof(DataChange));
+		add_key_of_data(data, row, (AttrNumber) (i + 1), before);
+	}
+	return data;
+}
+
+/*
+ * Add custom data to a request.  What only Crisp knows of it is asked for later on: whether a new
+ * row's is there already, and, where keys go, what else there is.
+ */
+static void
+add_data(ChangeRequest *request, const ChangeRow *row, const CrispField *field,
+		 const Bitmapset *updated, DataBefore before)
+{
+	const ChangeTable *table = row->table;
+	const CrispColumn *column = crisp_column_by_name(table->options->resource, field->column);
+	DataChange		  *data = find_data(row, field, updated, before);
+	bool			   merged = request->change->replace_method != NULL;
+	EncodedValue	   value = {0};
+
+	if (data == NULL && request->change == table->changes->insert)
+		change_value_missing(table, field->column, need_text(row, field));
+	if (data == NULL || (updated != NULL && data_change_is_empty(data)))
+		return;
+
+	request->data = data;
+	request->data_member = request->nmembers;
+	request->lacks_data = request->change == table->changes->insert ||
+						  (merged ? data->whole || data->removed != NIL : !before.known);
+	if (!merged && before.known)
+		request->gone = data_change_gone(data, before.data);
+	value.json = data_change_apply(data, merged ? NULL : before.data);
+	add_member(request, field->body_path, column->path, value);
+}
+
+void
+change_set_data(ChangeRequest *request, const char *json)
+{
+	request->members[request->data_member].value.json = json;
 }
 
 /*----------
@@ -336,22 +318,28 @@ key_value(const ChangeKeys *keys, const char *catalog_name)
 }
 
 /*
- * Append a key to a URL.
+ * Append a key to a URL: that of a column, or the one that stands in for it.
  */
 static void
 append_key(StringInfo target, const ChangeTable *table, const ChangeKeys *keys, const char *name)
 {
-	const CrispOtherKey *other = other_key(table, name);
+	const CrispOtherKey *other = table->changes->other_key;
 	const char			*value = key_value(keys, name);
+	bool				 fits;
 
-	if (value == NULL && other != NULL)
-		value = key_value(keys, name = other->other);
-	else
-		other = NULL;
+	if (value == NULL && change_other_key(table, name) != NULL && other->route == NULL)
+	{
+		name = other->other;
+		value = key_value(keys, name);
+	}
 	if (value == NULL)
-		value_missing(table, name, psprintf("It names the %s at Crisp.", table->changes->noun));
-	if (!url_can_be_segment(value) || (other != NULL && strstr(value, other->holds) == NULL))
-		value_wrong(table, name, value, "An identifier of Crisp is expected.");
+		change_value_missing(table, name,
+							 psprintf("It names the %s at Crisp.", table->changes->noun));
+	fits = url_can_be_segment(value);
+	if (other != NULL && strcmp(other->other, name) == 0)
+		fits &= strstr(value, other->holds) != NULL;
+	if (!fits)
+		change_value_wrong(table, name, value, "An identifier of Crisp is expected.");
 	url_append_segment(target, pg_server_to_any(value, (int) strlen(value), PG_UTF8));
 }
 
@@ -384,103 +372,128 @@ change_target(const ChangeTable *table, const char *route, const ChangeKeys *key
 /*
  * Begin a request for a row with these keys.
  */
-static Draft
-begin_request(const CrispChange *change, const ChangeKeys *keys)
+static ChangeRequest *
+begin_request(const ChangeTable *table, const CrispChange *change, const ChangeKeys *keys)
 {
 	ChangeRequest *request = palloc0(sizeof(ChangeRequest));
-	int			   nfields = 0;
-	Draft		   draft = {.request = request};
+	int			   nfields = 1;
 
+	request->change = change;
 	request->api.method = change->method;
 	request->api.repeatable = change->repeatable;
 	if (keys != NULL)
 		request->keys = *keys;
 	for (const CrispField *field = change->fields; field && field->column != NULL; field++)
 		nfields++;
-	draft.members = palloc0(sizeof(BodyMember) * Max(nfields, 1));
-	/* Room for the columns of the route and of the answer, and the website. */
+	request->members = palloc0(sizeof(BodyMember) * nfields);
+
+	/* Room for the columns of the route and of the answer, the website, and what follows. */
+	for (const CrispChange *later = table->changes->updates;
+		 change == table->changes->insert && table->changes->insert_then_updates &&
+		 later->method != NULL;
+		 later++)
+		for (const CrispField *field = later->fields; field->column != NULL; field++)
+			nfields++;
 	request->known = palloc0(sizeof(BodyMember) * (nfields + CHANGE_MAX_KEYS + 1));
-	return draft;
+	return request;
 }
 
-static ChangeRequest *
-end_request(const Draft *draft, const ChangeTable *table, const CrispChange *change)
+void
+change_finish(const ChangeTable *table, ChangeRequest *request)
 {
-	ChangeRequest *request = draft->request;
-
-	request->api.target = change_target(table, change->route, &request->keys);
-	if (change->fields != NULL)
-		request->api.body = body_create(draft->members, draft->nmembers, &request->api.body_length);
+	request->api.target = change_target(table, request->change->route, &request->keys);
+	if (request->change->fields != NULL)
+		request->api.body = body_create(request->members, request->nmembers,
+										&request->api.body_length);
 	if (request->doubtful != NULL)
 	{
-		draft->members[draft->doubtful_member].path = request->doubtful->null_path;
-		request->other_body = body_create(draft->members, draft->nmembers,
+		request->members[request->doubtful_member].path = request->doubtful->null_path;
+		request->other_body = body_create(request->members, request->nmembers,
 										  &request->other_body_length);
+		request->members[request->doubtful_member].path = request->doubtful->body_path;
 	}
+}
+
+/*
+ * End a request whose keys are known: finish it, unless Crisp must be asked for something before.
+ */
+static ChangeRequest *
+end_request(const ChangeTable *table, ChangeRequest *request)
+{
+	const CrispOtherKey *other = table->changes->other_key;
+
+	request->lacks_key = other != NULL && other->route != NULL &&
+						 key_value(&request->keys, other->column) == NULL &&
+						 key_value(&request->keys, other->other) != NULL;
+	request->asks = request->lacks_key || request->lacks_data || request->gone != NIL;
+
+	/* What can't be a key is found before anything is sent of any row. */
+	if (request->lacks_key)
+		(void) change_target(table, other->route, &request->keys);
+	if (!request->lacks_key && !request->lacks_data)
+		change_finish(table, request);
 	return request;
 }
 
 /*
- * Say why a column that Crisp could take isn't the one whose values are written: several columns
- * may stand for the same field, and only the first is written.  Return NULL for that first one.
- */
-static char *
-double_detail(const ChangeTable *table, const ChangeColumn *column)
-{
-	const ChangeColumn *first = &table->columns[change_attribute(table, column->catalog_name) - 1];
-
-	if (first == column)
-		return NULL;
-	return psprintf("Column \"%s\" stands for the same at Crisp, and is the one to write.",
-					first->name);
-}
-
-/*
- * Refuse a value for the table's column for the website, unless it's the table's own.
+ * Add what names the parent of a new row to its keys, and to what is known of it.
  */
 static void
-check_website_column(const Row *row, const ChangeColumn *column, Datum datum)
+add_parent_keys(ChangeRequest *request, const ChangeRow *row)
 {
 	const ChangeTable *table = row->table;
-	char			  *value = encoder_text(column->encoder, datum);
+	const char		  *place = request->change->route;
+	char			  *name;
 
-	if (strcmp(value, table->options->website_id) != 0)
-		value_wrong(table, column->catalog_name, value,
-					psprintf("The table's website is %s.", table->options->website_id));
-}
-
-/*
- * Refuse a row with a value that can't be sent.
- */
-static void
-check_inserted(const Row *row)
-{
-	const ChangeTable *table = row->table;
-
-	for (int i = 0; i < table->ncolumns; i++)
+	while ((name = crisp_route_column(&place)) != NULL)
 	{
-		const ChangeColumn *column = &table->columns[i];
-		bool				can = false;
-		char			   *detail = NULL;
+		const CrispOtherKey *other = change_other_key(table, name);
+		char				*value = change_row_text(row, name);
+		char *in_its_place = other && other->route ? change_row_text(row, other->other) : NULL;
 
-		if (column->name == NULL || row->nulls[i] || column->generated)
-			continue;
-		if (column->column != NULL && (column->column->flags & CRISP_WEBSITE))
+		if (value != NULL && in_its_place != NULL)
+			cannot_go_together(table, change_column_name(table, other->other), name);
+		if (value == NULL && in_its_place != NULL)
 		{
-			check_website_column(row, column, row->values[i]);
-			continue;
+			name = pstrdup(other->other);
+			value = in_its_place;
 		}
-		if (column->catalog_name != NULL)
-			can = crisp_insert_takes(table->changes, column->catalog_name);
-		if (can)
-			detail = double_detail(table, column);
-		if (!can || detail != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("column \"%s\" of foreign table \"%s\" cannot be sent to Crisp",
-							column->name, table->name),
-					 detail ? errdetail("%s", detail) : 0,
-					 errhint("Columns that can be: %s", crisp_insert_columns(table->changes))));
+		if (value == NULL)
+			change_value_missing(
+				table, name, psprintf("It names what the %s belongs to.", table->changes->noun));
+		change_add_key(&request->keys, name, value);
+		change_know(request, crisp_column_by_name(table->options->resource, name)->path,
+					encode_string(value));
+	}
+}
+
+/*
+ * Add the requests that send what else a new row is given, once it's there.
+ */
+static void
+add_followers(ChangeRequest *insert, const ChangeRow *row)
+{
+	const ChangeTable	*table = row->table;
+	const ChangeRequest *previous = insert;
+	const DataBefore	 nothing = {.known = true};
+
+	for (const CrispChange *change = table->changes->updates; change->method != NULL; change++)
+	{
+		ChangeRequest *request = begin_request(table, change, NULL);
+
+		for (const CrispField *field = change->fields; field->column != NULL; field++)
+			if (field->flags & CRISP_FIELD_DATA)
+				add_data(request, row, field, NULL, nothing);
+			else if (is_written(row, NULL, change_attribute(table, field->column)))
+				add_field(request, row, field, false);
+		if (request->nmembers == 0)
+			continue;
+		for (int i = 0; i < request->nknown; i++)
+			change_know(insert, request->known[i].path, request->known[i].value);
+		request->follows = true;
+		request->previous = previous;
+		previous = request;
+		insert->followers = lappend(insert->followers, request);
 	}
 }
 
@@ -489,60 +502,50 @@ change_insert(const ChangeTable *table, const Datum *values, const bool *nulls)
 {
 	const CrispResource *resource = table->options->resource;
 	const CrispChange	*insert = table->changes->insert;
-	const Row			 row = {.table = table, .values = values, .nulls = nulls};
-	Draft				 draft = begin_request(insert, NULL);
-	ChangeRequest		*request = draft.request;
-	const char			*place = insert->route;
-	char				*name;
+	const ChangeRow		 row = {.table = table, .values = values, .nulls = nulls};
+	const DataBefore	 nothing = {.known = true};
+	ChangeRequest		*request = begin_request(table, insert, NULL);
 
-	check_inserted(&row);
-	for (const CrispField *field = insert->fields; field->column != NULL; field++)
-		add_field(&draft, &row, field, false);
+	change_check_inserted(&row);
+	for (const CrispField *field = insert->fields; field && field->column != NULL; field++)
+		if (field->flags & CRISP_FIELD_DATA)
+			add_data(request, &row, field, NULL, nothing);
+		else
+			add_field(request, &row, field, false);
 
-	while ((name = crisp_route_column(&place)) != NULL)
-	{
-		char *value = row_text(&row, name);
-
-		if (value == NULL)
-			value_missing(table, name,
-						  psprintf("It names what the %s belongs to.", table->changes->noun));
-		change_add_key(&request->keys, name, value);
-		change_know(request, crisp_column_by_name(resource, name)->path, encode_string(value));
-	}
+	add_parent_keys(request, &row);
 	for (int i = 0; i < resource->ncolumns; i++)
 		if (resource->columns[i].flags & CRISP_WEBSITE)
 			change_know(request, resource->columns[i].path,
 						encode_string(table->options->website_id));
-	return end_request(&draft, table, insert);
-}
-
-/*
- * Say whether a set of attributes has the column of a field.
- */
-static bool
-is_updated(const ChangeTable *table, const Bitmapset *columns, const CrispField *field)
-{
-	AttrNumber attnum = change_attribute(table, field->column);
-
-	return attnum != InvalidAttrNumber && bms_is_member(attnum, columns);
+	if (table->changes->insert_then_updates)
+		add_followers(request, &row);
+	return end_request(table, request);
 }
 
 List *
 change_update(const ChangeTable *table, const Bitmapset *columns, const Datum *values,
-			  const bool *nulls, const ChangeKeys *keys)
+			  const bool *nulls, const ChangeKeys *keys, DataBefore before)
 {
-	const Row row = {.table = table, .values = values, .nulls = nulls};
-	List	 *requests = NIL;
+	const ChangeRow row = {.table = table, .values = values, .nulls = nulls};
+	List		   *requests = NIL;
+	ChangeRequest  *previous = NULL;
 
-	for (const CrispChange *change = table->changes->updates; change->method != NULL; change++)
+	for (const CrispChange *change = table->changes->updates;
+		 columns != NULL && change->method != NULL; change++)
 	{
-		Draft draft = begin_request(change, keys);
+		ChangeRequest *request = begin_request(table, change, keys);
 
 		for (const CrispField *field = change->fields; field->column != NULL; field++)
-			if (is_updated(table, columns, field))
-				add_field(&draft, &row, field, true);
-		if (draft.nmembers > 0)
-			requests = lappend(requests, end_request(&draft, table, change));
+			if (field->flags & CRISP_FIELD_DATA)
+				add_data(request, &row, field, columns, before);
+			else if (is_written(&row, columns, change_attribute(table, field->column)))
+				add_field(request, &row, field, true);
+		if (request->nmembers == 0)
+			continue;
+		request->previous = previous;
+		previous = end_request(table, request);
+		requests = lappend(requests, previous);
 	}
 	return requests;
 }
@@ -550,35 +553,5 @@ change_update(const ChangeTable *table, const Bitmapset *columns, const Datum *v
 ChangeRequest *
 change_remove(const ChangeTable *table, const ChangeKeys *keys)
 {
-	const CrispChange *remove = table->changes->remove;
-	Draft			   draft = begin_request(remove, keys);
-
-	return end_request(&draft, table, remove);
-}
-
-void
-change_check_updated(const ChangeTable *table, const Bitmapset *columns)
-{
-	int attnum = -1;
-
-	while ((attnum = bms_next_member(columns, attnum)) >= 0)
-	{
-		const ChangeColumn *column = &table->columns[attnum - 1];
-		bool				can = false;
-		char			   *detail = NULL;
-
-		if (column->generated)
-			continue;
-		if (column->catalog_name != NULL)
-			can = crisp_update_takes(table->changes, column->catalog_name);
-		if (can)
-			detail = double_detail(table, column);
-		if (!can || detail != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("column \"%s\" of foreign table \"%s\" cannot be changed", column->name,
-							table->name),
-					 detail ? errdetail("%s", detail) : 0,
-					 errhint("Columns that can be: %s", crisp_update_columns(table->changes))));
-	}
+	return end_request(table, begin_request(table, table->changes->remove, keys));
 }

@@ -13,33 +13,10 @@
 #define CRISP_CHANGE_H
 
 #include "nodes/bitmapset.h"
-#include "utils/rel.h"
 
 #include "api/api_answer.h"
-#include "resource/writable.h"
-#include "write/encode.h"
+#include "write/data_change.h"
 #include "write/json_body.h"
-
-/* A column of the foreign table. */
-typedef struct ChangeColumn
-{
-	const char		  *name;		 /* in the table; NULL: dropped */
-	const CrispColumn *column;		 /* in the catalog; NULL: not there */
-	const char		  *catalog_name; /* its SQL name there */
-	bool			   generated;
-	Encoder			  *encoder; /* NULL when not in the catalog */
-} ChangeColumn;
-
-/* A foreign table in terms of the catalog. */
-typedef struct ChangeTable
-{
-	const CrispOptions *options;
-	const CrispChanges *changes;
-	const char		   *name;
-	const char		   *sql_name; /* with its schema, quoted where it must be */
-	int					ncolumns;
-	ChangeColumn	   *columns; /* by attribute number, from 1, minus 1 */
-} ChangeTable;
 
 /* What names a row in a route: columns, by their names in the catalog, and their values as text. */
 #define CHANGE_MAX_KEYS 4
@@ -53,7 +30,8 @@ typedef struct ChangeKeys
 
 typedef struct ChangeRequest
 {
-	ApiChange api;
+	ApiChange		   api; /* complete unless something is lacking, or it follows an insert */
+	const CrispChange *change;
 	const CrispField
 			   *doubtful;	/* a field that is null in the body, and of which it's open where Crisp
 								 * takes a null; NULL: none */
@@ -64,27 +42,26 @@ typedef struct ChangeRequest
 	int			nknown; /* what is known of the row once it's there: paths of the list's elements */
 	BodyMember *known;
 	bool named; /* the sender has given the name (see CRISP_NAME), which other rows may have */
+
+	/* What the body is made of. */
+	int			nmembers;
+	BodyMember *members;
+	int			doubtful_member; /* of doubtful */
+	int			data_member;	 /* of data */
+
+	/* What it takes to ask Crisp, see complete.h. */
+	bool		asks;		/* something, before or after it's sent */
+	bool		lacks_key;	/* what its route names, which is known by something else */
+	bool		lacks_data; /* custom data of the row as it is at Crisp */
+	DataChange *data;		/* what changes in custom data; NULL: nothing */
+	List	   *gone;		/* keys (C strings) that Crisp should no longer have afterwards */
+
+	/* Requests for the same row. */
+	List *followers; /* of an insert: ChangeRequests, of which only the keys are lacking */
+	bool  follows;	 /* it's such a one */
+	bool  needless;	 /* it wasn't sent, for Crisp had all of it already */
+	const struct ChangeRequest *previous; /* that goes before it; or NULL */
 } ChangeRequest;
-
-/*
- * Describe a table, of which options->resource can be written, in terms of the catalog.  Palloc'd
- * in CurrentMemoryContext, which must outlive it, as must options.
- */
-extern ChangeTable *change_table_create(const CrispOptions *options, Relation relation);
-
-/*
- * Return the attribute number of a column, by its name in the catalog; 0 when the table has none.
- */
-extern AttrNumber change_attribute(const ChangeTable *table, const char *catalog_name);
-
-/*
- * Return the attribute number of the column whose value stands in routes for a column (its name in
- * the catalog): that one, else the one that stands in for it; 0 when the table has neither.
- */
-extern AttrNumber change_key_attribute(const ChangeTable *table, const char *catalog_name);
-
-/* Return a column's name as the table has it, else the catalog's; for messages. */
-extern const char *change_column_name(const ChangeTable *table, const char *catalog_name);
 
 /*
  * Make the request that inserts a row.  values and nulls have an element for each attribute.
@@ -99,18 +76,22 @@ extern ChangeRequest *change_insert(const ChangeTable *table, const Datum *value
 
 /*
  * Make the requests (ChangeRequest) that change a row's columns, a set of attribute numbers that
- * change_check_updated() has passed.  Raises the same as change_insert().
+ * change_check_updated() has passed.  before is the custom data that the row had.  NIL where Crisp
+ * has all of it already, as far as that's known.  Raises the same as change_insert().
  */
 extern List *change_update(const ChangeTable *table, const Bitmapset *columns, const Datum *values,
-						   const bool *nulls, const ChangeKeys *keys);
+						   const bool *nulls, const ChangeKeys *keys, DataBefore before);
 
-extern ChangeRequest *change_remove(const ChangeTable *table, const ChangeKeys *keys);
+/* Put the JSON text of an object in the place of a request's custom data; it isn't copied. */
+extern void change_set_data(ChangeRequest *request, const char *json);
 
 /*
- * Raise 0A000 unless each of these attributes can be changed by an UPDATE, or holds what PostgreSQL
- * generates.
+ * Write target and body of a request, of which nothing is lacking any more.  Raises what
+ * change_target() does.
  */
-extern void change_check_updated(const ChangeTable *table, const Bitmapset *columns);
+extern void change_finish(const ChangeTable *table, ChangeRequest *request);
+
+extern ChangeRequest *change_remove(const ChangeTable *table, const ChangeKeys *keys);
 
 /*
  * Add a value to what is known of a request's row, in place of what was known of the same path.

@@ -57,6 +57,37 @@ participle(CmdType operation)
 }
 
 /*
+ * Return the participle for what a request does to a row.
+ */
+static const char *
+done_by(const Deliverer *deliverer, const ChangeRequest *request)
+{
+	return participle(request->follows ? CMD_UPDATE : deliverer->operation);
+}
+
+/*
+ * Append a request that was carried out, and those of the same row that went before it, to a text.
+ * Return how many there are.
+ */
+static int
+append_carried_out(StringInfo text, const ChangeRequest *request)
+{
+	int count = 0;
+
+	if (request->previous != NULL)
+		count = append_carried_out(text, request->previous);
+	if (request->needless)
+		return count;
+	appendStringInfo(text, "%s%s %s", count > 0 ? ", " : "", request->api.method,
+					 request->api.target);
+
+	/* Of a new row, nothing else tells what names it. */
+	if (request->followers != NIL && request->keys.count > 0)
+		appendStringInfo(text, " (%s)", request->keys.values[request->keys.count - 1]);
+	return count + 1;
+}
+
+/*
  * List the names of the rows that were done, as far as they are kept.
  */
 static char *
@@ -94,9 +125,17 @@ add_under_way(const Deliverer *deliverer)
 			continue;
 		appendStringInfo(&text, "%s%s %s", count++ > 0 ? ", " : "", sending->request->api.method,
 						 sending->request->api.target);
+		done = done_by(deliverer, sending->request);
 		if (sending->before != NULL)
-			appendStringInfo(&text, " (after %s %s was carried out)", sending->before->api.method,
-							 sending->before->api.target);
+		{
+			StringInfoData before;
+			int			   several;
+
+			initStringInfo(&before);
+			several = append_carried_out(&before, sending->before);
+			appendStringInfo(&text, " (after %s %s carried out)", before.data,
+							 several > 1 ? "were" : "was");
+		}
 	}
 	if (count == 1)
 		errcontext("%s was under way: the %s may or may not have been %s", text.data, noun, done);
@@ -118,8 +157,15 @@ add_context(void *arg)
 
 	add_under_way(deliverer);
 	if (deliverer->partial != NULL)
-		errcontext("of the same row, %s %s was carried out before", deliverer->partial->api.method,
-				   deliverer->partial->api.target);
+	{
+		StringInfoData text;
+		int			   several;
+
+		initStringInfo(&text);
+		several = append_carried_out(&text, deliverer->partial);
+		errcontext("of the same row, %s %s carried out before", text.data,
+				   several > 1 ? "were" : "was");
+	}
 	if (deliverer->rows_done > 0)
 		errcontext("foreign table \"%s\": before that, " INT64_FORMAT
 				   " %s%s %s %s, and cannot be rolled back: %s",
@@ -268,7 +314,7 @@ deliverer_raise(Deliverer *deliverer, const ChangeRequest *request, const Change
 {
 	const ChangeTable  *table = deliverer->table;
 	const CrispChanges *changes = table->changes;
-	const char		   *done = participle(deliverer->operation);
+	const char		   *done = done_by(deliverer, request);
 	ApiError		   *error = &failure->error;
 
 	deliverer->partial = before;
@@ -428,19 +474,34 @@ has_what_was_sent(const ChangeRequest *request, const JsonNode *row)
 }
 
 /*
- * Return the target at which to find a row whose name others may have: the list below its parent's
- * row, from the row's time on.
+ * Return the path of the time by which rows of a list are told apart; NULL where they have none.
+ */
+static const char *
+time_path_of(const CrispResource *resource)
+{
+	if (resource->cursor != NULL)
+		return resource->cursor->path;
+	for (int i = 0; i < resource->ncolumns; i++)
+		if (resource->columns[i].type == CRISP_TIME)
+			return resource->columns[i].path;
+	return NULL;
+}
+
+/*
+ * Return the target at which to find a row that has no route of its own, or whose name others may
+ * have: the list below its parent's row, from the row's time on where it has a cursor.
  */
 static char *
 list_target(const ChangeTable *table, const ChangeRequest *request)
 {
 	const CrispResource *resource = table->options->resource;
-	const char			*time_path = resource->cursor->path;
 	ChildrenRequest		 list = request_whole_children(table->options);
 	char				*query = NULL;
 	int64				 time;
 
-	if (json_node_int64(known_value(request, time_path), &time) && time >= 0 && time < PG_INT64_MAX)
+	if (resource->cursor != NULL &&
+		json_node_int64(known_value(request, resource->cursor->path), &time) && time >= 0 &&
+		time < PG_INT64_MAX)
 		query = psprintf("%s=" INT64_FORMAT, resource->cursor->before_param, time + 1);
 	for (int i = 0; i < request->keys.count; i++)
 		if (crisp_column_by_name(resource, request->keys.columns[i]) ==
@@ -459,7 +520,8 @@ list_target(const ChangeTable *table, const ChangeRequest *request)
 static const JsonNode *
 find_in_list(const ChangeTable *table, const ChangeRequest *request, const JsonNode *elements)
 {
-	JsonPath	   *path = json_path_of(table->options->resource->cursor->path);
+	const char	   *time_path = time_path_of(table->options->resource);
+	JsonPath	   *path = time_path != NULL ? json_path_of(time_path) : NULL;
 	const JsonNode *found = NULL;
 	int64			found_time = PG_INT64_MIN;
 
@@ -472,7 +534,8 @@ find_in_list(const ChangeTable *table, const ChangeRequest *request, const JsonN
 
 		if (json_node_kind(row) != JSON_NODE_OBJECT || !has_what_was_sent(request, row))
 			continue;
-		(void) order_row_time(row, path, &time);
+		if (path != NULL)
+			(void) order_row_time(row, path, &time);
 		if (found == NULL || time > found_time)
 		{
 			found = row;
@@ -486,7 +549,8 @@ const JsonNode *
 deliverer_read_back(Deliverer *deliverer, const ChangeRequest *request)
 {
 	const ChangeTable *table = deliverer->table;
-	char			  *target = request->named ? list_target(table, request) : NULL;
+	bool			   by_list = request->named || table->changes->read_route == NULL;
+	char			  *target = by_list ? list_target(table, request) : NULL;
 	bool			   in_list = target != NULL;
 	const JsonNode	  *row = NULL;
 	ApiAnswer		   answer;

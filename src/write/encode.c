@@ -68,6 +68,36 @@ encoder_create(Oid type, CrispType as)
 	return encoder;
 }
 
+bool
+encoder_scalar_type(Oid type, CrispType *as)
+{
+	switch (getBaseType(type))
+	{
+		case BOOLOID:
+			*as = CRISP_BOOLEAN;
+			return true;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			*as = CRISP_NUMBER;
+			return true;
+		case JSONOID:
+		case JSONBOID:
+			*as = CRISP_JSON;
+			return true;
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			return false;
+		default:
+			*as = CRISP_TEXT;
+			return true;
+	}
+}
+
 /*
  * Return a value as its type's output function has it.
  */

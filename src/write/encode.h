@@ -35,6 +35,12 @@ typedef struct EncodedValue
 extern Encoder *encoder_create(Oid type, CrispType as);
 
 /*
+ * Say whether values of a type can be sent where the API takes any scalar, and in *as, as what.
+ * Times can't: they may be numbers or texts at Crisp, and nobody tells which.
+ */
+extern bool encoder_scalar_type(Oid type, CrispType *as);
+
+/*
  * Encode a value that is not NULL as the API takes it; palloc'd in CurrentMemoryContext.
  *
  * Raises 22023 (invalid_parameter_value) for a value that the API's type doesn't have, 22008

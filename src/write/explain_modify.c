@@ -43,7 +43,7 @@ change_text(const CrispOptions *options, Relation relation, CmdType operation, L
 
 		foreach(lc, updated)
 		{
-			const char *column = table->columns[lfirst_int(lc) - 1].catalog_name;
+			const char *column = change_column_target(table, &table->columns[lfirst_int(lc) - 1]);
 
 			sent |= column != NULL && crisp_change_has(change, column);
 		}

@@ -20,8 +20,10 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "write/change.h"
 #include "base/compat.h"
+#include "write/change.h"
+#include "write/change_check.h"
+#include "write/complete.h"
 #include "write/deliver.h"
 #include "write/modify.h"
 #include "write/modify_plan.h"
@@ -43,12 +45,14 @@ typedef struct CrispModify
 	Returning
 		*returned; /* of an INSERT: what the statement wants of the rows; NULL before the first */
 	MemoryContext row_context; /* reset for each row */
-	CmdType		  operation;   /* the statement's, which may move rows into the table by UPDATE */
+	bool		  pass_over_conflicts;
+	CmdType		  operation; /* the statement's, which may move rows into the table by UPDATE */
 
 	/* Of an UPDATE or DELETE; attribute numbers of the plan's rows are 0 where there is none. */
 	List	   *keys;		/* attribute numbers in the table */
 	AttrNumber *key_places; /* in the plan's rows, likewise */
 	AttrNumber	old_row;	/* likewise: the whole row as it was */
+	AttrNumber	data;		/* in the table: custom data that an UPDATE may change */
 	Bitmapset  *updated;	/* attribute numbers that the UPDATE sets */
 	bool		triggers;	/* may change other columns */
 	KeySet	   *reached;	/* the rows that were changed or removed */
@@ -107,6 +111,7 @@ find_old_row(CrispModify *modify, ResultRelInfo *rinfo, const Plan *subplan)
 		modify->key_places[attnum - 1] = ExecFindJunkAttributeInTlist(subplan->targetlist,
 																	  modify_key_name(attribute));
 	}
+	modify->data = modify_data_attribute(modify->table);
 	modify->old_row = ExecFindJunkAttributeInTlist(subplan->targetlist, "wholerow");
 	modify->triggers = rinfo->ri_TrigDesc != NULL && rinfo->ri_TrigDesc->trig_update_before_row;
 	modify->reached = key_set_create((Size) work_mem * 1024);
@@ -138,10 +143,11 @@ find_names(CrispModify *modify, ModifyTableState *mtstate, ResultRelInfo *rinfo,
  * Find out what becomes of rows that conflict with others.
  */
 static void
-begin_conflicts(const CrispModify *modify, const ModifyTable *plan, Relation relation)
+begin_conflicts(CrispModify *modify, const ModifyTable *plan, Relation relation)
 {
 	modify_check_conflict(modify->options, plan, relation);
-	if (plan->onConflictAction == ONCONFLICT_NOTHING)
+	modify->pass_over_conflicts = plan->onConflictAction == ONCONFLICT_NOTHING;
+	if (modify->pass_over_conflicts)
 		deliverer_pass_over_conflicts(modify->deliverer);
 }
 
@@ -290,6 +296,33 @@ rehearse(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleT
 }
 
 /*
+ * Send a request, for which Crisp may have to be asked for something first.  Return false when the
+ * row is gone, or is there already and is passed over.
+ */
+static bool
+send_request(const CrispModify *modify, ChangeRequest *request, ApiAnswer *answer)
+{
+	Completion completion = COMPLETION_READY;
+
+	if (request->lacks_key || request->lacks_data)
+		completion = complete_request(modify->table, request);
+	request->needless = completion == COMPLETION_NEEDLESS;
+	if (request->needless)
+		return true;
+	if (completion == COMPLETION_GONE && request->change != modify->table->changes->insert)
+		return false;
+	if (completion == COMPLETION_EXISTS && modify->pass_over_conflicts)
+		return false;
+	if (completion != COMPLETION_READY)
+		complete_raise(modify->table, request, completion);
+	if (!deliverer_send(modify->deliverer, request, answer))
+		return false;
+	if (request->gone != NIL && request->change->replace_method == NULL)
+		complete_check_gone(modify->table, request);
+	return true;
+}
+
+/*
  * Send a row, and give its slot what the statement wants to know of it.  Return false when it was
  * passed over.
  */
@@ -298,10 +331,19 @@ send_row(CrispModify *modify, TupleTableSlot *slot, ChangeRequest *request)
 {
 	const JsonNode *row = NULL;
 	ApiAnswer		answer;
+	ListCell	   *lc;
 
-	if (!deliverer_send(modify->deliverer, request, &answer))
+	if (!send_request(modify, request, &answer))
 		return false;
 	deliverer_take_answer(modify->deliverer, request, &answer);
+	foreach(lc, request->followers)
+	{
+		ChangeRequest *follower = lfirst(lc);
+
+		follower->keys = request->keys;
+		change_finish(modify->table, follower);
+		(void) deliverer_send(modify->deliverer, follower, &answer);
+	}
 	deliverer_done(modify->deliverer, &request->keys);
 
 	if (!returning_wants_any(modify->returned))
@@ -524,14 +566,32 @@ changed_columns(const CrispModify *modify, TupleTableSlot *slot, TupleTableSlot 
 }
 
 /*
+ * Return the custom data that a row had, as far as the plan has it, and if columns change that.
+ */
+static DataBefore
+old_data(const CrispModify *modify, const Bitmapset *columns, TupleDesc tupdesc,
+		 TupleTableSlot *plan_slot)
+{
+	HeapTupleData old;
+	Datum		  value;
+	bool		  isnull;
+
+	if (modify->data == InvalidAttrNumber || !change_writes_data(modify->table, columns) ||
+		!get_old_row(modify, plan_slot, &old))
+		return (DataBefore){.known = false};
+	value = heap_getattr(&old, modify->data, tupdesc, &isnull);
+	return data_before(modify->table, modify->data, value, isnull);
+}
+
+/*
  * Send the requests that change a row.  Return false when it is gone.
  */
 static bool
 update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-		   const Bitmapset *columns, const ChangeKeys *keys)
+		   const Bitmapset *columns, const ChangeKeys *keys, DataBefore before)
 {
-	List	 *requests = change_update(modify->table, columns, slot->tts_values, slot->tts_isnull,
-									   keys);
+	List *requests = change_update(modify->table, columns, slot->tts_values, slot->tts_isnull, keys,
+								   before);
 	ListCell *lc;
 
 	check_options(modify, estate, rinfo, slot);
@@ -541,7 +601,7 @@ update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTable
 	{
 		ApiAnswer answer;
 
-		if (!deliverer_send(modify->deliverer, lfirst(lc), &answer))
+		if (!send_request(modify, lfirst(lc), &answer))
 			return false;
 	}
 	if (requests != NIL)
@@ -556,15 +616,20 @@ crispExecForeignUpdate(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 	CrispModify	 *modify = rinfo->ri_FdwState;
 	MemoryContext old_context;
 	ChangeKeys	  keys;
-	bool		  done;
+	bool		  done = false;
 
 	look_ahead(modify);
 	old_context = enter_row(modify);
 
 	slot_getallattrs(slot);
 	keys = row_keys(modify, plan_slot);
-	done = is_first_time(modify, &keys) &&
-		   update_row(modify, estate, rinfo, slot, changed_columns(modify, slot, plan_slot), &keys);
+	if (is_first_time(modify, &keys))
+	{
+		Bitmapset *columns = changed_columns(modify, slot, plan_slot);
+
+		done = update_row(modify, estate, rinfo, slot, columns, &keys,
+						  old_data(modify, columns, slot->tts_tupleDescriptor, plan_slot));
+	}
 
 	MemoryContextSwitchTo(old_context);
 	deliverer_leave(modify->deliverer);
@@ -582,7 +647,7 @@ remove_row(CrispModify *modify, const ChangeKeys *keys)
 
 	if (modify->names != NULL)
 		namesake_check(modify->table, modify->names, keys, CMD_DELETE);
-	return deliverer_send(modify->deliverer, request, &answer);
+	return send_request(modify, request, &answer);
 }
 
 TupleTableSlot *

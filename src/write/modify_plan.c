@@ -20,6 +20,7 @@
 #include "optimizer/pathnode.h"
 #include "parser/parsetree.h"
 
+#include "write/change_check.h"
 #include "write/modify_plan.h"
 
 /*----------
@@ -157,6 +158,16 @@ modify_key_attributes(const CrispChanges *changes, const ChangeTable *table)
 	if (changes->remove != NULL)
 		attributes = add_route_attributes(attributes, table, changes->remove->route);
 	return attributes;
+}
+
+AttrNumber
+modify_data_attribute(const ChangeTable *table)
+{
+	const char *name = table->data_column;
+
+	if (name == NULL || !crisp_update_takes(table->changes, name))
+		return InvalidAttrNumber;
+	return change_attribute(table, name);
 }
 
 /*

@@ -39,6 +39,12 @@ extern char *modify_key_name(Form_pg_attribute attribute);
  */
 extern List *modify_key_attributes(const CrispChanges *changes, const ChangeTable *table);
 
+/*
+ * Return the attribute number of the column with custom data, if an UPDATE can write that; 0 when
+ * there is none.
+ */
+extern AttrNumber modify_data_attribute(const ChangeTable *table);
+
 /* Raise 55000 (object_not_in_prerequisite_state) unless the table can be written in this way. */
 extern void modify_check_allowed(const CrispOptions *options, Relation relation, CmdType operation);
 

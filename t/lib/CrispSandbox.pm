@@ -38,6 +38,7 @@ use warnings;
 
 use HTTP::Tiny;
 use JSON::PP;
+use MIME::Base64 qw(encode_base64);
 use Time::HiRes qw(sleep);
 
 my $LONGEST_WAIT = 60;    # seconds
@@ -453,6 +454,27 @@ sub ask
 
 	die "$method $path: $response->{status} $response->{content}\n" unless $response->{success};
 	return $response->{content};
+}
+
+=pod
+
+=item $sandbox->call(method, route, [body])
+
+What somebody else asks of the API: a request for what lies below the first website, with its token. Returns the data
+of the answer, or dies.
+
+=cut
+
+sub call
+{
+	my ($self, $method, $route, $body) = @_;
+	my ($tier, $identifier, $key) = map { $self->info->{websites}->[0]->{token}->{$_} } qw(tier identifier key);
+	my %content = defined $body ? (content => $json->encode($body)) : ();
+	my $response = $self->{http}->request($method, "$self->{origin}/v1/website/" . $self->website_id . "/$route",
+		{ headers => { 'X-Crisp-Tier' => $tier, Authorization => 'Basic ' . encode_base64("$identifier:$key", '') }, %content });
+
+	die "$method $route: $response->{status} $response->{content}\n" unless $response->{success};
+	return $json->decode($response->{content})->{data};
 }
 
 =pod

@@ -95,7 +95,7 @@ END
 	is(
 		$session->query(
 			"SELECT count(*) FROM crisp_fdw_columns() WHERE written_by IS NOT NULL AND resource NOT IN "
-				. "('conversations', 'messages', 'people_profiles')"
+				. "('conversations', 'messages', 'people_profiles', 'people_data', 'people_events')"
 		),
 		0,
 		'no other resource can be written');

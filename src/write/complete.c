@@ -1,0 +1,205 @@
+/*-------------------------------------------------------------------------
+ *
+ * complete.c
+ *		Complete requests by what only Crisp knows, before they are sent.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+
+#include "api/server_facts.h"
+#include "base/compat.h"
+#include "base/server_text.h"
+#include "json/json_path.h"
+#include "write/complete.h"
+
+/*
+ * Ask Crisp for an object by a key that is known; return NULL where it has none.
+ */
+static const JsonNode *
+ask(const ChangeTable *table, const char *target, ApiKey key)
+{
+	ApiAnswer answer;
+
+	if (!api_finish_lookup(api_start(table->options, target, CurrentMemoryContext), API_OBJECT, key,
+						   &answer))
+		return NULL;
+	return answer.data;
+}
+
+/*
+ * Find the key that a request's route names by what stands in for it.  Return false where Crisp has
+ * no such row.
+ */
+static bool
+complete_key(const ChangeTable *table, ChangeRequest *request)
+{
+	const CrispOtherKey *other = table->changes->other_key;
+	const CrispResource *resource = table->options->resource;
+	const JsonNode		*object = ask(table, change_target(table, other->route, &request->keys),
+									  API_KEY_GIVEN);
+	size_t				 length;
+	const char *text = json_node_string(json_path_get(object, json_path_of(other->path)), &length);
+
+	if (object == NULL)
+		return false;
+	if (text == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("unexpected answer from Crisp, server \"%s\"", table->options->server_name),
+				 errdetail("The answer to GET %s has no \"%s\".",
+						   change_target(table, other->route, &request->keys), other->path)));
+	text = server_text(text, &length, table->options->invalid_text);
+	change_add_key(&request->keys, other->column, pnstrdup(text, length));
+	change_know(request, crisp_column_by_name(resource, other->column)->path,
+				encode_string(request->keys.values[request->keys.count - 1]));
+	return true;
+}
+
+/*
+ * Ask Crisp for the custom data of a request's row; return false where there is no such row.
+ */
+static bool
+ask_data(const ChangeTable *table, const ChangeRequest *request, const JsonNode **data)
+{
+	const CrispResource *resource = table->options->resource;
+	const JsonNode		*object = ask(
+			 table, change_target(table, table->changes->read_route, &request->keys), API_KEY_TOLD);
+
+	*data = json_path_get(object, json_path_of(resource->custom_data->path));
+	return object != NULL;
+}
+
+/*
+ * Complete a request by the custom data that Crisp has now.
+ */
+static Completion
+complete_data(const ChangeTable *table, ChangeRequest *request)
+{
+	const CrispChange *change = request->change;
+	const JsonNode	  *current;
+	List			  *gone;
+
+	if (!ask_data(table, request, &current))
+		return COMPLETION_GONE;
+	if (change == table->changes->insert && json_node_first(current) != NULL)
+		return COMPLETION_EXISTS;
+
+	gone = data_change_gone(request->data, current);
+	if (change->replace_method == NULL)
+	{
+		request->gone = gone;
+		change_set_data(request, data_change_apply(request->data, current));
+		return COMPLETION_READY;
+	}
+	if (gone == NIL && request->data->set == NIL && change != table->changes->insert)
+		return COMPLETION_NEEDLESS;
+	if (gone != NIL)
+		request->api.method = change->replace_method;
+	change_set_data(request, data_change_apply(request->data, gone != NIL ? current : NULL));
+	return COMPLETION_READY;
+}
+
+Completion
+complete_request(const ChangeTable *table, ChangeRequest *request)
+{
+	Completion completion = COMPLETION_READY;
+
+	if (request->lacks_key && !complete_key(table, request))
+		return COMPLETION_GONE;
+	if (request->lacks_data)
+		completion = complete_data(table, request);
+	if (completion == COMPLETION_READY)
+		change_finish(table, request);
+	return completion;
+}
+
+void
+complete_raise(const ChangeTable *table, const ChangeRequest *request, Completion completion)
+{
+	const CrispChanges *changes = table->changes;
+
+	if (completion == COMPLETION_EXISTS)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("a %s with this \"%s\" exists at Crisp already, server \"%s\"", changes->noun,
+					change_column_name(table, changes->conflict), table->options->server_name),
+			 errdetail("GET %s answers some. Nothing was sent.",
+					   change_target(table, changes->read_route, &request->keys)),
+			 errhint("Use UPDATE; or, to pass over rows that exist, INSERT ... ON CONFLICT DO "
+					 "NOTHING.")));
+	ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+					errmsg("there is no such %s at Crisp, server \"%s\"", changes->parent,
+						   table->options->server_name),
+					errdetail("The %s was not sent.", changes->noun)));
+}
+
+/*----------
+ * Whether keys are gone
+ *----------
+ */
+
+/*
+ * Return those keys of a list that an object has, as text; NULL for none.
+ */
+static char *
+keys_kept(const List *keys, const JsonNode *object)
+{
+	StringInfoData text;
+	ListCell	  *lc;
+
+	initStringInfo(&text);
+	foreach(lc, keys)
+	{
+		const char *key = lfirst(lc);
+
+		if (json_node_has_member(object, key))
+			appendStringInfo(&text, "%s\"%s\"", text.len > 0 ? ", " : "",
+							 pg_any_to_server(key, (int) strlen(key), PG_UTF8));
+	}
+	return text.len > 0 ? text.data : NULL;
+}
+
+void
+complete_check_gone(const ChangeTable *table, const ChangeRequest *request)
+{
+	const CrispOptions *options = table->options;
+	char			   *fact = psprintf("replaces %s", options->resource->custom_data->path);
+	char			   *target = change_target(table, table->changes->read_route, &request->keys);
+	ApiAnswer			answer;
+	ApiFailure			failure;
+	const char		   *kept;
+
+	if (request->gone == NIL || server_fact_recall(options, fact) == FACT_TRUE)
+		return;
+	if (!api_try_finish(api_start(options, target, CurrentMemoryContext), API_OBJECT, &answer,
+						&failure))
+	{
+		ereport(WARNING,
+				(errcode(failure.error.code),
+				 errmsg("it is not known whether Crisp has removed keys of custom data, server "
+						"\"%s\"",
+						options->server_name),
+				 errdetail("%s: %s", failure.error.message, failure.error.detail)));
+		return;
+	}
+	kept = keys_kept(
+		request->gone,
+		json_path_get(answer.data, json_path_of(options->resource->custom_data->path)));
+	if (kept != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("Crisp has kept keys of custom data that were to go, server \"%s\"",
+						options->server_name),
+				 errdetail("%s %s was carried out, and GET %s still has: %s", request->api.method,
+						   request->api.target, target, kept),
+				 errhint("Crisp may merge what it is sent into what it has: write other values "
+						 "instead.")));
+	server_fact_remember(options, fact, true);
+}
