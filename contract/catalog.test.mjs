@@ -66,6 +66,7 @@ for (const [resource, ...typeNames] of [
   ["conversation_page", "ConversationPage"],
   ["conversation_file", "ConversationFile"],
   ["campaign_recipient", "WebsiteCampaignRecipient"],
+  ["campaign_statistic", "WebsiteCampaignStatistic"],
   ["people_segment", "PeopleSuggestedSegment"],
   ["visitor", "WebsiteVisitor"],
   ["visitor_count", "WebsiteVisitorCount"],

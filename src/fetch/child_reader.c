@@ -202,23 +202,14 @@ is_one_row(const ChildReader *child)
 }
 
 /*
- * Say whether Crisp may refuse the word by which a list is asked for.
- */
-static bool
-may_refuse_word(const ChildReader *child)
-{
-	const CrispWords *words = child->request->options->resource->parent->words;
-
-	return words != NULL && words->open;
-}
-
-/*
  * Return where the keys come from that are asked for.  A list that has begun may go, but its
  * argument doesn't become one that can be none.
  */
 static ApiKey
 key_source(const ChildReader *child)
 {
+	const CrispWords *words = child->request->options->resource->parent->words;
+
 	if (uses_link(child) && !child->has_begun)
 		return API_KEY_GIVEN;
 	if (child->cursor == NULL && child->next > 1)
@@ -227,7 +218,11 @@ key_source(const ChildReader *child)
 	/* Of a list with conditions, it may be these that Crisp refuses. */
 	if (child->has_begun || request_children_have_conditions(child->request))
 		return API_KEY_TOLD;
-	return child->request->parent == NULL || may_refuse_word(child) ? API_KEY_GIVEN : API_KEY_TOLD;
+
+	/* Were a word refused that the catalog has, all rows would be missing, and nobody would hear. */
+	if (words != NULL && words->open)
+		return child->request->words_named ? API_KEY_GIVEN : API_KEY_TOLD;
+	return child->request->parent == NULL ? API_KEY_GIVEN : API_KEY_TOLD;
 }
 
 /*

@@ -234,7 +234,8 @@ estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 	WalkEstimate		 result = {0};
 	bool				 by_argument;
 	double				 share = 1;
-	double				 pages;
+	int	   page_rows = resource->per_page_param ? options->per_page : CRISP_MIN_PER_PAGE;
+	double pages;
 
 	result.parents = named_parents(root, resource, conditions, &by_argument);
 	result.named = result.parents >= 0;
@@ -247,7 +248,7 @@ estimate_walk(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 		result.parent_requests = ceil(result.parents / options->per_page);
 	}
 
-	pages = Max(ceil(below_list / CRISP_MIN_PER_PAGE), 1);
+	pages = Max(ceil(below_list / page_rows), 1);
 	result.requests = Max(result.parent_requests + result.parents * lists * pages, 1);
 	result.received = clamp_row_est(result.parents * lists * below_list);
 	return result;

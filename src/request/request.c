@@ -306,6 +306,9 @@ request_child_target(const ChildrenRequest *request, const char *argument, const
 
 	initStringInfo(&target);
 	append_route(&target, resource->list_route, request->options, values);
+	if (resource->per_page_param != NULL)
+		append_query(&target,
+					 psprintf("%s=%d", resource->per_page_param, request->options->per_page));
 	append_dates(&target, resource, request->dates);
 	append_query(&target, request->query);
 	if (query != NULL)

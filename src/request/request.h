@@ -99,6 +99,7 @@ typedef struct ChildrenRequest
 	 * each once; NIL where there is one list, or where they can't be told before execution.
 	 */
 	List *words;
+	bool  words_named; /* by a condition: Crisp may know no such word, nor then have any rows */
 } ChildrenRequest;
 
 typedef enum RequestKind

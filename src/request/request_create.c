@@ -544,6 +544,7 @@ set_words(const RequestContext *context, ChildrenRequest *request)
 			condition_may_differ(condition))
 			continue;
 		request->words = named_words(words, condition);
+		request->words_named = true;
 		return request->words != NIL;
 	}
 	for (const char *const *word = words->words; *word != NULL; word++)

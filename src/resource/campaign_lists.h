@@ -13,5 +13,6 @@
 #include "resource/entry.h"
 
 extern const CrispResource crisp_campaign_recipients;
+extern const CrispResource crisp_campaign_statistics;
 
 #endif /* CRISP_CAMPAIGN_LISTS_H */

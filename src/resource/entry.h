@@ -126,8 +126,8 @@ typedef struct CrispCount
 typedef struct CrispWords
 {
 	const char *const *words; /* that are asked for where no condition names any; then NULL */
-	bool			   open;  /* Crisp may know others, which conditions can name, and not all of
-							   * these: a word that it refuses has no rows */
+	bool			   open;  /* Crisp may know others, which conditions can name: a word of
+							   * theirs that it refuses has no rows, one of these is an error */
 } CrispWords;
 
 /*

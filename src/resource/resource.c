@@ -42,6 +42,7 @@ const CrispResource *const crisp_resources[] = {
 	&crisp_visitors_count,
 	&crisp_campaigns,
 	&crisp_campaign_recipients,
+	&crisp_campaign_statistics,
 	&crisp_inboxes,
 	&crisp_conversation_segments,
 	&crisp_people_segments,
