@@ -5,28 +5,37 @@
 #   make sandbox          build sandbox/crisp-sandbox, a Crisp API on loopback
 #   make demo             try everything on a throwaway server; installs what is missing
 #   make test             run every test; installs what is missing
+#   make matrix           run every test on each PostgreSQL that Debian has; needs root and some GB
 #   make bench            measure against other ways to do the same; installs what is missing
 #   make lint             check style and run the static analysers; installs what is missing
 #   make format           put the C code into the style that lint asks for
 #   make installcheck     the PGXS way to test an installed extension
-#   make dist             make a source tarball of the current commit
+#   make dist             make the source archive of the current commit, for PGXN, too
+#   make deb              build Debian packages for the PostgreSQL in use; installs what is missing
+#   make release          make all that is released, with checksums, in dist/
 #   make clean            remove what was built
 #
 # Variables: PG_CONFIG, PKG_CONFIG, CC, WERROR=1 (a warning is an error),
-# ONLY="regress|isolation|tap|contract" and TESTS="name ..." (make test), QUICK=1 (make bench).
+# ONLY="regress|isolation|tap|contract" and TESTS="name ..." (make test), VERSIONS="15 18"
+# (make matrix), QUICK=1 (make bench).
+
+# In a build outside the tree (make -f …/Makefile) the tree is where this file is.
+tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
+
+# The version stands in the control file; all else that names it is made from that.
+version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(tree)/crisp_fdw.control)
 
 MODULE_big = crisp_fdw
 EXTENSION = crisp_fdw
-DATA_built = $(CURDIR)/crisp_fdw--1.0.sql
+DATA = install/crisp_fdw--1.0.sql
+DATA_built = $(CURDIR)/crisp_fdw--$(version).sql
 PGFILEDESC = "crisp_fdw - foreign data wrapper for Crisp"
 
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
 LIBRARIES = libcurl json-c
 
-# Lists are made from what lies in the tree, so that they cannot go stale.  In
-# a build outside the tree (make -f …/Makefile) the tree is where this file is.
-tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
+# Lists are made from what lies in the tree, so that they cannot go stale.
 from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))))
 
 # The extension's script, in the order in which its parts need each other.  In the parts, @extschema@ is
@@ -46,7 +55,7 @@ EXTRA_CLEAN = src/*/*.o src/*/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
-independent = demo test bench lint format sandbox clean-sandbox dist help
+independent = demo test matrix bench lint format sandbox clean-sandbox dist deb release help
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(independent),$(goals)))
@@ -57,7 +66,8 @@ ifneq (,$(PGXS))
 
 # PostgreSQL's own headers are system headers here: we answer for our own code.
 # The callbacks of PostgreSQL prescribe parameters that a function may not use.
-PG_CPPFLAGS = -I$(tree)/src -isystem $(includedir_server) $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+PG_CPPFLAGS = -DCRISP_FDW_VERSION='"$(version)"' -I$(tree)/src -isystem $(includedir_server)
+PG_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
 SHLIB_LINK = $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
 
@@ -125,18 +135,19 @@ clean-sandbox:
 demo test lint:
 	@exec env PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/$@.sh'
 
+matrix:
+	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/matrix.sh' $(VERSIONS)
+
 bench:
 	@exec env PG_CONFIG='$(PG_CONFIG)' QUICK='$(QUICK)' '$(tree)/bench/bench.sh'
 
 format:
 	@exec env PG_CONFIG='$(PG_CONFIG)' '$(tree)/tools/lint.sh' --format
 
-version = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(tree)/crisp_fdw.control)
-
-dist:
-	git -C $(tree) archive --prefix=crisp_fdw-$(version)/ --output=$(CURDIR)/crisp_fdw-$(version).tar.gz HEAD
+dist deb release:
+	@exec env PG_CONFIG='$(PG_CONFIG)' '$(tree)/tools/release.sh' $@ '$(version)'
 
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(tree)/Makefile
 
-.PHONY: libraries sandbox clean-sandbox demo test bench lint format dist help
+.PHONY: libraries sandbox clean-sandbox demo test matrix bench lint format dist deb release help

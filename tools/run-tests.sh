@@ -2,13 +2,15 @@
 #
 # The part of test.sh that runs inside the work directory $WORK, in its copy of
 # the sources.  Each suite adds to `passed` and `failed`; a suite, or a test,
-# that was to run and did not counts as failed.
+# that was to run and did not counts as failed, but for tests of what pg_cron runs
+# where there is no pg_cron for this PostgreSQL: these add to `skipped`.
 set -uo pipefail
 # shellcheck source=sandbox.sh
 . tools/sandbox.sh
 
 passed=0
 failed=0
+skipped=0
 
 # What the tests in sql/ and specs/ see.  Their expected output depends on it.
 regress_data=(--seed 42 --conversations 1000 --people 500 --visitors 40 --operators 12)
@@ -160,7 +162,7 @@ run_isolation()
 
 run_tap()
 {
-	local tests name status ok bad log=$WORK/log/tap.out
+	local tests name status ok bad without log=$WORK/log/tap.out
 
 	mapfile -t tests < <(tests_of tap)
 	if [ ${#tests[@]} -eq 0 ]; then
@@ -186,7 +188,8 @@ run_tap()
 	status=$?
 
 	# Tests that ran, and those that failed among them; on top of those a failure
-	# for each file that ended badly for another reason, or that was skipped.
+	# for each file that ended badly for another reason, or that was skipped for any reason but that
+	# there is no pg_cron.
 	read -r ok bad < <(awk '
 		/^Files=[0-9]+, Tests=[0-9]+,/ { split($2, field, /[=,]/); total = field[2] }
 		/ \(Wstat: .* Tests: [0-9]+ Failed: [0-9]+\)$/ {
@@ -194,6 +197,7 @@ run_tap()
 			if ($NF + 0 == 0 && !/ \(Wstat: 0 /)
 				broken++
 		}
+		/ \.+ skipped: there is no pg_cron / { next }
 		/ \.+ skipped: / { broken++ }
 		END { print total - failed, failed + broken }' "$log")
 	if [ $status != 0 ] && [ "$bad" = 0 ]; then
@@ -203,6 +207,12 @@ run_tap()
 		tails "$WORK/tap/tmp_check/log/"*"$name"*
 	done
 	count tap "$ok" "$bad"
+	without=$(grep -cE ' \.+ skipped: there is no pg_cron ' "$log")
+	if [ "$without" != 0 ]; then
+		printf '==> not run for want of pg_cron: %s\n\n' "$(
+			sed -n 's|^.*\.\./src/t/\(.*\)\.t \.* skipped: there is no pg_cron .*|\1|p' "$log" | paste -sd ' ')"
+		skipped=$((skipped + without))
+	fi
 }
 
 run_contract()
@@ -242,7 +252,9 @@ finish()
 	if [ -n "$ONLY$TESTS" ]; then
 		echo "This was a partial run:${ONLY:+ ONLY=\"$ONLY\"}${TESTS:+ TESTS=\"$TESTS\"}"
 	fi
-	printf '%d passed, %d failed\n' $passed $failed
+	printf '%d passed, %d failed' $passed $failed
+	[ $skipped = 0 ] || printf ', %d skipped' $skipped
+	printf '\n'
 	[ $failed = 0 ] && [ $passed -gt 0 ]
 	exit
 }

@@ -2,7 +2,7 @@
 #
 # Install what is missing on a Debian machine, and nothing else.
 #
-#   tools/setup.sh demo|test|lint|bench
+#   tools/setup.sh demo|test|lint|bench|dist|deb|matrix
 #
 # PG_CONFIG may name another PostgreSQL than the newest one.
 set -uo pipefail
@@ -118,18 +118,28 @@ install_http()
 }
 
 case "${1:-}" in
-	demo | test | lint | bench) ;;
-	*) die "say what to set up for: demo, test, lint or bench" ;;
+	demo | test | lint | bench | dist | deb | matrix) ;;
+	*) die "say what to set up for: demo, test, lint, bench, dist, deb or matrix" ;;
 esac
 
-need pkg-config command -v pkg-config
-need libcurl4-openssl-dev pkg-config --exists libcurl
-need libjson-c-dev pkg-config --exists json-c
-need libmicrohttpd-dev pkg-config --exists libmicrohttpd
-need zlib1g-dev pkg-config --exists zlib
-need_postgres
+# What these need has nothing to do with a build on this machine.
+case "$1" in
+	dist) need libarchive-zip-perl perl -MArchive::Zip -e 1 ;;
+	matrix)
+		need debootstrap command -v debootstrap
+		need util-linux command -v unshare
+		;;
+	*)
+		need pkg-config command -v pkg-config
+		need libcurl4-openssl-dev pkg-config --exists libcurl
+		need libjson-c-dev pkg-config --exists json-c
+		need libmicrohttpd-dev pkg-config --exists libmicrohttpd
+		need zlib1g-dev pkg-config --exists zlib
+		need_postgres
+		;;
+esac
 
-if [ "$1" != lint ]; then
+if [ "$1" = demo ] || [ "$1" = test ] || [ "$1" = bench ] || [ "$1" = deb ]; then
 	need gcc command -v gcc
 	need libc6-dev test -e /usr/include/stdio.h
 	need make command -v make
@@ -155,6 +165,15 @@ fi
 
 if [ "$1" = bench ]; then
 	need gnuplot-nox command -v gnuplot
+fi
+
+if [ "$1" = deb ]; then
+	need dpkg-dev command -v dpkg-buildpackage
+	need debhelper command -v dh
+	need lintian command -v lintian
+	need fakeroot command -v fakeroot
+	need postgresql-common command -v pg_buildext
+	need postgresql-server-dev-all test -e /usr/share/perl5/Debian/Debhelper/Sequence/pgxs.pm
 fi
 
 if [ "$1" = lint ]; then
@@ -195,7 +214,7 @@ for package in "${missing[@]}"; do
 			if apt-cache show "$package" >/dev/null 2>&1; then
 				postgres+=("$package")
 			else
-				say "there is no package $package: the tests that need pg_cron will fail"
+				say "there is no package $package: the tests that need pg_cron won't be run"
 			fi
 			;;
 		postgresql-*) postgres+=("$package") ;;
@@ -205,6 +224,9 @@ done
 [ ${#others[@]} -eq 0 ] || apt_install "${others[@]}"
 [ ${#postgres[@]} -eq 0 ] || install_postgres "${postgres[@]}"
 
+case "$1" in
+	dist | matrix) exit 0 ;;
+esac
 find_pg_config || die "there is still no PostgreSQL with server and headers"
 if [ "$1" = test ] || [ "$1" = bench ]; then
 	node_is_recent || die "Crisp's official client needs Node.js 18 or newer, and Debian has $(node --version) here"

@@ -50,7 +50,7 @@ my $separator = "\x1f";
 
 =item plan_without_cron()
 
-Leave the whole test out where pg_cron is not installed, which C<make test> counts as failed.
+Leave the whole test out where pg_cron is not installed, which C<make test> counts as skipped.
 
 =cut
 

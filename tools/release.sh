@@ -1,0 +1,92 @@
+#!/bin/bash
+#
+# Make what is released of the current commit, in dist/ of the current directory.  `make dist`, `make deb` and
+# `make release` call this.
+#
+#   tools/release.sh dist VERSION      the source archive, as tar.gz and as the zip that PGXN takes
+#   tools/release.sh deb VERSION       Debian packages for the PostgreSQL in use; installs what is missing
+#   tools/release.sh release VERSION   both, with their checksums
+set -uo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+what=$1
+version=$2
+dist=$PWD/dist
+name=crisp_fdw-$version
+
+# What is made of the version is made in here.
+stage=$(mktemp -d) || exit 1
+trap 'rm -rf "$stage"' EXIT
+
+# The sources, with what names the version in them.  PGXN counts with three numbers.
+stage_sources()
+{
+	local date semver=$version
+
+	[[ $semver =~ ^[0-9]+\.[0-9]+$ ]] && semver=$semver.0
+	if git -C "$tree" rev-parse --verify --quiet HEAD >/dev/null; then
+		git -C "$tree" archive --prefix="$name/" HEAD | tar -C "$stage" -xf - || die "git archive failed"
+		date=$(git -C "$tree" log -1 --format=%cD)
+	else
+		mkdir "$stage/$name"
+		tar -C "$tree" --exclude=./dist -cf - . | tar -C "$stage/$name" --no-same-owner -xf -
+		date=$(date --rfc-email)
+	fi
+	sed -e "s/@VERSION@/$version/" -e "s/@SEMVER@/$semver/" "$tree/META.json.in" >"$stage/$name/META.json"
+	printf 'crisp-fdw (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' "$version" \
+		"$(sed -n 's/^Maintainer: //p' "$tree/debian/control.in")" "$date" >"$stage/$name/debian/changelog"
+}
+
+make_dist()
+{
+	tar -C "$stage" --owner=0 --group=0 --sort=name -czf "$dist/$name.tar.gz" "$name" || die "tar failed"
+	rm -f "$dist/$name.zip"
+	(cd "$stage" && perl -MArchive::Zip -e '
+		my $zip = Archive::Zip->new;
+		$zip->addTree($ARGV[0], $ARGV[0]);
+		exit $zip->writeToFileNamed($ARGV[1])' "$name" "$dist/$name.zip") || die "cannot write $name.zip"
+	say "made dist/$name.tar.gz and dist/$name.zip"
+}
+
+# Debian's tools build for the versions that they know of; ours is named to them.
+make_deb()
+{
+	local major
+
+	find_pg_config || exit 1
+	major=$("$PG_CONFIG" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
+	cp -R "$stage/$name" "$stage/build"
+	(
+		cd "$stage/build" || exit 1
+		export PG_SUPPORTED_VERSIONS=$major DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)"
+		pg_buildext updatecontrol && dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
+	) >"$stage/deb.log" 2>&1 || {
+		tail -n 40 "$stage/deb.log"
+		die "the packages could not be built"
+	}
+	lintian --fail-on error "$stage"/*.changes || die "lintian has found errors"
+	cp "$stage"/*.deb "$dist"
+	say "made $(cd "$stage" && echo *.deb)"
+}
+
+checksums()
+{
+	(cd "$dist" && sha256sum -- *.tar.gz *.zip *.deb >SHA256SUMS) || exit 1
+	say "made dist/SHA256SUMS"
+}
+
+mkdir -p "$dist"
+[ "$what" = dist ] || "$tree/tools/setup.sh" deb || exit 1
+[ "$what" = deb ] || "$tree/tools/setup.sh" dist || exit 1
+stage_sources
+case "$what" in
+	dist) make_dist ;;
+	deb) make_deb ;;
+	release)
+		make_dist
+		make_deb
+		checksums
+		;;
+	*) die "say what to make: dist, deb or release" ;;
+esac
