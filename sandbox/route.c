@@ -26,6 +26,7 @@ static const Route routes[] = {
 	{"GET", "website/*/conversation/*", TIER_NONE, get_conversation},
 	{"PATCH", "website/*/conversation/*/state", TIER_NONE, patch_state},
 	{"PATCH", "website/*/conversation/*/routing", TIER_NONE, patch_routing},
+	{"PATCH", "website/*/batch/*", TIER_NONE, patch_batch},
 	{"GET", "website/*/conversation/*/messages", TIER_NONE, list_messages},
 	{"POST", "website/*/conversation/*/message", TIER_NONE, post_message},
 	{"GET", "website/*/conversation/*/message/*", TIER_NONE, get_message},

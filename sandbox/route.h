@@ -32,6 +32,8 @@ extern void get_conversation(Call *call);
 extern void patch_state(Call *call);
 extern void patch_routing(Call *call);
 
+extern void patch_batch(Call *call);
+
 extern void list_messages(Call *call);
 extern void get_message(Call *call);
 extern void post_message(Call *call);

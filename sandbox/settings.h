@@ -141,6 +141,11 @@ typedef struct Settings
 	uint32_t unknown_statistics; /* UnknownStatistics */
 	uint32_t honour_statistics_size; /* per_page of statistics */
 
+	uint32_t batch_limit;		  /* sessions of a request; UINT32_MAX for any number */
+	uint32_t batch_gone_refused;  /* one that is gone makes 404, and nothing is changed */
+	uint32_t batch_adds;		  /* segments and data are added to what is there */
+	uint32_t batch_unassign_body; /* UnassignBody */
+
 	uint32_t quota; /* requests that are left, or NO_QUOTA */
 	uint32_t quota_status;
 	uint32_t gzip; /* answers are packed for clients that accept it */

@@ -30,9 +30,25 @@ static const CrispField routing_fields[] = {
 	{NULL},
 };
 
+#define BATCH(operation) "PATCH", "website/{website_id}/batch/" operation, "sessions", "session_id"
+
+/* There is none for "pending". */
+static const CrispBatch state_batches[] = {
+	{BATCH("resolve"), "state", "resolved"},
+	{BATCH("unresolve"), "state", "unresolved"},
+	{NULL},
+};
+
+static const CrispBatch routing_batches[] = {
+	{BATCH("routing"), "assigned_user_id"},
+	{NULL},
+};
+
 static const CrispChange conversation_updates[] = {
-	{"PATCH", "website/{website_id}/conversation/{session_id}/state", true, state_fields},
-	{"PATCH", "website/{website_id}/conversation/{session_id}/routing", true, routing_fields},
+	{"PATCH", "website/{website_id}/conversation/{session_id}/state", true, state_fields,
+	 .batches = state_batches},
+	{"PATCH", "website/{website_id}/conversation/{session_id}/routing", true, routing_fields,
+	 .batches = routing_batches},
 	{NULL},
 };
 

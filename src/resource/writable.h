@@ -35,6 +35,20 @@ typedef struct CrispField
 								   * NULL: nowhere */
 } CrispField;
 
+/*
+ * A request that changes several rows in the same way, and may be made twice without harm.  Its
+ * body has their names, and unless there is a value what the request for one row has.
+ */
+typedef struct CrispBatch
+{
+	const char *method;
+	const char *route;		/* {website_id} */
+	const char *names_path; /* JSON path of the array of rows in the body */
+	const char *name;		/* the column whose values it has */
+	const char *column;		/* the only one that is changed; NULL where rows are removed */
+	const char *value;		/* it's for this new value alone, as text; NULL: for any */
+} CrispBatch;
+
 /* A request that changes a row. */
 typedef struct CrispChange
 {
@@ -48,6 +62,7 @@ typedef struct CrispChange
 	 * puts it in its place.  NULL: it may be either, so all of it is sent.
 	 */
 	const char *replace_method;
+	const CrispBatch *batches;	  /* for several rows; ends with one without method; NULL: none */
 } CrispChange;
 
 /* A value in the answer to an insert. */

@@ -296,27 +296,6 @@ change_set_data(ChangeRequest *request, const char *json)
  *----------
  */
 
-void
-change_add_key(ChangeKeys *keys, const char *catalog_name, const char *text)
-{
-	if (keys->count >= CHANGE_MAX_KEYS)
-		elog(ERROR, "crisp_fdw: too many keys");
-	keys->columns[keys->count] = catalog_name;
-	keys->values[keys->count++] = text;
-}
-
-/*
- * Return the value of a key; NULL when there is none.
- */
-static const char *
-key_value(const ChangeKeys *keys, const char *catalog_name)
-{
-	for (int i = 0; i < keys->count; i++)
-		if (strcmp(keys->columns[i], catalog_name) == 0)
-			return keys->values[i];
-	return NULL;
-}
-
 /*
  * Append a key to a URL: that of a column, or the one that stands in for it.
  */
@@ -324,13 +303,13 @@ static void
 append_key(StringInfo target, const ChangeTable *table, const ChangeKeys *keys, const char *name)
 {
 	const CrispOtherKey *other = table->changes->other_key;
-	const char			*value = key_value(keys, name);
+	const char			*value = change_key_value(keys, name);
 	bool				 fits;
 
 	if (value == NULL && change_other_key(table, name) != NULL && other->route == NULL)
 	{
 		name = other->other;
-		value = key_value(keys, name);
+		value = change_key_value(keys, name);
 	}
 	if (value == NULL)
 		change_value_missing(table, name,
@@ -423,8 +402,8 @@ end_request(const ChangeTable *table, ChangeRequest *request)
 	const CrispOtherKey *other = table->changes->other_key;
 
 	request->lacks_key = other != NULL && other->route != NULL &&
-						 key_value(&request->keys, other->column) == NULL &&
-						 key_value(&request->keys, other->other) != NULL;
+						 change_key_value(&request->keys, other->column) == NULL &&
+						 change_key_value(&request->keys, other->other) != NULL;
 	request->asks = request->lacks_key || request->lacks_data || request->gone != NIL;
 
 	/* What can't be a key is found before anything is sent of any row. */
@@ -523,6 +502,24 @@ change_insert(const ChangeTable *table, const Datum *values, const bool *nulls)
 	return end_request(table, request);
 }
 
+/*
+ * Choose how rows with the same change can travel together.  column is the only one that changes,
+ * or NULL where rows are removed, or several columns change.
+ */
+static const CrispBatch *
+choose_batch(const CrispChange *change, const ChangeRow *row, const char *column)
+{
+	for (const CrispBatch *batch = change->batches; batch && batch->method != NULL; batch++)
+	{
+		if ((batch->column == NULL) != (column == NULL) ||
+			(column != NULL && strcmp(batch->column, column) != 0))
+			continue;
+		if (batch->value == NULL || strcmp(batch->value, change_row_text(row, column)) == 0)
+			return batch;
+	}
+	return NULL;
+}
+
 List *
 change_update(const ChangeTable *table, const Bitmapset *columns, const Datum *values,
 			  const bool *nulls, const ChangeKeys *keys, DataBefore before)
@@ -535,14 +532,23 @@ change_update(const ChangeTable *table, const Bitmapset *columns, const Datum *v
 		 columns != NULL && change->method != NULL; change++)
 	{
 		ChangeRequest *request = begin_request(table, change, keys);
+		const char	  *column = NULL;
 
 		for (const CrispField *field = change->fields; field->column != NULL; field++)
+		{
+			int before_field = request->nmembers;
+
 			if (field->flags & CRISP_FIELD_DATA)
 				add_data(request, &row, field, columns, before);
 			else if (is_written(&row, columns, change_attribute(table, field->column)))
 				add_field(request, &row, field, true);
+			if (request->nmembers > before_field)
+				column = field->column;
+		}
 		if (request->nmembers == 0)
 			continue;
+		if (request->nmembers == 1)
+			request->batch = choose_batch(change, &row, column);
 		request->previous = previous;
 		previous = end_request(table, request);
 		requests = lappend(requests, previous);
@@ -553,5 +559,20 @@ change_update(const ChangeTable *table, const Bitmapset *columns, const Datum *v
 ChangeRequest *
 change_remove(const ChangeTable *table, const ChangeKeys *keys)
 {
-	return end_request(table, begin_request(table, table->changes->remove, keys));
+	ChangeRequest *request = begin_request(table, table->changes->remove, keys);
+
+	request->batch = choose_batch(request->change, NULL, NULL);
+	return end_request(table, request);
+}
+
+ChangeRequest *
+change_for_row(const ChangeTable *table, const ChangeRequest *request, const ChangeKeys *keys)
+{
+	ChangeRequest *copy = palloc(sizeof(ChangeRequest));
+
+	*copy = *request;
+	copy->keys = *keys;
+	copy->previous = NULL;
+	copy->api.target = change_target(table, request->change->route, keys);
+	return copy;
 }

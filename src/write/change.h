@@ -15,18 +15,9 @@
 #include "nodes/bitmapset.h"
 
 #include "api/api_answer.h"
+#include "write/change_keys.h"
 #include "write/data_change.h"
 #include "write/json_body.h"
-
-/* What names a row in a route: columns, by their names in the catalog, and their values as text. */
-#define CHANGE_MAX_KEYS 4
-
-typedef struct ChangeKeys
-{
-	int			count;
-	const char *columns[CHANGE_MAX_KEYS];
-	const char *values[CHANGE_MAX_KEYS];
-} ChangeKeys;
 
 typedef struct ChangeRequest
 {
@@ -48,6 +39,11 @@ typedef struct ChangeRequest
 	BodyMember *members;
 	int			doubtful_member; /* of doubtful */
 	int			data_member;	 /* of data */
+
+	/* Rows that change alike, see batch.h. */
+	const CrispBatch *batch; /* how they can travel together; NULL: not */
+	int				  nrows; /* of a request for several, which has no keys; else 0 */
+	const char		 *names; /* of such a one: its rows, in words */
 
 	/* What it takes to ask Crisp, see complete.h. */
 	bool		asks;		/* something, before or after it's sent */
@@ -99,8 +95,12 @@ extern ChangeRequest *change_remove(const ChangeTable *table, const ChangeKeys *
  */
 extern void change_know(ChangeRequest *request, const char *path, EncodedValue value);
 
-/* Add a row's value to its keys.  text is in the database's encoding, and not copied. */
-extern void change_add_key(ChangeKeys *keys, const char *catalog_name, const char *text);
+/*
+ * Return a request that does to another row, with these keys, what one does to its own; for an
+ * UPDATE or a DELETE.  It shares all but the keys' texts, which aren't copied, with the other.
+ */
+extern ChangeRequest *change_for_row(const ChangeTable *table, const ChangeRequest *request,
+									 const ChangeKeys *keys);
 
 /*
  * Fill website and keys into a route.  Returns a palloc'd target.  Raises 22023 for a key that

@@ -115,6 +115,7 @@ add_under_way(const Deliverer *deliverer)
 	StringInfoData text;
 	dlist_iter	   iter;
 	int			   count = 0;
+	int			   nrows = 0;
 
 	initStringInfo(&text);
 	dlist_foreach(iter, (dlist_head *) &deliverer->under_way)
@@ -125,6 +126,10 @@ add_under_way(const Deliverer *deliverer)
 			continue;
 		appendStringInfo(&text, "%s%s %s", count++ > 0 ? ", " : "", sending->request->api.method,
 						 sending->request->api.target);
+		nrows += Max(sending->request->nrows, 1);
+		if (sending->request->nrows > 0)
+			appendStringInfo(&text, " (%d %ss: %s)", sending->request->nrows, noun,
+							 sending->request->names);
 		done = done_by(deliverer, sending->request);
 		if (sending->before != NULL)
 		{
@@ -138,7 +143,8 @@ add_under_way(const Deliverer *deliverer)
 		}
 	}
 	if (count == 1)
-		errcontext("%s was under way: the %s may or may not have been %s", text.data, noun, done);
+		errcontext("%s was under way: the %s%s may or may not have been %s", text.data, noun,
+				   nrows == 1 ? "" : "s", done);
 	else if (count > 1)
 		errcontext("%d requests were under way: the %ss may or may not have been %s: %s", count,
 				   noun, done, text.data);
@@ -194,10 +200,22 @@ deliverer_table(const Deliverer *deliverer)
 	return deliverer->table;
 }
 
+bool
+deliverer_removes(const Deliverer *deliverer)
+{
+	return deliverer->operation == CMD_DELETE;
+}
+
 void
 deliverer_pass_over_conflicts(Deliverer *deliverer)
 {
 	deliverer->pass_over_conflicts = true;
+}
+
+bool
+deliverer_passes_over_conflicts(const Deliverer *deliverer)
+{
+	return deliverer->pass_over_conflicts;
 }
 
 void
@@ -308,6 +326,19 @@ describe_conflict(const Deliverer *deliverer, ApiError *error)
 					  : NULL;
 }
 
+/*
+ * Name the rows that a request is for.
+ */
+static char *
+rows_text(const Deliverer *deliverer, const ChangeRequest *request)
+{
+	const char *noun = deliverer->table->changes->noun;
+
+	if (request->nrows == 0)
+		return pstrdup(noun);
+	return psprintf("%d %ss", request->nrows, noun);
+}
+
 void
 deliverer_raise(Deliverer *deliverer, const ChangeRequest *request, const ChangeRequest *before,
 				ApiFailure *failure)
@@ -315,13 +346,14 @@ deliverer_raise(Deliverer *deliverer, const ChangeRequest *request, const Change
 	const ChangeTable  *table = deliverer->table;
 	const CrispChanges *changes = table->changes;
 	const char		   *done = done_by(deliverer, request);
+	const char		   *rows = rows_text(deliverer, request);
 	ApiError		   *error = &failure->error;
 
 	deliverer->partial = before;
 	if (failure->may_have_acted)
 	{
-		error->detail = psprintf("%s\nThe %s may or may not have been %s.", error->detail,
-								 changes->noun, done);
+		error->detail = psprintf("%s\nThe %s may or may not have been %s.", error->detail, rows,
+								 done);
 		if (!request->api.repeatable)
 		{
 			error->detail = psprintf("%s It was not sent again.", error->detail);
@@ -329,7 +361,10 @@ deliverer_raise(Deliverer *deliverer, const ChangeRequest *request, const Change
 		}
 	}
 	else
-		error->detail = psprintf("%s\nThe %s was not %s.", error->detail, changes->noun, done);
+		error->detail = psprintf("%s\nThe %s %s not %s.", error->detail, rows,
+								 request->nrows == 0 ? "was" : "were", done);
+	if (request->nrows > 0)
+		error->detail = psprintf("%s They are: %s.", error->detail, request->names);
 
 	if (failure->absent && deliverer->operation == CMD_INSERT && changes->parent != NULL)
 	{
@@ -365,9 +400,12 @@ deliverer_take(Deliverer *deliverer, Sending *sending, bool *done, ApiAnswer *an
 	if (!sending_take(sending, done, answer, failure))
 		return false;
 	dlist_delete(&sending->node);
-	/* What is gone after an attempt that may have removed it was removed by that. */
-	*done = *done ||
-			(deliverer->operation == CMD_DELETE && failure->absent && failure->may_have_acted);
+	/*
+	 * What is gone after an attempt that may have removed it was removed by that; of several rows,
+	 * one may be, and the others not.
+	 */
+	*done = *done || (deliverer->operation == CMD_DELETE && sending->request->nrows == 0 &&
+					  failure->absent && failure->may_have_acted);
 	return true;
 }
 
@@ -430,16 +468,12 @@ deliverer_take_answer(Deliverer *deliverer, ChangeRequest *request, const ApiAns
 void
 deliverer_done(Deliverer *deliverer, const ChangeKeys *keys)
 {
-	char		 **name = &deliverer->names[deliverer->rows_done % ROWS_NAMED];
-	StringInfoData text;
-	MemoryContext  old_context = MemoryContextSwitchTo(deliverer->context);
+	char		**name = &deliverer->names[deliverer->rows_done % ROWS_NAMED];
+	MemoryContext old_context = MemoryContextSwitchTo(deliverer->context);
 
-	initStringInfo(&text);
-	for (int i = 0; i < keys->count; i++)
-		appendStringInfo(&text, "%s%s", i > 0 ? " " : "", keys->values[i]);
 	if (*name != NULL)
 		pfree(*name);
-	*name = text.data;
+	*name = change_keys_text(keys);
 	deliverer->rows_done++;
 	deliverer->partial = NULL;
 	MemoryContextSwitchTo(old_context);

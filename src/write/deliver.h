@@ -26,11 +26,15 @@ typedef struct Deliverer Deliverer;
  */
 extern Deliverer *deliverer_create(const ChangeTable *table, CmdType operation);
 
-/* Return the table that changes are sent to. */
+/* Return the table that changes are sent to, and whether they remove rows. */
 extern const ChangeTable *deliverer_table(const Deliverer *deliverer);
+extern bool				  deliverer_removes(const Deliverer *deliverer);
 
 /* From now on, pass over what conflicts with what Crisp has (ON CONFLICT DO NOTHING). */
 extern void deliverer_pass_over_conflicts(Deliverer *deliverer);
+
+/* Say whether that is so. */
+extern bool deliverer_passes_over_conflicts(const Deliverer *deliverer);
 
 /* Begin and end a stretch of code in which any error says what was done before it. */
 extern void deliverer_enter(Deliverer *deliverer);

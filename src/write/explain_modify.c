@@ -12,6 +12,7 @@
 #include "commands/explain.h"
 #include "utils/rel.h"
 
+#include "write/batch.h"
 #include "write/explain_modify.h"
 #include "write/modify.h"
 #include "write/modify_plan.h"
@@ -22,10 +23,10 @@
  * Describe the requests for a row that is written, with columns of it left in braces.
  */
 static char *
-change_text(const CrispOptions *options, Relation relation, CmdType operation, List *updated)
+change_text(const ChangeTable *table, CmdType operation, const List *updated)
 {
-	const CrispChanges *changes = options->resource->changes;
-	const ChangeTable  *table = change_table_create(options, relation);
+	const CrispOptions *options = table->options;
+	const CrispChanges *changes = table->changes;
 	const CrispChange  *change = changes->updates;
 	StringInfoData		text;
 
@@ -37,21 +38,57 @@ change_text(const CrispOptions *options, Relation relation, CmdType operation, L
 
 	initStringInfo(&text);
 	for (; change->method != NULL; change++)
-	{
-		bool	  sent = false;
-		ListCell *lc;
-
-		foreach(lc, updated)
-		{
-			const char *column = change_column_target(table, &table->columns[lfirst_int(lc) - 1]);
-
-			sent |= column != NULL && crisp_change_has(change, column);
-		}
-		if (sent)
+		if (modify_has_any(table, change, updated))
 			appendStringInfo(&text, "%s%s %s", text.len > 0 ? ", " : "", change->method,
 							 request_route_target(options, change->route));
-	}
 	return text.data;
+}
+
+/*
+ * Append how rows that change alike travel together, as far as the session knows.
+ */
+static void
+append_batches(StringInfo text, const ChangeTable *table, const CrispChange *change)
+{
+	const CrispBatch *batch = change->batches;
+
+	for (; batch != NULL && batch->method != NULL; batch++)
+	{
+		int size = batch_size(table, batch);
+
+		if (size > 0)
+			appendStringInfo(text, "%s%s %s (%d rows a request)", text->len > 0 ? ", " : "",
+							 batch->method, request_route_target(table->options, batch->route),
+							 size);
+	}
+}
+
+/*
+ * Show whether rows that are changed or removed are sent together, and in which way, or why not.
+ */
+static void
+show_together(const ModifyTableState *state, const ResultRelInfo *rinfo, const ChangeTable *table,
+			  List *updated, ExplainState *es)
+{
+	const CrispChange *change = table->changes->updates;
+	const char *why_not = modify_why_one_by_one((const ModifyTable *) state->ps.plan, rinfo, table,
+												updated);
+	StringInfoData text;
+
+	if (why_not != NULL)
+	{
+		ExplainPropertyText("Crisp Row by Row", why_not, es);
+		return;
+	}
+	initStringInfo(&text);
+	if (state->operation == CMD_DELETE)
+		append_batches(&text, table, table->changes->remove);
+	for (; state->operation == CMD_UPDATE && change->method != NULL; change++)
+		if (modify_has_any(table, change, updated))
+			append_batches(&text, table, change);
+	if (text.len > 0)
+		ExplainPropertyText("Crisp Batch", text.data, es);
+	ExplainPropertyInteger("Crisp Under Way", NULL, table->options->prefetch, es);
 }
 
 void
@@ -60,15 +97,18 @@ crispExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List 
 {
 	Relation		 relation = rinfo->ri_RelationDesc;
 	CrispOptions	*options = options_of_table(RelationGetRelid(relation));
+	ChangeTable		*table = change_table_create(options, relation);
+	List			*updated = list_nth(fdw_private, MODIFY_PRIVATE_UPDATED);
 	const ApiCounts *counts = crisp_modify_counts(rinfo);
 
-	ExplainPropertyText("Crisp Request",
-						change_text(options, relation, mtstate->operation,
-									list_nth(fdw_private, MODIFY_PRIVATE_UPDATED)),
-						es);
+	ExplainPropertyText("Crisp Request", change_text(table, mtstate->operation, updated), es);
+	if (mtstate->operation != CMD_INSERT)
+		show_together(mtstate, rinfo, table, updated, es);
 	if (es->analyze && counts != NULL)
 	{
 		ExplainPropertyInteger("Requests", NULL, counts->requests, es);
+		if (crisp_modify_batches(rinfo) > 0)
+			ExplainPropertyInteger("Batches", NULL, crisp_modify_batches(rinfo), es);
 		if (counts->retries > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 			ExplainPropertyInteger("Retries", NULL, counts->retries, es);
 		if (es->timing)

@@ -3,7 +3,9 @@
  * modify.c
  *		Execute INSERT, UPDATE and DELETE.
  *
- * A row is sent when the executor hands it over, and the callback returns when Crisp has answered.
+ * A row that is inserted is sent when the executor hands it over, and the callback returns when Crisp
+ * has answered.  Rows that are changed or removed are kept, and sent together, where nobody looks at
+ * one before the next is reached.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -30,6 +32,8 @@
 #include "write/namesake.h"
 #include "scan/open_scans.h"
 #include "write/returning.h"
+#include "write/row_sender.h"
+#include "write/send_completed.h"
 #include "scan/scan_rest.h"
 #include "base/key_set.h"
 
@@ -45,20 +49,21 @@ typedef struct CrispModify
 	Returning
 		*returned; /* of an INSERT: what the statement wants of the rows; NULL before the first */
 	MemoryContext row_context; /* reset for each row */
-	bool		  pass_over_conflicts;
-	CmdType		  operation; /* the statement's, which may move rows into the table by UPDATE */
+	CmdType		  operation;   /* the statement's, which may move rows into the table by UPDATE */
 
 	/* Of an UPDATE or DELETE; attribute numbers of the plan's rows are 0 where there is none. */
 	List	   *keys;		/* attribute numbers in the table */
 	AttrNumber *key_places; /* in the plan's rows, likewise */
 	AttrNumber	old_row;	/* likewise: the whole row as it was */
-	AttrNumber	data;		/* in the table: custom data that an UPDATE may change */
-	Bitmapset  *updated;	/* attribute numbers that the UPDATE sets */
-	bool		triggers;	/* may change other columns */
-	KeySet	   *reached;	/* the rows that were changed or removed */
-	Names	   *names;		/* of rows, where several may have the same; else NULL */
+	RowSender  *sender;
+	AttrNumber	data;	  /* in the table: custom data that an UPDATE may change */
+	Bitmapset  *updated;  /* attribute numbers that the UPDATE sets */
+	bool		triggers; /* may change other columns */
+	KeySet	   *reached;  /* the rows that were changed or removed */
+	Names	   *names;	  /* of rows, where several may have the same; else NULL */
 	ForeignScanState
 		*source; /* whose rows will all be changed, and weren't looked at yet; or NULL */
+
 } CrispModify;
 
 /*----------
@@ -146,8 +151,7 @@ static void
 begin_conflicts(CrispModify *modify, const ModifyTable *plan, Relation relation)
 {
 	modify_check_conflict(modify->options, plan, relation);
-	modify->pass_over_conflicts = plan->onConflictAction == ONCONFLICT_NOTHING;
-	if (modify->pass_over_conflicts)
+	if (plan->onConflictAction == ONCONFLICT_NOTHING)
 		deliverer_pass_over_conflicts(modify->deliverer);
 }
 
@@ -170,6 +174,11 @@ crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *f
 
 		find_old_row(modify, rinfo, subplan->plan);
 		find_names(modify, mtstate, rinfo, subplan);
+		modify->sender = row_sender_create(
+			modify->deliverer, mtstate,
+			mtstate->mt_transition_capture == NULL &&
+				modify_why_one_by_one((const ModifyTable *) mtstate->ps.plan, rinfo, modify->table,
+									  list_nth(fdw_private, MODIFY_PRIVATE_UPDATED)) == NULL);
 	}
 	foreach(lc, list_nth(fdw_private, MODIFY_PRIVATE_UPDATED))
 		modify->updated = bms_add_member(modify->updated, lfirst_int(lc));
@@ -226,6 +235,14 @@ crisp_modify_counts(const ResultRelInfo *rinfo)
 	const CrispModify *modify = rinfo->ri_FdwState;
 
 	return modify ? modify->options->counts : NULL;
+}
+
+int64
+crisp_modify_batches(const ResultRelInfo *rinfo)
+{
+	const CrispModify *modify = rinfo->ri_FdwState;
+
+	return modify && modify->sender ? row_sender_batches(modify->sender) : 0;
 }
 
 /*
@@ -296,33 +313,6 @@ rehearse(const CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleT
 }
 
 /*
- * Send a request, for which Crisp may have to be asked for something first.  Return false when the
- * row is gone, or is there already and is passed over.
- */
-static bool
-send_request(const CrispModify *modify, ChangeRequest *request, ApiAnswer *answer)
-{
-	Completion completion = COMPLETION_READY;
-
-	if (request->lacks_key || request->lacks_data)
-		completion = complete_request(modify->table, request);
-	request->needless = completion == COMPLETION_NEEDLESS;
-	if (request->needless)
-		return true;
-	if (completion == COMPLETION_GONE && request->change != modify->table->changes->insert)
-		return false;
-	if (completion == COMPLETION_EXISTS && modify->pass_over_conflicts)
-		return false;
-	if (completion != COMPLETION_READY)
-		complete_raise(modify->table, request, completion);
-	if (!deliverer_send(modify->deliverer, request, answer))
-		return false;
-	if (request->gone != NIL && request->change->replace_method == NULL)
-		complete_check_gone(modify->table, request);
-	return true;
-}
-
-/*
  * Send a row, and give its slot what the statement wants to know of it.  Return false when it was
  * passed over.
  */
@@ -333,7 +323,7 @@ send_row(CrispModify *modify, TupleTableSlot *slot, ChangeRequest *request)
 	ApiAnswer		answer;
 	ListCell	   *lc;
 
-	if (!send_request(modify, request, &answer))
+	if (!send_completed(modify->deliverer, request, &answer))
 		return false;
 	deliverer_take_answer(modify->deliverer, request, &answer);
 	foreach(lc, request->followers)
@@ -488,10 +478,23 @@ look_ahead(CrispModify *modify)
 {
 	ForeignScanState *source = modify->source;
 
+	if (row_sender_keeps(modify->sender) && source == NULL)
+		return;
 	open_scans_read(modify->options);
 	modify->source = NULL;
 	if (source != NULL)
 		scan_look_ahead(source, look_at_row, modify);
+}
+
+/*
+ * End with a row that is changed or removed, of which nothing is needed any more.
+ */
+static void
+leave_row(CrispModify *modify, MemoryContext old_context)
+{
+	MemoryContextSwitchTo(old_context);
+	row_sender_relieve(modify->sender);
+	deliverer_leave(modify->deliverer);
 }
 
 /*
@@ -592,21 +595,11 @@ update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTable
 {
 	List *requests = change_update(modify->table, columns, slot->tts_values, slot->tts_isnull, keys,
 								   before);
-	ListCell *lc;
 
 	check_options(modify, estate, rinfo, slot);
 	if (requests != NIL && modify->names != NULL)
 		namesake_check(modify->table, modify->names, keys, CMD_UPDATE);
-	foreach(lc, requests)
-	{
-		ApiAnswer answer;
-
-		if (!send_request(modify, lfirst(lc), &answer))
-			return false;
-	}
-	if (requests != NIL)
-		deliverer_done(modify->deliverer, keys);
-	return true;
+	return row_sender_send(modify->sender, requests, keys, &modify->row_context);
 }
 
 TupleTableSlot *
@@ -631,8 +624,7 @@ crispExecForeignUpdate(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 						  old_data(modify, columns, slot->tts_tupleDescriptor, plan_slot));
 	}
 
-	MemoryContextSwitchTo(old_context);
-	deliverer_leave(modify->deliverer);
+	leave_row(modify, old_context);
 	return done ? clear_header(rinfo, slot) : NULL;
 }
 
@@ -643,11 +635,10 @@ static bool
 remove_row(CrispModify *modify, const ChangeKeys *keys)
 {
 	ChangeRequest *request = change_remove(modify->table, keys);
-	ApiAnswer	   answer;
 
 	if (modify->names != NULL)
 		namesake_check(modify->table, modify->names, keys, CMD_DELETE);
-	return send_request(modify, request, &answer);
+	return row_sender_send(modify->sender, list_make1(request), keys, &modify->row_context);
 }
 
 TupleTableSlot *
@@ -665,13 +656,10 @@ crispExecForeignDelete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 
 	keys = row_keys(modify, plan_slot);
 	done = is_first_time(modify, &keys) && remove_row(modify, &keys);
-	if (done)
-		deliverer_done(modify->deliverer, &keys);
-	MemoryContextSwitchTo(old_context);
+	leave_row(modify, old_context);
 
 	/* For RETURNING, of which the plan has the row. */
 	if (done && get_old_row(modify, plan_slot, &old))
 		ExecForceStoreHeapTuple(heap_copytuple(&old), slot, true);
-	deliverer_leave(modify->deliverer);
 	return done ? clear_header(rinfo, slot) : NULL;
 }

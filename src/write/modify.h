@@ -16,8 +16,9 @@
 
 /*
  * Carry out a modification (executor callbacks of the FdwRoutine).  Every row has been carried out,
- * or refused, when the callback returns that it was given to; nothing is sent at the end of a
- * statement or a transaction.
+ * or refused, when the callback returns that it was given to, or, where rows are sent together, when
+ * the executor has got the last of them: before it fires triggers for the statement, or counts its
+ * rows.  Nothing is sent at the end of a statement or a transaction.
  */
 extern void				crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
 												List *fdw_private, int subplan_index, int eflags);
@@ -36,5 +37,8 @@ extern TupleTableSlot **crispExecForeignBatchInsert(EState *estate, ResultRelInf
 
 /* Return what a modification has cost so far; NULL for one that only EXPLAIN has begun. */
 extern const ApiCounts *crisp_modify_counts(const ResultRelInfo *rinfo);
+
+/* Return how many of these requests were for several rows, without retries. */
+extern int64 crisp_modify_batches(const ResultRelInfo *rinfo);
 
 #endif /* CRISP_MODIFY_H */

@@ -118,6 +118,56 @@ modify_check_conflict(const CrispOptions *options, const ModifyTable *plan, Rela
 						errhint("Use ON CONFLICT DO NOTHING, and UPDATE the rows that exist.")));
 }
 
+/*
+ * Say whether all requests may be made twice without harm that an UPDATE of these columns, or a
+ * DELETE, may need.
+ */
+static bool
+are_repeatable(const ChangeTable *table, CmdType operation, const List *updated)
+{
+	const CrispChange *change = table->changes->updates;
+
+	if (operation == CMD_DELETE)
+		return table->changes->remove->repeatable;
+	for (; change->method != NULL; change++)
+		if (!change->repeatable && modify_has_any(table, change, updated))
+			return false;
+	return true;
+}
+
+const char *
+modify_why_one_by_one(const ModifyTable *plan, const ResultRelInfo *rinfo, const ChangeTable *table,
+					  const List *updated)
+{
+	const TriggerDesc *triggers = rinfo->ri_TrigDesc;
+
+	if (plan->returningLists != NIL)
+		return "RETURNING";
+	if (triggers != NULL &&
+		(plan->operation == CMD_UPDATE
+			 ? triggers->trig_update_before_row || triggers->trig_update_after_row
+			 : triggers->trig_delete_before_row || triggers->trig_delete_after_row))
+		return "row triggers";
+	if (!are_repeatable(table, plan->operation, updated))
+		return "changes that are sent at most once";
+	return NULL;
+}
+
+bool
+modify_has_any(const ChangeTable *table, const CrispChange *change, const List *updated)
+{
+	ListCell *lc;
+
+	foreach(lc, updated)
+	{
+		const char *column = change_column_target(table, &table->columns[lfirst_int(lc) - 1]);
+
+		if (column != NULL && crisp_change_has(change, column))
+			return true;
+	}
+	return false;
+}
+
 /*----------
  * The identity of a row
  *----------

@@ -44,6 +44,16 @@ extern List *modify_key_attributes(const CrispChanges *changes, const ChangeTabl
  * there is none.
  */
 extern AttrNumber modify_data_attribute(const ChangeTable *table);
+/* Say whether a request has any of these attributes in its body. */
+extern bool modify_has_any(const ChangeTable *table, const CrispChange *change,
+						   const List *updated);
+
+/*
+ * Say, in a few words, why rows are changed or removed one by one, when they are reached; NULL where
+ * they are kept, and sent together.  updated are the attribute numbers that an UPDATE sets.
+ */
+extern const char *modify_why_one_by_one(const ModifyTable *plan, const ResultRelInfo *rinfo,
+										 const ChangeTable *table, const List *updated);
 
 /* Raise 55000 (object_not_in_prerequisite_state) unless the table can be written in this way. */
 extern void modify_check_allowed(const CrispOptions *options, Relation relation, CmdType operation);

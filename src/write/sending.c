@@ -16,9 +16,17 @@
  * Return the name under which a session remembers at which of two places Crisp takes a null.
  */
 static char *
-null_fact(const Sending *sending)
+null_fact(const ChangeRequest *request)
 {
-	return psprintf("takes null for %s", sending->request->doubtful->null_path);
+	return psprintf("takes null for %s%s", request->doubtful->null_path,
+					request->nrows > 0 ? " of several rows" : "");
+}
+
+bool
+sending_is_sure(const ChangeTable *table, const ChangeRequest *request)
+{
+	return request->doubtful == NULL ||
+		   server_fact_recall(table->options, null_fact(request)) != FACT_UNKNOWN;
 }
 
 /*
@@ -47,7 +55,7 @@ sending_start(Sending *sending, const ChangeTable *table, const ChangeRequest *r
 	sending->owner = owner;
 	sending->again = false;
 	sending->other = request->doubtful != NULL &&
-					 server_fact_recall(table->options, null_fact(sending)) == FACT_TRUE;
+					 server_fact_recall(table->options, null_fact(request)) == FACT_TRUE;
 	start_body(sending);
 }
 
@@ -76,10 +84,7 @@ static void
 conclude_second(Sending *sending, bool done, ApiFailure *failure)
 {
 	if (done)
-	{
-		server_fact_remember(sending->table->options, null_fact(sending), sending->other);
 		return;
-	}
 	failure->may_have_acted |= sending->first.may_have_acted;
 	/* A quota that is spent by now is another matter. */
 	if (failure->unfit && failure->error.outcome != USAGE_RATE_LIMITED)
@@ -93,6 +98,8 @@ sending_take(Sending *sending, bool *done, ApiAnswer *answer, ApiFailure *failur
 
 	*done = api_try_finish(sending->call, API_NOTHING, answer, failure);
 	sending->call = NULL;
+	if (*done && sending->request->doubtful != NULL)
+		server_fact_remember(sending->table->options, null_fact(sending->request), sending->other);
 	if (sending->again)
 		conclude_second(sending, *done, failure);
 	else if (!*done && failure->unfit && sending->request->doubtful != NULL)

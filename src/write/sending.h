@@ -36,6 +36,12 @@ extern void sending_start(Sending *sending, const ChangeTable *table, const Chan
 						  MemoryContext owner);
 
 /*
+ * Say whether the session knows where Crisp takes a null of a request, or it has none of which that
+ * is open.
+ */
+extern bool sending_is_sure(const ChangeTable *table, const ChangeRequest *request);
+
+/*
  * Wait for the answer.  Return false when it's not the last: Crisp has not taken a null at one
  * place, and it was sent again with the null at the other, which does no harm; for the rest of the
  * session, what has worked is tried first.  Otherwise return true, with *done telling whether the

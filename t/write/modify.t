@@ -160,7 +160,7 @@ subtest 'RETURNING, prepared statements, EXPLAIN' => sub {
 		'EXPLAIN shows the routes');
 	is($sandbox->count, 0, 'and asks for nothing');
 	$plan = $session->query("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $sql");
-	like($plan, qr{routing\n\s+Requests: 2\n}, 'ANALYZE counts the requests of the modification');
+	like($plan, qr{\n\s+Requests: 2\n}, 'ANALYZE counts the requests of the modification');
 	is_deeply(
 		[ written_lines() ],
 		[
@@ -432,13 +432,14 @@ END
 	$sandbox->reset;
 };
 
-# Five conversations, in the order in which an UPDATE of them all finds them.
+# Five conversations, in the order in which an UPDATE of them all finds them: row by row, as it has
+# RETURNING.
 sub five
 {
 	my $ids = join ', ', map { "'$_->{session_id}'" } @listed[ 0 .. 4 ];
 
 	$sandbox->reset;
-	return "UPDATE crisp.conversations SET state = 'pending', assigned_user_id = NULL WHERE session_id IN ($ids)";
+	return "UPDATE crisp.conversations SET state = 'pending', assigned_user_id = NULL WHERE session_id IN ($ids) RETURNING 1";
 }
 
 subtest 'failures' => sub {
@@ -506,7 +507,7 @@ subtest 'failures' => sub {
 	$sql = five();
 	$sandbox->control({ answers => [ { match => { method => 'PATCH', path => "*$order[1]*" }, status => 404 } ] });
 	$session->query("\\set QUIET off");
-	is($session->query($sql), 'UPDATE 4', 'a row that is gone is not counted');
+	like($session->query($sql), qr/UPDATE 4$/, 'a row that is gone is not counted');
 	$session->query("\\set QUIET on");
 
 	$sql = five();
@@ -559,7 +560,8 @@ subtest 'unassigning, whichever body Crisp takes' => sub {
 	my ($whole, $part) = ({ assigned => undef }, { assigned => { user_id => undef } });
 	my @three = (grep { !$_->{assigned}->{user_id} } @listed)[ 0 .. 2 ];
 	my $ids = join ', ', map { "'$_->{session_id}'" } @three;
-	my $sql = "UPDATE crisp.conversations SET assigned_user_id = NULL WHERE session_id IN ($ids)";
+	my $sql =
+	  "UPDATE crisp.conversations SET assigned_user_id = NULL WHERE session_id IN ($ids) RETURNING 1";
 	my $false = JSON::PP::false;
 
 	foreach my $case (
@@ -618,7 +620,7 @@ subtest 'unassigning, whichever body Crisp takes' => sub {
 		{
 			$sandbox->control({ answers => [ { match => { method => 'PATCH' }, status => $status, act => $false } ] });
 			$sandbox->clear;
-			my $result = $own->run("$sql RETURNING 1");
+			my $result = $own->run($sql);
 			is($result->{output}, '', "$setting: HTTP $status changes nothing");
 			is(scalar(written()), $status == 404 ? 3 : 1, '... and no other body is tried');
 			unlike($result->{errors}->[0]->{message} // '', qr/NULL/, '... nor does the error speak of it');
