@@ -27,7 +27,7 @@ version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(tree)/crisp_f
 
 MODULE_big = crisp_fdw
 EXTENSION = crisp_fdw
-DATA = install/crisp_fdw--1.0.sql
+DATA = install/released/crisp_fdw--1.0.sql
 DATA_built = $(CURDIR)/crisp_fdw--$(version).sql
 PGFILEDESC = "crisp_fdw - foreign data wrapper for Crisp"
 
