@@ -3,7 +3,7 @@
  * sync_match.c
  *		Match rows below a parent, of which several may have the same key.
  *
- * Messages are known by a fingerprint that their sender chooses.  A copy has
+ * Messages are known by a fingerprint that their sender chooses, and events by nothing.  A copy has
  * each as often as Crisp has it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
@@ -106,6 +106,27 @@ lock_rows(const SyncTarget *target)
 }
 
 /*
+ * Append a row as text, and by what an old row is known to have become a new one: its key.  Rows
+ * that have none but their parent's are known by all that they are.
+ */
+static void
+append_images(StringInfo sql, const SyncTarget *target, bool fetched)
+{
+	const char *format = fetched ? "f.%c" : "t.%t";
+
+	sync_sql_row(sql, target, format);
+	appendStringInfoString(sql, "::text AS image, ");
+	if (target->nkeys == 1 && target->keys[0] == target->argument)
+	{
+		sync_sql_row(sql, target, format);
+		appendStringInfoString(sql, "::text");
+	}
+	else
+		sync_sql_key(sql, target, fetched);
+	appendStringInfoString(sql, " AS key");
+}
+
+/*
  * Say what is to become of each row of the target below the parents, and of each that was fetched.
  *
  * As multisets: one that is there as it was fetched stays, each for another.  Of the others, those
@@ -119,19 +140,15 @@ match_rows(const SyncTarget *target)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "WITH here AS MATERIALIZED (SELECT t.ctid AS at, ");
-	sync_sql_row(&sql, target, "t.%t");
-	appendStringInfoString(&sql, "::text AS image, ");
-	sync_sql_key(&sql, target, false);
-	appendStringInfo(&sql, " AS key, %s AS marked FROM ONLY %s t WHERE ",
+	append_images(&sql, target, false);
+	appendStringInfo(&sql, ", %s AS marked FROM ONLY %s t WHERE ",
 					 target->has_deleted ? "t._deleted_at IS NOT NULL" : "false", target->name);
 	sync_sql_below_parents(&sql, target);
 	appendStringInfoString(&sql, "), there AS MATERIALIZED (SELECT f.number, ");
-	sync_sql_row(&sql, target, "f.%c");
-	appendStringInfoString(&sql, "::text AS image, ");
-	sync_sql_key(&sql, target, true);
+	append_images(&sql, target, true);
 	appendStringInfoString(
 		&sql,
-		" AS key FROM fetched f), "
+		" FROM fetched f), "
 		"h AS (SELECT *, row_number() OVER (PARTITION BY image ORDER BY marked, at) AS copy "
 		"FROM here), "
 		"t AS (SELECT *, row_number() OVER (PARTITION BY image ORDER BY number) AS copy "

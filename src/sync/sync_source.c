@@ -186,15 +186,14 @@ is_argument(const CrispResource *resource, const CrispColumn *column)
 }
 
 /*
- * Return how many columns it takes to tell a row from all others; 0 where nothing does.
+ * Return how many columns it takes to tell a row from all others, or, of a resource with a parent,
+ * to find it among a few: below the same row at least.  0 where nothing does.
  */
 static int
 key_length(const CrispResource *resource)
 {
 	int length = 0;
 
-	if (crisp_resource_key(resource) == NULL && crisp_resource_name(resource) == NULL)
-		return 0;
 	for (int i = 0; i < resource->ncolumns; i++)
 		if (is_key(resource, &resource->columns[i]))
 			length++;
@@ -275,8 +274,9 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	values[SOURCE_PARENT] = resource->parent ? CStringGetTextDatum(resource->parent->resource->name)
 											 : (Datum) 0;
 	values[SOURCE_ARGUMENT] = columns_that(relation, options, is_argument, false);
-	/* Who sends a message chooses its fingerprint. */
-	values[SOURCE_KEYS_REPEAT] = BoolGetDatum(resource->cursor != NULL);
+	/* Who sends a message chooses its fingerprint, and events have none. */
+	values[SOURCE_KEYS_REPEAT] = BoolGetDatum(resource->parent != NULL &&
+											  crisp_resource_key(resource) == NULL);
 	values[SOURCE_PER_PAGE] = Int32GetDatum(resource->per_page_param ? options->per_page
 																	 : CRISP_MIN_PER_PAGE);
 	values[SOURCE_PREFETCH] = Int32GetDatum(options->prefetch);
