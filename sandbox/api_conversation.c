@@ -9,6 +9,7 @@
 #include "parameters.h"
 #include "patch.h"
 #include "route.h"
+#include "written.h"
 
 static void
 read_order(const Request *request, const Settings *settings, ListRequest *list, const char **error)
@@ -164,8 +165,7 @@ get_conversation(Call *call)
 	reply_end(&writer);
 }
 
-/* Change the conversation as an operator's action does, which updates it. */
-static void
+void
 update_conversation(Call *call, uint32_t id, json_object *set)
 {
 	Collection *conversations = &call->website->lists[RESOURCE_CONVERSATIONS];
@@ -175,10 +175,8 @@ update_conversation(Call *call, uint32_t id, json_object *set)
 	error = patch_row(conversations, id, set, NULL);
 	json_object_put(set);
 	call->sandbox->dataset.dirty = true;
-	if (error != NULL)
-		reply_error(call->reply, 400, "invalid_data", error);
-	else
-		reply_done(call->reply, "updated");
+	if (!written_refuses(call, error))
+		written_done(call, "updated");
 }
 
 void
@@ -194,8 +192,7 @@ patch_state(Call *call)
 		if (strcmp(states[i], state) == 0)
 			status = i;
 	if (id != NO_ROW && status < 0)
-		reply_error(call->reply, 400, "invalid_data",
-					"state must be pending, unresolved or resolved");
+		written_error(call, 400, "invalid_data", "state must be pending, unresolved or resolved");
 	else if (id != NO_ROW)
 	{
 		json_object *set = json_object_new_object();
@@ -249,8 +246,8 @@ patch_routing(Call *call)
 	uint32_t	 id = call_conversation(call);
 
 	if (id != NO_ROW && !is_routing(call, body))
-		reply_error(call->reply, 400, "invalid_data",
-					"assigned must hold the user_id of an operator, or null");
+		written_error(call, 400, "invalid_data",
+					  "assigned must hold the user_id of an operator, or null");
 	else if (id != NO_ROW)
 	{
 		json_object *set = json_object_new_object();

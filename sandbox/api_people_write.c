@@ -67,6 +67,8 @@ static const BodyField event_fields[] = {
 	{NULL, 0},
 };
 
+static const BodyField subscription_fields[] = {{"email", BODY_BOOLEAN}, {NULL, 0}};
+
 /* What a change works on. */
 typedef struct Profile
 {
@@ -298,6 +300,21 @@ post_people_event(Call *call)
 		people_extra_add_event(call->website, profile.id, event);
 		touch_row(profile.people, profile.id, next_moment(profile.people));
 		written_done(call, "added");
+	}
+	close_profile(&profile);
+}
+
+void
+patch_people_subscription(Call *call)
+{
+	Profile profile = open_profile(call, subscription_fields, false);
+
+	if (profile.id != NO_ROW && json_path_get(profile.body, "email") == NULL)
+		written_error(call, 400, "invalid_data", "email is required");
+	else if (profile.id != NO_ROW)
+	{
+		people_extra_set(call->website, profile.id, "subscription", json_object_get(profile.body));
+		written_done(call, "updated");
 	}
 	close_profile(&profile);
 }

@@ -411,9 +411,18 @@ people_write_event(const Website *website, uint32_t number, uint32_t event, Json
 void
 people_write_subscription(const Website *website, uint32_t number, JsonWriter *writer)
 {
-	uint64_t seed = website->lists[RESOURCE_PEOPLE].seed;
-	Random	 random = random_stream(seed, STREAM_SUBSCRIPTION, number);
+	uint64_t	 seed = website->lists[RESOURCE_PEOPLE].seed;
+	Random		 random = random_stream(seed, STREAM_SUBSCRIPTION, number);
+	json_object *written = people_extra_written(website, number, "subscription");
 
+	if (written != NULL)
+	{
+		size_t		len;
+		const char *text = json_text(written, &len);
+
+		jw_raw(writer, text, len);
+		return;
+	}
 	jw_begin(writer, '{');
 	if (optional(writer, &random, "email"))
 		jw_put_bool(writer, "email", random_permille(&random, 800));

@@ -1,9 +1,9 @@
 /*
  * people_extra.c
- *		Keep what was written about people apart from their profiles: data and events.
+ *		Keep what was written about people apart from their profiles: data, events, subscriptions.
  *
- * It's an object by the number of the profile's row, with the members "data", and "events", an
- * array.
+ * It's an object by the number of the profile's row, with the members "data", "events", an array,
+ * and "subscription".
  */
 #include "people_extra.h"
 
@@ -40,9 +40,15 @@ people_extra_written(const Website *website, uint32_t id, const char *what)
 }
 
 void
+people_extra_set(Website *website, uint32_t id, const char *what, json_object *value)
+{
+	json_object_object_add(find_extra(website, id, true), what, value);
+}
+
+void
 people_extra_set_data(Website *website, uint32_t id, json_object *data)
 {
-	json_object_object_add(find_extra(website, id, true), "data", data);
+	people_extra_set(website, id, "data", data);
 }
 
 json_object *

@@ -1,6 +1,6 @@
 /*
  * people_extra.h
- *		Keep what was written about people apart from their profiles: data and events.
+ *		Keep what was written about people apart from their profiles: data, events, subscriptions.
  */
 #ifndef SANDBOX_PEOPLE_EXTRA_H
 #define SANDBOX_PEOPLE_EXTRA_H
@@ -19,7 +19,13 @@ extern void			people_extra_set_data(Website *website, uint32_t id, json_object *
 /* Add an event (taken over). */
 extern void people_extra_add_event(Website *website, uint32_t id, json_object *event);
 
-/* Return the data, or the events in the order they came, that were written; NULL for none. */
+/* Keep the member "what" of a profile (taken over). */
+extern void people_extra_set(Website *website, uint32_t id, const char *what, json_object *value);
+
+/*
+ * Return the "data", the "events" in the order they came, or the "subscription" that were written;
+ * NULL for none.
+ */
 extern json_object *people_extra_written(const Website *website, uint32_t id, const char *what);
 
 #endif /* SANDBOX_PEOPLE_EXTRA_H */

@@ -27,12 +27,26 @@ extern void route_request(Sandbox *sandbox, const Request *request, Reply *reply
 extern uint32_t call_conversation(Call *call);
 extern uint32_t call_campaign(Call *call);
 
+/*
+ * Set members of a conversation (an object of dotted path to value, taken over) as an operator's
+ * action does, which updates it, and answer.
+ */
+extern void update_conversation(Call *call, uint32_t id, json_object *set);
+
 extern void list_conversations(Call *call);
 extern void get_conversation(Call *call);
 extern void patch_state(Call *call);
 extern void patch_routing(Call *call);
 
 extern void patch_batch(Call *call);
+
+extern void post_conversation(Call *call);
+extern void patch_meta(Call *call);
+extern void patch_inbox(Call *call);
+extern void patch_block(Call *call);
+extern void patch_verify(Call *call);
+extern void put_participants(Call *call);
+extern void delete_conversation(Call *call);
 
 extern void list_messages(Call *call);
 extern void get_message(Call *call);
@@ -57,6 +71,7 @@ extern void delete_profile(Call *call);
 extern void patch_people_data(Call *call);
 extern void put_people_data(Call *call);
 extern void post_people_event(Call *call);
+extern void patch_people_subscription(Call *call);
 
 extern void get_people_subscription(Call *call);
 

@@ -69,6 +69,8 @@ static const Setting known[] = {
 	{"email_case", AT(email_case), 0, WORDS("ignored", "kept"), 0, 0, false},
 	{"email_reuse", AT(email_reuse), 0, WORDS("refused", "taken"), 0, 0, false},
 	{"nulls", AT(nulls_refused), 0, WORDS("removed", "refused"), 0, 0, false},
+	{"meta_data", AT(meta_data_merged), 0, WORDS("replaced", "merged"), 0, 0, false},
+	{"unknown_inbox", AT(unknown_inbox), 0, WORDS("refused", "taken"), 0, 0, false},
 	{"event_timestamp", AT(event_time_ignored), 0, WORDS("taken", "ignored"), 0, 0, false},
 	{"below_order", AT(oldest_below_first), 0, WORDS("newest", "oldest"), 0, 0, false},
 	{"unknown_statistics", AT(unknown_statistics), STATISTICS_REFUSED,

@@ -135,6 +135,8 @@ typedef struct Settings
 	uint32_t email_case;		 /* addresses that differ in case alone are two */
 	uint32_t email_reuse;		 /* a change may give a profile the address of another */
 	uint32_t nulls_refused;		 /* 400 for a null in a change, which else removes */
+	uint32_t meta_data_merged;	 /* data of a conversation's meta, with what is there */
+	uint32_t unknown_inbox;		 /* is taken as an inbox */
 	uint32_t event_time_ignored; /* an event's timestamp is when it came */
 
 	uint32_t oldest_below_first; /* lists below a row, without messages, don't come newest first */

@@ -25,12 +25,13 @@ writes AS (
 ),
 lines AS (
     SELECT place, 0 AS column_place,
-           format(E'\n### %s\n\n%s. From `GET %s`%s%s%s.%s%s\n\n', resource,
+           format(E'\n### %s\n\n%s. From `GET %s`%s%s%s.%s%s%s\n\n', resource,
                   upper(left(description, 1)) || substr(description, 2), list_route,
                   ', with a token of tier `plugin` from `GET ' || plugin_route || '`',
                   ', columns marked ¹ from `GET ' || detail_route || '`',
                   ', `count(*)` from `GET ' || count_route || '`',
-                  ' `INSERT` can give ' || inserted || '.', ' `UPDATE` can change ' || updated || '.')
+                  ' `INSERT` can give ' || inserted || '.', ' `UPDATE` can change ' || updated || '.',
+                  CASE WHEN written_by ~ 'DELETE' THEN ' `DELETE` removes rows.' END)
            || E'| column | type | JSON path | meaning | asked of Crisp |\n|---|---|---|---|---|' AS line
       FROM resources LEFT JOIN writes USING (resource)
     UNION ALL

@@ -44,15 +44,70 @@ static const CrispBatch routing_batches[] = {
 	{NULL},
 };
 
-static const CrispChange conversation_updates[] = {
-	{"PATCH", "website/{website_id}/conversation/{session_id}/state", true, state_fields,
-	 .batches = state_batches},
-	{"PATCH", "website/{website_id}/conversation/{session_id}/routing", true, routing_fields,
-	 .batches = routing_batches},
+/* Whether Crisp merges data, or puts it in place of what is there, is open. */
+static const CrispField meta_fields[] = {
+	{"meta_nickname", "nickname"},
+	{"meta_email", "email"},
+	{"meta_phone", "phone"},
+	{"meta_address", "address"},
+	{"meta_subject", "subject"},
+	{"meta_avatar", "avatar"},
+	{"meta_segments", "segments"},
+	{"meta_data", "data", CRISP_FIELD_REQUIRED | CRISP_FIELD_OBJECT | CRISP_FIELD_DATA},
 	{NULL},
 };
 
+/* A null is the main inbox. */
+static const CrispField inbox_fields[] = {
+	{"inbox_id", "inbox_id"},
+	{NULL},
+};
+
+static const CrispField block_fields[] = {
+	{"is_blocked", "blocked", CRISP_FIELD_REQUIRED},
+	{NULL},
+};
+
+static const CrispField verify_fields[] = {
+	{"is_verified", "verified", CRISP_FIELD_REQUIRED},
+	{NULL},
+};
+
+static const CrispField participant_fields[] = {
+	{"participants", "participants", CRISP_FIELD_REQUIRED | CRISP_FIELD_ARRAY},
+	{NULL},
+};
+
+#define CONVERSATION_ROUTE "website/{website_id}/conversation/{session_id}"
+
+static const CrispChange conversation_updates[] = {
+	{"PATCH", CONVERSATION_ROUTE "/state", true, state_fields, .batches = state_batches},
+	{"PATCH", CONVERSATION_ROUTE "/routing", true, routing_fields, .batches = routing_batches},
+	{"PATCH", CONVERSATION_ROUTE "/meta", true, meta_fields},
+	{"PATCH", CONVERSATION_ROUTE "/inbox", true, inbox_fields},
+	{"PATCH", CONVERSATION_ROUTE "/block", true, block_fields},
+	{"PATCH", CONVERSATION_ROUTE "/verify", true, verify_fields},
+	{"PUT", CONVERSATION_ROUTE "/participants", true, participant_fields},
+	{NULL},
+};
+
+/* Sent twice, it's two conversations. */
+static const CrispChange conversation_insert = {"POST", "website/{website_id}/conversation", false,
+												NULL};
+
+static const CrispAnswered conversation_answered[] = {
+	{"session_id", "session_id"},
+	{NULL},
+};
+
+static const CrispChange conversation_remove = {"DELETE", CONVERSATION_ROUTE, true, NULL};
+
 const CrispChanges crisp_conversation_changes = {
 	.noun = "conversation",
+	.insert = &conversation_insert,
+	.insert_then_updates = true,
+	.answered = conversation_answered,
+	.read_route = CONVERSATION_ROUTE,
 	.updates = conversation_updates,
+	.remove = &conversation_remove,
 };

@@ -115,6 +115,27 @@ const CrispChanges crisp_people_profile_changes = {
 static const CrispOtherKey below_profile_other_key = {
 	"people_id", "email", "@", "website/{website_id}/people/profile/{email}", "people_id"};
 
+/* The subscription has a member email, so the address has another name. */
+static const CrispOtherKey subscription_other_key = {
+	"people_id", "profile_email", "@", "website/{website_id}/people/profile/{profile_email}",
+	"people_id"};
+
+static const CrispField subscription_fields[] = {
+	{"email", "email", CRISP_FIELD_REQUIRED},
+	{NULL},
+};
+
+static const CrispChange subscription_updates[] = {
+	{"PATCH", "website/{website_id}/people/subscription/{people_id}", true, subscription_fields},
+	{NULL},
+};
+
+const CrispChanges crisp_people_subscription_changes = {
+	.noun = "subscription",
+	.other_key = &subscription_other_key,
+	.updates = subscription_updates,
+};
+
 #define DATA_ROUTE "website/{website_id}/people/data/{people_id}"
 
 static const CrispField data_fields[] = {

@@ -15,5 +15,6 @@
 extern const CrispChanges crisp_people_profile_changes;
 extern const CrispChanges crisp_people_data_changes;
 extern const CrispChanges crisp_people_event_changes;
+extern const CrispChanges crisp_people_subscription_changes;
 
 #endif /* CRISP_PEOPLE_CHANGES_H */

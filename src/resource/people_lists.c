@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "resource/people.h"
+#include "resource/people_changes.h"
 #include "resource/people_lists.h"
 
 /*
@@ -84,6 +85,7 @@ const CrispResource crisp_people_subscriptions = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.changes = &crisp_people_subscription_changes,
 	.columns = people_subscription_columns,
 	.ncolumns = lengthof(people_subscription_columns),
 };

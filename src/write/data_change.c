@@ -139,7 +139,7 @@ member_key(const JsonNode *member)
 
 	if (memchr(key, '\0', length) != NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-						errmsg("key of custom data cannot be sent to Crisp: it holds \\u0000")));
+						errmsg("key of custom data that holds a NUL cannot be sent to Crisp")));
 	return pnstrdup(key, length);
 }
 

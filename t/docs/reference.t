@@ -114,6 +114,10 @@ CREATE SERVER w FOREIGN DATA WRAPPER crisp_fdw OPTIONS (website_id '$website_id'
 CREATE USER MAPPING FOR CURRENT_USER SERVER w OPTIONS (identifier 'a', key 'b');
 CREATE FOREIGN TABLE messages (session_id text, read text) SERVER w;
 CREATE FOREIGN TABLE conversations (session_id text, topic text) SERVER w;
+CREATE FOREIGN TABLE people_profiles (people_id text, score text) SERVER w;
+CREATE FOREIGN TABLE people_data (people_id text, website_id text, other text) SERVER w;
+CREATE FOREIGN TABLE people_events (people_id text, other text) SERVER w;
+CREATE FOREIGN TABLE people_subscriptions (people_id text, other text) SERVER w;
 END
 my %sent = map { $_ => 1 } names_in(section($writing, '## Send a message'));
 delete $sent{$_} foreach qw(website_id);    # not sent, but may be given
@@ -123,6 +127,17 @@ is_deeply(
 	[ names_in(section($writing, '## Change a conversation')) ],
 	[ writable_columns(q(UPDATE conversations SET topic = 'x')) ],
 	'docs/writing.md has the columns of a conversation that can be changed');
+foreach my $case (
+	[ 'Write profiles of people', q(UPDATE people_profiles SET score = 'x') ],
+	[ 'Write custom data of people', q(INSERT INTO people_data (other) VALUES ('x')) ],
+	[ 'Add an event to a profile', q(INSERT INTO people_events VALUES ('x', 'y')) ],
+	[ 'Change a subscription', q(UPDATE people_subscriptions SET other = 'x') ])
+{
+	my ($heading, $statement) = @{$case};
+
+	is_deeply([ names_in(section($writing, "## $heading")) ], [ writable_columns($statement) ],
+		"docs/writing.md: $heading");
+}
 
 #
 # Settings.

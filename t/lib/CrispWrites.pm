@@ -64,7 +64,7 @@ sub written
 {
 	return map { [
 			$_->{method},
-			$_->{path} =~ s{.*/conversation/}{}r =~ s{.*/people/}{people/}r,
+			$_->{path} =~ s{.*/conversation/}{}r =~ s{.*/(?=people/|conversation$)}{}r,
 			length($_->{body} // '') ? $json->decode($_->{body}) : undef
 		] }
 	  grep { $_->{method} ne 'GET' } $sandbox->requests;

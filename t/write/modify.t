@@ -185,31 +185,35 @@ subtest 'what is refused' => sub {
 	refused(
 		"INSERT INTO crisp.conversations (session_id) VALUES ('x')",
 		{
-			sqlstate => '55000',
-			message => 'foreign table "conversations" does not allow inserts',
-			hint => qr/^What can be done: UPDATE\. Columns that UPDATE can change: state, assigned_user_id/
+			sqlstate => '0A000',
+			message => 'column "session_id" of foreign table "conversations" cannot be sent to Crisp',
+			hint => qr/^Columns that can be: state, assigned_user_id, meta_nickname,/
 		},
-		'INSERT');
+		'INSERT of a key, which Crisp chooses');
 	refused(
-		"DELETE FROM crisp.conversations $where",
+		"DELETE FROM crisp.people_data",
 		{
 			sqlstate => '55000',
-			message => 'foreign table "conversations" does not allow deletes',
-			hint => qr/UPDATE can change: state/
+			message => 'foreign table "people_data" does not allow deletes',
+			hint => 'What can be done: INSERT, UPDATE. Columns that UPDATE can change: data'
 		},
 		'DELETE');
+	refused(
+		"DELETE FROM archive.conversations $where",
+		{ sqlstate => '55000', message => 'foreign table "conversations" does not allow deletes' },
+		'DELETE from a table that is read-only');
 	refused(
 		"UPDATE crisp.operators SET role = 'x'",
 		{ sqlstate => '55000', hint => 'Crisp has no way to write it.' },
 		'a resource that cannot be written');
-	foreach my $column (qw(topic session_id status meta_email))
+	foreach my $column (qw(topic session_id status meta_ip))
 	{
 		refused(
 			"UPDATE crisp.conversations SET state = 'resolved', $column = NULL $where",
 			{
 				sqlstate => '0A000',
 				message => qq(column "$column" of foreign table "conversations" cannot be changed),
-				hint => 'Columns that can be: state, assigned_user_id'
+				hint => qr/^Columns that can be: state, assigned_user_id, meta_nickname,/
 			},
 			"column $column");
 	}
@@ -235,7 +239,7 @@ subtest 'what is refused' => sub {
 
 subtest 'the option of the table counts more than that of the server' => sub {
 	is(
-		$session->query(<<'END'), '4|0|0|0', 'what PostgreSQL is told: 4 is UPDATE');
+		$session->query(<<'END'), '28|0|0|0', 'what PostgreSQL is told: 4 is UPDATE, 8 INSERT, 16 DELETE');
 SELECT pg_relation_is_updatable('crisp.conversations', false), pg_relation_is_updatable('crisp.operators', false),
 	pg_relation_is_updatable('archive.conversations', false),
 	pg_relation_is_updatable('archive.operators', false)
@@ -320,7 +324,7 @@ BEGIN
 END $$;
 CREATE FUNCTION rename() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	NEW.meta_nickname := 'Somebody Else';
+	NEW.topic := 'Something Else';
 	RETURN NEW;
 END $$;
 CREATE TRIGGER hear_before BEFORE UPDATE ON crisp.conversations FOR EACH ROW EXECUTE FUNCTION hear();
@@ -354,7 +358,7 @@ END
 		"UPDATE crisp.conversations SET state = 'resolved' $where",
 		{
 			sqlstate => '0A000',
-			message => 'column "meta_nickname" of foreign table "conversations" cannot be changed'
+			message => 'column "topic" of foreign table "conversations" cannot be changed'
 		},
 		'a trigger that changes what cannot be');
 	$session->query(

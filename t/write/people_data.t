@@ -263,5 +263,30 @@ subtest 'events' => sub {
 	$sandbox->reset;
 };
 
+subtest 'subscriptions' => sub {
+	my $route = "people/subscription/$ann->{people_id}";
+
+	foreach my $value ('false', 'true')
+	{
+		writes("UPDATE crisp.people_subscriptions SET email = $value $where RETURNING people_id",
+			$ann->{people_id}, [qq(PATCH $route {"email":$value})], "email $value");
+		is(JSON::PP->new->encode($sandbox->call('GET', $route)), qq({"email":$value}), 'Crisp has it');
+	}
+	writes("UPDATE crisp.people_subscriptions SET email = false WHERE profile_email = '$ann->{email}'",
+		'', [qq(PATCH $route {"email":false})], 'by address');
+	$session->query("CREATE FOREIGN TABLE by_address (profile_email text, email bool) SERVER support OPTIONS (resource 'people_subscriptions')");
+	writes("UPDATE by_address SET email = true WHERE profile_email = '$ann->{email}'",
+		'', [qq(PATCH $route {"email":true})], 'in a table without the id');
+	$session->query('DROP FOREIGN TABLE by_address');
+	refused("UPDATE crisp.people_subscriptions SET email = NULL $where", { sqlstate => '23502' }, 'NULL');
+	foreach my $statement ("INSERT INTO crisp.people_subscriptions (people_id, email) VALUES ('$ann->{people_id}', true)",
+		"DELETE FROM crisp.people_subscriptions $where")
+	{
+		refused_unasked($statement, { sqlstate => '55000', hint => 'What can be done: UPDATE. Columns that UPDATE can change: email' },
+			$statement =~ s/ .*//r);
+	}
+	$sandbox->reset;
+};
+
 $session->quit;
 done_testing;
