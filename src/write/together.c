@@ -63,6 +63,44 @@ typedef struct Sender
  */
 
 /*
+ * Say whether a group has a row, by its place.
+ */
+static bool
+group_has(const PendingGroup *group, int row)
+{
+	for (int i = 0; i < group->nrows; i++)
+		if (group->rows[i] == row)
+			return true;
+	return false;
+}
+
+/*
+ * Tell which requests of a row were carried out; to be called in an error context callback.
+ */
+static void
+add_parts(const Pending *pending, int row)
+{
+	const PendingRow *one = &pending->rows[row];
+	StringInfoData	  text;
+
+	initStringInfo(&text);
+	for (int part = 0; part < one->parts_done; part++)
+		for (int i = 0; i < list_length(pending->groups); i++)
+		{
+			PendingGroup  *group = list_nth(pending->groups, i);
+			ChangeRequest *request;
+
+			if (group->part != part || !group_has(group, row))
+				continue;
+			request = change_for_row(pending->table, group->model, &one->keys);
+			appendStringInfo(&text, "%s%s %s", text.len > 0 ? ", " : "", request->api.method,
+							 request->api.target);
+		}
+	errcontext("of the same row, %s %s carried out before", text.data,
+			   one->parts_done > 1 ? "were" : "was");
+}
+
+/*
  * Tell which rows were done in part (an error context callback).
  */
 static void
@@ -72,14 +110,17 @@ add_context(void *arg)
 	const Pending	  *pending = sender->pending;
 	const ChangeKeys **rows = palloc(sizeof(ChangeKeys *) * Max(pending->nrows, 1));
 	int				   count = 0;
+	int				   last = 0;
 
 	if (sender->failed != NULL)
 		errcontext("these requests have failed, too: %s", sender->failed->data);
 	for (int i = 0; i < pending->nrows; i++)
 		if (pending->rows[i].parts_done > 0 &&
 			pending->rows[i].parts_done < pending->rows[i].nparts && !pending->rows[i].gone)
-			rows[count++] = &pending->rows[i].keys;
-	if (count > 0)
+			rows[count++] = &pending->rows[last = i].keys;
+	if (count == 1)
+		add_parts(pending, last);
+	else if (count > 1)
 		errcontext("of each of %d %ss, some columns were changed, and others not: %s", count,
 				   pending->table->changes->noun, change_names_text(rows, count));
 }
