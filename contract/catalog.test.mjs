@@ -37,8 +37,8 @@ function entries(resource) {
 }
 
 // The columns of a resource: [path, kind].  Those that read what was asked for, or are for sending
-// alone, or inherited, are no fields (a word of the route may be one, too: of those in known), and a field that is two columns, by the kind of its value,
-// counts as the one for structures.
+// alone, or inherited, are no fields (a word of the route may be one, too: of those in known), and
+// a field that is two columns, by the kind of its value, counts as the one for structures.
 function catalog(resource, known = new Map()) {
   return entries(resource)
     .filter(({ rest }) => !/CRISP_(?:ASKED|SENT|STRINGS|INHERITED)/.test(rest))
@@ -74,6 +74,19 @@ for (const [resource, ...typeNames] of [
   ["inbox", "WebsiteInbox"],
   ["campaign", "WebsiteCampaignItem"],
   ["website", "Website", "PluginConnectWebsite"],
+  ["conversation_spam", "ConversationSpam"],
+  ["operator_active", "WebsiteOperatorsLastActiveListOne"],
+  ["operator_availability", "WebsiteAvailabilityOperator"],
+  ["website_availability", "WebsiteAvailabilityStatus"],
+  ["team", "WebsiteTeam"],
+  ["campaign_template", "WebsiteCampaignTemplateItem"],
+  ["people_event_name", "PeopleSuggestedEvent"],
+  ["helpdesk_locale", "HelpdeskLocale"],
+  ["helpdesk_page", "HelpdeskPage"],
+  ["helpdesk_feedback", "HelpdeskLocaleFeedbackItem"],
+  ["helpdesk_redirection", "HelpdeskRedirection"],
+  ["visitor_blocked", "WebsiteVisitorsBlocked"],
+  ["plugin_subscription", "PluginSubscription"],
 ]) {
   test(`the columns of ${resource} are the fields of ${typeNames.join(" and ")}`, () => {
     const known = new Map(typeNames.flatMap((name) => fields(name)));
@@ -83,6 +96,7 @@ for (const [resource, ...typeNames] of [
 
 for (const [resource, listed] of [
   ["campaign", "WebsiteCampaignExcerpt"],
+  ["campaign_template", "WebsiteCampaignTemplateExcerpt"],
   ["website", "PluginConnectWebsite"],
 ]) {
   test(`the details of ${resource} are what ${listed} lacks`, () => {

@@ -126,22 +126,27 @@ tally_collection(TallyList *list, const Collection *collection, bool segments)
 				  counts[bit]);
 }
 
+/* Count the events of all profiles by their texts. */
 static void
-suggest(Call *call, Resource resource, bool segments)
+tally_events(TallyList *list, const Website *website)
 {
-	TallyList	list = {0};
+	const RowIndex *people = collection_index(&website->lists[RESOURCE_PEOPLE], SORT_STORED, true);
+
+	for (size_t i = 0; i < people->count; i++)
+		for (uint32_t event = people_event_count(website, people->ids[i]); event-- > 0;)
+			tally(list, people_event_text(website, people->ids[i], event), 1);
+}
+
+/* Answer with a page of what was counted, which is freed; "name" is that of the text's member. */
+static void
+answer_tallies(Call *call, TallyList list, const char *name)
+{
 	Buffer		rows = {0};
 	JsonWriter	writer = {&rows, false, false};
 	const char *error = NULL;
-	uint64_t	page;
+	uint64_t	page = 1;
 
 	parameter_page(call->arguments[0], &page, &error);
-	if (error != NULL)
-	{
-		reply_error(call->reply, 400, "invalid_data", error);
-		return;
-	}
-	tally_collection(&list, &call->website->lists[resource], segments);
 	if (list.count > 0)
 		qsort(list.items, list.count, sizeof(Tally), compare_tallies);
 	jw_begin(&writer, '[');
@@ -150,16 +155,40 @@ suggest(Call *call, Resource resource, bool segments)
 		if (i / call->sandbox->settings.list_per_page == page - 1)
 		{
 			jw_begin(&writer, '{');
-			jw_put_string(&writer, segments ? "segment" : "key", list.items[i].name);
+			jw_put_string(&writer, name, list.items[i].name);
 			jw_put_int(&writer, "count", (int64_t) list.items[i].count);
 			jw_end(&writer, '}');
 		}
 		free(list.items[i].name);
 	}
 	jw_end(&writer, ']');
+	free(list.items);
+	if (error != NULL)
+	{
+		buffer_free(&rows);
+		reply_error(call->reply, 400, "invalid_data", error);
+		return;
+	}
 	reply_rows(call->reply, &call->sandbox->settings, &rows, list.count, page,
 			   call->sandbox->settings.list_per_page);
-	free(list.items);
+}
+
+static void
+suggest(Call *call, Resource resource, bool segments)
+{
+	TallyList list = {0};
+
+	tally_collection(&list, &call->website->lists[resource], segments);
+	answer_tallies(call, list, segments ? "segment" : "key");
+}
+
+void
+suggest_people_events(Call *call)
+{
+	TallyList list = {0};
+
+	tally_events(&list, call->website);
+	answer_tallies(call, list, "text");
 }
 
 void

@@ -6,31 +6,15 @@
 #include <string.h>
 
 #include "campaign.h"
+#include "filtered.h"
 #include "json_path.h"
 #include "parameters.h"
 #include "route.h"
 
-/* Answer with a list without parameters of its own, in pages of "per_page". */
-static void
-list_plainly(Call *call, Resource resource, uint32_t per_page)
-{
-	const Settings	 *settings = &call->sandbox->settings;
-	const Collection *collection = &call->website->lists[resource];
-	ListRequest		  list = {.per_page = per_page, .include_empty = true};
-	const char		 *error = NULL;
-
-	listing_default_order(settings, collection, &list);
-	parameter_page(call->arguments[0], &list.page, &error);
-	if (error != NULL)
-		reply_error(call->reply, 400, "invalid_data", error);
-	else
-		listing_answer(&call->sandbox->cache, settings, collection, &list, "", call->reply);
-}
-
 void
 list_visitors(Call *call)
 {
-	list_plainly(call, RESOURCE_VISITORS, call->sandbox->settings.visitors_per_page);
+	answer_plainly(call, RESOURCE_VISITORS, call->sandbox->settings.visitors_per_page);
 }
 
 void
@@ -65,22 +49,13 @@ count_visitors(Call *call)
 void
 list_operators(Call *call)
 {
-	const Collection *operators = &call->website->lists[RESOURCE_OPERATORS];
-	const RowIndex	 *index = collection_index(operators, SORT_STORED, true);
-	JsonWriter		  writer = reply_begin(call->reply, 200, "listed");
-
-	jw_begin(&writer, '[');
-	for (size_t i = 0; i < index->count; i++)
-		collection_write(operators, index->ids[i], &writer);
-	jw_end(&writer, ']');
-	reply_end(&writer);
-	call->reply->rows = (int64_t) index->count;
+	answer_whole(call, RESOURCE_OPERATORS);
 }
 
 void
 list_inboxes(Call *call)
 {
-	list_plainly(call, RESOURCE_INBOXES, call->sandbox->settings.list_per_page);
+	answer_plainly(call, RESOURCE_INBOXES, call->sandbox->settings.list_per_page);
 }
 
 /* What the list of campaigns was asked for. */
@@ -114,60 +89,36 @@ read_campaign_filter(const Request *request, CampaignFilter *filter, const char 
 }
 
 static bool
-campaign_passes(const CampaignFilter *filter, json_object *campaign)
+campaign_passes(const Collection *collection, const Row *row, json_object *campaign,
+				const void *filter)
 {
-	const char *name = json_path_string(campaign, "name");
-	const char *tag = json_path_string(campaign, "tag");
-	const char *type = json_path_string(campaign, "type");
-	bool		automated = type != NULL && strcmp(type, "automated") == 0;
+	const CampaignFilter *wanted = filter;
+	const char			 *name = json_path_string(campaign, "name");
+	const char			 *tag = json_path_string(campaign, "tag");
+	const char			 *type = json_path_string(campaign, "type");
+	bool				  automated = type != NULL && strcmp(type, "automated") == 0;
 
-	if (filter->name != NULL && (name == NULL || strcasestr(name, filter->name) == NULL))
+	(void) collection;
+	(void) row;
+	if (wanted->name != NULL && (name == NULL || strcasestr(name, wanted->name) == NULL))
 		return false;
-	if (filter->tag != NULL && (tag == NULL || strcmp(tag, filter->tag) != 0))
+	if (wanted->tag != NULL && (tag == NULL || strcmp(tag, wanted->tag) != 0))
 		return false;
-	if (filter->one_shot != filter->automated && filter->automated != automated)
+	if (wanted->one_shot != wanted->automated && wanted->automated != automated)
 		return false;
-	return !filter->any_status || filter->statuses[campaign_status(campaign)];
+	return !wanted->any_status || wanted->statuses[campaign_status(campaign)];
 }
 
 void
 list_campaigns(Call *call)
 {
-	const Settings	 *settings = &call->sandbox->settings;
-	const Collection *campaigns = &call->website->lists[RESOURCE_CAMPAIGNS];
-	uint32_t		  per_page = settings->list_per_page;
-	const RowIndex	 *index;
-	ListRequest		  list = {0};
-	CampaignFilter	  filter = {0};
-	const char		 *error = NULL;
-	uint64_t		  page;
-	uint64_t		  found = 0;
-	Buffer			  rows = {0};
-	JsonWriter		  writer = {&rows, false, false};
+	CampaignFilter filter = {0};
+	const char	  *error = NULL;
 
-	parameter_page(call->arguments[0], &page, &error);
 	read_campaign_filter(call->request, &filter, &error);
-	if (!settings_have_filters(settings))
+	if (!settings_have_filters(&call->sandbox->settings))
 		filter = (CampaignFilter){0};
-	if (error != NULL)
-	{
-		reply_error(call->reply, 400, "invalid_data", error);
-		return;
-	}
-	listing_default_order(settings, campaigns, &list);
-	index = collection_index(campaigns, list.sort, true);
-	jw_begin(&writer, '[');
-	for (size_t i = 0; i < index->count; i++)
-	{
-		json_object *tree = collection_tree(campaigns, index->ids[i]);
-		bool		 passes = campaign_passes(&filter, tree);
-
-		json_object_put(tree);
-		if (passes && found++ / per_page == page - 1)
-			collection_write(campaigns, index->ids[i], &writer);
-	}
-	jw_end(&writer, ']');
-	reply_rows(call->reply, settings, &rows, found, page, per_page);
+	answer_filtered(call, RESOURCE_CAMPAIGNS, call->arguments[0], error, campaign_passes, &filter);
 }
 
 uint32_t

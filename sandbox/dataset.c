@@ -8,15 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "helpdesk.h"
+
 #define FIRST_WEBSITE_ID "8c842203-7ed8-4e29-a608-7cf78a7d2fcc"
 
 /* Tokens do not depend on the seed: they are documented. */
 #define TOKEN_SEED UINT64_C(0x637269737021)
 
 static const ResourceType *const resource_types[RESOURCE_COUNT] = {
-	[RESOURCE_CONVERSATIONS] = &conversation_type, [RESOURCE_PEOPLE] = &people_type,
-	[RESOURCE_VISITORS] = &visitor_type,		   [RESOURCE_OPERATORS] = &operator_type,
-	[RESOURCE_CAMPAIGNS] = &campaign_type,		   [RESOURCE_INBOXES] = &inbox_type,
+	[RESOURCE_CONVERSATIONS] = &conversation_type,
+	[RESOURCE_PEOPLE] = &people_type,
+	[RESOURCE_VISITORS] = &visitor_type,
+	[RESOURCE_OPERATORS] = &operator_type,
+	[RESOURCE_CAMPAIGNS] = &campaign_type,
+	[RESOURCE_INBOXES] = &inbox_type,
+	[RESOURCE_SPAMS] = &spam_type,
+	[RESOURCE_TEAMS] = &team_type,
+	[RESOURCE_TEMPLATES] = &template_type,
+	[RESOURCE_LOCALES] = &locale_type,
+	[RESOURCE_PAGES] = &page_type,
+	[RESOURCE_FEEDBACK] = &feedback_type,
+	[RESOURCE_REDIRECTIONS] = &redirection_type,
+	[RESOURCE_BLOCKED] = &blocked_type,
+	[RESOURCE_SUBSCRIPTIONS] = &subscription_type,
 };
 
 static void
@@ -67,6 +81,15 @@ init_website(Website *website, const Dataset *dataset, uint32_t number)
 	counts[RESOURCE_OPERATORS] = row_count(website, options->operators);
 	counts[RESOURCE_CAMPAIGNS] = row_count(website, options->campaigns);
 	counts[RESOURCE_INBOXES] = number == 0 ? 4 : 2;
+	counts[RESOURCE_SPAMS] = row_count(website, 70);
+	counts[RESOURCE_TEAMS] = row_count(website, 25);
+	counts[RESOURCE_TEMPLATES] = row_count(website, 45);
+	counts[RESOURCE_LOCALES] = HELPDESK_LOCALES;
+	counts[RESOURCE_PAGES] = row_count(website, HELPDESK_PAGES);
+	counts[RESOURCE_FEEDBACK] = row_count(website, HELPDESK_FEEDBACK);
+	counts[RESOURCE_REDIRECTIONS] = row_count(website, 42);
+	counts[RESOURCE_BLOCKED] = row_count(website, 8);
+	counts[RESOURCE_SUBSCRIPTIONS] = number == 0 ? 6 : 4;
 
 	/* Rows refer to other lists by number: those must know their size first. */
 	for (int i = RESOURCE_COUNT; i-- > 0;)

@@ -18,6 +18,15 @@ typedef enum Resource
 	RESOURCE_OPERATORS,
 	RESOURCE_CAMPAIGNS,
 	RESOURCE_INBOXES,
+	RESOURCE_SPAMS,
+	RESOURCE_TEAMS,
+	RESOURCE_TEMPLATES,
+	RESOURCE_LOCALES,
+	RESOURCE_PAGES,
+	RESOURCE_FEEDBACK,
+	RESOURCE_REDIRECTIONS,
+	RESOURCE_BLOCKED,
+	RESOURCE_SUBSCRIPTIONS,
 	RESOURCE_COUNT
 } Resource;
 
@@ -69,6 +78,15 @@ extern const ResourceType visitor_type;
 extern const ResourceType operator_type;
 extern const ResourceType campaign_type;
 extern const ResourceType inbox_type;
+extern const ResourceType spam_type;
+extern const ResourceType team_type;
+extern const ResourceType template_type;
+extern const ResourceType locale_type;
+extern const ResourceType page_type;
+extern const ResourceType feedback_type;
+extern const ResourceType redirection_type;
+extern const ResourceType blocked_type;
+extern const ResourceType subscription_type;
 extern const ResourceType message_type;
 
 /* The number of an inbox that the list of inboxes doesn't have: the AI agent's. */

@@ -364,21 +364,36 @@ people_event_count(const Website *website, uint32_t number)
 		   (uint32_t) (written ? json_object_array_length(written) : 0);
 }
 
+/* Begin what an event is made of; its text comes first. */
+static Random
+event_random(const Website *website, uint32_t number, uint32_t event)
+{
+	return random_stream(random_mix(website->lists[RESOURCE_PEOPLE].seed, number), STREAM_EVENTS,
+						 event);
+}
+
+static const char *
+event_text(Random *random)
+{
+	static const char *const texts[] = {"payment:success", "signup", "Plan geändert", "購入"};
+
+	return texts[random_below(random, 4)];
+}
+
 static void
 write_generated_event(const Website *website, uint32_t number, uint32_t event, JsonWriter *writer)
 {
-	static const char *const texts[] = {"payment:success", "signup", "Plan geändert", "購入"};
 	static const char *const colors[] = {"red",	   "orange", "yellow", "green", "blue",
 										 "purple", "pink",	 "brown",  "grey",	"black"};
 	const Collection		*people = &website->lists[RESOURCE_PEOPLE];
-	Random	random = random_stream(random_mix(people->seed, number), STREAM_EVENTS, event);
-	Row		row = {.number = number};
-	int64_t span;
+	Random					 random = event_random(website, number, event);
+	Row						 row = {.number = number};
+	int64_t					 span;
 
 	people_generate(people, &row);
 	span = row.times[SORT_UPDATED] - row.times[SORT_CREATED];
 	jw_begin(writer, '{');
-	jw_put_string(writer, "text", texts[random_below(&random, 4)]);
+	jw_put_string(writer, "text", event_text(&random));
 	if (optional(writer, &random, "data"))
 	{
 		jw_key(writer, "data");
@@ -388,6 +403,19 @@ write_generated_event(const Website *website, uint32_t number, uint32_t event, J
 	jw_put_int(writer, "timestamp",
 			   row.times[SORT_UPDATED] - span * event / (generated_events(website, number) + 1));
 	jw_end(writer, '}');
+}
+
+const char *
+people_event_text(const Website *website, uint32_t number, uint32_t event)
+{
+	json_object *written = people_extra_written(website, number, "events");
+	size_t		 count = written ? json_object_array_length(written) : 0;
+	Random		 random;
+
+	if (event < count)
+		return json_path_string(json_object_array_get_idx(written, count - 1 - event), "text");
+	random = event_random(website, number, (uint32_t) (event - count));
+	return event_text(&random);
 }
 
 void

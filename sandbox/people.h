@@ -26,10 +26,11 @@ extern void people_write_data(const Website *website, uint32_t number, JsonWrite
 /* Say which of lexicon_custom_keys a generated profile has. */
 extern uint32_t people_data_mask(const Website *website, uint32_t number);
 
-/* Count the events of a profile, newest first, and write one of them. */
-extern uint32_t people_event_count(const Website *website, uint32_t number);
-extern void		people_write_event(const Website *website, uint32_t number, uint32_t event,
-								   JsonWriter *writer);
+/* Count the events of a profile, newest first, tell the text of one, and write one of them. */
+extern uint32_t	   people_event_count(const Website *website, uint32_t number);
+extern const char *people_event_text(const Website *website, uint32_t number, uint32_t event);
+extern void		   people_write_event(const Website *website, uint32_t number, uint32_t event,
+									  JsonWriter *writer);
 
 /* Return the row id of the profile with this e-mail address, case aside unless "exact"; or NO_ROW. */
 extern uint32_t people_find_email(const Collection *people, const char *email, bool exact);

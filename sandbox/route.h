@@ -86,6 +86,7 @@ extern void suggest_conversation_data(Call *call);
 extern void suggest_conversation_segments(Call *call);
 extern void suggest_people_data(Call *call);
 extern void suggest_people_segments(Call *call);
+extern void suggest_people_events(Call *call);
 
 extern void list_visitors(Call *call);
 extern void count_visitors(Call *call);
@@ -94,6 +95,24 @@ extern void list_campaigns(Call *call);
 extern void get_campaign(Call *call);
 extern void list_inboxes(Call *call);
 extern void get_website(Call *call);
+
+extern void list_locales(Call *call);
+extern void get_locale(Call *call);
+extern void list_pages(Call *call);
+extern void list_feedback(Call *call);
+extern void list_redirections(Call *call);
+
+extern void list_spams(Call *call);
+extern void list_active_operators(Call *call);
+extern void list_availabilities(Call *call);
+extern void get_availability(Call *call);
+extern void list_teams(Call *call);
+extern void get_team(Call *call);
+extern void list_templates(Call *call);
+extern void get_template(Call *call);
+extern void list_blocked(Call *call);
+extern void list_all_subscriptions(Call *call);
+extern void list_subscriptions(Call *call);
 
 extern void get_plugin_account(Call *call);
 extern void list_plugin_websites(Call *call);

@@ -60,6 +60,8 @@ static const Setting known[] = {
 	{"segments_filter", AT(segments_filter), SEGMENTS_HONOURED,
 	 WORDS("honoured", "ignored", "refused"), 0, 0, false},
 	{"filter_values", AT(filter_values), VALUES_ANY, WORDS("any", "all", "first"), 0, 0, false},
+	{"blocked", AT(one_blocked), 0, WORDS("list", "object"), 0, 0, false},
+	{"subscriptions", AT(own_subscriptions), 0, WORDS("all", "own"), 0, 0, false},
 	{"messages_per_page", AT(messages_per_page), 20, NULL, 1, 10000, false},
 	{"message_bounds", AT(messages_inclusive), 0, WORDS("exclusive", "inclusive"), 0, 0, false},
 	{"message_chosen", AT(oldest_message), 0, WORDS("newest", "oldest"), 0, 0, false},

@@ -126,6 +126,9 @@ typedef struct Settings
 	uint32_t segments_filter; /* SegmentsFilter */
 	uint32_t filter_values;	  /* FilterValues */
 
+	uint32_t one_blocked;		/* visitors/blocked is an object: the first rule */
+	uint32_t own_subscriptions; /* a plugin sees those to itself alone, not to all plugins */
+
 	uint32_t messages_per_page;
 	uint32_t messages_inclusive; /* timestamp_before and _after don't leave out the moment */
 	uint32_t oldest_message;	 /* is meant by a fingerprint that several have, not the newest */

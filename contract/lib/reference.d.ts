@@ -20,6 +20,13 @@ export interface OperatorDetails {
   key?: string;
 }
 
+export interface WebsiteOperatorsLastActiveListOne {
+  user_id?: string;
+  avatar?: string;
+  nickname?: string;
+  timestamp?: number;
+}
+
 export interface MessageSent {
   fingerprint: number;
 }

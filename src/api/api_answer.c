@@ -114,7 +114,9 @@ take_answer(ApiCall *call, ApiData wanted, ApiAnswer *answer)
 static int64
 count_rows(ApiData kind, const JsonNode *data)
 {
-	return kind == API_OBJECT ? 1 : (int64) json_node_length(data);
+	if (kind == API_OBJECT || (kind == API_ROWS && json_node_kind(data) == JSON_NODE_OBJECT))
+		return 1;
+	return (int64) json_node_length(data);
 }
 
 void

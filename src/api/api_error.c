@@ -240,6 +240,26 @@ static const StatusMeaning status_meanings[] = {
 	{0, 999, USAGE_REFUSED, ERRCODE_FDW_ERROR, "Crisp refused the request", NULL},
 };
 
+/*
+ * Say whether only tokens of another tier may ask for the table's resource.
+ */
+static bool
+is_of_other_tier(const CrispOptions *options)
+{
+	const char *tier = options->resource ? options->resource->tier : NULL;
+
+	return tier != NULL && options->tier != NULL && strcmp(tier, options->tier) != 0;
+}
+
+static const char *
+other_tier_hint(const CrispOptions *options)
+{
+	return psprintf(
+		"Crisp gives \"%s\" to tokens of tier %s alone, and the user mapping has one of "
+		"tier %s.",
+		options->resource->name, options->resource->tier, options->tier);
+}
+
 void
 api_error_of_status(ApiError *error, const CrispOptions *options, const char *method,
 					const char *target, const HttpResponse *response, const JsonNode *envelope)
@@ -270,7 +290,9 @@ api_error_of_status(ApiError *error, const CrispOptions *options, const char *me
 	error->code = meaning->code;
 	error->message = meaning->what;
 	error->detail = detail.data;
-	error->hint = meaning->hint;
+	error->hint = meaning->code == ERRCODE_INSUFFICIENT_PRIVILEGE && is_of_other_tier(options)
+					  ? other_tier_hint(options)
+					  : meaning->hint;
 }
 
 void
@@ -348,6 +370,8 @@ api_error_in_data(const JsonNode *envelope, ApiData wanted)
 		return "Its \"data\" is not an array.";
 	if (wanted == API_OBJECT && kind != JSON_NODE_OBJECT)
 		return "Its \"data\" is not an object.";
+	if (wanted == API_ROWS && kind != JSON_NODE_ARRAY && kind != JSON_NODE_OBJECT)
+		return "Its \"data\" is neither an array nor an object.";
 	return NULL;
 }
 

@@ -34,6 +34,7 @@ typedef enum ApiData
 {
 	API_LIST,	  /* an array of rows */
 	API_OBJECT,	  /* one row */
+	API_ROWS,	  /* either */
 	API_ANYTHING, /* there, as far as the caller of api_answer.h cares */
 	API_NOTHING	  /* not even there */
 } ApiData;

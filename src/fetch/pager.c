@@ -175,14 +175,25 @@ ask_ahead(Pager *pager)
 }
 
 /*
- * Say whether the list is one object, its only row.
+ * Say what a page is: an array of rows, an object that is the only row, or either.
+ */
+static ApiData
+wanted_data(const Pager *pager)
+{
+	const CrispOptions *options = pager->request->options;
+
+	if (crisp_resource_is_one_row(options->resource, options->tier))
+		return API_OBJECT;
+	return options->resource->maybe_one_row ? API_ROWS : API_LIST;
+}
+
+/*
+ * Say whether the page at hand is an object, the only row.
  */
 static bool
 is_one_row(const Pager *pager)
 {
-	const CrispOptions *options = pager->request->options;
-
-	return crisp_resource_is_one_row(options->resource, options->tier);
+	return json_node_kind(pager->rows) == JSON_NODE_OBJECT;
 }
 
 /*
@@ -204,7 +215,6 @@ static bool
 take_page(Pager *pager)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
-	bool		  one_row = is_one_row(pager);
 	bool		  is_first = pager->page_number == 1;
 	bool		  of_all = is_first && inbox_is_all(pager->request);
 	bool		  by_criteria = is_first && pager->request->proof.criteria != NULL;
@@ -220,9 +230,9 @@ take_page(Pager *pager)
 	pager->nrows = 0;
 	pager->next_row = 0;
 
-	pager->page_context = pipeline_answer(
-		pager->pipeline, one_row ? API_OBJECT : API_LIST, key, &answer,
-		!is_first || of_all || by_criteria || in_order ? &found : NULL);
+	pager->page_context = pipeline_answer(pager->pipeline, wanted_data(pager), key, &answer,
+										  !is_first || of_all || by_criteria || in_order ? &found
+																						 : NULL);
 	MemoryContextSwitchTo(old_context);
 	if (!found && in_order)
 		return false;
@@ -241,7 +251,7 @@ take_page(Pager *pager)
 	pager->has_new = false;
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
-	pager->nrows = one_row ? 1 : json_node_length(answer.data);
+	pager->nrows = is_one_row(pager) ? 1 : json_node_length(answer.data);
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
 	page_note_size(pager->request->options, pager->nrows, pager->request->per_page);

@@ -152,6 +152,21 @@ skip_holder(const char **route, const char *name)
 	return true;
 }
 
+/*
+ * Go on to what is to be read of a route: past brackets, with what stands in them where no website
+ * is set.
+ */
+static void
+skip_brackets(const char **route, const CrispOptions *options)
+{
+	while (**route == '[' || **route == ']')
+	{
+		if (**route == '[' && options->website_id == NULL)
+			*route = strchr(*route, ']');
+		(*route)++;
+	}
+}
+
 /* What fills the placeholders of a route besides the website; those of what is NULL stay. */
 typedef struct RouteValues
 {
@@ -170,8 +185,11 @@ append_route(StringInfo target, const char *route, const CrispOptions *options, 
 	const CrispParent *parent = options->resource ? options->resource->parent : NULL;
 	const CrispColumn *word = parent ? crisp_resource_word(options->resource) : NULL;
 
-	while (*route != '\0')
+	for (;;)
 	{
+		skip_brackets(&route, options);
+		if (*route == '\0')
+			return;
 		if (skip_holder(&route, "website_id"))
 			url_append_segment(target, options->website_id);
 		else if (skip_holder(&route, "page_number"))

@@ -63,6 +63,17 @@ static const CrispColumn campaign_columns[] = {
 	 "status of the campaign in Crisp's words: a condition filter_status = '…' asks Crisp for it",
 	 CRISP_ASKED},
 };
+
+static const CrispColumn campaign_template_columns[] = {
+	{"template_id", CRISP_TEXT, "identifier of the template, a UUID", CRISP_KEY | CRISP_REQUIRED},
+	CRISP_WEBSITE_COLUMN,
+	{"type", CRISP_TEXT, "static or custom"},
+	{"name", CRISP_TEXT, "name"},
+	{"format", CRISP_TEXT, "format of the content: html, markdown, ..."},
+	{"created_at", CRISP_TIME, "when the template was created"},
+	{"updated_at", CRISP_TIME, "when it last changed"},
+	{"content", CRISP_TEXT, "what messages are made of", CRISP_DETAIL},
+};
 /* clang-format on */
 
 /*
@@ -99,4 +110,30 @@ const CrispResource crisp_campaigns = {
 	.created_path = "created_at",
 	.columns = campaign_columns,
 	.ncolumns = lengthof(campaign_columns),
+};
+
+static const CrispFilter campaign_template_filters[] = {
+	{"name", CRISP_FINDS, "search_name", NULL, 0.05},
+	{"type", CRISP_IS, "filter_type_static", "static", 0.3},
+	{"type", CRISP_IS, "filter_type_custom", "custom", 0.7},
+	{NULL},
+};
+
+static const CrispLookup campaign_template_lookups[] = {
+	{"template_id", "website/{website_id}/campaigns/template/{key}"},
+	{NULL},
+};
+
+const CrispResource crisp_campaign_templates = {
+	.name = "campaign_templates",
+	.description = "templates of campaigns; what they hold takes a request for each",
+	.list_route = "website/{website_id}/campaigns/templates/{page_number}",
+	.detail_route = "website/{website_id}/campaigns/template/{key}",
+	.typical_rows = 20,
+	.filters = campaign_template_filters,
+	.lookups = campaign_template_lookups,
+	.orders = crisp_no_orders,
+	.created_path = "created_at",
+	.columns = campaign_template_columns,
+	.ncolumns = lengthof(campaign_template_columns),
 };

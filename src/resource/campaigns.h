@@ -13,5 +13,6 @@
 #include "resource/entry.h"
 
 extern const CrispResource crisp_campaigns;
+extern const CrispResource crisp_campaign_templates;
 
 #endif /* CRISP_CAMPAIGNS_H */

@@ -202,14 +202,19 @@ typedef struct CrispResource
 	/*
 	 * Route of the list.  {website_id} and {page_number} stand for what their
 	 * names say; a route without {page_number} gives all rows at once, unless
-	 * there is a cursor.
+	 * there is a cursor.  What stands in brackets is left out where no website
+	 * is set.
 	 */
 	const char *list_route;
 	const char *per_page_param;		 /* NULL: the page size is the server's choice */
 	const char *include_empty_param; /* NULL: option include_empty has no meaning */
 
-	/* Whether the answer of list_route is an object, which is the only row. */
+	/* Whether the answer of list_route is an object, which is the only row; whether it may be. */
 	bool one_row;
+	bool maybe_one_row;
+
+	/* The only tier whose tokens may ask for the list; NULL: all may. */
+	const char *tier;
 
 	/* The list for tokens of tier plugin, where they have one of their own; NULL elsewhere. */
 	const char *plugin_route;

@@ -189,6 +189,12 @@ static const CrispParent people_conversations_parent = {
 };
 
 /* clang-format off */
+static const CrispColumn people_event_name_columns[] = {
+	{"text", CRISP_TEXT, "what happens, see people_events", CRISP_KEY | CRISP_REQUIRED},
+	CRISP_WEBSITE_COLUMN,
+	{"count", CRISP_INTEGER, "how often it has happened"},
+};
+
 static const CrispColumn people_data_key_columns[] = {
 	{"key", CRISP_TEXT, "key of custom data", CRISP_KEY | CRISP_REQUIRED},
 	{"count", CRISP_INTEGER, "profiles that have it"},
@@ -265,4 +271,16 @@ const CrispResource crisp_people_conversations = {
 	.orders = crisp_no_orders,
 	.columns = people_conversation_columns,
 	.ncolumns = lengthof(people_conversation_columns),
+};
+
+const CrispResource crisp_people_event_names = {
+	.name = "people_event_names",
+	.description = "events of people, and how often each has happened",
+	.list_route = "website/{website_id}/people/suggest/events/{page_number}",
+	.typical_rows = 50,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = people_event_name_columns,
+	.ncolumns = lengthof(people_event_name_columns),
 };

@@ -22,5 +22,6 @@ extern const CrispResource crisp_people_profiles;
 extern const CrispResource crisp_people_data;
 extern const CrispResource crisp_people_events;
 extern const CrispResource crisp_people_conversations;
+extern const CrispResource crisp_people_event_names;
 
 #endif /* CRISP_PEOPLE_H */

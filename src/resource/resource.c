@@ -15,14 +15,18 @@
 #include "lib/stringinfo.h"
 
 #include "resource/campaign_lists.h"
+#include "resource/availability.h"
 #include "resource/campaigns.h"
 #include "resource/conversation_lists.h"
 #include "resource/conversations.h"
+#include "resource/helpdesk.h"
 #include "resource/messages.h"
 #include "resource/people.h"
 #include "resource/people_lists.h"
+#include "resource/plugins.h"
 #include "resource/resource.h"
 #include "resource/segments.h"
+#include "resource/spams.h"
 #include "resource/websites.h"
 
 const CrispResource *const crisp_resources[] = {
@@ -47,6 +51,19 @@ const CrispResource *const crisp_resources[] = {
 	&crisp_conversation_segments,
 	&crisp_people_segments,
 	&crisp_websites,
+	&crisp_helpdesk_locales,
+	&crisp_helpdesk_pages,
+	&crisp_helpdesk_feedback,
+	&crisp_helpdesk_redirections,
+	&crisp_conversation_spams,
+	&crisp_operators_active,
+	&crisp_operators_availability,
+	&crisp_website_availability,
+	&crisp_teams,
+	&crisp_campaign_templates,
+	&crisp_people_event_names,
+	&crisp_visitors_blocked,
+	&crisp_plugin_subscriptions,
 };
 
 const int crisp_nresources = lengthof(crisp_resources);
@@ -156,7 +173,11 @@ crisp_resource_is_one_row(const CrispResource *resource, const char *tier)
 bool
 crisp_resource_needs_website(const CrispResource *resource, const char *tier)
 {
-	return strstr(crisp_resource_route(resource, tier), "{website_id}") != NULL;
+	const char *route = crisp_resource_route(resource, tier);
+	const char *holder = strstr(route, "{website_id}");
+	const char *bracket = strchr(route, '[');
+
+	return holder != NULL && (bracket == NULL || bracket > holder);
 }
 
 bool

@@ -78,6 +78,22 @@ static const CrispColumn inbox_columns[] = {
 	{"updated_at", CRISP_TIME, "when it last changed"},
 };
 
+static const CrispColumn team_columns[] = {
+	{"team_id", CRISP_TEXT, "identifier of the team, a UUID", CRISP_KEY | CRISP_REQUIRED},
+	CRISP_WEBSITE_COLUMN,
+	{"name", CRISP_TEXT, "name"},
+	{"emoji", CRISP_TEXT, "symbol"},
+	{"operators", CRISP_TEXT_ARRAY, "operators who are in it, see operators"},
+	{"created_at", CRISP_TIME, "when the team was created"},
+	{"updated_at", CRISP_TIME, "when it last changed"},
+};
+
+static const CrispColumn visitor_blocked_columns[] = {
+	CRISP_WEBSITE_COLUMN,
+	{"rule", CRISP_TEXT_ARRAY, "by what visitors are blocked"},
+	{"blocked", CRISP_INTEGER, "how many the rule has blocked"},
+};
+
 /* The list of a plugin has the second half, and Crisp's route for one website the first. */
 static const CrispColumn website_columns[] = {
 	{"website_id", CRISP_TEXT, "identifier of the website, a UUID", CRISP_KEY | CRISP_REQUIRED},
@@ -148,6 +164,38 @@ const CrispResource crisp_inboxes = {
 	.orders = crisp_no_orders,
 	.columns = inbox_columns,
 	.ncolumns = lengthof(inbox_columns),
+};
+
+static const CrispLookup team_lookups[] = {
+	{"team_id", "website/{website_id}/team/{key}", .is_listed = true},
+	{NULL},
+};
+
+const CrispResource crisp_teams = {
+	.name = "teams",
+	.description = "teams of operators",
+	.list_route = "website/{website_id}/teams/list/{page_number}",
+	.typical_rows = 10,
+	.filters = crisp_no_filters,
+	.lookups = team_lookups,
+	.orders = crisp_no_orders,
+	.created_path = "created_at",
+	.columns = team_columns,
+	.ncolumns = lengthof(team_columns),
+};
+
+/* The reference has a list; the official client's type is one object. */
+const CrispResource crisp_visitors_blocked = {
+	.name = "visitors_blocked",
+	.description = "rules that block visitors",
+	.list_route = "website/{website_id}/visitors/blocked",
+	.maybe_one_row = true,
+	.typical_rows = 20,
+	.filters = crisp_no_filters,
+	.lookups = crisp_no_lookups,
+	.orders = crisp_no_orders,
+	.columns = visitor_blocked_columns,
+	.ncolumns = lengthof(visitor_blocked_columns),
 };
 
 /* A website can't be looked up by its key: that route knows nothing of plugins. */

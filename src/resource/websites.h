@@ -16,6 +16,8 @@ extern const CrispResource crisp_visitors;
 extern const CrispResource crisp_operators;
 extern const CrispResource crisp_visitors_count;
 extern const CrispResource crisp_inboxes;
+extern const CrispResource crisp_teams;
+extern const CrispResource crisp_visitors_blocked;
 extern const CrispResource crisp_websites;
 
 #endif /* CRISP_WEBSITES_H */

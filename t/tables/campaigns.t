@@ -113,7 +113,7 @@ foreach my $found ('', JSON::PP->new->utf8->encode($other))
 }
 
 is(sql(q(SELECT string_agg(DISTINCT resource, ' ') FROM crisp_fdw_columns() WHERE found_in = 'details')),
-	'campaigns websites', 'what lists lack');
+	'campaign_templates campaigns websites', 'what lists lack');
 is(sql('SELECT column_name FROM crisp_fdw_columns() WHERE found_in IS NULL'),
 	'stealth', 'what is for sending alone');
 
