@@ -24,7 +24,8 @@ static const BodyField meta_fields[] = {
 };
 
 static const BodyField inbox_fields[] = {{"inbox_id", BODY_STRING}, {NULL, 0}};
-static const BodyField block_fields[] = {{"blocked", BODY_BOOLEAN}, {NULL, 0}};
+static const BodyField block_fields[] = {
+	{"blocked", BODY_BOOLEAN}, {"user", BODY_OBJECT}, {"origin", BODY_STRING}, {NULL, 0}};
 static const BodyField verify_fields[] = {{"verified", BODY_BOOLEAN}, {NULL, 0}};
 static const BodyField participant_fields[] = {{"participants", BODY_OBJECTS}, {NULL, 0}};
 

@@ -471,7 +471,8 @@ sub call
 	my ($tier, $identifier, $key) = map { $self->info->{websites}->[0]->{token}->{$_} } qw(tier identifier key);
 	my %content = defined $body ? (content => $json->encode($body)) : ();
 	my $response = $self->{http}->request($method, "$self->{origin}/v1/website/" . $self->website_id . "/$route",
-		{ headers => { 'X-Crisp-Tier' => $tier, Authorization => 'Basic ' . encode_base64("$identifier:$key", '') }, %content });
+		{ headers => { 'X-Crisp-Tier' => $tier, Authorization => 'Basic ' . encode_base64("$identifier:$key",
+			'') }, %content });
 
 	die "$method $route: $response->{status} $response->{content}\n" unless $response->{success};
 	return $json->decode($response->{content})->{data};

@@ -75,11 +75,15 @@ subtest 'UPDATE' => sub {
 	is_deeply($meta->{segments}, [ 'vip', 'b' ], 'segments are replaced');
 	cmp_ok(conversation()->{updated_at}, '>', $first->{updated_at}, 'the change moves updated_at');
 
-	writes("UPDATE crisp.conversations SET inbox_id = '$inbox' $where", '', [qq(PATCH $id/inbox {"inbox_id":"$inbox"})], 'inbox');
+	writes("UPDATE crisp.conversations SET inbox_id = '$inbox' $where", '',
+		[qq(PATCH $id/inbox {"inbox_id":"$inbox"})], 'inbox');
 	is(conversation()->{inbox_id}, $inbox, 'Crisp has it');
-	writes("UPDATE crisp.conversations SET inbox_id = NULL $where", '', [qq(PATCH $id/inbox {"inbox_id":null})], 'the main inbox');
-	writes("UPDATE crisp.conversations SET is_blocked = true $where", '', [qq(PATCH $id/block {"blocked":true})], 'block');
-	writes("UPDATE crisp.conversations SET is_verified = true $where", '', [qq(PATCH $id/verify {"verified":true})], 'verify');
+	writes("UPDATE crisp.conversations SET inbox_id = NULL $where", '', [qq(PATCH $id/inbox {"inbox_id":null})],
+		'the main inbox');
+	writes("UPDATE crisp.conversations SET is_blocked = true $where", '', [qq(PATCH $id/block {"blocked":true})],
+		'block');
+	writes("UPDATE crisp.conversations SET is_verified = true $where", '',
+		[qq(PATCH $id/verify {"verified":true})], 'verify');
 	writes(q(UPDATE crisp.conversations SET participants = '[{"type": "email", "target": "x@y.z"}]' ) . $where,
 		'', [qq(PUT $id/participants {"participants":[{"target":"x\@y.z","type":"email"}]})], 'participants');
 	my $now = conversation();
@@ -97,7 +101,8 @@ subtest 'UPDATE' => sub {
 		],
 		'a request for each route');
 
-	writes("UPDATE crisp.conversations SET meta_phone = NULL $where", '', [qq(PATCH $id/meta {"phone":null})], 'NULL');
+	writes("UPDATE crisp.conversations SET meta_phone = NULL $where", '', [qq(PATCH $id/meta {"phone":null})],
+		'NULL');
 	ok(!exists conversation()->{meta}->{phone}, 'removes a field');
 	foreach my $column (qw(is_blocked is_verified participants meta_data))
 	{
@@ -118,7 +123,8 @@ subtest 'UPDATE' => sub {
 	is(conversation()->{inbox_id}, 'none', 'where Crisp takes it');
 	$sandbox->control({ nulls => 'refused', write_success => 'accepted' });
 	$session->fails("UPDATE crisp.conversations SET meta_email = NULL, meta_phone = NULL $where",
-		{ sqlstate => 'HV000', hint => 'Crisp may take no NULL for: meta_email, meta_phone.' }, 'nulls that Crisp refuses');
+		{ sqlstate => 'HV000', hint => 'Crisp may take no NULL for: meta_email, meta_phone.' },
+			'nulls that Crisp refuses');
 	$session->query("UPDATE crisp.conversations SET meta_subject = 'accepted' $where");
 	is(conversation()->{meta}->{subject}, 'accepted', 'any 2xx is a success');
 	$sandbox->reset;
@@ -126,7 +132,8 @@ subtest 'UPDATE' => sub {
 
 subtest 'a part that fails' => sub {
 	$sandbox->control({ answers => [ { match => { method => 'PATCH', path => '*/meta' }, status => 403 } ] });
-	$session->fails("UPDATE crisp.conversations SET state = 'pending', is_blocked = true, meta_subject = 'x', inbox_id = NULL, "
+	$session->fails("UPDATE crisp.conversations SET state = 'pending', is_blocked = true, meta_subject = 'x', "
+		. "inbox_id = NULL, "
 			. "assigned_user_id = '$operator' $where",
 		{
 			sqlstate => '42501',
@@ -150,8 +157,10 @@ subtest 'custom data' => sub {
 	{
 		let_data_be({ plan => 'free', seats => 3 });
 		$sandbox->control({ meta_data => $setting });
-		writes(q(UPDATE crisp.conversations SET meta_data = meta_data || '{"plan": "pro"}', meta_subject = 'x' ) . $where,
-			'', [qq(PATCH $id/meta {"data":{"plan":"pro","seats":3},"subject":"x"})], "$setting: the whole object is sent");
+		writes(q(UPDATE crisp.conversations SET meta_data = meta_data || '{"plan": "pro"}', meta_subject = 'x' )
+			. $where,
+			'', [qq(PATCH $id/meta {"data":{"plan":"pro","seats":3},"subject":"x"})],
+				"$setting: the whole object is sent");
 		is_deeply(conversation()->{meta}->{data}, { plan => 'pro', seats => 3 }, "$setting: Crisp has it");
 		writes("UPDATE crisp.conversations SET meta_data = meta_data, meta_subject = 'y' $where",
 			'', [qq(PATCH $id/meta {"subject":"y"})], "$setting: data that stays is not sent");
@@ -179,16 +188,19 @@ subtest 'custom data' => sub {
 	is_deeply(conversation()->{meta}->{data}, { plan => 'free' }, 'they are gone');
 
 	$session->query(<<'END');
-CREATE FOREIGN TABLE keys (session_id text, meta_data_plan text, seats int OPTIONS (json_path 'meta.data.seats'), name text OPTIONS
+CREATE FOREIGN TABLE keys (session_id text, meta_data_plan text, seats int
+	OPTIONS (json_path 'meta.data.seats'), name text OPTIONS
 	(json_path 'meta.nickname')) SERVER support OPTIONS (resource 'conversations');
 CREATE FOREIGN TABLE keys_and_all (session_id text, meta_data jsonb, seats int OPTIONS (json_path 'meta.data.seats'))
 	SERVER support OPTIONS (resource 'conversations');
 END
 	let_data_be({ plan => 'free', seats => 3, x => 1 });
 	writes("UPDATE keys SET meta_data_plan = 'pro', seats = NULL, name = 'N' $where RETURNING meta_data_plan",
-		'pro', [qq(PATCH $id/meta {"data":{"plan":"pro","x":1},"nickname":"N"})], 'keys alone: the rest is asked for');
+		'pro', [qq(PATCH $id/meta {"data":{"plan":"pro","x":1},"nickname":"N"})],
+			'keys alone: the rest is asked for');
 	is($sandbox->count, 3, 'with one request');
-	writes("UPDATE keys_and_all SET seats = 4 $where", '', [qq(PATCH $id/meta {"data":{"plan":"pro","seats":4,"x":1}})], 'or known');
+	writes("UPDATE keys_and_all SET seats = 4 "
+		. "$where", '', [qq(PATCH $id/meta {"data":{"plan":"pro","seats":4,"x":1}})], 'or known');
 	is($sandbox->count, 2, 'without');
 	$session->query('DROP FOREIGN TABLE keys, keys_and_all');
 	$sandbox->reset;
@@ -201,7 +213,8 @@ subtest 'INSERT' => sub {
 	ok(conversation($new), 'Crisp has it');
 
 	$sandbox->clear;
-	$new = $session->query("INSERT INTO crisp.conversations (state, meta_nickname, meta_data, inbox_id, is_verified) VALUES "
+	$new = $session->query("INSERT INTO crisp.conversations (state, meta_nickname, meta_data, inbox_id, "
+		. "is_verified) VALUES "
 			. "('pending', 'N', '{\"plan\": \"pro\"}', '$inbox', true) RETURNING session_id");
 	is_deeply([ written_lines() ],
 		[
@@ -213,9 +226,11 @@ subtest 'INSERT' => sub {
 		],
 		'what is given goes by the routes for it');
 	my $now = conversation($new);
-	is_deeply([ $now->{state}, $now->{meta}->{nickname}, $now->{meta}->{data}, $now->{inbox_id}, $now->{is_verified} ],
+	is_deeply([ $now->{state}, $now->{meta}->{nickname}, $now->{meta}->{data}, $now->{inbox_id},
+		$now->{is_verified} ],
 		[ 'pending', 'N', { plan => 'pro' }, $inbox, JSON::PP::true ], 'Crisp has it');
-	like($session->query("INSERT INTO crisp.conversations (meta_subject) VALUES ('s') RETURNING meta_subject, state, session_id, created_at"),
+	like($session->query("INSERT INTO crisp.conversations (meta_subject) VALUES ('s') RETURNING meta_subject, "
+		. "state, session_id, created_at"),
 		qr/^s\|unresolved\|$session_id\|2\d\d\d-/, 'RETURNING reads back what only Crisp knows');
 	$sandbox->clear;
 	$session->query("INSERT INTO crisp.conversations (meta_nickname) VALUES ('a'), ('b')");
@@ -224,12 +239,15 @@ subtest 'INSERT' => sub {
 	refused_unasked("INSERT INTO crisp.conversations (state) VALUES ('odd')", { sqlstate => '22023' }, 'a bad value');
 	refused_unasked("INSERT INTO crisp.conversations (topic) VALUES ('x')",
 		{ sqlstate => '0A000', hint => qr/^Columns that can be: state, assigned_user_id, meta_nickname,/ }, 'another column');
-	refused_unasked("INSERT INTO crisp.conversations (meta_data) VALUES ('{\"a\": null}')", { sqlstate => '22023' }, 'bad data');
-	refused_unasked('INSERT INTO crisp.conversations DEFAULT VALUES ON CONFLICT DO NOTHING', { sqlstate => '0A000' }, 'ON CONFLICT');
+	refused_unasked("INSERT INTO crisp.conversations (meta_data) VALUES ('{\"a\": null}')",
+		{ sqlstate => '22023' }, 'bad data');
+	refused_unasked('INSERT INTO crisp.conversations DEFAULT VALUES ON CONFLICT DO NOTHING',
+		{ sqlstate => '0A000' }, 'ON CONFLICT');
 
 	$sandbox->reset;
 	$sandbox->control({ answers => [ { match => { method => 'PATCH', path => '*/inbox' }, status => 403 } ] });
-	$session->fails("INSERT INTO crisp.conversations (state, inbox_id, is_verified) VALUES ('pending', '$inbox', true)",
+	$session->fails("INSERT INTO crisp.conversations (state, inbox_id, is_verified) VALUES ('pending', '$inbox', "
+		. "true)",
 		{
 			sqlstate => '42501',
 			detail => qr/\nThe conversation was not changed\.$/,
@@ -249,7 +267,8 @@ subtest 'INSERT' => sub {
 			{
 				sqlstate => 'HV00M',
 				detail => qr/\nThe conversation may or may not have been sent\. It was not sent again\.$/,
-				hint => 'Before sending it again, look for it: SELECT * FROM crisp.conversations ORDER BY created_at DESC LIMIT 10'
+				hint => 'Before sending it again, look for it: SELECT * FROM crisp.conversations ORDER BY '
+					. 'created_at DESC LIMIT 10'
 			},
 			"at most once: @{[ keys %{$answer} ]}");
 		is(scalar(written()), 1, 'sent once');
@@ -261,7 +280,9 @@ subtest 'INSERT' => sub {
 subtest 'DELETE' => sub {
 	writes("DELETE FROM crisp.conversations $where RETURNING session_id", $id, ["DELETE $id"], 'one');
 	$session->query("DELETE FROM crisp.conversations WHERE session_id = '$second->{session_id}'");
-	is(scalar(grep { $_->{session_id} eq $id || $_->{session_id} eq $second->{session_id} } $sandbox->rows('conversations')), 0, 'they are gone');
+	is(scalar(grep { $_->{session_id} eq $id || $_->{session_id} eq $second->{session_id} }
+			$sandbox->rows('conversations')),
+		0, 'they are gone');
 	$sandbox->reset;
 };
 
@@ -277,20 +298,25 @@ CREATE TRIGGER tidy BEFORE UPDATE ON crisp.conversations FOR EACH ROW EXECUTE FU
 END
 	let_data_be({ plan => 'free' });
 	writes("UPDATE crisp.conversations SET meta_nickname = 'ann' $where RETURNING meta_nickname, meta_data",
-		'Ann|{"plan": "free", "seen": true}', [qq(PATCH $id/meta {"data":{"plan":"free","seen":true},"nickname":"Ann"})], 'a BEFORE trigger');
+		'Ann|{"plan": "free", "seen": '
+			. 'true}', [qq(PATCH $id/meta {"data":{"plan":"free","seen":true},"nickname":"Ann"})],
+			'a BEFORE trigger');
 	$session->query('DROP FUNCTION tidy() CASCADE');
 	$session->query(<<"END");
 CREATE TABLE everywhere (website_id text, session_id text, data jsonb, name text) PARTITION BY LIST (website_id);
-CREATE FOREIGN TABLE here (name text OPTIONS (json_path 'meta.nickname'), gone int, data jsonb OPTIONS (json_path 'meta.data'), session_id text,
+CREATE FOREIGN TABLE here (name text OPTIONS (json_path 'meta.nickname'), gone int, data jsonb
+	OPTIONS (json_path 'meta.data'), session_id text,
 	website_id text) SERVER support OPTIONS (resource 'conversations');
 ALTER FOREIGN TABLE here DROP COLUMN gone;
 ALTER TABLE everywhere ATTACH PARTITION here FOR VALUES IN ('$website_id');
 CREATE TABLE elsewhere PARTITION OF everywhere DEFAULT;
 INSERT INTO elsewhere VALUES ('x', '$id', '{}', 'x');
-CREATE VIEW pro AS SELECT session_id, meta_data, meta_subject FROM crisp.conversations WHERE meta_data->>'plan' = 'pro' WITH CHECK OPTION;
+CREATE VIEW pro AS SELECT session_id, meta_data, meta_subject FROM crisp.conversations
+	WHERE meta_data->>'plan' = 'pro' WITH CHECK OPTION;
 END
 	writes("UPDATE everywhere SET data = data || '{\"plan\": \"pro\"}', name = 'N' $where",
-		'', [qq(PATCH $id/meta {"data":{"plan":"pro","seen":true},"nickname":"N"})], 'partitions, with other names and places of columns');
+		'', [qq(PATCH $id/meta {"data":{"plan":"pro","seen":true},"nickname":"N"})],
+			'partitions, with other names and places of columns');
 	refused("UPDATE pro SET meta_data = '{\"plan\": \"free\"}' $where", { sqlstate => '44000' }, 'WITH CHECK OPTION');
 	$session->query('DROP VIEW pro; DROP TABLE everywhere');
 	$sandbox->reset;

@@ -71,7 +71,8 @@ subtest 'UPDATE of the object' => sub {
 
 	writes(
 		"UPDATE crisp.people_data SET data = data - 'seats' $where",
-		'', [qq(PUT $path {"data":{"a.b":1.5,"on":false,"plan":"pro","trial":true}})], 'a key that goes: all of the data');
+		'', [qq(PUT $path {"data":{"a.b":1.5,"on":false,"plan":"pro","trial":true}})],
+			'a key that goes: all of the data');
 	is($sandbox->count, 4, 'which is read just before');
 	ok(!exists data()->{seats}, 'it is gone');
 
@@ -97,20 +98,23 @@ subtest 'UPDATE of the object' => sub {
 			$name);
 	}
 	refused("UPDATE crisp.people_data SET data = NULL $where",
-		{ sqlstate => '23502', message => 'null value in column "data" of foreign table "people_data"', detail => 'To remove all keys, write {}.' }, 'NULL');
+		{ sqlstate => '23502', message => 'null value in column "data" of foreign table "people_data"',
+			detail => 'To remove all keys, write {}.' }, 'NULL');
 	refused("UPDATE crisp.people_data SET data = '[]' $where",
 		{ sqlstate => '22023', hint => 'Crisp takes a JSON object.' }, 'an array in place of the object');
 	refused_unasked("UPDATE crisp.people_data SET email = 'x' $where",
 		{ sqlstate => '0A000', hint => 'Columns that can be: data' }, 'another column');
 	refused_unasked("DELETE FROM crisp.people_data $where",
-		{ sqlstate => '55000', hint => 'What can be done: INSERT, UPDATE. Columns that UPDATE can change: data' }, 'DELETE');
+		{ sqlstate => '55000', hint => 'What can be done: INSERT, UPDATE. Columns that UPDATE can change: data' },
+			'DELETE');
 	$sandbox->reset;
 };
 
 subtest 'what others change meanwhile' => sub {
 	let_data_be({ a => 1, b => 2 });
 	# Between the read and the change, by a function that the statement runs.
-	$session->query("CREATE FOREIGN TABLE other_data (people_id text, data jsonb) SERVER support OPTIONS (resource 'people_data')");
+	$session->query("CREATE FOREIGN TABLE other_data (people_id text, data jsonb) SERVER support OPTIONS "
+		. "(resource 'people_data')");
 	$session->query(<<"END");
 CREATE FUNCTION meanwhile(jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS \$\$
 BEGIN
@@ -131,15 +135,20 @@ subtest 'columns of keys' => sub {
 	let_data_be({ plan => 'free', seats => 3, code => 12 });
 	$session->query(<<'END');
 CREATE FOREIGN TABLE keys (people_id text, data_plan text, data_seats bigint, on_trial boolean OPTIONS (json_path
-	'data.trial'), code text OPTIONS (json_path 'data.code'), since date OPTIONS (json_path 'data.since'), any_value jsonb
+	'data.trial'), code text OPTIONS (json_path 'data.code'), since date OPTIONS (json_path 'data.since'),
+	any_value jsonb
 	OPTIONS (json_path 'data."any.value"')) SERVER support OPTIONS (resource 'people_data');
-CREATE FOREIGN TABLE keys_and_all (people_id text, data jsonb, data_plan text, code text OPTIONS (json_path 'data.code'),
+CREATE FOREIGN TABLE keys_and_all (people_id text, data jsonb, data_plan text, code text
+	OPTIONS (json_path 'data.code'),
 	again text OPTIONS (json_path 'data.code')) SERVER support OPTIONS (resource 'people_data');
 END
-	writes("UPDATE keys SET data_plan = 'pro', data_seats = 4, on_trial = false $where RETURNING data_plan, data_seats, on_trial",
-		'pro|4|f', [qq(PATCH $path {"data":{"plan":"pro","seats":4,"trial":false}})], 'several of a row are one request');
+	writes("UPDATE keys SET data_plan = 'pro', data_seats = 4, on_trial = false $where RETURNING data_plan, "
+		. "data_seats, on_trial",
+		'pro|4|f', [qq(PATCH $path {"data":{"plan":"pro","seats":4,"trial":false}})],
+			'several of a row are one request');
 	is_deeply(data(), { plan => 'pro', seats => 4, code => 12, trial => JSON::PP::false }, 'Crisp has them');
-	writes(q(UPDATE keys SET any_value = '"x"' ) . $where, '', [qq(PATCH $path {"data":{"any.value":"x"}})], 'a key with a dot');
+	writes(q(UPDATE keys SET any_value = '"x"' ) . $where, '', [qq(PATCH $path {"data":{"any.value":"x"}})],
+		'a key with a dot');
 	refused(q(UPDATE keys SET any_value = '{}' ) . $where,
 		{ sqlstate => '22023', message => qr/^invalid value for key "any\.value" in column "any_value"/ }, 'an object');
 	refused_unasked("UPDATE keys SET since = '2026-01-01' $where",
@@ -153,10 +162,12 @@ END
 	writes("UPDATE keys_and_all SET data_plan = 'free', code = '12' $where",
 		'', [qq(PATCH $path {"data":{"plan":"free"}})], 'what differs of it');
 	refused("UPDATE keys_and_all SET data_plan = 'x', data = '{}' $where",
-		{ sqlstate => '22023', message => 'column "data_plan" of foreign table "keys_and_all" cannot be given together with another',
+		{ sqlstate => '22023', message => 'column "data_plan" of foreign table "keys_and_all" cannot be given '
+			. 'together with another',
 			detail => 'Both would be "data" at Crisp.' }, 'a key and all of the data');
 	refused_unasked("UPDATE keys_and_all SET again = 'x' $where",
-		{ sqlstate => '0A000', detail => 'Column "code" stands for the same at Crisp, and is the one to write.' }, 'two columns for a key');
+		{ sqlstate => '0A000', detail => 'Column "code" stands for the same at Crisp, and is the one to write.' },
+			'two columns for a key');
 	$session->query('DROP FOREIGN TABLE keys, keys_and_all');
 
 	$session->query(<<'END');
@@ -165,7 +176,8 @@ IMPORT FOREIGN SCHEMA crisp LIMIT TO (people_data) FROM SERVER support INTO colu
 END
 	my ($column, $key) = split /\|/, $session->query(<<'END');
 SELECT attname, regexp_replace(attfdwoptions::text, '.*json_path=data\.(\w+).*', '\1') FROM pg_attribute
-WHERE attrelid = 'columns.people_data'::regclass AND attfdwoptions::text LIKE '%json\_path=data.%' AND atttypid = 'text'::regtype LIMIT 1
+WHERE attrelid = 'columns.people_data'::regclass AND attfdwoptions::text LIKE '%json\_path=data.%'
+	AND atttypid = 'text'::regtype LIMIT 1
 END
 	writes("UPDATE columns.people_data SET $column = 'new' $where", '', [qq(PATCH $path {"data":{"$key":"new"}})],
 		'columns that IMPORT made');
@@ -186,7 +198,8 @@ subtest 'INSERT' => sub {
 		detail => "GET website/$website_id/people/data/$ann->{people_id} answers some. Nothing was sent."
 	};
 	refused("$insert VALUES ('$ann->{people_id}', '{\"plan\": \"pro\"}')", $exists, 'of one that has some');
-	writes("$insert VALUES ('$ann->{people_id}', '{\"plan\": \"x\"}') ON CONFLICT DO NOTHING RETURNING 1", '', [], 'ON CONFLICT DO NOTHING');
+	writes("$insert VALUES ('$ann->{people_id}', '{\"plan\": \"x\"}') ON CONFLICT DO NOTHING RETURNING 1", '', [],
+		'ON CONFLICT DO NOTHING');
 	refused("$insert VALUES ('$website_id', '{}')",
 		{ sqlstate => '23503', message => 'there is no such profile at Crisp, server "support"' }, 'no such profile');
 	refused_unasked("$insert VALUES ('$ann->{people_id}', '{\"a\": []}')", { sqlstate => '22023', message => qr/key "a"/ }, 'a bad value');
@@ -194,19 +207,23 @@ subtest 'INSERT' => sub {
 		{ sqlstate => '23502', message => qr/column "data"/ }, 'no data');
 
 	let_data_be({});
-	writes("INSERT INTO crisp.people_data (email, data) VALUES ('$ann->{email}', '{\"n\": 1}') RETURNING people_id, email",
+	writes("INSERT INTO crisp.people_data (email, data) VALUES ('$ann->{email}', '{\"n\": 1}') RETURNING "
+		. "people_id, email",
 		"$ann->{people_id}|$ann->{email}", [qq(PATCH $path {"data":{"n":1}})], 'by address');
 	refused("INSERT INTO crisp.people_data (email, data) VALUES ('nobody\@example.com', '{\"n\": 1}')",
 		{ sqlstate => '23503' }, 'by an address that nobody has');
 	refused_unasked("INSERT INTO crisp.people_data (email, data) VALUES ('nobody', '{\"n\": 1}')",
 		{ sqlstate => '22023' }, 'by what is no address');
-	$session->query("CREATE FOREIGN TABLE by_address (email text, data jsonb, data_n int) SERVER support OPTIONS (resource 'people_data')");
+	$session->query("CREATE FOREIGN TABLE by_address (email text, data jsonb, data_n int) SERVER support OPTIONS "
+		. "(resource 'people_data')");
 	writes("UPDATE by_address SET data_n = 2 WHERE email = '$ann->{email}' RETURNING data_n",
 		'2', [qq(PATCH $path {"data":{"n":2}})], 'UPDATE by address alone');
 	$session->query('DROP FOREIGN TABLE by_address');
 
-	$session->query("UPDATE crisp.people_data SET data = '{}' WHERE people_id IN ('$ann->{people_id}', '$bob->{people_id}')");
-	$session->query("CREATE TABLE plans AS SELECT * FROM (VALUES ('$ann->{email}', '{\"p\": 1}'::jsonb), ('$bob->{email}', '{\"p\": 2}')) v(email, data)");
+	$session->query("UPDATE crisp.people_data SET data = '{}' WHERE people_id IN ('$ann->{people_id}', "
+		. "'$bob->{people_id}')");
+	$session->query("CREATE TABLE plans AS SELECT * FROM (VALUES ('$ann->{email}', '{\"p\": 1}'::jsonb), "
+		. "('$bob->{email}', '{\"p\": 2}')) v(email, data)");
 	$session->query('INSERT INTO crisp.people_data (email, data) SELECT email, data FROM plans');
 	is_deeply(data(), { p => 1 }, 'several');
 	$session->query('DROP TABLE plans');
@@ -226,8 +243,10 @@ subtest 'failures' => sub {
 	$sandbox->reset;
 	let_data_be({ a => 1 });
 	$sandbox->clear;
-	$sandbox->control({ answers => [ { match => { method => 'GET', path => '*/people/data/*', nth => 2 }, status => 403 } ] });
-	refused("UPDATE crisp.people_data SET data = '{\"b\": 2}' $where", { sqlstate => '42501' }, 'the data cannot be read before a PUT');
+	$sandbox->control({ answers => [ { match => { method => 'GET', path => '*/people/data/*', nth => 2 },
+		status => 403 } ] });
+	refused("UPDATE crisp.people_data SET data = '{\"b\": 2}' $where", { sqlstate => '42501' },
+		'the data cannot be read before a PUT');
 	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '0', DROP request_timeout)));
 	$sandbox->reset;
 };
@@ -237,17 +256,22 @@ subtest 'events' => sub {
 	my $post = "POST people/events/$ann->{people_id}";
 	my $count = $session->query("SELECT count(*) FROM crisp.people_events $where");
 
-	writes("$insert (people_id, text, data, color) VALUES ('$ann->{people_id}', 'paid', '{\"sum\": 9.90, \"of\": [1]}', 'green') RETURNING text, data->'of'",
+	writes("$insert (people_id, text, data, color) VALUES ('$ann->{people_id}', 'paid', '{\"sum\": 9.90, \"of\": "
+		. "[1]}', 'green') RETURNING text, data->'of'",
 		'paid|[1]', [qq($post {"color":"green","data":{"of":[1],"sum":9.9},"text":"paid"}) =~ s/9\.9/9.90/r =~ s/9\.90/9.9/r], 'an event');
 	is($sandbox->count, 1, 'takes one request');
 	is($session->query("SELECT count(*) FROM crisp.people_events $where"), $count + 1, 'Crisp has it');
-	like($session->query("$insert (people_id, text) VALUES ('$ann->{people_id}', 'again') RETURNING text, \"timestamp\""),
+	like($session->query("$insert (people_id, text) VALUES ('$ann->{people_id}', 'again') RETURNING text, "
+		. "\"timestamp\""),
 		qr/^again\|2\d\d\d-/, 'RETURNING of what only Crisp knows');
-	writes("$insert (people_id, text, \"timestamp\") VALUES ('$ann->{people_id}', 'then', '2026-01-01 00:00:00.123+00')",
+	writes("$insert (people_id, text, \"timestamp\") VALUES ('$ann->{people_id}', 'then', '2026-01-01 "
+		. "00:00:00.123+00')",
 		'', [qq($post {"text":"then","timestamp":1767225600123})], 'with a time');
-	is($session->query("SELECT count(*) FROM crisp.people_events $where AND \"timestamp\" = '2026-01-01 00:00:00.123+00'"), 1, 'that Crisp takes');
+	is($session->query("SELECT count(*) FROM crisp.people_events $where AND \"timestamp\" = '2026-01-01 "
+		. "00:00:00.123+00'"), 1, 'that Crisp takes');
 	$sandbox->control({ event_timestamp => 'ignored' });
-	$session->query("$insert (people_id, text, \"timestamp\") VALUES ('$ann->{people_id}', 'later', '2026-01-02 00:00:00.123+00')");
+	$session->query("$insert (people_id, text, \"timestamp\") VALUES ('$ann->{people_id}', 'later', '2026-01-02 "
+		. "00:00:00.123+00')");
 	is($session->query("SELECT count(*) FROM crisp.people_events $where AND text = 'later'"), 1, 'or does not');
 	refused_unasked("$insert (people_id, color) VALUES ('$ann->{people_id}', 'red')", { sqlstate => '23502', message => qr/column "text"/ }, 'no text');
 	$session->fails("$insert (people_id, text) VALUES ('$website_id', 'x')",
@@ -257,7 +281,8 @@ subtest 'events' => sub {
 	$sandbox->control({ answers => [ { match => { method => 'POST' }, status => 502 } ] });
 	$session->fails("$insert (people_id, text) VALUES ('$ann->{people_id}', 'once')",
 		{ sqlstate => 'HV00M', detail => qr/may or may not have been sent\. It was not sent again\.$/,
-			hint => "Before sending it again, look for it: SELECT * FROM crisp.people_events WHERE people_id = '$ann->{people_id}'" }, 'at most once');
+			hint => "Before sending it again, look for it: SELECT * FROM crisp.people_events WHERE people_id = "
+				. "'$ann->{people_id}'" }, 'at most once');
 	is(scalar(written()), 1, 'sent once');
 	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '0')));
 	$sandbox->reset;
@@ -274,15 +299,18 @@ subtest 'subscriptions' => sub {
 	}
 	writes("UPDATE crisp.people_subscriptions SET email = false WHERE profile_email = '$ann->{email}'",
 		'', [qq(PATCH $route {"email":false})], 'by address');
-	$session->query("CREATE FOREIGN TABLE by_address (profile_email text, email bool) SERVER support OPTIONS (resource 'people_subscriptions')");
+	$session->query("CREATE FOREIGN TABLE by_address (profile_email text, email bool) SERVER support OPTIONS "
+		. "(resource 'people_subscriptions')");
 	writes("UPDATE by_address SET email = true WHERE profile_email = '$ann->{email}'",
 		'', [qq(PATCH $route {"email":true})], 'in a table without the id');
 	$session->query('DROP FOREIGN TABLE by_address');
 	refused("UPDATE crisp.people_subscriptions SET email = NULL $where", { sqlstate => '23502' }, 'NULL');
-	foreach my $statement ("INSERT INTO crisp.people_subscriptions (people_id, email) VALUES ('$ann->{people_id}', true)",
+	foreach my $statement ("INSERT INTO crisp.people_subscriptions (people_id, email) VALUES "
+		. "('$ann->{people_id}', true)",
 		"DELETE FROM crisp.people_subscriptions $where")
 	{
-		refused_unasked($statement, { sqlstate => '55000', hint => 'What can be done: UPDATE. Columns that UPDATE can change: email' },
+		refused_unasked($statement, { sqlstate => '55000', hint => 'What can be done: UPDATE. Columns that UPDATE '
+			. 'can change: email' },
 			$statement =~ s/ .*//r);
 	}
 	$sandbox->reset;

@@ -78,7 +78,8 @@ END
 
 	# What can be sent is refused by Crisp then.
 	$sandbox->control({
-		answers => [ map { { match => { method => $_ }, status => 403, act => JSON::PP::false } } qw(POST PATCH PUT DELETE) ] });
+		answers => [ map { { match => { method => $_ }, status => 403,
+			act => JSON::PP::false } } qw(POST PATCH PUT DELETE) ] });
 	foreach my $column (grep { $_->{column_name} ne 'website_id' } @columns)
 	{
 		my ($table, $name) = ("crisp.$column->{resource}", qq("$column->{column_name}"));
@@ -109,7 +110,8 @@ END
 	{
 		my ($said) = $session->query("SELECT written_by FROM crisp_fdw_resources() WHERE resource = '$table'");
 		my $so = join ', ',
-		  map { $_->[1] } grep { $session->query("SELECT pg_relation_is_updatable('crisp.$table'::regclass, false) & $_->[0]") }
+		  map { $_->[1] } grep { $session->query("SELECT pg_relation_is_updatable('crisp.$table'::regclass, "
+			. "false) & $_->[0]") }
 		  ([ 8, 'INSERT' ], [ 4, 'UPDATE' ], [ 16, 'DELETE' ]);
 
 		is($said, $so, "statements that can write $table") if $table ne 'websites';
@@ -370,7 +372,8 @@ END
 	$session->query('RESET ROLE');
 
 	refused(
-		"MERGE INTO said s USING (VALUES ('$id')) v(id) ON s.session_id = v.id AND s.website_id = 'x' WHEN NOT MATCHED "
+		"MERGE INTO said s USING (VALUES ('$id')) v(id) ON s.session_id = v.id AND s.website_id = 'x' WHEN NOT "
+			. "MATCHED "
 			. "THEN INSERT (website_id, session_id, content) VALUES ('$website_id', '$id', 'good')",
 		{
 			sqlstate => '0A000',
