@@ -32,7 +32,10 @@ extern const char *people_event_text(const Website *website, uint32_t number, ui
 extern void		   people_write_event(const Website *website, uint32_t number, uint32_t event,
 									  JsonWriter *writer);
 
-/* Return the row id of the profile with this e-mail address, case aside unless "exact"; or NO_ROW. */
+/*
+ * Return the row id of the profile with this e-mail address, case aside unless "exact"; or else
+ * NO_ROW.
+ */
 extern uint32_t people_find_email(const Collection *people, const char *email, bool exact);
 
 /* Write what a generated profile is subscribed to: an object, at times without what it's about. */

@@ -54,7 +54,9 @@ extern void post_message(Call *call);
 extern void patch_message(Call *call);
 extern void delete_message(Call *call);
 
-/* Find the profile that the path names by id or e-mail; NO_ROW when the reply is an error already. */
+/*
+ * Find the profile that the path names by id or e-mail; NO_ROW when the reply is an error already.
+ */
 extern uint32_t call_profile(Call *call);
 
 extern void list_people(Call *call);
