@@ -15,7 +15,7 @@ use FindBin;
 chdir "$FindBin::Bin/.." or die "$0: no source tree: $!\n";
 
 # From the door down to the ground.
-my @rooms = qw(functions sync write scan plan fetch request api row options http json resource base);
+my @rooms = qw(functions sync push write scan plan fetch request api row options http json resource base);
 my %level = map { $rooms[$_] => $_ } 0 .. $#rooms;
 
 my %needs;       # file => { file => 1 }

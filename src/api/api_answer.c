@@ -191,8 +191,9 @@ api_try_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiFailure *fai
 		conclude_failure(call, &failure->error);
 		failure->absent = says_absent(call, API_KEY_TOLD);
 		failure->unfit = says_unfit(call);
-		failure->conflicts = http_response(call->transfer)->outcome == HTTP_ANSWERED &&
-							 http_response(call->transfer)->status == STATUS_CONFLICT;
+		if (http_response(call->transfer)->outcome == HTTP_ANSWERED)
+			failure->status = http_response(call->transfer)->status;
+		failure->conflicts = failure->status == STATUS_CONFLICT;
 		call->may_have_acted |= call_is_success(call);
 	}
 	failure->may_have_acted = call->may_have_acted;

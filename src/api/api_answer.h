@@ -30,6 +30,7 @@ typedef struct ApiFailure
 	bool	 absent;	/* what was to be changed does not exist, and not for lack of a website */
 	bool	 conflicts; /* something else has what was sent, where Crisp allows that once: 409 */
 	bool	 unfit;		/* Crisp may not have taken what was sent: 400, or 422 to the end */
+	int		 status;	/* of the last answer; 0 where none came */
 } ApiFailure;
 
 /*

@@ -1,0 +1,309 @@
+--
+-- crisp_push: runs
+--
+
+-- How many requests the run has left; NULL for any number.
+CREATE FUNCTION crisp_push_requests_left(run crisp_push_run_state)
+RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT run.last_request - @extschema@.crisp_sync_requests()
+$$;
+
+-- The settings of a transaction of the run: what a value is as text must not depend on who calls.
+CREATE FUNCTION crisp_push_settings(run crisp_push_run_state)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('crisp_fdw.max_requests', coalesce(run.last_request, 0)::text, true),
+            set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true),
+            set_config('IntervalStyle', 'postgres', true), set_config('extra_float_digits', '1', true),
+            set_config('bytea_output', 'hex', true), set_config('jit', 'off', true);
+END
+$$;
+
+-- Bring what is known of rows in line with the columns that are pushed now: one that is new counts as NULL at Crisp,
+-- of one that is gone nothing is known any more.
+CREATE FUNCTION crisp_push_adapt(plan crisp_push_plan, job crisp_push_job)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone CONSTANT text[] := ARRAY(SELECT unnest(job.fields) EXCEPT SELECT unnest(plan.fields));
+    new CONSTANT jsonb := (SELECT jsonb_object_agg(n.name, CASE WHEN n.name = ANY (plan.merged) THEN '{}'::jsonb
+                                                                ELSE 'null' END)
+                           FROM (SELECT unnest(plan.fields) EXCEPT SELECT unnest(job.fields)) n (name));
+BEGIN
+    IF job.fields = '{}' OR (gone = '{}' AND new IS NULL) THEN
+        RETURN;
+    END IF;
+    EXECUTE format($sql$
+        UPDATE %s SET pushed = (pushed - $1) || coalesce($2, '{}'), wanted = (wanted - $1) || coalesce($2, '{}')
+        $sql$, @extschema@.crisp_push_rows_of(job.job_id)) USING gone, new;
+END
+$$;
+
+-- Look into what became of inserts that were broken off.  One that can be looked for by its key is tried as a change
+-- first, which tells whether it was made.
+CREATE FUNCTION crisp_push_recover(plan crisp_push_plan, job bigint)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format($sql$
+        UPDATE %s SET state = CASE WHEN $1 THEN 'pending' ELSE 'uncertain' END, is_there = NULL
+        WHERE state = 'sending'
+        $sql$, @extschema@.crisp_push_rows_of(job)) USING plan.names_rows;
+END
+$$;
+
+-- Forget what was told to Crisp: the target has come to be that of another website, or the user wants it.  Rows that are
+-- gone from the source, or uncertain, go.
+CREATE FUNCTION crisp_push_forget_state(job bigint)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format('DELETE FROM %s', @extschema@.crisp_push_rows_of(job));
+    UPDATE @extschema@.crisp_push_my_job j
+    SET finds_rows = true, rows_known = 0, rows_pending = 0, rows_refused = 0, rows_uncertain = 0, fields = '{}'
+    WHERE j.job_id = job;
+END
+$$;
+
+-- Find the job of a run, or make it.
+CREATE FUNCTION crisp_push_find_job(plan crisp_push_plan)
+RETURNS crisp_push_job
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job @extschema@.crisp_push_job;
+    owner oid;
+BEGIN
+    SELECT * INTO job FROM @extschema@.crisp_push_job j WHERE j.source = plan.source AND j.target = plan.target;
+    IF NOT FOUND THEN
+        INSERT INTO @extschema@.crisp_push_my_job (source, target, key)
+        VALUES (plan.source, plan.target, plan.key)
+        RETURNING * INTO job;
+        RETURN job;
+    END IF;
+    owner := @extschema@.crisp_push_owner(job.job_id);
+    IF owner <> current_user::regrole::oid THEN
+        RAISE EXCEPTION 'the push of "%" into "%" belongs to role "%"', @extschema@.crisp_sync_name(plan.source),
+            @extschema@.crisp_sync_name(plan.target), pg_get_userbyid(owner)
+            USING ERRCODE = 'insufficient_privilege', DETAIL = 'Who has made it runs it.',
+                HINT = format('SET ROLE %I;', pg_get_userbyid(owner));
+    ELSIF job.key <> plan.key THEN
+        RAISE EXCEPTION 'the push of "%" into "%" goes by "%", not by "%"', @extschema@.crisp_sync_name(plan.source),
+            @extschema@.crisp_sync_name(plan.target), job.key, plan.key
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                HINT = format('SELECT crisp_push_drop(%L, %L) forgets that, and the next run pushes all rows again.',
+                              plan.source, plan.target);
+    ELSIF job.origin[1:2] <> plan.origin[1:2] THEN
+        RAISE NOTICE '"%" is of another website than before, so all rows are pushed',
+            @extschema@.crisp_sync_name(plan.target);
+        PERFORM @extschema@.crisp_push_forget_state(job.job_id);
+        SELECT * INTO job FROM @extschema@.crisp_push_my_job j WHERE j.job_id = job.job_id;
+    END IF;
+    RETURN job;
+END
+$$;
+
+-- Tell of columns that are not pushed, when there are others than before.
+CREATE FUNCTION crisp_push_tell_columns(plan crisp_push_plan, told text[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most CONSTANT integer := 5;
+    number CONSTANT integer := cardinality(plan.others);
+BEGIN
+    IF plan.others <@ told THEN
+        RETURN;
+    END IF;
+    RAISE NOTICE 'table "%" has no column that can be written for %', @extschema@.crisp_sync_name(plan.target),
+        @extschema@.crisp_sync_list(plan.others[1:CASE WHEN number > most THEN most - 2 ELSE most END])
+        || CASE WHEN number > most THEN format(', and %s more', number - most + 2) ELSE '' END
+        USING DETAIL = 'What these columns of the source hold is not pushed.',
+            HINT = format('crisp_fdw_columns() tells which columns of %s can be written.', plan.resource);
+END
+$$;
+
+-- What a run has found in the source.
+CREATE TYPE crisp_push_found AS (
+    rows bigint,                -- of the source
+    without_key bigint,
+    double_key text,            -- a key that several rows have; or NULL
+    pushed bigint,              -- rows that were pushed so far
+    gone bigint,                -- of these, those that are to be deleted at Crisp
+    changed bigint              -- rows of which what is known was changed
+);
+
+-- Compare the source with what Crisp was told, and note what differs.  One statement, whatever the size: sorted or
+-- hashed within work_mem, it writes only rows that differ.
+CREATE FUNCTION crisp_push_compare(plan crisp_push_plan, job bigint, retry boolean)
+RETURNS crisp_push_found
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found @extschema@.crisp_push_found;
+BEGIN
+    EXECUTE format($sql$
+        WITH source AS MATERIALIZED (%1$s),
+        compared AS (
+            SELECT coalesce(s.key, r.key) AS key, s.key IS NOT NULL AS is_present, s.wanted, r.key IS NULL AS is_new,
+                   r.state, r.wanted AS was_wanted, r.pushed, r.is_there, r.is_gone
+            FROM source s FULL JOIN %2$s r ON r.key = s.key
+            WHERE CASE
+                WHEN r.key IS NULL THEN s.key IS NOT NULL
+                WHEN r.state IN ('sending', 'uncertain') THEN false
+                WHEN s.key IS NULL AND r.is_gone THEN r.state = CASE WHEN $1 THEN 'pushed' ELSE 'pending' END
+                                                      OR ($2 AND r.state = 'refused')
+                WHEN s.key IS NULL THEN true
+                WHEN r.is_gone THEN true
+                WHEN r.state = 'pushed' THEN $3 AND s.wanted <> r.pushed
+                ELSE s.wanted <> r.wanted OR ($2 AND r.state = 'refused') END),
+        noted AS (
+            SELECT c.key, CASE
+                    WHEN c.is_present AND c.is_gone AND c.state = 'pushed' AND (c.pushed = c.wanted OR NOT $3)
+                    THEN 'pushed'
+                    WHEN c.is_present OR $1 THEN 'pending'
+                    ELSE 'pushed' END AS state,
+                CASE WHEN c.is_present THEN c.wanted END AS wanted,
+                CASE
+                    WHEN c.is_new OR c.state = 'pushed' THEN c.pushed
+                    WHEN c.is_gone AND c.state = 'refused' AND NOT c.is_present THEN c.pushed
+                    WHEN c.is_gone THEN CASE WHEN c.is_present THEN NULL ELSE '{}'::jsonb END
+                    WHEN c.was_wanted = c.wanted THEN c.pushed
+                    ELSE @extschema@.crisp_push_unsure(c.pushed, c.was_wanted) END AS pushed,
+                CASE WHEN c.is_gone AND c.state <> 'pushed' THEN NULL ELSE c.is_there END AS is_there,
+                NOT c.is_present AS is_gone,
+                -- What was never pushed isn't removed.
+                NOT c.is_present AND c.pushed IS NULL AND NOT c.is_gone AS is_forgotten,
+                c.state = 'pushed' AND NOT c.is_present AND $1 AS is_removed
+            FROM compared c),
+        written AS (
+            INSERT INTO %2$s AS r (key, state, wanted, pushed, is_there, is_gone)
+            SELECT n.key, n.state, CASE WHEN n.state = 'pending' THEN n.wanted END, n.pushed, n.is_there, n.is_gone
+            FROM noted n WHERE NOT n.is_forgotten
+            ON CONFLICT (key) DO UPDATE
+            SET state = EXCLUDED.state, wanted = EXCLUDED.wanted, pushed = EXCLUDED.pushed,
+                is_there = EXCLUDED.is_there, is_gone = EXCLUDED.is_gone, sqlstate = NULL, error = NULL
+            RETURNING 1),
+        forgotten AS (
+            DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key RETURNING 1)
+        SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
+               (SELECT min(key) FROM source WHERE key IS NOT NULL GROUP BY %3$s HAVING count(*) > 1 LIMIT 1),
+               (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL AND NOT r.is_gone),
+               (SELECT count(*) FROM noted n WHERE n.is_removed),
+               (SELECT count(*) FROM written) + (SELECT count(*) FROM forgotten)
+        $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job),
+        CASE WHEN plan.key_holds = '@' THEN 'lower(key)' ELSE 'key' END)
+    INTO found USING plan.missing <> 'ignore', retry, plan.names_rows;
+    RETURN found;
+END
+$$;
+
+-- Raise an error where the source is not fit to be pushed.
+CREATE FUNCTION crisp_push_check_found(plan crisp_push_plan, found crisp_push_found)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF found.without_key > 0 THEN
+        RAISE EXCEPTION '% of "%" % a NULL in the key "%"',
+            CASE found.without_key WHEN 1 THEN '1 row' ELSE found.without_key || ' rows' END,
+            @extschema@.crisp_sync_name(plan.source), CASE found.without_key WHEN 1 THEN 'has' ELSE 'have' END, plan.key
+            USING ERRCODE = 'not_null_violation', HINT = 'Push from a view that leaves such rows out.';
+    ELSIF found.double_key IS NOT NULL THEN
+        RAISE EXCEPTION 'several rows of "%" have the same key "%"', @extschema@.crisp_sync_name(plan.source), plan.key
+            USING ERRCODE = 'unique_violation',
+                DETAIL = format('One of the keys is "%s".', found.double_key)
+                         || CASE WHEN plan.key_holds = '@' THEN ' Whether Crisp tells capitals apart is not known.'
+                                ELSE '' END,
+                HINT = 'Push from a view that has one row for each key.';
+    ELSIF plan.missing = 'delete' AND found.gone > 0 AND (found.rows = 0 OR found.gone * 2 > found.pushed) THEN
+        RAISE EXCEPTION '% of % rows that were pushed are gone from "%"', found.gone, found.pushed,
+            @extschema@.crisp_sync_name(plan.source)
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                DETAIL = 'They would be deleted at Crisp. Nothing was sent.',
+                HINT = 'If that is meant: missing => ''delete_all''.';
+    END IF;
+END
+$$;
+
+-- Count the rows of a job by their states.
+CREATE FUNCTION crisp_push_count(job bigint)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    counts record;
+BEGIN
+    EXECUTE format($sql$
+        SELECT count(*) AS known, count(*) FILTER (WHERE state IN ('pending', 'sending')) AS pending,
+               count(*) FILTER (WHERE state = 'refused') AS refused,
+               count(*) FILTER (WHERE state = 'uncertain') AS uncertain
+        FROM %s
+        $sql$, @extschema@.crisp_push_rows_of(job)) INTO counts;
+    UPDATE @extschema@.crisp_push_my_job j
+    SET rows_known = counts.known, rows_pending = counts.pending, rows_refused = counts.refused,
+        rows_uncertain = counts.uncertain
+    WHERE j.job_id = job;
+END
+$$;
+
+-- Begin a run: find its job, and note what there is to push.
+CREATE FUNCTION crisp_push_open(plan crisp_push_plan, retry boolean, INOUT run crisp_push_run_state)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job @extschema@.crisp_push_job := @extschema@.crisp_push_find_job(plan);
+BEGIN
+    PERFORM @extschema@.crisp_push_settings(run);
+    INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at)
+    VALUES (job.job_id, clock_timestamp())
+    RETURNING job_id, run_id INTO run.job_id, run.run_id;
+    run.finds_rows := job.finds_rows;
+    run.found := 0;
+    run.sent := 0;
+    run.phase := 'changes';
+    PERFORM @extschema@.crisp_push_recover(plan, job.job_id);
+    PERFORM @extschema@.crisp_push_adapt(plan, job);
+    PERFORM @extschema@.crisp_push_check_found(plan, @extschema@.crisp_push_compare(plan, job.job_id, retry));
+    PERFORM @extschema@.crisp_push_tell_columns(plan, job.told_columns);
+    UPDATE @extschema@.crisp_push_my_job j
+    SET missing = plan.missing, origin = plan.origin, fields = plan.fields, told_columns = plan.others,
+        last_run_id = run.run_id
+    WHERE j.job_id = job.job_id;
+    PERFORM @extschema@.crisp_push_count(job.job_id);
+    PERFORM @extschema@.crisp_push_prune(job.job_id);
+END
+$$;
+
+-- Keep the newest runs of a job, and the last that failed.
+CREATE FUNCTION crisp_push_prune(job bigint)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DELETE FROM @extschema@.crisp_push_orphan_run;
+DELETE FROM @extschema@.crisp_push_my_log l
+WHERE l.job_id = job
+  AND l.run_id <= (SELECT o.run_id FROM @extschema@.crisp_push_my_log o WHERE o.job_id = job
+                   ORDER BY o.run_id DESC OFFSET 10000 LIMIT 1)
+  AND l.run_id <> coalesce((SELECT max(f.run_id) FROM @extschema@.crisp_push_my_log f
+                            WHERE f.job_id = job AND f.outcome = 'failed'), 0)
+$$;

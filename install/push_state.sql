@@ -1,0 +1,294 @@
+--
+-- crisp_push: what is known of each job
+--
+
+-- The mirror of crisp_sync: rows of a table or view of the database are brought to Crisp.
+--
+-- What was told to Crisp of each row is kept in a table of the job's own, crisp_push_rows_N, since it holds what the
+-- source holds.  It belongs to the role that has called crisp_push first, which alone may run the job: nobody else sees
+-- it, and pg_dump takes it along as that role's.  Its states:
+--
+--   pending    it differs from what Crisp was told: wanted is to be sent, or, if is_gone, the row is to be removed
+--   sending    an insert of it is about to be sent; when a run finds that, it was broken off, and what became of the
+--              insert isn't known
+--   pushed     Crisp has what pushed says
+--   refused    Crisp did not take wanted, or it can't be sent; error says why
+--   uncertain  an insert of it may have been made, and can't be looked for: someone has to decide
+--
+-- pushed promises: each of its fields had this value at Crisp when it was last written from here.  A field that it
+-- lacks may have any: what was about to be written when a run was broken off, and is wanted no more, is taken out.
+SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
+
+CREATE SEQUENCE crisp_push_job_seq;
+CREATE SEQUENCE crisp_push_run_seq;
+
+CREATE TABLE crisp_push_job (
+    job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_push_job_seq'::pg_catalog.regclass),
+    role name NOT NULL DEFAULT current_user,
+    source regclass NOT NULL,
+    target regclass NOT NULL,
+    key text NOT NULL,
+    missing text NOT NULL DEFAULT 'ignore',
+    origin text[],
+    fields text[] NOT NULL DEFAULT '{}',
+    told_columns text[] NOT NULL DEFAULT '{}',
+    finds_rows boolean NOT NULL DEFAULT true,
+    rows_known bigint NOT NULL DEFAULT 0,
+    rows_pending bigint NOT NULL DEFAULT 0,
+    rows_refused bigint NOT NULL DEFAULT 0,
+    rows_uncertain bigint NOT NULL DEFAULT 0,
+    rows_pushed bigint NOT NULL DEFAULT 0,
+    requests bigint NOT NULL DEFAULT 0,
+    last_run_id bigint,
+    last_success timestamptz,
+    UNIQUE (source, target)
+);
+
+COMMENT ON TABLE crisp_push_job IS 'the jobs of crisp_push()';
+COMMENT ON COLUMN crisp_push_job.role IS 'who has made the job; whose it is now tells the owner of its table of rows';
+COMMENT ON COLUMN crisp_push_job.key IS 'column of the source that names a row';
+COMMENT ON COLUMN crisp_push_job.origin IS 'whose rows are written, as crisp_push_target() has them';
+COMMENT ON COLUMN crisp_push_job.fields IS 'columns that were pushed by the last run';
+COMMENT ON COLUMN crisp_push_job.told_columns IS 'columns of the source that are not pushed, of which a run has told';
+COMMENT ON COLUMN crisp_push_job.finds_rows IS
+    'of rows that were never pushed, Crisp had the last one: the next is changed first, not inserted';
+COMMENT ON COLUMN crisp_push_job.rows_known IS 'rows of which something was told to Crisp, or is to be told';
+COMMENT ON COLUMN crisp_push_job.rows_pushed IS 'rows that were written, by all runs';
+
+CREATE TABLE crisp_push_log (
+    run_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_push_run_seq'::pg_catalog.regclass),
+    job_id bigint NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    outcome text CHECK (outcome IN ('finished', 'partial', 'failed')),
+    requests bigint NOT NULL DEFAULT 0,
+    rows_inserted bigint NOT NULL DEFAULT 0,
+    rows_updated bigint NOT NULL DEFAULT 0,
+    rows_deleted bigint NOT NULL DEFAULT 0,
+    rows_refused bigint NOT NULL DEFAULT 0,
+    progress_at timestamptz
+);
+
+CREATE INDEX crisp_push_log_job ON crisp_push_log (job_id, run_id);
+
+COMMENT ON TABLE crisp_push_log IS 'the runs of crisp_push(); crisp_push_run shows them';
+
+-- An error may quote a row, so not everybody may see it.
+CREATE TABLE crisp_push_error (
+    run_id bigint PRIMARY KEY REFERENCES crisp_push_log ON DELETE CASCADE,
+    sqlstate text NOT NULL,
+    message text NOT NULL,
+    detail text,
+    hint text,
+    context text
+);
+
+COMMENT ON TABLE crisp_push_error IS 'why runs of crisp_push() have failed; crisp_push_run shows it to whose job it is';
+
+-- As for crisp_sync_job, see there.
+SELECT pg_catalog.pg_extension_config_dump('crisp_push_job',
+    'WHERE source::oid IN (SELECT oid FROM pg_catalog.pg_class) '
+    'AND target::oid IN (SELECT oid FROM pg_catalog.pg_class)');
+SELECT pg_catalog.pg_extension_config_dump('crisp_push_log', '');
+SELECT pg_catalog.pg_extension_config_dump('crisp_push_job_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('crisp_push_run_seq', '');
+
+-- The table of a job's rows, and as an SQL name.
+CREATE FUNCTION crisp_push_rows_of(job_id bigint)
+RETURNS regclass
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT to_regclass('@extschema@.crisp_push_rows_' || job_id)
+$$;
+
+-- Whose job it is.
+CREATE FUNCTION crisp_push_owner(job_id bigint)
+RETURNS oid
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT c.relowner FROM pg_class c WHERE c.oid = @extschema@.crisp_push_rows_of(job_id)
+$$;
+
+-- Whether a role may have jobs of a source and a target.
+CREATE FUNCTION crisp_push_may(role name, source regclass, target regclass)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(has_any_column_privilege(role, source, 'SELECT')
+                AND has_any_column_privilege(role, target, 'INSERT, UPDATE'), false)
+$$;
+
+-- Make the table of a job's rows.  After a restore it is there before the job.
+CREATE FUNCTION crisp_push_create_rows()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    name CONSTANT text := 'crisp_push_rows_' || NEW.job_id;
+BEGIN
+    IF @extschema@.crisp_push_rows_of(NEW.job_id) IS NOT NULL THEN
+        RETURN NULL;
+    ELSIF NOT @extschema@.crisp_push_may(NEW.role, NEW.source, NEW.target) THEN
+        RAISE EXCEPTION 'permission denied to push "%" into "%"', @extschema@.crisp_sync_name(NEW.source),
+            @extschema@.crisp_sync_name(NEW.target) USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    EXECUTE format($sql$
+        CREATE TABLE @extschema@.%1$I (
+            key text COLLATE "C" PRIMARY KEY,
+            state text NOT NULL CHECK (state IN ('pending', 'sending', 'pushed', 'refused', 'uncertain')),
+            wanted jsonb,
+            pushed jsonb,
+            is_there boolean,
+            is_gone boolean NOT NULL DEFAULT false,
+            sqlstate text,
+            error text,
+            tried_at timestamptz,
+            pushed_at timestamptz);
+        CREATE INDEX ON @extschema@.%1$I (state, key) WHERE state <> 'pushed';
+        REVOKE ALL ON @extschema@.%1$I FROM PUBLIC;
+        ALTER TABLE @extschema@.%1$I OWNER TO %2$I
+        $sql$, name, NEW.role);
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER crisp_push_create_rows AFTER INSERT ON crisp_push_job
+FOR EACH ROW EXECUTE FUNCTION crisp_push_create_rows();
+
+-- What is known of a job goes with it.
+CREATE FUNCTION crisp_push_drop_rows()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM @extschema@.crisp_push_log l WHERE l.job_id = OLD.job_id;
+    EXECUTE format('DROP TABLE IF EXISTS @extschema@.%I', 'crisp_push_rows_' || OLD.job_id);
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER crisp_push_drop_rows AFTER DELETE ON crisp_push_job
+FOR EACH ROW EXECUTE FUNCTION crisp_push_drop_rows();
+
+-- Whether a job is that of the caller, or of a role that the caller may act for; whose it is shows when it's made.
+CREATE FUNCTION crisp_push_is_mine(job_id bigint)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(pg_has_role(@extschema@.crisp_push_owner(job_id), 'USAGE'), true)
+$$;
+
+CREATE VIEW crisp_push_my_job AS
+SELECT * FROM crisp_push_job WHERE crisp_push_is_mine(job_id)
+WITH CASCADED CHECK OPTION;
+
+CREATE VIEW crisp_push_my_log AS
+SELECT * FROM crisp_push_log l
+WHERE EXISTS (SELECT FROM crisp_push_job j WHERE j.job_id = l.job_id AND crisp_push_is_mine(j.job_id))
+WITH CASCADED CHECK OPTION;
+
+CREATE VIEW crisp_push_my_error WITH (security_barrier) AS
+SELECT * FROM crisp_push_error e
+WHERE EXISTS (SELECT FROM crisp_push_log l JOIN crisp_push_job j ON j.job_id = l.job_id
+              WHERE l.run_id = e.run_id AND crisp_push_is_mine(j.job_id))
+WITH CASCADED CHECK OPTION;
+
+-- Jobs whose source, target or rows were dropped.  Anybody may clear them away.
+CREATE VIEW crisp_push_orphan AS
+SELECT job_id, source, target FROM crisp_push_job j
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.source)
+   OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.target)
+   OR crisp_push_rows_of(job_id) IS NULL;
+
+-- Runs whose job a dump has left out.
+CREATE VIEW crisp_push_orphan_run AS
+SELECT run_id FROM crisp_push_log l
+WHERE NOT EXISTS (SELECT FROM crisp_push_job j WHERE j.job_id = l.job_id);
+
+-- Whoever may dump the database must be able to read what is dumped.  Who has made a job can't be made up.
+GRANT SELECT ON crisp_push_job, crisp_push_log, crisp_push_job_seq, crisp_push_run_seq TO PUBLIC;
+GRANT SELECT, DELETE ON crisp_push_my_job, crisp_push_my_log, crisp_push_my_error, crisp_push_orphan,
+    crisp_push_orphan_run TO PUBLIC;
+GRANT INSERT (source, target, key),
+      UPDATE (missing, origin, fields, told_columns, finds_rows, rows_known, rows_pending, rows_refused, rows_uncertain,
+              rows_pushed, requests, last_run_id, last_success)
+ON crisp_push_my_job TO PUBLIC;
+GRANT INSERT (job_id, started_at),
+      UPDATE (ended_at, outcome, requests, rows_inserted, rows_updated, rows_deleted, rows_refused, progress_at)
+ON crisp_push_my_log TO PUBLIC;
+GRANT INSERT ON crisp_push_my_error TO PUBLIC;
+GRANT USAGE ON crisp_push_job_seq, crisp_push_run_seq TO PUBLIC;
+
+-- What PL/pgSQL can't do by itself.
+CREATE FUNCTION crisp_push_target(
+    target regclass,
+    OUT resource text,
+    OUT origin text[],
+    OUT noun text,
+    OUT parent text,
+    OUT names text[],
+    OUT names_hold text[],
+    OUT has_key boolean,
+    OUT inserts boolean,
+    OUT insert_takes text[],
+    OUT updates boolean,
+    OUT update_takes text[],
+    OUT merged text[],
+    OUT removes boolean,
+    OUT prefetch integer)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT STABLE;
+
+COMMENT ON FUNCTION crisp_push_target(regclass) IS
+    'what the catalog says of writing to a foreign table, in names of its columns';
+
+CREATE FUNCTION crisp_push_send(
+    target regclass,
+    operation text,
+    key text,
+    keys text[],
+    changes jsonb[])
+RETURNS TABLE (number integer, outcome text, sqlstate text, message text, detail text, hint text)
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
+
+COMMENT ON FUNCTION crisp_push_send(regclass, text, text, text[], jsonb[]) IS
+    'write rows to Crisp, several at a time, and say what became of each';
+
+CREATE FUNCTION crisp_push_lock(source oid, target oid)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_push_lock_briefly(source oid, target oid)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+CREATE FUNCTION crisp_push_unlock(source oid, target oid)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+COMMENT ON FUNCTION crisp_push_lock(oid, oid) IS
+    'take the lock of a push, until it is given back, a transaction fails, or the session ends';
+COMMENT ON FUNCTION crisp_push_lock_briefly(oid, oid) IS 'take the lock of a push until the transaction ends';
+
+-- The session that runs a job, as its lock tells; NULL when none does.
+CREATE FUNCTION crisp_push_pid(source regclass, target regclass)
+RETURNS integer
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT l.pid FROM pg_locks l
+WHERE l.locktype = 'object' AND l.objsubid = 17236 AND l.granted
+  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+  AND l.classid = source::oid AND l.objid = target::oid
+$$;

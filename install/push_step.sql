@@ -1,0 +1,502 @@
+--
+-- crisp_push: steps, one transaction each
+--
+
+-- Rows that a step is to send, and as what.
+CREATE TYPE crisp_push_batch AS (
+    operation text,             -- insert, update, delete
+    keys text[],
+    changes jsonb[]
+);
+
+-- The next rows that are to be sent.  Those that have brought a run to its end come last (doubtful), one by one.
+CREATE FUNCTION crisp_push_pick(plan crisp_push_plan, run crisp_push_run_state, most bigint)
+RETURNS crisp_push_batch
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    batch @extschema@.crisp_push_batch;
+BEGIN
+    EXECUTE format($sql$
+        SELECT CASE WHEN bool_and(p.is_gone) THEN 'delete'
+                    WHEN NOT $4 OR ($5 AND bool_and(p.is_there IS FALSE OR (p.is_there IS NULL AND NOT $6)))
+                    THEN 'insert' ELSE 'update' END,
+               array_agg(p.key ORDER BY p.key),
+               array_agg(CASE WHEN NOT p.is_gone
+                              THEN @extschema@.crisp_push_changes(p.wanted, p.pushed, p.is_there IS NOT TRUE) END
+                         ORDER BY p.key)
+        FROM (SELECT r.key, r.wanted, r.pushed, r.is_there, r.is_gone FROM %s r
+              WHERE r.state = 'pending' AND ($1 IS NULL OR r.key > $1)
+                AND CASE $2 WHEN 'changes' THEN r.is_there AND NOT r.is_gone AND r.error IS NULL
+                            WHEN 'unknown' THEN r.is_there IS NULL AND NOT r.is_gone AND r.error IS NULL
+                            WHEN 'inserts' THEN NOT r.is_there AND NOT r.is_gone AND r.error IS NULL
+                            WHEN 'removals' THEN r.is_gone AND r.error IS NULL
+                            ELSE r.error IS NOT NULL END
+              ORDER BY r.key LIMIT $3) p
+        HAVING count(*) > 0
+        $sql$, @extschema@.crisp_push_rows_of(run.job_id))
+    INTO batch USING run.after, run.phase, most, plan.updates, plan.inserts, run.finds_rows;
+    RETURN batch;
+END
+$$;
+
+-- The row whose insert was announced.
+CREATE FUNCTION crisp_push_pick_insert(run crisp_push_run_state)
+RETURNS crisp_push_batch
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    batch @extschema@.crisp_push_batch;
+BEGIN
+    EXECUTE format($sql$
+        SELECT 'insert', ARRAY[r.key], ARRAY[@extschema@.crisp_push_changes(r.wanted, r.pushed, true)]
+        FROM %s r WHERE r.key = $1 AND r.state = 'sending'
+        $sql$, @extschema@.crisp_push_rows_of(run.job_id)) INTO batch USING run.insert;
+    RETURN batch;
+END
+$$;
+
+-- How many rows a step may pick: as many as may be under way together.  Inserts go one by one.  Of rows that were never
+-- pushed, one shows whether Crisp has them already, and as long as it does, twice as many are tried with each step.
+CREATE FUNCTION crisp_push_most(plan crisp_push_plan, run crisp_push_run_state)
+RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT least(@extschema@.crisp_push_requests_left(run), CASE
+    WHEN run.phase IN ('inserts', 'doubtful') OR NOT plan.updates THEN 1
+    WHEN run.phase = 'unknown' AND plan.inserts
+    THEN CASE WHEN run.finds_rows THEN least(plan.prefetch, run.found + 1) ELSE 1 END
+    ELSE plan.prefetch END)
+$$;
+
+-- What steps have done.
+CREATE TYPE crisp_push_counts AS (
+    inserted bigint,
+    updated bigint,
+    deleted bigint,
+    refused bigint,
+    uncertain bigint,
+    absent bigint,
+    failed bigint,
+    exhausted bigint,
+    code text,                  -- why one has failed
+    message text,
+    detail text,
+    hint text
+);
+
+-- Write down what became of rows that were sent.
+CREATE FUNCTION crisp_push_record(
+    plan crisp_push_plan, run crisp_push_run_state, batch crisp_push_batch)
+RETURNS crisp_push_counts
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    counts @extschema@.crisp_push_counts;
+BEGIN
+    EXECUTE format($sql$
+        WITH sent AS MATERIALIZED (
+            SELECT ($1)[s.number] AS key, s.outcome, s.sqlstate, s.message, s.detail, s.hint
+            FROM @extschema@.crisp_push_send($2, $3, $4, $1, $5) s),
+        judged AS (
+            SELECT s.*, CASE
+                    WHEN s.outcome = 'empty' THEN CASE WHEN $6 AND r.is_there IS NOT TRUE THEN 'absent' ELSE 'done' END
+                    WHEN s.outcome = 'absent' AND $3 = 'delete' THEN 'done'
+                    WHEN s.outcome = 'absent' AND NOT $6 THEN 'refused'
+                    WHEN s.outcome = 'questioned'
+                    THEN CASE WHEN $7 OR EXISTS (SELECT FROM sent o WHERE o.outcome IN ('done', 'found'))
+                              THEN 'refused' ELSE 'failed' END
+                    WHEN s.outcome = 'unsure' AND $8 THEN 'failed'
+                    ELSE s.outcome END AS verdict
+            FROM sent s JOIN %1$s r ON r.key = s.key),
+        removed AS (
+            DELETE FROM %1$s r USING judged j WHERE r.key = j.key AND $3 = 'delete' AND j.verdict = 'done'),
+        noted AS (
+            UPDATE %1$s r SET
+                state = CASE j.verdict WHEN 'done' THEN 'pushed' WHEN 'found' THEN 'pushed'
+                                       WHEN 'refused' THEN 'refused' WHEN 'unsure' THEN 'uncertain'
+                                       ELSE 'pending' END,
+                pushed = CASE WHEN j.verdict IN ('done', 'found') THEN r.wanted
+                              WHEN j.verdict = 'absent' THEN NULL ELSE r.pushed END,
+                wanted = CASE WHEN j.verdict NOT IN ('done', 'found') THEN r.wanted END,
+                is_there = CASE WHEN j.verdict IN ('done', 'found') THEN true
+                                WHEN j.verdict = 'absent' THEN false
+                                WHEN j.outcome = 'unsure' THEN NULL
+                                ELSE r.is_there END,
+                sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure') THEN j.sqlstate END,
+                error = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure')
+                             THEN concat_ws(E'\n', j.message, j.detail) END,
+                tried_at = clock_timestamp(),
+                pushed_at = CASE WHEN j.verdict IN ('done', 'found') THEN clock_timestamp() ELSE r.pushed_at END
+            FROM judged j
+            WHERE r.key = j.key AND NOT ($3 = 'delete' AND j.verdict = 'done'))
+        SELECT c.*, f.*
+        FROM (SELECT count(*) FILTER (WHERE j.verdict = 'done' AND $3 = 'insert'),
+                     count(*) FILTER (WHERE j.verdict = 'found' OR (j.verdict = 'done' AND $3 = 'update')),
+                     count(*) FILTER (WHERE j.verdict = 'done' AND $3 = 'delete'),
+                     count(*) FILTER (WHERE j.verdict = 'refused'),
+                     count(*) FILTER (WHERE j.verdict = 'unsure'),
+                     count(*) FILTER (WHERE j.verdict = 'absent'),
+                     count(*) FILTER (WHERE j.verdict IN ('failed', 'unsure')),
+                     count(*) FILTER (WHERE j.verdict = 'exhausted')
+              FROM judged j) c
+        LEFT JOIN (SELECT j.sqlstate, j.message, j.detail, j.hint
+                   FROM judged j WHERE j.verdict IN ('failed', 'unsure') LIMIT 1) f ON true
+        $sql$, @extschema@.crisp_push_rows_of(run.job_id))
+    INTO counts
+    USING batch.keys, plan.target, batch.operation, CASE WHEN plan.names_rows THEN plan.key END, batch.changes,
+        plan.inserts AND plan.updates, run.sent > 0, plan.names_rows;
+    RETURN counts;
+END
+$$;
+
+-- Note what a step has done, for the job and for the run.
+CREATE FUNCTION crisp_push_note(run crisp_push_run_state, counts crisp_push_counts)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+UPDATE @extschema@.crisp_push_my_job j
+SET rows_pending = j.rows_pending - counts.inserted - counts.updated - counts.deleted - counts.refused
+                   - counts.uncertain,
+    rows_known = j.rows_known - counts.deleted,
+    rows_refused = j.rows_refused + counts.refused,
+    rows_uncertain = j.rows_uncertain + counts.uncertain,
+    rows_pushed = j.rows_pushed + counts.inserted + counts.updated + counts.deleted,
+    requests = j.requests + @extschema@.crisp_sync_requests() - run.first_request - l.requests,
+    finds_rows = run.finds_rows
+FROM @extschema@.crisp_push_my_log l
+WHERE j.job_id = run.job_id AND l.run_id = run.run_id;
+UPDATE @extschema@.crisp_push_my_log l
+SET requests = @extschema@.crisp_sync_requests() - run.first_request,
+    rows_inserted = l.rows_inserted + counts.inserted, rows_updated = l.rows_updated + counts.updated,
+    rows_deleted = l.rows_deleted + counts.deleted, rows_refused = l.rows_refused + counts.refused,
+    progress_at = clock_timestamp()
+WHERE l.run_id = run.run_id
+$$;
+
+-- Raise an error where source, target or job have become others than those that the run is about.
+CREATE FUNCTION crisp_push_check_unchanged(plan crisp_push_plan, run crisp_push_run_state)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = plan.target) THEN
+        RAISE EXCEPTION 'the target of the push was dropped while it ran' USING ERRCODE = 'undefined_table';
+    ELSIF NOT EXISTS (SELECT FROM @extschema@.crisp_push_my_job j WHERE j.job_id = run.job_id) THEN
+        RAISE EXCEPTION 'the push of "%" into "%" was dropped while it ran', @extschema@.crisp_sync_name(plan.source),
+            @extschema@.crisp_sync_name(plan.target) USING ERRCODE = 'undefined_object';
+    ELSIF (@extschema@.crisp_sync_origin_of(plan.target))[1:2] <> plan.origin[1:2] THEN
+        RAISE EXCEPTION 'the target of the push became that of another website while it ran'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run pushes all rows again.';
+    END IF;
+END
+$$;
+
+-- What comes after a phase of which no rows are left.
+CREATE FUNCTION crisp_push_next_phase(phase text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE phase WHEN 'changes' THEN 'unknown' WHEN 'unknown' THEN 'inserts' WHEN 'inserts' THEN 'removals'
+                  WHEN 'removals' THEN 'doubtful' ELSE 'end' END
+$$;
+
+-- One step of a run: what one transaction does.  An insert takes two: the first announces it.
+CREATE FUNCTION crisp_push_step(plan crisp_push_plan, INOUT run crisp_push_run_state)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    batch @extschema@.crisp_push_batch;
+    counts @extschema@.crisp_push_counts;
+BEGIN
+    PERFORM @extschema@.crisp_push_settings(run);
+    PERFORM @extschema@.crisp_push_check_unchanged(plan, run);
+    IF run.insert IS NOT NULL THEN
+        batch := @extschema@.crisp_push_pick_insert(run);
+    ELSE
+        batch := @extschema@.crisp_push_pick(plan, run, @extschema@.crisp_push_most(plan, run));
+        IF batch.keys IS NULL THEN
+            run.phase := @extschema@.crisp_push_next_phase(run.phase);
+            run.after := NULL;
+            RETURN;
+        END IF;
+        run.after := batch.keys[cardinality(batch.keys)];
+        IF batch.operation = 'insert' THEN
+            run.insert := run.after;
+            EXECUTE format('UPDATE %s SET state = ''sending'' WHERE key = $1',
+                           @extschema@.crisp_push_rows_of(run.job_id)) USING run.insert;
+            RETURN;
+        END IF;
+    END IF;
+    run.insert := NULL;
+
+    counts := @extschema@.crisp_push_record(plan, run, batch);
+    run.sent := run.sent + counts.inserted + counts.updated + counts.deleted;
+    IF batch.operation = 'insert' THEN
+        run.finds_rows := CASE WHEN counts.updated > 0 THEN true WHEN counts.inserted > 0 THEN false
+                              ELSE run.finds_rows END;
+        run.found := 0;
+    ELSIF run.phase = 'unknown' THEN
+        run.finds_rows := counts.absent <= counts.updated;
+        run.found := CASE WHEN run.finds_rows THEN run.found + counts.updated ELSE 0 END;
+    END IF;
+    PERFORM @extschema@.crisp_push_note(run, counts);
+    IF counts.failed > 0 THEN
+        run.phase := 'failed';
+        run.code := counts.code;
+        run.message := counts.message;
+        run.detail := counts.detail;
+        run.hint := counts.hint;
+    ELSIF counts.exhausted > 0 THEN
+        run.phase := 'exhausted';
+    END IF;
+END
+$$;
+
+-- End a run that has failed: keep why.
+CREATE FUNCTION crisp_push_fail(run crisp_push_run_state)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+INSERT INTO @extschema@.crisp_push_my_error (run_id, sqlstate, message, detail, hint)
+SELECT l.run_id, run.code, run.message, nullif(run.detail, ''), nullif(run.hint, '')
+FROM @extschema@.crisp_push_my_log l WHERE l.run_id = run.run_id;
+UPDATE @extschema@.crisp_push_my_log l SET outcome = 'failed', ended_at = clock_timestamp()
+WHERE l.run_id = run.run_id
+$$;
+
+-- End a run, and tell what it has done.
+CREATE FUNCTION crisp_push_finish(plan crisp_push_plan, run crisp_push_run_state)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job @extschema@.crisp_push_job;
+    log @extschema@.crisp_push_log;
+BEGIN
+    UPDATE @extschema@.crisp_push_my_job j SET last_success = clock_timestamp() WHERE j.job_id = run.job_id
+    RETURNING * INTO job;
+    UPDATE @extschema@.crisp_push_my_log l
+    SET outcome = CASE WHEN run.phase = 'end' THEN 'finished' ELSE 'partial' END, ended_at = clock_timestamp()
+    WHERE l.run_id = run.run_id RETURNING * INTO log;
+    RAISE NOTICE '"%": new: %, changed: %, gone: %, refused: %; requests: %',
+        @extschema@.crisp_sync_name(plan.source), log.rows_inserted, log.rows_updated, log.rows_deleted,
+        log.rows_refused,
+        log.requests || CASE WHEN job.rows_pending > 0 THEN format('; %s rows next time', job.rows_pending)
+                            ELSE '' END;
+    IF log.rows_refused > 0 OR job.rows_uncertain > 0 THEN
+        RAISE WARNING '% of "%" % at Crisp as they are here',
+            CASE job.rows_refused + job.rows_uncertain WHEN 1 THEN '1 row'
+                ELSE job.rows_refused + job.rows_uncertain || ' rows' END,
+            @extschema@.crisp_sync_name(plan.source),
+            CASE job.rows_refused + job.rows_uncertain WHEN 1 THEN 'is not' ELSE 'are not' END
+            USING DETAIL = format('Refused: %s. May have been sent: %s.', job.rows_refused, job.rows_uncertain),
+                HINT = format('SELECT * FROM crisp_push_problems(%L, %L);', plan.source::text, plan.target::text);
+    END IF;
+END
+$$;
+
+CREATE PROCEDURE crisp_push(
+    source regclass,
+    target regclass,
+    key text DEFAULT NULL,
+    max_requests integer DEFAULT 1000,
+    missing text DEFAULT 'ignore',
+    retry boolean DEFAULT false)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    plan @extschema@.crisp_push_plan;
+    run @extschema@.crisp_push_run_state;
+    failure @extschema@.crisp_sync_failure;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM @extschema@.crisp_sync_check_writable('crisp_push');
+    IF source IS NULL OR target IS NULL THEN
+        RAISE EXCEPTION 'source and target must not be null' USING ERRCODE = 'null_value_not_allowed';
+    ELSIF NOT @extschema@.crisp_sync_may_commit() THEN
+        RAISE EXCEPTION 'crisp_push cannot run inside a transaction block'
+            USING ERRCODE = 'active_sql_transaction',
+                DETAIL = 'It commits each part of its work together with what is known of it.',
+                HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
+    END IF;
+    PERFORM @extschema@.crisp_push_check_call(max_requests, missing);
+    DELETE FROM @extschema@.crisp_push_orphan;
+    plan := @extschema@.crisp_push_plan(source, target, key, missing);
+    IF NOT @extschema@.crisp_push_lock(source, target) THEN
+        RAISE NOTICE 'the push of "%" into "%" is running already, in process %',
+            @extschema@.crisp_sync_name(source), @extschema@.crisp_sync_name(target),
+            @extschema@.crisp_push_pid(source, target);
+        COMMIT;     -- of settings, too
+        RETURN;
+    END IF;
+    run.first_request := @extschema@.crisp_sync_requests();
+    run.last_request := least(run.first_request + max_requests,
+        CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
+                              nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0));
+    run := @extschema@.crisp_push_open(plan, coalesce(retry, false), run);
+    COMMIT;
+
+    WHILE run.phase NOT IN ('end', 'failed', 'exhausted') LOOP
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        EXIT WHEN run.insert IS NULL AND @extschema@.crisp_push_requests_left(run) < 1;
+        failure := NULL;
+        BEGIN
+            run := @extschema@.crisp_push_step(plan, run);
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
+                failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
+        END;
+        IF failure.code IS NOT NULL THEN
+            run.phase := 'failed';
+            run.code := failure.code;
+            run.message := failure.message;
+            run.detail := failure.detail;
+            run.hint := failure.hint;
+        END IF;
+        IF run.phase = 'failed' THEN
+            PERFORM @extschema@.crisp_push_fail(run);
+        END IF;
+        COMMIT;
+    END LOOP;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF run.phase = 'failed' THEN
+        PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
+    END IF;
+    PERFORM @extschema@.crisp_push_finish(plan, run);
+    COMMIT;
+    PERFORM @extschema@.crisp_push_unlock(source, target);
+END
+$$;
+
+COMMENT ON PROCEDURE crisp_push(regclass, regclass, text, integer, text, boolean) IS
+    'bring what has changed in a table or view of the database to Crisp';
+
+-- Let go of a push, or of what it has told Crisp.
+CREATE FUNCTION crisp_push_forget(source regclass, target regclass, whole boolean)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job bigint;
+BEGIN
+    PERFORM @extschema@.crisp_sync_check_writable(CASE WHEN whole THEN 'crisp_push_drop' ELSE 'crisp_push_reset' END);
+    job := @extschema@.crisp_push_my_job_id(source, target);
+    IF whole THEN
+        DELETE FROM @extschema@.crisp_push_my_job j WHERE j.job_id = job;
+    ELSE
+        PERFORM @extschema@.crisp_push_forget_state(job);
+    END IF;
+END
+$$;
+
+-- The number of a job of the caller's that doesn't run, and can't until the transaction ends.
+CREATE FUNCTION crisp_push_my_job_id(source regclass, target regclass)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job bigint;
+BEGIN
+    SELECT j.job_id INTO job FROM @extschema@.crisp_push_my_job j
+    WHERE j.source = crisp_push_my_job_id.source AND j.target = crisp_push_my_job_id.target;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no push of "%" into "%"', @extschema@.crisp_sync_name(source),
+            @extschema@.crisp_sync_name(target)
+            USING ERRCODE = 'undefined_object', HINT = 'A push is of who has called it first.';
+    ELSIF NOT @extschema@.crisp_push_lock_briefly(source, target) THEN
+        RAISE EXCEPTION 'the push of "%" into "%" is running, in process %', @extschema@.crisp_sync_name(source),
+            @extschema@.crisp_sync_name(target), @extschema@.crisp_push_pid(source, target)
+            USING ERRCODE = 'object_in_use';
+    END IF;
+    RETURN job;
+END
+$$;
+
+CREATE FUNCTION crisp_push_reset(source regclass, target regclass)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT @extschema@.crisp_push_forget(source, target, false)
+$$;
+
+CREATE FUNCTION crisp_push_drop(source regclass, target regclass)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT @extschema@.crisp_push_forget(source, target, true)
+$$;
+
+-- Say of rows that may have been sent whether they were: those that were count as pushed, the others are sent again.
+CREATE FUNCTION crisp_push_decide(source regclass, target regclass, was_sent boolean, key text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job bigint;
+    decided bigint;
+BEGIN
+    PERFORM @extschema@.crisp_sync_check_writable('crisp_push_decide');
+    IF was_sent IS NULL THEN
+        RAISE EXCEPTION 'was_sent must not be null' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    job := @extschema@.crisp_push_my_job_id(source, target);
+    EXECUTE format($sql$
+        UPDATE %s r
+        SET state = CASE WHEN $1 THEN 'pushed' ELSE 'pending' END,
+            pushed = CASE WHEN $1 THEN r.wanted ELSE r.pushed END,
+            wanted = CASE WHEN NOT $1 THEN r.wanted END,
+            is_there = CASE WHEN $1 THEN true END, sqlstate = NULL, error = NULL
+        WHERE r.state = 'uncertain' AND ($2 IS NULL OR r.key = $2)
+        $sql$, @extschema@.crisp_push_rows_of(job)) USING was_sent, crisp_push_decide.key;
+    GET DIAGNOSTICS decided = ROW_COUNT;
+    PERFORM @extschema@.crisp_push_count(job);
+    RETURN decided;
+END
+$$;
+
+-- The rows of a push that are not at Crisp as they are here.
+CREATE FUNCTION crisp_push_problems(
+    source regclass, target regclass, OUT key text, OUT state text, OUT sqlstate text, OUT error text,
+    OUT tried_at timestamptz)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job bigint;
+BEGIN
+    SELECT j.job_id INTO job FROM @extschema@.crisp_push_my_job j
+    WHERE j.source = crisp_push_problems.source AND j.target = crisp_push_problems.target;
+    IF FOUND THEN
+        RETURN QUERY EXECUTE format($sql$
+            SELECT r.key, r.state, r.sqlstate, r.error, r.tried_at FROM %s r
+            WHERE r.state IN ('refused', 'uncertain', 'sending') OR (r.state = 'pending' AND r.error IS NOT NULL)
+            ORDER BY r.key
+            $sql$, @extschema@.crisp_push_rows_of(job));
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION crisp_push_reset(regclass, regclass) IS
+    'forget what a push has told Crisp: its next run pushes all rows again';
+COMMENT ON FUNCTION crisp_push_drop(regclass, regclass) IS 'forget a push; what it has written stays at Crisp';
+COMMENT ON FUNCTION crisp_push_decide(regclass, regclass, boolean, text) IS
+    'say whether rows that may have been sent were: those that were not are sent again';
+COMMENT ON FUNCTION crisp_push_problems(regclass, regclass) IS
+    'rows of a push that Crisp has refused, or that may have been sent, and why';

@@ -1,0 +1,395 @@
+/*-------------------------------------------------------------------------
+ *
+ * push_send.c
+ *		Send rows of a push, and say what became of each.
+ *
+ * What is known of rows is written by who calls, in the same transaction.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+#include "base/sqlstate.h"
+#include "options/options.h"
+#include "push/push_rights.h"
+#include "push/push_row.h"
+#include "write/flights.h"
+#include "write/modify_plan.h"
+
+PG_FUNCTION_INFO_V1(crisp_push_send);
+
+/* Arguments of crisp_push_send(). */
+enum
+{
+	SEND_TARGET,
+	SEND_OPERATION,
+	SEND_KEY,
+	SEND_KEYS,
+	SEND_CHANGES
+};
+
+/* What became of a row; the words are those that SQL knows. */
+static const char *const done = "done";		  /* Crisp has made the change */
+static const char *const found = "found";	  /* an insert: Crisp had the row, and changed it */
+static const char *const absent = "absent";	  /* Crisp doesn't have the row */
+static const char *const empty = "empty";	  /* there was nothing to send */
+static const char *const refused = "refused"; /* Crisp doesn't take the row, or it can't be sent */
+static const char *const questioned = "questioned"; /* whether the row is to blame isn't sure */
+static const char *const failed = "failed";			/* Crisp can't be asked now */
+static const char *const unsure = "unsure";			/* likewise, and an insert may have been made */
+static const char *const exhausted = "exhausted";	/* no request is left; nothing was sent */
+
+typedef struct PushedRow
+{
+	const char *key;
+	Jsonb	   *changes;
+	const char *outcome; /* NULL: not yet known */
+	PushProblem problem;
+} PushedRow;
+
+/* The rows of a call, and how they are sent. */
+typedef struct Push
+{
+	PushRows   rows;
+	Deliverer *deliverer;
+	PushedRow *pushed;
+	int		   count;
+} Push;
+
+/*----------
+ * What became of a row
+ *----------
+ */
+
+/*
+ * Take over why a request has failed, in one sentence for who looks at the row.
+ */
+static void
+note_problem(PushedRow *row, const char *outcome, const ApiError *error)
+{
+	row->outcome = outcome;
+	row->problem.code = error->code;
+	row->problem.message = error->message;
+	row->problem.detail = error->detail;
+	row->problem.hint = error->hint;
+}
+
+/*
+ * Say what a request that failed means for the row, and for the others.
+ */
+static const char *
+judge(const ApiFailure *failure, CmdType operation)
+{
+	int status = failure->status;
+
+	if (failure->error.code == ERRCODE_CRISP_REQUEST_LIMIT && !failure->may_have_acted)
+		return exhausted;
+	/* Of a change that may be made twice it doesn't matter whether it was made. */
+	if (operation == CMD_INSERT && failure->may_have_acted)
+		return unsure;
+	if (failure->absent)
+		return operation == CMD_INSERT ? refused : absent;
+	if (status == 422 || status / 100 == 2)
+		return questioned;
+	if (status == 400 || failure->conflicts)
+		return refused;
+	/* What Crisp says to whoever asks, at whatever time, isn't about the row. */
+	if (status / 100 == 4 && failure->error.outcome == USAGE_REFUSED && status != 401 &&
+		status != 402 && status != 403 && status != 404)
+		return refused;
+	return failed;
+}
+
+/*
+ * Put what a failure means into words that suit the row.
+ */
+static void
+note_failure(const Push *push, PushedRow *row, const ApiFailure *failure)
+{
+	const CrispChanges *changes = push->rows.table->changes;
+	ApiError			error = failure->error;
+
+	if (failure->absent)
+	{
+		error.code = changes->parent ? ERRCODE_FOREIGN_KEY_VIOLATION : ERRCODE_NO_DATA_FOUND;
+		error.message = psprintf("there is no such %s at Crisp",
+								 changes->parent ? changes->parent : changes->noun);
+		error.hint = NULL;
+	}
+	else if (failure->conflicts && changes->conflict != NULL)
+	{
+		error.code = ERRCODE_UNIQUE_VIOLATION;
+		error.message = psprintf("another %s with this \"%s\" exists at Crisp", changes->noun,
+								 change_column_name(push->rows.table, changes->conflict));
+		error.hint = NULL;
+	}
+	note_problem(row, judge(failure, push->rows.operation), &error);
+}
+
+/*----------
+ * Sending
+ *----------
+ */
+
+/*
+ * Make a row's requests; where there are none, note why.
+ */
+static List *
+prepare(const Push *push, PushedRow *row)
+{
+	List *requests = push_row_requests(&push->rows, row->key, row->changes, &row->problem);
+
+	if (row->problem.code != 0)
+		row->outcome = refused;
+	else if (requests == NIL)
+		row->outcome = empty;
+	return requests;
+}
+
+/*
+ * Take what has become of a row that was under way.
+ */
+static void
+take_result(const Push *push, Flights *flights)
+{
+	FlightResult result = flights_next(flights);
+	PushedRow	*row = result.row;
+
+	if (result.outcome == FLIGHT_DONE)
+	{
+		row->outcome = done;
+		return;
+	}
+	note_failure(push, row, &result.failure);
+	if (result.before != NULL)
+		row->problem.detail = psprintf("%s\nOf the same row, %s %s was carried out before.",
+									   row->problem.detail, result.before->api.method,
+									   result.before->api.target);
+	/* The rest of the row is still to be done. */
+	if (result.before != NULL && row->outcome == exhausted)
+		row->problem.code = 0;
+}
+
+/*
+ * Send rows whose changes may be made twice, as many at a time as the option prefetch allows.
+ */
+static void
+send_together(const Push *push)
+{
+	Flights *flights = flights_create(push->deliverer, CurrentMemoryContext);
+
+	for (int i = 0; i < push->count; i++)
+	{
+		PushedRow *row = &push->pushed[i];
+		List	  *requests = prepare(push, row);
+
+		if (requests == NIL)
+			continue;
+		while (!flights_have_room(flights))
+			take_result(push, flights);
+		flights_start(flights, requests, row, 1);
+	}
+	while (flights_count(flights) > 0)
+		take_result(push, flights);
+}
+
+/*
+ * Send one request, and wait for its answer.  Return whether the change was made.
+ */
+static bool
+send_one(const Push *push, const ChangeRequest *request, ApiFailure *failure)
+{
+	Sending	  sending = {0};
+	ApiAnswer answer;
+	bool	  made;
+
+	deliverer_start(push->deliverer, &sending, request, CurrentMemoryContext);
+	while (!deliverer_take(push->deliverer, &sending, &made, &answer, failure))
+		continue;
+	return made;
+}
+
+/*
+ * Change a row which Crisp turned out to have when it was to be inserted.
+ */
+static void
+change_found(const Push *push, PushedRow *row)
+{
+	Push change = *push;
+
+	change.rows.operation = CMD_UPDATE;
+	change.pushed = row;
+	change.count = 1;
+	send_together(&change);
+	if (row->outcome == done || row->outcome == empty)
+		row->outcome = found;
+	else if (row->outcome == absent)
+	{
+		row->outcome = refused;
+		row->problem.detail = psprintf("%s\nWhen it was to be inserted, Crisp had it.",
+									   row->problem.detail);
+	}
+}
+
+/*
+ * Insert rows, one after the other: two that are under way together may come in any order.
+ */
+static void
+send_inserts(const Push *push)
+{
+	for (int i = 0; i < push->count; i++)
+	{
+		PushedRow *row = &push->pushed[i];
+		List	  *requests = prepare(push, row);
+		ApiFailure failure;
+
+		if (requests == NIL)
+			continue;
+		if (send_one(push, linitial(requests), &failure))
+			row->outcome = done;
+		else if (failure.conflicts && !failure.may_have_acted && push->rows.key != NULL)
+			change_found(push, row);
+		else
+			note_failure(push, row, &failure);
+	}
+}
+
+/*----------
+ * The function
+ *----------
+ */
+
+static CmdType
+read_operation(const char *word)
+{
+	if (strcmp(word, "insert") == 0)
+		return CMD_INSERT;
+	if (strcmp(word, "update") == 0)
+		return CMD_UPDATE;
+	if (strcmp(word, "delete") == 0)
+		return CMD_DELETE;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid operation \"%s\"", word)));
+}
+
+/*
+ * Take the rows of the call, and check that the user may write what they hold.
+ */
+static void
+read_rows(FunctionCallInfo fcinfo, Push *push)
+{
+	Bitmapset *columns = NULL;
+	Datum	  *keys;
+	Datum	  *changes;
+	bool	  *key_nulls;
+	bool	  *change_nulls;
+	int		   count;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(SEND_KEYS), TEXTOID, -1, false, TYPALIGN_INT, &keys,
+					  &key_nulls, &push->count);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(SEND_CHANGES), JSONBOID, -1, false, TYPALIGN_INT,
+					  &changes, &change_nulls, &count);
+	if (count != push->count)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("there are not as many changes as keys")));
+	push->pushed = palloc0(sizeof(PushedRow) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		PushedRow *row = &push->pushed[i];
+
+		if (key_nulls[i] || (change_nulls[i] && push->rows.operation != CMD_DELETE))
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("key and changes must not be null")));
+		row->key = TextDatumGetCString(keys[i]);
+		if (change_nulls[i])
+			continue;
+		row->changes = DatumGetJsonbP(changes[i]);
+		columns = bms_join(columns, push_row_columns(&push->rows, row->changes));
+	}
+	push_rights_check_columns(push->rows.relation, push->rows.operation, columns);
+	if (push->rows.operation == CMD_UPDATE)
+		change_check_updated(push->rows.table, columns);
+}
+
+/*
+ * Give the caller what became of the rows.
+ */
+static void
+return_rows(FunctionCallInfo fcinfo, const Push *push)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	for (int i = 0; i < push->count; i++)
+	{
+		const PushProblem *problem = &push->pushed[i].problem;
+		const char		  *texts[] = {push->pushed[i].outcome,
+								  problem->code ? unpack_sql_state(problem->code) : NULL,
+									  problem->message, problem->detail, problem->hint};
+		Datum			   values[lengthof(texts) + 1];
+		bool			   nulls[lengthof(texts) + 1] = {false};
+
+		values[0] = Int32GetDatum(i + 1);
+		for (int n = 0; n < (int) lengthof(texts); n++)
+		{
+			nulls[n + 1] = texts[n] == NULL;
+			values[n + 1] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
+		}
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
+/*
+ * Write rows to Crisp, and say what became of each: a line for each key.  Changes and removals are
+ * under way together, up to the option prefetch.  An insert of a row that Crisp turns out to have
+ * becomes a change.  No failure of a request raises an error.
+ *
+ * SQL: crisp_push_send(target, operation, key, keys, changes).
+ */
+Datum
+crisp_push_send(PG_FUNCTION_ARGS)
+{
+	Push		  push = {0};
+	CrispOptions *options;
+
+	for (int i = 0; i < PG_NARGS(); i++)
+		if (PG_ARGISNULL(i) && i != SEND_KEY)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("only the key may be null")));
+	InitMaterializedSRF(fcinfo, 0);
+	push.rows.operation = read_operation(text_to_cstring(PG_GETARG_TEXT_PP(SEND_OPERATION)));
+	push_rights_check(PG_GETARG_OID(SEND_TARGET));
+	options = options_of_table(PG_GETARG_OID(SEND_TARGET));
+	push.rows.relation = relation_open(PG_GETARG_OID(SEND_TARGET), AccessShareLock);
+	modify_check_allowed(options, push.rows.relation, push.rows.operation);
+	option_add_credentials(options, GetUserId());
+	push.rows.table = change_table_create(options, push.rows.relation);
+	if (!PG_ARGISNULL(SEND_KEY))
+		push.rows.key = push_key_find(push.rows.table,
+									  text_to_cstring(PG_GETARG_TEXT_PP(SEND_KEY)));
+	if (push.rows.key == NULL && push.rows.operation != CMD_INSERT)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("foreign table \"%s\" has no such key", push.rows.table->name)));
+	read_rows(fcinfo, &push);
+
+	push.deliverer = deliverer_create(push.rows.table, push.rows.operation);
+	deliverer_enter(push.deliverer);
+	if (push.rows.operation == CMD_INSERT)
+		send_inserts(&push);
+	else
+		send_together(&push);
+	deliverer_leave(push.deliverer);
+	return_rows(fcinfo, &push);
+	relation_close(push.rows.relation, NoLock);
+	return (Datum) 0;
+}
