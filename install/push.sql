@@ -203,7 +203,7 @@ BEGIN
             DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key RETURNING 1)
         SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
                (SELECT min(key) FROM source WHERE key IS NOT NULL GROUP BY %3$s HAVING count(*) > 1 LIMIT 1),
-               (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL AND NOT r.is_gone),
+               (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL),
                (SELECT count(*) FROM noted n WHERE n.is_removed),
                (SELECT count(*) FROM written) + (SELECT count(*) FROM forgotten)
         $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job),

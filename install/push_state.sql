@@ -15,6 +15,8 @@
 --   refused    Crisp did not take wanted, or it can't be sent; error says why
 --   uncertain  an insert of it may have been made, and can't be looked for: someone has to decide
 --
+-- name is what Crisp calls the row in routes, where that isn't the key, and was asked for.
+--
 -- pushed promises: each of its fields had this value at Crisp when it was last written from here.  A field that it
 -- lacks may have any: what was about to be written when a run was broken off, and is wanted no more, is taken out.
 SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
@@ -139,6 +141,7 @@ BEGIN
     EXECUTE format($sql$
         CREATE TABLE @extschema@.%1$I (
             key text COLLATE "C" PRIMARY KEY,
+            name text,
             state text NOT NULL CHECK (state IN ('pending', 'sending', 'pushed', 'refused', 'uncertain')),
             wanted jsonb,
             pushed jsonb,
@@ -254,12 +257,14 @@ CREATE FUNCTION crisp_push_send(
     operation text,
     key text,
     keys text[],
-    changes jsonb[])
-RETURNS TABLE (number integer, outcome text, sqlstate text, message text, detail text, hint text)
+    names text[],
+    changes jsonb[],
+    before jsonb[])
+RETURNS TABLE (number integer, outcome text, name text, sqlstate text, message text, detail text, hint text)
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 
-COMMENT ON FUNCTION crisp_push_send(regclass, text, text, text[], jsonb[]) IS
+COMMENT ON FUNCTION crisp_push_send(regclass, text, text, text[], text[], jsonb[], jsonb[]) IS
     'write rows to Crisp, several at a time, and say what became of each';
 
 CREATE FUNCTION crisp_push_lock(source oid, target oid)

@@ -6,7 +6,9 @@
 CREATE TYPE crisp_push_batch AS (
     operation text,             -- insert, update, delete
     keys text[],
-    changes jsonb[]
+    names text[],               -- what Crisp calls them, where that is known besides
+    changes jsonb[],
+    before jsonb[]              -- custom data that Crisp was told before
 );
 
 -- The next rows that are to be sent.  Those that have brought a run to its end come last (doubtful), one by one.
@@ -23,10 +25,12 @@ BEGIN
                     WHEN NOT $4 OR ($5 AND bool_and(p.is_there IS FALSE OR (p.is_there IS NULL AND NOT $6)))
                     THEN 'insert' ELSE 'update' END,
                array_agg(p.key ORDER BY p.key),
+               array_agg(p.name ORDER BY p.key),
                array_agg(CASE WHEN NOT p.is_gone
                               THEN @extschema@.crisp_push_changes(p.wanted, p.pushed, p.is_there IS NOT TRUE) END
-                         ORDER BY p.key)
-        FROM (SELECT r.key, r.wanted, r.pushed, r.is_there, r.is_gone FROM %s r
+                         ORDER BY p.key),
+               array_agg(@extschema@.crisp_push_before(p.wanted, p.pushed, p.is_there IS NOT TRUE, $7) ORDER BY p.key)
+        FROM (SELECT r.key, r.name, r.wanted, r.pushed, r.is_there, r.is_gone FROM %s r
               WHERE r.state = 'pending' AND ($1 IS NULL OR r.key > $1)
                 AND CASE $2 WHEN 'changes' THEN r.is_there AND NOT r.is_gone AND r.error IS NULL
                             WHEN 'unknown' THEN r.is_there IS NULL AND NOT r.is_gone AND r.error IS NULL
@@ -36,7 +40,7 @@ BEGIN
               ORDER BY r.key LIMIT $3) p
         HAVING count(*) > 0
         $sql$, @extschema@.crisp_push_rows_of(run.job_id))
-    INTO batch USING run.after, run.phase, most, plan.updates, plan.inserts, run.finds_rows;
+    INTO batch USING run.after, run.phase, most, plan.updates, plan.inserts, run.finds_rows, plan.merged[1];
     RETURN batch;
 END
 $$;
@@ -51,7 +55,8 @@ DECLARE
     batch @extschema@.crisp_push_batch;
 BEGIN
     EXECUTE format($sql$
-        SELECT 'insert', ARRAY[r.key], ARRAY[@extschema@.crisp_push_changes(r.wanted, r.pushed, true)]
+        SELECT 'insert', ARRAY[r.key], ARRAY[r.name], ARRAY[@extschema@.crisp_push_changes(r.wanted, r.pushed, true)],
+               ARRAY[NULL::jsonb]
         FROM %s r WHERE r.key = $1 AND r.state = 'sending'
         $sql$, @extschema@.crisp_push_rows_of(run.job_id)) INTO batch USING run.insert;
     RETURN batch;
@@ -100,16 +105,19 @@ DECLARE
 BEGIN
     EXECUTE format($sql$
         WITH sent AS MATERIALIZED (
-            SELECT ($1)[s.number] AS key, s.outcome, s.sqlstate, s.message, s.detail, s.hint
-            FROM @extschema@.crisp_push_send($2, $3, $4, $1, $5) s),
+            SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint
+            FROM @extschema@.crisp_push_send($2, $3, $4, $1, $9, $5, $10) s),
         judged AS (
             SELECT s.*, CASE
                     WHEN s.outcome = 'empty' THEN CASE WHEN $6 AND r.is_there IS NOT TRUE THEN 'absent' ELSE 'done' END
                     WHEN s.outcome = 'absent' AND $3 = 'delete' THEN 'done'
                     WHEN s.outcome = 'absent' AND NOT $6 THEN 'refused'
-                    WHEN s.outcome = 'questioned'
-                    THEN CASE WHEN $7 OR EXISTS (SELECT FROM sent o WHERE o.outcome IN ('done', 'found'))
-                              THEN 'refused' ELSE 'failed' END
+                    -- Crisp says so of a row that it doesn't take, and where a quota is spent.  While it takes others,
+                    -- the row is put off; taken last, it's the row.
+                    WHEN s.outcome = 'questioned' THEN CASE
+                        WHEN $7 THEN 'refused'
+                        WHEN EXISTS (SELECT FROM sent o WHERE o.outcome IN ('done', 'found')) THEN 'put off'
+                        ELSE 'failed' END
                     WHEN s.outcome = 'unsure' AND $8 THEN 'failed'
                     ELSE s.outcome END AS verdict
             FROM sent s JOIN %1$s r ON r.key = s.key),
@@ -127,8 +135,9 @@ BEGIN
                                 WHEN j.verdict = 'absent' THEN false
                                 WHEN j.outcome = 'unsure' THEN NULL
                                 ELSE r.is_there END,
-                sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure') THEN j.sqlstate END,
-                error = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure')
+                name = j.name,
+                sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off') THEN j.sqlstate END,
+                error = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off')
                              THEN concat_ws(E'\n', j.message, j.detail) END,
                 tried_at = clock_timestamp(),
                 pushed_at = CASE WHEN j.verdict IN ('done', 'found') THEN clock_timestamp() ELSE r.pushed_at END
@@ -149,7 +158,7 @@ BEGIN
         $sql$, @extschema@.crisp_push_rows_of(run.job_id))
     INTO counts
     USING batch.keys, plan.target, batch.operation, CASE WHEN plan.names_rows THEN plan.key END, batch.changes,
-        plan.inserts AND plan.updates, run.sent > 0, plan.names_rows;
+        plan.inserts AND plan.updates, run.sent > 0 AND run.phase = 'doubtful', plan.names_rows, batch.names, batch.before;
     RETURN counts;
 END
 $$;
@@ -274,6 +283,23 @@ UPDATE @extschema@.crisp_push_my_log l SET outcome = 'failed', ended_at = clock_
 WHERE l.run_id = run.run_id
 $$;
 
+-- Note a run of a job that has failed before it had anything to push, as where a key is there twice.
+CREATE FUNCTION crisp_push_note_failure(plan crisp_push_plan, INOUT run crisp_push_run_state)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    run.phase := 'failed';
+    INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at)
+    SELECT j.job_id, clock_timestamp() FROM @extschema@.crisp_push_my_job j
+    WHERE j.source = plan.source AND j.target = plan.target
+      AND @extschema@.crisp_push_owner(j.job_id) = current_user::regrole::oid
+    RETURNING job_id, run_id INTO run.job_id, run.run_id;
+    UPDATE @extschema@.crisp_push_my_job j SET last_run_id = run.run_id WHERE j.job_id = run.job_id;
+    PERFORM @extschema@.crisp_push_fail(run);
+END
+$$;
+
 -- End a run, and tell what it has done.
 CREATE FUNCTION crisp_push_finish(plan crisp_push_plan, run crisp_push_run_state)
 RETURNS void
@@ -344,7 +370,13 @@ BEGIN
     run.last_request := least(run.first_request + max_requests,
         CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
                               nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0));
-    run := @extschema@.crisp_push_open(plan, coalesce(retry, false), run);
+    BEGIN
+        run := @extschema@.crisp_push_open(plan, coalesce(retry, false), run);
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
+            run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
+        run := @extschema@.crisp_push_note_failure(plan, run);
+    END;
     COMMIT;
 
     WHILE run.phase NOT IN ('end', 'failed', 'exhausted') LOOP

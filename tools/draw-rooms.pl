@@ -17,6 +17,7 @@ chdir "$FindBin::Bin/.." or die "$0: no source tree: $!\n";
 my %rooms = (
 	functions => [ 'functions that SQL calls',        1 ],
 	sync      => [ 'copies that are kept fresh',      -1 ],
+	push      => [ 'tables that are pushed',         -1 ],
 	write     => [ 'INSERT, UPDATE and DELETE',       0 ],
 	scan      => [ "the executor's callbacks",        0 ],
 	plan      => [ 'costs, paths, plans',             0 ],

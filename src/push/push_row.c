@@ -13,12 +13,18 @@
 
 #include "access/xact.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "base/sqlstate.h"
+#include "json/json_parse.h"
+#include "json/json_writer.h"
 #include "push/push_row.h"
+#include "write/change_check.h"
+#include "write/complete.h"
 
 /* The values of a row, by attribute number minus 1. */
 typedef struct Values
@@ -123,28 +129,165 @@ read_values(const PushRows *rows, Jsonb *changes)
 	return values;
 }
 
+static const char *
+utf8_text(const char *text)
+{
+	return pg_server_to_any(text, (int) strlen(text), PG_UTF8);
+}
+
+/*
+ * Put the members of an object, which may be NULL, into one that is written.
+ */
+static void
+add_members(JsonWriter *writer, Jsonb *object)
+{
+	JsonbIterator *iterator;
+	JsonbValue	   key;
+	JsonbValue	   value;
+
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return;
+	iterator = JsonbIteratorInit(&object->root);
+	(void) JsonbIteratorNext(&iterator, &key, true);
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	{
+		Jsonb *json;
+
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		json = JsonbValueToJsonb(&value);
+		json_writer_set_member(writer, utf8_text(pnstrdup(key.val.string.val, key.val.string.len)),
+							   utf8_text(JsonbToCString(NULL, &json->root, (int) VARSIZE(json))));
+	}
+}
+
+/*
+ * Return the custom data that Crisp was told before, with the keys of columns that become NULL:
+ * these go.
+ */
+static DataBefore
+read_before(const PushRows *rows, const PushRow *row, const Values *values)
+{
+	JsonWriter *writer = json_writer_object();
+	DataBefore	before = {.known = true};
+	char	   *problem = NULL;
+	size_t		length;
+	char	   *text;
+
+	add_members(writer, row->before);
+	for (int i = 0; i < rows->table->ncolumns; i++)
+		if (rows->table->columns[i].data_key != NULL && bms_is_member(i + 1, values->columns) &&
+			values->nulls[i])
+			json_writer_set_member(writer, rows->table->columns[i].data_key, "null");
+	text = json_writer_finish(writer, &length);
+	(void) json_parse(CurrentMemoryContext, text, strlen(text), &before.data, &problem);
+	if (problem != NULL)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("custom data that was pushed cannot be read: %s", problem)));
+	return before;
+}
+
 /*
  * Make the requests of a row, or raise what is wrong with it.
  */
-static List *
-make_requests(const PushRows *rows, const char *key, Jsonb *changes)
+static void
+make_requests(const PushRows *rows, PushRow *row)
 {
-	ChangeKeys keys = {0};
-	Values	   values;
+	const ChangeTable *table = rows->table;
+	ChangeKeys		   keys = {0};
+	Values			   values;
 
 	if (rows->key != NULL)
-		change_add_key(&keys, rows->key->catalog_name, key);
+	{
+		if (rows->key->holds != NULL && strstr(row->key, rows->key->holds) == NULL)
+			change_value_wrong(table, rows->key->catalog_name, row->key,
+							   psprintf("A value with \"%s\" is expected.", rows->key->holds));
+		change_add_key(&keys, rows->key->catalog_name, row->key);
+	}
 	if (rows->operation == CMD_DELETE)
-		return list_make1(change_remove(rows->table, &keys));
-
-	values = read_values(rows, changes);
+	{
+		row->requests = list_make1(change_remove(table, &keys));
+		return;
+	}
+	values = read_values(rows, row->changes);
 	if (rows->operation == CMD_UPDATE)
-		return change_update(rows->table, values.columns, values.values, values.nulls, &keys);
+	{
+		row->requests = change_update(table, values.columns, values.values, values.nulls, &keys,
+									  read_before(rows, row, &values));
+		if (row->name != NULL)
+			push_row_set_name(rows, row, row->name);
+		return;
+	}
 	if (rows->key != NULL)
-		set_text(rows, &values, change_attribute(rows->table, rows->key->catalog_name),
-				 pstrdup(key));
-	return list_make1(change_insert(rows->table, values.values, values.nulls));
+		set_text(rows, &values, change_attribute(table, rows->key->catalog_name),
+				 pstrdup(row->key));
+	row->requests = list_make1(change_insert(table, values.values, values.nulls));
 }
+
+void
+push_row_set_name(const PushRows *rows, PushRow *row, const char *name)
+{
+	ListCell *lc;
+
+	foreach(lc, row->requests)
+	{
+		ChangeRequest *request = lfirst(lc);
+
+		if (!request->lacks_key)
+			continue;
+		change_add_key(&request->keys, rows->table->changes->other_key->column, name);
+		request->lacks_key = false;
+		request->asks = request->lacks_data || request->gone != NIL;
+		if (!request->lacks_data)
+			change_finish(rows->table, request);
+	}
+	row->name = name;
+}
+
+/*
+ * Ask for what requests lack, or raise why that can't be; return whether the row is there.
+ */
+static bool
+complete(const PushRows *rows, PushRow *row)
+{
+	ListCell *lc;
+
+	foreach(lc, row->requests)
+	{
+		ChangeRequest *request = lfirst(lc);
+
+		if (!request->lacks_key && !request->lacks_data)
+			continue;
+		switch (complete_request(rows->table, request))
+		{
+			case COMPLETION_READY:
+				break;
+			case COMPLETION_GONE:
+				return false;
+			case COMPLETION_EXISTS:
+			case COMPLETION_NEEDLESS:
+				row->requests = foreach_delete_current(row->requests, lc);
+				break;
+		}
+	}
+	return true;
+}
+
+/*
+ * Check that keys are gone, or raise.
+ */
+static void
+check(const PushRows *rows, PushRow *row)
+{
+	ListCell *lc;
+
+	foreach(lc, row->requests)
+		complete_check_gone(rows->table, lfirst(lc));
+}
+
+/*----------
+ * Problems
+ *----------
+ */
 
 /*
  * Say whether an error is about the row at hand, so that others are none the worse: about its
@@ -156,6 +299,26 @@ is_of_row(int code)
 	return ERRCODE_TO_CATEGORY(code) == ERRCODE_DATA_EXCEPTION ||
 		   ERRCODE_TO_CATEGORY(code) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
 		   code == ERRCODE_FEATURE_NOT_SUPPORTED;
+}
+
+bool
+push_problem_is_of_row(const PushProblem *problem)
+{
+	return is_of_row(problem->code);
+}
+
+/*
+ * Say whether an error says that Crisp could not be asked, or what it has answered.
+ */
+static bool
+is_of_crisp(int code)
+{
+	return ERRCODE_TO_CATEGORY(code) == ERRCODE_TO_CATEGORY(ERRCODE_CRISP_REQUEST_LIMIT) ||
+		   ERRCODE_TO_CATEGORY(code) == ERRCODE_FDW_ERROR ||
+		   ERRCODE_TO_CATEGORY(code) == ERRCODE_CONNECTION_EXCEPTION ||
+		   ERRCODE_TO_CATEGORY(code) == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION ||
+		   code == ERRCODE_INSUFFICIENT_PRIVILEGE || code == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED ||
+		   code == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
 /*
@@ -171,37 +334,85 @@ take_error(PushProblem *problem)
 	problem->message = error->message;
 	problem->detail = error->detail;
 	problem->hint = error->hint;
-	if (error->context != NULL)
-		problem->detail = error->detail ? psprintf("%s\n%s", error->detail, error->context)
-										: error->context;
 }
 
-List *
-push_row_requests(const PushRows *rows, const char *key, Jsonb *changes, PushProblem *problem)
+/* What is done with a row, which may raise an error. */
+typedef enum RowStep
+{
+	STEP_PREPARE,
+	STEP_COMPLETE,
+	STEP_CHECK
+} RowStep;
+
+/*
+ * Do a step with a row.  What it raises of the row, or of Crisp, becomes the row's problem.  Return
+ * whether the row is there.
+ */
+static bool
+take_step(const PushRows *rows, PushRow *row, RowStep step)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	List *volatile requests = NIL;
+	volatile bool is_there = true;
 
-	memset(problem, 0, sizeof(*problem));
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		requests = make_requests(rows, key, changes);
+		if (step == STEP_PREPARE)
+			make_requests(rows, row);
+		else if (step == STEP_COMPLETE)
+			is_there = complete(rows, row);
+		else
+			check(rows, row);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
+		int code = geterrcode();
+
 		MemoryContextSwitchTo(context);
-		if (!is_of_row(geterrcode()))
+		if (!is_of_row(code) && (step == STEP_PREPARE || !is_of_crisp(code)))
 			PG_RE_THROW();
-		take_error(problem);
+		take_error(&row->problem);
 		RollbackAndReleaseCurrentSubTransaction();
-		requests = NIL;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
-	return requests;
+	return is_there;
+}
+
+void
+push_row_prepare(const PushRows *rows, PushRow *row)
+{
+	memset(&row->problem, 0, sizeof(row->problem));
+	row->requests = NIL;
+	(void) take_step(rows, row, STEP_PREPARE);
+	if (row->problem.code != 0)
+		row->requests = NIL;
+}
+
+bool
+push_row_complete(const PushRows *rows, PushRow *row)
+{
+	ListCell *lc;
+
+	foreach(lc, row->requests)
+		if (((ChangeRequest *) lfirst(lc))->lacks_key || ((ChangeRequest *) lfirst(lc))->lacks_data)
+			return take_step(rows, row, STEP_COMPLETE);
+	return true;
+}
+
+void
+push_row_check(const PushRows *rows, PushRow *row)
+{
+	ListCell *lc;
+
+	foreach(lc, row->requests)
+		if (((ChangeRequest *) lfirst(lc))->gone != NIL)
+		{
+			(void) take_step(rows, row, STEP_CHECK);
+			return;
+		}
 }

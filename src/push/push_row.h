@@ -10,8 +10,9 @@
 #ifndef CRISP_PUSH_ROW_H
 #define CRISP_PUSH_ROW_H
 
-#include "push/push_key.h"
 #include "utils/jsonb.h"
+
+#include "push/push_key.h"
 
 /* Why a row can't be sent, or was not taken.  Palloc'd. */
 typedef struct PushProblem
@@ -31,6 +32,18 @@ typedef struct PushRows
 	const PushKey	  *key; /* NULL: rows are inserted, and not known by a name */
 } PushRows;
 
+/* A row that is sent. */
+typedef struct PushRow
+{
+	const char *key;	 /* value of PushRows.key */
+	const char *name;	 /* of the column that routes name, where it's known besides; or NULL */
+	Jsonb	   *changes; /* columns that are written: text, null, or custom data as JSON */
+	Jsonb	   *before;	 /* likewise, the custom data that Crisp was told before */
+
+	List	   *requests; /* ChangeRequest; NIL: there is nothing to send, or a problem */
+	PushProblem problem;
+} PushRow;
+
 /*
  * Return the columns (attribute numbers) of which changes, an object of their names, holds values.
  * Raises 42703 (undefined_column) for one that the target lacks.
@@ -38,12 +51,27 @@ typedef struct PushRows
 extern Bitmapset *push_row_columns(const PushRows *rows, Jsonb *changes);
 
 /*
- * Make the requests (ChangeRequest) that insert, change or remove the row of that key; changes has
- * the columns that are written, and their values as text, or, of columns that hold JSON, as such.
- * Return NIL where there is nothing to change, or, with problem->code set, where the row can't be
- * sent as it is.  Palloc'd in CurrentMemoryContext.  Raises what has nothing to do with the row.
+ * Make the requests that insert, change or remove a row, or note what is wrong with it.  Palloc'd
+ * in CurrentMemoryContext.  Raises what has nothing to do with the row.
  */
-extern List *push_row_requests(const PushRows *rows, const char *key, Jsonb *changes,
-							   PushProblem *problem);
+extern void push_row_prepare(const PushRows *rows, PushRow *row);
+
+/* Give a row whose requests lack it the name by which routes know it. */
+extern void push_row_set_name(const PushRows *rows, PushRow *row, const char *name);
+
+/*
+ * Ask Crisp for what requests of a row lack otherwise; those that prove needless go.  Returns false
+ * where Crisp doesn't have the row.  Where Crisp can't be asked, the problem is noted.
+ */
+extern bool push_row_complete(const PushRows *rows, PushRow *row);
+
+/*
+ * Check that keys of custom data are gone that were to go by a row's requests, which were sent; or
+ * note the problem.
+ */
+extern void push_row_check(const PushRows *rows, PushRow *row);
+
+/* Say whether a problem is the row's affair alone, so that others can go on. */
+extern bool push_problem_is_of_row(const PushProblem *problem);
 
 #endif /* CRISP_PUSH_ROW_H */

@@ -20,10 +20,13 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "base/server_text.h"
 #include "base/sqlstate.h"
 #include "options/options.h"
 #include "push/push_rights.h"
 #include "push/push_row.h"
+#include "json/json_path.h"
+#include "write/change_check.h"
 #include "write/flights.h"
 #include "write/modify_plan.h"
 
@@ -36,7 +39,9 @@ enum
 	SEND_OPERATION,
 	SEND_KEY,
 	SEND_KEYS,
-	SEND_CHANGES
+	SEND_NAMES,
+	SEND_CHANGES,
+	SEND_BEFORE
 };
 
 /* What became of a row; the words are those that SQL knows. */
@@ -52,10 +57,9 @@ static const char *const exhausted = "exhausted";	/* no request is left; nothing
 
 typedef struct PushedRow
 {
-	const char *key;
-	Jsonb	   *changes;
-	const char *outcome; /* NULL: not yet known */
-	PushProblem problem;
+	PushRow		row;
+	bool		was_named; /* by who calls: Crisp may have given that name to another since */
+	const char *outcome;   /* NULL: not yet known */
 } PushedRow;
 
 /* The rows of a call, and how they are sent. */
@@ -79,10 +83,10 @@ static void
 note_problem(PushedRow *row, const char *outcome, const ApiError *error)
 {
 	row->outcome = outcome;
-	row->problem.code = error->code;
-	row->problem.message = error->message;
-	row->problem.detail = error->detail;
-	row->problem.hint = error->hint;
+	row->row.problem.code = error->code;
+	row->row.problem.message = error->message;
+	row->row.problem.detail = error->detail;
+	row->row.problem.hint = error->hint;
 }
 
 /*
@@ -112,6 +116,21 @@ judge(const ApiFailure *failure, CmdType operation)
 }
 
 /*
+ * Note that Crisp has no such row.
+ */
+static void
+note_absence(const Push *push, PushedRow *row)
+{
+	const CrispChanges *changes = push->rows.table->changes;
+	ApiError			error = {0};
+
+	error.code = changes->parent ? ERRCODE_FOREIGN_KEY_VIOLATION : ERRCODE_NO_DATA_FOUND;
+	error.message = psprintf("there is no such %s at Crisp",
+							 changes->parent ? changes->parent : changes->noun);
+	note_problem(row, absent, &error);
+}
+
+/*
  * Put what a failure means into words that suit the row.
  */
 static void
@@ -122,12 +141,12 @@ note_failure(const Push *push, PushedRow *row, const ApiFailure *failure)
 
 	if (failure->absent)
 	{
-		error.code = changes->parent ? ERRCODE_FOREIGN_KEY_VIOLATION : ERRCODE_NO_DATA_FOUND;
-		error.message = psprintf("there is no such %s at Crisp",
-								 changes->parent ? changes->parent : changes->noun);
-		error.hint = NULL;
+		note_absence(push, row);
+		row->outcome = judge(failure, push->rows.operation);
+		row->row.problem.detail = failure->error.detail;
+		return;
 	}
-	else if (failure->conflicts && changes->conflict != NULL)
+	if (failure->conflicts && changes->conflict != NULL)
 	{
 		error.code = ERRCODE_UNIQUE_VIOLATION;
 		error.message = psprintf("another %s with this \"%s\" exists at Crisp", changes->noun,
@@ -143,18 +162,114 @@ note_failure(const Push *push, PushedRow *row, const ApiFailure *failure)
  */
 
 /*
+ * Take over a problem of a row that was found before its requests were sent, or after.
+ */
+static void
+judge_problem(PushedRow *row)
+{
+	int code = row->row.problem.code;
+
+	if (code == ERRCODE_CRISP_REQUEST_LIMIT)
+		row->outcome = exhausted;
+	else if (code != 0)
+		row->outcome = push_problem_is_of_row(&row->row.problem) ? refused : failed;
+}
+
+/*
  * Make a row's requests; where there are none, note why.
  */
-static List *
+static void
 prepare(const Push *push, PushedRow *row)
 {
-	List *requests = push_row_requests(&push->rows, row->key, row->changes, &row->problem);
-
-	if (row->problem.code != 0)
-		row->outcome = refused;
-	else if (requests == NIL)
+	row->outcome = NULL;
+	push_row_prepare(&push->rows, &row->row);
+	judge_problem(row);
+	if (row->outcome == NULL && row->row.requests == NIL)
 		row->outcome = empty;
-	return requests;
+}
+
+/*
+ * Say whether a row's requests lack the name that routes know it by.
+ */
+static bool
+lacks_name(const PushedRow *row)
+{
+	return row->outcome == NULL && ((const ChangeRequest *) linitial(row->row.requests))->lacks_key;
+}
+
+/*
+ * Take the answer to the question for a row's name.
+ */
+static void
+take_name(const Push *push, PushedRow *row, ApiCall *call)
+{
+	const CrispOptions *options = push->rows.table->options;
+	ApiAnswer			answer;
+	ApiFailure			failure;
+	const char		   *name;
+	size_t				length;
+
+	if (!api_try_finish(call, API_OBJECT, &answer, &failure))
+	{
+		if (failure.absent || failure.status == 400)
+			note_absence(push, row);
+		else
+			note_problem(row, judge(&failure, CMD_UPDATE), &failure.error);
+		return;
+	}
+	name = json_node_string(
+		json_path_get(answer.data, json_path_of(push->rows.table->changes->other_key->path)),
+		&length);
+	if (name == NULL)
+		note_absence(push, row);
+	else
+		push_row_set_name(&push->rows, &row->row,
+						  pnstrdup(server_text(name, &length, options->invalid_text), length));
+}
+
+/*
+ * Ask for the names that routes know rows by, of all rows that lack theirs, together.
+ */
+static void
+find_names(const Push *push)
+{
+	const ChangeTable *table = push->rows.table;
+	ApiCall			 **calls = palloc0(sizeof(ApiCall *) * Max(push->count, 1));
+	int				   first = 0;
+
+	for (int i = 0; i < push->count; i++)
+	{
+		const ChangeRequest *request;
+
+		if (!lacks_name(&push->pushed[i]))
+			continue;
+		for (; first <= i - table->options->prefetch; first++)
+			if (calls[first] != NULL)
+				take_name(push, &push->pushed[first], calls[first]);
+		request = linitial(push->pushed[i].row.requests);
+		calls[i] = api_start(table->options,
+							 change_target(table, table->changes->other_key->route, &request->keys),
+							 CurrentMemoryContext);
+	}
+	for (; first < push->count; first++)
+		if (calls[first] != NULL)
+			take_name(push, &push->pushed[first], calls[first]);
+}
+
+/*
+ * Ask for what else a row's requests lack.
+ */
+static void
+complete(const Push *push, PushedRow *row)
+{
+	if (row->outcome != NULL)
+		return;
+	if (!push_row_complete(&push->rows, &row->row))
+		note_absence(push, row);
+	else if (row->row.problem.code != 0)
+		judge_problem(row);
+	else if (row->row.requests == NIL)
+		row->outcome = done;
 }
 
 /*
@@ -173,35 +288,66 @@ take_result(const Push *push, Flights *flights)
 	}
 	note_failure(push, row, &result.failure);
 	if (result.before != NULL)
-		row->problem.detail = psprintf("%s\nOf the same row, %s %s was carried out before.",
-									   row->problem.detail, result.before->api.method,
-									   result.before->api.target);
-	/* The rest of the row is still to be done. */
-	if (result.before != NULL && row->outcome == exhausted)
-		row->problem.code = 0;
+		row->row.problem.detail = psprintf("%s\nOf the same row, %s %s was carried out before.",
+										   row->row.problem.detail, result.before->api.method,
+										   result.before->api.target);
 }
 
 /*
- * Send rows whose changes may be made twice, as many at a time as the option prefetch allows.
+ * Send rows of which nothing is lacking, as many at a time as the option prefetch allows.
  */
 static void
-send_together(const Push *push)
+fly(const Push *push)
 {
 	Flights *flights = flights_create(push->deliverer, CurrentMemoryContext);
 
 	for (int i = 0; i < push->count; i++)
 	{
 		PushedRow *row = &push->pushed[i];
-		List	  *requests = prepare(push, row);
 
-		if (requests == NIL)
+		if (row->outcome != NULL)
 			continue;
 		while (!flights_have_room(flights))
 			take_result(push, flights);
-		flights_start(flights, requests, row, 1);
+		flights_start(flights, row->row.requests, row, 1);
 	}
 	while (flights_count(flights) > 0)
 		take_result(push, flights);
+}
+
+/*
+ * Send rows whose changes may be made twice.  One that Crisp doesn't have by the name that it had
+ * is looked for once more.
+ */
+static void
+send_together(const Push *push)
+{
+	for (int i = 0; i < push->count; i++)
+		prepare(push, &push->pushed[i]);
+	find_names(push);
+	for (int i = 0; i < push->count; i++)
+		complete(push, &push->pushed[i]);
+	fly(push);
+	for (int i = 0; i < push->count; i++)
+	{
+		PushedRow *row = &push->pushed[i];
+
+		if (row->outcome == done)
+		{
+			push_row_check(&push->rows, &row->row);
+			judge_problem(row);
+		}
+		else if (row->outcome == absent && row->was_named)
+		{
+			Push again = *push;
+
+			row->was_named = false;
+			row->row.name = NULL;
+			again.pushed = row;
+			again.count = 1;
+			send_together(&again);
+		}
+	}
 }
 
 /*
@@ -237,8 +383,8 @@ change_found(const Push *push, PushedRow *row)
 	else if (row->outcome == absent)
 	{
 		row->outcome = refused;
-		row->problem.detail = psprintf("%s\nWhen it was to be inserted, Crisp had it.",
-									   row->problem.detail);
+		row->row.problem.detail = psprintf("%s\nWhen it was to be inserted, Crisp had it.",
+										   row->row.problem.detail);
 	}
 }
 
@@ -251,12 +397,14 @@ send_inserts(const Push *push)
 	for (int i = 0; i < push->count; i++)
 	{
 		PushedRow *row = &push->pushed[i];
-		List	  *requests = prepare(push, row);
 		ApiFailure failure;
 
-		if (requests == NIL)
+		prepare(push, row);
+		if (row->outcome == NULL && lacks_name(row))
+			find_names(push);
+		if (row->outcome != NULL)
 			continue;
-		if (send_one(push, linitial(requests), &failure))
+		if (send_one(push, linitial(row->row.requests), &failure))
 			row->outcome = done;
 		else if (failure.conflicts && !failure.may_have_acted && push->rows.key != NULL)
 			change_found(push, row);
@@ -284,6 +432,22 @@ read_operation(const char *word)
 }
 
 /*
+ * Take an array that the caller has given, which must have so many elements (-1: any number).
+ */
+static int
+read_array(FunctionCallInfo fcinfo, int number, Oid type, int wanted, Datum **values, bool **nulls)
+{
+	int count;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), type, -1, false, TYPALIGN_INT, values, nulls,
+					  &count);
+	if (wanted >= 0 && count != wanted)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("there are not as many values as keys")));
+	return count;
+}
+
+/*
  * Take the rows of the call, and check that the user may write what they hold.
  */
 static void
@@ -291,31 +455,35 @@ read_rows(FunctionCallInfo fcinfo, Push *push)
 {
 	Bitmapset *columns = NULL;
 	Datum	  *keys;
+	Datum	  *names;
 	Datum	  *changes;
-	bool	  *key_nulls;
-	bool	  *change_nulls;
-	int		   count;
+	Datum	  *before;
+	bool	  *no_key;
+	bool	  *no_name;
+	bool	  *no_changes;
+	bool	  *no_before;
+	int		   count = read_array(fcinfo, SEND_KEYS, TEXTOID, -1, &keys, &no_key);
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(SEND_KEYS), TEXTOID, -1, false, TYPALIGN_INT, &keys,
-					  &key_nulls, &push->count);
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(SEND_CHANGES), JSONBOID, -1, false, TYPALIGN_INT,
-					  &changes, &change_nulls, &count);
-	if (count != push->count)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("there are not as many changes as keys")));
+	(void) read_array(fcinfo, SEND_NAMES, TEXTOID, count, &names, &no_name);
+	(void) read_array(fcinfo, SEND_CHANGES, JSONBOID, count, &changes, &no_changes);
+	(void) read_array(fcinfo, SEND_BEFORE, JSONBOID, count, &before, &no_before);
+	push->count = count;
 	push->pushed = palloc0(sizeof(PushedRow) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
 		PushedRow *row = &push->pushed[i];
 
-		if (key_nulls[i] || (change_nulls[i] && push->rows.operation != CMD_DELETE))
+		if (no_key[i] || (no_changes[i] && push->rows.operation != CMD_DELETE))
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("key and changes must not be null")));
-		row->key = TextDatumGetCString(keys[i]);
-		if (change_nulls[i])
+		row->row.key = TextDatumGetCString(keys[i]);
+		row->row.name = no_name[i] ? NULL : TextDatumGetCString(names[i]);
+		row->row.before = no_before[i] ? NULL : DatumGetJsonbP(before[i]);
+		row->was_named = !no_name[i];
+		if (no_changes[i])
 			continue;
-		row->changes = DatumGetJsonbP(changes[i]);
-		columns = bms_join(columns, push_row_columns(&push->rows, row->changes));
+		row->row.changes = DatumGetJsonbP(changes[i]);
+		columns = bms_join(columns, push_row_columns(&push->rows, row->row.changes));
 	}
 	push_rights_check_columns(push->rows.relation, push->rows.operation, columns);
 	if (push->rows.operation == CMD_UPDATE)
@@ -332,10 +500,13 @@ return_rows(FunctionCallInfo fcinfo, const Push *push)
 
 	for (int i = 0; i < push->count; i++)
 	{
-		const PushProblem *problem = &push->pushed[i].problem;
+		const PushProblem *problem = &push->pushed[i].row.problem;
 		const char		  *texts[] = {push->pushed[i].outcome,
+									  push->pushed[i].row.name,
 								  problem->code ? unpack_sql_state(problem->code) : NULL,
-									  problem->message, problem->detail, problem->hint};
+									  problem->message,
+									  problem->detail,
+									  problem->hint};
 		Datum			   values[lengthof(texts) + 1];
 		bool			   nulls[lengthof(texts) + 1] = {false};
 
@@ -354,7 +525,7 @@ return_rows(FunctionCallInfo fcinfo, const Push *push)
  * under way together, up to the option prefetch.  An insert of a row that Crisp turns out to have
  * becomes a change.  No failure of a request raises an error.
  *
- * SQL: crisp_push_send(target, operation, key, keys, changes).
+ * SQL: crisp_push_send(target, operation, key, keys, names, changes, before).
  */
 Datum
 crisp_push_send(PG_FUNCTION_ARGS)

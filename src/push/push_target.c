@@ -106,6 +106,20 @@ columns_taken(const ChangeTable *table, bool by_insert)
 }
 
 /*
+ * Return the column for all of a row's custom data, if it can be written.
+ */
+static Datum
+merged_columns(const ChangeTable *table)
+{
+	Names	   names = begin_names(1);
+	AttrNumber attnum = table->data_column ? change_attribute(table, table->data_column) : 0;
+
+	if (attnum > 0 && table->changes->updates != NULL)
+		add_name(&names, table->columns[attnum - 1].name);
+	return names_array(&names);
+}
+
+/*
  * Return whose rows a table shows, as crisp_sync_origin_of() does, but for its inbox.
  */
 static Datum
@@ -196,7 +210,7 @@ crisp_push_target(PG_FUNCTION_ARGS)
 	values[TARGET_INSERT_TAKES] = columns_taken(table, true);
 	values[TARGET_UPDATES] = BoolGetDatum(changes->updates != NULL);
 	values[TARGET_UPDATE_TAKES] = columns_taken(table, false);
-	values[TARGET_MERGED] = PointerGetDatum(construct_empty_array(TEXTOID));
+	values[TARGET_MERGED] = merged_columns(table);
 	values[TARGET_REMOVES] = BoolGetDatum(changes->remove != NULL);
 	values[TARGET_PREFETCH] = Int32GetDatum(options->prefetch);
 	relation_close(relation, NoLock);
