@@ -65,8 +65,9 @@ next_member(const PushRows *rows, JsonbIterator **iterator, AttrNumber *attnum, 
 	*attnum = attribute_of(rows, value->val.string.val, value->val.string.len);
 	if (*attnum == InvalidAttrNumber)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-						errmsg("column \"%.*s\" of foreign table \"%s\" does not exist",
-							   value->val.string.len, value->val.string.val, rows->table->name)));
+						errmsg("column \"%s\" of foreign table \"%s\" does not exist",
+							   pnstrdup(value->val.string.val, value->val.string.len),
+							   rows->table->name)));
 	(void) JsonbIteratorNext(iterator, value, true);
 	return true;
 }
@@ -181,8 +182,7 @@ read_before(const PushRows *rows, const PushRow *row, const Values *values)
 	text = json_writer_finish(writer, &length);
 	(void) json_parse(CurrentMemoryContext, text, strlen(text), &before.data, &problem);
 	if (problem != NULL)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("custom data that was pushed cannot be read: %s", problem)));
+		elog(ERROR, "crisp_fdw: custom data that was pushed cannot be read: %s", problem);
 	return before;
 }
 

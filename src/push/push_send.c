@@ -427,8 +427,7 @@ read_operation(const char *word)
 		return CMD_UPDATE;
 	if (strcmp(word, "delete") == 0)
 		return CMD_DELETE;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid operation \"%s\"", word)));
+	elog(ERROR, "crisp_fdw: invalid operation \"%s\"", word);
 }
 
 /*
@@ -442,8 +441,7 @@ read_array(FunctionCallInfo fcinfo, int number, Oid type, int wanted, Datum **va
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), type, -1, false, TYPALIGN_INT, values, nulls,
 					  &count);
 	if (wanted >= 0 && count != wanted)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("there are not as many values as keys")));
+		elog(ERROR, "crisp_fdw: there are not as many values as keys");
 	return count;
 }
 
@@ -474,8 +472,7 @@ read_rows(FunctionCallInfo fcinfo, Push *push)
 		PushedRow *row = &push->pushed[i];
 
 		if (no_key[i] || (no_changes[i] && push->rows.operation != CMD_DELETE))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("key and changes must not be null")));
+			elog(ERROR, "crisp_fdw: a row lacks its key, or what changes");
 		row->row.key = TextDatumGetCString(keys[i]);
 		row->row.name = no_name[i] ? NULL : TextDatumGetCString(names[i]);
 		row->row.before = no_before[i] ? NULL : DatumGetJsonbP(before[i]);
@@ -535,8 +532,7 @@ crisp_push_send(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < PG_NARGS(); i++)
 		if (PG_ARGISNULL(i) && i != SEND_KEY)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("only the key may be null")));
+			elog(ERROR, "crisp_fdw: argument %d is null", i + 1);
 	InitMaterializedSRF(fcinfo, 0);
 	push.rows.operation = read_operation(text_to_cstring(PG_GETARG_TEXT_PP(SEND_OPERATION)));
 	push_rights_check(PG_GETARG_OID(SEND_TARGET));
@@ -549,8 +545,9 @@ crisp_push_send(PG_FUNCTION_ARGS)
 		push.rows.key = push_key_find(push.rows.table,
 									  text_to_cstring(PG_GETARG_TEXT_PP(SEND_KEY)));
 	if (push.rows.key == NULL && push.rows.operation != CMD_INSERT)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-						errmsg("foreign table \"%s\" has no such key", push.rows.table->name)));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("foreign table \"%s\" lacks the key of the push", push.rows.table->name)));
 	read_rows(fcinfo, &push);
 
 	push.deliverer = deliverer_create(push.rows.table, push.rows.operation);
