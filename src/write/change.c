@@ -394,6 +394,26 @@ change_finish(const ChangeTable *table, ChangeRequest *request)
 }
 
 /*
+ * Say whether a request changes what it names its row by: sent again once it was carried out, it
+ * would find no such row.
+ */
+static bool
+renames_row(const ChangeTable *table, const ChangeRequest *request)
+{
+	const CrispOtherKey *other = table->changes->other_key;
+	const CrispColumn	*column;
+
+	if (other == NULL || other->route != NULL ||
+		change_key_value(&request->keys, other->column) != NULL)
+		return false;
+	column = crisp_column_by_name(table->options->resource, other->other);
+	for (int i = 0; i < request->nknown; i++)
+		if (strcmp(request->known[i].path, column->path) == 0)
+			return true;
+	return false;
+}
+
+/*
  * End a request whose keys are known: finish it, unless Crisp must be asked for something before.
  */
 static ChangeRequest *
@@ -405,6 +425,8 @@ end_request(const ChangeTable *table, ChangeRequest *request)
 						 change_key_value(&request->keys, other->column) == NULL &&
 						 change_key_value(&request->keys, other->other) != NULL;
 	request->asks = request->lacks_key || request->lacks_data || request->gone != NIL;
+
+	request->api.repeatable &= !renames_row(table, request);
 
 	/* What can't be a key is found before anything is sent of any row. */
 	if (request->lacks_key)

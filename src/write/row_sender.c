@@ -89,17 +89,21 @@ keep(RowSender *sender, List *requests, const ChangeKeys *keys, MemoryContext *c
 }
 
 /*
- * Say whether Crisp has to be asked for something before or after any of these requests: such rows
- * go one by one.
+ * Say whether a row goes by itself: Crisp has to be asked for something before or after one of
+ * these requests, or may get it once only.
  */
 static bool
-any_asks(List *requests)
+goes_alone(List *requests)
 {
 	ListCell *lc;
 
 	foreach(lc, requests)
-		if (((const ChangeRequest *) lfirst(lc))->asks)
+	{
+		const ChangeRequest *request = lfirst(lc);
+
+		if (request->asks || !request->api.repeatable)
 			return true;
+	}
 	return false;
 }
 
@@ -110,7 +114,7 @@ row_sender_send(RowSender *sender, List *requests, const ChangeKeys *keys, Memor
 
 	if (requests == NIL)
 		return true;
-	if (sender->pending != NULL && !any_asks(requests))
+	if (sender->pending != NULL && !goes_alone(requests))
 	{
 		keep(sender, requests, keys, context);
 		return true;

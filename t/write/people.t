@@ -246,6 +246,18 @@ END
 	refused("UPDATE by_address SET name = 'x' WHERE email IS NULL",
 		{ sqlstate => '23502', message => 'null value in column "email" of foreign table "by_address"' },
 		'a profile without an address') if $strange;
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '3')));
+	$sandbox->reset;
+	$sandbox->control({ answers => [ { match => { method => 'PATCH' }, times => 1, status => 502 } ] });
+	$session->fails("UPDATE by_address SET email = 'ann\@example.com' WHERE email = '$ann->{email}'",
+		{
+			sqlstate => 'HV00M',
+			detail => qr/\nThe profile may or may not have been changed\. It was not sent again\.$/,
+			hint => "Before sending it again, look for it: SELECT * FROM public.by_address WHERE email = '$ann->{email}'"
+		},
+		'a new address, by the old one, is sent at most once');
+	is(scalar(written()), 1, 'and was sent once');
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '0')));
 	$session->query('DROP FOREIGN TABLE by_address, by_id, nameless');
 	$sandbox->reset;
 };
