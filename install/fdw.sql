@@ -104,6 +104,31 @@ REVOKE ALL ON FUNCTION crisp_fdw_usage_reset_cluster() FROM PUBLIC;
 COMMENT ON FUNCTION crisp_fdw_usage_reset_cluster() IS
 'begin anew with what crisp_fdw_usage() counts for the whole cluster; false where that is not known';
 
+CREATE FUNCTION crisp_fdw_quota(
+    days integer DEFAULT 1,
+    OUT server text,
+    OUT token text,
+    OUT day date,
+    OUT requests bigint,
+    OUT token_requests bigint,
+    OUT documented_quota bigint,
+    OUT daily_requests bigint,
+    OUT reserved_requests bigint,
+    OUT requests_left bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION crisp_fdw_quota(integer) IS
+'requests to Crisp by server, token and day (UTC), of as many days as asked for, and what is left of them';
+
+CREATE VIEW crisp_fdw_quota AS
+SELECT * FROM crisp_fdw_quota();
+
+COMMENT ON VIEW crisp_fdw_quota IS 'requests to Crisp of today, by server and token, and what is left of them';
+
+GRANT SELECT ON crisp_fdw_quota TO PUBLIC;
+
 CREATE FUNCTION crisp_fdw_disconnect(server_name name)
 RETURNS boolean
 AS 'MODULE_PATHNAME'

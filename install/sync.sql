@@ -627,7 +627,8 @@ BEGIN
     call.first_request := @extschema@.crisp_sync_requests();
     call.last_request := least(call.first_request + max_requests,
         CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
-                               nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0));
+                               nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0),
+                               call.first_request + @extschema@.crisp_sync_quota_left(copy.source));
     opened := @extschema@.crisp_sync_open(copy, call, deleted, daily_quota);
     call := opened.call;
     run := opened.run;

@@ -408,6 +408,11 @@ RETURNS bigint
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
+CREATE FUNCTION crisp_sync_quota_left(source regclass)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
 CREATE FUNCTION crisp_sync_pages()
 RETURNS bigint
 AS 'MODULE_PATHNAME'
@@ -433,6 +438,8 @@ COMMENT ON FUNCTION crisp_sync_page(regclass, integer) IS
 COMMENT ON FUNCTION crisp_sync_clock_lead(regclass) IS
     'by how much our clock is ahead of Crisp''s, as its last answer told; never negative';
 COMMENT ON FUNCTION crisp_sync_pages() IS 'pages of lists that the session has read; of a list that came at once, one';
+COMMENT ON FUNCTION crisp_sync_quota_left(regclass) IS
+    'requests that daily_requests of the source''s server leaves to syncs today; NULL for any number';
 COMMENT ON FUNCTION crisp_sync_requests() IS 'requests that the statement at hand has made';
 
 -- The session that runs a job, as its lock tells; NULL when none does.

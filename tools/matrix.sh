@@ -54,6 +54,16 @@ debian_mirror()
 		sort -rn | awk 'NR == 1 { print $2 }'
 }
 
+# remove_folder FOLDER: what is mounted in there, by a run that was killed, is left alone, and said.
+remove_folder()
+{
+	! grep -q " $1/" /proc/self/mounts || {
+		echo "something is mounted in $1: unmount it first"
+		return 1
+	}
+	rm -rf --one-file-system "$1"
+}
+
 # make_folder VERSION FOLDER: a Debian with that PostgreSQL.  What is half made isn't taken for whole.
 make_folder()
 {
@@ -61,10 +71,10 @@ make_folder()
 
 	read -r suite extra <<<"${suites[$version]}"
 	mirror=$(debian_mirror)
-	rm -rf "$folder.new"
+	remove_folder "$folder.new" || return 1
 	mkdir -p "$matrix"
-	debootstrap --variant=minbase --include=ca-certificates,make,git "$suite" "$folder.new" ${mirror:+"$mirror"} ||
-		return 1
+	unshare --mount --pid --fork --kill-child debootstrap --variant=minbase --include=ca-certificates,make,git \
+		"$suite" "$folder.new" ${mirror:+"$mirror"} || return 1
 	chmod 1777 "$folder.new/tmp"
 	# A mirror may stand still.
 	printf 'Acquire::Check-Valid-Until "false";\nAcquire::Retries "3";\n' >"$folder.new/etc/apt/apt.conf.d/matrix"

@@ -16,17 +16,23 @@
 
 #include "api/api_answer.h"
 #include "api/api_attempt.h"
+#include "api/quota.h"
 #include "api/server_facts.h"
 
 /* Status of an answer that refuses what something else has already. */
 #define STATUS_CONFLICT 409
 
 /*
- * Make the error that says that the statement may make no more requests.
+ * Make the error that says that the statement, or the day, leaves no more requests.
  */
 static void
 describe_refusal(const ApiCall *call, ApiError *error)
 {
+	if (quota_left(call->options) == 0)
+	{
+		api_error_of_day(error, call->options, call->request.method, call->request.target);
+		return;
+	}
 	api_error_of_limit(error, call->request.method, call->request.target,
 					   call->retries.attempts + 1, api_max_requests);
 }

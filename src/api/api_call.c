@@ -23,6 +23,7 @@
 
 #include "api/api_attempt.h"
 #include "api/api_call.h"
+#include "api/quota.h"
 
 int api_max_requests = 0;
 
@@ -56,10 +57,14 @@ api_statement_requests(void)
 	return statement_requests;
 }
 
+/*
+ * Say whether the statement, and the day, leave a call another request.
+ */
 static bool
-may_request(void)
+may_request(const ApiCall *call)
 {
-	return api_max_requests == 0 || api_statement_requests() < api_max_requests;
+	return (api_max_requests == 0 || api_statement_requests() < api_max_requests) &&
+		   quota_left(call->options) > 0;
 }
 
 static void
@@ -74,6 +79,7 @@ count_request(ApiCall *call)
 
 	(void) api_statement_requests();
 	statement_requests++;
+	quota_count(call->options);
 	counts->requests++;
 	call->usage->counts.requests++;
 	if (is_retry)
@@ -206,7 +212,7 @@ start_when_due(ApiCall *call)
 	}
 
 	call->holds_back = false;
-	if (may_request())
+	if (may_request(call))
 		send_request(call);
 	else
 		call->state = CALL_REFUSED;
@@ -315,7 +321,7 @@ progress(HttpPool *pool)
 static void
 admit(ApiCall *call)
 {
-	if (call->state == CALL_REFUSED && may_request())
+	if (call->state == CALL_REFUSED && may_request(call))
 	{
 		call->state = CALL_DELAYED;
 		(void) start_when_due(call);

@@ -336,6 +336,20 @@ api_error_of_limit(ApiError *error, const char *method, const char *target, int 
 }
 
 void
+api_error_of_day(ApiError *error, const CrispOptions *options, const char *method,
+				 const char *target)
+{
+	error->code = ERRCODE_CRISP_REQUEST_LIMIT;
+	error->message = psprintf("the %d requests of the day are spent", options->daily_requests);
+	error->detail = psprintf("The next one would be %s %s.", method, target);
+	if (options->reserved_requests > 0)
+		error->detail = psprintf("%s Of these requests, %d are reserved for syncs and pushes.",
+								 error->detail, options->reserved_requests);
+	error->hint = "The next day begins at midnight, UTC. crisp_fdw_quota shows what was spent; the "
+				  "limit is option daily_requests of the server.";
+}
+
+void
 api_error_add_attempts(ApiError *error, int attempts, int64 elapsed_ms)
 {
 	if (attempts > 1)

@@ -73,6 +73,13 @@ extern void api_error_of_limit(ApiError *error, const char *method, const char *
 							   int limit);
 
 /*
+ * Say that the server's option daily_requests leaves no request today, and that this would be the
+ * next.
+ */
+extern void api_error_of_day(ApiError *error, const CrispOptions *options, const char *method,
+							 const char *target);
+
+/*
  * Add to the detail that it was tried so many times in so long; add nothing for a single attempt.
  */
 extern void api_error_add_attempts(ApiError *error, int attempts, int64 elapsed_ms);

@@ -176,8 +176,8 @@ extern Timestamp   compat_date_to_timestamp(DateADT value);
 
 /*
  * Shared memory that any session may be the first to ask for; before 17, only what was preloaded
- * may ask for any.  A tranche of locks is known by its name in all sessions from 19 on, else in those
- * that have registered it.
+ * may ask for any.  A tranche of locks is known by its name in all sessions from 19 on, else in
+ * those that have registered it.
  */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_HAS_DSM_REGISTRY 1

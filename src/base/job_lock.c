@@ -82,3 +82,9 @@ job_unlock(JobKind kind, Oid source, Oid target)
 	(void) LockRelease(&lock_tag, ExclusiveLock, true);
 	locked = false;
 }
+
+bool
+job_is_running(void)
+{
+	return locked;
+}

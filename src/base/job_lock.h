@@ -41,4 +41,7 @@ extern bool job_lock_briefly(JobKind kind, Oid source, Oid target);
 /* Give back what job_lock() took, if it's that of this job. */
 extern void job_unlock(JobKind kind, Oid source, Oid target);
 
+/* Say whether this session runs a job. */
+extern bool job_is_running(void);
+
 #endif /* CRISP_JOB_LOCK_H */

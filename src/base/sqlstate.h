@@ -13,7 +13,10 @@
 #ifndef CRISP_SQLSTATE_H
 #define CRISP_SQLSTATE_H
 
-/* The statement would need more requests than the setting crisp_fdw.max_requests allows. */
+/*
+ * The statement would need more requests than the setting crisp_fdw.max_requests, or the server's
+ * option daily_requests, allows.
+ */
 #define ERRCODE_CRISP_REQUEST_LIMIT MAKE_SQLSTATE('C', 'S', '0', '0', '2')
 
 /* A list can't be read exactly, since Crisp does not keep to the dates that it is asked for. */

@@ -219,7 +219,9 @@ key_source(const ChildReader *child)
 	if (child->has_begun || request_children_have_conditions(child->request))
 		return API_KEY_TOLD;
 
-	/* Were a word refused that the catalog has, all rows would be missing, and nobody would hear. */
+	/*
+	 * Were a word refused that the catalog has, all rows would be missing, and nobody would hear.
+	 */
 	if (words != NULL && words->open)
 		return child->request->words_named ? API_KEY_GIVEN : API_KEY_TOLD;
 	return child->request->parent == NULL ? API_KEY_GIVEN : API_KEY_TOLD;

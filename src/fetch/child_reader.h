@@ -20,9 +20,9 @@ typedef struct ChildReader ChildReader;
 /*
  * Begin to read what request asks for below the parent's row with that argument, by that word (both
  * UTF-8; the word NULL where routes have none).  base is an object with what elements inherit, the
- * argument among it, or NULL.  All are copied. cache may be NULL, and so may names, which get to know the rows' names if all rows are read.  The reader
- * lives in a child of CurrentMemoryContext; request, cache and names must live as long.  Makes no
- * request yet.
+ * argument among it, or NULL.  All are copied. cache may be NULL, and so may names, which get to
+ * know the rows' names if all rows are read.  The reader lives in a child of CurrentMemoryContext;
+ * request, cache and names must live as long.  Makes no request yet.
  */
 extern ChildReader *child_begin(const ChildrenRequest *request, const char *argument,
 								const char *word, const JsonNode *base, AnswerCache *cache,

@@ -162,6 +162,9 @@ static const OptionDef option_defs[] = {
 	{"max_response_size", ON_SERVER, OPTION_SIZE, AT(max_response_bytes), MIN_RESPONSE_BYTES,
 	 MAX_RESPONSE_BYTES, "64MB"},
 
+	{"daily_requests", ON_SERVER, OPTION_INTEGER, AT(daily_requests), 0, INT_MAX, "0"},
+	{"reserved_requests", ON_SERVER, OPTION_INTEGER, AT(reserved_requests), 0, INT_MAX, "0"},
+
 	{"max_retries", ON_SERVER | ON_TABLE, OPTION_INTEGER, AT(max_retries), 0, MAX_MAX_RETRIES, "5"},
 	{"retry_delay", ON_SERVER | ON_TABLE, OPTION_DURATION, AT(retry_delay_ms), 1, MAX_DURATION_MS,
 	 "1s"},

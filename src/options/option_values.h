@@ -46,6 +46,8 @@ typedef struct CrispOptions
 	int			low_speed_limit;	/* bytes a second; slower than that ... */
 	int			low_speed_time_ms;	/* ... for so long is given up */
 	int			max_response_bytes; /* largest body that is read of any answer */
+	int			daily_requests;		/* of a token, through this server; 0 for any number */
+	int			reserved_requests;	/* of these, for syncs and pushes alone */
 	int			max_retries;		/* of one request, besides the first attempt */
 	int			retry_delay_ms;		/* longest wait before the first retry; then it doubles */
 	int			retry_budget_ms;	/* longest wait before all retries of a request together */

@@ -346,10 +346,11 @@ typedef struct LimitSearch
  * Go down a tree to the node.  Returns true when it was found.
  */
 static bool
-find_limit(PlanState *tree, LimitSearch *search)
+find_limit(PlanState *tree, void *context)
 {
-	bool outside = search->limited;
-	bool found;
+	LimitSearch *search = context;
+	bool		 outside = search->limited;
+	bool		 found;
 
 	if (tree == search->node)
 	{

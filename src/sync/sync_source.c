@@ -30,6 +30,7 @@
 
 #include "options/column_map.h"
 #include "api/api_answer.h"
+#include "api/quota.h"
 #include "fetch/count.h"
 #include "plan/plan.h"
 #include "api/server_facts.h"
@@ -37,6 +38,7 @@
 #include "fetch/list_reader.h"
 #include "fetch/pager.h"
 
+PG_FUNCTION_INFO_V1(crisp_sync_quota_left);
 PG_FUNCTION_INFO_V1(crisp_sync_source);
 PG_FUNCTION_INFO_V1(crisp_sync_origin_of);
 PG_FUNCTION_INFO_V1(crisp_sync_scope_of);
@@ -225,6 +227,25 @@ check_crisp_table(Oid relid)
 						errmsg("\"%s\" is not a foreign table of crisp_fdw", name),
 						errhint("The source of a sync is a table as IMPORT FOREIGN SCHEMA makes "
 								"them.")));
+}
+
+/*
+ * Return how many requests the server of a foreign table leaves to syncs today; NULL for any
+ * number.
+ *
+ * SQL: crisp_sync_quota_left(source).
+ */
+Datum
+crisp_sync_quota_left(PG_FUNCTION_ARGS)
+{
+	CrispOptions *options = options_of_table(PG_GETARG_OID(0));
+	int64		  left;
+
+	option_add_credentials(options, GetUserId());
+	left = quota_left(options);
+	if (left == PG_INT64_MAX)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(left);
 }
 
 /*

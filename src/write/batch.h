@@ -3,8 +3,9 @@
  * batch.h
  *		Make requests that change several rows in the same way.
  *
- * How many rows such a request may hold isn't known.  A request for more than Crisp takes is refused
- * (400) with nothing changed; the session remembers which sizes have passed, and which haven't.
+ * How many rows such a request may hold isn't known.  A request for more than Crisp takes is
+ * refused (400) with nothing changed; the session remembers which sizes have passed, and which
+ * haven't.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -35,8 +36,8 @@ extern void batch_refused(const ChangeTable *table, const CrispBatch *batch, int
 
 /*
  * Make the request that does to several rows, two at least, what model does to one; model->batch
- * says how.  Palloc'd in CurrentMemoryContext; model must live as long.  Raises what change_target()
- * does, and 22P05 for a name that UTF-8 doesn't have.
+ * says how.  Palloc'd in CurrentMemoryContext; model must live as long.  Raises what
+ * change_target() does, and 22P05 for a name that UTF-8 doesn't have.
  */
 extern ChangeRequest *batch_create(const ChangeTable *table, const ChangeRequest *model,
 								   const ChangeKeys *const *rows, int nrows);

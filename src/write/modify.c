@@ -3,9 +3,9 @@
  * modify.c
  *		Execute INSERT, UPDATE and DELETE.
  *
- * A row that is inserted is sent when the executor hands it over, and the callback returns when Crisp
- * has answered.  Rows that are changed or removed are kept, and sent together, where nobody looks at
- * one before the next is reached.
+ * A row that is inserted is sent when the executor hands it over, and the callback returns when
+ * Crisp has answered.  Rows that are changed or removed are kept, and sent together, where nobody
+ * looks at one before the next is reached.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

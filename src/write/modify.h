@@ -16,9 +16,9 @@
 
 /*
  * Carry out a modification (executor callbacks of the FdwRoutine).  Every row has been carried out,
- * or refused, when the callback returns that it was given to, or, where rows are sent together, when
- * the executor has got the last of them: before it fires triggers for the statement, or counts its
- * rows.  Nothing is sent at the end of a statement or a transaction.
+ * or refused, when the callback returns that it was given to, or, where rows are sent together,
+ * when the executor has got the last of them: before it fires triggers for the statement, or counts
+ * its rows.  Nothing is sent at the end of a statement or a transaction.
  */
 extern void				crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
 												List *fdw_private, int subplan_index, int eflags);

@@ -49,8 +49,8 @@ extern bool modify_has_any(const ChangeTable *table, const CrispChange *change,
 						   const List *updated);
 
 /*
- * Say, in a few words, why rows are changed or removed one by one, when they are reached; NULL where
- * they are kept, and sent together.  updated are the attribute numbers that an UPDATE sets.
+ * Say, in a few words, why rows are changed or removed one by one, when they are reached; NULL
+ * where they are kept, and sent together.  updated are the attribute numbers that an UPDATE sets.
  */
 extern const char *modify_why_one_by_one(const ModifyTable *plan, const ResultRelInfo *rinfo,
 										 const ChangeTable *table, const List *updated);

@@ -18,8 +18,8 @@ extern void rollback_warning_prepare(void);
 
 /*
  * Count rows that were written to Crisp in the current (sub)transaction, for which all is ready:
- * should that be rolled back, a warning says that Crisp keeps them, and it can't be prepared.  Raises
- * nothing.
+ * should that be rolled back, a warning says that Crisp keeps them, and it can't be prepared.
+ * Raises nothing.
  */
 extern void rollback_warning_count(int64 rows);
 

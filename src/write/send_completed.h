@@ -14,9 +14,9 @@
 
 /*
  * Complete a request as complete.h has it, send it, and wait for the answer, whose data belongs to
- * CurrentMemoryContext.  Returns false when the row is gone, or is there already and is passed over.
- * To be called in a stretch of the deliverer's; raises what complete_request(), complete_check_gone()
- * and deliverer_send() do.
+ * CurrentMemoryContext.  Returns false when the row is gone, or is there already and is passed
+ * over. To be called in a stretch of the deliverer's; raises what complete_request(),
+ * complete_check_gone() and deliverer_send() do.
  */
 extern bool send_completed(Deliverer *deliverer, ChangeRequest *request, ApiAnswer *answer);
 

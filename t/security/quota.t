@@ -1,0 +1,178 @@
+# What was spent of Crisp's daily quota: counted by token, server and day, across sessions, restarts and crashes of the
+# server; and the limit of a server, daily_requests, which no setting lifts.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSandbox;
+use CrispSession;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my ($node, $sandbox) = start_crisp(conversations => 1000, people => 300, websites => 2);
+my $session = CrispSession->start($node);
+my $list    = 'SELECT count(session_id) FROM crisp.conversations';
+my $small   = 'SELECT count(*) FROM crisp.operators WHERE user_id IS NOT NULL';
+
+# What crisp_fdw_quota shows of a server, by column.
+sub quota
+{
+	my ($columns, $server) = @_;
+
+	$server //= 'support';
+	return $session->query("SELECT $columns FROM crisp_fdw_quota WHERE server = '$server'");
+}
+
+is($session->query('SELECT count(*) FROM crisp_fdw_quota'), '0', 'nothing was asked for yet');
+
+$session->query($list);
+my $requests = () = $sandbox->logged;
+cmp_ok($requests, '>', 15, 'a list of several pages');
+is(quota('requests, token_requests, documented_quota, daily_requests, requests_left'),
+	"$requests|$requests|10000||" . (10000 - $requests), 'its requests are counted, and what Crisp documents is told');
+is(quota(q(day = (now() AT TIME ZONE 'UTC')::date)), 't', '... of today');
+unlike(quota('token'), qr/\Q${\$sandbox->credentials('website')->{identifier}}\E/, 'no credential is shown');
+
+#
+# Sessions, restarts, a crash of the server, and no look that counts.
+#
+CrispSession->start($node)->query($small);
+$requests++;
+is(quota('requests'), $requests, 'another session counts in the same place');
+$sandbox->control({ answers => [ { match => { path => '*/operators/list' }, status => 500, times => 2 } ] });
+$session->query(q(ALTER SERVER support OPTIONS (ADD retry_delay '1ms')));
+$session->query($small);
+$requests += 3;
+is(quota('requests'), $requests, 'an attempt is a request, whatever comes of it');
+$node->restart;
+$session = CrispSession->start($node);
+is(quota('requests'), $requests, 'a restart forgets nothing');
+$session->query($small);
+$requests++;
+$node->stop('immediate');
+$node->start;
+$session = CrispSession->start($node);
+is(quota('requests'), $requests, 'nor does a crash');
+
+# Two sessions at once lose no count.
+my @busy = map { CrispSession->start($node) } 1 .. 4;
+foreach my $round (1 .. 5)
+{
+	$_->send($small) foreach @busy;
+	$_->wait foreach @busy;
+}
+$requests += 20;
+is(quota('requests'), $requests, 'four sessions at once');
+$_->quit foreach @busy;
+
+#
+# Servers that share a token, and one with another.
+#
+connect_crisp($node, $sandbox, server => 'again', schema => 'again');
+$session->query('SELECT count(*) FROM again.operators WHERE user_id IS NOT NULL');
+is(quota('requests, token_requests', 'again'), '1|' . ($requests + 1), 'two servers with one token spend one quota');
+is(quota('requests, token_requests'), "$requests|" . ($requests + 1), '... as each of them shows');
+connect_crisp($node, $sandbox, server => 'other', schema => 'other', website => 1);
+$session->query('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL');
+is(quota('requests, token_requests', 'other'), '1|1', 'another token has its own');
+connect_crisp($node, $sandbox, server => 'plugin', schema => 'plugin', tier => 'plugin');
+$session->query('SELECT count(*) FROM plugin.operators WHERE user_id IS NOT NULL');
+is(quota('documented_quota, requests_left', 'plugin'), '5000|4999', "a plugin's token may make fewer");
+
+# Days gone by, and arguments.
+is($session->query(q(SELECT count(DISTINCT day) FROM crisp_fdw_quota(32))), '1', 'there were no days before');
+foreach my $days (0, -1, 33, 2147483647)
+{
+	$session->fails("SELECT * FROM crisp_fdw_quota($days)",
+		{ sqlstate => '22023', message => 'days must be between 1 and 32' }, "$days days");
+}
+
+#
+# The limit.
+#
+my $spent = quota('token_requests', 'other');
+$session->query("ALTER SERVER other OPTIONS (ADD daily_requests '" . ($spent + 3) . "')");
+$session->query('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL');
+is(quota('daily_requests, requests_left', 'other'), ($spent + 3) . '|2', 'a limit, and what it leaves');
+my $before  = () = $sandbox->logged;
+my $limited = {
+	sqlstate => 'CS002',
+	message  => 'the ' . ($spent + 3) . ' requests of the day are spent, server "other"',
+	hint     => qr/next day begins at midnight, UTC/ };
+$session->fails('SELECT count(session_id) FROM other.conversations', $limited, 'a statement that needs more');
+my $made = (() = $sandbox->logged) - $before;
+is($made, 2, '... makes what is left, and no more');
+$session->query('SET crisp_fdw.max_requests = 0');
+$session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL', $limited, 'no setting lifts it');
+$session->query('RESET crisp_fdw.max_requests');
+is((() = $sandbox->logged) - $before, 2, '... and nothing was asked for');
+is($session->query('SELECT count(*) FROM again.operators WHERE user_id IS NOT NULL') > 0, 1, 'other servers go on');
+like($session->query(q(SELECT status FROM crisp_fdw_check('other'))), qr/^the \d+ requests of the day are spent/,
+	'crisp_fdw_check() tells');
+$session->query('CREATE ROLE clerk; GRANT USAGE ON FOREIGN SERVER other TO clerk; SET ROLE clerk');
+$session->fails(q(ALTER SERVER other OPTIONS (SET daily_requests '0')), { sqlstate => '42501' },
+	'who uses a server may not raise its limit');
+is($session->query(q(SELECT requests_left FROM crisp_fdw_quota WHERE server = 'other')), '0', '... but may see it');
+$session->query('RESET ROLE');
+
+#
+# What is reserved for syncs.
+#
+$spent = quota('token_requests', 'other');
+$session->query("ALTER SERVER other OPTIONS (SET daily_requests '" . ($spent + 2) . "', ADD reserved_requests '2')");
+$session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL',
+	{ sqlstate => 'CS002', detail => qr/2 are reserved for syncs and pushes/ }, 'what is reserved is not for queries');
+$session->query(q(CALL crisp_sync('other.operators', 'public.staff')));
+cmp_ok($session->query('SELECT count(*) FROM staff'), '>', 0, 'it is for syncs');
+$session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL', { sqlstate => 'CS002' },
+	'... and not for what the session asks afterwards');
+
+# A sync that the day cuts short goes on with the next.
+$session->query(q(CALL crisp_sync('other.conversations', 'public.talks')));
+is($session->query(q(SELECT state FROM crisp_sync_status WHERE target = 'talks'::regclass)), 'unfinished',
+	'a sync takes what is left');
+is(quota('requests_left', 'other'), '0', '... all of it');
+$session->query(q(CALL crisp_sync('other.conversations', 'public.talks')));
+is($session->query(q(SELECT requests FROM crisp_sync_run WHERE target = 'talks'::regclass ORDER BY run_id DESC LIMIT 1)),
+	'0', 'with nothing left it makes no request');
+$session->query(q(ALTER SERVER other OPTIONS (DROP daily_requests, DROP reserved_requests)));
+$session->query(q(CALL crisp_sync('other.conversations', 'public.talks'))) foreach 1 .. 2;
+is($session->query('SELECT count(*) FROM talks'), $session->query('SELECT count(*) FROM other.conversations'),
+	'and goes on when there is more');
+
+foreach my $value ('-1', 'x', '1.5', '')
+{
+	$session->fails("ALTER SERVER other OPTIONS (ADD daily_requests '$value')", { sqlstate => '22023' },
+		"daily_requests '$value'");
+}
+
+#
+# A file that can't be written, and one of another layout.
+#
+my $file = $node->data_dir . '/crisp_fdw.quota';
+$session->quit;
+$node->stop;
+append_to_file($file, 'x');
+$node->start;
+$session = CrispSession->start($node);
+is($session->query('SELECT count(*) FROM crisp_fdw_quota'), '0', 'a file of another size is begun anew');
+$session->query($small);
+is(quota('requests'), '1', '... and counts');
+$session->quit;
+$node->stop;
+unlink $file;
+mkdir $file;
+$node->start;
+$session = CrispSession->start($node);
+$session->query($small);
+is(quota('requests'), '1', 'without a file the session counts what it makes');
+like(
+	slurp_file($node->logfile),
+	qr/LOG: .*crisp_fdw cannot count requests in file "crisp_fdw.quota"/,
+	'... and the log says why');
+$session->quit;
+rmdir $file;
+
+done_testing();
