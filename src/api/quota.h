@@ -33,11 +33,6 @@ typedef struct QuotaUse
 
 typedef void (*QuotaVisitor)(const QuotaUse *use, void *arg);
 
-/*
- * Whether this session runs a sync or a push: what is reserved for these is for its requests, too.
- */
-extern bool quota_is_scheduled;
-
 /* Return the day of Crisp's quota that it is: UTC, days since 1970-01-01. */
 extern int quota_today(void);
 
@@ -49,8 +44,9 @@ extern int quota_today(void);
 extern void quota_count(const CrispOptions *options);
 
 /*
- * Return how many requests the options' server still allows its token today; INT64_MAX where it
- * sets no limit.  Raises nothing.
+ * Return how many requests the options' server still allows its token today, those that are reserved
+ * among them while this session runs a sync or a push; INT64_MAX where it sets no limit.  Raises
+ * nothing.
  */
 extern int64 quota_left(const CrispOptions *options);
 
