@@ -202,7 +202,8 @@ foreach my $count (1, 49, 50, 100, 120)
 
 # More than a page in one millisecond, and all the other lists.
 $sandbox->reset;
-my @others = qw(people_profiles visitors campaigns inboxes conversation_segments people_segments);
+my @others = qw(people_profiles visitors campaigns inboxes conversation_segments people_segments teams
+  campaign_templates conversation_spams helpdesk_redirections helpdesk_locales helpdesk_pages helpdesk_feedback);
 my %others = map { $_ => $session->query("SELECT count(*) FROM crisp.$_") } @others;
 my $person = $session->query('SELECT people_id FROM crisp.people_conversations LIMIT 1');
 my $theirs = $session->query(
@@ -241,13 +242,25 @@ my %endless = (
 	campaigns             => 'website/*/campaigns/list/*',
 	inboxes               => 'website/*/inboxes/list/*',
 	conversation_segments => 'website/*/conversations/suggest/segments/*',
-	people_segments       => 'website/*/people/suggest/segments/*');
+	people_segments       => 'website/*/people/suggest/segments/*',
+	people_event_names    => 'website/*/people/suggest/events/*',
+	teams                 => 'website/*/teams/list/*',
+	campaign_templates    => 'website/*/campaigns/templates/*',
+	conversation_spams    => 'website/*/conversations/spams/*',
+	helpdesk_locales      => 'website/*/helpdesk/locales/*',
+	helpdesk_redirections => 'website/*/helpdesk/redirections/*');
 my %first_page = (
 	visitors              => [ 'session_id',  'session_%s' ],
 	campaigns             => [ 'campaign_id', '%s' ],
 	inboxes               => [ 'inbox_id',    '%s' ],
 	conversation_segments => [ 'segment',     '%s' ],
-	people_segments       => [ 'segment',     '%s' ]);
+	people_segments       => [ 'segment',     '%s' ],
+	people_event_names    => [ 'text',           '%s' ],
+	teams                 => [ 'team_id',        '%s' ],
+	campaign_templates    => [ 'template_id',    '%s' ],
+	conversation_spams    => [ 'spam_id',        '%s' ],
+	helpdesk_locales      => [ 'locale',         '%s' ],
+	helpdesk_redirections => [ 'redirection_id', '%s' ]);
 foreach my $resource (sort keys %endless)
 {
 	my ($key, $form) = @{ $first_page{$resource} };

@@ -28,33 +28,40 @@ my ($node, $sandbox) =
 #
 
 my %values = (
-	data                  => [ 'ugly', 'tidy' ],
-	default_order         => [qw(state updated created insertion random)],
-	waiting_order         => [qw(longest newest)],
-	waiting_order_filters => [qw(waiting nothing)],
-	date_bounds           => [qw(inclusive exclusive start end)],
-	past_end              => [qw(empty not_found)],
-	full_last_page        => [ 200, 206 ],
-	list_per_page         => [ 20, 7, 1 ],
-	visitors_per_page     => [ 20, 7 ],
-	visitors_limited      => [ $false, $true ],
-	plain_inbox           => [qw(all main)],
-	inbox_all             => [qw(known unknown ignored refused)],
-	unassign_body         => [qw(either user_id assigned neither)],
-	honour_order          => [ $true, $false ],
-	honour_sort           => [ $true, $false, 'refused' ],
-	honour_filters        => [ $true, $false, 'dates' ],
-	honour_dates          => [ $true, $false ],
-	honour_search         => [ $true, $false ],
-	segments_filter       => [qw(honoured ignored refused)],
-	filter_values         => [qw(any all first)],
-	messages_per_page     => [ 20, 50, 3, 2, 1 ],
-	message_bounds        => [qw(exclusive inclusive)],
-	message_chosen        => [qw(newest oldest)],
-	gzip                  => [ $false, $true ]);
+	data                   => [ 'ugly', 'tidy' ],
+	default_order          => [qw(state updated created insertion random)],
+	waiting_order          => [qw(longest newest)],
+	waiting_order_filters  => [qw(waiting nothing)],
+	date_bounds            => [qw(inclusive exclusive start end)],
+	past_end               => [qw(empty not_found)],
+	full_last_page         => [ 200, 206 ],
+	list_per_page          => [ 20, 7, 1 ],
+	visitors_per_page      => [ 20, 7 ],
+	visitors_limited       => [ $false, $true ],
+	plain_inbox            => [qw(all main)],
+	inbox_all              => [qw(known unknown ignored refused)],
+	unassign_body          => [qw(either user_id assigned neither)],
+	honour_order           => [ $true, $false ],
+	honour_sort            => [ $true, $false, 'refused' ],
+	honour_filters         => [ $true, $false, 'dates' ],
+	honour_dates           => [ $true, $false ],
+	honour_search          => [ $true, $false ],
+	segments_filter        => [qw(honoured ignored refused)],
+	filter_values          => [qw(any all first)],
+	email_case             => [qw(ignored kept)],
+	below_order            => [qw(newest oldest)],
+	unknown_statistics     => [qw(refused not_found empty)],
+	honour_statistics_size => [ $true, $false ],
+	blocked                => [qw(list object)],
+	subscriptions          => [qw(all own)],
+	messages_per_page      => [ 20, 50, 3, 2, 1 ],
+	message_bounds         => [qw(exclusive inclusive)],
+	message_chosen         => [qw(newest oldest)],
+	gzip                   => [ $false, $true ]);
 
-# Those that change no rows, and have tests of their own.
-my %left_out = map { $_ => 1 } qw(latency_ms answers quota quota_status);
+# Those that change no rows, and have tests of their own: of waiting, of refusals, and of writes.
+my %left_out = map { $_ => 1 } qw(latency_ms answers quota quota_status write_success failure_data email_reuse nulls
+  meta_data unknown_inbox event_timestamp batch_limit batch_gone batch_adds batch_unassign_body);
 
 my $defaults = JSON::PP->new->utf8->decode($sandbox->ask('GET', '/_control'));
 is_deeply([ sort grep { !$left_out{$_} } keys %{$defaults} ], [ sort keys %values ], 'these are all settings');
@@ -81,7 +88,8 @@ sub name_of
 #
 
 my @tables =
-  qw(conversations people_profiles messages people_conversations operators visitors campaigns inboxes);
+  qw(conversations people_profiles messages people_conversations operators visitors campaigns inboxes
+  teams campaign_templates conversation_spams helpdesk_redirections helpdesk_locales);
 
 $node->safe_psql('postgres', <<'END');
 ALTER SERVER support OPTIONS (ADD per_page '20');
@@ -118,6 +126,17 @@ CREATE VIEW truth.campaigns AS SELECT row->>'campaign_id' AS campaign_id, row->>
 	truth.moment(row->>'updated_at') AS updated_at FROM truth.rows WHERE resource = 'campaigns';
 CREATE VIEW truth.inboxes AS SELECT row->>'inbox_id' AS inbox_id, row->>'name' AS name FROM truth.rows
 	WHERE resource = 'inboxes';
+CREATE VIEW truth.teams AS SELECT row->>'team_id' AS team_id, truth.texts(row->'operators') AS operators,
+	truth.moment(row->>'updated_at') AS updated_at FROM truth.rows WHERE resource = 'teams';
+CREATE VIEW truth.campaign_templates AS SELECT row->>'template_id' AS template_id, row->>'type' AS type,
+	row->>'name' AS name FROM truth.rows WHERE resource = 'templates';
+CREATE VIEW truth.conversation_spams AS SELECT row->>'spam_id' AS spam_id, row->>'type' AS type,
+	nullif(row->'headers', 'null') AS headers, truth.moment(row->>'timestamp') AS "timestamp"
+	FROM truth.rows WHERE resource = 'spams';
+CREATE VIEW truth.helpdesk_redirections AS SELECT row->>'redirection_id' AS redirection_id, row->>'path' AS path,
+	row->>'target' AS target FROM truth.rows WHERE resource = 'redirections';
+CREATE VIEW truth.helpdesk_locales AS SELECT row->>'locale' AS locale, (row#>>'{statistics,guides,entries}')::bigint
+	AS statistics_guides_entries FROM truth.rows WHERE resource = 'locales';
 END
 
 # Load the rows as they are now.  people_conversations has the empty conversations, too.
@@ -130,7 +149,7 @@ sub load_truth
 	};
 
 	$add->($_, 'NULL', map { decode_utf8($_) } $sandbox->raw_rows($_))
-	  foreach qw(conversations people operators visitors campaigns inboxes);
+	  foreach qw(conversations people operators visitors campaigns inboxes teams templates spams redirections locales);
 	foreach my $row ($sandbox->rows('conversations'))
 	{
 		$add->(
@@ -299,7 +318,17 @@ sub other_queries
 		'SELECT session_id, nickname FROM [visitors]',
 		'SELECT campaign_id, name, updated_at FROM [campaigns]',
 		q(SELECT campaign_id FROM [campaigns] WHERE tag = 'promo'),
-		'SELECT inbox_id, name FROM [inboxes]');
+		'SELECT inbox_id, name FROM [inboxes]',
+		'SELECT team_id, operators, updated_at FROM [teams]',
+		'SELECT template_id, type, name FROM [campaign_templates]',
+		q(SELECT template_id FROM [campaign_templates] WHERE type = 'static'),
+		q(SELECT template_id FROM [campaign_templates] WHERE type = 'custom' AND name = 'Plain'),
+		'SELECT spam_id, headers, "timestamp" FROM [conversation_spams]',
+		q(SELECT spam_id FROM [conversation_spams] WHERE type = 'chat'),
+		q(SELECT spam_id FROM [conversation_spams] WHERE type = 'none'),
+		'SELECT redirection_id, path, target FROM [helpdesk_redirections]',
+		'SELECT locale, statistics_guides_entries FROM [helpdesk_locales]',
+		q(SELECT locale FROM [helpdesk_locales] WHERE locale IN ('en', 'xx')));
 }
 
 #
