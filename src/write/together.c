@@ -191,6 +191,17 @@ make_part(Sender *sender, const Unit *whole, int first, int nrows)
 }
 
 /*
+ * Return how many rows of a group a request may be for, as far as is known.
+ */
+static int
+rows_at_once(const Sender *sender, const PendingGroup *group)
+{
+	const CrispBatch *batch = group->model->batch;
+
+	return batch != NULL ? Max(batch_size(sender->pending->table, batch), 1) : 1;
+}
+
+/*
  * Make a unit of the next rows of the groups; NULL when there are no more.
  */
 static Unit *
@@ -200,15 +211,12 @@ next_rows(Sender *sender)
 
 	for (; sender->ngroup < list_length(pending->groups); sender->ngroup++, sender->nrow = 0)
 	{
-		PendingGroup	 *group = list_nth(pending->groups, sender->ngroup);
-		const CrispBatch *batch = group->model->batch;
-		int				  room = 1;
-		Unit			 *unit;
+		PendingGroup *group = list_nth(pending->groups, sender->ngroup);
+		int			  room = rows_at_once(sender, group);
+		Unit		 *unit;
 
 		if (group->part != sender->part)
 			continue;
-		if (batch != NULL)
-			room = Max(batch_size(pending->table, batch), 1);
 		unit = make_unit(sender, group, room);
 		for (; sender->nrow < group->nrows && unit->nrows < room; sender->nrow++)
 			if (!pending->rows[group->rows[sender->nrow]].gone)
@@ -221,20 +229,24 @@ next_rows(Sender *sender)
 }
 
 /*
- * Return what is to be sent next; NULL when there is no more.
+ * Return what is to be sent next; NULL when there is no more.  Since a unit was made, the session
+ * may have learnt that its rows are too many.
  */
 static Unit *
 next_unit(Sender *sender)
 {
 	Unit *unit;
+	int	  room;
 
 	if (slist_is_empty(&sender->again))
 		return next_rows(sender);
 	unit = slist_container(Unit, node, slist_pop_head_node(&sender->again));
-	if (unit->one_by_one && unit->nrows > 1)
+	room = unit->one_by_one ? 1 : rows_at_once(sender, unit->group);
+	if (unit->nrows > room)
 	{
-		(void) make_part(sender, unit, 1, unit->nrows - 1);
-		unit->nrows = 1;
+		(void) make_part(sender, unit, room, unit->nrows - room);
+		unit->nrows = room;
+		unit->split = NULL;
 	}
 	return unit;
 }

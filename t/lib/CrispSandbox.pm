@@ -379,7 +379,7 @@ sub answer_with
 
 =pod
 
-=item $sandbox->wait_for_requests(number)
+=item $sandbox->wait_for_requests(number), $sandbox->wait_for_requests(number, method)
 
 Wait until so many were made, and die when they don't come.
 
@@ -387,14 +387,16 @@ Wait until so many were made, and die when they don't come.
 
 sub wait_for_requests
 {
-	my ($self, $number) = @_;
+	my ($self, $number, $method) = @_;
+	my $came = 0;
 
 	for (1 .. $LONGEST_WAIT * 100)
 	{
-		return if $self->count >= $number;
+		$came = grep { !defined $method || $_->{method} eq $method } $self->requests;
+		return if $came >= $number;
 		sleep 0.01;
 	}
-	die $self->count . " requests came, not $number\n";
+	die "$came requests came, not $number\n";
 }
 
 =pod

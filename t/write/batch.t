@@ -23,7 +23,9 @@ connect_crisp($node, $sandbox,
 my $session = CrispSession->start($node);
 my $json = JSON::PP->new->canonical;
 my @operators = map { $_->{details}->{user_id} } $sandbox->rows('operators');
-my @ids = map { $_->{session_id} } $sandbox->rows('conversations');
+my @rows = $sandbox->rows('conversations');
+my @ids = map { $_->{session_id} } @rows;
+my @updated = map { $_->{updated_at} } @rows;
 
 # The requests that change something: [operation or route, number of sessions or undef, body].
 sub sent
@@ -73,10 +75,23 @@ sub new_session
 	return CrispSession->start($node);
 }
 
+# For patterns, in which an index may be taken for a set of characters.
+sub id { return $ids[ $_[0] ] }
+
+# The newest conversations, so many, as a condition; they come in the order of @ids.
+sub newest
+{
+	my ($number) = @_;
+
+	my $oldest = $updated[ $number - 1 ];
+	my @more = grep { $updated[$_] == $oldest } $number .. $#ids;
+
+	return "updated_at >= to_timestamp($oldest / 1000.0)"
+	  . (@more ? " AND session_id NOT IN (@{[ in(@ids[@more]) ]})" : '');
+}
+
 my @thousand = @ids[ 0 .. 999 ];
-my $thousand = "session_id = ANY (ARRAY[@{[ in(@thousand) ]}])";
-$session->query("CREATE TABLE chosen AS SELECT id FROM unnest(ARRAY[@{[ in(@thousand) ]}]) id");
-my $chosen = 'session_id IN (SELECT id FROM chosen)';
+my $chosen = newest(1000);
 
 subtest 'a thousand conversations are twenty requests' => sub {
 	is(tag_of("UPDATE crisp.conversations SET state = 'resolved' WHERE $chosen"),
@@ -105,7 +120,7 @@ subtest 'rows whose new values differ' => sub {
 	my %count;
 
 	$count{$_}++ foreach values %expected;
-	is(tag_of("UPDATE crisp.conversations SET state = $case WHERE session_id IN (@{[ in(@some) ]})"),
+	is(tag_of("UPDATE crisp.conversations SET state = $case WHERE " . newest(90)),
 		'UPDATE 90', 'three states');
 	is_deeply([ values_of(state => @some) ], [ @expected{@some} ], 'each row has its own');
 	my %lines;
@@ -122,7 +137,7 @@ subtest 'rows whose new values differ' => sub {
 
 	is(
 		tag_of("UPDATE crisp.conversations SET state = 'resolved', assigned_user_id = NULL "
-			. "WHERE session_id IN (@{[ in(@some) ]})"),
+			. "WHERE " . newest(90)),
 		'UPDATE 90', 'two columns');
 	is_deeply(
 		[ sent_lines() ],
@@ -168,6 +183,484 @@ END
 		qr/Requests: 20\n\s+Batches: 20\n/,
 		'ANALYZE counts them');
 	is(scalar(sent()), 20, 'as they were made');
+	$sandbox->reset;
+};
+
+
+# A statement that resolves the newest conversations.
+sub resolve
+{
+	my ($number) = @_;
+
+	return "UPDATE crisp.conversations SET state = 'resolved' WHERE " . newest($number);
+}
+
+sub unresolved
+{
+	my ($number) = @_;
+
+	return scalar(grep { ($_ // '') ne 'resolved' } values_of(state => @ids[ 0 .. $number - 1 ]));
+}
+
+subtest 'the first request goes alone, then up to prefetch' => sub {
+	my $own = new_session();
+
+	$sandbox->control({ latency_ms => 30 });
+	tag_of(resolve(600), $own);
+	my @requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;
+	is(scalar(@requests), 12, 'twelve requests');
+	ok(CrispSandbox::done($requests[0]) <= $requests[1]->{at_ms}, 'the first shows how many rows may go');
+	is(CrispSandbox::together(@requests[ 1 .. 11 ]), 8, 'then there are eight under way');
+	$sandbox->reset;
+	$sandbox->control({ latency_ms => 30 });
+	tag_of(resolve(400), $own);
+	@requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;
+	is(CrispSandbox::together(@requests), 8, 'the next statement knows');
+
+	$own->query(q(ALTER SERVER support OPTIONS (SET prefetch '1')));
+	$sandbox->reset;
+	tag_of(resolve(200), $own);
+	@requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;
+	is_deeply(
+		[ scalar(@requests), CrispSandbox::together(@requests) ],
+		[ 4, 1 ], 'with prefetch 1, one after the other');
+	$own->query(q(ALTER SERVER support OPTIONS (SET prefetch '8')));
+	$own->quit;
+	$sandbox->reset;
+};
+
+subtest 'a limit of rows that Crisp does not tell' => sub {
+	my $own = new_session();
+
+	$sandbox->control({ batch_limit => 20 });
+	is(tag_of(resolve(200), $own), 'UPDATE 200', 'all rows are changed');
+	my @sizes = map { $_->[1] // 1 } sent();
+	is_deeply(\@sizes, [ 50, 25, 12, 13, 12, 12, 1, (12) x 12, 6 ],
+		'halved until it fits, and that is remembered')
+	  or diag("@sizes");
+	is(unresolved(200), 0, 'Crisp has them all');
+	$sandbox->reset;
+	$sandbox->control({ batch_limit => 20 });
+	is(tag_of(resolve(120), $own), 'UPDATE 120', 'another statement');
+	is_deeply([ map { $_->[1] } sent() ], [ (12) x 10 ], 'does not ask again');
+	like(
+		$own->query('EXPLAIN ' . resolve(120)),
+		qr{batch/resolve \(12 rows a request\), PATCH \S+/batch/unresolve \(50 rows}, 'EXPLAIN knows');
+	$sandbox->reset;
+	tag_of("UPDATE crisp.conversations SET assigned_user_id = '$operators[0]' WHERE " . newest(50), $own);
+	is((sent())[0]->[1], 50, 'another route may have another limit');
+
+	my $third = new_session();
+	$sandbox->reset;
+	$sandbox->control({ batch_limit => 1 });
+	is(tag_of(resolve(60), $third), 'UPDATE 60', 'a limit of one');
+	is(unresolved(60), 0, 'Crisp has them all');
+	@sizes = map { $_->[1] // 1 } sent();
+	cmp_ok(scalar(@sizes), '<=', 60 + 8, 'costs few requests more than the rows') or diag("@sizes");
+	$sandbox->reset;
+	tag_of(resolve(60), $third);
+	is_deeply([ sent_lines() ], [ ('conversation/S/state') x 60 ], 'and then single routes are used');
+	unlike($third->query('EXPLAIN ' . resolve(60)), qr{batch/resolve}, 'EXPLAIN knows');
+	$_->quit foreach ($own, $third);
+	$sandbox->reset;
+};
+
+subtest 'rows that are gone' => sub {
+	my $delete = sub {
+		[ map { +{ op => 'delete', key => $_, at_request => { path => '*/batch/*', when => 'before' } } }
+			  @_ ]
+	};
+
+	foreach my $limit (undef, 7)
+	{
+		my $own = new_session();
+		my @gone = @ids[ 3, 70, 71 ];
+
+		$sandbox->reset;
+		$sandbox->control({ batch_gone => 'not_found', batch_limit => $limit });
+		$sandbox->data($delete->(@gone));
+		is(tag_of(resolve(120), $own), 'UPDATE 117', 'rows that are gone do not count');
+		cmp_ok(scalar(sent()), '<', $limit ? 70 : 45, 'halves find them');
+		my %there = map { $_->{session_id} => $_->{state} } $sandbox->rows('conversations');
+		is(
+			scalar(grep { exists $there{$_} && $there{$_} ne 'resolved' } @ids[ 0 .. 119 ]),
+			0, 'all others are changed');
+		$own->quit;
+	}
+
+	# Two parts of which the first finds that the row is gone.
+	$sandbox->reset;
+	$sandbox->control({ batch_gone => 'not_found' });
+	$sandbox->data($delete->($ids[2]));
+	is(
+		tag_of("UPDATE crisp.conversations SET state = 'resolved', assigned_user_id = '$operators[0]' WHERE "
+			  . newest(10)),
+		'UPDATE 9', 'of two columns');
+	is((sent())[-1]->[1], 9, 'the second is not asked for');
+
+	# Left out in silence: Crisp doesn't say it of any.
+	$sandbox->reset;
+	$sandbox->data($delete->($ids[2]));
+	is(tag_of(resolve(10)), 'UPDATE 10', 'where Crisp leaves them out, nobody knows');
+	is_deeply([ sent_lines() ], ['batch/resolve 10'], 'with one request');
+
+	# Single routes tell by themselves.
+	$sandbox->reset;
+	$sandbox->data([ { op => 'delete', key => $ids[4], at_request => { path => '*/state', when => 'before' } } ]);
+	is(tag_of("UPDATE crisp.conversations SET state = 'pending' WHERE " . newest(10)),
+		'UPDATE 9', 'single routes, eight at a time');
+	$sandbox->reset;
+};
+
+subtest 'batch routes that do not work' => sub {
+	foreach my $status (402, 403, 404, 405)
+	{
+		my $own = new_session();
+
+		$sandbox->reset;
+		$sandbox->control({ answers => [ { match => { path => '*/batch/*' }, status => $status,
+			act => JSON::PP::false, body => '{"error": true, "reason": "route_not_found", "data": {}}' } ] });
+		is(tag_of(resolve(60), $own), 'UPDATE 60', "HTTP $status: all rows are changed");
+		is_deeply([ sent_lines() ], [ 'batch/resolve 50', ('conversation/S/state') x 60 ],
+			'... by single routes, after one request');
+		is(unresolved(60), 0, 'Crisp has them');
+		$sandbox->reset;
+		tag_of(resolve(60), $own);
+		is(scalar(grep { /batch/ } sent_lines()), 0, 'the session remembers');
+		$own->quit;
+	}
+
+	# What no route takes is an error, after few requests.
+	my $own = new_session();
+	$sandbox->reset;
+	$own->fails(
+		"UPDATE crisp.conversations SET assigned_user_id = 'nobody' WHERE " . newest(100),
+		{
+			sqlstate => 'HV000',
+			message => 'Crisp refused the request, server "support"',
+			detail => qr{^PATCH \S+/conversation/${\id(0)}/routing answered HTTP 400, .*\nThe conversation was not changed\.$}
+		},
+		'a value that Crisp does not take');
+	is_deeply([ map { $_->[1] // 1 } sent() ], [ 50, 25, 12, 6, 3, 1 ], 'few requests');
+	tag_of(resolve(100), $own);
+	is_deeply([ map { $_->[1] } sent() ], [ 50, 50 ], 'and nothing wrong is remembered');
+	$own->quit;
+	$sandbox->reset;
+};
+
+subtest 'unassigning many, whichever body Crisp takes' => sub {
+	foreach my $case (
+		[ either => [ 'user_id', 'user_id' ] ],
+		[ user_id => [ 'user_id', 'user_id' ] ],
+		[ assigned => [ 'user_id', 'assigned', 'assigned' ] ])
+	{
+		my ($setting, $bodies) = @{$case};
+		my $own = new_session();
+
+		$sandbox->reset;
+		tag_of("UPDATE crisp.conversations SET assigned_user_id = '$operators[0]' WHERE " . newest(100));
+		my $sql = 'UPDATE crisp.conversations SET assigned_user_id = NULL WHERE session_id IN '
+		  . "(@{[ in(@ids[ 0 .. 99 ]) ]})";
+		$sandbox->control({ batch_unassign_body => $setting });
+		is(tag_of($sql, $own), 'UPDATE 100', "$setting: unassigned");
+		is_deeply([ map { defined $_->[2]->{assigned} ? 'user_id' : 'assigned' } sent() ],
+			$bodies, '... by these bodies');
+		is(scalar(grep { defined } values_of(assigned => @ids[ 0 .. 99 ])), 0, 'nobody is in charge');
+		$own->quit;
+	}
+
+	my $own = new_session();
+	$sandbox->reset;
+	$sandbox->control({ batch_unassign_body => 'neither' });
+	is(tag_of("UPDATE crisp.conversations SET assigned_user_id = NULL WHERE " . newest(100), $own),
+		'UPDATE 100', 'neither: single routes take it');
+	is(scalar(grep { defined } values_of(assigned => @ids[ 0 .. 99 ])), 0, 'nobody is in charge');
+	$sandbox->control({ unassign_body => 'neither' });
+	$own->fails(
+		"UPDATE crisp.conversations SET assigned_user_id = NULL WHERE session_id IN (@{[ in(@ids[ 0 .. 9 ]) ]})",
+		{ message => 'Crisp does not take a NULL for column "assigned_user_id", server "support"' },
+		'or they do not');
+	$own->quit;
+	$sandbox->reset;
+};
+
+
+# Faults of requests for several rows, and of single ones.
+sub answer
+{
+	my ($path, %fault) = @_;
+	my $match = { method => 'PATCH', path => "*/$path" };
+
+	$match->{nth} = delete $fault{nth} if $fault{nth};
+	return { answers => [ { match => $match, act => JSON::PP::false, %fault } ] };
+}
+
+subtest 'failures' => sub {
+	my $own = new_session();
+
+	tag_of(resolve(50), $own);
+	foreach my $case (
+		[ { status => 503 }, 'HV00M', 'Crisp failed to answer', 'may or may not have been' ],
+		[ { status => 429 }, '53400', qr/^Crisp's rate limit/, 'were not' ],
+		[
+			{ cut_after => 5, act => JSON::PP::true },
+			'HV00M',
+			'connection to Crisp broke off',
+			'may or may not have been'
+		],
+		[ { status => 401 }, '28000', qr/^Crisp rejected/, 'was not' ])
+	{
+		my ($fault, $sqlstate, $message, $fate) = @{$case};
+
+		$sandbox->reset;
+		$own->query(q(ALTER SERVER support OPTIONS (SET prefetch '1')));
+		$sandbox->control(answer('batch/*', %{$fault}, nth => 3, times => 2));
+		$sandbox->control(answer('*', %{$fault}, nth => 3, times => 2)) if $fate eq 'was not';
+		my $result = $own->run(resolve(200));
+		my $error = $result->{errors}->[0];
+		my $what = $json->encode($fault);
+		is($error->{sqlstate}, $sqlstate, "$what: SQLSTATE");
+		$message = qr/^\Q$message\E, server "support"$/ unless ref $message;
+		like($error->{message}, $message, '... message');
+		like(
+			$error->{detail},
+			$fate eq 'was not'
+			? qr/\nThe conversation was not changed\.$/
+			: qr/\nThe 50 conversations $fate changed\. They are: ${\id(100)}, .*, ${\id(109)} and 40 more\.$/,
+			'... which rows are in doubt');
+		like(
+			$error->{context},
+			qr/foreign table "conversations": before that, 100 conversations were changed, and cannot be rolled back: \.\.\., ${\id(90)}, .*, ${\id(99)}/,
+			'... and which were done');
+		is($result->{notices}->[0]->{message},
+			'what was written to Crisp cannot be rolled back: 100 rows', '... as the rollback says');
+		cmp_ok(scalar(sent()), '<=', 4, 'nothing is sent after it');
+		is(unresolved(100), 0, 'Crisp has what was done');
+	}
+
+	# What is under way with what fails is waited for.
+	$own->query(q(ALTER SERVER support OPTIONS (SET prefetch '8')));
+	$sandbox->reset;
+	$sandbox->control({
+		%{ answer('batch/*', nth => 2, status => 500) },
+		latency_ms => 50
+	});
+	my $result = $own->run(resolve(1000));
+	my ($done) = $result->{errors}->[0]->{context} =~ /before that, (\d+) conversations were changed/;
+	is(scalar(sent()), $done / 50 + 1, 'all that was under way beside what has failed is told as done');
+	cmp_ok(scalar(sent()), '<', 16, 'and no more are sent');
+
+	# Requests that fail together.
+	$sandbox->reset;
+	$sandbox->control(answer('state', status => 500));
+	$result = $own->run("UPDATE crisp.conversations SET state = 'pending' WHERE " . newest(20));
+	like(
+		$result->{errors}->[0]->{context},
+		qr{^these requests have failed, too: (PATCH \S+/state \(may have been carried out\)(, )?){7}$}m,
+		'all that have failed are told');
+	is(scalar(sent()), 8, 'nothing is sent after them');
+
+	# One of two columns.
+	$sandbox->reset;
+	$sandbox->control(answer('batch/routing', status => 500));
+	$own->fails(
+		"UPDATE crisp.conversations SET state = 'resolved', assigned_user_id = NULL WHERE " . newest(30),
+		{
+			sqlstate => 'HV00M',
+			context =>
+			  qr{of each of 30 conversations, some columns were changed, and others not: ${\id(0)}, .* and 20 more}
+		},
+		'rows of which only a part was changed');
+
+	# What may pass is tried again.
+	$own->query(q(ALTER SERVER support OPTIONS (SET max_retries '3', ADD retry_delay '1ms')));
+	$sandbox->reset;
+	$sandbox->control({
+		answers => [
+			{ match => { method => 'PATCH', nth => 2 }, status => 503 },
+			{ match => { method => 'PATCH', nth => 4 }, status => 429 },
+			{ match => { method => 'PATCH', nth => 5 }, reset => JSON::PP::true }
+		]
+	});
+	is(tag_of(resolve(300), $own), 'UPDATE 300', 'retries');
+	is(unresolved(300), 0, 'Crisp has them all');
+	$own->query(q(ALTER SERVER support OPTIONS (SET max_retries '0', DROP retry_delay)));
+
+	$sandbox->reset;
+	$own->query('SET crisp_fdw.max_requests = 30');
+	$own->fails(resolve(1000),
+		{ sqlstate => 'CS002', context => qr/before that, \d+ conversations were changed/ },
+		'the limit of requests');
+	cmp_ok($sandbox->count, '<=', 30, 'not one more');
+	$own->query('RESET crisp_fdw.max_requests');
+	$own->quit;
+	$sandbox->reset;
+};
+
+subtest 'cancelled' => sub {
+	my $own = new_session();
+
+	tag_of(resolve(50), $own);
+	$sandbox->reset;
+	$sandbox->control({
+		answers => [ { match => { path => '*/batch/*', nth => 2 }, times => 99, hang => JSON::PP::true } ]
+	});
+	$own->send(resolve(200));
+	$sandbox->wait_for_requests(4, 'PATCH');
+	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $own->pid . ')');
+	my $result = $own->wait;
+	my $error = $result->{errors}->[0];
+	is($error->{sqlstate}, '57014', 'at once');
+	like(
+		$error->{context},
+		qr{^3 requests were under way: the conversations may or may not have been changed: PATCH \S+/batch/resolve \(50 conversations: ${\id(50)}, .* and 40 more\), PATCH .*\n.*before that, 50 conversations were changed},
+		'the error tells what was under way, and what was done');
+	$sandbox->reset;
+	is(tag_of(resolve(50), $own), 'UPDATE 50', 'the session goes on');
+	is(scalar(sent()), 1, 'and nothing of the other statement is sent later');
+	$own->quit;
+	$sandbox->reset;
+};
+
+subtest 'what else is in the statement' => sub {
+	$session->query(<<"END" =~ s/ID/$ids[99]/gr);
+CREATE TABLE noted (at text, state text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+	INSERT INTO noted SELECT TG_WHEN, state FROM crisp.conversations WHERE session_id = TG_ARGV[0];
+	RETURN NULL;
+END \$\$;
+CREATE TRIGGER first BEFORE UPDATE ON crisp.conversations EXECUTE FUNCTION note('ID');
+CREATE TRIGGER last AFTER UPDATE ON crisp.conversations EXECUTE FUNCTION note('ID');
+END
+	is(tag_of(resolve(100)), 'UPDATE 100', 'triggers for the statement');
+	is_deeply([ sent_lines() ], [ ('batch/resolve 50') x 2 ], 'do not keep rows from travelling together');
+	is($session->query("SELECT state FROM noted WHERE at = 'AFTER'"),
+		'resolved', 'all is sent before AFTER triggers run');
+	$session->query('TRUNCATE noted');
+	$sandbox->control(answer('batch/*', status => 403));
+	$sandbox->control(answer('*', status => 403));
+	$session->fails(resolve(100), { sqlstate => '42501' }, 'a failure');
+	is($session->query("SELECT count(*) FROM noted WHERE at = 'AFTER'"), '0', 'does not let them run');
+	$session->query('DROP FUNCTION note() CASCADE');
+	$sandbox->reset;
+
+	# What the query itself does wrong.
+	$session->fails(
+		'UPDATE crisp.conversations SET state = (ARRAY[$$resolved$$])[1 + 0 / (strpos(session_id, '
+			. "'$ids[60]') - 1)] WHERE " . newest(100),
+		{ sqlstate => '22012' },
+		'an error of the query');
+	is(scalar(sent()), 0, 'before anything is sent');
+
+	# A savepoint that is rolled back leaves nothing behind.
+	$session->query(<<"END");
+DO \$\$ BEGIN
+	BEGIN
+		@{[ resolve(20) ]} AND 1 / (CASE WHEN session_id = '$ids[10]' THEN 0 ELSE 1 END) = 1;
+	EXCEPTION WHEN division_by_zero THEN NULL;
+	END;
+END \$\$
+END
+	is(scalar(sent()), 0, 'nor is it when that is caught');
+
+	my $found = $session->query(<<"END");
+CREATE FUNCTION resolve() RETURNS bigint LANGUAGE plpgsql AS \$\$
+DECLARE n bigint;
+BEGIN
+	@{[ resolve(70) ]};
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN n;
+END \$\$;
+SELECT resolve()
+END
+	is($found, '70', 'in PL/pgSQL');
+	is_deeply([ sent_lines() ], [ 'batch/resolve 50', 'batch/resolve 20' ], '... it goes the same way');
+	$session->query('DROP FUNCTION resolve()');
+	$sandbox->reset;
+
+	# Joins that find rows more than once; common table expressions.
+	is(
+		tag_of("UPDATE crisp.conversations c SET state = s FROM (VALUES ('resolved'), ('pending')) v(s) WHERE "
+			  . newest(30)),
+		'UPDATE 30', 'a row that is found twice is changed once');
+	is(scalar(@{ [ map { @{ $_->[2]->{sessions} // ['x'] } } sent() ] }), 30, 'sent once, too');
+	$sandbox->reset;
+	$sandbox->clear;
+	is(
+		$session->query('WITH u AS (' . resolve(100) . ') SELECT count(*) FROM generate_series(1, 3)'),
+		'3', 'in WITH');
+	is_deeply([ sent_lines() ], [ ('batch/resolve 50') x 2 ], '... rows are sent, too');
+	is(unresolved(100), 0, 'Crisp has them');
+	$sandbox->reset;
+	is(
+		$session->query('WITH u AS (' . resolve(100) . "), v AS (UPDATE crisp.conversations SET "
+			  . "assigned_user_id = NULL WHERE session_id = '$ids[50]') SELECT 1 LIMIT 0"),
+		'', 'two of them, of which nobody wants anything');
+	is(scalar(sent()), 3, 'are sent both') or diag(explain([ sent_lines() ]));
+	$sandbox->reset;
+
+	# Open cursors have read what they need before.
+	$session->query("BEGIN;\nDECLARE c CURSOR FOR SELECT session_id FROM crisp.conversations;\nFETCH 5 FROM c");
+	tag_of(resolve(100));
+	my @fetched = split /\n/, $session->query("FETCH ALL FROM c;\nCOMMIT");
+	is(scalar(@fetched), @ids - 5, 'a cursor loses no row');
+	my @methods = map { $_->{method} } $sandbox->requests;
+	is_deeply(\@methods, [ sort @methods ], 'what was open was read before the first change');
+	$sandbox->reset;
+};
+
+subtest 'little memory' => sub {
+	$session->query("SET work_mem = '64kB'");
+	is(tag_of("UPDATE crisp.conversations SET state = 'resolved'"),
+		'UPDATE ' . @ids, 'more rows than work_mem holds');
+	is_deeply([ sort map { @{ $_->[2]->{sessions} } } sent() ], [ sort @ids ], 'each is sent once');
+	cmp_ok(scalar(sent()), '<', @ids / 50 + 10, 'and they still travel together');
+	$session->query('RESET work_mem');
+	$sandbox->reset;
+};
+
+subtest 'partitions' => sub {
+	$session->query(<<"END");
+CREATE TABLE everywhere (website_id text, session_id text, state text, assigned_user_id text) PARTITION BY
+	LIST (website_id);
+CREATE FOREIGN TABLE here (state text, session_id text, website_id text, assigned_user_id text)
+	SERVER support OPTIONS (resource 'conversations');
+ALTER TABLE everywhere ATTACH PARTITION here FOR VALUES IN ('$website_id');
+CREATE TABLE elsewhere PARTITION OF everywhere DEFAULT;
+INSERT INTO elsewhere SELECT 'other', 'x', 'pending' FROM generate_series(1, 10);
+END
+	my $total = @ids + 10;
+	is(tag_of("UPDATE everywhere SET state = 'resolved'"), "UPDATE $total", 'local rows, and those of Crisp');
+	is_deeply([ sort map { @{ $_->[2]->{sessions} } } sent() ], [ sort @ids ], 'each is sent once');
+	is($session->query("SELECT count(*) FROM elsewhere WHERE state = 'resolved'"), '10', 'or stored');
+	$session->query('DROP TABLE everywhere');
+	$sandbox->reset;
+};
+
+subtest 'profiles fly together' => sub {
+	my $own = new_session();
+	my @people = map { $_->{people_id} } $sandbox->rows('people');
+
+	$sandbox->control({ latency_ms => 30 });
+	is(tag_of("UPDATE crisp.people_profiles SET notepad = 'of ' || people_id", $own),
+		'UPDATE ' . @people, 'all profiles');
+	my @requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;
+	is(scalar(@requests), scalar(@people), 'a request for each');
+	is(CrispSandbox::together(@requests), 8, 'eight under way');
+	is_deeply([ sort map { $_->{notepad} } $sandbox->rows('people') ],
+		[ sort map { "of $_" } @people ], 'each has its own');
+	like(
+		$own->query("EXPLAIN UPDATE crisp.people_profiles SET notepad = 'of ' || people_id"),
+		qr/Crisp Under Way: 8\n/, 'EXPLAIN shows it');
+
+	$sandbox->reset;
+	$sandbox->control({ %{ answer('*', nth => 20, status => 500) }, latency_ms => 5 });
+	my $result = $own->run("UPDATE crisp.people_profiles SET notepad = 'of ' || people_id");
+	my ($done) = $result->{errors}->[0]->{context} =~ /before that, (\d+) profiles were changed/;
+	is(scalar(sent()), $done + 1, 'what is under way beside a failure is waited for');
+	is(scalar(grep { ($_->{notepad} // '') =~ /^of / } $sandbox->rows('people')), $done, 'and counted');
+	$own->quit;
 	$sandbox->reset;
 };
 
