@@ -40,7 +40,29 @@ static const CrispBatch state_batches[] = {
 };
 
 static const CrispBatch routing_batches[] = {
-	{BATCH("routing"), "assigned_user_id"},
+	{BATCH("routing"), "assigned_user_id", .takes_null = true},
+	{NULL},
+};
+
+/* There is none for other fields. */
+static const CrispBatch meta_batches[] = {
+	{BATCH("segments"), "meta_segments", .adds = true},
+	{BATCH("data"), "meta_data", .adds = true},
+	{NULL},
+};
+
+static const CrispBatch inbox_batches[] = {
+	{BATCH("inbox"), "inbox_id", .takes_null = true},
+	{NULL},
+};
+
+static const CrispBatch block_batches[] = {
+	{BATCH("block"), "is_blocked"},
+	{NULL},
+};
+
+static const CrispBatch remove_batches[] = {
+	{BATCH("remove")},
 	{NULL},
 };
 
@@ -83,9 +105,9 @@ static const CrispField participant_fields[] = {
 static const CrispChange conversation_updates[] = {
 	{"PATCH", CONVERSATION_ROUTE "/state", true, state_fields, .batches = state_batches},
 	{"PATCH", CONVERSATION_ROUTE "/routing", true, routing_fields, .batches = routing_batches},
-	{"PATCH", CONVERSATION_ROUTE "/meta", true, meta_fields},
-	{"PATCH", CONVERSATION_ROUTE "/inbox", true, inbox_fields},
-	{"PATCH", CONVERSATION_ROUTE "/block", true, block_fields},
+	{"PATCH", CONVERSATION_ROUTE "/meta", true, meta_fields, .batches = meta_batches},
+	{"PATCH", CONVERSATION_ROUTE "/inbox", true, inbox_fields, .batches = inbox_batches},
+	{"PATCH", CONVERSATION_ROUTE "/block", true, block_fields, .batches = block_batches},
 	{"PATCH", CONVERSATION_ROUTE "/verify", true, verify_fields},
 	{"PUT", CONVERSATION_ROUTE "/participants", true, participant_fields},
 	{NULL},
@@ -100,7 +122,8 @@ static const CrispAnswered conversation_answered[] = {
 	{NULL},
 };
 
-static const CrispChange conversation_remove = {"DELETE", CONVERSATION_ROUTE, true, NULL};
+static const CrispChange conversation_remove = {"DELETE", CONVERSATION_ROUTE, true, NULL,
+												.batches = remove_batches};
 
 const CrispChanges crisp_conversation_changes = {
 	.noun = "conversation",

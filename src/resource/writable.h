@@ -47,6 +47,8 @@ typedef struct CrispBatch
 	const char *name;		/* the column whose values it has */
 	const char *column;		/* the only one that is changed; NULL where rows are removed */
 	const char *value;		/* it's for this new value alone, as text; NULL: for any */
+	bool		takes_null; /* as the new value */
+	bool adds; /* it's open whether the value is added to what there is, or put in its place */
 } CrispBatch;
 
 /* A request that changes a row. */
@@ -61,8 +63,8 @@ typedef struct CrispChange
 	 * Where custom data that is sent is merged into what is there, for certain: the method that
 	 * puts it in its place.  NULL: it may be either, so all of it is sent.
 	 */
-	const char *replace_method;
-	const CrispBatch *batches;	  /* for several rows; ends with one without method; NULL: none */
+	const char		 *replace_method;
+	const CrispBatch *batches; /* for several rows; ends with one without method; NULL: none */
 } CrispChange;
 
 /* A value in the answer to an insert. */

@@ -529,12 +529,15 @@ change_insert(const ChangeTable *table, const Datum *values, const bool *nulls)
  * or NULL where rows are removed, or several columns change.
  */
 static const CrispBatch *
-choose_batch(const CrispChange *change, const ChangeRow *row, const char *column)
+choose_batch(const ChangeRequest *request, const ChangeRow *row, const char *column)
 {
-	for (const CrispBatch *batch = change->batches; batch && batch->method != NULL; batch++)
+	const CrispBatch *batch = request->change->batches;
+
+	for (; batch != NULL && batch->method != NULL; batch++)
 	{
 		if ((batch->column == NULL) != (column == NULL) ||
-			(column != NULL && strcmp(batch->column, column) != 0))
+			(column != NULL && strcmp(batch->column, column) != 0) ||
+			(request->nulls != NIL && !batch->takes_null))
 			continue;
 		if (batch->value == NULL || strcmp(batch->value, change_row_text(row, column)) == 0)
 			return batch;
@@ -570,7 +573,7 @@ change_update(const ChangeTable *table, const Bitmapset *columns, const Datum *v
 		if (request->nmembers == 0)
 			continue;
 		if (request->nmembers == 1)
-			request->batch = choose_batch(change, &row, column);
+			request->batch = choose_batch(request, &row, column);
 		request->previous = previous;
 		previous = end_request(table, request);
 		requests = lappend(requests, previous);
@@ -583,7 +586,7 @@ change_remove(const ChangeTable *table, const ChangeKeys *keys)
 {
 	ChangeRequest *request = begin_request(table, table->changes->remove, keys);
 
-	request->batch = choose_batch(request->change, NULL, NULL);
+	request->batch = choose_batch(request, NULL, NULL);
 	return end_request(table, request);
 }
 

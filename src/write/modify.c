@@ -29,6 +29,7 @@
 #include "write/deliver.h"
 #include "write/modify.h"
 #include "write/modify_plan.h"
+#include "write/old_row.h"
 #include "write/namesake.h"
 #include "scan/open_scans.h"
 #include "write/returning.h"
@@ -517,27 +518,6 @@ is_first_time(const CrispModify *modify, const ChangeKeys *keys)
 }
 
 /*
- * Get the row as it was before, if the plan has it.  Return false when it hasn't.
- */
-static bool
-get_old_row(const CrispModify *modify, TupleTableSlot *plan_slot, HeapTuple tuple)
-{
-	bool  isnull = true;
-	Datum value = 0;
-
-	if (AttributeNumberIsValid(modify->old_row))
-		value = ExecGetJunkAttribute(plan_slot, modify->old_row, &isnull);
-	if (isnull)
-		return false;
-
-	tuple->t_data = DatumGetHeapTupleHeader(value);
-	tuple->t_len = HeapTupleHeaderGetDatumLength(tuple->t_data);
-	ItemPointerSetInvalid(&tuple->t_self);
-	tuple->t_tableOid = InvalidOid;
-	return true;
-}
-
-/*
  * Return the attribute numbers that an UPDATE changes in this row: those that it sets, and those
  * that triggers have changed beyond them.
  */
@@ -548,7 +528,7 @@ changed_columns(const CrispModify *modify, TupleTableSlot *slot, TupleTableSlot 
 	Bitmapset	 *columns = bms_copy(modify->updated);
 	HeapTupleData old;
 
-	if (!modify->triggers || !get_old_row(modify, plan_slot, &old))
+	if (!modify->triggers || !old_row_get(modify->old_row, plan_slot, &old))
 		return columns;
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
@@ -569,33 +549,19 @@ changed_columns(const CrispModify *modify, TupleTableSlot *slot, TupleTableSlot 
 }
 
 /*
- * Return the custom data that a row had, as far as the plan has it, and if columns change that.
- */
-static DataBefore
-old_data(const CrispModify *modify, const Bitmapset *columns, TupleDesc tupdesc,
-		 TupleTableSlot *plan_slot)
-{
-	HeapTupleData old;
-	Datum		  value;
-	bool		  isnull;
-
-	if (modify->data == InvalidAttrNumber || !change_writes_data(modify->table, columns) ||
-		!get_old_row(modify, plan_slot, &old))
-		return (DataBefore){.known = false};
-	value = heap_getattr(&old, modify->data, tupdesc, &isnull);
-	return data_before(modify->table, modify->data, value, isnull);
-}
-
-/*
  * Send the requests that change a row.  Return false when it is gone.
  */
 static bool
 update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
-		   const Bitmapset *columns, const ChangeKeys *keys, DataBefore before)
+		   TupleTableSlot *plan_slot, const ChangeKeys *keys)
 {
-	List *requests = change_update(modify->table, columns, slot->tts_values, slot->tts_isnull, keys,
-								   before);
+	TupleDesc  tupdesc = slot->tts_tupleDescriptor;
+	Bitmapset *columns = changed_columns(modify, slot, plan_slot);
+	List	  *requests = change_update(
+			 modify->table, columns, slot->tts_values, slot->tts_isnull, keys,
+			 old_row_data(modify->table, modify->old_row, modify->data, columns, tupdesc, plan_slot));
 
+	old_row_check_batches(modify->table, modify->old_row, requests, tupdesc, plan_slot);
 	check_options(modify, estate, rinfo, slot);
 	if (requests != NIL && modify->names != NULL)
 		namesake_check(modify->table, modify->names, keys, CMD_UPDATE);
@@ -609,20 +575,15 @@ crispExecForeignUpdate(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 	CrispModify	 *modify = rinfo->ri_FdwState;
 	MemoryContext old_context;
 	ChangeKeys	  keys;
-	bool		  done = false;
+	bool		  done;
 
 	look_ahead(modify);
 	old_context = enter_row(modify);
 
 	slot_getallattrs(slot);
 	keys = row_keys(modify, plan_slot);
-	if (is_first_time(modify, &keys))
-	{
-		Bitmapset *columns = changed_columns(modify, slot, plan_slot);
-
-		done = update_row(modify, estate, rinfo, slot, columns, &keys,
-						  old_data(modify, columns, slot->tts_tupleDescriptor, plan_slot));
-	}
+	done = is_first_time(modify, &keys) &&
+		   update_row(modify, estate, rinfo, slot, plan_slot, &keys);
 
 	leave_row(modify, old_context);
 	return done ? clear_header(rinfo, slot) : NULL;
@@ -659,7 +620,7 @@ crispExecForeignDelete(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 	leave_row(modify, old_context);
 
 	/* For RETURNING, of which the plan has the row. */
-	if (done && get_old_row(modify, plan_slot, &old))
+	if (done && old_row_get(modify->old_row, plan_slot, &old))
 		ExecForceStoreHeapTuple(heap_copytuple(&old), slot, true);
 	return done ? clear_header(rinfo, slot) : NULL;
 }

@@ -385,6 +385,82 @@ subtest 'unassigning many, whichever body Crisp takes' => sub {
 };
 
 
+subtest 'every operation' => sub {
+	my ($inbox) = map { $_->{inbox_id} } $sandbox->rows('inboxes');
+
+	foreach my $case (
+		[ "inbox_id = '$inbox'", 'batch/inbox', inbox_id => $inbox ],
+		[ 'inbox_id = NULL', 'batch/inbox', inbox_id => undef ],
+		[ 'is_blocked = true', 'batch/block', is_blocked => JSON::PP::true ],
+		[ q(state = 'unresolved'), 'batch/unresolve', state => 'unresolved' ])
+	{
+		my ($set, $operation, $member, $value) = @{$case};
+
+		$sandbox->reset;
+		is(tag_of("UPDATE crisp.conversations SET $set WHERE " . newest(60)), 'UPDATE 60', $set);
+		is_deeply([ sent_lines() ], [ "$operation 50", "$operation 10" ], '... the requests');
+		is_deeply([ values_of($member => @ids[ 0 .. 59 ]) ], [ ($value) x 60 ], '... what Crisp has');
+	}
+
+	# What may be added, or put in the place of what is there, comes to the same.
+	foreach my $adds (JSON::PP::false, JSON::PP::true)
+	{
+		my %meta = map { $_->{session_id} => $_->{meta} // {} } @rows;
+		my @wanted = @ids[ 0 .. 99 ];
+		my @empty = grep { !@{ $meta{$_}->{segments} // [] } } @wanted;
+
+		$sandbox->reset;
+		$sandbox->control({ batch_adds => $adds });
+		is(tag_of(q(UPDATE crisp.conversations SET meta_segments = '{"late"}' WHERE ) . newest(100)),
+			'UPDATE 100', 'segments');
+		is_deeply([ map { $_->{segments} } values_of(meta => @wanted) ],
+			[ ([ 'late' ]) x 100 ], '... each has those alone');
+		is_deeply(
+			[ sort map { @{ $_->[2]->{sessions} // [] } } sent() ],
+			[ sort @empty ], '... by a batch route where there was none');
+
+		$sandbox->reset;
+		$sandbox->control({ batch_adds => $adds });
+		is(
+			tag_of(q(UPDATE crisp.conversations SET meta_data = coalesce(meta_data, '{}') || '{"plan": "x"}' )
+				  . 'WHERE '
+				  . newest(100)),
+			'UPDATE 100', 'data');
+		is_deeply(
+			[ map { $_->{data} } values_of(meta => @wanted) ],
+			[ map { +{ %{ $meta{$_}->{data} // {} }, plan => 'x' } } @wanted ],
+			'... each has its own, and one more');
+		cmp_ok(scalar(grep { $_->[0] eq 'batch/data' } sent()), '>', 0, '... some by a batch route');
+	}
+
+	$sandbox->reset;
+	is(tag_of('DELETE FROM crisp.conversations WHERE ' . newest(120)), 'DELETE 120', 'DELETE');
+	is_deeply([ sent_lines() ], [ 'batch/remove 50', 'batch/remove 50', 'batch/remove 20' ],
+		'... the requests');
+	is_deeply([ map { join ' ', sort keys %{ $_->[2] } } sent() ],
+		[ ('sessions') x 3 ], '... which name conversations alone');
+	is_deeply([ sort map { $_->{session_id} } $sandbox->rows('conversations') ],
+		[ sort @ids[ 120 .. $#ids ] ], '... these are gone');
+	like(
+		$session->query('EXPLAIN DELETE FROM crisp.conversations WHERE ' . newest(120)),
+		qr{Crisp Batch: PATCH \S+/batch/remove \(50 rows a request\)\n}, '... EXPLAIN shows it');
+
+	# What an attempt that has failed may have removed, and is gone at the next, was removed by that.
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '3', ADD retry_delay '1ms')));
+	foreach my $gone ('not_found', 'left_out')
+	{
+		$sandbox->reset;
+		$sandbox->control({
+			batch_gone => $gone,
+			answers => [ { match => { method => 'PATCH', nth => 1 }, status => 503 } ]
+		});
+		is(tag_of('DELETE FROM crisp.conversations WHERE ' . newest(7)),
+			'DELETE 7', 'removed by a request that seemed to fail');
+	}
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '0', DROP retry_delay)));
+	$sandbox->reset;
+};
+
 # Faults of requests for several rows, and of single ones.
 sub answer
 {
