@@ -14,6 +14,10 @@
  * A list that grows as fast as it is read doesn't end by page numbers: the rest of it is read by
  * date.
  *
+ * A list that is streamed gives its rows in its order as they come, and a row that moves to the front
+ * can't have its place any more.  Rows that come again tell that something has moved: then what
+ * that is is looked for before any other row is given.
+ *
  * An exact scan reads by date (exact_reader.c).  Where rows are is then no matter of how many stand
  * before them.  It ends with the same recheck, read in the same way.
  *
@@ -53,6 +57,11 @@ typedef struct ListReader
 	bool	   in_slip;		/* step asks for such rows */
 	int64	   slip_before; /* of pages, when it began */
 	int64	   found_later; /* rows that rechecks and these steps have brought */
+
+	/* While a list is streamed: */
+	Pager		   *paused;		/* of the list, while what has moved is looked for; else NULL */
+	const JsonNode *held;		/* its next row; NULL where none waits */
+	int64			came_again; /* rows of it that were noticed to come twice */
 
 	/* A recheck that was asked for ahead of need; no pager where there is none. */
 	ListRequest *next_step;
@@ -119,7 +128,9 @@ begin_list(ListReader *list, const ListRequest *request)
 	begin_step(list);
 
 	old_context = MemoryContextSwitchTo(list->context);
-	list->slips = list->pager ? page_slips_begin(request, list->recheck.column) : NULL;
+	list->slips = list->pager && !request->streamed
+					  ? page_slips_begin(request, list->recheck.column)
+					  : NULL;
 	if (list->slips != NULL)
 		pager_note_slips(list->pager, list->slips);
 	MemoryContextSwitchTo(old_context);
@@ -274,7 +285,7 @@ ask_ahead(ListReader *list)
 		return;
 	list->page_checked = page;
 	if (list->next_pager != NULL || list->request->options->prefetch == 1 ||
-		list->step->pages_wanted > 0 || list->request->stops ||
+		list->request->streamed || list->step->pages_wanted > 0 || list->request->stops ||
 		!pager_has_all(list->pager, &npages) || !recheck_is_due(&list->recheck, npages))
 		return;
 
@@ -284,6 +295,58 @@ ask_ahead(ListReader *list)
 	list->next_pager = begin_pager(list, list->next_step);
 	MemoryContextSwitchTo(old_context);
 	(void) pager_get_ready(list->next_pager);
+}
+
+/*
+ * Say whether the step at hand is that of a streamed list, and not of what has moved in it.
+ */
+static bool
+is_streaming(const ListReader *list)
+{
+	return list->request->streamed && list->pager != NULL && list->paused == NULL &&
+		   !recheck_is_running(&list->recheck);
+}
+
+/*
+ * See whether a streamed list has moved since its latest page but one was answered, so that rows
+ * have come again before this one.  Then hold the row back, and look for what has moved to the
+ * front: it may have a place before the row.  Pages that are under way are asked for again, as a
+ * row may have slipped from one that is answered late onto one that was answered before.
+ */
+static bool
+begin_look(ListReader *list, const JsonNode *row)
+{
+	int64 came_again;
+
+	if (!is_streaming(list))
+		return false;
+	came_again = pager_counts(list->pager).duplicates;
+	if (came_again == list->came_again)
+		return false;
+	list->came_again = came_again;
+	pager_forget_next(list->pager);
+	if (!recheck_is_due(&list->recheck, pager_page_number(list->pager)))
+		return false;
+	list->held = row;
+	list->paused = list->pager;
+	list->step = make_recheck(list);
+	list->pages_before = list->counts.pages;
+	recheck_begin(&list->recheck, pager_page_number(list->paused));
+	begin_step(list);
+	return true;
+}
+
+/*
+ * Go on with a streamed list, after what has moved in it has come.
+ */
+static void
+resume(ListReader *list)
+{
+	list->pager = list->paused;
+	list->paused = NULL;
+	list->step = list->request;
+	list->pages_before = list->counts.pages;
+	recheck_pause(&list->recheck);
 }
 
 /*
@@ -307,6 +370,11 @@ begin_recheck(ListReader *list)
 	}
 	drop_next_step(list);
 	end_step(list);
+	if (!is_due && list->paused != NULL)
+	{
+		resume(list);
+		return;
+	}
 	if (!is_due)
 	{
 		(void) begin_slip(list, list->found_later);
@@ -430,6 +498,17 @@ note_row(ListReader *list, const JsonNode *row)
 		ask_ahead(list);
 }
 
+/*
+ * Say whether a row that has come is given.  What was made after a streamed list was begun has no
+ * place in it, and needn't come.
+ */
+static bool
+is_given(const ListReader *list, const JsonNode *row, bool late)
+{
+	return inbox_admits(list->request->options, list->request->inbox, row) &&
+		   (!late || row_is_old(&list->recheck.age, row));
+}
+
 static void
 note_first_page(ListReader *list)
 {
@@ -445,6 +524,12 @@ next_of_step(ListReader *list)
 	const JsonNode *row;
 	bool			keeps_dates;
 
+	if (list->held != NULL && list->paused == NULL)
+	{
+		row = list->held;
+		list->held = NULL;
+		return row;
+	}
 	if (list->exact != NULL)
 		return exact_next(list->exact);
 	if (!list->in_slip)
@@ -472,12 +557,14 @@ next(RowReader *reader, FetchedRow *row)
 		note_first_page(list);
 		if (found == NULL)
 			begin_next_step(list);
-		else
+		else if (!begin_look(list, found))
 		{
+			bool late = list->request->streamed && recheck_is_running(&list->recheck);
+
 			note_row(list, found);
-			if (inbox_admits(list->request->options, list->request->inbox, found))
+			if (is_given(list, found, late))
 			{
-				*row = (FetchedRow){.row = found};
+				*row = (FetchedRow){.row = found, .late = late};
 				return true;
 			}
 		}
@@ -521,7 +608,7 @@ get_socket(const RowReader *reader)
 static bool
 at_hand(const RowReader *reader)
 {
-	return row_at_hand((const ListReader *) reader);
+	return row_at_hand((const ListReader *) reader) || ((const ListReader *) reader)->held != NULL;
 }
 
 static bool
@@ -543,7 +630,12 @@ page(const RowReader *reader)
 static ReaderCounts
 counts(const RowReader *reader)
 {
-	return sum_counts((const ListReader *) reader);
+	const ListReader *list = (const ListReader *) reader;
+	ReaderCounts	  sum = sum_counts(list);
+
+	if (list->paused != NULL)
+		row_reader_add_counts(&sum, pager_counts(list->paused));
+	return sum;
 }
 
 static void
@@ -553,6 +645,8 @@ end(RowReader *reader)
 
 	drop_next_step(list);
 	end_step(list);
+	if (list->paused != NULL)
+		pager_end(list->paused);
 	if (list->seen != NULL)
 		key_set_free(list->seen);
 	MemoryContextDelete(list->context);

@@ -19,6 +19,10 @@
  * Begin to read the list that a request asks for, in the scan mode of its options.  A key comes
  * once.  The reader lives in a child of CurrentMemoryContext; request must live as long.  Reading
  * raises what pager_next() and exact_next() raise.
+ *
+ * A request that is streamed has an order that the caller trusts, and no proof.  Its rows come in
+ * that order, but for those that moved to the front meanwhile and were there when the list was
+ * begun: each comes before any row that followed where it had its place, and is late.
  */
 extern RowReader *list_reader_begin(const ListRequest *request);
 

@@ -173,6 +173,8 @@ order_judge_verdict(const OrderJudge *judge)
 
 	if (judge->broken || (wanted && reverse) || (reverse && !judge->either_end))
 		return ORDER_BROKEN;
+	if (judge->moved)
+		return ORDER_MOVED;
 	if (reverse)
 		return ORDER_REVERSED;
 	return wanted || judge->trusts_ties ? ORDER_KEPT : ORDER_OPEN;
@@ -218,6 +220,34 @@ void
 order_disprove(const ListRequest *request)
 {
 	server_fact_remember(request->options, request->order->query, false);
+}
+
+/*
+ * Return the name of the fact that a list has moved while it was streamed in an order; palloc'd.
+ */
+static char *
+moved_fact(const CrispOrder *order)
+{
+	return psprintf("%s moved", order->query);
+}
+
+bool
+order_has_moved(const CrispOptions *options, const CrispOrder *order)
+{
+	char	 *name = moved_fact(order);
+	FactState state = server_fact_recall(options, name);
+
+	pfree(name);
+	return state == FACT_TRUE;
+}
+
+void
+order_note_moved(const CrispOptions *options, const CrispOrder *order, bool moved)
+{
+	char *name = moved_fact(order);
+
+	server_fact_remember(options, name, moved);
+	pfree(name);
 }
 
 void

@@ -143,6 +143,10 @@ may_ask_ahead(Pager *pager)
 		return false;
 	if (request->pages_wanted > 0)
 		return pager->next_page <= request->pages_wanted;
+
+	/* Whoever has read so much may go on for half of that. */
+	if (request->streamed && pager->next_page > pager->page_number + 1 + pager->page_number / 2)
+		return false;
 	if (pipeline_is_past_end(pager->pipeline) ||
 		(pipeline_says_end(pager->pipeline) && page_status_is_trusted(request->options)))
 		return false;
@@ -512,6 +516,13 @@ pager_next_within_dates(Pager *pager, bool *keeps_dates)
 			return row;
 		fetch_page(pager);
 	}
+}
+
+void
+pager_forget_next(Pager *pager)
+{
+	(void) pipeline_drop(pager->pipeline);
+	pager->next_page = pager->page_number + 1;
 }
 
 void

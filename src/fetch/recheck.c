@@ -44,11 +44,15 @@
 static const CrispColumn *
 change_column(const ListRequest *request)
 {
+	const CrispColumn *dates = crisp_resource_dates(request->options->resource);
+
 	if (request->stops)
 		return request->stop_column;
+	if (request->streamed && dates != NULL && strcmp(request->order->path, dates->path) == 0)
+		return request->options->resource->dates_follow_changes ? dates : NULL;
 	if (request->order != NULL || !request->options->resource->dates_follow_changes)
 		return NULL;
-	return crisp_resource_dates(request->options->resource);
+	return dates;
 }
 
 void
@@ -248,6 +252,7 @@ recheck_make_request(const Recheck *recheck, bool by_date)
 	*result = *request;
 	result->pages_wanted = 0;
 	result->pages_expected = 1;
+	result->streamed = false;
 	if (request->stops)
 	{
 		result->stop_before = Max(recheck->next_start, request->stop_before);
@@ -262,6 +267,18 @@ recheck_make_request(const Recheck *recheck, bool by_date)
 		result->stop_before = time_shift(recheck->next_start, -1);
 	}
 	return result;
+}
+
+void
+recheck_pause(Recheck *recheck)
+{
+	recheck->since = PG_INT64_MIN;
+	recheck->next_start = time_shift(recheck->next_since, -LATE_MS);
+	recheck->last_time = PG_INT64_MAX;
+	recheck->has_first = true;
+	recheck->idle = 0;
+	recheck->large = 0;
+	recheck->count = 0;
 }
 
 void

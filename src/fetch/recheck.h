@@ -88,6 +88,9 @@ extern bool recheck_is_due(const Recheck *recheck, int64 pages);
  */
 extern ListRequest *recheck_make_request(const Recheck *recheck, bool by_date);
 
+/* Go on with the list itself, after a recheck before its end: the next one is of what follows. */
+extern void recheck_pause(Recheck *recheck);
+
 /* Begin the next step, the recheck of one that took so many pages. */
 extern void recheck_begin(Recheck *recheck, int64 pages);
 

@@ -24,13 +24,15 @@
  * ended.  Columns of a row are looked for in row, and what that lacks in base, which is what the
  * row inherits from one of another resource.  For the columns that a list is known to lack, what
  * is in detail goes before both: it's what Crisp tells of the row by itself.  base and detail are
- * NULL where there are none.
+ * NULL where there are none.  late tells, of a list that is streamed, that the row has moved while
+ * it was read, and has a place before rows that have come.
  */
 typedef struct FetchedRow
 {
 	const JsonNode *row;
 	const JsonNode *base;
 	const JsonNode *detail;
+	bool			late;
 } FetchedRow;
 
 /* What a reader, or several of them, have received so far. */

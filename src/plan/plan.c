@@ -31,6 +31,7 @@
 #include "plan/plan_children.h"
 #include "plan/plan_details.h"
 #include "plan/plan_newest.h"
+#include "plan/plan_stream.h"
 #include "request/pushdown.h"
 #include "plan/search_column.h"
 
@@ -338,7 +339,8 @@ crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		plan_offer_path(root, baserel, &draft);
 	}
 
-	plan_offer_newest(root, baserel, wanted);
+	if (!plan_offer_newest(root, baserel, wanted))
+		plan_offer_streams(root, baserel);
 	offer_joins(root, baserel);
 }
 

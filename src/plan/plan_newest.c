@@ -59,7 +59,7 @@ asks_all(RelOptInfo *baserel, const CrispOrder *order, AttrNumber attnum)
 	return asked == list_length(baserel->baserestrictinfo);
 }
 
-void
+bool
 plan_offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 {
 	ScanPlan		   *plan = baserel->fdw_private;
@@ -73,21 +73,21 @@ plan_offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	double				proof;
 
 	if (wanted <= 0 || list_length(root->query_pathkeys) != 1)
-		return;
+		return false;
 	pathkey = linitial_node(PathKey, root->query_pathkeys);
 	attnum = column_use_pathkey(baserel, pathkey);
 	if (attnum <= 0 || !column_use_is_by_time(plan->relid, attnum, pathkey, &ascending))
-		return;
+		return false;
 	order = usable_order(baserel, attnum, ascending);
 
 	/* Conditions are checked on rows that are gathered, and then by the executor as well. */
 	if (order == NULL || contain_volatile_functions(
 							 (Node *) extract_actual_clauses(baserel->baserestrictinfo, false)))
-		return;
+		return false;
 
 	/* Crisp puts rows without the column last. */
 	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum))
-		return;
+		return false;
 
 	draft = plan_draft_path(SCAN_TOP_N);
 	draft.method[METHOD_ORDER] = (int) (order - options->resource->orders);
@@ -114,4 +114,5 @@ plan_offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 					  : draft.requests;
 	draft.pathkeys = list_make1(pathkey);
 	plan_offer_path(root, baserel, &draft);
+	return true;
 }

@@ -14,8 +14,8 @@
 
 /*
  * Offer the newest rows, or the oldest, in the order that the query wants, if Crisp has it, and the
- * query is content after that many rows (0 where that's not known).
+ * query is content after that many rows (0 where that's not known).  Returns whether it has.
  */
-extern void plan_offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted);
+extern bool plan_offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted);
 
 #endif /* CRISP_PLAN_NEWEST_H */

@@ -85,6 +85,7 @@ plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 	Cost startup_cost = first * options->startup_cost + baserel->baserestrictcost.startup +
 						draft->penalty;
 	Cost total_cost = startup_cost + (draft->requests - first) * options->startup_cost +
+					  draft->surcharge +
 					  draft->received * (options->tuple_cost + cpu_tuple_cost +
 										 baserel->baserestrictcost.per_tuple);
 	Relids required_outer = draft->param_info ? draft->param_info->ppi_req_outer

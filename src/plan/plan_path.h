@@ -38,7 +38,8 @@ typedef struct PathDraft
 	double		   wanted;	 /* rows after which the query is content; 0 where that's not known */
 	List		  *pathkeys;
 	ParamPathInfo *param_info;
-	Cost		   penalty; /* for a path that would raise an error */
+	Cost		   penalty;	  /* for a path that would raise an error */
+	Cost		   surcharge; /* of all rows, beside their requests */
 } PathDraft;
 
 /*

@@ -53,8 +53,9 @@ typedef struct ListRequest
 	/* What is wanted of a scan by date, if not all; see exact_reader.h. */
 	struct ExactErrand *errand;
 
-	const CrispOrder  *order;		/* that is relied on; NULL for none: then it's the list's own */
-	bool			   any_order;	/* which rows are on which page doesn't matter */
+	const CrispOrder  *order;	  /* that is relied on; NULL for none: then it's the list's own */
+	bool			   streamed;  /* rows are given in that order as they come: see list_reader.h */
+	bool			   any_order; /* which rows are on which page doesn't matter */
 	const CrispColumn *stop_column; /* the order's column: the list is of no use ... */
 	int64			   stop_before; /* ... from where it's below this, Unix milliseconds; */
 	bool			   stops;		/* if this is set */

@@ -181,6 +181,18 @@ explain_early_stop(const List *method, const ListRequest *request, ExplainState 
 }
 
 /*
+ * Show that rows come in an order, and, with ANALYZE, whether they have been sorted here.
+ */
+static void
+explain_order(ForeignScanState *node, const List *method, ExplainState *es)
+{
+	if (list_nth_int(method, METHOD_KIND) != SCAN_STREAM)
+		return;
+	ExplainPropertyText("Order", es->analyze && scan_has_sorted(node) ? "sorted here" : "streamed",
+						es);
+}
+
+/*
  * Show what is asked for each row of the list.
  */
 static void
@@ -290,6 +302,7 @@ explain_scan(ForeignScanState *node, struct ExplainState *es)
 		explain_scan_mode(request, es);
 		if (request->kind == REQUEST_LIST)
 			explain_early_stop(method, &request->as.list, es);
+		explain_order(node, method, es);
 		explain_details(node, es);
 	}
 	if (es->verbose)

@@ -262,6 +262,9 @@ scan_end(ForeignScanState *node)
 	/* EXPLAIN begins a scan without starting anything. */
 	if (scan == NULL || scan->request_context == NULL)
 		return;
+	if (scan->shuns_moves && scan->top_n != NULL && top_n_has_sorted(scan->top_n))
+		order_note_moved(scan->options,
+						 &scan->options->resource->orders[scan_method(scan, METHOD_ORDER)], false);
 	scan_drop_request(scan);
 	if (scan->prefetch != NULL)
 		lookup_prefetch_end(scan->prefetch);
@@ -295,6 +298,14 @@ scan_detail_target(ForeignScanState *node)
 		return NULL;
 	return request_key_target(options,
 							  crisp_resource_detail_route(options->resource, options->tier), NULL);
+}
+
+bool
+scan_has_sorted(ForeignScanState *node)
+{
+	const CrispScan *scan = node->fdw_state;
+
+	return scan->top_n != NULL && top_n_has_sorted(scan->top_n);
 }
 
 ScanCounts

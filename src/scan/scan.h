@@ -51,6 +51,9 @@ typedef struct ScanCounts
 	WholeListCounts whole_list; /* of lookups */
 } ScanCounts;
 
+/* Say whether the scan, of a list that would be streamed, has read it whole and sorted it. */
+extern bool scan_has_sorted(ForeignScanState *node);
+
 extern ScanCounts scan_counts(ForeignScanState *node);
 
 #endif /* CRISP_SCAN_H */

@@ -103,21 +103,40 @@ read_kept_list(ForeignScanState *node)
 }
 
 /*
+ * Say whether rows had better be given as they come, in an order that may be relied on.  Where all
+ * of them are certain to be asked for, the list is read as one that may move, and sorted; so it is
+ * where it has moved before, as a statement that is run again should come through.
+ */
+static bool
+is_worth_streaming(ForeignScanState *node)
+{
+	CrispScan		  *scan = node->fdw_state;
+	const ListRequest *list = &scan->request->as.list;
+
+	scan->shuns_moves = list->order != NULL && order_has_moved(scan->options, list->order);
+	return !scan->shuns_moves && list->proof.query_without == NULL &&
+		   isfinite(need_rows(&node->ss.ps));
+}
+
+/*
  * Begin to read a list, in an order that may be relied on, or in whichever.
  */
 static void
 begin_list(ForeignScanState *node)
 {
-	CrispScan		  *scan = node->fdw_state;
-	const ListRequest *list = &scan->request->as.list;
-	bool			   is_first_rows = scan_method(scan, METHOD_KIND) == SCAN_TOP_N;
-	bool			   is_trusted = list->order != NULL && (is_first_rows || list->stops) &&
-					  order_is_trusted(list);
+	CrispScan	*scan = node->fdw_state;
+	ListRequest *list = &scan->request->as.list;
+	bool		 is_stream = scan_method(scan, METHOD_KIND) == SCAN_STREAM;
+	bool		 is_sorted = is_stream || scan_method(scan, METHOD_KIND) == SCAN_TOP_N;
+	bool		 is_trusted = list->order != NULL && (is_sorted || list->stops) &&
+					  (!is_stream || is_worth_streaming(node)) && order_is_trusted(list);
 
-	if (!is_trusted)
+	if (is_trusted)
+		list->streamed = is_stream;
+	else
 		scan_give_up_order(scan);
 	scan_source_begin(node);
-	if (is_first_rows)
+	if (is_sorted)
 		scan_begin_top_n(node, is_trusted);
 	scan_expect_rows(node);
 }

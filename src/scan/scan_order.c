@@ -27,6 +27,7 @@ void
 scan_give_up_order(CrispScan *scan)
 {
 	scan->request->as.list.order = NULL;
+	scan->request->as.list.streamed = false;
 	scan->request->as.list.stops = false;
 	if (scan_method(scan, METHOD_KIND) == SCAN_TOP_N)
 		ask_for_all(scan);
@@ -48,6 +49,13 @@ judge_row(CrispScan *scan, const JsonNode *row, const TupleTableSlot *slot)
 
 	if (slot->tts_isnull[scan_method(scan, METHOD_SORT_COLUMN) - 1] == has_time)
 		judge->broken = true;
+
+	/* It comes last, where a row without a time was promised not to come at all. */
+	if (!has_time && list != NULL && list->streamed && scan_method(scan, METHOD_NULLS_FIRST) != 0)
+	{
+		order_disprove(list);
+		judge->broken = true;
+	}
 
 	/* Crisp may have refused it, since it isn't documented. */
 	if (!judge->has_row && list != NULL && judge->trusts_ties && order_is_disproved(list))
@@ -75,7 +83,9 @@ fetch(ForeignScanState *node, TupleTableSlot *slot)
 
 	if (!scan_source_next(scan, slot, &row))
 		return false;
-	if (scan->order_path != NULL)
+	if (row.late)
+		scan->judge.moved = true;
+	else if (scan->order_path != NULL)
 		judge_row(scan, row.row, slot);
 	return true;
 }
@@ -96,6 +106,18 @@ static OrderVerdict
 verdict(ForeignScanState *node)
 {
 	return order_judge_verdict(&((const CrispScan *) node->fdw_state)->judge);
+}
+
+/*
+ * Note that a statement fails as rows have moved, so that the next one does without the order.
+ */
+static void
+note_moved(ForeignScanState *node)
+{
+	const CrispScan	   *scan = node->fdw_state;
+	const CrispOptions *options = scan->options;
+
+	order_note_moved(options, &options->resource->orders[scan_method(scan, METHOD_ORDER)], true);
 }
 
 /*
@@ -129,11 +151,12 @@ scan_begin_top_n(ForeignScanState *node, bool trusted)
 				.verdict = verdict,
 				.ended = at_end,
 				.restart = list != NULL ? restart : NULL,
+				.note_moved = list != NULL && list->streamed ? note_moved : NULL,
 				.attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
 				.ascending = scan_method(scan, METHOD_ASCENDING) != 0,
 				.nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
 				.full_pages = list != NULL && list->pages_wanted == 0,
-				.wanted = scan_method(scan, METHOD_ROWS_WANTED),
+				.wanted = Max(scan_method(scan, METHOD_ROWS_WANTED), 1),
 	};
 
 	memset(&scan->judge, 0, sizeof(scan->judge));

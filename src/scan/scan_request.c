@@ -110,7 +110,8 @@ set_pages(ListRequest *list, const List *method, int rows)
 {
 	list->per_page = page_size(list->options, rows);
 	list->pages_wanted = rows / list->per_page + (rows % list->per_page > 0);
-	if (list_nth_int(method, METHOD_KIND) == SCAN_LIST)
+	if (list_nth_int(method, METHOD_KIND) == SCAN_LIST ||
+		list_nth_int(method, METHOD_KIND) == SCAN_STREAM)
 		list->pages_expected = list_nth_int(method, METHOD_REQUESTS);
 }
 
@@ -139,8 +140,8 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 	int				   order = list_nth_int(method, METHOD_ORDER);
 	int				   lookup = list_nth_int(method, METHOD_CONDITION);
 	bool			   reversed = is_reversed(options, method);
-	bool			   by_date = (kind == SCAN_LIST || reversed) && options->exact_scan;
-	const CrispOrder  *asked = order >= 0 && !by_date ? &options->resource->orders[order] : NULL;
+	bool by_date = (kind == SCAN_LIST || kind == SCAN_STREAM || reversed) && options->exact_scan;
+	const CrispOrder *asked = order >= 0 && !by_date ? &options->resource->orders[order] : NULL;
 
 	/* The newest rows end at a bound, too, but for the sake of a proved order alone. */
 	bool			stops = kind == SCAN_LIST || (asked != NULL && asked->opposite != NULL);

@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * top_n.c
- *		Give the first rows of a list that the API sorts on demand.
+ *		Give the first rows of a list that the API sorts on demand, or one page after the other.
  *
  * ORDER BY … LIMIT n needs the first pages of a sorted list only.  But no row may leave the scan
  * before it's certain that the list is sorted as far as it was read: the first n rows are gathered
  * first, and more where these are all of one time.  If one of them is out of order, or the list
  * comes from the other end, the whole list is read and sorted here, so that the result is right
  * whatever the API does.
+ *
+ * A list that is streamed, for whoever may stop at any row, is gathered page by page.  Once rows
+ * have been given, one that belongs before them is an error, and the statement is to be run again.
  *
  * Conditions of which the API isn't told decide how far that goes.  A scan that is run for many
  * values of these goes through the rows that have come first.
@@ -151,6 +154,33 @@ is_kept(const TopN *top_n)
 }
 
 /*
+ * Fail, as a row has come that belongs before rows which have been given.
+ */
+static void
+raise_out_of_order(const TopN *top_n)
+{
+	const ForeignScanState *node = top_n->node;
+	Relation				relation = node->ss.ss_currentRelation;
+	bool					has_moved = top_n->source.verdict(top_n->node) == ORDER_MOVED;
+
+	if (top_n->source.note_moved != NULL)
+		top_n->source.note_moved(top_n->node);
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+		 errmsg(
+			 "could not read foreign table \"%s\" in the order of column \"%s\"",
+			 RelationGetRelationName(relation),
+			 NameStr(TupleDescAttr(RelationGetDescr(relation), top_n->source.attnum - 1)->attname)),
+		 has_moved ? errdetail("A row has changed at Crisp, and belongs before rows that have "
+							   "been returned already.")
+				   : errdetail("Crisp has sent a row that belongs before rows that have been "
+							   "returned already."),
+		 errhint("Run the statement again: it will read the whole list before it returns a "
+				 "row.")));
+}
+
+/*
  * Read the rest of the list, and sort it, together with the rows gathered before if they are not
  * yet out.
  */
@@ -173,11 +203,7 @@ sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
 	while (!top_n->at_end && fetch(top_n, slot, &matches))
 	{
 		if (!with_gathered && !is_kept(top_n))
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_ERROR),
-					 errmsg("Crisp does not keep the order that it was asked for"),
-					 errdetail("Rows that came out of order have been returned already."),
-					 errhint("Run the query again: this session relies on that order no more.")));
+			raise_out_of_order(top_n);
 		if (matches)
 			tuplesort_puttupleslot(top_n->sorted, slot);
 	}
@@ -197,6 +223,7 @@ wants_more(const TopN *top_n, double count)
 	switch (source->verdict(top_n->node))
 	{
 		case ORDER_OPEN:
+		case ORDER_MOVED:
 			return true;
 		case ORDER_KEPT:
 			return count < source->wanted || source->at_hand(top_n->node);
@@ -247,12 +274,32 @@ gather(TopN *top_n, TupleTableSlot *slot)
 	top_n->gathered = true;
 	if (top_n->trusted && !is_kept(top_n))
 	{
-		if (!top_n->at_end)
+		if (!top_n->at_end && top_n->source.verdict(top_n->node) != ORDER_MOVED)
 			restart(top_n);
 		top_n->trusted = false;
 	}
 	if (!top_n->trusted)
 		sort_rest(top_n, slot, true);
+}
+
+/*
+ * Gather the rows of the next page on which any satisfy the conditions, after others were given.
+ */
+static void
+gather_page(TopN *top_n, TupleTableSlot *slot)
+{
+	bool found = false;
+	bool matches;
+
+	row_store_clear(top_n->rows);
+	while ((!found || top_n->source.at_hand(top_n->node)) && fetch(top_n, slot, &matches))
+	{
+		if (!is_kept(top_n))
+			raise_out_of_order(top_n);
+		if (matches)
+			row_store_put(top_n->rows, slot);
+		found = found || matches;
+	}
 }
 
 /*
@@ -275,15 +322,24 @@ top_n_next(TopN *top_n, TupleTableSlot *slot)
 {
 	if (!top_n->gathered)
 		gather(top_n, slot);
-	if (top_n->sorted == NULL)
+	while (top_n->sorted == NULL)
 	{
 		if (row_store_get(top_n->rows, slot))
 			return true;
 		if (top_n->at_end)
 			return false;
-		sort_rest(top_n, slot, false);
+		if (top_n->source.note_moved != NULL)
+			gather_page(top_n, slot);
+		else
+			sort_rest(top_n, slot, false);
 	}
 	return get_sorted(top_n, slot);
+}
+
+bool
+top_n_has_sorted(const TopN *top_n)
+{
+	return top_n->sorted != NULL;
 }
 
 void

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * top_n.h
- *		Give the first rows of a list that the API sorts on demand.
+ *		Give the first rows of a list that the API sorts on demand, or one page after the other.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -36,19 +36,26 @@ typedef bool (*TopNEnded)(ForeignScanState *node);
  */
 typedef void (*TopNRestart)(ForeignScanState *node, bool reversed);
 
+/*
+ * Notes that the list has moved, so that the statement fails.  NULL where it isn't streamed: the
+ * first rows are wanted, and no others are likely to be.
+ */
+typedef void (*TopNNoteMoved)(ForeignScanState *node);
+
 /* Where rows come from, and in what order they are wanted. */
 typedef struct TopNSource
 {
-	TopNFetch	fetch;
-	TopNAtHand	at_hand;
-	TopNVerdict verdict;
-	TopNEnded	ended;
-	TopNRestart restart;
-	AttrNumber	attnum;		 /* rows are sorted by this column, */
-	bool		ascending;	 /* from the smallest on, or from the largest, */
-	bool		nulls_first; /* and where NULLs go */
-	bool		full_pages;	 /* the list is asked for as one that is read in whole */
-	double		wanted;		 /* rows that satisfy the scan's conditions */
+	TopNFetch	  fetch;
+	TopNAtHand	  at_hand;
+	TopNVerdict	  verdict;
+	TopNEnded	  ended;
+	TopNRestart	  restart;
+	TopNNoteMoved note_moved;
+	AttrNumber	  attnum;	   /* rows are sorted by this column, */
+	bool		  ascending;   /* from the smallest on, or from the largest, */
+	bool		  nulls_first; /* and where NULLs go */
+	bool		  full_pages;  /* the list is asked for as one that is read in whole */
+	double		  wanted;	   /* rows that satisfy the scan's conditions */
 } TopNSource;
 
 /*
@@ -61,9 +68,14 @@ extern TopN *top_n_begin(MemoryContext parent, ForeignScanState *node, const Top
 /*
  * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches as
  * many rows as are wanted, or, where the order proves wrong, all of the list, which is then sorted
- * here.  Should more rows be asked for than were wanted, the rest of the list follows, in order.
+ * here.  Should more rows be asked for than were wanted, the rest of the list follows, in order: all
+ * of it, or where the source is streamed, a page.  Raises 40001 when a row comes that belongs
+ * before rows which have been given.
  */
 extern bool top_n_next(TopN *top_n, TupleTableSlot *slot);
+
+/* Say whether the whole list has been read, and sorted here. */
+extern bool top_n_has_sorted(const TopN *top_n);
 
 /*
  * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the rows
