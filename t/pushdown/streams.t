@@ -1,0 +1,164 @@
+# Orders that Crisp documents come page by page for whoever may stop: rows are those of a local copy, whatever Crisp
+# does, and requests no more than the rows that were wanted fill.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispCopy;
+use CrispSandbox;
+use CrispStatement;
+use JSON::PP;
+use POSIX qw(ceil);
+use Test::More;
+
+my ($true, $false) = (JSON::PP::true, JSON::PP::false);
+
+# A statement that reads a cursor: rows that are fetched step by step.
+sub cursor
+{
+	my ($query, @steps) = @_;
+
+	return "BEGIN; DECLARE c CURSOR FOR $query; " . join(' ', map { "FETCH $_ FROM c;" } @steps) . ' COMMIT';
+}
+
+# A function that leaves its loop after so many rows, and returns the last.
+my $leave = <<'END';
+SET client_min_messages = warning;
+CREATE OR REPLACE FUNCTION leave_loop(query text, n int) RETURNS timestamptz LANGUAGE plpgsql AS $$
+DECLARE r record;
+BEGIN
+	FOR r IN EXECUTE query LOOP n := n - 1; EXIT WHEN n = 0; END LOOP;
+	RETURN r.updated_at;
+END $$;
+CREATE OR REPLACE FUNCTION leave_static_loop(n int) RETURNS timestamptz LANGUAGE plpgsql AS $$
+DECLARE r record;
+BEGIN
+	FOR r IN SELECT updated_at FROM crisp.conversations ORDER BY updated_at DESC LOOP n := n - 1; EXIT WHEN n = 0;
+	END LOOP;
+	RETURN r.updated_at;
+END $$;
+END
+
+my $c     = 'crisp.conversations';
+my $p     = 'crisp.people_profiles';
+my $order = 'ORDER BY c.updated_at DESC';
+
+# Name, statement, fewest and most requests (undef for all pages and a recheck), where it isn't the same on the copy:
+# the statement for that.
+my @statements = (
+	[   'a join with profiles',
+		"SELECT c.updated_at, p.email FROM $c c LEFT JOIN $p p USING (people_id) $order LIMIT 20", 2, 21 ],
+	[   'a join with operators',
+		"SELECT c.updated_at, o.email FROM $c c JOIN crisp.operators o ON o.user_id = c.assigned_user_id $order LIMIT 10",
+		2, 4, 'SELECT c.updated_at, o.email FROM copy.conversations c JOIN copy.operators o ON '
+		. "o.user_id = c.assigned_user_id $order LIMIT 10" ],
+	[   'a join with a local table',
+		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state $order LIMIT 30", 1, 1 ],
+	[   'row numbers',
+		"SELECT updated_at FROM (SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) n FROM $c) s "
+		  . 'WHERE n <= 10', 1, 1 ],
+	[   'ranks',
+		"SELECT updated_at FROM (SELECT updated_at, rank() OVER (ORDER BY updated_at DESC) n FROM $c) s WHERE n < 60",
+		2, 2 ],
+	[ 'DISTINCT ON', "SELECT DISTINCT ON (updated_at) updated_at FROM $c ORDER BY updated_at DESC LIMIT 10", 1, 1 ],
+	[ 'DISTINCT', "SELECT DISTINCT updated_at FROM $c ORDER BY updated_at DESC LIMIT 10", 1, 1 ],
+	[   'groups', "SELECT updated_at, count(*) FROM $c GROUP BY updated_at ORDER BY updated_at DESC LIMIT 10", 1, 1 ],
+	[   'a merge join',
+		'SET enable_hashjoin = off; SET enable_nestloop = off; '
+		  . "SELECT c.updated_at FROM $c c JOIN moment m ON m.t = c.updated_at $order LIMIT 10", 1, 3 ],
+	[ 'ties', "SELECT updated_at, session_id FROM $c ORDER BY updated_at DESC, session_id LIMIT 30", 1, 1 ],
+	[ 'creation', "SELECT c.created_at, n.note FROM $c c JOIN note n ON n.state = c.state ORDER BY c.created_at DESC "
+		. 'LIMIT 30', 1, 1 ],
+	[ 'a cursor',                 cursor("SELECT updated_at FROM $c ORDER BY updated_at DESC", 10, 20),      1, 1 ],
+	[ 'a cursor, three pages',    cursor("SELECT updated_at FROM $c ORDER BY updated_at DESC", 40, 80),      3, 3 ],
+	[ 'a cursor, seven pages',    cursor("SELECT created_at FROM $c ORDER BY created_at DESC", 40, 80, 220), 7, 10 ],
+	[ 'a cursor that goes on',    cursor("SELECT updated_at FROM $c ORDER BY updated_at DESC", 40, 'ALL') ],
+	[ 'a cursor of all',          cursor("SELECT updated_at FROM $c ORDER BY updated_at DESC", 'ALL') ],
+	[   'a cursor that goes back',
+		'BEGIN; DECLARE c SCROLL CURSOR FOR SELECT updated_at FROM '
+		  . "$c ORDER BY updated_at DESC; FETCH 30 FROM c; FETCH BACKWARD 20 FROM c; FETCH 30 FROM c; FETCH FIRST FROM c; "
+		  . 'COMMIT', 1, 1 ],
+	[   'a held cursor',
+		"BEGIN; DECLARE h CURSOR WITH HOLD FOR SELECT updated_at FROM $c ORDER BY updated_at DESC; FETCH 3 FROM h; "
+		  . 'COMMIT; FETCH 3 FROM h; CLOSE h' ],
+	[   'a loop that is left',
+		"SELECT leave_loop('SELECT updated_at FROM $c ORDER BY updated_at DESC', 30)", 1, 3 ],
+	[   'a loop that is left, of a plan that is kept',
+		'SELECT leave_static_loop(30)', 1, 3,
+		"SELECT leave_loop('SELECT updated_at FROM $c ORDER BY updated_at DESC', 30)" ],
+	[   'conditions that Crisp is told',
+		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.state = 'resolved' $order LIMIT 30",
+		1, 1 ],
+	[   'conditions that Crisp is not told',
+		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.topic IS NULL AND "
+		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 10 ],
+	[   'rows that are locked',
+		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state $order LIMIT 30 FOR UPDATE OF n", 1, 1 ],
+	[   'a subquery for each row',
+		"SELECT n.note, s.updated_at FROM note n, LATERAL (SELECT c.updated_at FROM $c c JOIN moment m ON m.t = "
+		  . "c.updated_at WHERE c.state = n.state $order LIMIT 2) s ORDER BY 1, 2 DESC", 2, 30 ],
+	[ 'an aggregate of all', "SELECT array_agg(updated_at ORDER BY updated_at DESC) FROM $c" ],
+	[ 'all rows', "SELECT updated_at FROM $c ORDER BY updated_at DESC" ],
+	[ 'a window over all', "SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) FROM $c" ],
+);
+
+foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
+{
+	my ($node, $sandbox) = start_crisp(conversations => $size->[0], people => $size->[1]);
+
+	run_statements($node, $sandbox);
+	make_copies();
+	sql("$leave CREATE TABLE copy.operators AS SELECT * FROM crisp.operators;"
+		  . "CREATE TABLE note (state text, note text);"
+		  . "INSERT INTO note VALUES ('pending', 'p'), ('unresolved', 'u'), ('resolved', 'r');"
+		  . 'CREATE TABLE moment AS SELECT DISTINCT updated_at AS t FROM copy.conversations');
+	my $all = pages_of('conversations', 'true') + 1;
+
+	# One that is left early, so that the session knows how pages end.
+	sql("SELECT count(*) FROM $c");
+	foreach my $analyzed (0, 1)
+	{
+		sql("ANALYZE $c, $p; ANALYZE note, moment") if $analyzed;
+		foreach my $case (@statements)
+		{
+			my ($name, $statement, $fewest, $most, $local) = @{$case};
+			my $rows = sql(local_of($local // $statement));
+
+			$sandbox->show_rechecks(1);
+			my ($printed, @requests) = requests_of($statement);
+			$sandbox->show_rechecks(0);
+			$name = "$size->[0] conversations, " . ($analyzed ? 'analyzed, ' : '') . $name;
+			isnt($rows, '', "$name: there are rows");
+			is($printed, $rows, "$name: rows");
+			cmp_ok(scalar @requests, '>=', $fewest // $all,      "$name: requests");
+			cmp_ok(scalar @requests, '<=', $most   // $all + 4, "$name: requests are few")
+			  or diag(sql("EXPLAIN ANALYZE $statement"));
+		}
+	}
+
+	# Whatever Crisp does, rows are right: in sessions that know nothing, and in those that do.
+	foreach my $setting (
+		(map { { honour_order => $false, default_order => $_ } } 'state', 'created', 'updated', 'insertion'),
+		{ honour_filters => $false },
+		{ date_bounds => 'exclusive', full_last_page => 206, past_end => 'not_found' })
+	{
+		next if $size->[0] > 2000;
+		my $text = join ', ', map { "$_ $setting->{$_}" } sort keys %{$setting};
+
+		foreach my $case (@statements)
+		{
+			my ($name, $statement, undef, undef, $local) = @{$case};
+			my $rows = sql(local_of($local // $statement));
+
+			$sandbox->control($setting);
+			run_statements($node, $sandbox);
+			is(sql($statement), $rows, "$text: $name, $_") foreach 'the first time', 'the second time';
+			$sandbox->reset;
+		}
+	}
+	$node->stop;
+	$sandbox->stop;
+}
+
+done_testing();
