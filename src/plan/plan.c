@@ -31,6 +31,7 @@
 #include "plan/plan_children.h"
 #include "plan/plan_details.h"
 #include "plan/plan_newest.h"
+#include "plan/plan_oldest.h"
 #include "plan/plan_stream.h"
 #include "request/pushdown.h"
 #include "plan/search_column.h"
@@ -339,6 +340,7 @@ crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		plan_offer_path(root, baserel, &draft);
 	}
 
+	plan_offer_oldest(root, baserel, wanted);
 	if (!plan_offer_newest(root, baserel, wanted))
 		plan_offer_streams(root, baserel);
 	offer_joins(root, baserel);

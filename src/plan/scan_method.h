@@ -16,9 +16,17 @@ typedef enum ScanMethod
 	SCAN_LIST,	  /* the list, page by page */
 	SCAN_LOOKUP,  /* single rows, by their keys */
 	SCAN_TOP_N,	  /* the newest rows of the list, sorted by Crisp */
+	SCAN_OLDEST,  /* the oldest rows of the list, found by dates */
 	SCAN_STREAM,  /* the list in an order of Crisp's, for whoever may stop at any row */
 	SCAN_CHILDREN /* the lists below rows of another resource */
 } ScanMethod;
+
+/* Say whether a scan gives the rows of a list in an order that the query relies on. */
+static inline bool
+scan_method_sorts(ScanMethod method)
+{
+	return method == SCAN_TOP_N || method == SCAN_OLDEST || method == SCAN_STREAM;
+}
 
 /*
  * What the plan hands to the executor: the members of ForeignScan.fdw_private.
@@ -38,10 +46,10 @@ enum ScanMethodField
 	METHOD_KIND,		/* ScanMethod */
 	METHOD_CONDITION,	/* SCAN_LOOKUP, SCAN_CHILDREN: the condition with the keys; -1 for none */
 	METHOD_ORDER,		/* index in the resource's orders; -1 for none */
-	METHOD_SORT_COLUMN, /* by which rows come: SCAN_TOP_N, SCAN_STREAM, SCAN_CHILDREN with a limit;
-						   0 for none */
+	METHOD_SORT_COLUMN, /* by which rows of a sorted list come, or of SCAN_CHILDREN with a limit; 0
+						   for none */
 	METHOD_NULLS_FIRST, /* of these */
-	METHOD_ASCENDING,	/* SCAN_TOP_N, SCAN_STREAM: the smallest values come first */
+	METHOD_ASCENDING,	/* of a sorted list: the smallest values come first */
 	METHOD_ROWS_WANTED, /* rows after which the query is content; 0 where that's not known */
 	METHOD_PAGE_ROWS,	/* the same, of rows that Crisp sends, to size pages by */
 	METHOD_REQUESTS,	/* expected */

@@ -30,8 +30,7 @@ crispIsForeignPathAsyncCapable(ForeignPath *path)
 {
 	/* A count of rows has another form, and comes at once. */
 	return path->path.parent->reloptkind != RELOPT_UPPER_REL &&
-		   list_nth_int(path->fdw_private, METHOD_KIND) != SCAN_TOP_N &&
-		   list_nth_int(path->fdw_private, METHOD_KIND) != SCAN_STREAM;
+		   !scan_method_sorts((ScanMethod) list_nth_int(path->fdw_private, METHOD_KIND));
 }
 
 /*

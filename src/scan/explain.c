@@ -172,6 +172,11 @@ explain_early_stop(const List *method, const ListRequest *request, ExplainState 
 			ExplainPropertyInteger("Early Stop", "rows", list_nth_int(method, METHOD_ROWS_WANTED),
 								   es);
 	}
+	else if (list_nth_int(method, METHOD_KIND) == SCAN_OLDEST)
+		ExplainPropertyText("Early Stop",
+							psprintf("the oldest %d rows, found by dates",
+									 list_nth_int(method, METHOD_ROWS_WANTED)),
+							es);
 	else if (request->order != NULL && request->stop_column != NULL)
 		ExplainPropertyText(
 			"Early Stop",

@@ -14,6 +14,7 @@
 #include "executor/executor.h"
 #include "utils/memutils.h"
 
+#include "fetch/oldest.h"
 #include "plan/plan.h"
 #include "scan/need.h"
 #include "scan/scan_fetch.h"
@@ -126,8 +127,9 @@ begin_list(ForeignScanState *node)
 {
 	CrispScan	*scan = node->fdw_state;
 	ListRequest *list = &scan->request->as.list;
-	bool		 is_stream = scan_method(scan, METHOD_KIND) == SCAN_STREAM;
-	bool		 is_sorted = is_stream || scan_method(scan, METHOD_KIND) == SCAN_TOP_N;
+	ScanMethod	 kind = (ScanMethod) scan_method(scan, METHOD_KIND);
+	bool		 is_stream = kind == SCAN_STREAM;
+	bool		 is_sorted = scan_method_sorts(kind);
 	bool		 is_trusted = list->order != NULL && (is_sorted || list->stops) &&
 					  (!is_stream || is_worth_streaming(node)) && order_is_trusted(list);
 
@@ -135,6 +137,8 @@ begin_list(ForeignScanState *node)
 		list->streamed = is_stream;
 	else
 		scan_give_up_order(scan);
+	if (kind == SCAN_OLDEST)
+		scan->narrowed = oldest_narrow(list, scan_method(scan, METHOD_ROWS_WANTED));
 	scan_source_begin(node);
 	if (is_sorted)
 		scan_begin_top_n(node, is_trusted);
@@ -185,6 +189,7 @@ scan_drop_request(CrispScan *scan)
 	scan->at_end = false;
 	scan->reads_kept_list = false;
 	scan->cut_off = false;
+	scan->narrowed = false;
 	scan->matched = 0;
 	MemoryContextReset(scan->request_context);
 	kept_rows_clear(scan->kept);

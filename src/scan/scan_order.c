@@ -140,6 +140,26 @@ restart(ForeignScanState *node, bool reversed)
 	MemoryContextSwitchTo(old_context);
 }
 
+/*
+ * Read the whole list instead of its oldest rows.
+ */
+static bool
+widen(ForeignScanState *node)
+{
+	CrispScan	 *scan = node->fdw_state;
+	MemoryContext old_context;
+
+	if (!scan->narrowed)
+		return false;
+	old_context = MemoryContextSwitchTo(scan->request_context);
+	scan->narrowed = false;
+	scan_source_end(scan);
+	scan->request->as.list.dates = scan->asked.as.list.dates;
+	scan_source_begin_list(scan);
+	MemoryContextSwitchTo(old_context);
+	return true;
+}
+
 void
 scan_begin_top_n(ForeignScanState *node, bool trusted)
 {
@@ -151,6 +171,7 @@ scan_begin_top_n(ForeignScanState *node, bool trusted)
 				.verdict = verdict,
 				.ended = at_end,
 				.restart = list != NULL ? restart : NULL,
+				.widen = list != NULL ? widen : NULL,
 				.note_moved = list != NULL && list->streamed ? note_moved : NULL,
 				.attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
 				.ascending = scan_method(scan, METHOD_ASCENDING) != 0,

@@ -42,6 +42,7 @@ typedef struct CrispScan
 	TopN		 *top_n;  /* sorts what comes from there; or NULL */
 	OrderJudge	  judge;  /* of the rows that come for it */
 	JsonPath	 *order_path;
+	bool		  narrowed;	   /* to the oldest rows, as far as they have been found */
 	bool		  shuns_moves; /* rows are sorted, since a statement failed when they moved */
 	bool		  started;
 	bool		  at_end;

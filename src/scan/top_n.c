@@ -181,13 +181,27 @@ raise_out_of_order(const TopN *top_n)
 }
 
 /*
+ * Forget what was gathered, of a list that begins anew.
+ */
+static void
+forget_rows(TopN *top_n)
+{
+	top_n->at_end = false;
+	top_n->list_end = false;
+	row_store_clear(top_n->rows);
+	if (top_n->all != NULL)
+		row_store_clear(top_n->all);
+}
+
+/*
  * Read the rest of the list, and sort it, together with the rows gathered before if they are not
- * yet out.
+ * yet out.  Where no more than some of its rows were asked for, and these are too few, read all.
  */
 static void
 sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(top_n->context);
+	double		  count = 0;
 	bool		  matches;
 
 	top_n->sorted = tuplesort_begin_heap(slot->tts_tupleDescriptor, 1, &top_n->source.attnum,
@@ -204,10 +218,21 @@ sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
 	{
 		if (!with_gathered && !is_kept(top_n))
 			raise_out_of_order(top_n);
-		if (matches)
-			tuplesort_puttupleslot(top_n->sorted, slot);
+		if (!matches)
+			continue;
+		tuplesort_puttupleslot(top_n->sorted, slot);
+		if (!slot_attisnull(slot, top_n->source.attnum))
+			count++;
 	}
-	tuplesort_performsort(top_n->sorted);
+	if (count < top_n->source.wanted && top_n->source.widen != NULL &&
+		top_n->source.widen(top_n->node))
+	{
+		tuplesort_end(top_n->sorted);
+		forget_rows(top_n);
+		sort_rest(top_n, slot, with_gathered);
+	}
+	else
+		tuplesort_performsort(top_n->sorted);
 }
 
 /*
@@ -245,11 +270,7 @@ static void
 restart(TopN *top_n)
 {
 	top_n->source.restart(top_n->node, top_n->source.verdict(top_n->node) == ORDER_REVERSED);
-	top_n->at_end = false;
-	top_n->list_end = false;
-	row_store_clear(top_n->rows);
-	if (top_n->all != NULL)
-		row_store_clear(top_n->all);
+	forget_rows(top_n);
 }
 
 /*
@@ -333,7 +354,11 @@ top_n_next(TopN *top_n, TupleTableSlot *slot)
 		else
 			sort_rest(top_n, slot, false);
 	}
-	return get_sorted(top_n, slot);
+	if (get_sorted(top_n, slot))
+		return true;
+	if (top_n->source.widen != NULL && top_n->source.widen(top_n->node))
+		elog(ERROR, "crisp_fdw: more rows were asked for than a LIMIT let expect");
+	return false;
 }
 
 bool

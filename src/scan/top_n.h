@@ -37,6 +37,12 @@ typedef bool (*TopNEnded)(ForeignScanState *node);
 typedef void (*TopNRestart)(ForeignScanState *node, bool reversed);
 
 /*
+ * Makes the list begin anew, if no more than some of its rows were asked for; returns whether it
+ * does.  May be NULL.
+ */
+typedef bool (*TopNWiden)(ForeignScanState *node);
+
+/*
  * Notes that the list has moved, so that the statement fails.  NULL where it isn't streamed: the
  * first rows are wanted, and no others are likely to be.
  */
@@ -50,6 +56,7 @@ typedef struct TopNSource
 	TopNVerdict	  verdict;
 	TopNEnded	  ended;
 	TopNRestart	  restart;
+	TopNWiden	  widen;
 	TopNNoteMoved note_moved;
 	AttrNumber	  attnum;	   /* rows are sorted by this column, */
 	bool		  ascending;   /* from the smallest on, or from the largest, */
