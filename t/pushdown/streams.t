@@ -93,7 +93,7 @@ my @statements = (
 		1, 1 ],
 	[   'conditions that Crisp is not told',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.topic IS NULL AND "
-		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 10 ],
+		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 12 ],
 	[   'rows that are locked',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state $order LIMIT 30 FOR UPDATE OF n", 1, 1 ],
 	[   'a subquery for each row',
@@ -104,10 +104,13 @@ my @statements = (
 	[ 'a window over all', "SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) FROM $c" ],
 );
 
+my $node = start_node();
+
 foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 {
-	my ($node, $sandbox) = start_crisp(conversations => $size->[0], people => $size->[1]);
+	my $sandbox = CrispSandbox->start(conversations => $size->[0], people => $size->[1]);
 
+	connect_crisp($node, $sandbox);
 	run_statements($node, $sandbox);
 	make_copies();
 	sql("$leave CREATE TABLE copy.operators AS SELECT * FROM crisp.operators;"
@@ -160,8 +163,10 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 			$sandbox->reset;
 		}
 	}
-	$node->stop;
+	sql('SET client_min_messages = warning; DROP SERVER support CASCADE; DROP SCHEMA crisp, copy, ms CASCADE; '
+		  . 'DROP TABLE note, moment');
 	$sandbox->stop;
 }
 
+$node->stop;
 done_testing();
