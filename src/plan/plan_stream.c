@@ -21,6 +21,7 @@
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 
+#include "base/compat.h"
 #include "options/column_map.h"
 #include "plan/column_use.h"
 #include "plan/plan_stream.h"
@@ -58,11 +59,8 @@ sort_cost(PlannerInfo *root, RelOptInfo *baserel, List *pathkeys)
 {
 	Path sort = {0};
 
-	cost_sort(&sort, root, pathkeys,
-#if PG_VERSION_NUM >= 180000
-			  0, /* disabled nodes */
-#endif
-			  0, baserel->rows, baserel->reltarget->width, 0, work_mem, -1);
+	cost_sort(&sort, root, pathkeys, COMPAT_DISABLED_NODES 0, baserel->rows,
+			  baserel->reltarget->width, 0, work_mem, -1);
 	return sort.total_cost;
 }
 
