@@ -62,8 +62,7 @@ BEGIN
 END
 $$;
 
--- Forget what was told to Crisp: the target has come to be that of another website, or the user wants it.  Rows that are
--- gone from the source, or uncertain, go.
+-- Forget what was told to Crisp: the target has come to be that of another website, or the user wants it.
 CREATE FUNCTION crisp_push_forget_state(job bigint)
 RETURNS void
 LANGUAGE plpgsql

@@ -158,7 +158,8 @@ BEGIN
         $sql$, @extschema@.crisp_push_rows_of(run.job_id))
     INTO counts
     USING batch.keys, plan.target, batch.operation, CASE WHEN plan.names_rows THEN plan.key END, batch.changes,
-        plan.inserts AND plan.updates, run.sent > 0 AND run.phase = 'doubtful', plan.names_rows, batch.names, batch.before;
+        plan.inserts AND plan.updates, run.sent > 0 AND run.phase = 'doubtful', plan.names_rows, batch.names,
+        batch.before;
     RETURN counts;
 END
 $$;

@@ -61,7 +61,8 @@ is_deeply(
 	'one change shows that Crisp lacks the rows; the others are inserted');
 like($run->{notices}, qr/^table "crisp\.people_profiles" has no column that can be written for id$/m,
 	'columns that are not pushed are told');
-like($run->{notices}, qr/^"public\.customers": new: 3, changed: 0, gone: 0, refused: 0; requests: 4$/m, 'what was done');
+like($run->{notices}, qr/^"public\.customers": new: 3, changed: 0, gone: 0, refused: 0; requests: 4$/m,
+	'what was done');
 is(profile('new1@example.com')->{notepad}, 'a', 'Crisp has it');
 is(push_status('state, rows_known, rows_pending, rows_pushed, requests, role = current_user'),
 	'up to date|3|0|3|4|t', 'the status');
@@ -124,14 +125,16 @@ is_deeply(
 
 query(q(INSERT INTO customers VALUES (40, 'no nickname@example.com', NULL, 'x'), (41, 'no address', 'x', 'x'),
 	(42, 'bad@example.com', 'Bad', 'x'), (43, 'good@example.com', 'Good', 'x')));
-answer({ match => { method => 'POST', path => '*/people/profile', nth => 1 }, times => 1, status => 400, act => JSON::PP::false });
+answer({ match => { method => 'POST', path => '*/people/profile', nth => 1 }, times => 1, status => 400,
+	act => JSON::PP::false });
 $run = push_rows($call);
 is_deeply([ push_problems('customers', 'crisp.people_profiles') ],
 	[ 'bad@example.com|refused|HV000', 'no address|refused|22023', 'no nickname@example.com|refused|23502' ],
 	'rows that Crisp does not take are kept, with their errors');
 ok(profile('good@example.com'), 'and do not stop the others');
 like($run->{notices}, qr/refused: 3; requests/, 'the run tells of them');
-like($run->{hints}, qr/SELECT \* FROM crisp_push_problems\('(public\.)?customers', 'crisp\.people_profiles'\);/, 'and where to look');
+like($run->{hints}, qr/SELECT \* FROM crisp_push_problems\('(public\.)?customers', 'crisp\.people_profiles'\);/,
+	'and where to look');
 is(push_status('state, rows_pending, rows_refused'), 'refused|0|3', 'so does the status');
 is_deeply(push_rows($call)->{requests}, [], 'they are not tried again');
 query(q(UPDATE customers SET notepad = 'y' WHERE id = 42));
@@ -163,7 +166,8 @@ answer(
 		body => '{"error":true,"reason":"not_found","data":{}}' });
 $run = push_rows($call);
 is(scalar(@{ $run->{requests} }), 2, 'Crisp says that it has a profile, and that it has not: it is not asked for ever');
-is_deeply([ push_problems('customers', 'crisp.people_profiles') ], ['clash@example.com|refused|P0002'], 'the row is refused');
+is_deeply([ push_problems('customers', 'crisp.people_profiles') ], ['clash@example.com|refused|P0002'],
+	'the row is refused');
 answer();
 push_rows("$call, retry => true");
 is(push_status('state'), 'up to date', 'the next time it is taken');
@@ -188,29 +192,38 @@ is(profile('new2@example.com')->{notepad}, 'c', 'and Crisp has what the source h
 #
 
 push_unasked(q('public.nosuch', 'crisp.people_profiles'), { sqlstate => '42P01' }, 'no source');
-push_unasked(q('public.customers', 'public.customers'), { sqlstate => '42809', message => qr/not a foreign table/ }, 'no foreign table');
-push_unasked(q('public.customers', 'crisp.visitors'), { sqlstate => '55000', hint => qr/no way to write/ }, 'not writable');
+push_unasked(q('public.customers', 'public.customers'), { sqlstate => '42809', message => qr/not a foreign table/ },
+	'no foreign table');
+push_unasked(q('public.customers', 'crisp.visitors'), { sqlstate => '55000', hint => qr/no way to write/ },
+	'not writable');
 push_unasked(q('public.customers', 'crisp.messages', key => 'id'), { sqlstate => '0A000' }, 'messages');
 push_unasked(q('public.customers', 'crisp.people_profiles', key => 'id'),
 	{ sqlstate => '22023', hint => 'Columns that can be the key: people_id, email' }, 'a key that is none');
 push_unasked(q('public.customers', 'crisp.people_profiles', key => 'people_id'),
-	{ sqlstate => '42703', message => 'the source "public.customers" has no column "people_id"' }, 'a key that is missing');
+	{ sqlstate => '42703', message => 'the source "public.customers" has no column "people_id"' },
+		'a key that is missing');
 push_unasked("$call, max_requests => 0", { sqlstate => '22023' }, 'no requests');
-push_unasked("$call, missing => 'x'", { sqlstate => '22023', hint => 'Valid values are: ignore, delete, delete_all' }, 'missing');
+push_unasked("$call, missing => 'x'", { sqlstate => '22023', hint => 'Valid values are: ignore, delete, delete_all' },
+	'missing');
 push_unasked('NULL, NULL', { sqlstate => '22004' }, 'NULL');
 query(q(CREATE VIEW no_columns AS SELECT email, id FROM customers;
 	CREATE VIEW wrong_type AS SELECT email, '{}'::jsonb AS person_nickname, 'x'::text AS person_timezone FROM customers;
 	CREATE VIEW twice AS SELECT email, person_nickname FROM customers UNION ALL SELECT 'Good@Example.com', 'G';
 	CREATE VIEW without AS SELECT nullif(email, 'good@example.com') AS email, person_nickname FROM customers));
 push_unasked(q('public.no_columns', 'crisp.people_profiles', key => 'email'),
-	{ sqlstate => '42703', message => qr/^nothing of "public\.no_columns" can be pushed/, hint => qr/^Columns that can be: person_nickname/ },
+	{ sqlstate => '42703', message => qr/^nothing of "public\.no_columns" can be pushed/,
+		hint => qr/^Columns that can be: person_nickname/ },
 	'no columns');
 push_unasked(q('public.wrong_type', 'crisp.people_profiles', key => 'email'),
-	{ sqlstate => '42804', message => qr/column "person_timezone" is of type bigint, and that of the source of type text/ }, 'a wrong type');
+	{ sqlstate => '42804',
+		message => qr/column "person_timezone" is of type bigint, and that of the source of type text/ },
+			'a wrong type');
 push_unasked(q('public.twice', 'crisp.people_profiles', key => 'email'),
-	{ sqlstate => '23505', detail => qr/Whether Crisp tells capitals apart is not known/ }, 'a key that is there twice');
+	{ sqlstate => '23505', detail => qr/Whether Crisp tells capitals apart is not known/ },
+		'a key that is there twice');
 push_unasked(q('public.without', 'crisp.people_profiles', key => 'email'),
-	{ sqlstate => '23502', message => '1 row of "public.without" has a NULL in the key "email"' }, 'a key that is NULL');
+	{ sqlstate => '23502', message => '1 row of "public.without" has a NULL in the key "email"' },
+		'a key that is NULL');
 query(q(ALTER SERVER support OPTIONS (SET updatable 'false')));
 push_unasked($call, { sqlstate => '55000', hint => qr/Set option updatable/ }, 'not updatable');
 query(q(ALTER SERVER support OPTIONS (SET updatable 'true')));
@@ -236,7 +249,8 @@ query(q(DELETE FROM customers WHERE id = 60));
 query(q(ALTER TABLE customers ADD person_phone text; ALTER TABLE customers ADD age int));
 is_deeply(push_rows($call)->{requests}, [], 'a new column without values changes nothing');
 query(q(UPDATE customers SET person_phone = '+49 1' WHERE id = 3));
-is_deeply(push_rows($call)->{requests}, ['PATCH people/profile/new3@example.com {"person":{"phone":"+49 1"}}'], 'its values are pushed');
+is_deeply(push_rows($call)->{requests}, ['PATCH people/profile/new3@example.com {"person":{"phone":"+49 1"}}'],
+	'its values are pushed');
 query(q(ALTER TABLE customers DROP person_phone));
 is_deeply(push_rows($call)->{requests}, [], 'nor does one that is dropped');
 is(profile('new3@example.com')->{person}->{phone}, '+49 1', 'which stays at Crisp');
@@ -256,10 +270,12 @@ is_deeply(
 ok(!profile('new3@example.com'), 'at Crisp');
 is_deeply(push_rows("$call, missing => 'delete'")->{requests}, [], 'once');
 query(q(INSERT INTO customers VALUES (3, 'new3@example.com', 'Three')));
-is_deeply([ map { /^(\w+)/ } @{ push_rows("$call, missing => 'delete'")->{requests} } ], ['POST'], 'one that comes back is new');
+is_deeply([ map { /^(\w+)/ } @{ push_rows("$call, missing => 'delete'")->{requests} } ], ['POST'],
+	'one that comes back is new');
 query(q(CREATE TABLE kept AS TABLE customers; TRUNCATE customers));
 push_unasked("$call, missing => 'delete'",
-	{ sqlstate => '55000', message => qr/rows that were pushed are gone from "public\.customers"/, hint => qr/delete_all/ },
+	{ sqlstate => '55000', message => qr/rows that were pushed are gone from "public\.customers"/,
+		hint => qr/delete_all/ },
 	'a source that is empty');
 is_deeply(push_rows($call)->{requests}, [], 'which is no matter otherwise');
 query(q(INSERT INTO customers SELECT * FROM kept WHERE id < 3));
@@ -276,12 +292,16 @@ query("CREATE TABLE plans (email text PRIMARY KEY, data jsonb);
 	('nobody\@example.com', '{\"plan\": \"x\"}')");
 my $plans = q('public.plans', 'crisp.people_data', key => 'email');
 my $id = $listed[20]->{people_id};
-is_deeply([ grep { /^P/ } @{ push_rows($plans)->{requests} } ], [qq(PATCH people/data/$id {"data":{"plan":"pro","seats":3}})], 'custom data');
-is_deeply([ push_problems('plans', 'crisp.people_data') ], ['nobody@example.com|refused|23503'], 'of a profile that is not there');
+is_deeply([ grep { /^P/ } @{ push_rows($plans)->{requests} } ],
+	[qq(PATCH people/data/$id {"data":{"plan":"pro","seats":3}})], 'custom data');
+is_deeply([ push_problems('plans', 'crisp.people_data') ], ['nobody@example.com|refused|23503'],
+	'of a profile that is not there');
 query(q(UPDATE plans SET data = data || '{"seats": 4}' WHERE data ? 'seats'));
-is_deeply(push_rows($plans)->{requests}, [qq(PATCH people/data/$id {"data":{"seats":4}})], 'keys that differ, by the id that is known now');
+is_deeply(push_rows($plans)->{requests}, [qq(PATCH people/data/$id {"data":{"seats":4}})],
+	'keys that differ, by the id that is known now');
 query(q(UPDATE plans SET data = data - 'seats' WHERE data ? 'seats'));
-is_deeply([ map { s/ \{.*//r } @{ push_rows($plans)->{requests} } ], [ "GET people/data/$id", "PUT people/data/$id" ], 'a key that goes');
+is_deeply([ map { s/ \{.*//r } @{ push_rows($plans)->{requests} } ], [ "GET people/data/$id", "PUT people/data/$id" ],
+	'a key that goes');
 $sandbox->clear;
 my $data = query("SELECT data FROM crisp.people_data WHERE people_id = '$id'");
 like($data, qr/"plan": "pro"/, 'the others are there');
@@ -320,12 +340,15 @@ is(push_status('state', 'events'), 'up to date', 'all is said');
 # Conversations, by session_id alone
 #
 
-my @conversations = sort map { $_->{session_id} } grep { ($_->{state} // '') ne 'resolved' } $sandbox->rows('conversations');
+my @conversations = sort map { $_->{session_id} }
+  grep { ($_->{state} // '') ne 'resolved' } $sandbox->rows('conversations');
 query("CREATE TABLE states (session_id text PRIMARY KEY, state text);
-	INSERT INTO states VALUES ('$conversations[0]', 'resolved'), ('session_12345678-1234-1234-1234-123456789012', 'resolved')");
+	INSERT INTO states VALUES ('$conversations[0]', 'resolved'), ('session_12345678-1234-1234-1234-123456789012',
+		'resolved')");
 my $states = q('public.states', 'crisp.conversations');
 is_deeply([ sort @{ push_rows($states)->{requests} } ],
-	[ sort map { "PATCH conversation/$_/state {\"state\":\"resolved\"}" } $conversations[0], 'session_12345678-1234-1234-1234-123456789012' ],
+	[ sort map { "PATCH conversation/$_/state {\"state\":\"resolved\"}" } $conversations[0],
+		'session_12345678-1234-1234-1234-123456789012' ],
 	'conversations; the key is that of Crisp when none is named');
 is(push_status('key, rows_refused', 'states'), 'session_id|1', 'one that is not there is refused');
 
@@ -337,12 +360,14 @@ query(q(CALL crisp_sync('crisp.people_profiles', 'public.copied')));
 query(q(CREATE VIEW of_copy AS SELECT c.email, c.person_nickname FROM copied c JOIN customers USING (email);
 	CREATE VIEW of_crisp AS SELECT email, person_nickname FROM crisp.people_profiles));
 push_unasked(q('public.copied', 'crisp.people_profiles', key => 'email'),
-	{ sqlstate => '42P17', message => qr/that would push what was synced from there/, hint => qr/does not read that copy/ }, 'a copy');
+	{ sqlstate => '42P17', message => qr/that would push what was synced from there/,
+		hint => qr/does not read that copy/ }, 'a copy');
 push_unasked(q('public.of_copy', 'crisp.people_profiles', key => 'email'), { sqlstate => '42P17' }, 'a view over one');
 push_unasked(q('public.of_crisp', 'crisp.people_profiles', key => 'email'),
 	{ sqlstate => '42P17', message => qr/that would push what is read from there/ }, 'a view of Crisp itself');
 query(q(CREATE VIEW data_of_copy AS SELECT people_id, '{"a": 1}'::jsonb AS data FROM copied LIMIT 1));
-is(scalar(@{ push_rows(q('public.data_of_copy', 'crisp.people_data', key => 'people_id'))->{requests} }), 1, 'other resources may be pushed by it');
+is(scalar(@{ push_rows(q('public.data_of_copy', 'crisp.people_data', key => 'people_id'))->{requests} }), 1,
+	'other resources may be pushed by it');
 
 #
 # Reset, drop, and tables that go
@@ -353,10 +378,12 @@ is(push_status('state, rows_known', 'customers'), 'unfinished|0', 'a push that w
 is_deeply([ map { /^(\w+)/ } @{ push_rows($call)->{requests} } ], [ 'PATCH', 'PATCH' ], 'pushes all again');
 query(q(SELECT crisp_push_drop('customers', 'crisp.people_profiles')));
 is(push_status('count(*)', 'customers'), 0, 'one that was dropped is gone');
-$session->fails(q(SELECT crisp_push_drop('customers', 'crisp.people_profiles')), { sqlstate => '42704' }, 'and cannot be dropped again');
+$session->fails(q(SELECT crisp_push_drop('customers', 'crisp.people_profiles')), { sqlstate => '42704' },
+	'and cannot be dropped again');
 query(q(DROP TABLE states));
 push_rows($events);
-is(query('SELECT count(*) FROM crisp_sync_internal.crisp_push_job j WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source)'),
+is(query('SELECT count(*) FROM crisp_sync_internal.crisp_push_job j
+	WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source)'),
 	0, 'what is known of a table that was dropped goes with the next run');
 is(query("SELECT count(*) FROM pg_class WHERE relname LIKE 'crisp_push_rows_%' AND relkind = 'r'"),
 	query('SELECT count(*) FROM crisp_sync_internal.crisp_push_job'), 'with its rows');
@@ -370,10 +397,12 @@ query(q(CREATE TABLE two AS SELECT * FROM kept WHERE id < 3));
 my $two = q('public.two', 'crisp.people_profiles', key => 'email');
 push_rows($two);
 query("ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET identifier '"
-		. $sandbox->credentials('website', 1)->{identifier} . "', SET key '" . $sandbox->credentials('website', 1)->{key} . "');
+		. $sandbox->credentials('website', 1)->{identifier} . "', SET key '" . $sandbox->credentials('website',
+			1)->{key} . "');
 	ALTER SERVER support OPTIONS (SET website_id '$second')");
 $run = push_rows($two);
-like($run->{notices}, qr/"crisp\.people_profiles" is of another website than before, so all rows are pushed/, 'another website');
+like($run->{notices}, qr/"crisp\.people_profiles" is of another website than before, so all rows are pushed/,
+	'another website');
 is(scalar(grep { /^POST/ } @{ $run->{requests} }), 2, 'gets all rows');
 
 $node->stop;

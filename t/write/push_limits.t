@@ -1,0 +1,205 @@
+# crisp_push() within limits: of requests a call, of a quota, of what a kill may repeat; and what ends a run.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispPush;
+use CrispSandbox;
+use CrispSession;
+use JSON::PP;
+use Test::More;
+
+my $sandbox = CrispSandbox->start(conversations => 5, people => 40, visitors => 1, operators => 1, websites => 1);
+my $node = start_node();
+
+connect_crisp($node, $sandbox, options => "max_retries '0', updatable 'true', prefetch '4'");
+my $session = CrispSession->start($node);
+push_with($session, $sandbox);
+
+my $call = q('public.customers', 'crisp.people_profiles', key => 'email');
+my @there = map { $_->{email} } grep { length($_->{email} // '') } $sandbox->rows('people');
+
+sub query { return $session->query(@_) }
+
+sub answer
+{
+	$sandbox->control({ answers => [@_] });
+	return;
+}
+
+sub addresses
+{
+	return [ sort map { m{people/profile/(\S+)} ? $1 : () } @_ ];
+}
+
+query('CREATE TABLE customers (email text PRIMARY KEY, notepad text)');
+query("INSERT INTO customers SELECT e, 'a' FROM unnest('{" . join(',', @there[ 0 .. 19 ]) . "}'::text[]) e");
+
+#
+# Requests a call
+#
+
+my $run = push_rows("$call, max_requests => 6");
+is(scalar @{ $run->{requests} }, 6, 'as many requests as a call may make');
+like($run->{notices}, qr/requests: 6; 14 rows next time/, 'the rest next time');
+is(push_status('state, rows_known, rows_pending'), 'unfinished|20|14', 'the status');
+is(query('SELECT state FROM crisp_push_run'), 'partial', 'the run');
+my %sent = map { $_ => 1 } @{ addresses(@{ $run->{requests} }) };
+query('SET crisp_fdw.max_requests = 5');
+$run = push_rows($call);
+is(scalar @{ $run->{requests} }, 5, 'so does the setting');
+query('RESET crisp_fdw.max_requests');
+$sent{$_}++ foreach @{ addresses(@{ $run->{requests} }) };
+$run = push_rows("$call, max_requests => NULL");
+$sent{$_}++ foreach @{ addresses(@{ $run->{requests} }) };
+is(join(' ', grep { $sent{$_} != 1 } keys %sent) . keys %sent, 20, 'in the end, each row was sent once');
+is(push_status('state, rows_pending, requests'), 'up to date|0|20', 'all are there');
+
+#
+# Several at a time
+#
+
+query(q(UPDATE customers SET notepad = 'b'));
+$sandbox->control({ latency_ms => 20 });
+push_rows($call);
+is(CrispSandbox::together($sandbox->requests), 4, 'as many are under way as the option prefetch allows');
+$sandbox->control({ latency_ms => 0 });
+
+# Killed while four are under way, of which Crisp has done two: these are sent again, and no others.
+query(q(UPDATE customers SET notepad = 'c'));
+answer({ match => { method => 'PATCH', nth => 11 }, times => 100, hang => JSON::PP::true });
+my $victim = CrispSession->start($node);
+$sandbox->clear;
+$victim->send("CALL crisp_push($call)");
+$node->poll_query_until('postgres', "SELECT rows_pending = 12 FROM crisp_push_status") or die "no progress\n";
+for (1 .. 600)
+{
+	last if $sandbox->count >= 12;
+	select undef, undef, undef, 0.05;
+}
+my @first = sent();
+query("SELECT pg_terminate_backend(" . $victim->pid . ')');
+$victim->wait;
+answer();
+$sandbox->clear;
+my @second = @{ push_rows($call)->{requests} };
+my %twice = map { $_ => 1 } @{ addresses(@first) };
+is(scalar @first, 12, 'a run that is killed');
+is(scalar(grep { $twice{$_} } @{ addresses(@second) }), 4, 'sends again what was under way');
+is(scalar @second, 12, 'and what it has not come to');
+is(query(q(SELECT count(*) FROM crisp.people_profiles p JOIN customers c USING (email) WHERE p.notepad = 'c')), 20,
+	'all are there');
+
+#
+# What ends a run
+#
+
+foreach my $failure (
+	[ 'a spent quota', { status => 429 }, '53400' ],
+	[ 'another', { status => 423 }, '53400' ],
+	[ 'refused credentials', { status => 401 }, '28000' ],
+	[ 'a token without the scope', { status => 403 }, '42501' ],
+	[ 'a plan that is too low', { status => 402 }, 'HV000' ],
+	[ 'a failure of Crisp', { status => 503 }, 'HV00M' ],
+	[ 'a website that is not known', { status => 404, body => '{"error":true,"reason":"website_not_found","data":{}}' },
+		'HV00R' ],
+	[ 'no answer of Crisp', { status => 200, body => 'hello', headers => { 'Content-Type' => 'text/html' } }, '08P01' ],
+	[ 'a connection that is closed', { close => JSON::PP::true }, 'HV00M' ])
+{
+	my ($name, $what, $code) = @{$failure};
+
+	query("UPDATE customers SET notepad = 'd$code$name'");
+	answer({ match => { method => 'PATCH' }, act => JSON::PP::false, %{$what} });
+	push_fails($call, { sqlstate => $code }, "$name ends a run");
+	# libcurl itself asks again where a connection that it had kept is closed.
+	cmp_ok($sandbox->count, '<=', $what->{close} ? 8 : 4, 'before it asks for more');
+	is(query('SELECT state, sqlstate FROM crisp_push_run ORDER BY run_id DESC LIMIT 1'), "failed|$code",
+		'the run has failed');
+	is(push_status('state, rows_pending, rows_refused'), 'unfinished|20|0', 'no row is to blame');
+	like(push_status('last_error'), qr/\w/, 'the status shows the error');
+	answer();
+	push_rows($call);
+	is(push_status('state, last_success > last_error_at'), 'up to date|t', 'the next run goes on');
+}
+
+# What Crisp answers of one row alone is the row's; 422 is when it takes others.
+foreach my $refusal ([ 400, 'HV000' ], [ 409, '23505' ], [ 413, 'HV000' ], [ 422, '53400' ])
+{
+	my ($status, $code) = @{$refusal};
+
+	query("UPDATE customers SET notepad = 'e$status'");
+	answer({ match => { path => "*/people/profile/$there[7]" }, status => $status, act => JSON::PP::false });
+	$run = push_rows($call);
+	is_deeply([ push_problems('customers', 'crisp.people_profiles') ], ["$there[7]|refused|$code"],
+		"$status is the row's");
+	is(query("SELECT count(*) FROM crisp.people_profiles p JOIN customers c USING (email)
+		WHERE p.notepad = 'e$status'"),
+		19, 'the others are there');
+	answer();
+	push_rows("$call, retry => true");
+	is(push_status('state'), 'up to date', 'and it, too, when it is tried again');
+}
+
+# A row that makes Crisp fail doesn't keep the others: the next run takes it last.
+query(q(UPDATE customers SET notepad = 'f'));
+answer({ match => { path => "*/people/profile/$there[3]" }, status => 500, act => JSON::PP::false });
+push_fails($call, { sqlstate => 'HV00M' }, 'a row that makes Crisp fail');
+push_fails($call, { sqlstate => 'HV00M' }, 'fails again');
+is(push_status('rows_pending'), 1, 'when all others are there');
+answer();
+push_rows($call);
+
+#
+# What fails here
+#
+
+query(q(CREATE VIEW divided AS SELECT email, (1 / (length(email) - 5))::text AS notepad FROM customers;
+	INSERT INTO customers VALUES ('a@b.c', 'x')));
+push_unasked(q('public.divided', 'crisp.people_profiles', key => 'email'), { sqlstate => '22012' },
+	'a view that fails');
+query(q(DELETE FROM customers WHERE email = 'a@b.c'));
+push_rows(q('public.divided', 'crisp.people_profiles', key => 'email'));
+query(q(UPDATE customers SET notepad = 'g'));
+answer({ match => { method => 'PATCH' }, hang => JSON::PP::true });
+query(q(SET statement_timeout = '300ms'));
+push_fails($call, { sqlstate => '57014' }, 'a timeout');
+query('RESET statement_timeout');
+is(query('SELECT state FROM crisp_push_run ORDER BY run_id DESC LIMIT 1'), 'interrupted',
+	'a run that it has interrupted');
+
+# Two at once.
+$victim = CrispSession->start($node);
+$victim->send("CALL crisp_push($call)");
+$victim->wait_until_waiting;
+my $pid = $victim->pid;
+is(push_status('state, pid', 'customers'), "running|$pid", 'the status shows who runs it');
+$run = push_rows($call);
+like($run->{notices},
+	qr/^the push of "public\.customers" into "crisp\.people_profiles" is running already, in process $pid$/,
+		'a second run says so');
+is_deeply($run->{requests}, [], 'and leaves');
+$session->fails(q(SELECT crisp_push_drop('customers', 'crisp.people_profiles')), { sqlstate => '55006' },
+	'nor can it be dropped meanwhile');
+query("SELECT pg_cancel_backend($pid)");
+is($victim->wait->{errors}->[0]->{sqlstate}, '57014', 'it is cancelled');
+answer();
+
+# Dropped and altered while it runs.
+answer({ match => { method => 'PATCH' }, delay_ms => 400 });
+$victim->send("CALL crisp_push($call)");
+$victim->wait_until_waiting;
+query(q(DROP TABLE customers CASCADE));
+my $result = $victim->wait;
+is(scalar @{ $result->{errors} }, 0, 'a source that is dropped: what was found in it is pushed all the same');
+query("CREATE TABLE customers AS SELECT e AS email, 'h' AS notepad FROM unnest('{" . join(',',
+	@there[ 0 .. 19 ]) . "}'::text[]) e");
+$victim->send("CALL crisp_push($call)");
+$victim->wait_until_waiting;
+query(q(ALTER FOREIGN TABLE crisp.people_profiles DROP COLUMN notepad));
+$result = $victim->wait;
+is($result->{errors}->[0]->{sqlstate}, '42703', 'a column of the target that is dropped: the run fails');
+answer();
+
+$node->stop;
+done_testing();
