@@ -405,7 +405,7 @@ counts(const RowReader *reader)
 		row_reader_add_counts(&sum, child_counts(children->open[i]));
 	if (children->parents != NULL && children->request->parent->kind == REQUEST_LIST)
 		row_reader_add_counts(&sum, row_reader_counts(children->parents));
-	sum.parents = children->nlists;
+	sum.lists = children->nlists;
 	return sum;
 }
 

@@ -31,5 +31,5 @@ row_reader_add_counts(ReaderCounts *sum, ReaderCounts counts)
 	sum->duplicates += counts.duplicates;
 	sum->past_end += counts.past_end;
 	sum->rechecks += counts.rechecks;
-	sum->parents += counts.parents;
+	sum->lists += counts.lists;
 }

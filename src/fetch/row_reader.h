@@ -43,7 +43,7 @@ typedef struct ReaderCounts
 	int64 duplicates; /* of the rows, those dropped since they had come before */
 	int64 past_end;	  /* requests for pages that there were none of */
 	int64 rechecks;	  /* of the pages, those that tell what has changed while a list was read */
-	int64 parents;	  /* rows of another resource below which lists were asked for */
+	int64 lists;	  /* below rows of another resource */
 } ReaderCounts;
 
 typedef struct RowReader RowReader;

@@ -271,8 +271,8 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 	ExplainPropertyInteger("Rows Received", NULL, counts->reader.rows, es);
 	ExplainPropertyInteger("Duplicates Removed", NULL, counts->reader.duplicates, es);
 	explain_whole_list(&counts->whole_list, es);
-	if (counts->reader.parents > 0 || es->format != EXPLAIN_FORMAT_TEXT)
-		ExplainPropertyInteger("Lists", NULL, counts->reader.parents, es);
+	if (counts->reader.lists > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Lists", NULL, counts->reader.lists, es);
 	if (es->timing)
 	{
 		ExplainPropertyInteger("Received", "bytes", counts->api.bytes, es);

@@ -265,6 +265,21 @@ is(sql("SELECT (SELECT count(*) FROM crisp.helpdesk_pages p WHERE p.locale = v.l
 		'and is so in the table');
 }
 
+# Feedback that is given while a list is read moves the rest: one may come twice, and none is lost.
+{
+	my $before = sql(q(SELECT count(*) FROM crisp.helpdesk_feedback WHERE locale = 'en' AND content_type = 'articles'));
+
+	sql('CREATE TABLE feedback AS SELECT * FROM crisp.helpdesk_feedback WHERE locale = \'en\'');
+	$sandbox->data([ { op => 'insert', resource => 'feedback',
+		row => { rating => 'helpful', comment => 'new', created_at => 1900000000000 },
+		at_request => { path => '*/feedback/list/en/articles/1', when => 'after' } } ]);
+	is(sql(q(SELECT count(*) FROM crisp.helpdesk_feedback WHERE locale = 'en' AND content_type = 'articles')),
+		$before + 1, 'what moves over the edge of a page comes twice, as it may be two');
+	is(sql(q(SELECT count(*) FROM (SELECT * FROM feedback EXCEPT ALL
+		SELECT * FROM crisp.helpdesk_feedback WHERE locale = 'en') lost)), 0, '... and loses nothing');
+	$sandbox->reset;
+}
+
 #
 # EXPLAIN, the catalog, ANALYZE.
 #

@@ -331,6 +331,9 @@ foreach my $resource (sort keys %elements)
 	is(sql("SELECT reltuples FROM pg_class WHERE oid = 'crisp.$resource'::regclass"), scalar @{ $elements{$resource} },
 		"ANALYZE $resource");
 }
+sql('ALTER USER MAPPING FOR CURRENT_USER SERVER everywhere OPTIONS (SET tier \'plugin\', SET identifier '
+	. "'$sandbox->{info}->{plugin}->{identifier}', SET key '$sandbox->{info}->{plugin}->{key}')");
+is(costs(1, 'ANALYZE e.plugin_subscriptions', 'ANALYZE subscriptions'), '', 'ANALYZE subscriptions of all');
 my $names = join ',', sort(keys %elements), 'plugin_subscriptions';
 is( sql(<<"END"),
 SELECT string_agg(c.relname || '.' || a.attname, ' ' ORDER BY c.relname, a.attname)
