@@ -147,7 +147,8 @@ BEGIN
             run.versions := run.versions || batch.versions;
             run.newest := greatest(run.newest, batch.newest_change);
             RETURN;
-        ELSIF copy.way = 'order' AND copy.dates_field IS NOT NULL THEN
+        ELSIF copy.way = 'order' AND copy.dates_field IS NOT NULL AND run.passes = 1 THEN
+            -- Two have brought what was there all the time; the next run reads what has slipped by.
             IF run.has_budget THEN
                 run := @extschema@.crisp_sync_read_all(copy, call, run);
             END IF;
@@ -250,6 +251,7 @@ DECLARE
     newest_change timestamptz;
     done tstzmultirange;
     sure tstzmultirange;
+    has_all boolean;
 BEGIN
     IF range IS NULL THEN
         run := @extschema@.crisp_sync_close_if_done(call, run);
@@ -288,6 +290,8 @@ BEGIN
                                THEN run.window_rows * 2 END;
     END IF;
 
+    -- What was asked for as a whole, of a list without an order, may have moved from page to page.
+    has_all := upper_inf(range) AND @extschema@.crisp_sync_gaps(job) <@ done AND run.unbounded IS NOT TRUE;
     sure := done;
     IF copy.way = 'order' THEN
         -- Until a row has told a moment, what is covered holds for now only: it is read again after that, since what
@@ -317,7 +321,7 @@ BEGIN
                      END;
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
-    SET covered = job.covered + sure, wanted = j.wanted - (done - sure),
+    SET covered = job.covered + sure, wanted = j.wanted - (done - sure), caught_up = has_all,
         watermark = job.watermark, due = job.due,
         watermark_at = @extschema@.crisp_sync_seen_at(job.watermark, j.watermark, j.watermark_at),
         cuts = ARRAY(SELECT c.moment FROM unnest(job.cuts) c (moment)
@@ -343,14 +347,19 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job @extschema@.crisp_sync_job;
+    look tstzmultirange;
 BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id;
-    IF NOT run.looked AND @extschema@.crisp_sync_windows(call) > 1 AND @extschema@.crisp_sync_gaps(job) = '{}' THEN
+    IF NOT job.looked AND NOT job.caught_up AND job.watermark IS NOT NULL
+       AND @extschema@.crisp_sync_gaps(job) = '{}' THEN
         -- What has moved while windows were read, to a date after them, is to be there before only what is new will
-        -- be read.
-        run.looked := true;
-        UPDATE @extschema@.crisp_sync_my_job j SET wanted = j.wanted + tstzmultirange(tstzrange(j.watermark, NULL))
+        -- be read, or what a full load has not seen goes.
+        look := CASE WHEN job.full_since IS NOT NULL AND job.unlooked IS NULL
+                     THEN tstzmultirange(@extschema@.crisp_sync_look(job))
+                     ELSE tstzmultirange(tstzrange(job.watermark, NULL)) END;
+        UPDATE @extschema@.crisp_sync_my_job j SET looked = true, wanted = j.wanted + look, covered = j.covered - look
         WHERE j.job_id = call.job_id;
+        run.adapted := true;
     ELSIF job.due IS NOT NULL AND call.reference IS NULL THEN
         run.changes := tstzrange(job.due, NULL);
         run.has_budget := false;
@@ -367,40 +376,6 @@ BEGIN
         END IF;
         run.phase := 'end';
     END IF;
-END
-$$;
-
--- All is there, and a full load drops what it has not seen.  But first it looks at what has changed since the
--- run began, for a row that was updated meanwhile has left its place before that was read.
-CREATE FUNCTION crisp_sync_closing(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress)
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    job @extschema@.crisp_sync_job := @extschema@.crisp_sync_this_job(copy, call);
-    look CONSTANT tstzrange := @extschema@.crisp_sync_look(job);
-    batch @extschema@.crisp_sync_batch;
-BEGIN
-    IF copy.dates_field IS NOT NULL AND copy.way <> 'order' AND look IS NOT NULL THEN
-        FOR pass IN 1 .. 3 LOOP
-            batch := @extschema@.crisp_sync_fetch(copy, call, run,
-                                                  @extschema@.crisp_sync_within(copy.list, copy.dates_field, look),
-                                                  NULL, lower(look), NULL, job);
-            PERFORM @extschema@.crisp_sync_note(copy, call, batch);
-            EXIT WHEN NOT run.by_date OR batch.listed <= job.rows_per_request OR batch.inserted + batch.updated = 0;
-        END LOOP;
-    END IF;
-    batch := NULL;
-    -- Rows without the date by which it goes through the source can't be seen, and stay.
-    batch.deleted := @extschema@.crisp_sync_remove(
-        copy.source, copy.target, array_remove(copy.columns, '_synced_at'), copy.keys, copy.argument,
-        CASE WHEN copy.argument IS NULL AND copy.dates_field = ANY (copy.columns) THEN copy.dates_field END,
-        job.deleted = 'mark');
-    PERFORM @extschema@.crisp_sync_note(copy, call, batch);
-    UPDATE @extschema@.crisp_sync_my_job j
-    SET full_since = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0
-    WHERE j.job_id = call.job_id;
-    run.phase := 'end';
 END
 $$;
 
@@ -428,7 +403,10 @@ AS $$
 SELECT CASE run.phase
     WHEN 'history' THEN EXISTS (SELECT FROM @extschema@.crisp_sync_job j
                                 WHERE j.job_id = call.job_id AND @extschema@.crisp_sync_gaps(j) && run.range)
-    WHEN 'closing' THEN copy.dates_field IS NOT NULL AND copy.way <> 'order'
+    WHEN 'closing' THEN EXISTS (
+        SELECT FROM @extschema@.crisp_sync_job j
+        WHERE j.job_id = call.job_id AND @extschema@.crisp_sync_may_miss(copy, j)
+          AND @extschema@.crisp_sync_unseen_keys(copy, j, 1) <> '{}')
     ELSE true END
 $$;
 

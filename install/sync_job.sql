@@ -88,7 +88,8 @@ SELECT @extschema@.crisp_sync_end_full(j.source, j.target)
 FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = job AND j.full_since IS NOT NULL;
 UPDATE @extschema@.crisp_sync_my_job j
 SET sync_field = NULL, selected = '{}', wanted = '{}', covered = '{}', watermark = NULL, watermark_at = NULL,
-    settled = NULL, overlap = NULL, due = NULL, pass_condition = NULL, pass_reference = NULL, pass_rows = 0,
+    settled = NULL, unlooked = NULL, overlap = NULL, caught_up = false, looked = false, due = NULL,
+    pass_condition = NULL, pass_reference = NULL, pass_rows = 0,
     full_since = NULL, by_date = false, cuts = '{}', window_rows = NULL, pages_found = NULL, pages_missing = NULL,
     expected_rows = NULL, witnesses = '[]', stalled = false
 WHERE j.job_id = job
@@ -282,7 +283,9 @@ RETURNS tstzrange
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT CASE WHEN job.settled >= job.watermark - job.overlap THEN tstzrange(job.settled, NULL, '()')
+SELECT CASE WHEN job.unlooked IS NOT NULL
+            THEN tstzrange(least(job.unlooked, date_trunc('milliseconds', job.watermark - job.overlap)), NULL)
+            WHEN job.settled >= job.watermark - job.overlap THEN tstzrange(job.settled, NULL, '()')
             WHEN job.watermark IS NOT NULL
             THEN tstzrange(date_trunc('milliseconds', job.watermark - job.overlap), NULL) END
 $$;
@@ -303,7 +306,7 @@ $$;
 -- What a call wants, on top of what earlier ones have left, where windows find it.
 CREATE FUNCTION crisp_sync_want_dates(
     copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job, part tstzrange,
-    look tstzrange, grows boolean)
+    look tstzrange, grows boolean, settles boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET DateStyle = 'ISO'
@@ -324,9 +327,10 @@ BEGIN
         job.wanted := '{(,)}';
         job.covered := CASE WHEN continues THEN job.covered ELSE '{}' END;
     ELSIF part IS NULL THEN
-        IF NOT grows AND NOT is_same AND gaps = '{}' AND job.full_since IS NULL AND look IS NOT NULL THEN
+        IF NOT grows AND NOT is_same AND gaps = '{}' AND job.full_since IS NULL AND look IS NOT NULL
+           AND job.caught_up AND job.unlooked IS NULL THEN
             -- All that there was is there, so what comes is what has begun since, say, and not what has changed.
-            run.looked := true;
+            job.looked := true;
             run.kept := concat_ws(' AND ', run.kept, format('%%1$s >= %L::timestamptz', lower(look)));
         END IF;
         job.wanted := job.wanted + @extschema@.crisp_sync_places(copy, job.selected);
@@ -346,8 +350,14 @@ BEGIN
         job.pass_condition := call.condition;
         job.pass_reference := call.reference;
     END IF;
-    IF look IS NOT NULL AND upper_inf(run.range) THEN
+    IF look IS NULL OR NOT upper_inf(run.range) THEN
+        RETURN;
+    ELSIF part IS NULL AND run.found <> '{}' AND NOT settles THEN
+        -- What changes within an overlap may be more than a call can ask for, so what is left comes before it.
+        job.unlooked := lower(look);
+    ELSE
         job.covered := job.covered - tstzmultirange(look);
+        job.unlooked := NULL;
     END IF;
 END
 $$;
@@ -411,6 +421,8 @@ DECLARE
     step interval := coalesce((SELECT k.step
                                FROM @extschema@.crisp_sync_kind(copy.list,
                                                                 coalesce(copy.dates_field, copy.sync_field)) k), '0');
+    -- A look that begins when overlap has passed since the watermark was seen finds all that came late.
+    settles CONSTANT boolean := coalesce(job.watermark_at + call.overlap + step <= call.started_at, false);
     settled timestamptz;
     result record;
 BEGIN
@@ -434,9 +446,15 @@ BEGIN
         job.expected_rows := NULL;
         job.pages_found := NULL;
         job.pages_missing := NULL;
+        job.caught_up := false;
+        job.looked := false;
+        job.unlooked := NULL;
         before := '{(,)}';
     END IF;
     run.found := @extschema@.crisp_sync_gaps(job);
+    IF run.found = '{}' THEN
+        job.looked := false;
+    END IF;
     run.range := tstzrange(NULL, NULL);
     IF job.selected <> '{(,)}' AND copy.sync_field IS DISTINCT FROM copy.dates_field THEN
         run.kept := format('%%1$s <@ %L::tstzmultirange', job.selected);
@@ -445,17 +463,16 @@ BEGIN
     IF copy.dates_field IS NULL OR copy.way = 'order' THEN
         result := @extschema@.crisp_sync_want_changes(copy, call, run, job, part, look, NOT job.selected <@ before);
     ELSE
-        result := @extschema@.crisp_sync_want_dates(copy, call, run, job, part, look, NOT job.selected <@ before);
+        result := @extschema@.crisp_sync_want_dates(copy, call, run, job, part, look, NOT job.selected <@ before,
+                                                    settles);
     END IF;
     run := result.run;
     job := result.job;
     run.whole := job.covered = '{}';
 
-    -- A look that begins when overlap has passed since the watermark was seen finds all that came late: what it is to
-    -- read is uncovered, or due, so that the next one need not go back behind the watermark.  Otherwise many changes
-    -- of one moment would be read in every run.
-    IF part IS NULL AND job.watermark_at + call.overlap + step <= call.started_at
-       AND (copy.way <> 'order' OR run.changes IS NOT NULL) THEN
+    -- What it is to read is uncovered, or due, so that the next one need not go back behind the watermark.  Otherwise
+    -- many changes of one moment would be read in every run.
+    IF part IS NULL AND settles AND (copy.way <> 'order' OR run.changes IS NOT NULL) THEN
         settled := job.watermark;
         run.adapted := coalesce(settled > coalesce(job.settled, '-infinity'), false);
         job.settled := greatest(settled, job.settled);
@@ -521,7 +538,6 @@ BEGIN
     run.passes := 0;
     run.has_budget := true;
     run.versions := '{}';
-    run.looked := copy.way <> 'dates' OR copy.sync_field = copy.dates_field;
     run.adapted := false;
     run.probes := 0;
     run.cuts := 0;
@@ -531,6 +547,10 @@ BEGIN
     result := @extschema@.crisp_sync_want(copy, call, run, job);
     run := result.run;
     job := result.job;
+    IF job.full_since IS NULL THEN
+        -- Of an incremental run, what has moved comes with the next one, which finds all changes, or is not narrowed.
+        job.looked := job.looked OR copy.way <> 'dates' OR copy.sync_field = copy.dates_field;
+    END IF;
     run.probes := @extschema@.crisp_sync_probes(call, job);
 
     INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
@@ -549,7 +569,8 @@ BEGIN
         full_since = job.full_since, selected = job.selected, wanted = job.wanted, covered = job.covered, due = job.due,
         pass_condition = job.pass_condition, pass_reference = job.pass_reference, pass_rows = job.pass_rows,
         watermark = job.watermark,
-        settled = job.settled, overlap = job.overlap, expected_rows = job.expected_rows, pages_found = job.pages_found,
+        settled = job.settled, unlooked = job.unlooked, overlap = job.overlap, caught_up = job.caught_up,
+        looked = job.looked, expected_rows = job.expected_rows, pages_found = job.pages_found,
         pages_missing = job.pages_missing, told_columns = copy.missing, stalled = false, last_run_id = call.run_id
     WHERE j.job_id = call.job_id;
     PERFORM @extschema@.crisp_sync_prune(call.job_id);

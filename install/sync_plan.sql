@@ -50,7 +50,7 @@ CREATE TYPE crisp_sync_progress AS (
     pass_requests bigint,       -- and what that has taken
     kept text,                  -- condition for rows that the copy is to have, over the alias f; NULL for all
     whole boolean,              -- what is covered was read by this run alone
-    looked boolean,             -- what has moved since the run began needs no look of its own
+    moves boolean,              -- what has moved while a full load read all is too much to be read at once
     by_date boolean,            -- the list isn't in the order that was asked for: read it by time spans
     found tstzmultirange,       -- what earlier runs had left
     in_vain boolean,            -- the next run will have as much to do

@@ -29,7 +29,9 @@ CREATE SEQUENCE crisp_sync_run_seq;
 --    moment excluded: so the new date is not in it.  What was read beyond is no longer wanted: the next call wants it
 --    anew, by selected.
 -- 2. A row comes into Crisp's index late, with a date in the range.  So each run takes back what is covered of the
---    last overlap before the watermark, until one has looked back when that time had passed (settled).
+--    last overlap before the watermark, until one has looked back when that time had passed (settled).  A run that
+--    finds gaps, and comes before that, goes on with them first, and leaves a note of where to look back to (unlooked):
+--    else what changes within an overlap would have to fit a call.
 -- 3. A row is changed and keeps its date (profiles).  Then changes are read by sync_field, in Crisp's order: all
 --    since the watermark, which was at most the newest of the first answer when covered was empty, at once or not at
 --    all.  Those that are to be read are due, from that moment on, until they have been.  If they are too many for a
@@ -49,9 +51,9 @@ CREATE SEQUENCE crisp_sync_run_seq;
 -- 3. Changes by sync_field that are more than a call may ask for.  All is read again, once, and what is due is what
 --    changed since then.
 -- 4. What is uncovered of what is wanted.  A window covers the newest part of it: down to the oldest row, or to a
---    cut.  What a run takes back of the last overlap, it reads first; the first run after overlap has passed takes
---    nothing back any more (settled).  Beyond the newest row nothing is covered, since nothing tells that Crisp has
---    got there: each run crosses that again, by 5.
+--    cut.  What a run takes back of the last overlap, it reads first; a run that finds gaps takes nothing back, and the
+--    first run after overlap has passed is the last that does (settled).  Beyond the newest row nothing is covered,
+--    since nothing tells that Crisp has got there: each run crosses that again, by 5.
 -- 5. Rows of the window that comes next, by date: those after the newest cut.  Where one request brings too many, a
 --    new cut leaves out all that came and are older than their median, half a page or more; or it parts off the
 --    moment that half of them share, which is read whole, however many they are.  Cuts go when something older than
@@ -60,12 +62,19 @@ CREATE SEQUENCE crisp_sync_run_seq;
 --    more than a request, is halved in time, down to the length of a moment.
 -- 6. Rows of a parent, or pages, that a window asks for (window_rows), halved down to one.
 -- 7. Rows of a list without dates whose details the copy lacks; a call brings those of as many as it has requests for.
--- 8. That a full load isn't closed, for which nothing is left to do but a recheck.
+-- 8. That what has moved while all was read has not been looked for, which is done once (looked).
+-- 9. Rows of the copy that a full load has not seen.  None is at Crisp if one window has read all that was uncovered
+--    (caught_up).  Else a row may have moved on before each of them.  So what came since the watermark is read in one
+--    statement, for at most as many requests as there are such rows, and no more than half of those that a call has
+--    left; if these don't suffice, the rows are asked for by their keys: each is then seen, or gone from the copy.
+--
+-- So the end of a full load needs no moment at which nothing changes: 8 and 9 take as many requests as it takes to
+-- read what has changed while 4 to 7 went on, and two for each row that wasn't seen.
 --
 -- A run whose requests don't suffice for one such step is stalled, and says so: it takes a higher max_requests.  So
 -- does one that has read all again, and finds that what has changed since is too much once more.  If Crisp changes
--- all the time, a run has to have more requests than it takes to read what has changed since the last one, and in the
--- last overlap; what is left goes into the steps above.
+-- all the time, a run has to have more requests than it takes to read what has changed since the last one; what is left
+-- goes into the steps above.
 CREATE TABLE crisp_sync_job (
     job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_sync_job_seq'::pg_catalog.regclass),
     source regclass NOT NULL,
@@ -80,7 +89,10 @@ CREATE TABLE crisp_sync_job (
     watermark timestamptz,
     watermark_at timestamptz,
     settled timestamptz,
+    unlooked timestamptz,
     overlap interval,
+    caught_up boolean NOT NULL DEFAULT false,
+    looked boolean NOT NULL DEFAULT false,
     due timestamptz,
     pass_condition text,
     pass_reference timestamptz,
@@ -124,6 +136,12 @@ COMMENT ON COLUMN crisp_sync_job.watermark IS
 COMMENT ON COLUMN crisp_sync_job.watermark_at IS 'by our clock: when Crisp was first seen to have got that far';
 COMMENT ON COLUMN crisp_sync_job.settled IS
     'up to here, rows that came into the index late are in the copy, too, or uncovered';
+COMMENT ON COLUMN crisp_sync_job.unlooked IS
+    'rows that came into the index late are still to be looked for from here on; NULL: within overlap';
+COMMENT ON COLUMN crisp_sync_job.caught_up IS
+    'the last window has read all that was uncovered at once, so no selected row can have moved past it';
+COMMENT ON COLUMN crisp_sync_job.looked IS
+    'what has moved while all was read has been looked for, or is wanted for that';
 COMMENT ON COLUMN crisp_sync_job.overlap IS 'how far the last run looked back, which is what settled goes by';
 COMMENT ON COLUMN crisp_sync_job.due IS
     'changes by sync_field from here on are to be read; NULL: none, or those that come with wanted';
@@ -292,11 +310,11 @@ GRANT SELECT, DELETE ON crisp_sync_my_job, crisp_sync_my_log, crisp_sync_my_erro
     crisp_sync_orphan,
       crisp_sync_orphan_origin, crisp_sync_orphan_run TO PUBLIC;
 GRANT INSERT (source, target, resource),
-      UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, overlap, due,
-              pass_condition, pass_reference, pass_rows, full_since, deleted, by_date, cuts, window_rows, pages_found,
-              pages_missing, expected_rows, rows_per_request, daily_quota, witnesses, told_columns, told_keyless,
-              rows_fetched, rows_inserted, rows_updated,
-              rows_deleted, requests, stalled, last_run_id, last_success, origin, scope)
+      UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, unlooked,
+              overlap, caught_up, looked, due, pass_condition, pass_reference, pass_rows, full_since, deleted, by_date,
+              cuts, window_rows, pages_found, pages_missing, expected_rows, rows_per_request, daily_quota, witnesses,
+              told_columns, told_keyless, rows_fetched, rows_inserted, rows_updated, rows_deleted, requests,
+              stalled, last_run_id, last_success, origin, scope)
 ON crisp_sync_my_job TO PUBLIC;
 GRANT INSERT (job_id, mode, started_at),
       UPDATE (ended_at, outcome, requests, windows, rows_fetched, rows_inserted, rows_updated, rows_deleted,
@@ -373,8 +391,14 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
 CREATE FUNCTION crisp_sync_remove(
-    source oid, target oid, columns text[], keys text[], argument text, dated text, mark boolean)
+    source oid, target oid, columns text[], keys text[], argument text, dated text, mark boolean, gone text[])
 RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION crisp_sync_unseen(
+    source oid, target oid, columns text[], keys text[], argument text, dated text, mark boolean, most integer)
+RETURNS text[]
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 

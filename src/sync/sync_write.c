@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * sync_write.c
- *		Write rows into the target of a run of crisp_sync(), and delete them from it.
+ *		Write rows into the target of a run of crisp_sync().
  *
  * The source is read as the current user, the target is written as its owner
  * (sync_owner.h), with statements that are made here alone.
@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 #include "utils/typcache.h"
 
+#include "sync/sync_call.h"
 #include "sync/sync_match.h"
 #include "sync/sync_owner.h"
 #include "sync/sync_rows.h"
@@ -32,9 +33,6 @@
 #include "sync/sync_target.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_exchange);
-PG_FUNCTION_INFO_V1(crisp_sync_remove);
-PG_FUNCTION_INFO_V1(crisp_sync_context);
-PG_FUNCTION_INFO_V1(crisp_sync_throw);
 
 /* Arguments of crisp_sync_exchange(). */
 enum
@@ -57,33 +55,6 @@ enum
 	EXCHANGE_PAGES,
 	EXCHANGE_PAGES_BEFORE
 };
-
-/* The CONTEXT of the latest error here; malloc'd by its own context, or NULL. */
-static char *last_context = NULL;
-
-/*
- * Forget, or keep, the CONTEXT of an error, for who stores errors (forget_context, keep_context).
- */
-static void
-forget_context(void)
-{
-	if (last_context != NULL)
-		pfree(last_context);
-	last_context = NULL;
-}
-
-static void
-keep_context(MemoryContext caller)
-{
-	MemoryContext old = MemoryContextSwitchTo(caller);
-	ErrorData	 *error = CopyErrorData();
-
-	forget_context();
-	if (error->context != NULL)
-		last_context = MemoryContextStrdup(TopMemoryContext, error->context);
-	FreeErrorData(error);
-	MemoryContextSwitchTo(old);
-}
 
 /*----------
  * Rows that have a key
@@ -237,52 +208,10 @@ seen_keys(const SyncTarget *target)
 	return sync_rows_run(sql.data, NULL);
 }
 
-/*
- * Append that no key that was seen is that of t; seen is a table of them.
- */
-static void
-append_not_seen(StringInfo sql, const SyncTarget *target)
-{
-	int		   count = target->argument >= 0 ? 1 : target->nkeys;
-	const int *columns = target->argument >= 0 ? &target->argument : target->keys;
-
-	appendStringInfoString(sql, "NOT EXISTS (SELECT FROM (SELECT ");
-	for (int i = 0; i < count; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(target->table),
-												 target->attnums[columns[i]] - 1);
-
-		appendStringInfo(
-			sql, "%ss.key[%d]::%s AS c%d", i > 0 ? ", " : "", i + 1,
-			format_type_extended(column->atttypid, column->atttypmod,
-								 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY),
-			i + 1);
-	}
-	appendStringInfoString(sql, " FROM seen s) f WHERE ");
-	for (int i = 0; i < count; i++)
-	{
-		appendStringInfoString(sql, i > 0 ? " AND " : "");
-		sync_target_equals(sql, target, columns[i], psprintf("f.c%d", i + 1), false);
-	}
-	appendStringInfoChar(sql, ')');
-}
-
 /*----------
  * Functions of SQL
  *----------
  */
-
-/*
- * Raise an error where an argument is NULL that must not be.
- */
-static void
-check_given(FunctionCallInfo fcinfo, const int *numbers, int count)
-{
-	for (int i = 0; i < count; i++)
-		if (PG_ARGISNULL(numbers[i]))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg_internal("argument %d must not be null", numbers[i] + 1)));
-}
 
 /*
  * Run the statement that says something of all that was fetched: one row of one value of a
@@ -416,15 +345,6 @@ write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_
 }
 
 /*
- * Return an argument of type text; NULL for NULL.
- */
-static char *
-text_argument(FunctionCallInfo fcinfo, int number)
-{
-	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
-}
-
-/*
  * Open the target that the arguments name.
  */
 static SyncTarget *
@@ -432,8 +352,8 @@ open_target(FunctionCallInfo fcinfo)
 {
 	SyncTarget *target = sync_target_open(
 		PG_GETARG_OID(EXCHANGE_TARGET), PG_GETARG_DATUM(EXCHANGE_COLUMNS),
-		PG_GETARG_DATUM(EXCHANGE_KEYS), text_argument(fcinfo, EXCHANGE_ARGUMENT),
-		text_argument(fcinfo, EXCHANGE_GUARD));
+		PG_GETARG_DATUM(EXCHANGE_KEYS), sync_call_text(fcinfo, EXCHANGE_ARGUMENT),
+		sync_call_text(fcinfo, EXCHANGE_GUARD));
 
 	if (!target->has_key && (target->argument < 0 || PG_ARGISNULL(EXCHANGE_PARENTS)))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
@@ -470,7 +390,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	Datum			 result;
 	MemoryContext	 old;
 
-	check_given(fcinfo, needed, lengthof(needed));
+	sync_call_check_given(fcinfo, needed, lengthof(needed));
 	for (int i = EXCHANGE_LOWER; i <= EXCHANGE_PARENTS; i++)
 		if (!PG_ARGISNULL(i))
 		{
@@ -484,12 +404,12 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 		parts = sync_parts_create(
 			PG_GETARG_DATUM(EXCHANGE_PARTS), PG_GETARG_INT64(EXCHANGE_PAGES),
 			PG_ARGISNULL(EXCHANGE_PAGES_BEFORE) ? 0 : PG_GETARG_INT64(EXCHANGE_PAGES_BEFORE));
-	rows = sync_rows_run_parts(text_argument(fcinfo, EXCHANGE_QUERY), &parameters, parts);
-	summary = summarize(rows, text_argument(fcinfo, EXCHANGE_SUMMARY),
+	rows = sync_rows_run_parts(sync_call_text(fcinfo, EXCHANGE_QUERY), &parameters, parts);
+	summary = summarize(rows, sync_call_text(fcinfo, EXCHANGE_SUMMARY),
 						get_func_rettype(fcinfo->flinfo->fn_oid), &tupdesc, caller);
 
 	if (!PG_ARGISNULL(EXCHANGE_KEPT))
-		rows = keep_some(rows, text_argument(fcinfo, EXCHANGE_KEPT));
+		rows = keep_some(rows, sync_call_text(fcinfo, EXCHANGE_KEPT));
 
 	target = open_target(fcinfo);
 	seen = write_fetched(rows, target, values[3], has_parents, full, PG_GETARG_BOOL(EXCHANGE_MARK),
@@ -531,7 +451,7 @@ crisp_sync_exchange(PG_FUNCTION_ARGS)
 	ErrorContextCallback *outer = error_context_stack;
 	Datum				  result = (Datum) 0;
 
-	forget_context();
+	sync_call_begin();
 	error_context_stack = NULL;
 	PG_TRY();
 	{
@@ -541,116 +461,10 @@ crisp_sync_exchange(PG_FUNCTION_ARGS)
 	}
 	PG_CATCH();
 	{
-		keep_context(caller);
+		sync_call_failed(caller);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 	error_context_stack = outer;
 	PG_RETURN_DATUM(result);
-}
-
-/*
- * Delete, or mark, what a full load has not seen.
- */
-static int64
-remove_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool mark)
-{
-	StringInfoData sql;
-	SyncOwner	   saved;
-	int64		   count;
-
-	sync_owner_become(target->owner, &saved);
-	sync_rows_show(keys, "seen");
-	initStringInfo(&sql);
-	sync_sql_gone(&sql, target, "", mark);
-	append_not_seen(&sql, target);
-	if (dated != NULL)
-		appendStringInfo(&sql, " AND t.%s IS NOT NULL", quote_identifier(dated));
-	count = sync_sql_counted(sql.data);
-	sync_rows_hide("seen");
-	sync_owner_leave(&saved);
-	return count;
-}
-
-/*
- * End a full load: delete the rows of the target that it has not seen, or mark them, but for those
- * that have NULL in the column dated.  Return their number.
- *
- * SQL: crisp_sync_remove(source, target, columns, keys, argument, dated, mark).
- */
-Datum
-crisp_sync_remove(PG_FUNCTION_ARGS)
-{
-	static const int	  needed[] = {0, 1, 2, 3, 6};
-	MemoryContext		  caller = CurrentMemoryContext;
-	ErrorContextCallback *outer = error_context_stack;
-	int64				  count = 0;
-
-	forget_context();
-	error_context_stack = NULL;
-	PG_TRY();
-	{
-		SyncTarget *target;
-		SyncSeen	load;
-		SyncRows   *keys;
-
-		check_given(fcinfo, needed, lengthof(needed));
-		SPI_connect();
-		target = sync_target_open(PG_GETARG_OID(1), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3),
-								  text_argument(fcinfo, 4), NULL);
-		load = sync_seen_of_job(fcinfo->flinfo->fn_oid, PG_GETARG_OID(0), PG_GETARG_OID(1));
-		keys = sync_seen_rows(&load);
-		count = remove_unseen(keys, target, text_argument(fcinfo, 5), PG_GETARG_BOOL(6));
-		sync_rows_free(keys);
-		sync_seen_clear(&load, false);
-		sync_target_close(target);
-		SPI_finish();
-	}
-	PG_CATCH();
-	{
-		keep_context(caller);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	error_context_stack = outer;
-	PG_RETURN_INT64(count);
-}
-
-/*
- * Return the CONTEXT of the error that ended the latest of these; NULL when it had none.
- *
- * SQL: crisp_sync_context().
- */
-Datum
-crisp_sync_context(PG_FUNCTION_ARGS)
-{
-	if (last_context == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(last_context));
-}
-
-/*
- * Raise an error that was caught, as it was.
- *
- * SQL: crisp_sync_throw(code, message, detail, hint, context).
- */
-Datum
-crisp_sync_throw(PG_FUNCTION_ARGS)
-{
-	const char *code = text_argument(fcinfo, 0);
-	const char *message = text_argument(fcinfo, 1);
-	const char *detail = text_argument(fcinfo, 2);
-	const char *hint = text_argument(fcinfo, 3);
-	const char *context = text_argument(fcinfo, 4);
-
-	if (code == NULL || strlen(code) != 5)
-		elog(ERROR, "an SQLSTATE has five characters");
-	/* Who called adds nothing to it. */
-	error_context_stack = NULL;
-	ereport(ERROR, (errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
-					errmsg_internal("%s", message ? message : ""),
-					detail && *detail ? errdetail_internal("%s", detail) : 0,
-					hint && *hint ? errhint("%s", hint) : 0,
-					context && *context ? errcontext("%s", context) : 0));
-	PG_RETURN_VOID();
 }

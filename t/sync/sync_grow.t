@@ -23,25 +23,26 @@ my %list = (
 
 sync_with($session, $sandbox);
 
-# A list in no order, each page of which is answered with that status, if one is given, and of which a row comes in
-# and another changes with each request, if it grows.
+# A list in no order, each page of which is answered with that status, if one is given, and of which with each request
+# so many rows come in, and so many change.
 sub behave
 {
-	my ($source, $status, $grows) = @_;
+	my ($source, $status, $new, $changed) = @_;
 	my ($resource, undef, $path) = @{ $list{$source} };
+	my %count = (insert_random => $new, touch_random => $changed);
 	my @operations;
 
-	$sandbox->reset;
 	$sandbox->control(
 		{   honour_order => $false,
 			honour_sort => $false,
 			default_order => 'insertion',
 			answers => [ $status ? { match => { path => $path }, status => $status } : () ] });
-	foreach my $nth (1 .. ($grows ? 1000 : 0))
+	foreach my $nth (1 .. 1000)
 	{
 		push @operations, map {
-			{ op => $_, resource => $resource, count => 1, seed => $nth, at_request => { path => $path, nth => $nth } }
-		} qw(insert_random touch_random);
+			{ op => $_, resource => $resource, count => $count{$_}, seed => $nth,
+				at_request => { path => $path, nth => $nth } }
+		} grep { $count{$_} } sort keys %count;
 	}
 	$sandbox->data(\@operations) if @operations;
 	return;
@@ -61,19 +62,47 @@ sub rows_of
 }
 
 # That a copy has all of these rows, but for those that have changed meanwhile, later than its watermark: these come
-# with the next run.
+# with the next run.  What it has of others is as it was before, or is now.
 sub has_rows
 {
 	my ($source, $target, $before, $name) = @_;
-	my %there = map { $_ => 1 } split /\n/, $session->query("SELECT $list{$source}->[1] FROM $target");
+	my %there = map { split /\|/ } split /\n/,
+	  $session->query("SELECT $list{$source}->[1], round(extract(epoch FROM updated_at) * 1000) FROM $target");
 	my %now = rows_of($source);
-	my @missing = grep { !$there{$_} } keys %{$before};
 	my $watermark = status('extract(epoch FROM watermark) * 1000', $target);
+	my @missing = grep { !exists $there{$_} && ($now{$_} == $before->{$_} || $now{$_} < $watermark) } keys %{$before};
 
-	is(scalar(grep { $now{$_} == $before->{$_} || $now{$_} <= $watermark } @missing),
-		0, "$name: what was there is in the copy, or yet to come");
-	is(scalar(@missing), 0, "$name: of a full load, all of it") if status('mode', $target) eq 'full';
+	is(scalar(@missing), 0, "$name: what was there is in the copy, or yet to come");
+	is(scalar(grep { exists $there{$_} && $there{$_} < $before->{$_} } keys %{$before}), 0,
+		"$name: and none is older than it was");
+	is(scalar(grep { !exists $now{$_} } keys %there), 0, "$name: nor is what is gone")
+	  if status('mode', $target) eq 'full';
 	return;
+}
+
+# That a copy which had all of these rows still has them, wherever they have moved.
+sub keeps_rows
+{
+	my ($source, $target, $before, $name) = @_;
+	my %there = map { $_ => 1 } split /\n/, $session->query("SELECT DISTINCT $list{$source}->[1] FROM $target");
+	my %now = map { $_ => 1 } keys_of($source);
+
+	is(scalar(grep { $now{$_} && !$there{$_} } keys %{$before}), 0, "$name: nothing that Crisp has has gone");
+	return;
+}
+
+# Calls until a load has ended; how many requests they took.
+sub load
+{
+	my ($source, $target, $arguments, $most) = @_;
+	my ($requests, $calls) = (0, 0);
+
+	# Nothing is left to do when it has ended; where it may not make more requests, it ends all the same.
+	$session->query("SET crisp_fdw.max_requests = $most");
+	do { $requests += sync("'crisp.$source', '$target', $arguments")->{requests} }
+	  until last_run('state') eq 'finished' || ++$calls > 12;
+	$session->query('RESET crisp_fdw.max_requests');
+	return $requests;
 }
 
 # Requests for a page's worth of rows.  Where the order that was asked for isn't kept, the first window is read twice,
@@ -81,43 +110,76 @@ sub has_rows
 # more follow, an empty page has to show the end of each.
 my %most = (0 => 8, 206 => 12);
 
+my $number = 0;
 foreach my $source (sort keys %list)
 {
-	foreach my $status (0, 206)
+	foreach my $field ('updated_at', 'created_at')
 	{
-		foreach my $grows (0, 1)
+		foreach my $case ([ 0, 0, 0 ], [ 206, 0, 0 ], [ 206, 1, 1 ], [ 206, 3, 3 ], [ 0, 0, 6 ], [ 0, 4, 0 ])
 		{
-			foreach my $mode (qw(incremental full))
+			my ($status, $new, $changed) = @{$case};
+			my $at_once = $source eq 'people_profiles' && $field eq 'updated_at';
+
+			foreach my $load ('incremental', 'full', 'another full')
 			{
-				# The last look of a full load is one statement, for which a call must be able to ask enough.
-				foreach my $limit ('NULL', $mode eq 'full' && $grows ? 100 : 40)
+				foreach my $limit ('NULL', 40, 100)
 				{
-					my $target = join '_', 'copy', $source, $status, $grows, $mode, $limit;
-					my $name = "$source, status $status" . ($grows ? ', growing' : '') . ", $mode, max_requests $limit";
-					my ($requests, $calls) = (0, 0);
+					my $target = 'copy' . ++$number;
+					my $mode = $load =~ /full/ ? 'full' : $load;
+					my $name = "$source by $field, status $status, +$new ~$changed, $load, max_requests $limit";
 
-					behave($source, $status, $grows);
-					my %before = rows_of($source);
-					my $most = $most{$status} * ceil(keys(%before) / 50) * ($grows ? 2 : 1);
-
-					# Nothing is left to do when it has ended; where it may not make more requests, it ends all the
-					# same.
-					$session->query('SET crisp_fdw.max_requests = ' . 4 * $most);
-					do
+					# Where little moves, a limit makes no difference, nor does the field where the other has shown it.
+					next if $new + $changed < 6 && $limit eq '100' && !$at_once;
+					next if $new != $changed && $field eq 'created_at';
+					# A call must be able to ask for all of a list that it can't ask for by date, and is in no order.
+					next if $at_once && $new + $changed && ($new + $changed > 2 || $limit eq '40');
+					$sandbox->reset;
+					if ($load =~ /another/)
 					{
-						$requests +=
-						  sync("'crisp.$source', '$target', mode => '$mode', max_requests => $limit")->{requests};
-					} until last_run('state') eq 'finished' || ++$calls > 6;
-					$session->query('RESET crisp_fdw.max_requests');
-					is(last_run('state'), 'finished', "$name: it ends");
+						sync("'crisp.$source', '$target', sync_field => '$field', max_requests => NULL");
+						$sandbox->data([ { op => 'delete_random', resource => $list{$source}->[0], count => 3,
+							seed => $number } ]);
+					}
+					behave($source, $status, $new, $changed);
+					my %before = rows_of($source);
+					# What changes with a request is read by a part of another one, once by the list and once at the
+					# end; a call begins with what has changed since the last one.
+					my $most = $most{$status} * ceil(keys(%before) / 50) * (1 + ($new + $changed) / 2);
+					my $requests = load($source, $target,
+						"sync_field => '$field', mode => '$mode', max_requests => $limit", $most * 4);
+
+					is(last_run('state') . ', ' . status('state', $target), 'finished, up to date', "$name: it ends");
 					cmp_ok($requests, '<=', $most, "$name: requests for " . keys(%before) . ' rows');
 					has_rows($source, $target, \%before, $name);
-					next if $grows;
-					is_copy("crisp.$source", $target, $name);
+					keeps_rows($source, $target, \%before, $name) if $load =~ /another/;
+					is_copy("crisp.$source", $target, $name) if $new + $changed == 0;
+					$session->query("DROP TABLE $target");
 				}
 			}
 		}
 	}
+}
+
+# Messages go with their conversations, which move while these are read: rows that were not seen are asked for.
+{
+	my ($key) = $list{conversations}->[1];
+
+	$sandbox->reset;
+	$list{messages} = $list{conversations};
+	sync(q('crisp.messages', 'messages', max_requests => NULL));
+	my %has_messages = map { $_ => 1 } split /\n/, $session->query("SELECT DISTINCT $key FROM messages");
+	$sandbox->data([ { op => 'delete_random', count => 3, seed => 5 } ]);
+	behave('conversations', 206, 3, 3);
+	my %before = map { $_ => 1 } grep { $has_messages{$_} } keys_of('conversations');
+	$session->query('SET crisp_fdw.max_requests = 4000');
+	sync(q('crisp.messages', 'messages', mode => 'full', max_requests => NULL));
+	$session->query('RESET crisp_fdw.max_requests');
+	is(status('state', 'messages'), 'up to date', 'messages: it ends');
+	keeps_rows('messages', 'messages', \%before, 'messages');
+	my %now = map { $_ => 1 } keys_of('conversations');
+	is(scalar(grep { !$now{$_} } split /\n/, $session->query("SELECT DISTINCT $key FROM messages")), 0,
+		'messages: those of conversations that are gone are, too');
+	delete $list{messages};
 }
 
 # So does a scan that reads such a list exactly.
@@ -128,7 +190,8 @@ foreach my $source (sort keys %list)
 	{
 		my ($resource, $key) = @{ $list{$source} };
 
-		behave($source, $status, 1);
+		$sandbox->reset;
+		behave($source, $status, 1, 1);
 		my %before = map { $_ => 1 } keys_of($source);
 		$sandbox->clear;
 		my @keys = grep { $before{$_} } split /\n/, $session->query("SELECT $key FROM crisp.$source");

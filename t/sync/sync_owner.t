@@ -168,12 +168,16 @@ $as{writer}->fails($exchange, { sqlstate => '42501', message => 'permission deni
 	'who may not delete may not use them');
 $as{writer}->fails(
 	q[SELECT crisp_sync_internal.crisp_sync_remove('crisp.conversations'::regclass, 'hers.copy'::regclass, '{}', '{}', ]
-		. q[NULL, NULL, false)], { sqlstate => '42501' }, 'nor remove');
+		. q[NULL, NULL, false, NULL)], { sqlstate => '42501' }, 'nor remove');
+$as{writer}->fails(
+	q[SELECT crisp_sync_internal.crisp_sync_unseen('crisp.conversations'::regclass, 'hers.copy'::regclass, '{}', '{}', ]
+		. q[NULL, NULL, false, 10)], { sqlstate => '42501' }, 'nor look for what was not seen');
 $as{writer}->fails('SELECT * FROM crisp_sync_internal.crisp_sync_seen', { sqlstate => '42501' },
 	'and keys are for nobody to see');
 $as{mallory}->query('GRANT DELETE ON hers.copy TO writer');
 
 # Nor can anybody end more than a statement with them, whatever they are given.
+my %last = (crisp_sync_remove => q('{x}'), crisp_sync_unseen => 10);
 sub exchange
 {
 	my ($query, $summary) = @_;
@@ -199,7 +203,11 @@ $as{writer}->fails(
 	{ sqlstate => '22023' }, 'parents that no column names');
 $as{writer}->fails("SELECT crisp_sync_internal.$_", { sqlstate => '22004' }, "nothing at all: $_")
   foreach 'crisp_sync_exchange(' . join(', ', ('NULL') x 17) . ')',
-  'crisp_sync_remove(NULL, NULL, NULL, NULL, NULL, NULL, NULL)';
+  'crisp_sync_remove(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
+  'crisp_sync_unseen(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)';
+$as{writer}->fails(
+	"SELECT crisp_sync_internal.$_('public.mine'::regclass, 'public.own'::regclass, '{session_id}', '{}', NULL, NULL, "
+		. "false, $last{$_})", { sqlstate => '22023' }, "$_ without a key") foreach sort keys %last;
 $as{writer}->query(q(SELECT crisp_sync_drop('public.mine', 'hers.copy')));
 $as{writer}->query('SET search_path = public, pg_catalog');
 $as{writer}->query(
