@@ -547,10 +547,9 @@ BEGIN
     result := @extschema@.crisp_sync_want(copy, call, run, job);
     run := result.run;
     job := result.job;
-    IF job.full_since IS NULL THEN
-        -- Of an incremental run, what has moved comes with the next one, which finds all changes, or is not narrowed.
-        job.looked := job.looked OR copy.way <> 'dates' OR copy.sync_field = copy.dates_field;
-    END IF;
+    -- Of an incremental run, what has moved comes with the next one, which finds all changes, or is not narrowed.
+    job.looked := job.looked OR copy.dates_field IS NULL OR copy.way = 'order'
+                  OR (job.full_since IS NULL AND (copy.way <> 'dates' OR copy.sync_field = copy.dates_field));
     run.probes := @extschema@.crisp_sync_probes(call, job);
 
     INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
