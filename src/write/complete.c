@@ -11,6 +11,7 @@
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/memutils.h"
 
 #include "api/server_facts.h"
 #include "base/compat.h"
@@ -19,15 +20,14 @@
 #include "write/complete.h"
 
 /*
- * Ask Crisp for an object by a key that is known; return NULL where it has none.
+ * Ask Crisp for an object, which belongs to owner, by a key; return NULL where it has none.
  */
 static const JsonNode *
-ask(const ChangeTable *table, const char *target, ApiKey key)
+ask(const ChangeTable *table, const char *target, ApiKey key, MemoryContext owner)
 {
 	ApiAnswer answer;
 
-	if (!api_finish_lookup(api_start(table->options, target, CurrentMemoryContext), API_OBJECT, key,
-						   &answer))
+	if (!api_finish_lookup(api_start(table->options, target, owner), API_OBJECT, key, &answer))
 		return NULL;
 	return answer.data;
 }
@@ -37,12 +37,12 @@ ask(const ChangeTable *table, const char *target, ApiKey key)
  * no such row.
  */
 static bool
-complete_key(const ChangeTable *table, ChangeRequest *request)
+complete_key(const ChangeTable *table, ChangeRequest *request, MemoryContext answers)
 {
 	const CrispOtherKey *other = table->changes->other_key;
 	const CrispResource *resource = table->options->resource;
 	const JsonNode		*object = ask(table, change_target(table, other->route, &request->keys),
-									  API_KEY_GIVEN);
+									  API_KEY_GIVEN, answers);
 	size_t				 length;
 	const char *text = json_node_string(json_path_get(object, json_path_of(other->path)), &length);
 
@@ -65,11 +65,13 @@ complete_key(const ChangeTable *table, ChangeRequest *request)
  * Ask Crisp for the custom data of a request's row; return false where there is no such row.
  */
 static bool
-ask_data(const ChangeTable *table, const ChangeRequest *request, const JsonNode **data)
+ask_data(const ChangeTable *table, const ChangeRequest *request, const JsonNode **data,
+		 MemoryContext answers)
 {
 	const CrispResource *resource = table->options->resource;
-	const JsonNode		*object = ask(
-			 table, change_target(table, table->changes->read_route, &request->keys), API_KEY_TOLD);
+	const JsonNode		*object = ask(table,
+									  change_target(table, table->changes->read_route, &request->keys),
+									  API_KEY_TOLD, answers);
 
 	*data = json_path_get(object, json_path_of(resource->custom_data->path));
 	return object != NULL;
@@ -79,13 +81,13 @@ ask_data(const ChangeTable *table, const ChangeRequest *request, const JsonNode 
  * Complete a request by the custom data that Crisp has now.
  */
 static Completion
-complete_data(const ChangeTable *table, ChangeRequest *request)
+complete_data(const ChangeTable *table, ChangeRequest *request, MemoryContext answers)
 {
 	const CrispChange *change = request->change;
 	const JsonNode	  *current;
 	List			  *gone;
 
-	if (!ask_data(table, request, &current))
+	if (!ask_data(table, request, &current, answers))
 		return COMPLETION_GONE;
 	if (change == table->changes->insert && json_node_first(current) != NULL)
 		return COMPLETION_EXISTS;
@@ -108,14 +110,17 @@ complete_data(const ChangeTable *table, ChangeRequest *request)
 Completion
 complete_request(const ChangeTable *table, ChangeRequest *request)
 {
-	Completion completion = COMPLETION_READY;
+	MemoryContext answers = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw answers",
+												  ALLOCSET_SMALL_SIZES);
+	Completion	  completion = COMPLETION_READY;
 
-	if (request->lacks_key && !complete_key(table, request))
-		return COMPLETION_GONE;
-	if (request->lacks_data)
-		completion = complete_data(table, request);
+	if (request->lacks_key && !complete_key(table, request, answers))
+		completion = COMPLETION_GONE;
+	else if (request->lacks_data)
+		completion = complete_data(table, request, answers);
 	if (completion == COMPLETION_READY)
 		change_finish(table, request);
+	MemoryContextDelete(answers);
 	return completion;
 }
 

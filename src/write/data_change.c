@@ -277,7 +277,10 @@ data_change_apply(const DataChange *change, const JsonNode *object)
 		const char *key = member_key(member);
 
 		CHECK_FOR_INTERRUPTS();
-		if (set_value(change, key) == NULL && !is_gone(change, key))
+
+		/* Crisp takes no null, which says no more than that there is no such key. */
+		if (json_node_kind(member) != JSON_NODE_NULL && set_value(change, key) == NULL &&
+			!is_gone(change, key))
 			json_writer_set_member(writer, key, json_text(json_node_member(object, key), &length));
 	}
 	foreach(lc, change->set)
