@@ -128,7 +128,8 @@ check_inbox(const Batch *batch)
 
 	if (!json_object_object_get_ex(batch->body, "inbox_id", &inbox_id))
 		return "inbox_id is missing";
-	if (inbox_id != NULL && collection_find(inboxes, json_object_get_string(inbox_id)) == NO_ROW)
+	if (inbox_id != NULL && !batch->call->sandbox->settings.unknown_inbox &&
+		collection_find(inboxes, json_object_get_string(inbox_id)) == NO_ROW)
 		return "there is no such inbox";
 	return NULL;
 }
