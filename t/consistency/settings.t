@@ -89,7 +89,8 @@ sub name_of
 
 my @tables =
   qw(conversations people_profiles messages people_conversations operators visitors campaigns inboxes
-  teams campaign_templates conversation_spams helpdesk_redirections helpdesk_locales);
+  teams campaign_templates conversation_spams helpdesk_redirections helpdesk_locales
+	conversation_events conversation_files campaign_statistics);
 
 $node->safe_psql('postgres', <<'END');
 ALTER SERVER support OPTIONS (ADD per_page '20');
@@ -124,6 +125,13 @@ CREATE VIEW truth.visitors AS SELECT row->>'session_id' AS session_id, row->>'ni
 	WHERE resource = 'visitors';
 CREATE VIEW truth.campaigns AS SELECT row->>'campaign_id' AS campaign_id, row->>'name' AS name, row->>'tag' AS tag,
 	truth.moment(row->>'updated_at') AS updated_at FROM truth.rows WHERE resource = 'campaigns';
+CREATE VIEW truth.conversation_events AS SELECT session_id, row->>'text' AS text, nullif(row->'data', 'null') AS data,
+	truth.moment(row->>'timestamp') AS "timestamp" FROM truth.rows WHERE resource = 'conversation_events';
+CREATE VIEW truth.conversation_files AS SELECT session_id, row->>'url' AS url, truth.moment(row->>'timestamp')
+	AS "timestamp" FROM truth.rows WHERE resource = 'conversation_files';
+CREATE VIEW truth.campaign_statistics AS SELECT split_part(session_id, ' ', 1) AS campaign_id,
+	split_part(session_id, ' ', 2) AS type, row#>>'{profile,people_id}' AS profile_people_id, truth.moment(row->>'created_at')
+	AS created_at FROM truth.rows WHERE resource = 'campaign_statistics';
 CREATE VIEW truth.inboxes AS SELECT row->>'inbox_id' AS inbox_id, row->>'name' AS name FROM truth.rows
 	WHERE resource = 'inboxes';
 CREATE VIEW truth.teams AS SELECT row->>'team_id' AS team_id, truth.texts(row->'operators') AS operators,
@@ -152,9 +160,20 @@ sub load_truth
 	  foreach qw(conversations people operators visitors campaigns inboxes teams templates spams redirections locales);
 	foreach my $row ($sandbox->rows('conversations'))
 	{
-		$add->(
-			'messages', "'$row->{session_id}'",
-			map { decode_utf8($_) } $sandbox->raw_rows('messages', undef, session_id => $row->{session_id}));
+		foreach my $below (qw(messages conversation_events conversation_files))
+		{
+			$add->(
+				$below, "'$row->{session_id}'",
+				map { decode_utf8($_) } $sandbox->raw_rows($below, undef, session_id => $row->{session_id}));
+		}
+	}
+	foreach my $id ($sandbox->column('campaigns', 'campaign_id'))
+	{
+		foreach my $type (qw(opened clicked unsubscribed))
+		{
+			$add->('campaign_statistics', "'$id $type'", map { decode_utf8($_) }
+				$sandbox->raw_rows('campaign_statistics', undef, campaign_id => $id, type => $type));
+		}
 	}
 	$node->safe_psql('postgres', encode_utf8($sql));
 	$node->safe_psql('postgres',
@@ -209,6 +228,8 @@ sub facts
 			q(string_agg(quote_literal(session_id), ', ') FROM (SELECT session_id FROM now.messages GROUP BY 1
 			ORDER BY count(*) DESC, session_id LIMIT 2) s)),
 		email      => value_of(q(quote_literal(mode() WITHIN GROUP (ORDER BY email)) FROM now.people_conversations)),
+		campaign   => value_of(
+			q(quote_literal(mode() WITHIN GROUP (ORDER BY campaign_id)) FROM now.campaign_statistics)),
 		person     => value_of(
 			q(quote_literal(mode() WITHIN GROUP (ORDER BY people_id)) FROM now.people_conversations)));
 	return \%fact;
@@ -264,6 +285,10 @@ sub list_queries
 	}
 	push @queries, ordered('conversations', 'session_id', 'waiting_since', $_, 4, 'waiting_since IS NOT NULL')
 		foreach 'DESC', 'ASC';
+	push @queries, map { { sql => $_ } }
+	  qq(SELECT session_id, url, "timestamp" FROM [conversation_files] WHERE "timestamp" > $fact->{state_time}),
+	  'SELECT f.url FROM [conversations] c JOIN [conversation_files] f USING (session_id) '
+	  . "WHERE c.updated_at > $fact->{state_time}";
 	return @queries;
 }
 
@@ -314,6 +339,11 @@ sub other_queries
 		"SELECT session_id FROM [people_conversations] WHERE email = $fact->{email}",
 		"SELECT c.session_id, c.state FROM [people_conversations] JOIN [conversations] c USING (session_id) "
 			. "WHERE email = $fact->{email} AND c.state <> 'resolved'",
+		"SELECT session_id, text, data, \"timestamp\" FROM [conversation_events] WHERE session_id IN ($fact->{sessions})",
+		"SELECT type, profile_people_id, created_at FROM [campaign_statistics] WHERE campaign_id = $fact->{campaign}",
+		"SELECT type, profile_people_id FROM [campaign_statistics] WHERE campaign_id = $fact->{campaign} "
+			. "AND type IN ('clicked', 'applauded')",
+		"SELECT campaign_id, profile_people_id FROM [campaign_statistics] WHERE type = 'opened'",
 		'SELECT type, email FROM [operators]',
 		'SELECT session_id, nickname FROM [visitors]',
 		'SELECT campaign_id, name, updated_at FROM [campaigns]',
@@ -397,7 +427,9 @@ sub check
 	$sandbox->control(\%all);
 	$node->safe_psql('postgres', 'DROP SCHEMA IF EXISTS plain CASCADE; CREATE SCHEMA plain; '
 		  . 'CREATE VIEW plain.conversations AS SELECT * FROM now.conversations WHERE '
-		  . ($all{plain_inbox} eq 'main' ? 'inbox_id IS NULL' : 'true'));
+		  . ($all{plain_inbox} eq 'main' ? 'inbox_id IS NULL' : 'true')
+		  . '; CREATE VIEW plain.conversation_files AS SELECT * FROM now.conversation_files '
+		  . 'WHERE session_id IN (SELECT session_id FROM plain.conversations)');
 	my $fact    = facts();
 	my $session = CrispSession->start($node);
 	foreach my $mode ('fast', 'exact')
