@@ -8,7 +8,8 @@
  *
  * What changes may move to the front of a list with numbered pages while one reads.  Where that
  * took several pages, its first pages are looked at again in the end, up to one that has nothing
- * new.
+ * new.  Rows without a key are not told from each other, and a page that has some of the one before
+ * waits until that was looked at again (page_shift.c).
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -25,6 +26,7 @@
 #include "json/json_make.h"
 #include "json/json_path.h"
 #include "fetch/last_page.h"
+#include "fetch/page_shift.h"
 #include "base/key_set.h"
 #include "api/pipeline.h"
 
@@ -45,6 +47,7 @@ struct ChildReader
 	/* What comes next. */
 	int			next;	/* page from 1 */
 	TimeCursor *cursor; /* NULL where pages have numbers */
+	PageShift  *shift;	/* NULL where there are none, or rows have a key */
 	bool		has_begun;
 	bool		rechecks;  /* all pages were read, and now those that may have changed since, */
 	int			last_page; /* no more than there were */
@@ -56,6 +59,12 @@ struct ChildReader
 	const JsonNode **rows;
 	size_t			 nrows;
 	size_t			 next_row;
+
+	/* An answer that waits for another, with its rows; or NULL. */
+	MemoryContext	 held_context;
+	const JsonNode **held_rows;
+	size_t			 nheld_rows;
+	bool			 held_is_last;
 
 	Names	 *names;	 /* get to know the rows' names; or NULL */
 	NameList *name_list; /* of the rows so far; NULL without names, and after the end */
@@ -100,6 +109,9 @@ child_begin(const ChildrenRequest *request, const char *argument, const char *wo
 	child->next = 1;
 	if (request->options->resource->cursor != NULL)
 		child->cursor = time_cursor_create(request);
+	else if (key == NULL &&
+			 crisp_resource_is_paged(request->options->resource, request->options->tier))
+		child->shift = page_shift_create();
 	if (names != NULL && asks_for_all(request))
 	{
 		child->names = names;
@@ -149,7 +161,9 @@ next_target(const ChildReader *child)
 static int
 count_retries(const ChildReader *child)
 {
-	return child->cursor != NULL ? time_cursor_retries(child->cursor) : child->rechecks;
+	if (child->cursor != NULL)
+		return time_cursor_retries(child->cursor);
+	return child->shift != NULL ? page_shift_checks(child->shift) : child->rechecks;
 }
 
 void
@@ -321,6 +335,83 @@ end_numbered_pages(ChildReader *child)
 }
 
 /*
+ * Exchange the answer at hand, whose context is the current one, for the one that was held.
+ */
+static void
+take_held(ChildReader *child)
+{
+	MemoryContext looked_at = child->answer_context;
+
+	child->answer_context = child->held_context;
+	MemoryContextSwitchTo(child->answer_context);
+	MemoryContextDelete(looked_at);
+	child->rows = child->held_rows;
+	child->nrows = child->nheld_rows;
+	child->held_context = NULL;
+}
+
+/*
+ * Let go of the answer that was held, if any; with keep, hold the one at hand.
+ */
+static void
+hold_answer(ChildReader *child, bool keep, bool is_last)
+{
+	if (child->held_context != NULL)
+		MemoryContextDelete(child->held_context);
+	child->held_context = keep ? child->answer_context : NULL;
+	child->held_rows = child->rows;
+	child->nheld_rows = child->nrows;
+	child->held_is_last = is_last;
+	if (keep)
+		child->answer_context = NULL;
+	child->rows = NULL;
+	child->nrows = 0;
+}
+
+/*
+ * Leave of the rows of a page, which have no key, those that were not there before.  Return false
+ * where another page has to be looked at first.  *is_last becomes what's true of the page that is
+ * taken.
+ */
+static bool
+drop_shifted(ChildReader *child, bool *is_last)
+{
+	const CrispOptions *options = child->request->options;
+	size_t				skip;
+	ShiftVerdict		verdict;
+	MemoryContext		old_context = MemoryContextSwitchTo(child->context);
+
+	verdict = page_shift_look(child->shift, child->rows, child->nrows, *is_last, &child->next,
+							  &skip);
+	MemoryContextSwitchTo(old_context);
+	switch (verdict)
+	{
+		case SHIFT_HOLD:
+		case SHIFT_DROP:
+			hold_answer(child, verdict == SHIFT_HOLD, *is_last);
+			return false;
+		case SHIFT_LOST:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_ERROR),
+					 errmsg("cannot read all rows of a list of \"%s\", server \"%s\"",
+							options->resource->name, options->server_name),
+					 errdetail("GET %s: Its rows have no key, and they have moved while it was "
+							   "read so that it can't be told which were read before.",
+							   child->target),
+					 errhint("Try again.")));
+		case SHIFT_TAKE_HELD:
+			take_held(child);
+			*is_last = child->held_is_last;
+			break;
+		case SHIFT_TAKE:
+			break;
+	}
+	child->rows += skip;
+	child->nrows -= skip;
+	return true;
+}
+
+/*
  * Take a page with a number, or all there is.  How many elements a full page has is the server's
  * choice, but never less than Crisp's smallest pages: most lists are short here, and to ask for a
  * second page of each would double the requests.
@@ -331,6 +422,7 @@ take_numbered_page(ChildReader *child, const ApiAnswer *answer)
 	const CrispOptions *options = child->request->options;
 	size_t				nelements = json_node_length(answer->data);
 	bool				scalars = options->resource->scalar_path != NULL;
+	bool				is_last;
 
 	for (size_t i = 0; i < nelements; i++)
 	{
@@ -342,9 +434,12 @@ take_numbered_page(ChildReader *child, const ApiAnswer *answer)
 			child->rows[child->nrows++] = row;
 	}
 	child->largest_page = Max(child->largest_page, nelements);
-	child->at_end = !crisp_resource_is_paged(options->resource, options->tier) ||
-					page_is_last(options, nelements, Max(child->largest_page, CRISP_MIN_PER_PAGE),
-								 answer->more);
+	is_last = !crisp_resource_is_paged(options->resource, options->tier) ||
+			  page_is_last(options, nelements, Max(child->largest_page, CRISP_MIN_PER_PAGE),
+						   answer->more);
+	if (child->shift != NULL && !drop_shifted(child, &is_last))
+		return;
+	child->at_end = is_last;
 	child->next++;
 	drop_seen(child);
 

@@ -33,7 +33,7 @@ use Exporter qw(import);
 use JSON::PP;
 use POSIX qw(ceil strftime);
 
-our @EXPORT = qw(below_of table_rows element_rows pages_below);
+our @EXPORT = qw(below_of table_rows element_rows pages_below pages_of_list);
 
 my $exact = JSON::PP->new->utf8->allow_nonref->canonical->allow_bignum;
 my %columns;
@@ -68,17 +68,38 @@ sub below_of
 
 =item pages_below(elements, [key, ...])
 
-How many pages of twenty these lists take, all or those below some rows, where 200 tells the last page.
+How many requests these lists take, all or those below some rows, in pages of twenty, where 200 tells the last page.
+Where a page has a row like one of the page before, that is looked at again.
+
+=item pages_of_list(elements of a list, rows a page)
+
+The same of one list.
 
 =cut
+
+sub pages_of_list
+{
+	my ($rows, $size) = @_;
+	my @texts = map { $exact->encode($_) } @{$rows};
+	my $requests = ceil(@texts / $size) || 1;
+
+	for (my $edge = $size; $edge < @texts; $edge += $size)
+	{
+		my %before = map { $_ => 1 } @texts[ $edge - $size .. $edge - 1 ];
+		my $last   = $edge + $size > @texts ? $#texts : $edge + $size - 1;
+
+		$requests++ if grep { $before{$_} } @texts[ $edge .. $last ];
+	}
+	return $requests;
+}
 
 sub pages_below
 {
 	my ($elements, @keys) = @_;
-	my $pages = 0;
+	my $requests = 0;
 
-	$pages += ceil(@{ $elements->{$_} } / 20) || 1 foreach @keys ? @keys : keys %{$elements};
-	return $pages;
+	$requests += pages_of_list($elements->{$_}, 20) foreach @keys ? @keys : keys %{$elements};
+	return $requests;
 }
 
 # The columns of a table, by the catalog, but for those of the website.

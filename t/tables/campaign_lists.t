@@ -143,7 +143,7 @@ sub expected
 	my $pages = 0;
 	foreach my $type (@types)
 	{
-		$pages += ceil(@{$_} / 50) || 1 foreach values %{ $below{$type} };
+		$pages += pages_of_list($_, 50) foreach values %{ $below{$type} };
 	}
 	is(scalar @requests, $listing + $pages, 'statistics: requests, in full pages');
 	is_deeply([ grep { $_->{path} =~ /statistics/ && $_->{query} ne 'per_page=50' } @requests ], [],
@@ -172,8 +172,8 @@ sub expected
 		is(table_rows($table, $condition), $wanted, "statistics, $name: rows");
 	}
 	foreach my $case (
-		[ 'of a type', ceil(@{ $below{clicked}{$long} } / 50), "campaign_id = '$long' AND type = 'clicked'" ],
-		[ 'of a type, joined', ceil(@{ $below{clicked}{$long} } / 50),
+		[ 'of a type', pages_of_list($below{clicked}{$long}, 50), "campaign_id = '$long' AND type = 'clicked'" ],
+		[ 'of a type, joined', pages_of_list($below{clicked}{$long}, 50),
 			"campaign_id = '$long' AND type IN (VALUES ('clicked'))" ],
 		[ 'of two types, and none', 3, "campaign_id = '$none' AND type IN ('clicked', 'opened', 'applauded')" ],
 		[ 'of a type, of all', $listing + @ids, "type = 'unsubscribed'" ])

@@ -52,6 +52,7 @@ foreach my $name (qw(events pages files))
 		[ map { $_->{path} } $sandbox->requests ],
 		[ map { "/v1/website/$website/conversation/$long/$name/$_" } 1 .. pages_below($below, $long) ],
 		"$name of one: requests");
+	is(pages_below($below, $long), ceil(@{ $below->{$long} } / 20), "$name of one: each page once");
 	foreach my $condition (
 		"session_id IN ('$long', '$short', '$none', '$short')",
 		"session_id = ANY ('{$short,$long,$none}'::text[])",
