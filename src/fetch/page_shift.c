@@ -4,9 +4,9 @@
  *		Find where a page lies by now, of a list whose rows have no key.
  *
  * The rows of the last page that was taken are looked for on the page that has its number, and on
- * those after it.  What follows them is right if they are at the same place before and after that
- * page was answered.  That can't be told of a page whose rows are all the same, nor of a list that
- * grows by two pages between two requests.
+ * those after it.  A page that was answered while the one before it stood still goes on from there:
+ * the rows that were taken end somewhere on the two, and what follows is new.  That can't be told of
+ * pages whose rows are all the same, nor of a list that grows by two pages between two requests.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -32,12 +32,12 @@ typedef struct PageTexts
 struct PageShift
 {
 	MemoryContext context;
-	PageTexts	  taken;		  /* the last page that was taken, */
-	int			  page;			  /* the one that its rows begin on by now, as far as is known, */
-	size_t		  offset;		  /* and how many stand before them there */
-	PageTexts	  held;			  /* the page after that one */
-	int			  sought;		  /* the page on which they are looked for; 0: on none */
-	int			  checks;		  /* for the page that is to be taken, */
+	PageTexts	  taken;  /* the last page that was taken */
+	int			  page;	  /* on which its rows begin by now, as far as is known */
+	PageTexts	  before; /* that page, if it was looked at since; else it's the one taken */
+	PageTexts	  held;	  /* the page after that one, answered later */
+	int			  sought; /* the page to be looked at for what was taken; 0: none is */
+	int			  checks; /* for the page that is to be taken, */
 	int			  settled_checks; /* and for all that were */
 };
 
@@ -97,50 +97,54 @@ overlap(const PageTexts *a, const PageTexts *b)
 	return false;
 }
 
-/*
- * Count the last rows of a page that are those of the other one, so many places before.  *all tells
- * whether no row of the page is another one than it would be.
- */
-static size_t
-tail_length(const PageTexts *page, const PageTexts *other, size_t offset, bool *all)
+static bool
+texts_equal(const PageTexts *a, const PageTexts *b)
 {
-	size_t length = 0;
-
-	*all = true;
-	for (size_t i = page->nrows; i > offset && *all; i--)
-	{
-		if (i - 1 - offset >= other->nrows)
-			continue;
-		*all = strcmp(page->rows[i - 1], other->rows[i - 1 - offset]) == 0;
-		if (*all)
-			length++;
-	}
-	return length;
+	if (a->nrows != b->nrows)
+		return false;
+	for (size_t i = 0; i < a->nrows; i++)
+		if (strcmp(a->rows[i], b->rows[i]) != 0)
+			return false;
+	return true;
 }
 
 /*
- * Find the rows of a page on another one, which has *offset rows before them.  Where some have
- * changed, or gone to the front, its last rows tell.  Return false where they aren't there.
+ * Return a row of two pages, of which the second follows the first.
  */
-static bool
-locate(const PageTexts *rows, const PageTexts *page, size_t *offset)
+static const char *
+row_of_both(const PageTexts *first, const PageTexts *second, size_t i)
 {
-	size_t best = 0;
+	return i < first->nrows ? first->rows[i] : second->rows[i - first->nrows];
+}
 
-	for (size_t i = 0; i < page->nrows; i++)
+/*
+ * Find where the first ntaken rows of those that were taken end on two pages: return how many rows
+ * of these go up to there, or 0 where they don't.  What stood before the last of them may have
+ * changed, or gone to the front.
+ */
+static size_t
+find_end(const PageTexts *taken, size_t ntaken, const PageTexts *first, const PageTexts *second)
+{
+	size_t nrows = first->nrows + second->nrows;
+	size_t most = 0;
+	size_t result = 0;
+
+	for (size_t end = 1; end <= nrows; end++)
 	{
-		bool   all;
-		size_t length = tail_length(page, rows, i, &all);
+		size_t length = 0;
 
-		if (length > best || (length > 0 && all))
+		while (length < Min(end, ntaken) && strcmp(row_of_both(first, second, end - 1 - length),
+												   taken->rows[ntaken - 1 - length]) == 0)
+			length++;
+
+		/* On a list that grows, they are where they were, or further back. */
+		if (length > most && end >= Min(ntaken, first->nrows))
 		{
-			best = length;
-			*offset = i;
+			most = length;
+			result = end;
 		}
-		if (length > 0 && all)
-			break;
 	}
-	return best > 0;
+	return result;
 }
 
 /*----------
@@ -155,9 +159,9 @@ static ShiftVerdict
 take(PageShift *shift, PageTexts texts, int page, ShiftVerdict verdict)
 {
 	forget_texts(&shift->taken);
+	forget_texts(&shift->before);
 	shift->taken = texts;
 	shift->page = page;
-	shift->offset = 0;
 	shift->sought = 0;
 	shift->settled_checks += shift->checks;
 	shift->checks = 0;
@@ -170,11 +174,32 @@ take(PageShift *shift, PageTexts texts, int page, ShiftVerdict verdict)
 static ShiftVerdict
 look_at_next(PageShift *shift, PageTexts texts, int *number)
 {
-	if (shift->offset == 0 && !overlap(&texts, &shift->taken))
+	if (shift->before.context == NULL && !overlap(&texts, &shift->taken))
 		return take(shift, texts, *number, SHIFT_TAKE);
 	shift->held = texts;
 	shift->sought = *number = shift->page;
 	return SHIFT_HOLD;
+}
+
+/*
+ * Take the page that is held, if the rows that were taken end on it, or on the one before it.
+ */
+static bool
+take_held(PageShift *shift, const PageTexts *before, int *number, size_t *skip)
+{
+	PageTexts held = shift->held;
+	size_t	  end = 0;
+
+	/* The last of them may have gone to the front. */
+	for (size_t i = shift->taken.nrows; end == 0 && i > 0; i--)
+		end = find_end(&shift->taken, i, before, &held);
+	if (end == 0)
+		return false;
+	*skip = end > before->nrows ? end - before->nrows : 0;
+	*number = shift->page + 1;
+	shift->held = (PageTexts){0};
+	(void) take(shift, held, *number, SHIFT_TAKE_HELD);
+	return true;
 }
 
 /*
@@ -183,30 +208,29 @@ look_at_next(PageShift *shift, PageTexts texts, int *number)
 static ShiftVerdict
 look_for_taken(PageShift *shift, PageTexts texts, bool is_last, int *number, size_t *skip)
 {
-	size_t offset = 0;
-	bool   found = locate(&shift->taken, &texts, &offset);
+	const PageTexts *before = shift->before.context ? &shift->before : &shift->taken;
 
-	forget_texts(&texts);
-	if (found && shift->held.context != NULL && *number == shift->page && offset == shift->offset)
+	if (shift->held.context != NULL && *number == shift->page && texts_equal(&texts, before) &&
+		take_held(shift, &texts, number, skip))
 	{
-		PageTexts held = shift->held;
-
-		shift->held = (PageTexts){0};
-		*skip = Min(offset, held.nrows);
-		*number = shift->page + 1;
-		return take(shift, held, *number, SHIFT_TAKE_HELD);
+		forget_texts(&texts);
+		return SHIFT_TAKE_HELD;
 	}
 	forget_texts(&shift->held);
-	if (!found && is_last)
-		return SHIFT_LOST;
-	if (found)
+	if (overlap(&texts, &shift->taken))
 	{
+		forget_texts(&shift->before);
+		shift->before = texts;
 		shift->page = *number;
-		shift->offset = offset;
 		shift->sought = 0;
 	}
 	else
+	{
+		forget_texts(&texts);
+		if (is_last)
+			return SHIFT_LOST;
 		shift->sought = *number + 1;
+	}
 	++*number;
 	return SHIFT_DROP;
 }

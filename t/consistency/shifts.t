@@ -23,6 +23,7 @@ my $table  = 'conversation_pages';
 my $select = qq(SELECT coalesce(page_url, '-') FROM crisp.$table WHERE session_id = '$session');
 my $path   = "*/conversation/$session/pages";
 my $new    = 1_700_000_500_000;
+my @moves;
 
 # Make the list one of these rows, in this order, newest first. Each is the name of a page, with a time of its own; those
 # that follow each other and have one name are the same in everything.
@@ -31,6 +32,7 @@ sub fill
 	my (@names) = @_;
 	my ($time, $before, @rows) = (1_700_000_100_000, '');
 
+	@moves = ();
 	$sandbox->reset;
 	foreach my $name (@names)
 	{
@@ -55,6 +57,7 @@ sub grow
 {
 	my ($page, $count, %moment) = @_;
 
+	push @moves, join ' ', $count, map({ "$_ $moment{$_}" } sort keys %moment), "page $page";
 	$sandbox->data([ map { row_of('new', $new++, at_request => { path => "$path/$page", when => 'before', %moment }) }
 		1 .. $count ]);
 	return;
@@ -73,10 +76,13 @@ sub counted
 sub brings
 {
 	my ($name, $most_new, @names) = @_;
+	$sandbox->clear;
 	my @got = split /\n/, sql($select);
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is_deeply(counted(@got), counted(@names), "$name: each row as often as it's there");
+	is_deeply(counted(@got), counted(@names), "$name: each row as often as it's there")
+	  or diag("@names\n@got\n", join(', ', @moves), "\n", join ' ',
+		map { $_->{path} =~ m{(\d+)$} && "$1:$_->{rows}:$_->{status}" } $sandbox->requests);
 	cmp_ok(scalar(grep { $_ eq 'new' } @got), '<=', $most_new, "$name: no new row twice");
 	return;
 }
@@ -139,6 +145,20 @@ grow(2, 1, nth => 2);
 grow(1, 1, nth => 3);
 grow(3, 2);
 brings('it grows with each request', 6, @plain);
+
+# Rows that change go to the front, from the edge of a page as well, while others come.
+foreach my $gone ([20], [ 19, 20 ], [7], [ 3, 20 ])
+{
+	fill(@plain);
+	$sandbox->data([ map { {
+		op => 'delete', resource => $table, session_id => $session, key => "@{[1_700_000_100_000 - $_]}",
+		at_request => { path => "$path/2", when => 'before' } } } @{$gone} ]);
+	grow(2, @{$gone} + 2);
+	my %gone = map { ("p$_" => 1) } @{$gone};
+	my @got  = split /\n/, sql($select);
+	my $times = counted(@got);
+	is_deeply([ grep { $times->{$_} != 1 } @plain ], [], "rows @{$gone} go to the front: each once");
+}
 
 # It grows with each request, for good: an error, and no rows that came twice.
 fill(@plain);
