@@ -93,19 +93,15 @@ check_members(json_object *object, const char *prefix, const BodyField *fields, 
 		const BodyField *field;
 		bool			 leads;
 
-		snprintf(path, sizeof(path) - 1, "%s%s", prefix, key);
+		snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix != '\0' ? "." : "", key);
 		field = find_field(fields, path, &leads);
 		if (field == NULL && !leads)
 			snprintf(problem, sizeof(problem), "%s is not known", path);
-		else if ((value == NULL && nulls) || (field != NULL && has_type(value, field->type)))
+		else if ((value == NULL && nulls) || (field != NULL && has_type(value, field->type)) ||
+				 (field == NULL && json_object_is_type(value, json_type_object) &&
+				  check_members(value, path, fields, nulls)))
 			continue;
-		else if (field == NULL && json_object_is_type(value, json_type_object))
-		{
-			strcat(path, ".");
-			if (check_members(value, path, fields, nulls))
-				continue;
-		}
-		else
+		else if (field != NULL || !json_object_is_type(value, json_type_object))
 			snprintf(problem, sizeof(problem), "%s is of the wrong type", path);
 		return false;
 	}

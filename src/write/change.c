@@ -213,10 +213,11 @@ is_written(const ChangeRow *row, const Bitmapset *updated, AttrNumber attnum)
 static void
 add_key_of_data(DataChange *data, const ChangeRow *row, AttrNumber attnum, DataBefore before)
 {
-	ErrorContextCallback callback = {.callback = add_column_context,
-									 .arg = &row->table->columns[attnum - 1],
-									 .previous = error_context_stack};
+	ErrorContextCallback callback;
 
+	callback.callback = add_column_context;
+	callback.arg = (void *) &row->table->columns[attnum - 1];
+	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	data_change_add(data, row, attnum, before);
 	error_context_stack = callback.previous;
@@ -539,7 +540,8 @@ choose_batch(const ChangeRequest *request, const ChangeRow *row, const char *col
 			(column != NULL && strcmp(batch->column, column) != 0) ||
 			(request->nulls != NIL && !batch->takes_null))
 			continue;
-		if (batch->value == NULL || strcmp(batch->value, change_row_text(row, column)) == 0)
+		if (batch->value == NULL ||
+			(row != NULL && strcmp(batch->value, change_row_text(row, column)) == 0))
 			return batch;
 	}
 	return NULL;
