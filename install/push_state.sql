@@ -184,7 +184,9 @@ RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT coalesce(pg_has_role(@extschema@.crisp_push_owner(job_id), 'USAGE'), true)
+SELECT coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c
+                 WHERE c.relname = 'crisp_push_rows_' || job_id
+                   AND c.relnamespace = '@extschema@'::regnamespace), true)
 $$;
 
 CREATE VIEW crisp_push_my_job AS

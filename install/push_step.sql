@@ -198,7 +198,7 @@ AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = plan.target) THEN
         RAISE EXCEPTION 'the target of the push was dropped while it ran' USING ERRCODE = 'undefined_table';
-    ELSIF NOT EXISTS (SELECT FROM @extschema@.crisp_push_my_job j WHERE j.job_id = run.job_id) THEN
+    ELSIF @extschema@.crisp_push_rows_of(run.job_id) IS NULL THEN
         RAISE EXCEPTION 'the push of "%" into "%" was dropped while it ran', @extschema@.crisp_sync_name(plan.source),
             @extschema@.crisp_sync_name(plan.target) USING ERRCODE = 'undefined_object';
     ELSIF (@extschema@.crisp_sync_origin_of(plan.target))[1:2] <> plan.origin[1:2] THEN
@@ -218,37 +218,37 @@ SELECT CASE phase WHEN 'changes' THEN 'unknown' WHEN 'unknown' THEN 'inserts' WH
                   WHEN 'removals' THEN 'doubtful' ELSE 'end' END
 $$;
 
--- One step of a run: what one transaction does.  An insert takes two: the first announces it.
-CREATE FUNCTION crisp_push_step(plan crisp_push_plan, INOUT run crisp_push_run_state)
+-- Find what a step is to send.  An insert is announced first, for the next step to send it: then batch is NULL, as it
+-- is where nothing is left in the phase.
+CREATE FUNCTION crisp_push_choose(plan crisp_push_plan, INOUT run crisp_push_run_state, OUT batch crisp_push_batch)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    batch := @extschema@.crisp_push_pick(plan, run, @extschema@.crisp_push_most(plan, run));
+    IF batch.keys IS NULL THEN
+        run.phase := @extschema@.crisp_push_next_phase(run.phase);
+        run.after := NULL;
+        RETURN;
+    END IF;
+    run.after := batch.keys[cardinality(batch.keys)];
+    IF batch.operation = 'insert' THEN
+        run.insert := run.after;
+        EXECUTE format('UPDATE %s SET state = ''sending'' WHERE key = $1', @extschema@.crisp_push_rows_of(run.job_id))
+        USING run.insert;
+        batch := NULL;
+    END IF;
+END
+$$;
+
+-- Send rows, and note what became of them.
+CREATE FUNCTION crisp_push_send_batch(plan crisp_push_plan, INOUT run crisp_push_run_state, batch crisp_push_batch)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    batch @extschema@.crisp_push_batch;
-    counts @extschema@.crisp_push_counts;
+    counts CONSTANT @extschema@.crisp_push_counts := @extschema@.crisp_push_record(plan, run, batch);
 BEGIN
-    PERFORM @extschema@.crisp_push_settings(run);
-    PERFORM @extschema@.crisp_push_check_unchanged(plan, run);
-    IF run.insert IS NOT NULL THEN
-        batch := @extschema@.crisp_push_pick_insert(run);
-    ELSE
-        batch := @extschema@.crisp_push_pick(plan, run, @extschema@.crisp_push_most(plan, run));
-        IF batch.keys IS NULL THEN
-            run.phase := @extschema@.crisp_push_next_phase(run.phase);
-            run.after := NULL;
-            RETURN;
-        END IF;
-        run.after := batch.keys[cardinality(batch.keys)];
-        IF batch.operation = 'insert' THEN
-            run.insert := run.after;
-            EXECUTE format('UPDATE %s SET state = ''sending'' WHERE key = $1',
-                           @extschema@.crisp_push_rows_of(run.job_id)) USING run.insert;
-            RETURN;
-        END IF;
-    END IF;
-    run.insert := NULL;
-
-    counts := @extschema@.crisp_push_record(plan, run, batch);
     run.sent := run.sent + counts.inserted + counts.updated + counts.deleted;
     IF batch.operation = 'insert' THEN
         run.finds_rows := CASE WHEN counts.updated > 0 THEN true WHEN counts.inserted > 0 THEN false
@@ -267,6 +267,32 @@ BEGIN
         run.hint := counts.hint;
     ELSIF counts.exhausted > 0 THEN
         run.phase := 'exhausted';
+    END IF;
+END
+$$;
+
+-- One step of a run: what one transaction does.  Once an insert was sent, the next one is announced at once.
+CREATE FUNCTION crisp_push_step(plan crisp_push_plan, INOUT run crisp_push_run_state)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    chosen record;
+    insert CONSTANT boolean := run.insert IS NOT NULL;
+BEGIN
+    PERFORM @extschema@.crisp_push_settings(run);
+    PERFORM @extschema@.crisp_push_check_unchanged(plan, run);
+    IF insert THEN
+        run := @extschema@.crisp_push_send_batch(plan, run, @extschema@.crisp_push_pick_insert(run));
+        run.insert := NULL;
+        IF @extschema@.crisp_push_most(plan, run) <> 1 OR run.phase IN ('failed', 'exhausted') THEN
+            RETURN;
+        END IF;
+    END IF;
+    chosen := @extschema@.crisp_push_choose(plan, run);
+    run := chosen.run;
+    IF (chosen.batch).keys IS NOT NULL THEN
+        run := @extschema@.crisp_push_send_batch(plan, run, chosen.batch);
     END IF;
 END
 $$;

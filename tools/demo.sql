@@ -132,3 +132,22 @@ LIMIT 3;
 SELECT source, state, reaches_back_to, rows_inserted, rows_updated, requests FROM crisp_sync_status;
 \set ECHO none
 \! "$CRISP_REQUESTS"
+
+\echo 11. The other way: what your database knows of customers, to their profiles; at first all rows, later what differs
+\echo
+\set ECHO queries
+ALTER SERVER support OPTIONS (ADD updatable 'true');
+
+CREATE TABLE customers (email text PRIMARY KEY, person_nickname text, segments text[]);
+
+INSERT INTO customers VALUES ('ada@example.org', 'Ada', '{trial}'), ('grace@example.org', 'Grace', '{paying}');
+
+CALL crisp_push('public.customers', 'crisp.people_profiles', key => 'email');
+
+UPDATE customers SET segments = '{paying}' WHERE email = 'ada@example.org';
+
+CALL crisp_push('public.customers', 'crisp.people_profiles', key => 'email');
+
+SELECT source, target, state, rows_known, rows_pushed, requests FROM crisp_push_status;
+\set ECHO none
+\! "$CRISP_REQUESTS" writes

@@ -2,7 +2,8 @@
 #
 # Tell what the sandbox at CRISP_SANDBOX_URL was asked since this was last
 # called: how many requests, how many rows they brought, and the last one's
-# path.  `requests.pl start` begins anew, and tells nothing.
+# path.  `requests.pl start` begins anew, and tells nothing; `requests.pl writes`
+# tells which of them have changed something, and how.
 use strict;
 use warnings;
 
@@ -24,8 +25,14 @@ my @requests = @{ decode_json(answer($http->get("$origin/_log")))->{requests} };
 my $rows = 0;
 $rows += $_->{rows} // 0 foreach @requests;
 
-printf "-- %d request%s to Crisp, %d row%s\n\n", scalar @requests, @requests == 1 ? '' : 's',
+printf "-- %d request%s to Crisp, %d row%s\n", scalar @requests, @requests == 1 ? '' : 's',
   $rows, $rows == 1 ? '' : 's';
+if (@ARGV && $ARGV[0] eq 'writes')
+{
+	printf "--   %s %s %s\n", $_->{method}, $_->{path} =~ s{^.*?website/[^/]+/}{}r, $_->{body} // ''
+	  foreach grep { $_->{method} ne 'GET' } @requests;
+}
+print "\n";
 answer($http->post("$origin/_reset"));
 
 # answer(response): its body, or the end of the program when there is none.

@@ -93,13 +93,16 @@ columns_taken(const ChangeTable *table, bool by_insert)
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const ChangeColumn *column = &table->columns[i];
+		const char		   *at_crisp;
 
-		if (column->name == NULL || column->generated || column->catalog_name == NULL ||
-			change_attribute(table, column->catalog_name) != i + 1)
+		if (column->name == NULL || column->generated)
 			continue;
-		if (by_insert
-				? changes->insert != NULL && crisp_insert_takes(changes, column->catalog_name)
-				: changes->updates != NULL && crisp_update_takes(changes, column->catalog_name))
+		at_crisp = change_column_target(table, column);
+		if (at_crisp == NULL ||
+			(column->data_key == NULL && change_attribute(table, at_crisp) != i + 1))
+			continue;
+		if (by_insert ? changes->insert != NULL && crisp_insert_takes(changes, at_crisp)
+					  : changes->updates != NULL && crisp_update_takes(changes, at_crisp))
 			add_name(&names, column->name);
 	}
 	return names_array(&names);
