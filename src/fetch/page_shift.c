@@ -21,6 +21,9 @@
 /* So many pages may be looked at for one that is taken. */
 #define MAX_CHECKS 20
 
+/* Pages of more rows are none of Crisp's, and are taken as they come. */
+#define MAX_ROWS 1000
+
 /* The rows of a page, as JSON; in a context of their own. */
 typedef struct PageTexts
 {
@@ -247,6 +250,12 @@ page_shift_look(PageShift *shift, const JsonNode **rows, size_t nrows, bool is_l
 	/* Nothing follows a list of one page. */
 	if (is_last && shift->taken.context == NULL)
 		return SHIFT_TAKE;
+	if (nrows > MAX_ROWS)
+	{
+		if (shift->sought != 0 || shift->before.context != NULL)
+			return SHIFT_LOST;
+		return take(shift, (PageTexts){0}, *number, SHIFT_TAKE);
+	}
 	texts = texts_of(shift, rows, nrows);
 	if (shift->sought == 0)
 		verdict = look_at_next(shift, texts, number);

@@ -53,6 +53,8 @@ my %values = (
 	messages_per_page     => [ 20, 50, 3, 2 ],
 	message_bounds        => [qw(exclusive inclusive)],
 	message_chosen        => [qw(newest oldest)],
+	below_order           => [qw(newest oldest)],
+	unknown_statistics    => [qw(refused not_found empty)],
 	gzip                  => [ $false, $true ]);
 
 # As documented, and some drawn at random.
@@ -94,7 +96,8 @@ my %key = (
 my @tables = sort keys %key;
 
 # Lists below rows of others.
-my @below = map { "crisp.$_" } qw(messages people_data people_events people_conversations);
+my @below = map { "crisp.$_" } qw(messages people_data people_events people_conversations conversation_events
+  conversation_files campaign_statistics people_campaigns people_subscriptions);
 
 #
 # Copies, and the columns with values that occur in them.
@@ -769,6 +772,18 @@ sub below_query
 			5,  'SELECT p.n, e.text FROM probe p LEFT JOIN [crisp.people_events] e ON e.people_id = p.people_id '
 				. 'AND e."timestamp" > ' . $some_time->(),
 			4,  'SELECT p.n, e.session_id FROM probe p JOIN [crisp.people_conversations] e ON e.email = p.email',
+			4,  'SELECT p.n, e.text, e.data FROM probe p JOIN [crisp.conversation_events] e USING (session_id)',
+			4,  "SELECT m.url, m.session_id FROM [crisp.conversation_files] m WHERE $named AND "
+				. compared('m."timestamp"', $some_time->()),
+			1,  'SELECT m.url FROM [crisp.conversation_files] m WHERE ' . compared('m."timestamp"', $some_time->()),
+			3,  "SELECT c.state, m.url FROM [crisp.conversations] c JOIN [crisp.conversation_files] m USING (session_id) "
+				. 'WHERE ' . where_of('crisp.conversations', 'c'),
+			4,  'SELECT s.type, s.profile_people_id, s.created_at FROM [crisp.campaign_statistics] s WHERE s.type '
+				. pick(q(= 'opened'), q(IN ('clicked', 'absent')), q(<> 'opened'), 'IS NOT NULL')
+				. ' AND s.campaign_id IN (SELECT campaign_id FROM [crisp.people_campaigns] c WHERE c.people_id = '
+				. '(SELECT min(people_id) FROM probe))',
+			3,  'SELECT p.n, s.email, s.people_id FROM probe p LEFT JOIN [crisp.people_subscriptions] s '
+				. 'ON s.profile_email = p.email',
 			4,  q(SELECT p.n, c.session_id FROM probe p JOIN [crisp.people_conversations] e ON e.email = p.email )
 				. q(JOIN [crisp.conversations] c ON c.session_id = e.session_id WHERE )
 				. where_of('crisp.conversations', 'c'),

@@ -123,6 +123,16 @@ foreach my $name (qw(events pages files))
 	$node->psql('postgres', "ANALYZE crisp.$table", stderr => \my $stderr);
 	like($stderr, qr/WARNING:  skipping "$table" --- cannot analyze this foreign table/, "$name, ANALYZE");
 
+	# Those of the conversations of one inbox.
+	my ($inbox) = map { $_->{inbox_id} // () } @conversations;
+	my @inside  = map { $_->{session_id} } grep { ($_->{inbox_id} // '') eq $inbox } @conversations;
+	my ($outside) = map { $_->{session_id} } grep { ($_->{inbox_id} // '') ne $inbox && @{ $below->{ $_->{session_id} } } }
+	  @conversations;
+	sql("ALTER FOREIGN TABLE crisp.$table OPTIONS (ADD inbox '$inbox')");
+	is(table_rows($table), element_rows($table, $below, \@inside, \&inherited), "$name, one inbox");
+	is(sql("SELECT count(*) FROM crisp.$table WHERE session_id = '$outside'"), 0, "$name, another inbox");
+	sql("ALTER FOREIGN TABLE crisp.$table OPTIONS (DROP inbox)");
+
 	#
 	# What Crisp leaves open.
 	#
