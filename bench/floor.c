@@ -1,15 +1,17 @@
 /*
  * floor.c
- *		The least that reading a list of Crisp's can cost.
+ *		The least that requests to Crisp can cost.
  *
- * Downloads pages of a list with libcurl, so many at a time, and parses each
- * with json-c, and does nothing else.  How many pages there are
- * is told, so that none is asked for in vain.  Prints what it took as JSON.
+ * Makes requests with libcurl, so many at a time, and parses each answer
+ * with json-c, and does nothing else.  Which requests these are is told, so
+ * that none is made in vain.  Prints what it took as JSON.
  *
  *	 floor URL PAGES IN_FLIGHT [QUERY]
  *
  * URL gets the page's number at its end, unless PAGES is 0: then it is asked
- * for once, as it is.  CRISP_IDENTIFIER and CRISP_KEY hold the credentials.
+ * for once, as it is.  With "-" for PAGES, standard input has the requests, a
+ * line each: the method, what follows URL, and the body, if there is one.
+ * CRISP_IDENTIFIER and CRISP_KEY hold the credentials.
  */
 #include <curl/curl.h>
 #include <json-c/json.h>
@@ -30,6 +32,14 @@ typedef struct Transfer
 	size_t capacity;
 } Transfer;
 
+/* A request that is to be made. */
+typedef struct Work
+{
+	const char *method;
+	char	   *url;
+	const char *body; /* NULL: none */
+} Work;
+
 typedef struct Totals
 {
 	long pages;
@@ -38,11 +48,10 @@ typedef struct Totals
 	long connections;
 } Totals;
 
-static const char *url;
-static const char *query;
-static int		   last_page;
-static int		   next_page = 1;
-static Totals	   totals;
+static Work	 *works;
+static size_t work_count;
+static size_t next_work;
+static Totals totals;
 
 static void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
@@ -106,23 +115,84 @@ open_transfer(Transfer *transfer, struct curl_slist *headers)
 	curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
 }
 
-/* Ask for the next page with a handle that is free; false if there is none left. */
+static void
+add_work(const char *method, const char *url, const char *rest, const char *body)
+{
+	size_t size = strlen(url) + strlen(rest) + 1;
+	Work  *work;
+
+	if ((work_count & (work_count - 1)) == 0)
+		works = must(realloc(works, sizeof(Work) * (work_count > 0 ? work_count * 2 : 1)));
+	work = &works[work_count++];
+	work->method = method;
+	work->body = body;
+	work->url = must(malloc(size));
+	snprintf(work->url, size, "%s%s", url, rest);
+}
+
+/* Ask for so many pages of a list. */
+static void
+add_pages(const char *url, int pages, const char *query)
+{
+	char rest[1024];
+
+	for (int page = pages > 0 ? 1 : 0; page <= pages; page++)
+	{
+		char number[16] = "";
+
+		if (pages > 0)
+			snprintf(number, sizeof(number), "%d", page);
+		if (snprintf(rest, sizeof(rest), "%s%s%s", number, *query ? "?" : "", query) >=
+			(int) sizeof(rest))
+			fail("the query is too long");
+		add_work("GET", url, rest, NULL);
+	}
+}
+
+/* Read requests from standard input.  Their lines stay, since the requests point into them. */
+static void
+read_works(const char *url)
+{
+	char   *line = NULL;
+	size_t	capacity = 0;
+	ssize_t length;
+
+	while ((length = getline(&line, &capacity, stdin)) > 0)
+	{
+		char *target;
+		char *body;
+
+		if (line[length - 1] == '\n')
+			line[length - 1] = '\0';
+		target = strchr(line, ' ');
+		if (target == NULL)
+			fail("a line has no target: %s", line);
+		*target++ = '\0';
+		body = strchr(target, ' ');
+		if (body != NULL)
+			*body++ = '\0';
+		add_work(line, url, target, body);
+		line = NULL;
+		capacity = 0;
+	}
+	free(line);
+}
+
+/* Make the next request with a handle that is free; false if there is none left. */
 static int
 start(CURLM *multi, Transfer *transfer)
 {
-	char number[16] = "";
-	char target[1024];
+	const Work *work;
 
-	if (next_page > last_page && !(last_page == 0 && next_page == 1))
+	if (next_work >= work_count)
 		return 0;
-	if (last_page > 0)
-		snprintf(number, sizeof(number), "%d", next_page);
-	if (snprintf(target, sizeof(target), "%s%s%s%s", url, number, *query ? "?" : "", query) >=
-		(int) sizeof(target))
-		fail("the URL is too long");
-	next_page++;
+	work = &works[next_work++];
 	transfer->length = 0;
-	curl_easy_setopt(transfer->easy, CURLOPT_URL, target);
+	curl_easy_setopt(transfer->easy, CURLOPT_URL, work->url);
+	curl_easy_setopt(transfer->easy, CURLOPT_HTTPGET, 1L);
+	if (work->body != NULL)
+		curl_easy_setopt(transfer->easy, CURLOPT_COPYPOSTFIELDS, work->body);
+	curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, work->method);
 	curl_multi_add_handle(multi, transfer->easy);
 	return 1;
 }
@@ -156,7 +226,7 @@ finish(CURLM *multi, const CURLMsg *message)
 	if (message->data.result != CURLE_OK)
 		fail("%s", curl_easy_strerror(message->data.result));
 	curl_easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 200 && status != 206)
+	if (status < 200 || status > 299)
 		fail("HTTP status %ld", status);
 	curl_easy_getinfo(message->easy_handle, CURLINFO_NUM_CONNECTS, &connections);
 	curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private_data);
@@ -251,12 +321,14 @@ main(int argc, char **argv)
 
 	if (argc < 4 || argc > 5 || (in_flight = atoi(argv[3])) < 1)
 		fail("usage: floor URL PAGES IN_FLIGHT [QUERY]");
-	url = argv[1];
-	last_page = atoi(argv[2]);
-	query = argc > 4 ? argv[4] : "";
+	if (strcmp(argv[2], "-") == 0)
+		read_works(argv[1]);
+	else
+		add_pages(argv[1], atoi(argv[2]), argc > 4 ? argv[4] : "");
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	headers = must(curl_slist_append(NULL, "X-Crisp-Tier: website"));
+	headers = must(curl_slist_append(headers, "Content-Type: application/json"));
 	multi = must(curl_multi_init());
 	curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long) in_flight);
 	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long) in_flight);

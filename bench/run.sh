@@ -37,4 +37,5 @@ export PGHOST=$WORK/run PGUSER=postgres PGDATABASE=bench
 export CRISP_SANDBOX=$WORK/gcc/sandbox/crisp-sandbox CRISP_FLOOR=$WORK/run/floor
 mkdir -p "$WORK/results"
 node bench/run.mjs "$WORK/results" ${1:+--quick} || failed "see above" "$log"
+node bench/changes.mjs "$WORK/results" ${1:+--quick} || failed "see above" "$log"
 (cd "$WORK/results" && gnuplot "$WORK/src/bench/chart.gp") || failed "gnuplot could not draw"

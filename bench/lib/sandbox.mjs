@@ -3,9 +3,9 @@
 import { RunningSandbox } from "../../sandbox/sandbox.mjs";
 
 export class Sandbox extends RunningSandbox {
-  /** Start one with so many conversations. */
-  static async start(conversations) {
-    const sandbox = await super.start({ conversations });
+  /** Start one with so many conversations and, if that's told, people. */
+  static async start(conversations, people) {
+    const sandbox = await super.start({ conversations, ...(people && { people }) });
     sandbox.conversations = conversations;
     sandbox.token = sandbox.websiteAccess(0);
     sandbox.websiteId = sandbox.token.website_id;
@@ -18,9 +18,14 @@ export class Sandbox extends RunningSandbox {
     await this.control({ latency_ms: latencyMs });
   }
 
+  /** The requests since prepare(). */
+  async log() {
+    return (await this.steer("GET", "/_log")).requests;
+  }
+
   /** How many requests there were since prepare(), and over how many connections. */
   async counts() {
-    const { requests } = await this.steer("GET", "/_log");
+    const requests = await this.log();
     return {
       requests: requests.length,
       connections: new Set(requests.map((request) => request.connection)).size,
@@ -33,9 +38,9 @@ export class Sandbox extends RunningSandbox {
   }
 
   /** A page of conversations, newest update first. */
-  async page(number) {
+  async page(number, options) {
     const path = `website/${this.websiteId}/conversations/${number}`;
-    const query = { per_page: 50, include_empty: 1, order_date_updated: 1 };
+    const query = { per_page: 50, include_empty: 1, order_date_updated: 1, ...options };
     return (await this.request(this.token, "GET", path, { query })).body.data;
   }
 }
