@@ -151,3 +151,12 @@ CALL crisp_push('public.customers', 'crisp.people_profiles', key => 'email');
 SELECT source, target, state, rows_known, rows_pushed, requests FROM crisp_push_status;
 \set ECHO none
 \! "$CRISP_REQUESTS" writes
+
+\echo 12. Resolve what nobody has touched for a month: fifty conversations a request
+\echo
+\set ECHO queries
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
+UPDATE crisp.conversations SET state = 'resolved'
+WHERE state = 'unresolved' AND updated_at < now() - interval '30 days';
+\set ECHO none
+\! "$CRISP_REQUESTS" writes

@@ -29,7 +29,8 @@ printf "-- %d request%s to Crisp, %d row%s\n", scalar @requests, @requests == 1 
   $rows, $rows == 1 ? '' : 's';
 if (@ARGV && $ARGV[0] eq 'writes')
 {
-	printf "--   %s %s %s\n", $_->{method}, $_->{path} =~ s{^.*?website/[^/]+/}{}r, $_->{body} // ''
+	printf "--   %s %s %s\n", $_->{method}, $_->{path} =~ s{^.*?website/[^/]+/}{}r,
+	  ($_->{body} // '') =~ s/^(.{100}).+/$1.../sr
 	  foreach grep { $_->{method} ne 'GET' } @requests;
 }
 print "\n";
