@@ -73,7 +73,7 @@ ask_data(const ChangeTable *table, const ChangeRequest *request, const JsonNode 
 									  change_target(table, table->changes->read_route, &request->keys),
 									  API_KEY_TOLD, answers);
 
-	*data = json_path_get(object, json_path_of(resource->custom_data->path));
+	*data = data_object(json_path_get(object, json_path_of(resource->custom_data->path)));
 	return object != NULL;
 }
 
@@ -164,7 +164,7 @@ keys_kept(const List *keys, const JsonNode *object)
 	{
 		const char *key = lfirst(lc);
 
-		if (json_node_has_member(object, key))
+		if (json_node_member(object, key) != NULL)
 			appendStringInfo(&text, "%s\"%s\"", text.len > 0 ? ", " : "",
 							 pg_any_to_server(key, (int) strlen(key), PG_UTF8));
 	}
@@ -194,9 +194,9 @@ complete_check_gone(const ChangeTable *table, const ChangeRequest *request)
 				 errdetail("%s: %s", failure.error.message, failure.error.detail)));
 		return;
 	}
-	kept = keys_kept(
-		request->gone,
-		json_path_get(answer.data, json_path_of(options->resource->custom_data->path)));
+	kept = keys_kept(request->gone,
+					 data_object(json_path_get(
+						 answer.data, json_path_of(options->resource->custom_data->path))));
 	if (kept != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_ERROR),

@@ -99,6 +99,12 @@ readable(const ChangeTable *table, const ChangeColumn *column, const EncodedValu
 	return node;
 }
 
+const JsonNode *
+data_object(const JsonNode *data)
+{
+	return json_node_kind(data) == JSON_NODE_OBJECT ? data : NULL;
+}
+
 DataBefore
 data_before(const ChangeTable *table, AttrNumber attnum, Datum value, bool isnull)
 {
@@ -109,12 +115,14 @@ data_before(const ChangeTable *table, AttrNumber attnum, Datum value, bool isnul
 	if (isnull)
 		return before;
 	encoded = encoder_run(column->encoder, value);
-	before.data = readable(table, column, &encoded);
+	before.data = data_object(readable(table, column, &encoded));
 	return before;
 }
 
 /*----------
  * Changes
+ *
+ * A key with a null is taken as none: Crisp takes no such thing.
  *----------
  */
 
@@ -170,7 +178,8 @@ data_change_of_object(const ChangeRow *row, AttrNumber attnum, DataBefore before
 		 member = json_node_next(before.data, member))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!json_node_has_member(object, member_key(member)))
+		if (json_node_kind(member) != JSON_NODE_NULL &&
+			!json_node_has_member(object, member_key(member)))
 			change->removed = lappend(change->removed, (char *) member_key(member));
 	}
 	return change;
@@ -187,7 +196,7 @@ data_change_add(DataChange *change, const ChangeRow *row, AttrNumber attnum, Dat
 
 	if (row->nulls[attnum - 1])
 	{
-		if (!before.known || json_node_has_member(before.data, column->data_key))
+		if (!before.known || old != NULL)
 			change->removed = lappend(change->removed, (char *) column->data_key);
 		return;
 	}
@@ -258,7 +267,7 @@ data_change_gone(const DataChange *change, const JsonNode *object)
 		const char *key = member_key(member);
 
 		CHECK_FOR_INTERRUPTS();
-		if (is_gone(change, key))
+		if (json_node_kind(member) != JSON_NODE_NULL && is_gone(change, key))
 			gone = lappend(gone, (char *) key);
 	}
 	return gone;

@@ -58,6 +58,9 @@ extern DataChange *data_change_of_object(const ChangeRow *row, AttrNumber attnum
 extern void data_change_add(DataChange *change, const ChangeRow *row, AttrNumber attnum,
 							DataBefore before);
 
+/* Return custom data that Crisp has sent; NULL for what is none, since it's no object. */
+extern const JsonNode *data_object(const JsonNode *data);
+
 /* Encode a column's data as it was read; it may be NULL. */
 extern DataBefore data_before(const ChangeTable *table, AttrNumber attnum, Datum value,
 							  bool isnull);

@@ -249,6 +249,23 @@ subtest 'failures' => sub {
 		'the data cannot be read before a PUT');
 	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '0', DROP request_timeout)));
 	$sandbox->reset;
+
+	foreach my $odd ('[1,{"a":2}]', '"a"', '{"a":null,"b":{"c":1}}')
+	{
+		$sandbox->reset;
+		$sandbox->control({
+			answers => [ {
+				match => { method => 'GET', path => '*/people/data/*' },
+				body => qq({"error":false,"reason":"resolved","data":{"data":$odd}})
+			} ]
+		});
+		writes("UPDATE crisp.people_data SET data = '{\"x\": 1, \"b\": {\"c\": 1}}' $where", '',
+			[qq(PATCH $path {"data":{"x":1}})], "data with what Crisp does not take: $odd")
+		  if $odd =~ /^\{/;
+		writes("UPDATE crisp.people_data SET data = '{\"x\": 1}' $where", '',
+			[$odd =~ /^\{/ ? qq(PUT $path {"data":{"x":1}}) : qq(PATCH $path {"data":{"x":1}})], "data that is odd: $odd");
+	}
+	$sandbox->reset;
 };
 
 subtest 'events' => sub {
