@@ -156,6 +156,36 @@ test("several values in a filter mean any of them, all, or the first", async () 
       key,
     );
   }
+  await sandbox.control({ filter_values: "refused" });
+  sameKeys(
+    await listAll(segments("eq", a)),
+    all.filter((row) => has(row, a)),
+    key,
+  );
+  await assertRejects(list(segments("eq", a, b)), 400, "invalid_data");
+});
+
+test("a filter of profiles takes several addresses, as a list of values", async () => {
+  const profiles = await client.website.listPeopleProfiles(website, 1);
+  const emails = profiles.map((row) => row.email).filter((email) => email);
+  const [a, b] = [...new Set(emails)];
+  const find = (...query) =>
+    client.website.listPeopleProfiles(
+      website,
+      1,
+      undefined,
+      undefined,
+      "and",
+      JSON.stringify([{ model: "people", criterion: "email", operator: "eq", query }]),
+    );
+  const found = async (filter_values) => {
+    await sandbox.control({ filter_values });
+    return new Set((await find(a, b)).map((row) => row.email));
+  };
+  assert.deepEqual(await found("any"), new Set([a, b]));
+  assert.deepEqual(await found("all"), new Set());
+  assert.deepEqual(await found("first"), new Set([a]));
+  await assertRejects(found("refused"), 400, "invalid_data");
 });
 
 test("which ends of a range of dates belong to it", async () => {

@@ -120,8 +120,11 @@ search_for_filter(const char *json, bool any, const char *const *models, FilterV
 	{
 		*error = parse_condition(json_object_array_get_idx(tree, i), models,
 								 &search->conditions[i]);
-		if (*error == NULL)
-			search->condition_count++;
+		if (*error != NULL)
+			continue;
+		search->condition_count++;
+		if (values == VALUES_REFUSED && json_object_array_length(search->conditions[i].values) > 1)
+			*error = "each filter takes one value";
 	}
 	json_object_put(tree);
 	if (*error == NULL)

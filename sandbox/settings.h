@@ -78,7 +78,8 @@ typedef enum FilterValues
 {
 	VALUES_ANY,
 	VALUES_ALL,
-	VALUES_FIRST
+	VALUES_FIRST,
+	VALUES_REFUSED
 } FilterValues;
 
 /* How a change that was made is answered. */

@@ -445,7 +445,7 @@ begin_parents(const CrispRequest *parent, AnswerCache *cache)
 		return list_reader_begin(&parent->as.list);
 	if (cache == NULL)
 		cache = answer_cache_create(CurrentMemoryContext, 0);
-	return lookup_begin(&parent->as.keys, cache, NULL, NULL);
+	return lookup_begin(&parent->as.keys, cache, NULL, NULL, NULL);
 }
 
 RowReader *

@@ -140,32 +140,48 @@ keyed_rows_index(KeyedRows *rows)
 }
 
 /*
- * Find the row with a key: its head, and *offset of its text.  Return false when there is none.
+ * Say whether a place of the index is that of a row with a key; *head gets what stands before it.
  */
 static bool
-find_row(KeyedRows *rows, const char *key, RowHead *head, int64 *offset)
+place_has_key(KeyedRows *rows, const RowPlace *place, uint64 hash, const char *key, RowHead *head)
+{
+	size_t length = strlen(key);
+	char  *other;
+
+	if (place->hash != hash)
+		return false;
+	spill_read(rows->rows, place->at - 1, head, sizeof(*head));
+	if (head->key_length != length)
+		return false;
+	other = MemoryContextAlloc(rows->scratch, length + 1);
+	spill_read(rows->rows, place->at - 1 + (int64) sizeof(*head), other, length);
+	return memcmp(other, key, length) == 0;
+}
+
+/*
+ * Find the first row with a key: its head, and *offset of its text.  Return how many there are, up
+ * to limit.
+ */
+static int
+find_rows(KeyedRows *rows, const char *key, int limit, RowHead *head, int64 *offset)
 {
 	uint64		  hash = hash_key(key);
-	size_t		  length = strlen(key);
 	MemoryContext old_context = MemoryContextSwitchTo(rows->scratch);
-	char		 *other = palloc(length + 1);
-	bool		  found = false;
+	int			  found = 0;
 	RowPlace	  place;
 
 	Assert(rows->mask != 0);
-	for (uint64 slot = hash & rows->mask; !found; slot = (slot + 1) & rows->mask)
+	for (uint64 slot = hash & rows->mask; found < limit; slot = (slot + 1) & rows->mask)
 	{
+		RowHead other;
+
 		spill_read(rows->places, (int64) (slot * sizeof(place)), &place, sizeof(place));
 		if (place.at == 0)
 			break;
-		if (place.hash != hash)
+		if (!place_has_key(rows, &place, hash, key, &other) || found++ > 0)
 			continue;
-		spill_read(rows->rows, place.at - 1, head, sizeof(*head));
-		if (head->key_length != length)
-			continue;
-		spill_read(rows->rows, place.at - 1 + (int64) sizeof(*head), other, length);
-		found = memcmp(other, key, length) == 0;
-		*offset = place.at - 1 + (int64) (sizeof(*head) + length);
+		*head = other;
+		*offset = place.at - 1 + (int64) (sizeof(other) + other.key_length);
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(rows->scratch);
@@ -173,12 +189,12 @@ find_row(KeyedRows *rows, const char *key, RowHead *head, int64 *offset)
 }
 
 bool
-keyed_rows_has(KeyedRows *rows, const char *key)
+keyed_rows_has(KeyedRows *rows, const char *key, bool only)
 {
 	RowHead head;
 	int64	offset;
 
-	return find_row(rows, key, &head, &offset);
+	return find_rows(rows, key, only ? 2 : 1, &head, &offset) == 1;
 }
 
 const JsonNode *
@@ -190,7 +206,7 @@ keyed_rows_get(KeyedRows *rows, const char *key, MemoryContext owner)
 	const JsonNode *row;
 	char		   *problem;
 
-	if (!find_row(rows, key, &head, &offset))
+	if (find_rows(rows, key, 1, &head, &offset) == 0)
 		return NULL;
 	text = MemoryContextAllocHuge(rows->scratch, head.text_length + 1);
 	spill_read(rows->rows, offset, text, head.text_length);

@@ -23,7 +23,7 @@ typedef struct KeyedRows KeyedRows;
 extern KeyedRows *keyed_rows_create(MemoryContext parent, Size limit, ResourceOwner owner);
 
 /*
- * Keep a row under a key (UTF-8).  Of rows with the same key, one will be found.  Raises for
+ * Keep a row under a key (UTF-8).  Of rows with the same key, the first will be found.  Raises for
  * memory, and what writing a temporary file raises, as do the functions below.
  */
 extern void keyed_rows_add(KeyedRows *rows, const char *key, const JsonNode *row);
@@ -34,8 +34,8 @@ extern int64 keyed_rows_count(const KeyedRows *rows);
 /* Get ready to find rows; none may be added afterwards. */
 extern void keyed_rows_index(KeyedRows *rows);
 
-/* Say whether there is a row with that key. */
-extern bool keyed_rows_has(KeyedRows *rows, const char *key);
+/* Say whether there is a row with that key; with only, no more than one. */
+extern bool keyed_rows_has(KeyedRows *rows, const char *key, bool only);
 
 /* Return the row with that key, a tree that belongs to owner; NULL when there is none. */
 extern const JsonNode *keyed_rows_get(KeyedRows *rows, const char *key, MemoryContext owner);

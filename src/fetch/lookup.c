@@ -23,10 +23,12 @@ typedef struct Lookup
 	AnswerCache		  *cache;
 	LookupPrefetch	  *prefetch;
 	WholeList		  *whole_list;
+	KeySearch		  *search;
 	MemoryContext	   context;		/* of the lookup */
 	Pipeline		  *pipeline;	/* the keys that are under way */
 	bool			  *is_asked;	/* for each key before next_ask: it was asked for, not cached */
 	int				   next_ask;	/* the first key that was not looked at */
+	int				   search_end;	/* the first key that was not searched for */
 	MemoryContext	   row_context; /* of the row at hand; NULL when there is none */
 	JsonPath		  *path;		/* of the value that keys are compared with */
 	int				   next_key;
@@ -45,26 +47,85 @@ is_prefetched(const Lookup *lookup, const char *target)
 }
 
 /*
- * Ask for the next keys that aren't in the cache, as many as the pipeline has room for.
+ * Say whether the row with a key is here, or on its way, or that there is none.
+ */
+static bool
+is_at_hand(const Lookup *lookup, const char *key, const char *target)
+{
+	return answer_cache_has(lookup->cache, target) || is_prefetched(lookup, target) ||
+		   key_search_has(lookup->search, key) || whole_list_has(lookup->whole_list, key) ||
+		   whole_list_lacks(lookup->whole_list, key);
+}
+
+/*
+ * Search for the next keys together, as many as fit a batch, once those of the batch before are
+ * through.
+ */
+static void
+search_ahead(Lookup *lookup)
+{
+	const KeysRequest *request = lookup->request;
+	int				   nkeys = list_length(request->keys);
+
+	if (lookup->search_end > lookup->next_key || lookup->next_ask >= nkeys)
+		return;
+	lookup->search_end = nkeys;
+	if (nkeys == 1 || !key_search_is_possible(lookup->search, request->lookup))
+		return;
+	key_search_finish(lookup->search);
+	key_search_begin(lookup->search, request->lookup);
+	for (int i = lookup->next_ask; i < nkeys; i++)
+	{
+		const char *key = list_nth(request->keys, i);
+		char	   *target = request_lookup_target(request, key);
+		bool		fits = is_at_hand(lookup, key, target) || key_search_add(lookup->search, key);
+
+		pfree(target);
+		if (fits)
+			continue;
+
+		/* One that fits no batch is looked up. */
+		lookup->search_end = Max(i, lookup->next_ask + 1);
+		break;
+	}
+	key_search_start(lookup->search);
+}
+
+/*
+ * Say whether the next key has to wait for a search.
+ */
+static bool
+awaits_search(const Lookup *lookup)
+{
+	const List *keys = lookup->request->keys;
+
+	return lookup->next_ask < Min(list_length(keys), lookup->search_end) &&
+		   key_search_awaits(lookup->search, list_nth(keys, lookup->next_ask));
+}
+
+/*
+ * Ask for the next keys that aren't at hand, as many as the pipeline has room for.
  */
 static void
 ask_ahead(Lookup *lookup)
 {
 	const KeysRequest *request = lookup->request;
 
+	search_ahead(lookup);
 	pipeline_open(lookup->pipeline);
-	while (lookup->next_ask < list_length(request->keys) && pipeline_has_room(lookup->pipeline))
+	while (lookup->next_ask < lookup->search_end && !awaits_search(lookup) &&
+		   pipeline_has_room(lookup->pipeline))
 	{
 		const char *key = list_nth(request->keys, lookup->next_ask);
 		char	   *target = request_lookup_target(request, key);
-		bool		is_asked = !answer_cache_has(lookup->cache, target) &&
-						!is_prefetched(lookup, target) && !whole_list_has(lookup->whole_list, key);
+		bool		is_asked = !is_at_hand(lookup, key, target);
 
 		lookup->is_asked[lookup->next_ask++] = is_asked;
 		if (is_asked)
 		{
 			pipeline_start(lookup->pipeline, target);
 			whole_list_note_asked(lookup->whole_list);
+			key_search_note_asked(lookup->search, key);
 		}
 		pfree(target);
 	}
@@ -104,10 +165,17 @@ take_earlier(Lookup *lookup, const char *key, const char *target)
 	}
 	lookup->row_context = AllocSetContextCreate(lookup->context, "crisp_fdw row",
 												ALLOCSET_DEFAULT_SIZES);
-	if (!answer_cache_has(lookup->cache, target))
+	if (answer_cache_has(lookup->cache, target))
+	{
+		(void) answer_cache_get(lookup->cache, target, lookup->row_context, &answer);
+		return answer.data;
+	}
+	if (key_search_has(lookup->search, key))
+		return key_search_get(lookup->search, key, lookup->row_context);
+	if (whole_list_has(lookup->whole_list, key))
 		return whole_list_get(lookup->whole_list, key, lookup->row_context);
-	(void) answer_cache_get(lookup->cache, target, lookup->row_context, &answer);
-	return answer.data;
+	whole_list_note_absent(lookup->whole_list);
+	return NULL;
 }
 
 /*
@@ -150,6 +218,11 @@ next(RowReader *reader, FetchedRow *found)
 			whole_list_consider(lookup->whole_list, request,
 								list_length(request->keys) - lookup->next_ask);
 		ask_ahead(lookup);
+		if (lookup->next_ask <= index)
+		{
+			key_search_finish(lookup->search);
+			ask_ahead(lookup);
+		}
 		if (lookup->row_context != NULL)
 			MemoryContextDelete(lookup->row_context);
 		lookup->row_context = NULL;
@@ -160,6 +233,8 @@ next(RowReader *reader, FetchedRow *found)
 		if (row != NULL &&
 			(!has_key(lookup, row, key) || !inbox_admits(request->options, request->inbox, row)))
 			row = NULL;
+		if (row != NULL)
+			key_search_note_exists(lookup->search, key);
 	}
 	MemoryContextSwitchTo(old_context);
 	if (row == NULL)
@@ -174,25 +249,45 @@ get_ready(RowReader *reader)
 {
 	Lookup		 *lookup = (Lookup *) reader;
 	MemoryContext old_context;
+	bool		  searched;
 
 	if (lookup->next_key >= list_length(lookup->request->keys))
 		return true;
 	old_context = MemoryContextSwitchTo(lookup->context);
 	ask_ahead(lookup);
+	searched = lookup->next_ask > lookup->next_key || key_search_get_ready(lookup->search);
+	if (searched)
+		ask_ahead(lookup);
 	MemoryContextSwitchTo(old_context);
-	return !lookup->is_asked[lookup->next_key] || pipeline_get_ready(lookup->pipeline);
+	return searched &&
+		   (!lookup->is_asked[lookup->next_key] || pipeline_get_ready(lookup->pipeline));
+}
+
+/*
+ * Say whether what the next row waits for is a search.
+ */
+static bool
+is_searching(const Lookup *lookup)
+{
+	return lookup->next_ask <= lookup->next_key && awaits_search(lookup);
 }
 
 static bool
 is_ready(const RowReader *reader)
 {
-	return pipeline_is_ready(((const Lookup *) reader)->pipeline);
+	const Lookup *lookup = (const Lookup *) reader;
+
+	return is_searching(lookup) ? key_search_is_ready(lookup->search)
+								: pipeline_is_ready(lookup->pipeline);
 }
 
 static pgsocket
 get_socket(const RowReader *reader)
 {
-	return pipeline_socket(((const Lookup *) reader)->pipeline);
+	const Lookup *lookup = (const Lookup *) reader;
+
+	return is_searching(lookup) ? key_search_socket(lookup->search)
+								: pipeline_socket(lookup->pipeline);
 }
 
 static ReaderCounts
@@ -221,7 +316,7 @@ static const RowReaderMethods lookup_methods = {
 
 RowReader *
 lookup_begin(const KeysRequest *request, AnswerCache *cache, LookupPrefetch *prefetch,
-			 WholeList *whole_list)
+			 WholeList *whole_list, KeySearch *search)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw lookup",
 												  ALLOCSET_SMALL_SIZES);
@@ -233,6 +328,7 @@ lookup_begin(const KeysRequest *request, AnswerCache *cache, LookupPrefetch *pre
 	lookup->cache = cache;
 	lookup->prefetch = prefetch;
 	lookup->whole_list = whole_list;
+	lookup->search = search;
 	lookup->context = context;
 	lookup->pipeline = pipeline_create(context, request->options);
 	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));

@@ -17,11 +17,11 @@
 /*
  * Begin to look up the keys of a request.  What was asked for ahead by prefetch, with the same
  * cache, is not asked for again; prefetch may be NULL.  So may whole_list, from which keys are
- * served once they have cost as much.  The reader lives in a child of CurrentMemoryContext; the
- * arguments must live as long.  Reading raises what api_finish() raises, and 08P01 when an answer
- * isn't a row.
+ * served once they have cost as much, and search, by which several are found together.  The reader
+ * lives in a child of CurrentMemoryContext; the arguments must live as long.  Reading raises what
+ * api_finish() raises, and 08P01 when an answer isn't a row.
  */
 extern RowReader *lookup_begin(const KeysRequest *request, AnswerCache *cache,
-							   LookupPrefetch *prefetch, WholeList *whole_list);
+							   LookupPrefetch *prefetch, WholeList *whole_list, KeySearch *search);
 
 #endif /* CRISP_LOOKUP_H */

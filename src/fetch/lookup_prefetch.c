@@ -24,13 +24,16 @@ struct LookupPrefetch
 	const CrispOptions	 *options;
 	AnswerCache			 *cache;
 	WholeList			 *whole_list;
+	KeySearch			 *search;
 	MemoryContext		  context;
 	MemoryContextCallback callback;
 	bool				  is_tried; /* a request was made */
-	bool	  is_good; /* the scan has looked a key up, so it's going to look up others */
-	Pipeline *pipeline;
-	int		  oldest; /* index in targets, a ring: what the pipeline's requests are for */
-	char	 *targets[CRISP_MAX_PREFETCH];
+	bool			   is_good; /* the scan has looked a key up, so it's going to look up others */
+	bool			   is_gathering; /* keys that are to be searched for together */
+	const CrispLookup *lookup;		 /* of the latest key; NULL before the first */
+	Pipeline		  *pipeline;
+	int				   oldest; /* index in targets, a ring: what the pipeline's requests are for */
+	char			  *targets[CRISP_MAX_PREFETCH];
 };
 
 /* Those of all scans that are running. */
@@ -44,7 +47,7 @@ forget(void *arg)
 
 LookupPrefetch *
 lookup_prefetch_create(const CrispOptions *options, AnswerCache *cache, WholeList *whole_list,
-					   const EState *estate, int id)
+					   KeySearch *search, const EState *estate, int id)
 {
 	MemoryContext context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw lookup prefetch",
 												  ALLOCSET_SMALL_SIZES);
@@ -56,6 +59,7 @@ lookup_prefetch_create(const CrispOptions *options, AnswerCache *cache, WholeLis
 	prefetch->options = options;
 	prefetch->cache = cache;
 	prefetch->whole_list = whole_list;
+	prefetch->search = search;
 	prefetch->context = context;
 	prefetch->pipeline = pipeline_create(context, options);
 	MemoryContextSwitchTo(old_context);
@@ -146,7 +150,23 @@ lookup_prefetch_has(const LookupPrefetch *prefetch, const char *target)
 	return false;
 }
 
-void
+/*
+ * Ask for a key by itself.
+ */
+static void
+ask_by_itself(LookupPrefetch *prefetch, const char *key, const char *target)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(prefetch->context);
+
+	*nth_target(prefetch, pipeline_count(prefetch->pipeline)) = pstrdup(target);
+	pipeline_start(prefetch->pipeline, target);
+	prefetch->is_tried = true;
+	whole_list_note_asked(prefetch->whole_list);
+	key_search_note_asked(prefetch->search, key);
+	MemoryContextSwitchTo(old_context);
+}
+
+bool
 lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key)
 {
 	ConditionValue value = {.known = true, .value = key};
@@ -154,22 +174,62 @@ lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key)
 											NULL, false);
 	const char	  *text;
 	char		  *target;
-	MemoryContext  old_context;
 
 	/* A key that can't be looked up is left to the scan. */
 	if (request == NULL || request->kind != REQUEST_KEYS || list_length(request->as.keys.keys) != 1)
-		return;
+		return true;
 	text = linitial(request->as.keys.keys);
 	target = request_lookup_target(&request->as.keys, text);
+	prefetch->lookup = request->as.keys.lookup;
 	if (answer_cache_has(prefetch->cache, target) || lookup_prefetch_has(prefetch, target) ||
-		whole_list_has(prefetch->whole_list, text))
-		return;
-	old_context = MemoryContextSwitchTo(prefetch->context);
-	*nth_target(prefetch, pipeline_count(prefetch->pipeline)) = pstrdup(target);
-	pipeline_start(prefetch->pipeline, target);
-	prefetch->is_tried = true;
-	whole_list_note_asked(prefetch->whole_list);
-	MemoryContextSwitchTo(old_context);
+		key_search_has(prefetch->search, text) || whole_list_has(prefetch->whole_list, text) ||
+		whole_list_lacks(prefetch->whole_list, text))
+		return true;
+	if (prefetch->is_gathering)
+		return key_search_add(prefetch->search, text);
+	ask_by_itself(prefetch, text, target);
+	return true;
+}
+
+bool
+lookup_prefetch_searches(const LookupPrefetch *prefetch)
+{
+	return prefetch->is_good && prefetch->lookup != NULL &&
+		   key_search_is_possible(prefetch->search, prefetch->lookup);
+}
+
+void
+lookup_prefetch_gather(LookupPrefetch *prefetch)
+{
+	key_search_finish(prefetch->search);
+	key_search_begin(prefetch->search, prefetch->lookup);
+	prefetch->is_gathering = true;
+}
+
+void
+lookup_prefetch_search(LookupPrefetch *prefetch)
+{
+	prefetch->is_gathering = false;
+	key_search_start(prefetch->search);
+}
+
+void
+lookup_prefetch_ask_missed(LookupPrefetch *prefetch)
+{
+	const char *key;
+
+	while (lookup_prefetch_has_room(prefetch, false) &&
+		   (key = key_search_next_missed(prefetch->search)) != NULL)
+	{
+		const KeysRequest request = {.options = prefetch->options, .lookup = prefetch->lookup};
+		char			 *target = request_lookup_target(&request, key);
+
+		if (!answer_cache_has(prefetch->cache, target) && !lookup_prefetch_has(prefetch, target) &&
+			!whole_list_has(prefetch->whole_list, key) &&
+			!whole_list_lacks(prefetch->whole_list, key))
+			ask_by_itself(prefetch, key, target);
+		pfree(target);
+	}
 }
 
 MemoryContext

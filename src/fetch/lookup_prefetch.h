@@ -13,6 +13,7 @@
 #include "nodes/execnodes.h"
 
 #include "api/answer_cache.h"
+#include "fetch/key_search.h"
 #include "fetch/whole_list.h"
 
 /*
@@ -23,11 +24,12 @@ typedef struct LookupPrefetch LookupPrefetch;
 
 /*
  * Create it without requests, in a child of the statement's memory.  options must hold credentials
- * and live as long, as must cache and whole_list, which says what needn't be asked for.  Others
- * find it by the statement and the scan's id in its plan.
+ * and live as long, as must cache and whole_list, which say what needn't be asked for, and search.
+ * Others find it by the statement and the scan's id in its plan.
  */
 extern LookupPrefetch *lookup_prefetch_create(const CrispOptions *options, AnswerCache *cache,
-											  WholeList *whole_list, const EState *estate, int id);
+											  WholeList *whole_list, KeySearch *search,
+											  const EState *estate, int id);
 
 /* Return what the scan with that id has; NULL when there is none. */
 extern LookupPrefetch *lookup_prefetch_find(const EState *estate, int id);
@@ -41,10 +43,26 @@ extern bool lookup_prefetch_has_room(LookupPrefetch *prefetch, bool make_room);
 
 /*
  * Ask for the row with that key, a value of the condition (of the form in condition.h), unless it
- * was asked for before; returns at once.  To be called in short-lived memory.  Raises what
- * api_start() raises.
+ * was asked for before; returns at once.  While keys are gathered, it joins them: false says that
+ * there is no room for it.  To be called in short-lived memory.  Raises what api_start() raises.
  */
-extern void lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key);
+extern bool lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key);
+
+/* Say whether keys are better gathered, and searched for together. */
+extern bool lookup_prefetch_searches(const LookupPrefetch *prefetch);
+
+/*
+ * Gather the keys that are asked for from now on; and search for them.  To be called when the scan
+ * has looked up what was gathered before.  Raises what key_search_finish() and key_search_start()
+ * raise.
+ */
+extern void lookup_prefetch_gather(LookupPrefetch *prefetch);
+extern void lookup_prefetch_search(LookupPrefetch *prefetch);
+
+/*
+ * Ask for keys that a search has missed, while there is room.  Raises what api_start() raises.
+ */
+extern void lookup_prefetch_ask_missed(LookupPrefetch *prefetch);
 
 /* Tell whether the scan looks keys up, or has nothing to ask for, whatever the key. */
 extern void lookup_prefetch_confirm(LookupPrefetch *prefetch, bool is_good);

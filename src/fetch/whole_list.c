@@ -7,9 +7,10 @@
  * one until that has cost as many requests as the list would; if there are more, the list is read:
  * that is twice the requests that would have been needed, at worst.
  *
- * A key that the list lacks is looked up by itself, as before.  So it's no matter whether rows are
- * lost while the list moves, or whether it can be had at all: nothing here raises for what Crisp
- * does.
+ * Where the list can be read so that it lacks no row (proved_list.c), a key that it doesn't have is
+ * one that Crisp doesn't have.  Elsewhere such a key is looked up by itself, as before; then it's no
+ * matter whether rows are lost while the list moves.  Nor is it whether the list can be had at all:
+ * nothing here raises for what Crisp does.
  *
  * Where nobody knows how long the list is, a request for one of its pages tells whether it's longer
  * than what was spent.  There is one whenever twice as much was spent.
@@ -31,6 +32,7 @@
 #include "json/json_path.h"
 #include "fetch/keyed_rows.h"
 #include "fetch/last_page.h"
+#include "fetch/proved_list.h"
 #include "fetch/whole_list.h"
 #include "api/pipeline.h"
 
@@ -48,12 +50,16 @@ struct WholeList
 	WholeListPlan	plan;
 	ListRequest	   *request; /* for all rows; NULL until it's needed */
 	int				cost;	 /* pages; 0 where that isn't known */
+	int64			spent;	 /* requests for keys */
 	int				probe;	 /* lookups after which to ask how long the list is; that page, too */
 	bool			given_up;
 	bool			counted;   /* Crisp was asked for the number of rows */
 	int64			found;	   /* keys that were answered with a row, */
 	int64			missing;   /* or without */
 	KeyedRows	   *rows;	   /* NULL before the list is read */
+	bool			is_key;	   /* what rows are found by identifies them */
+	bool			is_proved; /* the list lacks no row that there is */
+	JsonPath	   *path;	   /* of what rows are found by */
 	size_t			full_page; /* rows of the fullest page, as far as is known */
 	WholeListCounts counts;
 };
@@ -77,8 +83,17 @@ whole_list_create(MemoryContext parent, const CrispOptions *options, WholeListPl
 void
 whole_list_note_asked(WholeList *list)
 {
+	if (list == NULL)
+		return;
+	list->counts.lookups++;
+	list->spent++;
+}
+
+void
+whole_list_note_search(WholeList *list)
+{
 	if (list != NULL)
-		list->counts.lookups++;
+		list->spent++;
 }
 
 void
@@ -207,13 +222,13 @@ find_cost(WholeList *list, double left)
 {
 	MemoryContext context;
 	MemoryContext old_context;
-	double		  expected = list->plan.lookups - (double) list->counts.lookups;
+	double		  expected = list->plan.lookups - (double) list->spent;
 
 	/* A limit of requests is for what is needed. */
-	if (list->counts.lookups < list->probe || api_max_requests > 0 || left <= list->probe ||
+	if (list->spent < list->probe || api_max_requests > 0 || left <= list->probe ||
 		(expected > 0 && expected <= list->probe) || list->probe > PG_INT32_MAX / 4)
 		return;
-	while (list->probe <= list->counts.lookups / 2)
+	while (list->probe <= list->spent / 2)
 		list->probe *= 2;
 	context = AllocSetContextCreate(list->context, "crisp_fdw probe", ALLOCSET_DEFAULT_SIZES);
 	old_context = MemoryContextSwitchTo(context);
@@ -225,31 +240,28 @@ find_cost(WholeList *list, double left)
 }
 
 /*
- * Keep the rows of a page under their keys.
+ * Keep a row of the list under its key.
  */
 static void
-keep_page(WholeList *list, const JsonNode *page, const JsonPath *path)
+keep_row(void *arg, const JsonNode *row)
 {
-	for (const JsonNode *row = json_node_first(page); row != NULL; row = json_node_next(page, row))
-	{
-		const JsonNode *value = json_path_get(row, path);
-		size_t			length;
+	WholeList	   *list = arg;
+	const JsonNode *value = json_path_get(row, list->path);
+	size_t			length;
 
-		if (value != NULL)
-			keyed_rows_add(list->rows,
-						   json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL)
-																	 : json_text(value, &length),
-						   row);
-		list->counts.rows++;
-	}
-	list->counts.pages++;
+	if (value != NULL)
+		keyed_rows_add(list->rows,
+					   json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL)
+																 : json_text(value, &length),
+					   row);
+	list->counts.rows++;
 }
 
 /*
  * Read a page that was asked for.  Returns false where the list ends, or there is no going on.
  */
 static bool
-read_page(WholeList *list, Pipeline *pipeline, const JsonPath *path)
+read_page(WholeList *list, Pipeline *pipeline)
 {
 	MemoryContext context;
 	ApiAnswer	  answer;
@@ -262,7 +274,10 @@ read_page(WholeList *list, Pipeline *pipeline, const JsonPath *path)
 	{
 		size_t nrows = json_node_length(answer.data);
 
-		keep_page(list, answer.data, path);
+		for (const JsonNode *row = json_node_first(answer.data); row != NULL;
+			 row = json_node_next(answer.data, row))
+			keep_row(list, row);
+		list->counts.pages++;
 		list->full_page = Max(list->full_page, nrows);
 		ended = page_is_last(list->options, nrows, list->full_page, answer.more);
 	}
@@ -275,20 +290,18 @@ read_page(WholeList *list, Pipeline *pipeline, const JsonPath *path)
 }
 
 /*
- * Read the list, as far as it can be had.
+ * Read the list page by page, as far as it can be had.
  */
 static void
-read_list(WholeList *list, const char *key_path)
+read_pages(WholeList *list)
 {
-	MemoryContext context = AllocSetContextCreate(list->context, "crisp_fdw list",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old_context = MemoryContextSwitchTo(context);
-	Pipeline	 *pipeline = pipeline_create(context, list->options);
-	int			  next = 1;
-	JsonPath	 *path = json_path_of(key_path);
+	Pipeline   *pipeline = pipeline_create(CurrentMemoryContext, list->options);
+	ListRequest request = *list->request;
+	int			next = 1;
 
+	/* Crisp may refuse an order that it doesn't document. */
+	request.any_order = true;
 	list->full_page = CRISP_MIN_PER_PAGE;
-	list->rows = keyed_rows_create(list->context, (Size) work_mem * 1024, list->owner);
 	do
 	{
 		pipeline_open(pipeline);
@@ -296,13 +309,63 @@ read_list(WholeList *list, const char *key_path)
 			   (next <= list->cost || pipeline_count(pipeline) == 0) &&
 			   !pipeline_says_end(pipeline) && !pipeline_is_past_end(pipeline))
 		{
-			char *target = request_list_target(list->request, next++);
+			char *target = request_list_target(&request, next++);
 
 			pipeline_start(pipeline, target);
 			pfree(target);
 		}
-	} while (pipeline_count(pipeline) > 0 && read_page(list, pipeline, path));
+	} while (pipeline_count(pipeline) > 0 && read_page(list, pipeline));
 	list->counts.past_end += pipeline_drop(pipeline);
+}
+
+/*
+ * Keep no rows, as yet.
+ */
+static void
+create_rows(WholeList *list)
+{
+	if (list->rows != NULL)
+		keyed_rows_end(list->rows);
+	list->rows = keyed_rows_create(list->context, (Size) work_mem * 1024, list->owner);
+	list->counts.rows = 0;
+}
+
+/*
+ * Read the list by date, so that it lacks no row.  Returns false where that didn't work out.
+ */
+static bool
+read_proved(WholeList *list)
+{
+	ReaderCounts counts = {0};
+
+	list->is_proved = proved_list_read(list->options, keep_row, list, &counts);
+	list->counts.pages += counts.pages;
+	list->counts.past_end += counts.past_end;
+	if (list->is_proved)
+		page_estimate_remember(list->request,
+							   (int) ((list->counts.rows - 1) / list->request->per_page + 1), true);
+	return list->is_proved;
+}
+
+/*
+ * Read the list, as far as it can be had.
+ */
+static void
+read_list(WholeList *list, const CrispLookup *lookup)
+{
+	const CrispResource *resource = list->options->resource;
+	MemoryContext		 context = AllocSetContextCreate(list->context, "crisp_fdw list",
+														 ALLOCSET_DEFAULT_SIZES);
+	MemoryContext		 old_context = MemoryContextSwitchTo(context);
+
+	list->is_key = (crisp_column_by_path(resource, lookup->path)->flags & CRISP_KEY) != 0;
+	list->path = json_path_of(lookup->path);
+	create_rows(list);
+	if (!proved_list_is_possible(list->options) || !read_proved(list))
+	{
+		create_rows(list);
+		read_pages(list);
+	}
 	keyed_rows_index(list->rows);
 	list->counts.is_read = true;
 	MemoryContextSwitchTo(old_context);
@@ -314,7 +377,7 @@ whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left)
 {
 	double left;
 
-	if (list == NULL || list->rows != NULL || list->given_up || list->counts.lookups == 0 ||
+	if (list == NULL || list->rows != NULL || list->given_up || list->spent == 0 ||
 		!request->lookup->is_listed)
 		return;
 	left = list->plan.repeats ? HUGE_VAL : keys_left;
@@ -322,15 +385,32 @@ whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left)
 		begin_request(list);
 	if (list->cost == 0)
 		find_cost(list, left);
-	if (list->cost > 0 && list->counts.lookups >= list->cost && left > list->cost &&
-		can_spare(list, list->cost, keys_left))
-		read_list(list, request->lookup->path);
+	if (list->cost > 0 && list->spent >= list->cost && left > list->cost &&
+		can_spare(list, (proved_list_is_possible(list->options) ? 2 : 1) * list->cost, keys_left))
+		read_list(list, request->lookup);
 }
 
 bool
 whole_list_has(WholeList *list, const char *key)
 {
-	return list != NULL && list->counts.is_read && keyed_rows_has(list->rows, key);
+	/*
+	 * A row that comes again has moved while the list was read.  Which of several rows Crisp means
+	 * by what doesn't identify them, a lookup tells.
+	 */
+	return list != NULL && list->counts.is_read && keyed_rows_has(list->rows, key, !list->is_key);
+}
+
+bool
+whole_list_lacks(WholeList *list, const char *key)
+{
+	return list != NULL && list->counts.is_read && list->is_proved &&
+		   !keyed_rows_has(list->rows, key, false);
+}
+
+void
+whole_list_note_absent(WholeList *list)
+{
+	list->counts.absent++;
 }
 
 const JsonNode *

@@ -35,8 +35,12 @@ typedef struct WholeListPlan
 extern WholeList *whole_list_create(MemoryContext parent, const CrispOptions *options,
 									WholeListPlan plan);
 
-/* Note that a key was asked for by itself; and that it was answered, with a row or without. */
+/*
+ * Note that a key was asked for by itself; that a request was made for several; and that the first
+ * was answered, with a row or without.
+ */
 extern void whole_list_note_asked(WholeList *list);
+extern void whole_list_note_search(WholeList *list);
 extern void whole_list_note_answer(WholeList *list, bool found);
 
 /*
@@ -50,6 +54,12 @@ extern void whole_list_consider(WholeList *list, const KeysRequest *request, int
 /* Say whether the list was read and has the row with that key (UTF-8). */
 extern bool whole_list_has(WholeList *list, const char *key);
 
+/* Say whether the list was read and shows that Crisp has no row with that key. */
+extern bool whole_list_lacks(WholeList *list, const char *key);
+
+/* Note that this has spared a lookup. */
+extern void whole_list_note_absent(WholeList *list);
+
 /* Return that row, which must be there; its tree belongs to owner. */
 extern const JsonNode *whole_list_get(WholeList *list, const char *key, MemoryContext owner);
 
@@ -59,6 +69,7 @@ typedef struct WholeListCounts
 	bool  is_read;
 	int64 lookups;	/* keys that were asked for by themselves */
 	int64 served;	/* keys that were found in the list */
+	int64 absent;	/* keys that it has shown not to be there */
 	int64 probes;	/* requests to find out how long it is */
 	int64 pages;	/* of the list */
 	int64 past_end; /* requests for pages that there were none of */

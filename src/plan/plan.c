@@ -180,7 +180,8 @@ offer_parameterized(PlannerInfo *root, RelOptInfo *baserel, ParamPathInfo *param
 	if (key_condition >= 0)
 	{
 		draft.method[METHOD_CONDITION] = key_condition;
-		draft.requests = draft.received = nkeys;
+		draft.requests = plan_lookup_requests(plan->options, conditions, key_condition, nkeys);
+		draft.received = nkeys;
 		draft.rows = Min(draft.rows, clamp_row_est(nkeys));
 		plan_offer_path(root, baserel, &draft);
 		return;
@@ -336,7 +337,9 @@ crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 		draft = plan_draft_path(SCAN_LOOKUP);
 		draft.method[METHOD_CONDITION] = key_condition;
 		draft.rows = baserel->rows;
-		draft.requests = draft.received = nkeys;
+		draft.requests = plan_lookup_requests(plan->options, plan->conditions, key_condition,
+											  nkeys);
+		draft.received = nkeys;
 		plan_offer_path(root, baserel, &draft);
 	}
 

@@ -16,6 +16,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 
+#include "fetch/key_search.h"
 #include "plan/estimate.h"
 #include "plan/plan_path.h"
 #include "plan/search_column.h"
@@ -63,6 +64,21 @@ plan_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Cond
 	return -1;
 }
 
+double
+plan_lookup_requests(const CrispOptions *options, const Conditions *conditions, int index,
+					 double nkeys)
+{
+	const List		  *condition = list_nth(conditions->conditions, index);
+	const CrispColumn *column = condition_column(options->resource, condition);
+	const Node		  *value = list_nth(conditions->values, index);
+
+	/* A key that the query names is alone. */
+	if (nkeys <= 1 && IsA(value, Const))
+		return nkeys;
+	return nkeys *
+		   key_search_share(options, crisp_resource_lookup(options->resource, column->path));
+}
+
 PathDraft
 plan_draft_path(ScanMethod kind)
 {
@@ -92,8 +108,8 @@ plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 											  : baserel->lateral_relids;
 	List  *fdw_private = NIL;
 
-	draft->method[METHOD_REQUESTS] = (int) Min(
-		draft->method[METHOD_KIND] == SCAN_TOP_N ? draft->first : draft->requests, PG_INT32_MAX);
+	draft->method[METHOD_REQUESTS] = (int) ceil(Min(
+		draft->method[METHOD_KIND] == SCAN_TOP_N ? draft->first : draft->requests, PG_INT32_MAX));
 	draft->method[METHOD_LIST_REQUESTS] = (int) Min(plan->list_requests, PG_INT32_MAX / 4);
 	draft->method[METHOD_ID] = last_id = (last_id + 1) & PG_INT32_MAX;
 	for (int i = 0; i < METHOD_FIELDS; i++)

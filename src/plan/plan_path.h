@@ -49,6 +49,13 @@ typedef struct PathDraft
 extern int plan_lookup_condition(PlannerInfo *root, const CrispOptions *options,
 								 const Conditions *conditions, double *nkeys);
 
+/*
+ * Estimate how many requests it takes to look up the keys of such a condition: fewer where several
+ * can be searched for together.
+ */
+extern double plan_lookup_requests(const CrispOptions *options, const Conditions *conditions,
+								   int index, double nkeys);
+
 /* Estimate how many requests a list of that many rows costs. */
 extern double plan_list_requests(const CrispOptions *options, double rows);
 

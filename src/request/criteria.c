@@ -29,19 +29,30 @@
 /* What no row holds, so that all rows lack it. */
 #define HELD_BY_NONE "crisp_fdw 7c1b3c52-5d0e-4a86-9d3a-6b5a4f0e9d11"
 
+/*
+ * Make a criterion: the field of that name compares by an operator of Crisp's with values.
+ */
+static JsonWriter *
+make_criterion(const CrispSearchFilter *filter, const char *field, const char *operator,
+			   const JsonNode * const * values, int nvalues)
+{
+	JsonWriter *criterion = json_writer_object();
+
+	json_writer_set(criterion, "model", json_make_string(CurrentMemoryContext, filter->model));
+	json_writer_set(criterion, "criterion", json_make_string(CurrentMemoryContext, field));
+	json_writer_set(criterion, "operator", json_make_string(CurrentMemoryContext, operator));
+	json_writer_set(criterion, "query", json_make_array(CurrentMemoryContext, values, nvalues));
+	return criterion;
+}
+
 bool
 criteria_add(JsonWriter *criteria, const CrispSearchFilter *filter, const char *field, bool holds,
 			 const char *value)
 {
-	JsonWriter	   *criterion = json_writer_object();
 	const JsonNode *held = json_make_string(CurrentMemoryContext,
 											pg_server_to_any(value, (int) strlen(value), PG_UTF8));
+	JsonWriter	   *criterion = make_criterion(filter, field, holds ? "eq" : "neq", &held, 1);
 
-	json_writer_set(criterion, "model", json_make_string(CurrentMemoryContext, filter->model));
-	json_writer_set(criterion, "criterion", json_make_string(CurrentMemoryContext, field));
-	json_writer_set(criterion, "operator",
-					json_make_string(CurrentMemoryContext, holds ? "eq" : "neq"));
-	json_writer_set(criterion, "query", json_make_array(CurrentMemoryContext, &held, 1));
 	if (json_writer_length(criteria) + json_writer_length(criterion) >=
 		MAX_CRITERIA_BYTES + strlen("[]"))
 		return false;
@@ -63,6 +74,19 @@ criteria_query(const CrispSearchFilter *filter, JsonWriter *criteria)
 	if (filter->after != NULL)
 		appendStringInfo(&query, "&%s", filter->after);
 	return query.data;
+}
+
+char *
+criteria_query_any(const CrispSearchFilter *filter, const char *field, const char *const *values,
+				   int nvalues)
+{
+	const JsonNode **nodes = palloc(sizeof(JsonNode *) * (size_t) Max(nvalues, 1));
+	JsonWriter		*criteria = json_writer_array();
+
+	for (int i = 0; i < nvalues; i++)
+		nodes[i] = json_make_string(CurrentMemoryContext, values[i]);
+	json_writer_append(criteria, make_criterion(filter, field, "eq", nodes, nvalues));
+	return criteria_query(filter, criteria);
 }
 
 /*

@@ -29,6 +29,13 @@ extern bool criteria_add(JsonWriter *criteria, const CrispSearchFilter *filter, 
 extern char *criteria_query(const CrispSearchFilter *filter, JsonWriter *criteria);
 
 /*
+ * Write one criterion as query parameters: the field of that name holds one of some values (UTF-8).
+ * Whether Crisp understands several so isn't documented.  Palloc'd.
+ */
+extern char *criteria_query_any(const CrispSearchFilter *filter, const char *field,
+								const char *const *values, int nvalues);
+
+/*
  * Say whether Crisp may be asked for criteria, as far as the session knows.  With proved, only if
  * they have been proved right: that is for a scan that may end before its list does.
  */

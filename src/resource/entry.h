@@ -93,7 +93,8 @@ typedef struct CrispLookup
 	const char *path;
 	const char *route;
 	const char *key_holds; /* text that every key holds that the route understands; or NULL */
-	bool		is_listed; /* one row at most has the value, and in the list it's the same object */
+	bool		is_listed; /* the row is in the list, too, as the same object */
+	const char *criterion; /* of the search filter, by which the list finds such rows; or NULL */
 } CrispLookup;
 
 /*

@@ -117,7 +117,8 @@ static const CrispFilter people_profile_filters[] = {
 /* One route knows profiles by id and by e-mail address. */
 static const CrispLookup people_profile_lookups[] = {
 	{"people_id", "website/{website_id}/people/profile/{key}", .is_listed = true},
-	{"email", "website/{website_id}/people/profile/{key}", "@"},
+	{"email", "website/{website_id}/people/profile/{key}", "@", .is_listed = true,
+	 .criterion = "email"},
 	{NULL},
 };
 

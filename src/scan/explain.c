@@ -236,23 +236,47 @@ explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainSta
 }
 
 /*
- * Show how keys were found.
+ * Show how keys were found, where the whole list has served any.
  */
 static void
 explain_whole_list(const WholeListCounts *counts, ExplainState *es)
 {
+	char *absent = counts->absent > 0 ? psprintf(", Not In It: " INT64_FORMAT, counts->absent) : "";
+
 	if (es->format == EXPLAIN_FORMAT_TEXT && counts->is_read)
 		ExplainPropertyText("Keys Looked Up",
-							psprintf(INT64_FORMAT ", From The Whole List: " INT64_FORMAT,
-									 counts->lookups, counts->served),
+							psprintf(INT64_FORMAT ", From The Whole List: " INT64_FORMAT "%s",
+									 counts->lookups, counts->served, absent),
 							es);
 	if (es->format == EXPLAIN_FORMAT_TEXT && counts->probes > 0)
 		ExplainPropertyInteger("Requests For The List's Length", NULL, counts->probes, es);
 	if (es->format == EXPLAIN_FORMAT_TEXT)
 		return;
+	ExplainPropertyBool("Lookups Replaced By List", counts->is_read, es);
 	ExplainPropertyInteger("Keys Looked Up", NULL, counts->lookups, es);
 	ExplainPropertyInteger("Keys From The Whole List", NULL, counts->served, es);
+	ExplainPropertyInteger("Keys Not In The Whole List", NULL, counts->absent, es);
 	ExplainPropertyInteger("Requests For The List's Length", NULL, counts->probes, es);
+}
+
+/*
+ * Show which keys were searched for together.
+ */
+static void
+explain_key_search(const KeySearchCounts *counts, ExplainState *es)
+{
+	if (es->format != EXPLAIN_FORMAT_TEXT)
+	{
+		ExplainPropertyInteger("Keys Searched For Together", NULL, counts->keys, es);
+		ExplainPropertyInteger("Keys Found Together", NULL, counts->found, es);
+		ExplainPropertyInteger("Requests For Keys Together", NULL, counts->searches, es);
+	}
+	else if (counts->searches > 0)
+		ExplainPropertyText("Keys Searched For Together",
+							psprintf(INT64_FORMAT ", Found: " INT64_FORMAT
+												  ", Requests: " INT64_FORMAT,
+									 counts->keys, counts->found, counts->searches),
+							es);
 }
 
 /*
@@ -270,6 +294,7 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 	ExplainPropertyInteger("Pages", NULL, counts->reader.pages, es);
 	ExplainPropertyInteger("Rows Received", NULL, counts->reader.rows, es);
 	ExplainPropertyInteger("Duplicates Removed", NULL, counts->reader.duplicates, es);
+	explain_key_search(&counts->key_search, es);
 	explain_whole_list(&counts->whole_list, es);
 	if (counts->reader.lists > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyInteger("Lists", NULL, counts->reader.lists, es);

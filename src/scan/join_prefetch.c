@@ -27,6 +27,7 @@
 #include "fetch/lookup_prefetch.h"
 #include "scan/need.h"
 #include "plan/plan.h"
+#include "plan/plan_lookups.h"
 #include "plan/plan_path.h"
 #include "scan/plan_tree.h"
 #include "scan/join_prefetch.h"
@@ -39,6 +40,9 @@ enum ReadAheadPrivate
 	READ_AHEAD_CONDITION, /* by which the inner scan looks rows up; see condition.h */
 	READ_AHEAD_KEY		  /* of a path: what it compares with, which a plan has in custom_exprs */
 };
+
+/* Rows that are read ahead while keys are gathered for a search. */
+#define MAX_GATHERED 128
 
 /* The running node. */
 typedef struct ReadAhead
@@ -58,8 +62,11 @@ typedef struct ReadAhead
 	TupleTableSlot *slot;
 	int				oldest;
 	int				count;
-	MinimalTuple	rows[CRISP_MAX_PREFETCH];
+	Size			bytes; /* of these */
+	MinimalTuple	rows[MAX_GATHERED];
 } ReadAhead;
+
+StaticAssertDecl(MAX_GATHERED >= CRISP_MAX_PREFETCH, "lookups need no more room than searches");
 
 static set_join_pathlist_hook_type previous_hook = NULL;
 
@@ -87,25 +94,6 @@ static const CustomExecMethods exec_methods = {.CustomName = "CrispReadAhead",
  * Planning
  *----------
  */
-
-/*
- * Return the scan on the inner side of a nested loop that looks up a row for each key, or NULL.
- */
-static ForeignPath *
-inner_lookup(Path *path)
-{
-	ForeignPath *inner;
-
-	if (IsA(path, MemoizePath))
-		path = ((MemoizePath *) path)->subpath;
-	if (!IsA(path, ForeignPath) || !IS_SIMPLE_REL(path->parent) ||
-		path->parent->fdwroutine->GetForeignRelSize != crispGetForeignRelSize)
-		return NULL;
-	inner = (ForeignPath *) path;
-	return path->param_info != NULL && list_nth_int(inner->fdw_private, METHOD_KIND) == SCAN_LOOKUP
-			   ? inner
-			   : NULL;
-}
 
 /*
  * Return the index of the condition by which a scan with these conditions looks up its row; -1
@@ -148,12 +136,25 @@ is_brought(const Path *path, Node *expression)
 }
 
 /*
+ * Say whether it's of use to know keys ahead: to look several up at a time, or to search for them
+ * together.
+ */
+static bool
+is_of_use(const CrispOptions *options, const List *condition)
+{
+	const CrispColumn *column = condition_column(options->resource, condition);
+
+	return options->prefetch > 1 ||
+		   crisp_resource_lookup(options->resource, column->path)->criterion != NULL;
+}
+
+/*
  * Let the outer side of a nested loop read ahead, if its inner side looks rows up.
  */
 static void
 read_ahead(PlannerInfo *root, JoinPath *join)
 {
-	ForeignPath *inner = inner_lookup(join->innerjoinpath);
+	ForeignPath *inner = plan_inner_lookup(join->innerjoinpath);
 	Path		*outer = join->outerjoinpath;
 	ScanPlan	*plan;
 	Conditions	*conditions;
@@ -165,13 +166,12 @@ read_ahead(PlannerInfo *root, JoinPath *join)
 		return;
 
 	plan = inner->path.parent->fdw_private;
-	if (plan->options->prefetch == 1)
-		return;
 	conditions = match_clauses(inner->path.parent, plan->relid, plan->options,
 							   list_concat_copy(inner->path.parent->baserestrictinfo,
 												inner->path.param_info->ppi_clauses));
 	key = only_key(plan->options, conditions);
-	if (key < 0 || !is_brought(outer, list_nth(conditions->values, key)))
+	if (key < 0 || !is_brought(outer, list_nth(conditions->values, key)) ||
+		!is_of_use(plan->options, list_nth(conditions->conditions, key)))
 		return;
 
 	result = makeNode(CustomPath);
@@ -193,7 +193,7 @@ read_ahead(PlannerInfo *root, JoinPath *join)
 }
 
 /*
- * Offer nested loops that read ahead (a set_join_pathlist_hook).
+ * Offer nested loops that look rows up, and let these read ahead (a set_join_pathlist_hook).
  *
  * Rows that a statement locks or changes may be fetched once more, by other nodes than those that
  * have read them: there, nothing is read ahead.
@@ -206,6 +206,7 @@ read_ahead_in_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel
 
 	if (previous_hook != NULL)
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
+	plan_offer_lookup_joins(root, joinrel, outerrel, innerrel, jointype, extra);
 	if (root->parse->rowMarks != NIL || root->rowMarks != NIL ||
 		(root->parse->commandType != CMD_SELECT && root->parse->commandType != CMD_INSERT))
 		return;
@@ -292,21 +293,24 @@ show_row(ReadAhead *node, TupleTableSlot *row)
 }
 
 /*
- * Ask for what the inner side will look up for a row.
+ * Ask for what the inner side will look up for a row.  Returns false where a batch has no room for
+ * it.
  */
-static void
+static bool
 ask_for(ReadAhead *node, TupleTableSlot *row)
 {
 	ExprContext	 *econtext = node->css.ss.ps.ps_ExprContext;
 	MemoryContext old_context = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
 	bool		  isnull;
+	bool		  has_room = true;
 	Datum		  key;
 
 	econtext->ecxt_scantuple = show_row(node, row);
 	key = ExecEvalExpr(node->key, econtext, &isnull);
 	if (!isnull)
-		lookup_prefetch_ask(node->prefetch, node->condition, key);
+		has_room = lookup_prefetch_ask(node->prefetch, node->condition, key);
 	MemoryContextSwitchTo(old_context);
+	return has_room;
 }
 
 /*
@@ -326,37 +330,78 @@ update_needed(ReadAhead *node)
 }
 
 /*
+ * Keep a row that was read ahead.
+ */
+static void
+keep_row(ReadAhead *node, TupleTableSlot *row)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
+	MinimalTuple  tuple = ExecCopySlotMinimalTuple(row);
+
+	node->rows[(node->oldest + node->count++) % MAX_GATHERED] = tuple;
+	node->bytes += tuple->t_len;
+	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * Read the next row, and ask for what will be looked up for it, if it's certain to be asked for.
+ * Returns false at the end, and where a batch has no room for more.
+ */
+static bool
+read_row(ReadAhead *node, bool asks)
+{
+	TupleTableSlot *row = ExecProcNode(linitial(node->css.custom_ps));
+	bool			has_room = true;
+
+	node->at_end = TupIsNull(row);
+	if (node->at_end)
+		return false;
+	if (asks)
+		has_room = ask_for(node, row);
+	ResetExprContext(node->css.ss.ps.ps_ExprContext);
+	keep_row(node, row);
+	return has_room;
+}
+
+static bool
+is_needed(const ReadAhead *node)
+{
+	return node->given + node->count < node->needed;
+}
+
+/*
  * Read as many rows as there is room for requests; one in any case, as that one is wanted now.
  */
 static void
 read_rows(ReadAhead *node)
 {
-	EState	  *estate = node->css.ss.ps.state;
-	PlanState *outer = linitial(node->css.custom_ps);
-
 	while (!node->at_end && node->count < CRISP_MAX_PREFETCH)
 	{
-		bool has_room = node->prefetch != NULL && node->given + node->count < node->needed &&
+		bool has_room = node->prefetch != NULL && is_needed(node) &&
 						lookup_prefetch_has_room(node->prefetch, node->count == 0);
-		TupleTableSlot *row;
-		MemoryContext	old_context;
 
-		if (node->count > 0 && !has_room)
+		if ((node->count > 0 && !has_room) || !read_row(node, has_room))
 			return;
-		row = ExecProcNode(outer);
-		if (TupIsNull(row))
-		{
-			node->at_end = true;
-			return;
-		}
-		if (has_room)
-			ask_for(node, row);
-		ResetExprContext(node->css.ss.ps.ps_ExprContext);
-		old_context = MemoryContextSwitchTo(estate->es_query_cxt);
-		node->rows[(node->oldest + node->count++) % CRISP_MAX_PREFETCH] = ExecCopySlotMinimalTuple(
-			row);
-		MemoryContextSwitchTo(old_context);
 	}
+}
+
+/*
+ * Once all rows that were read are given, read as many as one search finds the keys of; one in any
+ * case.
+ */
+static void
+gather_rows(ReadAhead *node)
+{
+	if (node->count > 0 || node->at_end)
+	{
+		lookup_prefetch_ask_missed(node->prefetch);
+		return;
+	}
+	lookup_prefetch_gather(node->prefetch);
+	while (node->count < MAX_GATHERED && (node->count == 0 || is_needed(node)) &&
+		   node->bytes < (Size) work_mem * 1024 && read_row(node, is_needed(node)))
+		;
+	lookup_prefetch_search(node->prefetch);
 }
 
 static TupleTableSlot *
@@ -371,12 +416,16 @@ next_row(CustomScanState *css)
 
 	ResetExprContext(econtext);
 	update_needed(node);
-	read_rows(node);
+	if (node->prefetch != NULL && lookup_prefetch_searches(node->prefetch))
+		gather_rows(node);
+	else
+		read_rows(node);
 	if (node->count == 0)
 		return NULL;
 
+	node->bytes -= node->rows[node->oldest]->t_len;
 	ExecStoreMinimalTuple(node->rows[node->oldest], node->slot, true);
-	node->oldest = (node->oldest + 1) % CRISP_MAX_PREFETCH;
+	node->oldest = (node->oldest + 1) % MAX_GATHERED;
 	node->count--;
 	node->given++;
 	econtext->ecxt_scantuple = show_row(node, node->slot);
@@ -394,8 +443,9 @@ rescan(CustomScanState *css)
 	for (; node->count > 0; node->count--)
 	{
 		heap_free_minimal_tuple(node->rows[node->oldest]);
-		node->oldest = (node->oldest + 1) % CRISP_MAX_PREFETCH;
+		node->oldest = (node->oldest + 1) % MAX_GATHERED;
 	}
+	node->bytes = 0;
 	node->at_end = false;
 	node->given = 0;
 	node->run = 0;

@@ -38,30 +38,40 @@ used_columns(const ForeignScanState *node)
 }
 
 /*
- * Make the list that is to serve lookups, once it's worth it; NULL where rows of the list may lack
- * a column that is used.
+ * Say whether elements of the list have all columns that are used, as rows that are looked up do.
  */
-static WholeList *
-make_whole_list(const ForeignScanState *node, int eflags)
+static bool
+list_has_columns(const ForeignScanState *node)
 {
-	const CrispScan	  *scan = node->fdw_state;
-	const Plan		  *plan = node->ss.ps.plan;
-	Oid				   relid = RelationGetRelid(node->ss.ss_currentRelation);
-	const PlannedStmt *statement = node->ss.ps.state->es_plannedstmt;
-	ListCell		  *lc;
+	const CrispScan *scan = node->fdw_state;
+	Oid				 relid = RelationGetRelid(node->ss.ss_currentRelation);
+	ListCell		*lc;
 
 	foreach(lc, used_columns(node))
 	{
 		const char *path = column_map(scan->options, relid, (AttrNumber) lfirst_int(lc)).path;
 
 		if (path == NULL || !crisp_resource_knows(scan->options->resource, path))
-			return NULL;
+			return false;
 	}
-	return whole_list_create(node->ss.ps.state->es_query_cxt, scan->options,
-							 (WholeListPlan){.pages = scan_method(scan, METHOD_LIST_REQUESTS),
-											 .lookups = rescan_expected(statement, plan) *
-														scan_method(scan, METHOD_REQUESTS),
-											 .repeats = rescan_is_possible(node, eflags)});
+	return true;
+}
+
+/*
+ * Make the list that is to serve lookups, once it's worth it.
+ */
+static WholeList *
+make_whole_list(const ForeignScanState *node, int eflags)
+{
+	const CrispScan	  *scan = node->fdw_state;
+	const PlannedStmt *statement = node->ss.ps.state->es_plannedstmt;
+
+	return whole_list_create(
+		node->ss.ps.state->es_query_cxt, scan->options,
+		(WholeListPlan){.pages = scan_method(scan, METHOD_LIST_REQUESTS),
+						.lookups = rescan_expected(statement, node->ss.ps.plan) *
+								   scan_method(scan, METHOD_REQUESTS),
+						.repeats = rescan_is_possible(node, eflags)});
 }
 
 /*
@@ -74,9 +84,14 @@ begin_lookups(ForeignScanState *node, int eflags)
 	EState	  *estate = node->ss.ps.state;
 
 	scan->cache = answer_cache_create(estate->es_query_cxt, (Size) work_mem * 1024);
-	scan->whole_list = make_whole_list(node, eflags);
-	scan->prefetch = lookup_prefetch_create(scan->options, scan->cache, scan->whole_list, estate,
-											scan_method(scan, METHOD_ID));
+	if (list_has_columns(node))
+	{
+		scan->whole_list = make_whole_list(node, eflags);
+		scan->search = key_search_create(estate->es_query_cxt, scan->options, scan->cache,
+										 scan->whole_list);
+	}
+	scan->prefetch = lookup_prefetch_create(scan->options, scan->cache, scan->whole_list,
+											scan->search, estate, scan_method(scan, METHOD_ID));
 }
 
 /*
@@ -268,6 +283,8 @@ scan_end(ForeignScanState *node)
 	scan_drop_request(scan);
 	if (scan->prefetch != NULL)
 		lookup_prefetch_end(scan->prefetch);
+	key_search_end(scan->search);
+	scan->search = NULL;
 	whole_list_end(scan->whole_list);
 	scan->whole_list = NULL;
 	kept_rows_end(scan->kept);
@@ -314,7 +331,8 @@ scan_counts(ForeignScanState *node)
 	const CrispScan *scan = node->fdw_state;
 	ScanCounts		 counts = {.api = *scan->options->counts,
 							   .reader = scan_source_counts(scan),
-							   .whole_list = whole_list_counts(scan->whole_list)};
+							   .whole_list = whole_list_counts(scan->whole_list),
+							   .key_search = key_search_counts(scan->search)};
 
 	/* Rows that are served from that list came with its pages. */
 	counts.reader.pages += counts.whole_list.pages;

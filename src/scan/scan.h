@@ -13,6 +13,7 @@
 #include "nodes/execnodes.h"
 
 #include "fetch/exact_reader.h"
+#include "fetch/key_search.h"
 #include "fetch/row_reader.h"
 #include "fetch/whole_list.h"
 #include "request/request.h"
@@ -49,6 +50,7 @@ typedef struct ScanCounts
 	ApiCounts		api;
 	ReaderCounts	reader;
 	WholeListCounts whole_list; /* of lookups */
+	KeySearchCounts key_search; /* likewise */
 } ScanCounts;
 
 /* Say whether the scan, of a list that would be streamed, has read it whole and sorted it. */

@@ -52,7 +52,7 @@ scan_source_begin(ForeignScanState *node)
 			break;
 		case REQUEST_KEYS:
 			scan->reader = lookup_begin(&scan->request->as.keys, scan->cache, scan->prefetch,
-										scan->whole_list);
+										scan->whole_list, scan->search);
 			break;
 		case REQUEST_CHILDREN:
 			scan->reader = children_begin(&scan->request->as.children, scan->cache,

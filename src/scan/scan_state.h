@@ -55,6 +55,7 @@ typedef struct CrispScan
 	LookupPrefetch *prefetch;	/* lookups that a join has begun; NULL without lookups */
 	AnswerCache	   *cache;		/* of lookups, and of lists below others; NULL for a list */
 	WholeList	   *whole_list; /* serves lookups that have cost as much; NULL without any */
+	KeySearch	   *search;		/* finds several keys together; NULL without any */
 	KeptRows	   *kept;
 	bool			reads_kept_list; /* the request is served from there */
 

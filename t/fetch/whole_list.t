@@ -162,8 +162,8 @@ $session->query('COMMIT');
 
 # In all formats, and in words.
 my $explained = $session->query('EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) ' . sprintf($count, 'listed'));
-like($explained, qr/Keys Looked Up: (\d+), From The Whole List: (\d+)\n/, 'EXPLAIN ANALYZE');
-if ($explained =~ /Keys Looked Up: (\d+), From The Whole List: (\d+)\n/)
+like($explained, qr/Keys Looked Up: (\d+), From The Whole List: (\d+)$/m, 'EXPLAIN ANALYZE');
+if ($explained =~ /Keys Looked Up: (\d+), From The Whole List: (\d+)$/m)
 {
 	is($1 + $2, scalar @some, '... each key is one of these');
 }
@@ -185,7 +185,7 @@ keys_table('people', sort keys %email);
 	'SELECT k.key, c.email FROM people k JOIN crisp.people_profiles c ON c.people_id = k.key ORDER BY k.n');
 is($printed, join("\n", map { "$_|" . ($email{$_} // '') } sort keys %email), 'profiles: rows');
 cmp_ok($requests, '<=', 20 + 20 + 1 + 8, "... in $lookups lookups, $list requests for pages");
-is($list, 20, '... each page once');
+cmp_ok($list, '<=', 20 + 4, '... each page once, and what proves the order');
 
 # ---- A limit of requests
 

@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * proved_list.c
+ *		Read a list of which it's sure that what it lacks isn't there.
+ *
+ * A list that moves may lose rows to page numbers, so it's read by date, whatever the table's scan
+ * mode.  Where it comes in no order that would take several times the requests, so it isn't done.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "api/server_facts.h"
+#include "base/sqlstate.h"
+#include "fetch/exact_reader.h"
+#include "fetch/list_reader.h"
+#include "fetch/order.h"
+#include "fetch/proved_list.h"
+
+/* The fact that the list can be read by date. */
+#define FACT_DATES "a list read by date"
+
+/* The reading of a list. */
+typedef struct Reading
+{
+	CrispOptions options; /* the table's, in the scan mode exact */
+	ListRequest	 request;
+	RowReader	*reader; /* NULL before the list is read */
+} Reading;
+
+bool
+proved_list_is_possible(const CrispOptions *options)
+{
+	const CrispResource *resource = options->resource;
+	ListRequest			 request;
+
+	if ((resource->include_empty_param != NULL && !options->include_empty) ||
+		(resource->inbox != NULL && options->inbox == NULL))
+		return false;
+	request = request_whole_list(options);
+	return exact_is_possible(&request) && server_fact_recall(options, FACT_DATES) != FACT_FALSE;
+}
+
+/*
+ * Say whether an error is Crisp's, or a limit of requests: lookups will raise it, if they meet it
+ * as well.
+ */
+static bool
+is_crisps(int sqlerrcode)
+{
+	switch (sqlerrcode)
+	{
+		case ERRCODE_FDW_OUT_OF_MEMORY:
+			return false;
+		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
+		case ERRCODE_INSUFFICIENT_PRIVILEGE:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+			return true;
+		default:
+			break;
+	}
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_FDW_ERROR:
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
+			return true;
+		default:
+			return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_CRISP_NOT_EXACT);
+	}
+}
+
+/*
+ * Begin to read, if the list comes in an order.
+ */
+static void
+begin(Reading *reading)
+{
+	ListRequest first = exact_first_request(&reading->request);
+
+	if (first.order != NULL && order_is_trusted(&first))
+		reading->reader = list_reader_begin(&reading->request);
+}
+
+/*
+ * Get the next row.  Returns false at the end; *failed tells whether Crisp has failed.
+ */
+static bool
+read_row(Reading *reading, FetchedRow *row, bool *failed)
+{
+	MemoryContext old_context = CurrentMemoryContext;
+	volatile bool found = false;
+
+	PG_TRY();
+	{
+		if (reading->reader == NULL)
+			begin(reading);
+		if (reading->reader != NULL)
+			found = row_reader_next(reading->reader, row);
+		*failed = reading->reader == NULL;
+	}
+	PG_CATCH();
+	{
+		if (!is_crisps(geterrcode()))
+			PG_RE_THROW();
+		if (geterrcode() == ERRCODE_CRISP_NOT_EXACT)
+			server_fact_remember(&reading->options, FACT_DATES, false);
+		MemoryContextSwitchTo(old_context);
+		FlushErrorState();
+		*failed = true;
+	}
+	PG_END_TRY();
+	return found;
+}
+
+bool
+proved_list_read(const CrispOptions *options, void (*take)(void *arg, const JsonNode *row),
+				 void *arg, ReaderCounts *counts)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw proved list",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	Reading		  reading = {.options = *options};
+	FetchedRow	  row;
+	bool		  failed;
+
+	reading.options.exact_scan = true;
+	reading.request = request_whole_list(&reading.options);
+	while (read_row(&reading, &row, &failed))
+		take(arg, row.row);
+	if (reading.reader != NULL)
+	{
+		*counts = row_reader_counts(reading.reader);
+		row_reader_end(reading.reader);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+	return !failed;
+}
