@@ -209,7 +209,7 @@ get_availability(Call *call)
 
 	jw_begin(&writer, '{');
 	jw_put_string(&writer, "status", call->website->number % 2 == 0 ? "online" : "offline");
-	jw_put_int(&writer, "since", call->sandbox->options.now - 3600 * 1000);
+	jw_put_int(&writer, "since", call->sandbox->options.now - INT64_C(3600000));
 	jw_end(&writer, '}');
 	reply_end(&writer);
 }

@@ -40,7 +40,7 @@ blocked_write(const Collection *collection, const Row *row, JsonWriter *writer)
 	if (row->number == 5)
 		jw_put_null(writer, "blocked");
 	else
-		jw_put_int(writer, "blocked", row->number / 2 * 7);
+		jw_put_int(writer, "blocked", (int64_t) (row->number / 2) * 7);
 	jw_end(writer, '}');
 }
 

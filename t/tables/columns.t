@@ -33,7 +33,7 @@ BEGIN
 	END LOOP;
 END \$\$
 END
-	next if $table eq 'search_query';
+	next if $table eq 'plugin_subscriptions';    # takes a token of another tier
 	my $count = $session->query("SELECT count(*) FROM crisp.$table");
 	is( $session->query(
 			"SELECT count(*) FROM (SELECT x::text FROM (SELECT * FROM crisp.$table) x EXCEPT ALL SELECT y::text FROM "
