@@ -1,6 +1,6 @@
 /*
  * campaign_below.c
- *		Generate whom campaigns have reached: recipients, statistics, and the campaigns of a profile.
+ *		Generate whom campaigns have reached: recipients, statistics, campaigns of profiles.
  *
  * In data that is untidy, some statistics are the same in everything, and say of what type they are
  * in other words, or not at all.

@@ -5,8 +5,8 @@
  *
  * The rows of the last page that was taken are looked for on the page that has its number, and on
  * those after it.  A page that was answered while the one before it stood still goes on from there:
- * the rows that were taken end somewhere on the two, and what follows is new.  That can't be told of
- * pages whose rows are all the same, nor of a list that grows by two pages between two requests.
+ * the rows that were taken end somewhere on the two, and what follows is new.  That can't be told
+ * of pages whose rows are all the same, nor of a list that grows by two pages between two requests.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

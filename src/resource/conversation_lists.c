@@ -45,7 +45,7 @@ static const CrispColumn conversation_file_columns[] = {
 	{"type", CRISP_TEXT, "MIME type: image/png, application/pdf, ..."},
 	{"url", CRISP_TEXT, "where it can be fetched"},
 	{"fingerprint", CRISP_INTEGER,
-	 "what its sender calls the message that it came with, see messages; several may have the same"},
+	 "what its sender calls the message that it came with, see messages; several may have one"},
 	CRISP_WEBSITE_COLUMN,
 };
 /* clang-format on */

@@ -130,8 +130,8 @@ CREATE VIEW truth.conversation_events AS SELECT session_id, row->>'text' AS text
 CREATE VIEW truth.conversation_files AS SELECT session_id, row->>'url' AS url, truth.moment(row->>'timestamp')
 	AS "timestamp" FROM truth.rows WHERE resource = 'conversation_files';
 CREATE VIEW truth.campaign_statistics AS SELECT split_part(session_id, ' ', 1) AS campaign_id,
-	split_part(session_id, ' ', 2) AS type, row#>>'{profile,people_id}' AS profile_people_id, truth.moment(row->>'created_at')
-	AS created_at FROM truth.rows WHERE resource = 'campaign_statistics';
+	split_part(session_id, ' ', 2) AS type, row#>>'{profile,people_id}' AS profile_people_id,
+	truth.moment(row->>'created_at') AS created_at FROM truth.rows WHERE resource = 'campaign_statistics';
 CREATE VIEW truth.inboxes AS SELECT row->>'inbox_id' AS inbox_id, row->>'name' AS name FROM truth.rows
 	WHERE resource = 'inboxes';
 CREATE VIEW truth.teams AS SELECT row->>'team_id' AS team_id, truth.texts(row->'operators') AS operators,
@@ -339,7 +339,8 @@ sub other_queries
 		"SELECT session_id FROM [people_conversations] WHERE email = $fact->{email}",
 		"SELECT c.session_id, c.state FROM [people_conversations] JOIN [conversations] c USING (session_id) "
 			. "WHERE email = $fact->{email} AND c.state <> 'resolved'",
-		"SELECT session_id, text, data, \"timestamp\" FROM [conversation_events] WHERE session_id IN ($fact->{sessions})",
+		qq(SELECT session_id, text, data, "timestamp" FROM [conversation_events] WHERE session_id IN )
+			. "($fact->{sessions})",
 		"SELECT type, profile_people_id, created_at FROM [campaign_statistics] WHERE campaign_id = $fact->{campaign}",
 		"SELECT type, profile_people_id FROM [campaign_statistics] WHERE campaign_id = $fact->{campaign} "
 			. "AND type IN ('clicked', 'applauded')",

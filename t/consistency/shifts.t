@@ -25,8 +25,8 @@ my $path   = "*/conversation/$session/pages";
 my $new    = 1_700_000_500_000;
 my @moves;
 
-# Make the list one of these rows, in this order, newest first. Each is the name of a page, with a time of its own; those
-# that follow each other and have one name are the same in everything.
+# Make the list one of these rows, in this order, newest first. Each is the name of a page, with a time of its own;
+# those that follow each other and have one name are the same in everything.
 sub fill
 {
 	my (@names) = @_;

@@ -776,8 +776,8 @@ sub below_query
 			4,  "SELECT m.url, m.session_id FROM [crisp.conversation_files] m WHERE $named AND "
 				. compared('m."timestamp"', $some_time->()),
 			1,  'SELECT m.url FROM [crisp.conversation_files] m WHERE ' . compared('m."timestamp"', $some_time->()),
-			3,  "SELECT c.state, m.url FROM [crisp.conversations] c JOIN [crisp.conversation_files] m USING (session_id) "
-				. 'WHERE ' . where_of('crisp.conversations', 'c'),
+			3,  "SELECT c.state, m.url FROM [crisp.conversations] c JOIN [crisp.conversation_files] m "
+				. 'USING (session_id) WHERE ' . where_of('crisp.conversations', 'c'),
 			4,  'SELECT s.type, s.profile_people_id, s.created_at FROM [crisp.campaign_statistics] s WHERE s.type '
 				. pick(q(= 'opened'), q(IN ('clicked', 'absent')), q(<> 'opened'), 'IS NOT NULL')
 				. ' AND s.campaign_id IN (SELECT campaign_id FROM [crisp.people_campaigns] c WHERE c.people_id = '

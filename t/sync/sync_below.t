@@ -45,15 +45,16 @@ foreach my $name (qw(events pages files))
 	is($session->query("SELECT string_agg(regexp_replace(indexdef, '^.* USING ', ''), '; ') FROM pg_indexes "
 			. "WHERE tablename = '$table'"),
 		'btree (session_id)', "$name: they are found by their conversation");
-	cmp_ok($session->query("SELECT count(*) FROM (SELECT FROM $table GROUP BY $table.*::text HAVING count(*) > 1) x"), '>',
-		0, "$name: some are the same in everything");
+	cmp_ok($session->query("SELECT count(*) FROM (SELECT FROM $table t GROUP BY t::text HAVING count(*) > 1) x"),
+		'>', 0, "$name: some are the same in everything");
 	cmp_ok(
 		$run->{requests} - ceil($conversations / 50) - 2, '<=',
 		$conversations + $session->query("SELECT count(*) / 20 FROM $table"),
 		"$name: requests");
 
 	$run = sync($job);
-	is_deeply([ asked() ], [ conversation(0) ], "$name: the second run asks for those of the newest conversation alone");
+	is_deeply([ asked() ], [ conversation(0) ], 
+		"$name: the second run asks for those of the newest conversation alone");
 	like($run->{notices}, qr/ new: 0, changed: 0, gone: 0;/, "$name: and finds nothing new");
 
 	# A new one twice, one that goes, one whose twin goes, in conversations that change.
@@ -72,8 +73,8 @@ foreach my $name (qw(events pages files))
 	sync($job);
 	is_copy("crisp.$table", "public.$table", "$name: until it changes");
 
-	$sandbox->data([ map({ { op => 'delete', resource => $table, session_id => $_, key => '1768000000000' } } $one, $three),
-			map { { op => 'touch', key => $_ } } $one, $three ]);
+	my @gone = map { { op => 'delete', resource => $table, session_id => $_, key => '1768000000000' } } $one, $three;
+	$sandbox->data([ @gone, map { { op => 'touch', key => $_ } } $one, $three ]);
 	$run = sync($job);
 	like($run->{notices}, qr/ new: 0, changed: 0, gone: 2;/, "$name: one of two that are the same goes, and another one");
 	is_copy("crisp.$table", "public.$table", "$name: which leaves its twin");
@@ -141,7 +142,8 @@ is_copy('crisp.conversation_pages', 'mine', 'a target that exists');
 $session->query(q(UPDATE mine SET note = 'kept'));
 $sandbox->data([ { op => 'touch', key => conversation(3) } ]);
 sync(q('crisp.conversation_pages', 'mine'));
-is($session->query(q(SELECT count(*) FROM mine WHERE note IS DISTINCT FROM 'kept')), 0, 'rows that stay are left alone');
+is($session->query(q(SELECT count(*) FROM mine WHERE note IS DISTINCT FROM 'kept')), 0,
+	'rows that stay are left alone');
 
 #
 # Below profiles, and below campaigns.

@@ -152,7 +152,7 @@ sub expected
 	foreach my $case (
 		[ 'of a campaign',            "campaign_id = '$long'",                                 $long, @types ],
 		[ 'of a type',                "campaign_id = '$long' AND type = 'clicked'",            $long, 'clicked' ],
-		[ 'of types',                 "campaign_id = '$long' AND type IN ('clicked', 'opened')", $long, 'clicked', 'opened' ],
+		[ 'of types', "campaign_id = '$long' AND type IN ('clicked', 'opened')", $long, 'clicked', 'opened' ],
 		[ 'of a type, in two ways',   "campaign_id = '$long' AND type = 'clicked' AND type = 'opened'" ],
 		[ 'of other types',           "campaign_id = '$long' AND type <> 'opened'",            $long, 'clicked',
 			'unsubscribed' ],
@@ -186,7 +186,8 @@ sub expected
 	{
 		is(sql("SET plan_cache_mode = $mode; PREPARE p(text, text) AS $count WHERE campaign_id = \$1 AND type = \$2; "
 				. "EXECUTE p ('$long', 'opened'); EXECUTE p ('$long', 'clicked'); EXECUTE p ('$long', NULL)"),
-			@{ $below{opened}{$long} } . "\n" . @{ $below{clicked}{$long} } . "\n0", "statistics, \$1, \$2, $mode: rows");
+			@{ $below{opened}{$long} } . "\n" . @{ $below{clicked}{$long} } . "\n0",
+			"statistics, \$1, \$2, $mode: rows");
 	}
 	is(sql("SELECT w, count(s.created_at) FROM (VALUES ('opened'), ('clicked'), ('applauded')) v (w) "
 			. "LEFT JOIN crisp.$table s ON s.type = w AND s.campaign_id = '$long' GROUP BY w ORDER BY w"),

@@ -66,7 +66,8 @@ foreach my $name (qw(events pages files))
 	foreach my $mode ('force_custom_plan', 'force_generic_plan')
 	{
 		is(costs(pages_below($below, $long, $none),
-				"SET plan_cache_mode = $mode; PREPARE p(text) AS SELECT count(*) FROM crisp.$table WHERE session_id = \$1; "
+				"SET plan_cache_mode = $mode; "
+					. "PREPARE p(text) AS SELECT count(*) FROM crisp.$table WHERE session_id = \$1; "
 					. "EXECUTE p ('$long'); EXECUTE p ('$none'); EXECUTE p (NULL)",
 				"$name, \$1, $mode"),
 			@{ $below->{$long} } . "\n0\n0", "$name, \$1, $mode: rows");
@@ -99,8 +100,8 @@ foreach my $name (qw(events pages files))
 			"$name, $from: rows");
 	}
 	is(costs(1 + pages_below($below, @changed),
-			"SELECT count(*), count(t.session_id) FROM crisp.conversations c LEFT JOIN crisp.$table t USING (session_id) "
-				. "WHERE c.updated_at >= $since",
+			"SELECT count(*), count(t.session_id) FROM crisp.conversations c "
+				. "LEFT JOIN crisp.$table t USING (session_id) WHERE c.updated_at >= $since",
 			"$name, LEFT JOIN"),
 		($rows + grep({ !@{ $below->{$_} } } @changed)) . "|$rows", "$name, LEFT JOIN: rows");
 
@@ -126,7 +127,7 @@ foreach my $name (qw(events pages files))
 	# Those of the conversations of one inbox.
 	my ($inbox) = map { $_->{inbox_id} // () } @conversations;
 	my @inside  = map { $_->{session_id} } grep { ($_->{inbox_id} // '') eq $inbox } @conversations;
-	my ($outside) = map { $_->{session_id} } grep { ($_->{inbox_id} // '') ne $inbox && @{ $below->{ $_->{session_id} } } }
+	my ($outside) = grep { @{ $below->{$_} } } map { $_->{session_id} } grep { ($_->{inbox_id} // '') ne $inbox }
 	  @conversations;
 	sql("ALTER FOREIGN TABLE crisp.$table OPTIONS (ADD inbox '$inbox')");
 	is(table_rows($table), element_rows($table, $below, \@inside, \&inherited), "$name, one inbox");

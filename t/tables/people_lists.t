@@ -55,7 +55,8 @@ my $nobody   = '00000000-0000-4000-8000-000000000000';
 
 	# Without the address the profile need not be asked for.
 	my ($printed, @requests) = requests_of("SELECT campaign_id FROM crisp.people_campaigns WHERE people_id = '$long'");
-	is_deeply([ split /\n/, $printed ], [ map { $_->{campaign_id} } @{ $below->{$long} } ], 'campaigns of one, in order');
+	is_deeply([ split /\n/, $printed ], [ map { $_->{campaign_id} } @{ $below->{$long} } ],
+		'campaigns of one, in order');
 	is_deeply(
 		[ map { $_->{path} } @requests ],
 		[ map { "/v1/website/$website/people/campaigns/$long/list/$_" } 1, 2, 1 ],
@@ -97,7 +98,8 @@ my $nobody   = '00000000-0000-4000-8000-000000000000';
 			row => { campaign_id => $nobody, occurred_at => 1_800_000_000_000 },
 			at_request => { path => $path, when => $path =~ /2$/ ? 'before' : 'after' } } ]);
 		my %times;
-		$times{$_}++ foreach split /\n/, sql("SELECT campaign_id FROM crisp.people_campaigns WHERE people_id = '$long'");
+		$times{$_}++
+		  foreach split /\n/, sql("SELECT campaign_id FROM crisp.people_campaigns WHERE people_id = '$long'");
 		is_deeply([ map { $times{ $_->{campaign_id} } } @{$old} ], [ (1) x @{$old} ], "growing at $path: each once");
 		is($times{$nobody}, 1, "growing at $path: the new one");
 		$sandbox->reset;
@@ -115,7 +117,8 @@ my $nobody   = '00000000-0000-4000-8000-000000000000';
 		$sandbox->control($setting);
 		%email = map { $_->{people_id} => $_->{email} } $sandbox->rows('people');
 		is(table_rows('people_campaigns'),
-			element_rows('people_campaigns', below_of($sandbox, 'people_campaigns', people_id => \@ids), undef, $common),
+			element_rows(
+				'people_campaigns', below_of($sandbox, 'people_campaigns', people_id => \@ids), undef, $common),
 			"campaigns, $words: every row");
 		$sandbox->reset;
 	}
@@ -152,15 +155,17 @@ my $nobody   = '00000000-0000-4000-8000-000000000000';
 	foreach my $case (
 		[ 'no',        1, "email FROM crisp.people_subscriptions WHERE people_id = '$no'",      'f' ],
 		[ 'unknown',   1, "email IS NULL FROM crisp.people_subscriptions WHERE people_id = '$unknown'", 't' ],
-		[ 'an e-mail', 2, "people_id FROM crisp.people_subscriptions WHERE profile_email = '$email{$person}'", $person ],
-		[ 'its e-mail', 2, "profile_email FROM crisp.people_subscriptions WHERE people_id = '$person'", $email{$person} ],
+		[ 'an e-mail', 2, "people_id FROM crisp.people_subscriptions WHERE profile_email = '$email{$person}'",
+			$person ],
+		[ 'its e-mail', 2, "profile_email FROM crisp.people_subscriptions WHERE people_id = '$person'",
+			$email{$person} ],
 		[ 'an e-mail that nobody has', 1,
 			"count(*) FROM crisp.people_subscriptions WHERE profile_email = 'nobody\@example.com'", 0 ],
 		[ 'what is no e-mail', $listing, "count(*) FROM crisp.people_subscriptions WHERE profile_email = 'nobody'", 0 ],
 		[ 'gone',      1, "count(*) FROM crisp.people_subscriptions WHERE people_id = '$nobody'", 0 ],
 		[ 'some',      2, "count(*) FROM crisp.people_subscriptions WHERE people_id IN ('$yes', '$no')", 2 ],
-		[ 'a join',    2, "s.people_id FROM crisp.people_profiles p JOIN crisp.people_subscriptions s USING (people_id) "
-			. "WHERE p.email = '$email{$person}'", $person ],
+		[ 'a join',    2, "s.people_id FROM crisp.people_profiles p "
+			. "JOIN crisp.people_subscriptions s USING (people_id) WHERE p.email = '$email{$person}'", $person ],
 		[ 'those who want none', $listing + @ids, 'count(*) FROM crisp.people_subscriptions WHERE NOT email',
 			scalar grep { defined $subscription{$_}->[0]->{email} && !$subscription{$_}->[0]->{email} } @ids ])
 	{
