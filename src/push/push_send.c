@@ -77,6 +77,15 @@ typedef struct Push
  */
 
 /*
+ * Return an error's message with the server that it's of.
+ */
+static const char *
+with_server(const Push *push, const ApiError *error)
+{
+	return psprintf("%s, server \"%s\"", error->message, push->rows.table->options->server_name);
+}
+
+/*
  * Take over why a request has failed, in one sentence for who looks at the row.
  */
 static void
@@ -153,6 +162,8 @@ note_failure(const Push *push, PushedRow *row, const ApiFailure *failure)
 								 change_column_name(push->rows.table, changes->conflict));
 		error.hint = NULL;
 	}
+	else
+		error.message = with_server(push, &error);
 	note_problem(row, judge(failure, push->rows.operation), &error);
 }
 
@@ -214,7 +225,10 @@ take_name(const Push *push, PushedRow *row, ApiCall *call)
 		if (failure.absent || failure.status == 400)
 			note_absence(push, row);
 		else
+		{
+			failure.error.message = with_server(push, &failure.error);
 			note_problem(row, judge(&failure, CMD_UPDATE), &failure.error);
+		}
 		return;
 	}
 	name = json_node_string(
