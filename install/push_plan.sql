@@ -319,34 +319,6 @@ FROM (SELECT s.name, s.value AS sent, CASE WHEN crisp_push_unsure.pushed IS NULL
 WHERE jsonb_typeof(f.sent) = 'object' OR f.sent = f.pushed
 $$;
 
--- What is to be sent of a row, given what is known to be at Crisp: what differs; if it is sent as a whole, all that
--- isn't NULL, too.
-CREATE FUNCTION crisp_push_changes(wanted jsonb, pushed jsonb, is_whole boolean)
-RETURNS jsonb
-LANGUAGE sql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT coalesce(jsonb_object_agg(f.name, f.value), '{}')
-FROM (SELECT w.name, w.value, CASE WHEN crisp_push_changes.pushed IS NULL THEN 'null'
-                                   ELSE crisp_push_changes.pushed -> w.name END AS pushed
-      FROM jsonb_each(wanted) w (name, value)) f
-WHERE f.value IS DISTINCT FROM f.pushed OR (is_whole AND f.value <> 'null')
-$$;
-
--- What Crisp was told of custom data, a column whose keys are compared one by one: those that are there, and go if they
--- are not wanted.  If the row is sent as a whole, the latter alone.
-CREATE FUNCTION crisp_push_before(wanted jsonb, pushed jsonb, is_whole boolean, field text)
-RETURNS jsonb
-LANGUAGE sql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT CASE WHEN jsonb_typeof(pushed -> field) <> 'object' OR NOT wanted ? field THEN '{}'
-            WHEN is_whole AND jsonb_typeof(wanted -> field) = 'object'
-            THEN (pushed -> field) - ARRAY(SELECT jsonb_object_keys(wanted -> field))
-            ELSE coalesce(pushed -> field, '{}') END
-WHERE field IS NOT NULL
-$$;
-
 -- A column of the source as the target has it, as text; or, where keys of it are told apart, as JSON.
 CREATE FUNCTION crisp_push_expression(plan crisp_push_plan, name text)
 RETURNS text

@@ -260,13 +260,14 @@ CREATE FUNCTION crisp_push_send(
     key text,
     keys text[],
     names text[],
-    changes jsonb[],
-    before jsonb[])
+    wanted jsonb[],
+    pushed jsonb[],
+    is_whole boolean[])
 RETURNS TABLE (number integer, outcome text, name text, sqlstate text, message text, detail text, hint text)
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 
-COMMENT ON FUNCTION crisp_push_send(regclass, text, text, text[], text[], jsonb[], jsonb[]) IS
+COMMENT ON FUNCTION crisp_push_send(regclass, text, text, text[], text[], jsonb[], jsonb[], boolean[]) IS
     'write rows to Crisp, several at a time, and say what became of each';
 
 CREATE FUNCTION crisp_push_lock(source oid, target oid)

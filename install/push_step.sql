@@ -7,8 +7,9 @@ CREATE TYPE crisp_push_batch AS (
     operation text,             -- insert, update, delete
     keys text[],
     names text[],               -- what Crisp calls them, where that is known besides
-    changes jsonb[],
-    before jsonb[]              -- custom data that Crisp was told before
+    wanted jsonb[],
+    pushed jsonb[],
+    is_whole boolean[]          -- whether Crisp has the row isn't known
 );
 
 -- The next rows that are to be sent.  Those that have brought a run to its end come last (doubtful), one by one.
@@ -26,10 +27,8 @@ BEGIN
                     THEN 'insert' ELSE 'update' END,
                array_agg(p.key ORDER BY p.key),
                array_agg(p.name ORDER BY p.key),
-               array_agg(CASE WHEN NOT p.is_gone
-                              THEN @extschema@.crisp_push_changes(p.wanted, p.pushed, p.is_there IS NOT TRUE) END
-                         ORDER BY p.key),
-               array_agg(@extschema@.crisp_push_before(p.wanted, p.pushed, p.is_there IS NOT TRUE, $7) ORDER BY p.key)
+               array_agg(p.wanted ORDER BY p.key), array_agg(p.pushed ORDER BY p.key),
+               array_agg(p.is_there IS NOT TRUE ORDER BY p.key)
         FROM (SELECT r.key, r.name, r.wanted, r.pushed, r.is_there, r.is_gone FROM %s r
               WHERE r.state = 'pending' AND ($1 IS NULL OR r.key > $1)
                 AND CASE $2 WHEN 'changes' THEN r.is_there AND NOT r.is_gone AND r.error IS NULL
@@ -40,7 +39,7 @@ BEGIN
               ORDER BY r.key LIMIT $3) p
         HAVING count(*) > 0
         $sql$, @extschema@.crisp_push_rows_of(run.job_id))
-    INTO batch USING run.after, run.phase, most, plan.updates, plan.inserts, run.finds_rows, plan.merged[1];
+    INTO batch USING run.after, run.phase, most, plan.updates, plan.inserts, run.finds_rows;
     RETURN batch;
 END
 $$;
@@ -55,8 +54,7 @@ DECLARE
     batch @extschema@.crisp_push_batch;
 BEGIN
     EXECUTE format($sql$
-        SELECT 'insert', ARRAY[r.key], ARRAY[r.name], ARRAY[@extschema@.crisp_push_changes(r.wanted, r.pushed, true)],
-               ARRAY[NULL::jsonb]
+        SELECT 'insert', ARRAY[r.key], ARRAY[r.name], ARRAY[r.wanted], ARRAY[r.pushed], ARRAY[true]
         FROM %s r WHERE r.key = $1 AND r.state = 'sending'
         $sql$, @extschema@.crisp_push_rows_of(run.job_id)) INTO batch USING run.insert;
     RETURN batch;
@@ -106,7 +104,7 @@ BEGIN
     EXECUTE format($sql$
         WITH sent AS MATERIALIZED (
             SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint
-            FROM @extschema@.crisp_push_send($2, $3, $4, $1, $9, $5, $10) s),
+            FROM @extschema@.crisp_push_send($2, $3, $4, $1, $9, $5, $10, $11) s),
         judged AS (
             SELECT s.*, CASE
                     WHEN s.outcome = 'empty' THEN CASE WHEN $6 AND r.is_there IS NOT TRUE THEN 'absent' ELSE 'done' END
@@ -157,9 +155,9 @@ BEGIN
                    FROM judged j WHERE j.verdict IN ('failed', 'unsure') LIMIT 1) f ON true
         $sql$, @extschema@.crisp_push_rows_of(run.job_id))
     INTO counts
-    USING batch.keys, plan.target, batch.operation, CASE WHEN plan.names_rows THEN plan.key END, batch.changes,
+    USING batch.keys, plan.target, batch.operation, CASE WHEN plan.names_rows THEN plan.key END, batch.wanted,
         plan.inserts AND plan.updates, run.sent > 0 AND run.phase = 'doubtful', plan.names_rows, batch.names,
-        batch.before;
+        batch.pushed, batch.is_whole;
     RETURN counts;
 END
 $$;

@@ -73,9 +73,9 @@ next_member(const PushRows *rows, JsonbIterator **iterator, AttrNumber *attnum, 
 }
 
 Bitmapset *
-push_row_columns(const PushRows *rows, Jsonb *changes)
+push_row_columns(const PushRows *rows, Jsonb *wanted)
 {
-	JsonbIterator *iterator = JsonbIteratorInit(&changes->root);
+	JsonbIterator *iterator = JsonbIteratorInit(&wanted->root);
 	Bitmapset	  *columns = NULL;
 	AttrNumber	   attnum;
 	JsonbValue	   value;
@@ -102,13 +102,41 @@ set_text(const PushRows *rows, Values *values, AttrNumber attnum, char *text)
 }
 
 /*
- * Return the values that a row is given.
+ * Find what Crisp was told of a column; NULL where that isn't known.
+ */
+static Jsonb *
+pushed_value(const PushRow *row, const char *name)
+{
+	static const JsonbValue nothing = {.type = jbvNull};
+	JsonbValue			   *value;
+
+	if (row->pushed == NULL)
+		return JsonbValueToJsonb((JsonbValue *) &nothing);
+	value = getKeyJsonValueFromContainer(&row->pushed->root, name, (int) strlen(name), NULL);
+	return value ? JsonbValueToJsonb(value) : NULL;
+}
+
+/*
+ * Say whether a column's value has to be sent.
+ */
+static bool
+is_sent(const PushRow *row, const char *name, JsonbValue *value)
+{
+	Jsonb *wanted = JsonbValueToJsonb(value);
+	Jsonb *pushed = pushed_value(row, name);
+
+	return (row->whole && value->type != jbvNull) || pushed == NULL ||
+		   compareJsonbContainers(&wanted->root, &pushed->root) != 0;
+}
+
+/*
+ * Return the values of a row that are to be sent.
  */
 static Values
-read_values(const PushRows *rows, Jsonb *changes)
+read_values(const PushRows *rows, const PushRow *row)
 {
 	int			   count = Max(rows->table->ncolumns, 1);
-	JsonbIterator *iterator = JsonbIteratorInit(&changes->root);
+	JsonbIterator *iterator = JsonbIteratorInit(&row->wanted->root);
 	Values		   values = {palloc0(sizeof(Datum) * count), palloc(sizeof(bool) * count), NULL};
 	AttrNumber	   attnum;
 	JsonbValue	   value;
@@ -116,6 +144,8 @@ read_values(const PushRows *rows, Jsonb *changes)
 	memset(values.nulls, true, sizeof(bool) * count);
 	while (next_member(rows, &iterator, &attnum, &value))
 	{
+		if (!is_sent(row, rows->table->columns[attnum - 1].name, &value))
+			continue;
 		if (value.type == jbvNull)
 			values.columns = bms_add_member(values.columns, attnum);
 		else if (value.type == jbvString)
@@ -137,24 +167,28 @@ utf8_text(const char *text)
 }
 
 /*
- * Put the members of an object, which may be NULL, into one that is written.
+ * Put what Crisp was told of custom data into an object.  Of a row that is sent as a whole, just
+ * the keys that aren't wanted: these go, and all others are sent.
  */
 static void
-add_members(JsonWriter *writer, Jsonb *object)
+add_pushed_data(JsonWriter *writer, Jsonb *pushed, Jsonb *wanted, bool whole)
 {
 	JsonbIterator *iterator;
 	JsonbValue	   key;
 	JsonbValue	   value;
 
-	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+	if (pushed == NULL || !JB_ROOT_IS_OBJECT(pushed))
 		return;
-	iterator = JsonbIteratorInit(&object->root);
+	iterator = JsonbIteratorInit(&pushed->root);
 	(void) JsonbIteratorNext(&iterator, &key, true);
 	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
 	{
 		Jsonb *json;
 
 		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (whole && JB_ROOT_IS_OBJECT(wanted) &&
+			findJsonbValueFromContainer(&wanted->root, JB_FOBJECT, &key) != NULL)
+			continue;
 		json = JsonbValueToJsonb(&value);
 		json_writer_set_member(writer, utf8_text(pnstrdup(key.val.string.val, key.val.string.len)),
 							   utf8_text(JsonbToCString(NULL, &json->root, (int) VARSIZE(json))));
@@ -168,17 +202,26 @@ add_members(JsonWriter *writer, Jsonb *object)
 static DataBefore
 read_before(const PushRows *rows, const PushRow *row, const Values *values)
 {
-	JsonWriter *writer = json_writer_object();
-	DataBefore	before = {.known = true};
-	char	   *problem = NULL;
-	size_t		length;
-	char	   *text;
+	const ChangeTable *table = rows->table;
+	AttrNumber		   whole = table->data_column ? change_attribute(table, table->data_column) : 0;
+	JsonWriter		  *writer = json_writer_object();
+	DataBefore		   before = {.known = true};
+	char			  *problem = NULL;
+	size_t			   length;
+	char			  *text;
 
-	add_members(writer, row->before);
-	for (int i = 0; i < rows->table->ncolumns; i++)
-		if (rows->table->columns[i].data_key != NULL && bms_is_member(i + 1, values->columns) &&
+	if (whole > 0 && bms_is_member(whole, values->columns))
+	{
+		const char *name = table->columns[whole - 1].name;
+		JsonbValue *wanted = getKeyJsonValueFromContainer(&row->wanted->root, name,
+														  (int) strlen(name), NULL);
+
+		add_pushed_data(writer, pushed_value(row, name), JsonbValueToJsonb(wanted), row->whole);
+	}
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->columns[i].data_key != NULL && bms_is_member(i + 1, values->columns) &&
 			values->nulls[i])
-			json_writer_set_member(writer, rows->table->columns[i].data_key, "null");
+			json_writer_set_member(writer, table->columns[i].data_key, "null");
 	text = json_writer_finish(writer, &length);
 	(void) json_parse(CurrentMemoryContext, text, strlen(text), &before.data, &problem);
 	if (problem != NULL)
@@ -208,7 +251,7 @@ make_requests(const PushRows *rows, PushRow *row)
 		row->requests = list_make1(change_remove(table, &keys));
 		return;
 	}
-	values = read_values(rows, row->changes);
+	values = read_values(rows, row);
 	if (rows->operation == CMD_UPDATE)
 	{
 		row->requests = change_update(table, values.columns, values.values, values.nulls, &keys,

@@ -35,23 +35,26 @@ typedef struct PushRows
 /* A row that is sent. */
 typedef struct PushRow
 {
-	const char *key;	 /* value of PushRows.key */
-	const char *name;	 /* of the column that routes name, where it's known besides; or NULL */
-	Jsonb	   *changes; /* columns that are written: text, null, or custom data as JSON */
-	Jsonb	   *before;	 /* likewise, the custom data that Crisp was told before */
+	const char *key;	/* value of PushRows.key */
+	const char *name;	/* of the column that routes name, where it's known besides; or NULL */
+	Jsonb	   *wanted; /* columns and their values: text, null, or custom data as JSON */
+	Jsonb	   *pushed; /* likewise, what Crisp has; NULL: nothing of the row was pushed */
+	bool		whole;	/* it's sent as a whole: whether Crisp has it isn't known */
 
 	List	   *requests; /* ChangeRequest; NIL: there is nothing to send, or a problem */
 	PushProblem problem;
 } PushRow;
 
 /*
- * Return the columns (attribute numbers) of which changes, an object of their names, holds values.
- * Raises 42703 (undefined_column) for one that the target lacks.
+ * Return the columns (attribute numbers) of which an object has values.  Raises 42703
+ * (undefined_column) for one that the target lacks.
  */
-extern Bitmapset *push_row_columns(const PushRows *rows, Jsonb *changes);
+extern Bitmapset *push_row_columns(const PushRows *rows, Jsonb *wanted);
 
 /*
- * Make the requests that insert, change or remove a row, or note what is wrong with it.  Palloc'd
+ * Make the requests that insert, change or remove a row, or note what is wrong with it.  Of a row
+ * that is changed, columns are sent that differ from what Crisp has; if it's sent as a whole, all
+ * that aren't NULL, too.  Palloc'd
  * in CurrentMemoryContext.  Raises what has nothing to do with the row.
  */
 extern void push_row_prepare(const PushRows *rows, PushRow *row);

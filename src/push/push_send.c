@@ -40,8 +40,9 @@ enum
 	SEND_KEY,
 	SEND_KEYS,
 	SEND_NAMES,
-	SEND_CHANGES,
-	SEND_BEFORE
+	SEND_WANTED,
+	SEND_PUSHED,
+	SEND_WHOLE
 };
 
 /* What became of a row; the words are those that SQL knows. */
@@ -450,10 +451,11 @@ read_operation(const char *word)
 static int
 read_array(FunctionCallInfo fcinfo, int number, Oid type, int wanted, Datum **values, bool **nulls)
 {
-	int count;
+	bool by_value = type == BOOLOID;
+	int	 count;
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), type, -1, false, TYPALIGN_INT, values, nulls,
-					  &count);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), type, by_value ? 1 : -1, by_value,
+					  by_value ? TYPALIGN_CHAR : TYPALIGN_INT, values, nulls, &count);
 	if (wanted >= 0 && count != wanted)
 		elog(ERROR, "crisp_fdw: there are not as many values as keys");
 	return count;
@@ -465,36 +467,30 @@ read_array(FunctionCallInfo fcinfo, int number, Oid type, int wanted, Datum **va
 static void
 read_rows(FunctionCallInfo fcinfo, Push *push)
 {
-	Bitmapset *columns = NULL;
-	Datum	  *keys;
-	Datum	  *names;
-	Datum	  *changes;
-	Datum	  *before;
-	bool	  *no_key;
-	bool	  *no_name;
-	bool	  *no_changes;
-	bool	  *no_before;
-	int		   count = read_array(fcinfo, SEND_KEYS, TEXTOID, -1, &keys, &no_key);
+	static const Oid types[] = {TEXTOID, TEXTOID, JSONBOID, JSONBOID, BOOLOID};
+	Datum			*values[lengthof(types)];
+	bool			*nulls[lengthof(types)];
+	Bitmapset		*columns = NULL;
+	int				 count = -1;
 
-	(void) read_array(fcinfo, SEND_NAMES, TEXTOID, count, &names, &no_name);
-	(void) read_array(fcinfo, SEND_CHANGES, JSONBOID, count, &changes, &no_changes);
-	(void) read_array(fcinfo, SEND_BEFORE, JSONBOID, count, &before, &no_before);
+	for (int i = 0; i < (int) lengthof(types); i++)
+		count = read_array(fcinfo, SEND_KEYS + i, types[i], count, &values[i], &nulls[i]);
 	push->count = count;
 	push->pushed = palloc0(sizeof(PushedRow) * Max(count, 1));
 	for (int i = 0; i < count; i++)
 	{
-		PushedRow *row = &push->pushed[i];
+		PushRow *row = &push->pushed[i].row;
 
-		if (no_key[i] || (no_changes[i] && push->rows.operation != CMD_DELETE))
-			elog(ERROR, "crisp_fdw: a row lacks its key, or what changes");
-		row->row.key = TextDatumGetCString(keys[i]);
-		row->row.name = no_name[i] ? NULL : TextDatumGetCString(names[i]);
-		row->row.before = no_before[i] ? NULL : DatumGetJsonbP(before[i]);
-		row->was_named = !no_name[i];
-		if (no_changes[i])
-			continue;
-		row->row.changes = DatumGetJsonbP(changes[i]);
-		columns = bms_join(columns, push_row_columns(&push->rows, row->row.changes));
+		if (nulls[0][i] || (nulls[2][i] && push->rows.operation != CMD_DELETE))
+			elog(ERROR, "crisp_fdw: a row lacks its key, or what it is to have");
+		row->key = TextDatumGetCString(values[0][i]);
+		row->name = nulls[1][i] ? NULL : TextDatumGetCString(values[1][i]);
+		row->wanted = nulls[2][i] ? NULL : DatumGetJsonbP(values[2][i]);
+		row->pushed = nulls[3][i] ? NULL : DatumGetJsonbP(values[3][i]);
+		row->whole = !nulls[4][i] && DatumGetBool(values[4][i]);
+		push->pushed[i].was_named = row->name != NULL;
+		if (row->wanted != NULL)
+			columns = bms_join(columns, push_row_columns(&push->rows, row->wanted));
 	}
 	push_rights_check_columns(push->rows.relation, push->rows.operation, columns);
 	if (push->rows.operation == CMD_UPDATE)
@@ -536,7 +532,7 @@ return_rows(FunctionCallInfo fcinfo, const Push *push)
  * under way together, up to the option prefetch.  An insert of a row that Crisp turns out to have
  * becomes a change.  No failure of a request raises an error.
  *
- * SQL: crisp_push_send(target, operation, key, keys, names, changes, before).
+ * SQL: crisp_push_send(target, operation, key, keys, names, wanted, pushed, is_whole).
  */
 Datum
 crisp_push_send(PG_FUNCTION_ARGS)

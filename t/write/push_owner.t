@@ -94,7 +94,8 @@ $bob->fails(q(SELECT crisp_push_drop('shop.customers', 'crisp.people_profiles'))
 $bob->fails(q(SELECT crisp_push_decide('shop.customers', 'crisp.people_profiles', true)), { sqlstate => '42704' },
 	'or decide');
 $bob->fails(q(SELECT * FROM crisp_sync_internal.crisp_push_send(
-	'crisp.people_profiles', 'delete', 'email', '{a@example.com}', '{NULL}', '{NULL}', '{NULL}')),
+	'crisp.people_profiles', 'delete', 'email', '{a@example.com}', '{NULL}', '{NULL}', '{NULL}',
+	'{false}')),
 	{ sqlstate => '42501' }, 'what sends rows asks for rights itself');
 
 # A view's functions run as who pushes: that is its owner, and no superuser unawares.
