@@ -70,9 +70,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     EXECUTE format('DELETE FROM %s', @extschema@.crisp_push_rows_of(job));
-    UPDATE @extschema@.crisp_push_my_job j
-    SET finds_rows = true, rows_known = 0, rows_pending = 0, rows_refused = 0, rows_uncertain = 0, fields = '{}'
-    WHERE j.job_id = job;
+    UPDATE @extschema@.crisp_push_my_job j SET finds_rows = true, fields = '{}' WHERE j.job_id = job;
+    PERFORM @extschema@.crisp_push_count(job);
 END
 $$;
 
@@ -241,7 +240,7 @@ BEGIN
 END
 $$;
 
--- Count the rows of a job by their states.
+-- Count the rows of a job by their states, as they are now: what the last run has done is told by its own line.
 CREATE FUNCTION crisp_push_count(job bigint)
 RETURNS void
 LANGUAGE plpgsql
@@ -257,10 +256,27 @@ BEGIN
         FROM %s
         $sql$, @extschema@.crisp_push_rows_of(job)) INTO counts;
     UPDATE @extschema@.crisp_push_my_job j
-    SET rows_known = counts.known, rows_pending = counts.pending, rows_refused = counts.refused,
-        rows_uncertain = counts.uncertain
-    WHERE j.job_id = job;
+    SET rows_known = j.rows_known + counts.known - n.rows_known,
+        rows_pending = j.rows_pending + counts.pending - n.rows_pending,
+        rows_refused = j.rows_refused + counts.refused - n.rows_refused,
+        rows_uncertain = j.rows_uncertain + counts.uncertain - n.rows_uncertain
+    FROM @extschema@.crisp_push_numbers n
+    WHERE j.job_id = job AND n.job_id = job;
 END
+$$;
+
+-- Make a run the last one of its job, whose numbers then have what the one before has done.
+CREATE FUNCTION crisp_push_turn(run crisp_push_run_state)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+UPDATE @extschema@.crisp_push_my_job j
+SET last_run_id = run.run_id, rows_known = n.rows_known, rows_pending = n.rows_pending,
+    rows_refused = n.rows_refused, rows_uncertain = n.rows_uncertain, rows_pushed = n.rows_pushed,
+    requests = n.requests
+FROM @extschema@.crisp_push_numbers n
+WHERE j.job_id = run.job_id AND n.job_id = run.job_id
 $$;
 
 -- Begin a run: find its job, and note what there is to push.
@@ -284,9 +300,9 @@ BEGIN
     PERFORM @extschema@.crisp_push_check_found(plan, @extschema@.crisp_push_compare(plan, job.job_id, retry));
     PERFORM @extschema@.crisp_push_tell_columns(plan, job.told_columns);
     UPDATE @extschema@.crisp_push_my_job j
-    SET missing = plan.missing, origin = plan.origin, fields = plan.fields, told_columns = plan.others,
-        last_run_id = run.run_id
+    SET missing = plan.missing, origin = plan.origin, fields = plan.fields, told_columns = plan.others
     WHERE j.job_id = job.job_id;
+    PERFORM @extschema@.crisp_push_turn(run);
     PERFORM @extschema@.crisp_push_count(job.job_id);
     PERFORM @extschema@.crisp_push_prune(job.job_id);
 END

@@ -54,8 +54,9 @@ COMMENT ON COLUMN crisp_push_job.fields IS 'columns that were pushed by the last
 COMMENT ON COLUMN crisp_push_job.told_columns IS 'columns of the source that are not pushed, of which a run has told';
 COMMENT ON COLUMN crisp_push_job.finds_rows IS
     'of rows that were never pushed, Crisp had the last one: the next is changed first, not inserted';
-COMMENT ON COLUMN crisp_push_job.rows_known IS 'rows of which something was told to Crisp, or is to be told';
-COMMENT ON COLUMN crisp_push_job.rows_pushed IS 'rows that were written, by all runs';
+COMMENT ON COLUMN crisp_push_job.rows_known IS
+    'rows of which something was told to Crisp, or is to be told; as the other numbers, from before the last run';
+COMMENT ON COLUMN crisp_push_job.rows_pushed IS 'rows that were written, by all runs before the last';
 
 CREATE TABLE crisp_push_log (
     run_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_push_run_seq'::pg_catalog.regclass),
@@ -68,6 +69,7 @@ CREATE TABLE crisp_push_log (
     rows_updated bigint NOT NULL DEFAULT 0,
     rows_deleted bigint NOT NULL DEFAULT 0,
     rows_refused bigint NOT NULL DEFAULT 0,
+    rows_uncertain bigint NOT NULL DEFAULT 0,
     progress_at timestamptz
 );
 
@@ -204,6 +206,17 @@ WHERE EXISTS (SELECT FROM crisp_push_log l JOIN crisp_push_job j ON j.job_id = l
               WHERE l.run_id = e.run_id AND crisp_push_is_mine(j.job_id))
 WITH CASCADED CHECK OPTION;
 
+-- The numbers of a job as they are now.  A run changes those of its own line alone.
+CREATE VIEW crisp_push_numbers AS
+SELECT j.job_id, j.rows_known - coalesce(l.rows_deleted, 0) AS rows_known,
+       j.rows_pending - coalesce(l.rows_inserted + l.rows_updated + l.rows_deleted + l.rows_refused
+                                 + l.rows_uncertain, 0) AS rows_pending,
+       j.rows_refused + coalesce(l.rows_refused, 0) AS rows_refused,
+       j.rows_uncertain + coalesce(l.rows_uncertain, 0) AS rows_uncertain,
+       j.rows_pushed + coalesce(l.rows_inserted + l.rows_updated + l.rows_deleted, 0) AS rows_pushed,
+       j.requests + coalesce(l.requests, 0) AS requests
+FROM crisp_push_job j LEFT JOIN crisp_push_log l ON l.run_id = j.last_run_id;
+
 -- Jobs whose source, target or rows were dropped.  Anybody may clear them away.
 CREATE VIEW crisp_push_orphan AS
 SELECT job_id, source, target FROM crisp_push_job j
@@ -217,7 +230,7 @@ SELECT run_id FROM crisp_push_log l
 WHERE NOT EXISTS (SELECT FROM crisp_push_job j WHERE j.job_id = l.job_id);
 
 -- Whoever may dump the database must be able to read what is dumped.  Who has made a job can't be made up.
-GRANT SELECT ON crisp_push_job, crisp_push_log, crisp_push_job_seq, crisp_push_run_seq TO PUBLIC;
+GRANT SELECT ON crisp_push_job, crisp_push_log, crisp_push_numbers, crisp_push_job_seq, crisp_push_run_seq TO PUBLIC;
 GRANT SELECT, DELETE ON crisp_push_my_job, crisp_push_my_log, crisp_push_my_error, crisp_push_orphan,
     crisp_push_orphan_run TO PUBLIC;
 GRANT INSERT (source, target, key),
@@ -225,7 +238,8 @@ GRANT INSERT (source, target, key),
               rows_pushed, requests, last_run_id, last_success)
 ON crisp_push_my_job TO PUBLIC;
 GRANT INSERT (job_id, started_at),
-      UPDATE (ended_at, outcome, requests, rows_inserted, rows_updated, rows_deleted, rows_refused, progress_at)
+      UPDATE (ended_at, outcome, requests, rows_inserted, rows_updated, rows_deleted, rows_refused,
+              rows_uncertain, progress_at)
 ON crisp_push_my_log TO PUBLIC;
 GRANT INSERT ON crisp_push_my_error TO PUBLIC;
 GRANT USAGE ON crisp_push_job_seq, crisp_push_run_seq TO PUBLIC;

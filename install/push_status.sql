@@ -8,7 +8,8 @@ SELECT l.run_id, j.source, j.target, l.started_at, l.ended_at,
             WHEN l.run_id = j.last_run_id AND p.pid IS NOT NULL THEN 'running'
             ELSE 'interrupted' END AS state,
        CASE WHEN l.outcome IS NULL AND l.run_id = j.last_run_id THEN p.pid END AS pid,
-       l.requests, l.rows_inserted, l.rows_updated, l.rows_deleted, l.rows_refused, l.progress_at,
+       l.requests, l.rows_inserted, l.rows_updated, l.rows_deleted, l.rows_refused, l.rows_uncertain,
+       l.progress_at,
        e.sqlstate, e.message AS error, e.detail AS error_detail
 FROM crisp_push_log l
 JOIN crisp_push_job j ON j.job_id = l.job_id
@@ -18,13 +19,14 @@ LEFT JOIN LATERAL crisp_push_pid(j.source, j.target) p (pid) ON l.outcome IS NUL
 CREATE VIEW crisp_push_status AS
 SELECT j.source, j.target, j.key, pg_catalog.pg_get_userbyid(crisp_push_owner(j.job_id)) AS role, j.missing,
        CASE WHEN r.state = 'running' THEN 'running'
-            WHEN j.last_run_id IS NULL OR j.rows_pending > 0 OR j.fields = '{}' THEN 'unfinished'
-            WHEN j.rows_uncertain > 0 THEN 'undecided'
-            WHEN j.rows_refused > 0 THEN 'refused'
+            WHEN j.last_run_id IS NULL OR n.rows_pending > 0 OR j.fields = '{}' THEN 'unfinished'
+            WHEN n.rows_uncertain > 0 THEN 'undecided'
+            WHEN n.rows_refused > 0 THEN 'refused'
             ELSE 'up to date' END AS state,
-       r.pid, j.rows_known, j.rows_pending, j.rows_refused, j.rows_uncertain, j.rows_pushed, j.requests,
+       r.pid, n.rows_known, n.rows_pending, n.rows_refused, n.rows_uncertain, n.rows_pushed, n.requests,
        r.started_at AS last_run, j.last_success, f.ended_at AS last_error_at, f.error AS last_error
 FROM crisp_push_job j
+JOIN crisp_push_numbers n ON n.job_id = j.job_id
 JOIN pg_catalog.pg_class sc ON sc.oid = j.source
 JOIN pg_catalog.pg_class tc ON tc.oid = j.target
 LEFT JOIN crisp_push_run r ON r.run_id = j.last_run_id

@@ -162,28 +162,17 @@ BEGIN
 END
 $$;
 
--- Note what a step has done, for the job and for the run.
+-- Note what a step has done.
 CREATE FUNCTION crisp_push_note(run crisp_push_run_state, counts crisp_push_counts)
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-UPDATE @extschema@.crisp_push_my_job j
-SET rows_pending = j.rows_pending - counts.inserted - counts.updated - counts.deleted - counts.refused
-                   - counts.uncertain,
-    rows_known = j.rows_known - counts.deleted,
-    rows_refused = j.rows_refused + counts.refused,
-    rows_uncertain = j.rows_uncertain + counts.uncertain,
-    rows_pushed = j.rows_pushed + counts.inserted + counts.updated + counts.deleted,
-    requests = j.requests + @extschema@.crisp_sync_requests() - run.first_request - l.requests,
-    finds_rows = run.finds_rows
-FROM @extschema@.crisp_push_my_log l
-WHERE j.job_id = run.job_id AND l.run_id = run.run_id;
 UPDATE @extschema@.crisp_push_my_log l
 SET requests = @extschema@.crisp_sync_requests() - run.first_request,
     rows_inserted = l.rows_inserted + counts.inserted, rows_updated = l.rows_updated + counts.updated,
     rows_deleted = l.rows_deleted + counts.deleted, rows_refused = l.rows_refused + counts.refused,
-    progress_at = clock_timestamp()
+    rows_uncertain = l.rows_uncertain + counts.uncertain, progress_at = clock_timestamp()
 WHERE l.run_id = run.run_id
 $$;
 
@@ -305,7 +294,9 @@ INSERT INTO @extschema@.crisp_push_my_error (run_id, sqlstate, message, detail, 
 SELECT l.run_id, run.code, run.message, nullif(run.detail, ''), nullif(run.hint, '')
 FROM @extschema@.crisp_push_my_log l WHERE l.run_id = run.run_id;
 UPDATE @extschema@.crisp_push_my_log l SET outcome = 'failed', ended_at = clock_timestamp()
-WHERE l.run_id = run.run_id
+WHERE l.run_id = run.run_id;
+UPDATE @extschema@.crisp_push_my_job j SET finds_rows = run.finds_rows
+WHERE j.job_id = run.job_id AND run.finds_rows IS NOT NULL
 $$;
 
 -- Note a run of a job that has failed before it had anything to push, as where a key is there twice.
@@ -320,7 +311,7 @@ BEGIN
     WHERE j.source = plan.source AND j.target = plan.target
       AND @extschema@.crisp_push_owner(j.job_id) = current_user::regrole::oid
     RETURNING job_id, run_id INTO run.job_id, run.run_id;
-    UPDATE @extschema@.crisp_push_my_job j SET last_run_id = run.run_id WHERE j.job_id = run.job_id;
+    PERFORM @extschema@.crisp_push_turn(run);
     PERFORM @extschema@.crisp_push_fail(run);
 END
 $$;
@@ -332,26 +323,27 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    job @extschema@.crisp_push_job;
+    numbers @extschema@.crisp_push_numbers;
     log @extschema@.crisp_push_log;
 BEGIN
-    UPDATE @extschema@.crisp_push_my_job j SET last_success = clock_timestamp() WHERE j.job_id = run.job_id
-    RETURNING * INTO job;
+    UPDATE @extschema@.crisp_push_my_job j SET last_success = clock_timestamp(), finds_rows = run.finds_rows
+    WHERE j.job_id = run.job_id;
     UPDATE @extschema@.crisp_push_my_log l
     SET outcome = CASE WHEN run.phase = 'end' THEN 'finished' ELSE 'partial' END, ended_at = clock_timestamp()
     WHERE l.run_id = run.run_id RETURNING * INTO log;
+    SELECT * INTO numbers FROM @extschema@.crisp_push_numbers n WHERE n.job_id = run.job_id;
     RAISE NOTICE '"%": new: %, changed: %, gone: %, refused: %; requests: %',
         @extschema@.crisp_sync_name(plan.source), log.rows_inserted, log.rows_updated, log.rows_deleted,
         log.rows_refused,
-        log.requests || CASE WHEN job.rows_pending > 0 THEN format('; %s rows next time', job.rows_pending)
-                            ELSE '' END;
-    IF log.rows_refused > 0 OR job.rows_uncertain > 0 THEN
+        log.requests || CASE numbers.rows_pending WHEN 0 THEN '' WHEN 1 THEN '; 1 row next time'
+                            ELSE format('; %s rows next time', numbers.rows_pending) END;
+    IF log.rows_refused > 0 OR numbers.rows_uncertain > 0 THEN
         RAISE WARNING '% of "%" % at Crisp as they are here',
-            CASE job.rows_refused + job.rows_uncertain WHEN 1 THEN '1 row'
-                ELSE job.rows_refused + job.rows_uncertain || ' rows' END,
+            CASE numbers.rows_refused + numbers.rows_uncertain WHEN 1 THEN '1 row'
+                ELSE numbers.rows_refused + numbers.rows_uncertain || ' rows' END,
             @extschema@.crisp_sync_name(plan.source),
-            CASE job.rows_refused + job.rows_uncertain WHEN 1 THEN 'is not' ELSE 'are not' END
-            USING DETAIL = format('Refused: %s. May have been sent: %s.', job.rows_refused, job.rows_uncertain),
+            CASE numbers.rows_refused + numbers.rows_uncertain WHEN 1 THEN 'is not' ELSE 'are not' END
+            USING DETAIL = format('Refused: %s. May have been sent: %s.', numbers.rows_refused, numbers.rows_uncertain),
                 HINT = format('SELECT * FROM crisp_push_problems(%L, %L);', plan.source::text, plan.target::text);
     END IF;
 END
