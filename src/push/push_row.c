@@ -221,7 +221,7 @@ read_before(const PushRows *rows, const PushRow *row, const Values *values)
 	for (int i = 0; i < table->ncolumns; i++)
 		if (table->columns[i].data_key != NULL && bms_is_member(i + 1, values->columns) &&
 			values->nulls[i])
-			json_writer_set_member(writer, table->columns[i].data_key, "null");
+			json_writer_set_member(writer, table->columns[i].data_key, "true");
 	text = json_writer_finish(writer, &length);
 	(void) json_parse(CurrentMemoryContext, text, strlen(text), &before.data, &problem);
 	if (problem != NULL)
