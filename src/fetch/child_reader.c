@@ -288,7 +288,22 @@ scalar_row(const ChildReader *child, const JsonNode *element)
 }
 
 /*
- * Leave of the rows those that have a key which was not returned before, or none.
+ * Say whether a row is to be returned: its key wasn't before.  One without a key is, but for pages
+ * that are looked at again: there it must be unlike all others.
+ */
+static bool
+is_unseen(ChildReader *child, const JsonNode *row)
+{
+	const JsonNode *key = json_path_get(row, child->key);
+	bool			has_key = json_node_kind(key) != JSON_NODE_NULL;
+	size_t			length;
+	const char	   *text = json_text(has_key ? key : row, &length);
+
+	return key_set_add(child->seen, text, length) || (!has_key && !child->rechecks);
+}
+
+/*
+ * Leave of the rows those that were not returned before.
  */
 static void
 drop_seen(ChildReader *child)
@@ -307,14 +322,8 @@ drop_seen(ChildReader *child)
 		MemoryContextSwitchTo(old_context);
 	}
 	for (size_t i = 0; child->seen != NULL && i < child->nrows; i++)
-	{
-		const JsonNode *key = json_path_get(child->rows[i], child->key);
-		size_t			length = 0;
-		const char	   *text = key ? json_text(key, &length) : NULL;
-
-		if (text == NULL || key_set_add(child->seen, text, length))
+		if (is_unseen(child, child->rows[i]))
 			child->rows[kept++] = child->rows[i];
-	}
 	if (child->seen != NULL)
 		child->nrows = kept;
 }

@@ -84,6 +84,18 @@ sub long_ones { my ($below, $size) = @_; return scalar grep { @{$_} > $size } va
 		row => { email => "$_\@example.com" } } } 1, 2 ]);
 	is(sql("SELECT count(*), count(people_id) FROM crisp.$table WHERE campaign_id = '$none'"), '2|0',
 		'recipients without people_id');
+
+	# Of a list whose front is looked at again, they come once, and two that are the same twice.
+	$sandbox->reset;
+	$sandbox->control({ below_order => 'oldest' });
+	$sandbox->data([ map { { op => 'insert', resource => $table, campaign_id => $long,
+		row => { email => "$_\@example.com", people_id => undef } } } 1, 2, 2 ]);
+	is(sql("SELECT count(*), count(people_id) FROM crisp.$table WHERE campaign_id = '$long'"),
+		@{ $below->{$long} } + 3 . '|' . @{ $below->{$long} }, 'recipients without people_id, among pages of others');
+	$sandbox->data([ { op => 'insert', resource => $table, campaign_id => $long, row => { email => 'x@example.com' },
+		at_request => { path => "*/campaign/$long/recipients/3", when => 'before' } } ]);
+	is(sql("SELECT count(*), count(people_id) FROM crisp.$table WHERE campaign_id = '$long'"),
+		@{ $below->{$long} } + 4 . '|' . @{ $below->{$long} }, 'and one that comes meanwhile');
 	$sandbox->reset;
 
 	foreach my $setting (
