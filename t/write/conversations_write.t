@@ -277,6 +277,40 @@ subtest 'INSERT' => sub {
 	$sandbox->reset;
 };
 
+subtest 'odd answers to an INSERT' => sub {
+	my $carried = qr{of the same row, POST website/$website_id/conversation\b.* was carried out before}m;
+
+	foreach my $case (
+		[ '{}', '08P01', qr/has no "session_id"\.$/ ],
+		[ '{"session_id":null}', '08P01', qr/has no "session_id"\.$/ ],
+		[ '[]', '08P01', qr/has no "session_id"\.$/ ],
+		[ '{"session_id":""}', '22023', undef ],
+		[ '{"session_id":".."}', '22023', undef ])
+	{
+		my ($answered, $sqlstate, $detail) = @{$case};
+
+		$sandbox->reset;
+		$sandbox->control({
+			answers => [ {
+				match => { method => 'POST' },
+				body => qq({"error":false,"reason":"added","data":$answered})
+			} ]
+		});
+		$session->fails("INSERT INTO crisp.conversations (state) VALUES ('pending')",
+			{ sqlstate => $sqlstate, detail => $detail, context => $carried }, $answered);
+		is(scalar(written()), 1, "$answered: sent once");
+	}
+	$sandbox->control({
+		answers => [ { match => { method => 'POST' },
+				body => '{"error":false,"reason":"added","data":{"session_id":"a/b?c=%2f"}}' } ]
+	});
+	$sandbox->clear;
+	$session->fails("INSERT INTO crisp.conversations (state) VALUES ('pending')",
+		{ sqlstate => 'HV00R', context => qr/\(a\/b\?c=%2f\)/ }, 'an id that needs to be written in a URL');
+	is((written_lines())[1], 'PATCH a%2Fb%3Fc%3D%252f/state {"state":"pending"}', 'is');
+	$sandbox->reset;
+};
+
 subtest 'DELETE' => sub {
 	writes("DELETE FROM crisp.conversations $where RETURNING session_id", $id, ["DELETE $id"], 'one');
 	$session->query("DELETE FROM crisp.conversations WHERE session_id = '$second->{session_id}'");
