@@ -253,7 +253,8 @@ END
 		{
 			sqlstate => 'HV00M',
 			detail => qr/\nThe profile may or may not have been changed\. It was not sent again\.$/,
-			hint => "Before sending it again, look for it: SELECT * FROM public.by_address WHERE email = '$ann->{email}'"
+			hint => 'Before sending it again, look for it: SELECT * FROM public.by_address WHERE email = '
+			  . "'$ann->{email}'"
 		},
 		'a new address, by the old one, is sent at most once');
 	is(scalar(written()), 1, 'and was sent once');
