@@ -60,11 +60,20 @@ sub in
 	return join ', ', map { "'$_'" } @_;
 }
 
+# Conversations as they are now, by key, with these members alone.
+sub rows_with
+{
+	my (@members) = @_;
+	my $fields = join ',', 'session_id', @members;
+
+	return map { $_->{session_id} => $_ } $sandbox->rows('conversations', undef, fields => $fields);
+}
+
 # The values of a member of these conversations as they are now.
 sub values_of
 {
 	my ($member, @wanted) = @_;
-	my %rows = map { $_->{session_id} => $_ } $sandbox->rows('conversations');
+	my %rows = rows_with($member);
 
 	return map { $member eq 'assigned' ? $_->{assigned}->{user_id} : $_->{$member} } @rows{@wanted};
 }
@@ -281,9 +290,9 @@ subtest 'rows that are gone' => sub {
 		$sandbox->data($delete->(@gone));
 		is(tag_of(resolve(120), $own), 'UPDATE 117', 'rows that are gone do not count');
 		cmp_ok(scalar(sent()), '<', $limit ? 70 : 45, 'halves find them');
-		my %there = map { $_->{session_id} => $_->{state} } $sandbox->rows('conversations');
+		my %there = rows_with('state');
 		is(
-			scalar(grep { exists $there{$_} && $there{$_} ne 'resolved' } @ids[ 0 .. 119 ]),
+			scalar(grep { exists $there{$_} && $there{$_}->{state} ne 'resolved' } @ids[ 0 .. 119 ]),
 			0, 'all others are changed');
 		$own->quit;
 	}
@@ -439,7 +448,7 @@ subtest 'every operation' => sub {
 		'... the requests');
 	is_deeply([ map { join ' ', sort keys %{ $_->[2] } } sent() ],
 		[ ('sessions') x 3 ], '... which name conversations alone');
-	is_deeply([ sort map { $_->{session_id} } $sandbox->rows('conversations') ],
+	is_deeply([ sort $sandbox->column('conversations', 'session_id') ],
 		[ sort @ids[ 120 .. $#ids ] ], '... these are gone');
 	like(
 		$session->query('EXPLAIN DELETE FROM crisp.conversations WHERE ' . newest(120)),
@@ -484,17 +493,20 @@ subtest 'failures' => sub {
 			'connection to Crisp broke off',
 			'may or may not have been'
 		],
+		[ { hang => JSON::PP::true }, 'HV00M', 'Crisp did not answer in time', 'may or may not have been' ],
 		[ { status => 401 }, '28000', qr/^Crisp rejected/, 'was not' ])
 	{
 		my ($fault, $sqlstate, $message, $fate) = @{$case};
 
 		$sandbox->reset;
 		$own->query(q(ALTER SERVER support OPTIONS (SET prefetch '1')));
+		$own->query("ALTER SERVER support OPTIONS (ADD request_timeout '1s')") if $fault->{hang};
 		$sandbox->control(answer('batch/*', %{$fault}, nth => 3, times => 2));
 		$sandbox->control(answer('*', %{$fault}, nth => 3, times => 2)) if $fate eq 'was not';
 		my $result = $own->run(resolve(200));
 		my $error = $result->{errors}->[0];
 		my $what = $json->encode($fault);
+		$own->query('ALTER SERVER support OPTIONS (DROP request_timeout)') if $fault->{hang};
 		is($error->{sqlstate}, $sqlstate, "$what: SQLSTATE");
 		$message = qr/^\Q$message\E, server "support"$/ unless ref $message;
 		like($error->{message}, $message, '... message');
@@ -737,6 +749,77 @@ subtest 'profiles fly together' => sub {
 	is(scalar(sent()), $done + 1, 'what is under way beside a failure is waited for');
 	is(scalar(grep { ($_->{notepad} // '') =~ /^of / } $sandbox->rows('people')), $done, 'and counted');
 	$own->quit;
+	$sandbox->reset;
+};
+
+# Whatever Crisp makes of batch requests, and whatever happens meanwhile, rows that are there in the
+# end have their new values, and others their old ones.
+subtest 'drawn at random' => sub {
+	my $seed = $ENV{BATCH_SEED} // int(rand(1_000_000));
+	my $draws = $ENV{BATCH_DRAWS} // 8;
+
+	note("BATCH_SEED=$seed");
+	srand($seed);
+	my $one_of = sub { $_[ int(rand(@_)) ] };
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD retry_delay '1ms')));
+	foreach my $draw (1 .. $draws)
+	{
+		my $own = new_session();
+		my %setting = (
+			batch_limit => $one_of->(undef, undef, 1, 2, 7, 20, 49),
+			batch_gone => $one_of->(qw(left_out not_found)),
+			batch_adds => $one_of->(JSON::PP::true, JSON::PP::false),
+			batch_unassign_body => $one_of->(qw(either user_id assigned neither)),
+			unassign_body => $one_of->(qw(either user_id assigned)),
+			answers => [
+				map { +{ match => { method => 'PATCH', nth => 1 + int(rand(12)) },
+						status => $one_of->(429, 500, 503), act => $one_of->(JSON::PP::true, JSON::PP::false) } }
+				  1 .. int(rand(3)) ]);
+		my $prefetch = $one_of->(1, 2, 8);
+		my $work_mem = $one_of->('64kB', '4MB');
+		my $number = $one_of->(1, 3, 60, 170, 400);
+		my $state = $one_of->(q('resolved'), q('pending'),
+			q(CASE ascii(substr(session_id, 9)) % 2 WHEN 0 THEN 'unresolved' ELSE 'resolved' END));
+		my $operator = $one_of->(undef, @operators[ 0, 1 ]);
+		my @gone = map { $ids[ int(rand($number)) ] } 1 .. int(rand(3));
+		my $set = "state = $state"
+		  . $one_of->('', ', assigned_user_id = ' . (defined $operator ? "'$operator'" : 'NULL'));
+		my $what = $json->encode({ %setting, prefetch => $prefetch, work_mem => $work_mem, gone => \@gone })
+		  . " $number: $set";
+
+		$sandbox->reset;
+		my %before = rows_with('state', 'assigned');
+		$sandbox->control(\%setting);
+		$sandbox->data([ map { +{ op => 'delete', key => $_,
+			at_request => { method => 'PATCH', path => '*', nth => 1 + int(rand(4)), when => 'before' } } }
+			keys %{ { map { $_ => 1 } @gone } } ]);
+		$own->query("ALTER SERVER support OPTIONS (SET prefetch '$prefetch')");
+		$own->query("SET work_mem = '$work_mem'");
+		my ($tag) = tag_of("UPDATE crisp.conversations SET $set WHERE " . newest($number), $own) =~ /^UPDATE (\d+)$/;
+		my %after = rows_with('state', 'assigned');
+		my %changed = map { $_ => 1 } @ids[ 0 .. $number - 1 ];
+		my $wrong = 0;
+
+		foreach my $id (keys %after)
+		{
+			my ($old, $new) = ($before{$id}, $after{$id});
+			my $expected =
+			    !$changed{$id} ? $old->{state}
+			  : $state =~ /^'(.*)'$/ ? $1
+			  : ord(substr($id, 8)) % 2 ? 'resolved'
+			  :                           'unresolved';
+			my $assigned = $changed{$id} && $set =~ /assigned/ ? $operator : $old->{assigned}->{user_id};
+
+			$wrong++ if ($new->{state} // '') ne ($expected // '')
+			  || ($new->{assigned}->{user_id} // '') ne ($assigned // '');
+		}
+		is($wrong, 0, "draw $draw: each row has what it should") or diag($what);
+		my $missing = @ids - keys %after;
+		ok($tag <= $number && $tag >= $number - $missing, '... and is counted') or diag("UPDATE $tag; $what");
+		$own->quit;
+	}
+	$session->query(
+		q(ALTER SERVER support OPTIONS (SET max_retries '0', DROP retry_delay, SET prefetch '8')));
 	$sandbox->reset;
 };
 
