@@ -206,6 +206,12 @@ sub expected
 		"applauded|0\nclicked|" . @{ $below{clicked}{$long} } . "\nopened|" . @{ $below{opened}{$long} },
 		'statistics, joined by type: rows');
 
+	sql(q(ALTER SERVER support OPTIONS (SET prefetch '8')));
+	is(table_rows($table), $all, 'statistics, prefetch 8: every row');
+	is(table_rows($table, "type IN ('clicked', 'opened')"), expected(\%below, [ 'clicked', 'opened' ]),
+		'statistics, prefetch 8: of types');
+	sql(q(ALTER SERVER support OPTIONS (SET prefetch '1')));
+
 	# What campaigns count, by their own details.
 	is(sql("SELECT DISTINCT type FROM crisp.$table ORDER BY 1"), "clicked\nopened\nunsubscribed", 'statistics: types');
 

@@ -124,6 +124,13 @@ foreach my $name (qw(events pages files))
 	$node->psql('postgres', "ANALYZE crisp.$table", stderr => \my $stderr);
 	like($stderr, qr/WARNING:  skipping "$table" --- cannot analyze this foreign table/, "$name, ANALYZE");
 
+	# Several lists at a time.
+	sql(q(ALTER SERVER support OPTIONS (SET prefetch '8')));
+	is(table_rows($table), element_rows($table, $below, undef, \&inherited), "$name, prefetch 8: every row");
+	is(costs($all, "SELECT count(*) FROM crisp.$table", "$name, prefetch 8"),
+		scalar(split /\n/, element_rows($table, $below, undef, \&inherited)), "$name, prefetch 8: count");
+	sql(q(ALTER SERVER support OPTIONS (SET prefetch '1')));
+
 	# Those of the conversations of one inbox.
 	my ($inbox) = map { $_->{inbox_id} // () } @conversations;
 	my @inside  = map { $_->{session_id} } grep { ($_->{inbox_id} // '') eq $inbox } @conversations;
