@@ -20,6 +20,7 @@
 #include "optimizer/paths.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/reltrigger.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -48,6 +49,61 @@ column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses, AttrNumber s
 	}
 	table_close(relation, NoLock);
 	return columns;
+}
+
+/*
+ * Say whether an expression has a column of a relation, or, with 0, the whole row.
+ */
+static bool
+has_column(Node *node, Index relid, AttrNumber attnum)
+{
+	Bitmapset *used = NULL;
+
+	pull_varattnos(node, relid, &used);
+	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, used);
+}
+
+bool
+column_use_names(RelOptInfo *baserel, List *scan_clauses, AttrNumber attnum)
+{
+	return has_column((Node *) baserel->reltarget->exprs, baserel->relid, attnum) ||
+		   has_column((Node *) scan_clauses, baserel->relid, attnum);
+}
+
+/*
+ * Say whether row-level triggers, or columns that PostgreSQL generates, look at rows of a table.
+ */
+static bool
+looks_at_rows(Oid relid)
+{
+	Relation		   relation = table_open(relid, NoLock);
+	const TupleConstr *constraints = RelationGetDescr(relation)->constr;
+	const TriggerDesc *triggers = relation->trigdesc;
+	bool			   looks = (constraints != NULL && constraints->has_generated_stored) ||
+				 (triggers != NULL &&
+				  (triggers->trig_update_before_row || triggers->trig_update_after_row));
+
+	table_close(relation, NoLock);
+	return looks;
+}
+
+bool
+column_use_is_old_row(PlannerInfo *root, RelOptInfo *baserel, Oid relid, List *scan_clauses)
+{
+	const Query *parse = root->parse;
+	ListCell	*lc;
+
+	if (parse->commandType != CMD_UPDATE || baserel->relid != (Index) parse->resultRelation ||
+		parse->returningList != NIL || parse->withCheckOptions != NIL || root->hasLateralRTEs ||
+		has_column((Node *) scan_clauses, baserel->relid, InvalidAttrNumber) ||
+		has_column((Node *) parse->jointree, baserel->relid, InvalidAttrNumber))
+		return false;
+	foreach(lc, parse->targetList)
+		if (!lfirst_node(TargetEntry, lc)->resjunk &&
+			has_column((Node *) lfirst_node(TargetEntry, lc)->expr, baserel->relid,
+					   InvalidAttrNumber))
+			return false;
+	return !looks_at_rows(relid);
 }
 
 const Var *

@@ -20,6 +20,16 @@
 extern List *column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses,
 							 AttrNumber sort_column);
 
+/* Say whether a column leaves a scan, or scan_clauses look at it, other than as one of a whole row. */
+extern bool column_use_names(RelOptInfo *baserel, List *scan_clauses, AttrNumber attnum);
+
+/*
+ * Say whether a whole row leaves a scan for an UPDATE alone, to which PostgreSQL hands each row as
+ * it was, and nobody looks at columns of that which the statement doesn't name.
+ */
+extern bool column_use_is_old_row(PlannerInfo *root, RelOptInfo *baserel, Oid relid,
+								  List *scan_clauses);
+
 /*
  * Return the column of the relation with that range table index that an expression is, whatever
  * binary-compatible type it takes it for; NULL where it's something else, or a system column.

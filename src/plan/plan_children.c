@@ -25,22 +25,25 @@
  * besides the argument.
  */
 static bool
-uses_inherited(RelOptInfo *baserel)
+uses_inherited(PlannerInfo *root, RelOptInfo *baserel)
 {
 	const ScanPlan *plan = baserel->fdw_private;
 	List		   *clauses = extract_actual_clauses(baserel->baserestrictinfo, false);
+	bool			old_row;
 	ListCell	   *lc;
 
 	/* Which inbox a row lies in is in the parent's row, too. */
 	if (inbox_is_single(plan->options, plan->options->resource->parent->resource))
 		return true;
+	old_row = column_use_is_old_row(root, baserel, plan->relid, clauses);
 	foreach(lc, column_use_list(baserel, plan->relid, clauses, 0))
 	{
-		const CrispColumn *column = column_map_catalog(plan->options, plan->relid,
-													   (AttrNumber) lfirst_int(lc));
+		AttrNumber		   attnum = (AttrNumber) lfirst_int(lc);
+		const CrispColumn *column = column_map_catalog(plan->options, plan->relid, attnum);
 
 		if (column != NULL && (column->flags & CRISP_INHERITED) != 0 &&
-			column != crisp_resource_argument(plan->options->resource))
+			column != crisp_resource_argument(plan->options->resource) &&
+			(!old_row || column_use_names(baserel, clauses, attnum)))
 			return true;
 	}
 	return false;
@@ -54,7 +57,7 @@ estimate_walk_for(PlannerInfo *root, RelOptInfo *baserel, const Conditions *cond
 {
 	const ScanPlan *plan = baserel->fdw_private;
 
-	return estimate_walk(root, baserel, plan->options, conditions, uses_inherited(baserel));
+	return estimate_walk(root, baserel, plan->options, conditions, uses_inherited(root, baserel));
 }
 
 void
@@ -110,7 +113,7 @@ plan_offer_walk(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft,
 {
 	WalkEstimate walk = estimate_walk_for(root, baserel, conditions);
 
-	draft->method[METHOD_INHERITS] = uses_inherited(baserel);
+	draft->method[METHOD_INHERITS] = uses_inherited(root, baserel);
 	draft->received = walk.received;
 	draft->requests = walk.requests;
 	draft->first = Min(walk.parent_requests, 1) + 1;

@@ -73,7 +73,7 @@ subtest 'UPDATE of the object' => sub {
 		"UPDATE crisp.people_data SET data = data - 'seats' $where",
 		'', [qq(PUT $path {"data":{"a.b":1.5,"on":false,"plan":"pro","trial":true}})],
 			'a key that goes: all of the data');
-	is($sandbox->count, 4, 'which is read just before');
+	is($sandbox->count, 3, 'which is read just before');
 	ok(!exists data()->{seats}, 'it is gone');
 
 	let_data_be({ a => 1, b => 2 });
@@ -107,6 +107,55 @@ subtest 'UPDATE of the object' => sub {
 	refused_unasked("DELETE FROM crisp.people_data $where",
 		{ sqlstate => '55000', hint => 'What can be done: INSERT, UPDATE. Columns that UPDATE can change: data' },
 			'DELETE');
+	$sandbox->reset;
+};
+
+subtest 'the address of the profile' => sub {
+	my $profile = qr{/people/profile/};
+	my $set = "data = data || '{\"n\": 1}'";
+
+	$session->query(<<'END');
+CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE NOTICE 'address %', NEW.email;
+	RETURN NEW;
+END $$;
+CREATE FUNCTION shown(crisp.people_data) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.email';
+CREATE FOREIGN TABLE generated (people_id text, email text, data jsonb,
+	loud text GENERATED ALWAYS AS (upper(email)) STORED)
+	SERVER support OPTIONS (resource 'people_data');
+CREATE VIEW mine AS SELECT * FROM crisp.people_data WHERE email LIKE '%@%' WITH CHECK OPTION;
+END
+	foreach my $case (
+		[ 0, "UPDATE crisp.people_data SET $set $where", '' ],
+		[ 1, "UPDATE crisp.people_data SET $set $where RETURNING email", $ann->{email} ],
+		[ 1, "UPDATE crisp.people_data d SET $set $where RETURNING shown(d)", $ann->{email} ],
+		[ 0, "UPDATE crisp.people_data d SET $set FROM (VALUES ('$ann->{people_id}')) v(id) WHERE people_id = id",
+			'' ],
+		[ 1, "UPDATE crisp.people_data d SET data = data || jsonb_build_object('e', email) $where", '' ],
+		[ 1, "UPDATE crisp.people_data d SET data = data || jsonb_build_object('f', shown(d)) $where", '' ],
+		[ 1, "UPDATE crisp.people_data d SET $set $where AND d IS DISTINCT FROM NULL", '' ],
+		[ 1, "UPDATE crisp.people_data d SET $set $where AND shown(d) = '$ann->{email}'", '' ],
+		[ 1, "UPDATE generated SET $set $where", '' ],
+		[ 1, "UPDATE mine SET $set $where", '' ])
+	{
+		my ($asked, $sql, $printed) = @{$case};
+
+		let_data_be({ a => 1 });
+		$sandbox->clear;
+		is($session->query($sql), $printed, $sql);
+		is(scalar(grep { $_->{path} =~ $profile } $sandbox->requests), $asked, 'requests for the profile');
+		my $now = data();
+		is_deeply(
+			{ %{$now}, n => 1 },
+			{ a => 1, n => 1, map { exists $now->{$_} ? ($_ => $ann->{email}) : () } qw(e f) }, 'the data');
+	}
+	$session->query('CREATE TRIGGER look BEFORE UPDATE ON crisp.people_data FOR EACH ROW EXECUTE FUNCTION look()');
+	is($session->run("UPDATE crisp.people_data SET $set $where")->{notices}->[0]->{message}, "address $ann->{email}",
+		'a trigger sees it');
+	$session->query('DROP FUNCTION look() CASCADE; DROP FUNCTION shown(crisp.people_data); DROP FOREIGN TABLE '
+		. 'generated; '
+			. 'DROP VIEW mine');
 	$sandbox->reset;
 };
 
