@@ -28,13 +28,20 @@ size_fact(const CrispBatch *batch, int size)
 static FactState
 recall_size(const ChangeTable *table, const CrispBatch *batch, int size)
 {
-	return server_fact_recall(table->options, size_fact(batch, size));
+	char	 *fact = size_fact(batch, size);
+	FactState state = server_fact_recall(table->options, fact);
+
+	pfree(fact);
+	return state;
 }
 
-int
-batch_largest_size(void)
+static void
+remember_size(const ChangeTable *table, const CrispBatch *batch, int size, bool passes)
 {
-	return sizes[0];
+	char *fact = size_fact(batch, size);
+
+	server_fact_remember(table->options, fact, passes);
+	pfree(fact);
 }
 
 int
@@ -60,7 +67,7 @@ batch_passed(const ChangeTable *table, const CrispBatch *batch, int nrows)
 {
 	for (int i = 0; i < (int) lengthof(sizes); i++)
 		if (sizes[i] <= nrows)
-			server_fact_remember(table->options, size_fact(batch, sizes[i]), true);
+			remember_size(table, batch, sizes[i], true);
 }
 
 void
@@ -68,7 +75,7 @@ batch_refused(const ChangeTable *table, const CrispBatch *batch, int nrows)
 {
 	for (int i = 0; i < (int) lengthof(sizes); i++)
 		if (sizes[i] >= nrows)
-			server_fact_remember(table->options, size_fact(batch, sizes[i]), false);
+			remember_size(table, batch, sizes[i], false);
 }
 
 /*

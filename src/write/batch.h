@@ -22,9 +22,6 @@
  */
 extern int batch_size(const ChangeTable *table, const CrispBatch *batch);
 
-/* Return the same where the session knows nothing. */
-extern int batch_largest_size(void);
-
 /* Say whether a request for so many rows is known to pass. */
 extern bool batch_is_proven(const ChangeTable *table, const CrispBatch *batch, int nrows);
 

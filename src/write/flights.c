@@ -142,30 +142,19 @@ flights_next(Flights *flights)
 	}
 }
 
-/*
- * Abort a flight.
- */
-static void
-abort_flight(Flights *flights, int n)
-{
-	deliverer_abandon(flights->deliverer, &flights->flights[n]->sending);
-	remove_flight(flights, n);
-}
-
 int
 flights_give_up(Flights *flights)
 {
 	int before = flights->count;
 
 	for (int i = flights->count - 1; i >= 0; i--)
-		if (!sending_may_have_acted(&flights->flights[i]->sending))
-			abort_flight(flights, i);
-	return before - flights->count;
-}
+	{
+		Sending *sending = &flights->flights[i]->sending;
 
-void
-flights_drop(Flights *flights)
-{
-	while (flights->count > 0)
-		abort_flight(flights, flights->count - 1);
+		if (sending_may_have_acted(sending))
+			continue;
+		deliverer_abandon(flights->deliverer, sending);
+		remove_flight(flights, i);
+	}
+	return before - flights->count;
 }

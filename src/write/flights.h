@@ -75,7 +75,4 @@ extern FlightResult flights_next(Flights *flights);
  */
 extern int flights_give_up(Flights *flights);
 
-/* Abort all that is under way. */
-extern void flights_drop(Flights *flights);
-
 #endif /* CRISP_FLIGHTS_H */

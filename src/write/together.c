@@ -14,6 +14,7 @@
 
 #include "write/batch.h"
 #include "write/flights.h"
+#include "write/rollback_warning.h"
 #include "write/together.h"
 
 /* A request for several rows that was refused, and made again for either half of them. */
@@ -212,11 +213,12 @@ next_rows(Sender *sender)
 	for (; sender->ngroup < list_length(pending->groups); sender->ngroup++, sender->nrow = 0)
 	{
 		PendingGroup *group = list_nth(pending->groups, sender->ngroup);
-		int			  room = rows_at_once(sender, group);
 		Unit		 *unit;
+		int			  room;
 
 		if (group->part != sender->part)
 			continue;
+		room = rows_at_once(sender, group);
 		unit = make_unit(sender, group, room);
 		for (; sender->nrow < group->nrows && unit->nrows < room; sender->nrow++)
 			if (!pending->rows[group->rows[sender->nrow]].gone)
@@ -366,11 +368,12 @@ send_one_by_one(Sender *sender, const Unit *unit)
  * Take what has come of a unit.  Return whether it's no longer needed.
  */
 static bool
-take_result(Sender *sender, Unit *unit, const FlightResult *result)
+take_result(Sender *sender, Unit *unit, FlightResult *result)
 {
 	bool has_failed = sender->failure.request != NULL;
 
-	unit->may_have_acted |= result->failure.may_have_acted;
+	result->failure.may_have_acted |= unit->may_have_acted;
+	unit->may_have_acted = result->failure.may_have_acted;
 	if (result->outcome == FLIGHT_DONE)
 		take_done(sender, unit);
 	else if (unit->nrows > 1 && !has_failed &&
@@ -383,7 +386,10 @@ take_result(Sender *sender, Unit *unit, const FlightResult *result)
 	{
 		/* What an earlier request may have removed is gone by that. */
 		if (unit->may_have_acted && deliverer_removes(sender->deliverer))
+		{
+			rollback_warning_count(1);
 			take_done(sender, unit);
+		}
 		else
 			sender->pending->rows[unit->rows[0]].gone = true;
 	}
