@@ -67,6 +67,13 @@ may_request(const ApiCall *call)
 		   quota_left(call->options) > 0;
 }
 
+bool
+api_can_spare(const CrispOptions *options)
+{
+	return api_max_requests == 0 ||
+		   api_max_requests - api_statement_requests() > 2 * (int64) options->prefetch;
+}
+
 static void
 count_request(ApiCall *call)
 {

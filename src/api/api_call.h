@@ -19,6 +19,12 @@ extern int api_max_requests;
 extern int64 api_statement_requests(void);
 
 /*
+ * Say whether the statement has requests to spare for what may turn out not to be needed: there is no
+ * limit, or so many are left that what comes after can do without twice as many as may be under way.
+ */
+extern bool api_can_spare(const CrispOptions *options);
+
+/*
  * Start a GET of target; returns at once.  options must hold credentials.  The call belongs to
  * owner, whose reset or deletion aborts it; options and target must live as long.
  *

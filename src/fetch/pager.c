@@ -139,7 +139,8 @@ may_ask_ahead(Pager *pager)
 
 	if (pager->page_number == 0)
 		return pager->next_page == 1;
-	if (!crisp_resource_is_paged(request->options->resource, request->options->tier))
+	if (!crisp_resource_is_paged(request->options->resource, request->options->tier) ||
+		!api_can_spare(request->options))
 		return false;
 	if (request->pages_wanted > 0)
 		return pager->next_page <= request->pages_wanted;

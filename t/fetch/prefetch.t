@@ -52,6 +52,35 @@ is( $session->query(
 	2, 'a list and its details');
 $session->query('RESET crisp_fdw.max_requests');
 
+# Lists whose end isn't known: no page behind it takes the place of a request that is needed.
+$sandbox->show_rechecks(1);
+foreach my $query (
+	"SELECT count(*) FROM crisp.conversations WHERE state = 'pending'",
+	"SELECT count(*) FROM crisp.conversations WHERE state <> 'resolved'",
+	'SELECT count(session_id) FROM crisp.conversations',
+	'SELECT count(people_id) FROM crisp.people_profiles',
+	'SELECT count(*) FROM crisp.visitors',
+	'SELECT (SELECT count(*) FROM crisp.visitors), count(topic) FROM crisp.conversations')
+{
+	my %rows;
+	my $needed;
+
+	foreach my $prefetch (1, 3, 8, 32)
+	{
+		$session->query("ALTER SERVER support OPTIONS (SET prefetch '$prefetch')");
+		$session->query('SET crisp_fdw.max_requests = ' . ($needed // 0));
+		$sandbox->clear;
+		my $result = $session->run($query);
+		$needed //= $sandbox->count;
+		$rows{ @{ $result->{errors} } ? $result->{errors}->[0]->{message} : $result->{output} } = 1;
+		$session->query('RESET crisp_fdw.max_requests');
+	}
+	$session->query("ALTER SERVER support OPTIONS (SET prefetch '8')");
+	is(scalar(keys %rows), 1, "as many requests as it takes without prefetch, $needed, do with it: $query")
+		or diag(join "\n", keys %rows);
+}
+$sandbox->show_rechecks(0);
+
 # ---- Errors of what nobody needs
 
 refuse(@ids[ 3 .. 8 ]);
