@@ -2,8 +2,8 @@
  * conversation_below.c
  *		Generate what lies below conversations besides messages: events, pages and files.
  *
- * In data that is untidy, some rows are the same in everything, some have no time, and some events
- * and pages are later than the conversation's update.
+ * In data that is untidy, some rows are the same in everything, some have no time, and some are
+ * later than the conversation's update.
  */
 #include <stdio.h>
 
@@ -66,8 +66,7 @@ generate(const Collection *collection, Row *row)
 	row_clear_facts(row);
 	row->times[SORT_CREATED] = choose_time_after(&random, conversation.times[SORT_CREATED],
 												 conversation.times[SORT_UPDATED]);
-	if (collection->website->dataset->untidy && number % 11 == 6 &&
-		collection->type != &conversation_file_type)
+	if (collection->website->dataset->untidy && number % 11 == 6)
 		row->times[SORT_CREATED] = conversation.times[SORT_UPDATED] + random_below(&random, 600000);
 	if (collection->website->dataset->untidy && number % 13 == 7)
 		row->times[SORT_CREATED] = NO_TIME;

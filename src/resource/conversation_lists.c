@@ -57,8 +57,9 @@ static const CrispColumn conversation_file_columns[] = {
 #define SESSION_ID_CHARACTERS "0123456789abcdef-session_"
 
 /*
- * Whether an event, or a page that is opened, updates the conversation isn't documented, so their
- * times bound nothing: only the conversations' own dates tell which of them have changed.
+ * Whether an event, or a page that is opened, updates the conversation isn't documented, nor that a
+ * file has the time of the message that it came with.  So these times bound nothing: only the
+ * conversations' own dates tell which of them have changed.
  */
 static const CrispParent conversation_events_parent = {
 	.resource = &crisp_conversations,
@@ -74,12 +75,10 @@ static const CrispParent conversation_pages_parent = {
 	.typical_rows = 10,
 };
 
-/* A file comes with a message, which updates the conversation. */
 static const CrispParent conversation_files_parent = {
 	.resource = &crisp_conversations,
 	.path = "session_id",
 	.sure = SESSION_ID_CHARACTERS,
-	.bound_path = "timestamp",
 	.typical_rows = 1,
 };
 
