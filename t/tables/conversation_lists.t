@@ -29,7 +29,10 @@ foreach my $name (qw(events pages files))
 	my $table = "conversation_$name";
 	my $below = below_of($sandbox, $table, session_id => \@sessions);
 	my $all   = $listing + pages_below($below);
-	my ($long)  = sort { @{ $below->{$b} } <=> @{ $below->{$a} } || $a cmp $b } @sessions;
+
+	# A long one without two equal rows at the edge of a page, which would take a request more.
+	my ($long) = sort { @{ $below->{$b} } <=> @{ $below->{$a} } || $a cmp $b }
+	  grep { pages_below($below, $_) == (ceil(@{ $below->{$_} } / 20) || 1) } @sessions;
 	my ($short) = sort grep { @{ $below->{$_} } > 1 && @{ $below->{$_} } < 20 } @sessions;
 	my ($none)  = sort grep { !@{ $below->{$_} } } @sessions;
 	my $warm    = "SELECT count(*) FROM crisp.$table WHERE session_id = '$long'";
