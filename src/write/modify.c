@@ -225,7 +225,10 @@ crispEndForeignModify(EState *estate, ResultRelInfo *rinfo)
 {
 	CrispModify *modify = rinfo->ri_FdwState;
 
-	/* Nothing is left to be sent. */
+	/* Nothing is left to be sent: the plan was run to its end, or this isn't called. */
+	if (modify != NULL && modify->sender != NULL && row_sender_kept(modify->sender) > 0)
+		elog(ERROR, "crisp_fdw: %d rows of foreign table \"%s\" were left unsent",
+			 row_sender_kept(modify->sender), modify->table->name);
 	if (modify != NULL && modify->reached != NULL)
 		key_set_free(modify->reached);
 }

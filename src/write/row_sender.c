@@ -139,6 +139,12 @@ row_sender_relieve(RowSender *sender)
 		send_pending(sender);
 }
 
+int
+row_sender_kept(const RowSender *sender)
+{
+	return sender->pending != NULL ? sender->pending->nrows : 0;
+}
+
 int64
 row_sender_batches(const RowSender *sender)
 {

@@ -41,6 +41,9 @@ extern bool row_sender_send(RowSender *sender, List *requests, const ChangeKeys 
  */
 extern void row_sender_relieve(RowSender *sender);
 
+/* Return how many rows are kept. */
+extern int row_sender_kept(const RowSender *sender);
+
 /* Return how many requests were for several rows, without retries. */
 extern int64 row_sender_batches(const RowSender *sender);
 
