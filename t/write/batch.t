@@ -752,6 +752,65 @@ subtest 'profiles fly together' => sub {
 	$sandbox->reset;
 };
 
+subtest 'messages fly together' => sub {
+	my $own = new_session();
+	my %texts;
+
+	foreach my $id (@ids[ 0 .. 9 ])
+	{
+		my @texts = grep { $_->{type} eq 'text' } $sandbox->rows('messages', undef, session_id => $id);
+		$texts{$id} = scalar @texts;
+	}
+	my $total = 0;
+	$total += $_ foreach values %texts;
+	my $which = "FROM crisp.messages WHERE type = 'text' AND session_id IN (@{[ in(@ids[ 0 .. 9 ]) ]})";
+	cmp_ok($total, '>', 20, 'there are some');
+	$sandbox->control({ latency_ms => 30 });
+	is(tag_of("UPDATE crisp.messages SET content = 'changed' " . ($which =~ s/.*?WHERE/WHERE/r), $own),
+		"UPDATE $total", 'all texts are changed');
+	my @requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;
+	is_deeply([ scalar(@requests), CrispSandbox::together(@requests) ], [ $total, 8 ], '... eight at a time');
+	is($own->query("SELECT DISTINCT content $which"), 'changed', '... each of them');
+	is(tag_of("DELETE $which", $own), "DELETE $total", 'all texts are removed');
+	@requests = grep { $_->{method} eq 'DELETE' } $sandbox->requests;
+	is_deeply([ scalar(@requests), CrispSandbox::together(@requests) ], [ $total, 8 ], '... likewise');
+	is($own->query("SELECT count(*) $which"), '0', '... each of them');
+	$own->quit;
+	$sandbox->reset;
+};
+
+subtest 'transactions and views' => sub {
+	my $result = $session->run("BEGIN;\n" . resolve(70) . ";\nROLLBACK");
+	is($result->{notices}->[0]->{message},
+		'what was written to Crisp cannot be rolled back: 70 rows', 'a rollback tells how many rows stay');
+	$sandbox->reset;
+	$result = $session->run("BEGIN;\n"
+		  . "UPDATE crisp.conversations SET state = 'pending' WHERE session_id = '$ids[0]';\n"
+		  . "SAVEPOINT s;\n"
+		  . resolve(60)
+		  . ";\nROLLBACK TO s;\nCOMMIT");
+	is_deeply([ map { $_->{message} } @{ $result->{notices} } ],
+		['what was written to Crisp cannot be rolled back: 60 rows'], 'so does one to a savepoint');
+	$sandbox->reset;
+
+	# What a view doesn't allow of any row is found before any is sent.
+	$session->query("CREATE VIEW but_one AS SELECT session_id, state, updated_at FROM crisp.conversations "
+		  . "WHERE state <> 'resolved' OR session_id <> '$ids[40]' WITH CHECK OPTION");
+	$session->query("CREATE VIEW all_of_them AS SELECT session_id, state, updated_at FROM crisp.conversations "
+		  . "WHERE session_id <> '' WITH CHECK OPTION");
+	$sandbox->data([ { op => 'patch', key => $ids[40],
+		set => { state => 'pending', updated_at => $updated[40] } } ]);
+	$sandbox->clear;
+	$session->fails("UPDATE but_one SET state = 'resolved' WHERE " . newest(60),
+		{ sqlstate => '44000' }, 'WITH CHECK OPTION');
+	is(scalar(sent()), 0, 'nothing is sent');
+	is(tag_of("UPDATE all_of_them SET state = 'resolved' WHERE " . newest(60)),
+		'UPDATE 60', 'where it holds');
+	is_deeply([ sent_lines() ], [ 'batch/resolve 50', 'batch/resolve 10' ], 'rows travel together');
+	$session->query('DROP VIEW but_one, all_of_them');
+	$sandbox->reset;
+};
+
 # Whatever Crisp makes of batch requests, and whatever happens meanwhile, rows that are there in the
 # end have their new values, and others their old ones.
 subtest 'drawn at random' => sub {
