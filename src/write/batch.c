@@ -20,15 +20,15 @@ static const int sizes[] = {50, 25, 12, 6, 3};
  * Return the name under which a session remembers whether a request may hold so many rows.
  */
 static char *
-size_fact(const CrispBatch *batch, int size)
+size_fact(const CrispBatch *batch, bool null, int size)
 {
-	return psprintf("takes %d rows: %s", size, batch->route);
+	return psprintf("takes %d rows%s: %s", size, null ? " with a null" : "", batch->route);
 }
 
 static FactState
-recall_size(const ChangeTable *table, const CrispBatch *batch, int size)
+recall_size(const ChangeTable *table, const CrispBatch *batch, bool null, int size)
 {
-	char	 *fact = size_fact(batch, size);
+	char	 *fact = size_fact(batch, null, size);
 	FactState state = server_fact_recall(table->options, fact);
 
 	pfree(fact);
@@ -36,46 +36,46 @@ recall_size(const ChangeTable *table, const CrispBatch *batch, int size)
 }
 
 static void
-remember_size(const ChangeTable *table, const CrispBatch *batch, int size, bool passes)
+remember_size(const ChangeTable *table, const CrispBatch *batch, bool null, int size, bool passes)
 {
-	char *fact = size_fact(batch, size);
+	char *fact = size_fact(batch, null, size);
 
 	server_fact_remember(table->options, fact, passes);
 	pfree(fact);
 }
 
 int
-batch_size(const ChangeTable *table, const CrispBatch *batch)
+batch_size(const ChangeTable *table, const CrispBatch *batch, bool null)
 {
 	for (int i = 0; i < (int) lengthof(sizes); i++)
-		if (recall_size(table, batch, sizes[i]) != FACT_FALSE)
+		if (recall_size(table, batch, null, sizes[i]) != FACT_FALSE)
 			return sizes[i];
 	return 0;
 }
 
 bool
-batch_is_proven(const ChangeTable *table, const CrispBatch *batch, int nrows)
+batch_is_proven(const ChangeTable *table, const CrispBatch *batch, bool null, int nrows)
 {
 	for (int i = 0; i < (int) lengthof(sizes) && sizes[i] >= nrows; i++)
-		if (recall_size(table, batch, sizes[i]) == FACT_TRUE)
+		if (recall_size(table, batch, null, sizes[i]) == FACT_TRUE)
 			return true;
 	return false;
 }
 
 void
-batch_passed(const ChangeTable *table, const CrispBatch *batch, int nrows)
+batch_passed(const ChangeTable *table, const CrispBatch *batch, bool null, int nrows)
 {
 	for (int i = 0; i < (int) lengthof(sizes); i++)
 		if (sizes[i] <= nrows)
-			remember_size(table, batch, sizes[i], true);
+			remember_size(table, batch, null, sizes[i], true);
 }
 
 void
-batch_refused(const ChangeTable *table, const CrispBatch *batch, int nrows)
+batch_refused(const ChangeTable *table, const CrispBatch *batch, bool null, int nrows)
 {
 	for (int i = 0; i < (int) lengthof(sizes); i++)
 		if (sizes[i] >= nrows)
-			remember_size(table, batch, sizes[i], false);
+			remember_size(table, batch, null, sizes[i], false);
 }
 
 /*

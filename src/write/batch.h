@@ -17,19 +17,25 @@
 #include "write/change.h"
 
 /*
+ * In these, null tells that the new value is one, and that it's open where Crisp takes it: what is
+ * learnt of such requests, others don't have to know.
+ */
+
+/*
  * Return how many rows a request of a batch route is to hold, as far as the session knows: at least
  * two, or 0 where the routes of single rows are to be used.
  */
-extern int batch_size(const ChangeTable *table, const CrispBatch *batch);
+extern int batch_size(const ChangeTable *table, const CrispBatch *batch, bool null);
 
 /* Say whether a request for so many rows is known to pass. */
-extern bool batch_is_proven(const ChangeTable *table, const CrispBatch *batch, int nrows);
+extern bool batch_is_proven(const ChangeTable *table, const CrispBatch *batch, bool null,
+							int nrows);
 
 /* Remember that a request for so many rows has passed. */
-extern void batch_passed(const ChangeTable *table, const CrispBatch *batch, int nrows);
+extern void batch_passed(const ChangeTable *table, const CrispBatch *batch, bool null, int nrows);
 
 /* Remember that so many rows are too many for a request; 0 where the route isn't to be used. */
-extern void batch_refused(const ChangeTable *table, const CrispBatch *batch, int nrows);
+extern void batch_refused(const ChangeTable *table, const CrispBatch *batch, bool null, int nrows);
 
 /*
  * Make the request that does to several rows, two at least, what model does to one; model->batch

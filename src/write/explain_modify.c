@@ -54,7 +54,7 @@ append_batches(StringInfo text, const ChangeTable *table, const CrispChange *cha
 
 	for (; batch != NULL && batch->method != NULL; batch++)
 	{
-		int size = batch_size(table, batch);
+		int size = batch_size(table, batch, false);
 
 		if (size > 0)
 			appendStringInfo(text, "%s%s %s (%d rows a request)", text->len > 0 ? ", " : "",

@@ -197,9 +197,11 @@ make_part(Sender *sender, const Unit *whole, int first, int nrows)
 static int
 rows_at_once(const Sender *sender, const PendingGroup *group)
 {
-	const CrispBatch *batch = group->model->batch;
+	const ChangeRequest *model = group->model;
 
-	return batch != NULL ? Max(batch_size(sender->pending->table, batch), 1) : 1;
+	if (model->batch == NULL)
+		return 1;
+	return Max(batch_size(sender->pending->table, model->batch, model->doubtful != NULL), 1);
 }
 
 /*
@@ -278,9 +280,11 @@ make_request(const Sender *sender, Unit *unit)
 static bool
 is_sure(const Sender *sender, const Unit *unit)
 {
+	const ChangeRequest *model = unit->group->model;
+
 	if (unit->is_trial ||
-		(unit->nrows > 1 &&
-		 !batch_is_proven(sender->pending->table, unit->group->model->batch, unit->nrows)))
+		(unit->nrows > 1 && !batch_is_proven(sender->pending->table, model->batch,
+											 model->doubtful != NULL, unit->nrows)))
 		return false;
 	return sending_is_sure(sender->pending->table, linitial(unit->requests));
 }
@@ -318,6 +322,7 @@ take_done(Sender *sender, const Unit *unit)
 {
 	const ChangeTable *table = sender->pending->table;
 	const CrispBatch  *batch = unit->group->model->batch;
+	bool			   null = unit->group->model->doubtful != NULL;
 
 	for (int i = 0; i < unit->nrows; i++)
 	{
@@ -327,11 +332,11 @@ take_done(Sender *sender, const Unit *unit)
 			deliverer_done(sender->deliverer, &row->keys);
 	}
 	if (unit->nrows > 1)
-		batch_passed(table, batch, unit->nrows);
+		batch_passed(table, batch, null, unit->nrows);
 	if (unit->is_trial)
-		batch_refused(table, batch, 0);
+		batch_refused(table, batch, null, 0);
 	if (unit->split != NULL && ++unit->split->passed == 2)
-		batch_refused(table, batch, unit->split->nrows);
+		batch_refused(table, batch, null, unit->split->nrows);
 }
 
 /*

@@ -384,6 +384,12 @@ subtest 'unassigning many, whichever body Crisp takes' => sub {
 	is(tag_of("UPDATE crisp.conversations SET assigned_user_id = NULL WHERE " . newest(100), $own),
 		'UPDATE 100', 'neither: single routes take it');
 	is(scalar(grep { defined } values_of(assigned => @ids[ 0 .. 99 ])), 0, 'nobody is in charge');
+	is(
+		tag_of("UPDATE crisp.conversations SET assigned_user_id = '$operators[0]' WHERE session_id IN "
+			  . "(@{[ in(@ids[ 0 .. 99 ]) ]})", $own),
+		'UPDATE 100',
+		'who is assigned by a batch route');
+	is_deeply([ sent_lines() ], [ ('batch/routing 50') x 2 ], '... goes that way all the same');
 	$sandbox->control({ unassign_body => 'neither' });
 	$own->fails(
 		"UPDATE crisp.conversations SET assigned_user_id = NULL WHERE session_id IN (@{[ in(@ids[ 0 .. 9 ]) ]})",
