@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/lock.h"
 
 #include "base/job_lock.h"
@@ -27,6 +28,18 @@ release_at_abort(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT)
 		locked = false;
+}
+
+/*
+ * Give the lock back when the session ends.  PostgreSQL does so for locks of this kind only where
+ * that aborts a transaction.
+ */
+static void
+release_at_exit(int code, Datum arg)
+{
+	if (locked)
+		(void) LockRelease(&lock_tag, ExclusiveLock, true);
+	locked = false;
 }
 
 static LOCKTAG
@@ -54,7 +67,10 @@ job_lock(JobKind kind, Oid source, Oid target)
 	LOCKTAG		tag = make_tag(kind, source, target);
 
 	if (!registered)
+	{
 		RegisterXactCallback(release_at_abort, NULL);
+		before_shmem_exit(release_at_exit, (Datum) 0);
+	}
 	registered = true;
 	if (locked || LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
 		return false;

@@ -167,8 +167,9 @@ utf8_text(const char *text)
 }
 
 /*
- * Put what Crisp was told of custom data into an object.  Of a row that is sent as a whole, just
- * the keys that aren't wanted: these go, and all others are sent.
+ * Put what Crisp was told of custom data into an object.  A null is a key that may have any value:
+ * it's sent if it's wanted, and otherwise goes.  That holds for all keys of a row that is sent as a
+ * whole.
  */
 static void
 add_pushed_data(JsonWriter *writer, Jsonb *pushed, Jsonb *wanted, bool whole)
@@ -183,15 +184,20 @@ add_pushed_data(JsonWriter *writer, Jsonb *pushed, Jsonb *wanted, bool whole)
 	(void) JsonbIteratorNext(&iterator, &key, true);
 	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
 	{
-		Jsonb *json;
+		const char *text = "true";
 
 		(void) JsonbIteratorNext(&iterator, &value, true);
-		if (whole && JB_ROOT_IS_OBJECT(wanted) &&
+		if ((whole || value.type == jbvNull) && JB_ROOT_IS_OBJECT(wanted) &&
 			findJsonbValueFromContainer(&wanted->root, JB_FOBJECT, &key) != NULL)
 			continue;
-		json = JsonbValueToJsonb(&value);
+		if (value.type != jbvNull)
+		{
+			Jsonb *json = JsonbValueToJsonb(&value);
+
+			text = utf8_text(JsonbToCString(NULL, &json->root, (int) VARSIZE(json)));
+		}
 		json_writer_set_member(writer, utf8_text(pnstrdup(key.val.string.val, key.val.string.len)),
-							   utf8_text(JsonbToCString(NULL, &json->root, (int) VARSIZE(json))));
+							   text);
 	}
 }
 

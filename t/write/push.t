@@ -307,6 +307,18 @@ my $data = query("SELECT data FROM crisp.people_data WHERE people_id = '$id'");
 like($data, qr/"plan": "pro"/, 'the others are there');
 unlike($data, qr/seats/, 'and that is gone');
 
+# A key that may be there, since a run was broken off, and is wanted no more.
+query(q(UPDATE plans SET data = data || '{"trial": true, "seats": 5}' WHERE data ->> 'plan' = 'pro'));
+answer({ match => { method => 'PATCH' }, close => JSON::PP::true });
+push_fails($plans, { sqlstate => 'HV00M' }, 'keys that were set, which is not known');
+answer();
+query(q(UPDATE plans SET data = data - 'trial' || '{"seats": 6}' WHERE data ->> 'plan' = 'pro'));
+is_deeply([ map { s/ \{.*//r } @{ push_rows($plans)->{requests} } ], [ "GET people/data/$id", "PUT people/data/$id" ],
+	'one of them goes');
+$data = query("SELECT data FROM crisp.people_data WHERE people_id = '$id'");
+like($data, qr/"seats": 6/, 'the other has its value');
+unlike($data, qr/trial/, 'and that is gone');
+
 #
 # Events: inserted once, whatever becomes of their rows
 #
