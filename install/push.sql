@@ -93,7 +93,7 @@ BEGIN
         RETURN job;
     END IF;
     owner := @extschema@.crisp_push_owner(job.job_id);
-    IF owner <> current_user::regrole::oid THEN
+    IF owner <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
         RAISE EXCEPTION 'the push of "%" into "%" belongs to role "%"', @extschema@.crisp_sync_name(plan.source),
             @extschema@.crisp_sync_name(plan.target), pg_get_userbyid(owner)
             USING ERRCODE = 'insufficient_privilege', DETAIL = 'Who has made it runs it.',

@@ -309,7 +309,7 @@ BEGIN
     INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at)
     SELECT j.job_id, clock_timestamp() FROM @extschema@.crisp_push_my_job j
     WHERE j.source = plan.source AND j.target = plan.target
-      AND @extschema@.crisp_push_owner(j.job_id) = current_user::regrole::oid
+      AND @extschema@.crisp_push_owner(j.job_id) = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)
     RETURNING job_id, run_id INTO run.job_id, run.run_id;
     PERFORM @extschema@.crisp_push_turn(run);
     PERFORM @extschema@.crisp_push_fail(run);

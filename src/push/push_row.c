@@ -371,14 +371,11 @@ is_of_crisp(int code)
 }
 
 /*
- * Take over what is wrong with a row, in the memory of the moment; the error is forgotten.
+ * Take over what is wrong with a row.
  */
 static void
-take_error(PushProblem *problem)
+take_error(PushProblem *problem, const ErrorData *error)
 {
-	ErrorData *error = CopyErrorData();
-
-	FlushErrorState();
 	problem->code = error->sqlerrcode;
 	problem->message = error->message;
 	problem->detail = error->detail;
@@ -418,13 +415,19 @@ take_step(const PushRows *rows, PushRow *row, RowStep step)
 	}
 	PG_CATCH();
 	{
-		int code = geterrcode();
+		ErrorData *error;
 
+		/* The subtransaction ends here in any case: nobody above would know of it. */
 		MemoryContextSwitchTo(context);
-		if (!is_of_row(code) && (step == STEP_PREPARE || !is_of_crisp(code)))
-			PG_RE_THROW();
-		take_error(&row->problem);
+		error = CopyErrorData();
+		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (!is_of_row(error->sqlerrcode) &&
+			(step == STEP_PREPARE || !is_of_crisp(error->sqlerrcode)))
+			ReThrowError(error);
+		take_error(&row->problem, error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

@@ -319,6 +319,16 @@ $data = query("SELECT data FROM crisp.people_data WHERE people_id = '$id'");
 like($data, qr/"seats": 6/, 'the other has its value');
 unlike($data, qr/trial/, 'and that is gone');
 
+# Cancelled while the object is asked for: no transaction is left open.
+query(q(UPDATE plans SET data = data - 'seats' WHERE data ->> 'plan' = 'pro'));
+answer({ match => { method => 'GET' }, hang => JSON::PP::true });
+query(q(SET statement_timeout = '300ms'));
+push_fails($plans, { sqlstate => '57014' }, 'a run that is cancelled there');
+query('RESET statement_timeout');
+is(query(q(SELECT count(*) FROM pg_locks WHERE objsubid = 17236)), 0, 'lets its lock go');
+answer();
+push_rows($plans);
+
 #
 # Events: inserted once, whatever becomes of their rows
 #

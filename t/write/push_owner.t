@@ -18,6 +18,7 @@ $admin->query(<<"END");
 ALTER SERVER support OPTIONS (ADD updatable 'true');
 CREATE ROLE alice LOGIN;
 CREATE ROLE bob LOGIN;
+CREATE ROLE "Mrs. ""O""" LOGIN;
 CREATE USER MAPPING FOR alice SERVER support OPTIONS ($website);
 CREATE USER MAPPING FOR bob SERVER support OPTIONS ($website);
 GRANT USAGE ON SCHEMA crisp TO alice, bob;
@@ -103,6 +104,16 @@ $admin->query('SET ROLE alice');
 push_with($admin, $sandbox);
 is_deeply(push_rows($call)->{requests}, [], 'a superuser that has taken the role runs it');
 $admin->query('RESET ROLE');
+
+# A role with an odd name.
+$admin->query(q(CREATE TABLE odd AS SELECT 'odd@example.com' AS email, 'Odd' AS person_nickname;
+	ALTER TABLE odd OWNER TO "Mrs. ""O""";
+	GRANT USAGE ON SCHEMA crisp TO "Mrs. ""O"""; GRANT INSERT, UPDATE ON crisp.people_profiles TO "Mrs. ""O""";)
+		. "CREATE USER MAPPING FOR \"Mrs. \"\"O\"\"\" SERVER support OPTIONS ($website); SET ROLE \"Mrs. \"\"O\"\"\"");
+push_with($admin, $sandbox);
+push_rows(q('odd', 'crisp.people_profiles', key => 'email')) foreach 1, 2;
+is(push_status('state, role', 'odd'), 'up to date|Mrs. "O"', 'a role with an odd name');
+$admin->query(q(SELECT crisp_push_drop('odd', 'crisp.people_profiles'); RESET ROLE));
 
 # Row-level security.
 $alice->query('ALTER TABLE shop.customers ENABLE ROW LEVEL SECURITY;

@@ -90,7 +90,8 @@ is_deeply(
 	[ 'Ty', -60, 12345678.9, 7, 'h', [ 'a', 'b c' ], [], 1.5, "line\n\"quoted\" \\ ☕" ],
 	'their values');
 is_deeply(pushed('typed'), [], 'they are the same the next time');
-query(q(SET extra_float_digits = 0; SET DateStyle = 'SQL, DMY'; SET bytea_output = escape; SET IntervalStyle = sql_standard));
+query(q(SET extra_float_digits = 0; SET DateStyle = 'SQL, DMY';
+	SET bytea_output = escape; SET IntervalStyle = sql_standard));
 is_deeply(pushed('typed'), [], 'whatever the settings');
 query(q(UPDATE typed SET person_profiles = '[ {"handle":"h","type":"x"} ]'));
 is_deeply(pushed('typed'), [], 'JSON that says the same is the same');
@@ -138,8 +139,8 @@ unlike(query("SELECT data FROM crisp.people_data WHERE people_id = '$listed[5]->
 # Many rows
 #
 
-query(q(CREATE TABLE many AS SELECT 'm' || n || '@example.com' AS email, 'N' || n AS person_nickname, repeat('x', 200) AS notepad
-	FROM generate_series(1, 60000) n));
+query(q(CREATE TABLE many AS SELECT 'm' || n || '@example.com' AS email, 'N' || n AS person_nickname, repeat('x', 200)
+	AS notepad	FROM generate_series(1, 60000) n));
 $session = CrispSession->start($node);
 push_with($session, $sandbox);
 query(q(SET work_mem = '1MB'));
