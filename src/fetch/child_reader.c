@@ -421,6 +421,16 @@ drop_shifted(ChildReader *child, bool *is_last)
 }
 
 /*
+ * Say whether the page that was taken brings the list nearer to its end: not with the same rows
+ * again, as where its number is ignored.
+ */
+static bool
+is_progress(const ChildReader *child)
+{
+	return child->nrows > 0 && (child->shift == NULL || !page_shift_repeats(child->shift));
+}
+
+/*
  * Take a page with a number, or all there is.  How many elements a full page has is the server's
  * choice, but never less than Crisp's smallest pages: most lists are short here, and to ask for a
  * second page of each would double the requests.
@@ -457,7 +467,7 @@ take_numbered_page(ChildReader *child, const ApiAnswer *answer)
 	else if (child->at_end)
 		end_numbered_pages(child);
 	else
-		page_note_progress(&child->progress, options, child->nrows > 0, child->target);
+		page_note_progress(&child->progress, options, is_progress(child), child->target);
 }
 
 /*

@@ -35,12 +35,13 @@ typedef struct PageTexts
 struct PageShift
 {
 	MemoryContext context;
-	PageTexts	  taken;  /* the last page that was taken */
-	int			  page;	  /* on which its rows begin by now, as far as is known */
-	PageTexts	  before; /* that page, if it was looked at since; else it's the one taken */
-	PageTexts	  held;	  /* the page after that one, answered later */
-	int			  sought; /* the page to be looked at for what was taken; 0: none is */
-	int			  checks; /* for the page that is to be taken, */
+	PageTexts	  taken;   /* the last page that was taken */
+	bool		  repeats; /* it has the rows of the one before */
+	int			  page;	   /* on which its rows begin by now, as far as is known */
+	PageTexts	  before;  /* that page, if it was looked at since; else it's the one taken */
+	PageTexts	  held;	   /* the page after that one, answered later */
+	int			  sought;  /* the page to be looked at for what was taken; 0: none is */
+	int			  checks;  /* for the page that is to be taken, */
 	int			  settled_checks; /* and for all that were */
 };
 
@@ -161,6 +162,7 @@ find_end(const PageTexts *taken, size_t ntaken, const PageTexts *first, const Pa
 static ShiftVerdict
 take(PageShift *shift, PageTexts texts, int page, ShiftVerdict verdict)
 {
+	shift->repeats = texts.nrows > 0 && texts_equal(&texts, &shift->taken);
 	forget_texts(&shift->taken);
 	forget_texts(&shift->before);
 	shift->taken = texts;
@@ -264,6 +266,12 @@ page_shift_look(PageShift *shift, const JsonNode **rows, size_t nrows, bool is_l
 	if ((verdict == SHIFT_HOLD || verdict == SHIFT_DROP) && ++shift->checks > MAX_CHECKS)
 		return SHIFT_LOST;
 	return verdict;
+}
+
+bool
+page_shift_repeats(const PageShift *shift)
+{
+	return shift->repeats;
 }
 
 int

@@ -40,6 +40,9 @@ extern PageShift *page_shift_create(void);
 extern ShiftVerdict page_shift_look(PageShift *shift, const JsonNode **rows, size_t nrows,
 									bool is_last, int *number, size_t *skip);
 
+/* Say whether the page that was taken last has the same rows as the one that was before it. */
+extern bool page_shift_repeats(const PageShift *shift);
+
 /* Count the pages that were held or dropped so far. */
 extern int page_shift_checks(const PageShift *shift);
 

@@ -167,6 +167,14 @@ $node->psql('postgres', $select, stderr => \my $stderr);
 like($stderr, qr/ERROR:  cannot read all rows of a list of "$table", server "support"\nDETAIL:  .*have no key/,
 	'it grows with each request, for good');
 
+# Whatever page is asked for, it's the same.
+fill(@plain);
+$sandbox->answer_with("$path/*" => { status => 206,
+	body => '{"error":false,"reason":"listed","data":[{"page_url":"a"},{"page_url":"b"}]}' });
+$node->psql('postgres', $select, stderr => \$stderr);
+like($stderr, qr/ERROR:  cannot read all rows of a list of "$table", server "support"\nDETAIL:  .*Page after page/,
+	'pages whose number is ignored');
+
 # Oldest first, it grows at its end, which moves nothing.
 fill(@plain);
 $sandbox->control({ below_order => 'oldest' });
