@@ -19,8 +19,8 @@ extern int api_max_requests;
 extern int64 api_statement_requests(void);
 
 /*
- * Say whether the statement has requests to spare for what may turn out not to be needed: there is no
- * limit, or so many are left that what comes after can do without twice as many as may be under way.
+ * Say whether the statement has requests to spare for what may turn out not to be needed: there is
+ * no limit, or more are left than twice as many as may be under way together, for what comes after.
  */
 extern bool api_can_spare(const CrispOptions *options);
 
