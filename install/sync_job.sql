@@ -352,7 +352,7 @@ BEGIN
     END IF;
     IF look IS NULL OR NOT upper_inf(run.range) THEN
         RETURN;
-    ELSIF part IS NULL AND run.found <> '{}' AND NOT settles THEN
+    ELSIF part IS NULL AND (run.found <> '{}' OR job.full_since IS NOT NULL) AND NOT settles THEN
         -- What changes within an overlap may be more than a call can ask for, so what is left comes before it.
         job.unlooked := lower(look);
     ELSE
@@ -452,7 +452,7 @@ BEGIN
         before := '{(,)}';
     END IF;
     run.found := @extschema@.crisp_sync_gaps(job);
-    IF run.found = '{}' THEN
+    IF run.found = '{}' AND job.full_since IS NULL THEN
         job.looked := false;
     END IF;
     run.range := tstzrange(NULL, NULL);

@@ -30,8 +30,8 @@ CREATE SEQUENCE crisp_sync_run_seq;
 --    anew, by selected.
 -- 2. A row comes into Crisp's index late, with a date in the range.  So each run takes back what is covered of the
 --    last overlap before the watermark, until one has looked back when that time had passed (settled).  A run that
---    finds gaps, and comes before that, goes on with them first, and leaves a note of where to look back to (unlooked):
---    else what changes within an overlap would have to fit a call.
+--    finds gaps, or a full load to close, and comes before that, goes on with them first, and leaves a note of where
+--    to look back to (unlooked): else what changes within an overlap would have to fit a call.
 -- 3. A row is changed and keeps its date (profiles).  Then changes are read by sync_field, in Crisp's order: all
 --    since the watermark, which was at most the newest of the first answer when covered was empty, at once or not at
 --    all.  Those that are to be read are due, from that moment on, until they have been.  If they are too many for a
@@ -51,9 +51,9 @@ CREATE SEQUENCE crisp_sync_run_seq;
 -- 3. Changes by sync_field that are more than a call may ask for.  All is read again, once, and what is due is what
 --    changed since then.
 -- 4. What is uncovered of what is wanted.  A window covers the newest part of it: down to the oldest row, or to a
---    cut.  What a run takes back of the last overlap, it reads first; a run that finds gaps takes nothing back, and the
---    first run after overlap has passed is the last that does (settled).  Beyond the newest row nothing is covered,
---    since nothing tells that Crisp has got there: each run crosses that again, by 5.
+--    cut.  What a run takes back of the last overlap, it reads first; a run that finds gaps, or a full load to close,
+--    takes nothing back, and the first run after overlap has passed is the last that does (settled).  Beyond the
+--    newest row nothing is covered, since nothing tells that Crisp has got there: each run crosses that again, by 5.
 -- 5. Rows of the window that comes next, by date: those after the newest cut.  Where one request brings too many, a
 --    new cut leaves out all that came and are older than their median, half a page or more; or it parts off the
 --    moment that half of them share, which is read whole, however many they are.  Cuts go when something older than
