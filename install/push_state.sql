@@ -153,7 +153,7 @@ BEGIN
             error text,
             tried_at timestamptz,
             pushed_at timestamptz);
-        CREATE INDEX ON @extschema@.%1$I (state, key) WHERE state <> 'pushed';
+        CREATE INDEX ON @extschema@.%1$I (state, length(key), key) WHERE state <> 'pushed';
         REVOKE ALL ON @extschema@.%1$I FROM PUBLIC;
         ALTER TABLE @extschema@.%1$I OWNER TO %2$I
         $sql$, name, NEW.role);

@@ -12,7 +12,8 @@ CREATE TYPE crisp_push_batch AS (
     is_whole boolean[]          -- whether Crisp has the row isn't known
 );
 
--- The next rows that are to be sent.  Those that have brought a run to its end come last (doubtful), one by one.
+-- The next rows that are to be sent, in the order of their keys, numbers by their size.  Those that have brought a run
+-- to its end come last (doubtful), one by one.
 CREATE FUNCTION crisp_push_pick(plan crisp_push_plan, run crisp_push_run_state, most bigint)
 RETURNS crisp_push_batch
 LANGUAGE plpgsql
@@ -25,18 +26,18 @@ BEGIN
         SELECT CASE WHEN bool_and(p.is_gone) THEN 'delete'
                     WHEN NOT $4 OR ($5 AND bool_and(p.is_there IS FALSE OR (p.is_there IS NULL AND NOT $6)))
                     THEN 'insert' ELSE 'update' END,
-               array_agg(p.key ORDER BY p.key),
-               array_agg(p.name ORDER BY p.key),
-               array_agg(p.wanted ORDER BY p.key), array_agg(p.pushed ORDER BY p.key),
-               array_agg(p.is_there IS NOT TRUE ORDER BY p.key)
+               array_agg(p.key ORDER BY length(p.key), p.key),
+               array_agg(p.name ORDER BY length(p.key), p.key),
+               array_agg(p.wanted ORDER BY length(p.key), p.key), array_agg(p.pushed ORDER BY length(p.key), p.key),
+               array_agg(p.is_there IS NOT TRUE ORDER BY length(p.key), p.key)
         FROM (SELECT r.key, r.name, r.wanted, r.pushed, r.is_there, r.is_gone FROM %s r
-              WHERE r.state = 'pending' AND ($1 IS NULL OR r.key > $1)
+              WHERE r.state = 'pending' AND ($1 IS NULL OR (length(r.key), r.key) > (length($1), $1))
                 AND CASE $2 WHEN 'changes' THEN r.is_there AND NOT r.is_gone AND r.error IS NULL
                             WHEN 'unknown' THEN r.is_there IS NULL AND NOT r.is_gone AND r.error IS NULL
                             WHEN 'inserts' THEN NOT r.is_there AND NOT r.is_gone AND r.error IS NULL
                             WHEN 'removals' THEN r.is_gone AND r.error IS NULL
                             ELSE r.error IS NOT NULL END
-              ORDER BY r.key LIMIT $3) p
+              ORDER BY length(r.key), r.key LIMIT $3) p
         HAVING count(*) > 0
         $sql$, @extschema@.crisp_push_rows_of(run.job_id))
     INTO batch USING run.after, run.phase, most, plan.updates, plan.inserts, run.finds_rows;

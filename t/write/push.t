@@ -346,6 +346,9 @@ is_deeply(
 	'events');
 query(q(UPDATE events SET text = 'x'));
 is_deeply(push_rows($events)->{requests}, [], 'are sent once');
+query("INSERT INTO events SELECT n, '$person', 'n' || n FROM generate_series(12, 8, -1) n");
+is(join(' ', map { /"(n\d+)"/ } @{ push_rows($events)->{requests} }), 'n8 n9 n10 n11 n12',
+	'in the order of their numbers');
 query("INSERT INTO events VALUES (3, '$person', 'third'), (4, '$person', 'fourth')");
 answer({ match => { method => 'POST', nth => 1 }, times => 1, close => JSON::PP::true });
 push_fails($events, { sqlstate => 'HV00M' }, 'one of which nobody knows whether it was made');

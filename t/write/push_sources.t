@@ -121,6 +121,39 @@ query('UPDATE consent SET email = false');
 is_deeply(push_rows(q('consent', 'crisp.people_subscriptions'))->{requests},
 	["PATCH people/subscription/$listed[4]->{people_id} {\"email\":false}"], 'that changes');
 
+# By the address of the profile, which has another name there.
+query("CREATE TABLE consent_of AS SELECT '$listed[7]->{email}' AS profile_email, false AS email");
+is_deeply(push_rows(q('consent_of', 'crisp.people_subscriptions', key => 'profile_email'))->{requests},
+	["GET people/profile/$listed[7]->{email}", "PATCH people/subscription/$listed[7]->{people_id} {\"email\":false}"],
+	'a subscription by the address');
+
+# Conversations, of which columns go by several routes.
+my ($first, $second) = sort map { $_->{session_id} } $sandbox->rows('conversations');
+query("CREATE TABLE tickets AS SELECT s AS session_id, 'resolved' AS state, 'Subject' AS meta_subject,
+	'{a,b}'::text[] AS meta_segments,
+	true AS is_verified, '{\"order\": 7}'::jsonb AS meta_data FROM unnest('{$first,$second}'::text[]) s");
+my $tickets = q('tickets', 'crisp.conversations', key => 'session_id');
+my @changes = grep { /^P/ } @{ push_rows($tickets)->{requests} };
+is_deeply([ map { s/ \{.*//r } grep { /$first/ } @changes ],
+	[ map { "PATCH conversation/$first/$_" } qw(state meta verify) ], 'a conversation, route by route');
+like((grep { m{$first/meta} } @changes)[0], qr/"order":7.*"segments":\["a","b"\],"subject":"Subject"/,
+	'what goes together');
+is_deeply(push_rows($tickets)->{requests}, [], 'all of it is known');
+query("UPDATE tickets SET meta_subject = 'Other', is_verified = false WHERE session_id = '$first'");
+$sandbox->control({ answers => [ { match => { path => '*/verify' }, status => 400, act => JSON::PP::false } ] });
+push_rows($tickets);
+is_deeply([ push_problems('tickets', 'crisp.conversations') ], ["$first|refused|HV000"], 'one part is refused');
+like(query(q(SELECT error FROM crisp_push_problems('tickets', 'crisp.conversations'))),
+	qr{\nOf the same row, PATCH website/[^/]+/conversation/$first/meta was carried out before\.},
+		'and which was not is told');
+$sandbox->control({ answers => [] });
+query("UPDATE tickets SET is_verified = true WHERE session_id = '$first'");
+is_deeply([ sort map { s/ \{.*//r } grep { /^P/ } @{ push_rows($tickets)->{requests} } ],
+	[ map { "PATCH conversation/$first/$_" } qw(meta verify) ],
+		'when it goes back, all that may have been changed is sent');
+is(query("SELECT meta_subject, is_verified FROM crisp.conversations WHERE session_id = '$first'"), 'Other|t',
+	'and is there');
+
 # Columns for keys of custom data.
 query(q(CREATE FOREIGN TABLE crisp.seats (people_id text, email text, plan text OPTIONS (json_path 'data.plan'),
 	seats int OPTIONS (json_path 'data.seats')) SERVER support OPTIONS (resource 'people_data')));
