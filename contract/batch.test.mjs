@@ -76,6 +76,27 @@ test("batchRemoveConversations removes conversations, or all of an inbox", async
   );
 });
 
+test("profiles are put into segments, and removed", async () => {
+  const people = await sandbox.rows(access, `website/${website}/people/profiles`, {});
+  const profiles = people.slice(2, 9).map((row) => row.people_id);
+  const get = (id) => client.website.getPeopleProfile(website, id);
+  await client.website.batchUpdatePeopleSegments(website, { profiles }, ["late"]);
+  for (const [i, id] of profiles.entries()) {
+    const profile = await get(id);
+    assert.deepEqual(profile.segments, ["late"]);
+    assert.ok(profile.updated_at > people[i + 2].updated_at);
+  }
+  await client.website.batchRemovePeople(website, { profiles });
+  for (const id of profiles) {
+    await assertRejects(get(id), 404, "not_found");
+  }
+  const { people_id } = people[0];
+  assert.equal((await get(people_id)).people_id, people_id);
+  assert.deepEqual(await list(), all);
+  await assertRejects(client.website.batchRemovePeople(website, { profiles: [] }), 400, "invalid_data");
+  await assertRejects(client.website.batchRemovePeople(website, {}), 400, "invalid_data");
+});
+
 test("what is malformed is refused, and changes nothing", async () => {
   const w = client.website;
   for (const request of [

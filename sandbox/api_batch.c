@@ -1,6 +1,6 @@
 /*
  * api_batch.c
- *		Change many conversations by one request.
+ *		Change many conversations, or profiles of people, by one request.
  *
  * Each operation is one entry of the table "operations".
  */
@@ -12,12 +12,14 @@
 #include "patch.h"
 #include "written.h"
 
-/* What is done to each conversation. */
+/* A request, for conversations or for profiles. */
 typedef struct Batch
 {
 	Call		*call;
-	Collection	*conversations;
 	json_object *body;
+	bool		 people;
+	Collection	*rows;	/* of which it names some ... */
+	json_object *names; /* ... by these keys; NULL: it doesn't */
 } Batch;
 
 typedef struct Operation
@@ -166,16 +168,17 @@ add_texts(json_object *array, json_object *more)
 static void
 run_segments(const Batch *batch, uint32_t id, json_object *set)
 {
-	json_object *tree = collection_tree(batch->conversations, id);
-	json_object *old = json_path_get(tree, "meta.segments");
+	json_object *tree = collection_tree(batch->rows, id);
+	const char	*path = batch->people ? "segments" : "meta.segments";
+	json_object *old = json_path_get(tree, path);
 
 	if (batch->call->sandbox->settings.batch_adds && json_object_is_type(old, json_type_array))
 	{
 		add_texts(old, member(batch, "segments"));
-		set_member(set, "meta.segments", old);
+		set_member(set, path, old);
 	}
 	else
-		set_member(set, "meta.segments", member(batch, "segments"));
+		set_member(set, path, member(batch, "segments"));
 	json_object_put(tree);
 }
 
@@ -188,7 +191,7 @@ check_data(const Batch *batch)
 static void
 run_data(const Batch *batch, uint32_t id, json_object *set)
 {
-	json_object *tree = collection_tree(batch->conversations, id);
+	json_object *tree = collection_tree(batch->rows, id);
 	json_object *old = json_path_get(tree, "meta.data");
 
 	if (batch->call->sandbox->settings.batch_adds && json_object_is_type(old, json_type_object))
@@ -206,16 +209,23 @@ run_data(const Batch *batch, uint32_t id, json_object *set)
 		"sessions", BODY_STRINGS \
 	}
 
+#define PROFILES                        \
+	{                                   \
+		"people.profiles", BODY_STRINGS \
+	}
+
 static const BodyField plain_fields[] = {SESSIONS, {"inbox_id", BODY_STRING}, {NULL, 0}};
+static const BodyField remove_fields[] = {SESSIONS, PROFILES, {"inbox_id", BODY_STRING}, {NULL, 0}};
 static const BodyField block_fields[] = {SESSIONS, {"blocked", BODY_BOOLEAN}, {NULL, 0}};
 static const BodyField routing_fields[] = {SESSIONS, {"assigned.user_id", BODY_STRING}, {NULL, 0}};
-static const BodyField segments_fields[] = {SESSIONS, {"segments", BODY_STRINGS}, {NULL, 0}};
+static const BodyField segments_fields[] = {
+	SESSIONS, PROFILES, {"segments", BODY_STRINGS}, {NULL, 0}};
 static const BodyField data_fields[] = {SESSIONS, {"data", BODY_DATA}, {NULL, 0}};
 
 static const Operation operations[] = {
 	{"resolve", true, plain_fields, NULL, run_resolve},
 	{"unresolve", true, plain_fields, NULL, run_unresolve},
-	{"remove", true, plain_fields, NULL, NULL},
+	{"remove", true, remove_fields, NULL, NULL},
 	{"block", false, block_fields, check_block, run_block},
 	{"routing", false, routing_fields, check_routing, run_routing},
 	{"inbox", false, plain_fields, check_inbox, run_inbox},
@@ -227,38 +237,39 @@ static const Operation operations[] = {
 static const char *
 find_fault(const Batch *batch, const Operation *operation)
 {
-	const char	*error = body_check(batch->body, operation->fields, true);
-	json_object *sessions = member(batch, "sessions");
-	uint32_t	 limit = batch->call->sandbox->settings.batch_limit;
+	const char *error = body_check(batch->body, operation->fields, true);
+	uint32_t	limit = batch->call->sandbox->settings.batch_limit;
 
 	if (error != NULL)
 		return error;
-	if (sessions == NULL && (!operation->takes_inbox || member(batch, "inbox_id") == NULL))
+	if (batch->people && member(batch, "sessions") != NULL)
+		return "it is for sessions or for people";
+	if (batch->names == NULL &&
+		(batch->people || !operation->takes_inbox || member(batch, "inbox_id") == NULL))
 		return "sessions is missing";
-	if (sessions != NULL && json_object_array_length(sessions) == 0)
-		return "sessions is empty";
-	if (sessions != NULL && json_object_array_length(sessions) > limit)
-		return "there are too many sessions";
+	if (batch->names != NULL && json_object_array_length(batch->names) == 0)
+		return "there is nobody to change";
+	if (batch->names != NULL && json_object_array_length(batch->names) > limit)
+		return "there are too many of them";
 	return operation->check ? operation->check(batch) : NULL;
 }
 
-/* Change one conversation as an operator's action does, which updates it. */
+/* Change one row as an operator's action does, which updates it. */
 static void
-change_conversation(const Batch *batch, const Operation *operation, uint32_t id)
+change_row(const Batch *batch, const Operation *operation, uint32_t id)
 {
 	json_object *set;
 
 	batch->call->sandbox->dataset.dirty = true;
 	if (operation->run == NULL)
 	{
-		collection_delete(batch->conversations, id);
+		collection_delete(batch->rows, id);
 		return;
 	}
 	set = json_object_new_object();
 	operation->run(batch, id, set);
-	json_object_object_add(set, "updated_at",
-						   json_object_new_int64(next_moment(batch->conversations)));
-	patch_row(batch->conversations, id, set, NULL);
+	json_object_object_add(set, "updated_at", json_object_new_int64(next_moment(batch->rows)));
+	patch_row(batch->rows, id, set, NULL);
 	json_object_put(set);
 }
 
@@ -268,38 +279,44 @@ change_inbox(const Batch *batch, const Operation *operation)
 {
 	const char *inbox_id = json_object_get_string(member(batch, "inbox_id"));
 
-	for (uint32_t id = 0; id < batch->conversations->row_count; id++)
+	for (uint32_t id = 0; id < batch->rows->row_count; id++)
 	{
 		json_object *tree;
 		const char	*inbox;
 
-		if (batch->conversations->rows[id].flags & (ROW_DELETED | ROW_VERBATIM))
+		if (batch->rows->rows[id].flags & (ROW_DELETED | ROW_VERBATIM))
 			continue;
-		tree = collection_tree(batch->conversations, id);
+		tree = collection_tree(batch->rows, id);
 		inbox = json_path_string(tree, "inbox_id");
 		if (inbox != NULL && strcmp(inbox, inbox_id) == 0)
-			change_conversation(batch, operation, id);
+			change_row(batch, operation, id);
 		json_object_put(tree);
 	}
 }
 
-/* Change the conversations of a list, if the settings have it so when one is gone. */
-static bool
-change_sessions(const Batch *batch, const Operation *operation, json_object *sessions)
+/* Find a row by its place among the names; NO_ROW when it's gone. */
+static uint32_t
+find_named(const Batch *batch, size_t place)
 {
-	size_t count = json_object_array_length(sessions);
+	return collection_find(batch->rows,
+						   json_object_get_string(json_object_array_get_idx(batch->names, place)));
+}
+
+/* Change the rows that are named, if the settings have it so when one is gone. */
+static bool
+change_named(const Batch *batch, const Operation *operation)
+{
+	size_t count = json_object_array_length(batch->names);
 
 	for (size_t i = 0; i < count && batch->call->sandbox->settings.batch_gone_refused; i++)
-		if (collection_find(batch->conversations, json_object_get_string(json_object_array_get_idx(
-													  sessions, i))) == NO_ROW)
+		if (find_named(batch, i) == NO_ROW)
 			return false;
 	for (size_t i = 0; i < count; i++)
 	{
-		uint32_t id = collection_find(
-			batch->conversations, json_object_get_string(json_object_array_get_idx(sessions, i)));
+		uint32_t id = find_named(batch, i);
 
 		if (id != NO_ROW)
-			change_conversation(batch, operation, id);
+			change_row(batch, operation, id);
 	}
 	return true;
 }
@@ -318,21 +335,22 @@ patch_batch(Call *call)
 		reply_error(call->reply, 404, "route_not_found", "There is no such route");
 		return;
 	}
-	batch.conversations = &call->website->lists[RESOURCE_CONVERSATIONS];
 	batch.body = json_parse(call->request->body.data, call->request->body.len);
+	batch.people = member(&batch, "people") != NULL;
+	batch.rows = &call->website->lists[batch.people ? RESOURCE_PEOPLE : RESOURCE_CONVERSATIONS];
+	batch.names = json_path_get(batch.body, batch.people ? "people.profiles" : "sessions");
 	if (!written_refuses(call, find_fault(&batch, operation)))
 	{
-		json_object *sessions = member(&batch, "sessions");
-		bool		 found = true;
+		bool found = true;
 
-		if (sessions != NULL)
-			found = change_sessions(&batch, operation, sessions);
+		if (batch.names != NULL)
+			found = change_named(&batch, operation);
 		else
 			change_inbox(&batch, operation);
 		if (found)
 			written_done(call, "updated");
 		else
-			written_error(call, 404, "not_found", "A conversation does not exist");
+			written_error(call, 404, "not_found", "One of them does not exist");
 	}
 	json_object_put(batch.body);
 }

@@ -86,13 +86,28 @@ static const CrispAnswered profile_answered[] = {
 	{NULL},
 };
 
-/* Fields that aren't sent stay as they are [doc]. */
-static const CrispChange profile_updates[] = {
-	{"PATCH", PROFILE_ROUTE, true, profile_fields},
+#define BATCH(operation) \
+	"PATCH", "website/{website_id}/batch/" operation, "people.profiles", "people_id"
+
+/* There is none for other fields. */
+static const CrispBatch profile_batches[] = {
+	{BATCH("segments"), "segments", .adds = true},
 	{NULL},
 };
 
-static const CrispChange profile_remove = {"DELETE", PROFILE_ROUTE, true, NULL};
+static const CrispBatch profile_remove_batches[] = {
+	{BATCH("remove")},
+	{NULL},
+};
+
+/* Fields that aren't sent stay as they are [doc]. */
+static const CrispChange profile_updates[] = {
+	{"PATCH", PROFILE_ROUTE, true, profile_fields, .batches = profile_batches},
+	{NULL},
+};
+
+static const CrispChange profile_remove = {"DELETE", PROFILE_ROUTE, true, NULL,
+										   .batches = profile_remove_batches};
 
 /* One route knows profiles by id and by e-mail address. */
 static const CrispOtherKey profile_other_key = {"people_id", "email", "@"};

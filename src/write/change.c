@@ -538,7 +538,8 @@ choose_batch(const ChangeRequest *request, const ChangeRow *row, const char *col
 	{
 		if ((batch->column == NULL) != (column == NULL) ||
 			(column != NULL && strcmp(batch->column, column) != 0) ||
-			(request->nulls != NIL && !batch->takes_null))
+			(request->nulls != NIL && !batch->takes_null) ||
+			change_key_value(&request->keys, batch->name) == NULL)
 			continue;
 		if (batch->value == NULL ||
 			(row != NULL && strcmp(batch->value, change_row_text(row, column)) == 0))

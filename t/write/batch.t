@@ -748,6 +748,41 @@ subtest 'profiles fly together' => sub {
 		$own->query("EXPLAIN UPDATE crisp.people_profiles SET notepad = 'of ' || people_id"),
 		qr/Crisp Under Way: 8\n/, 'EXPLAIN shows it');
 
+	# Segments of those that have none, and removal, have batch routes.
+	foreach my $adds (JSON::PP::false, JSON::PP::true)
+	{
+		$sandbox->reset;
+		$sandbox->control({ batch_adds => $adds });
+		my %segments = map { $_->{people_id} => $_->{segments} // [] } $sandbox->rows('people');
+		is(tag_of(q(UPDATE crisp.people_profiles SET segments = '{"late"}'), $own),
+			'UPDATE ' . @people, 'segments');
+		is_deeply([ map { $_->{segments} } $sandbox->rows('people') ],
+			[ ([ 'late' ]) x @people ], '... each has those alone');
+		is_deeply(
+			[ sort map { @{ $_->[2]->{people}->{profiles} // [] } } sent() ],
+			[ sort grep { !@{ $segments{$_} } } @people ],
+			'... by a batch route where there was none');
+	}
+	$sandbox->reset;
+	my @removed = @people[ 0 .. 69 ];
+	is(tag_of("DELETE FROM crisp.people_profiles WHERE people_id IN (@{[ in(@removed) ]})", $own),
+		'DELETE 70', 'removal');
+	is_deeply(
+		[ map { [ $_->[0], sort keys %{ $_->[2] } ] } sent() ],
+		[ ([ 'batch/remove', 'people' ]) x 2 ],
+		'... by two requests, for people alone');
+	is_deeply([ sort $sandbox->column('people', 'people_id') ],
+		[ sort @people[ 70 .. $#people ] ], '... these are gone');
+	$sandbox->reset;
+	$own->query(<<'END');
+CREATE FOREIGN TABLE by_address (email text, segments text[]) SERVER support OPTIONS (resource 'people_profiles')
+END
+	my @addresses = grep { length($_ // '') } $sandbox->column('people', 'email');
+	is(tag_of("DELETE FROM by_address WHERE email IN (@{[ in(@addresses[ 0 .. 4 ]) ]})", $own),
+		'DELETE 5', 'a table without ids');
+	is(scalar(grep { $_->[0] =~ /batch/ } sent()), 0, '... uses the routes of single rows');
+	$own->query('DROP FOREIGN TABLE by_address');
+
 	$sandbox->reset;
 	$sandbox->control({ %{ answer('*', nth => 20, status => 500) }, latency_ms => 5 });
 	my $result = $own->run("UPDATE crisp.people_profiles SET notepad = 'of ' || people_id");
