@@ -45,10 +45,76 @@ change_text(const ChangeTable *table, CmdType operation, const List *updated)
 }
 
 /*
+ * Return the attribute of an UPDATE that a request has, by the catalog; 0 where it has several.
+ */
+static AttrNumber
+only_attribute(const ChangeTable *table, const CrispChange *change, const List *updated)
+{
+	AttrNumber only = InvalidAttrNumber;
+	ListCell  *lc;
+
+	foreach(lc, updated)
+	{
+		if (!modify_has_any(table, change, list_make1_int(lfirst_int(lc))))
+			continue;
+		if (only != InvalidAttrNumber)
+			return InvalidAttrNumber;
+		only = (AttrNumber) lfirst_int(lc);
+	}
+	return only;
+}
+
+/*
+ * Return the constant that an UPDATE gives to an attribute; NULL where it's no constant, or where
+ * there are several tables.
+ */
+static const Const *
+new_constant(const ModifyTable *plan, AttrNumber attnum)
+{
+	ListCell *colno;
+	ListCell *target;
+
+	if (list_length(plan->updateColnosLists) != 1)
+		return NULL;
+	forboth(colno, linitial(plan->updateColnosLists), target, outerPlan(plan)->targetlist)
+	{
+		const TargetEntry *entry = lfirst(target);
+
+		if (lfirst_int(colno) == attnum && IsA(entry->expr, Const))
+			return (const Const *) entry->expr;
+	}
+	return NULL;
+}
+
+/*
+ * Say whether rows may travel by a batch route, as far as that is known before there are any.
+ */
+static bool
+may_batch(const ChangeTable *table, const CrispBatch *batch, const ModifyTable *plan,
+		  AttrNumber attnum)
+{
+	const Const *constant;
+
+	if (batch->column == NULL)
+		return true;
+	if (attnum == InvalidAttrNumber || attnum != change_attribute(table, batch->column))
+		return false;
+	constant = new_constant(plan, attnum);
+	if (constant == NULL)
+		return true;
+	if (constant->constisnull)
+		return batch->takes_null;
+	return batch->value == NULL ||
+		   strcmp(encoder_text(table->columns[attnum - 1].encoder, constant->constvalue),
+				  batch->value) == 0;
+}
+
+/*
  * Append how rows that change alike travel together, as far as the session knows.
  */
 static void
-append_batches(StringInfo text, const ChangeTable *table, const CrispChange *change)
+append_batches(StringInfo text, const ChangeTable *table, const CrispChange *change,
+			   const ModifyTable *plan, AttrNumber attnum)
 {
 	const CrispBatch *batch = change->batches;
 
@@ -56,7 +122,7 @@ append_batches(StringInfo text, const ChangeTable *table, const CrispChange *cha
 	{
 		int size = batch_size(table, batch, false);
 
-		if (size > 0)
+		if (size > 0 && may_batch(table, batch, plan, attnum))
 			appendStringInfo(text, "%s%s %s (%d rows a request)", text->len > 0 ? ", " : "",
 							 batch->method, request_route_target(table->options, batch->route),
 							 size);
@@ -70,10 +136,10 @@ static void
 show_together(const ModifyTableState *state, const ResultRelInfo *rinfo, const ChangeTable *table,
 			  List *updated, ExplainState *es)
 {
+	const ModifyTable *plan = (const ModifyTable *) state->ps.plan;
 	const CrispChange *change = table->changes->updates;
-	const char *why_not = modify_why_one_by_one((const ModifyTable *) state->ps.plan, rinfo, table,
-												updated);
-	StringInfoData text;
+	const char		  *why_not = modify_why_one_by_one(plan, rinfo, table, updated);
+	StringInfoData	   text;
 
 	if (why_not != NULL)
 	{
@@ -82,10 +148,10 @@ show_together(const ModifyTableState *state, const ResultRelInfo *rinfo, const C
 	}
 	initStringInfo(&text);
 	if (state->operation == CMD_DELETE)
-		append_batches(&text, table, table->changes->remove);
+		append_batches(&text, table, table->changes->remove, plan, InvalidAttrNumber);
 	for (; state->operation == CMD_UPDATE && change->method != NULL; change++)
 		if (modify_has_any(table, change, updated))
-			append_batches(&text, table, change);
+			append_batches(&text, table, change, plan, only_attribute(table, change, updated));
 	if (text.len > 0)
 		ExplainPropertyText("Crisp Batch", text.data, es);
 	ExplainPropertyInteger("Crisp Under Way", NULL, table->options->prefetch, es);
