@@ -141,8 +141,7 @@ CREATE TYPE crisp_push_found AS (
     without_key bigint,
     double_key text,            -- a key that several rows have; or NULL
     pushed bigint,              -- rows that were pushed so far
-    gone bigint,                -- of these, those that are to be deleted at Crisp
-    changed bigint              -- rows of which what is known was changed
+    gone bigint                 -- of these, those that are to be deleted at Crisp
 );
 
 -- Compare the source with what Crisp was told, and note what differs.  One statement, whatever the size: sorted or
@@ -195,15 +194,13 @@ BEGIN
             FROM noted n WHERE NOT n.is_forgotten
             ON CONFLICT (key) DO UPDATE
             SET state = EXCLUDED.state, wanted = EXCLUDED.wanted, pushed = EXCLUDED.pushed,
-                is_there = EXCLUDED.is_there, is_gone = EXCLUDED.is_gone, sqlstate = NULL, error = NULL
-            RETURNING 1),
+                is_there = EXCLUDED.is_there, is_gone = EXCLUDED.is_gone, sqlstate = NULL, error = NULL),
         forgotten AS (
-            DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key RETURNING 1)
+            DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key)
         SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
                (SELECT min(key) FROM source WHERE key IS NOT NULL GROUP BY %3$s HAVING count(*) > 1 LIMIT 1),
                (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL),
-               (SELECT count(*) FROM noted n WHERE n.is_removed),
-               (SELECT count(*) FROM written) + (SELECT count(*) FROM forgotten)
+               (SELECT count(*) FROM noted n WHERE n.is_removed)
         $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job),
         CASE WHEN plan.key_holds = '@' THEN 'lower(key)' ELSE 'key' END)
     INTO found USING plan.missing <> 'ignore', retry, plan.names_rows;

@@ -130,7 +130,7 @@ BEGIN
                 pushed = CASE WHEN j.verdict IN ('done', 'found') THEN r.wanted
                               WHEN j.verdict = 'absent' THEN NULL ELSE r.pushed END,
                 wanted = CASE WHEN j.verdict NOT IN ('done', 'found') THEN r.wanted END,
-                is_there = CASE WHEN j.verdict IN ('done', 'found') THEN true
+                is_there = CASE WHEN j.verdict IN ('done', 'found', 'there') THEN true
                                 WHEN j.verdict = 'absent' THEN false
                                 WHEN j.outcome = 'unsure' THEN NULL
                                 ELSE r.is_there END,
@@ -150,7 +150,7 @@ BEGIN
                      count(*) FILTER (WHERE j.verdict = 'unsure'),
                      count(*) FILTER (WHERE j.verdict = 'absent'),
                      count(*) FILTER (WHERE j.verdict IN ('failed', 'unsure')),
-                     count(*) FILTER (WHERE j.verdict = 'exhausted')
+                     count(*) FILTER (WHERE j.verdict IN ('exhausted', 'there'))
               FROM judged j) c
         LEFT JOIN (SELECT j.sqlstate, j.message, j.detail, j.hint
                    FROM judged j WHERE j.verdict IN ('failed', 'unsure') LIMIT 1) f ON true

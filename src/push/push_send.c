@@ -55,6 +55,7 @@ static const char *const questioned = "questioned"; /* whether the row is to bla
 static const char *const failed = "failed";			/* Crisp can't be asked now */
 static const char *const unsure = "unsure";			/* likewise, and an insert may have been made */
 static const char *const exhausted = "exhausted";	/* no request is left; nothing was sent */
+static const char *const there = "there"; /* likewise, but an insert told that Crisp has it */
 
 typedef struct PushedRow
 {
@@ -395,6 +396,8 @@ change_found(const Push *push, PushedRow *row)
 	send_together(&change);
 	if (row->outcome == done || row->outcome == empty)
 		row->outcome = found;
+	else if (row->outcome == exhausted)
+		row->outcome = there;
 	else if (row->outcome == absent)
 	{
 		row->outcome = refused;

@@ -56,6 +56,17 @@ $sent{$_}++ foreach @{ addresses(@{ $run->{requests} }) };
 is(join(' ', grep { $sent{$_} != 1 } keys %sent) . keys %sent, 20, 'in the end, each row was sent once');
 is(push_status('state, rows_pending, requests'), 'up to date|0|20', 'all are there');
 
+# A call of one request gets on, too.
+query("CREATE TABLE slow AS SELECT e AS email, 'x' AS person_nickname
+	FROM unnest('{new\@example.com,$there[30]}'::text[]) e");
+for (1 .. 6)
+{
+	push_rows(q('slow', 'crisp.people_profiles', key => 'email', max_requests => 1));
+	last if push_status('state', 'slow') eq 'up to date';
+}
+is(push_status('state, requests <= 5', 'slow'), 'up to date|t', 'one request a call');
+query(q(SELECT crisp_push_drop('slow', 'crisp.people_profiles')));
+
 #
 # Several at a time
 #
