@@ -198,6 +198,8 @@ crisp_push_target(PG_FUNCTION_ARGS)
 	relation = relation_open(relid, AccessShareLock);
 	modify_check_allowed(options, relation,
 						 changes != NULL && changes->updates != NULL ? CMD_UPDATE : CMD_INSERT);
+	if (changes == NULL)
+		pg_unreachable();
 	option_add_credentials(options, GetUserId());
 
 	table = change_table_create(options, relation);
