@@ -560,9 +560,10 @@ update_row(CrispModify *modify, EState *estate, ResultRelInfo *rinfo, TupleTable
 {
 	TupleDesc  tupdesc = slot->tts_tupleDescriptor;
 	Bitmapset *columns = changed_columns(modify, slot, plan_slot);
-	List	  *requests = change_update(
-			 modify->table, columns, slot->tts_values, slot->tts_isnull, keys,
-			 old_row_data(modify->table, modify->old_row, modify->data, columns, tupdesc, plan_slot));
+	DataBefore before = old_row_data(modify->table, modify->old_row, modify->data, columns, tupdesc,
+									 plan_slot);
+	List *requests = change_update(modify->table, columns, slot->tts_values, slot->tts_isnull, keys,
+								   before);
 
 	old_row_check_batches(modify->table, modify->old_row, requests, tupdesc, plan_slot);
 	check_options(modify, estate, rinfo, slot);

@@ -443,7 +443,8 @@ sub five
 	my $ids = join ', ', map { "'$_->{session_id}'" } @listed[ 0 .. 4 ];
 
 	$sandbox->reset;
-	return "UPDATE crisp.conversations SET state = 'pending', assigned_user_id = NULL WHERE session_id IN ($ids) RETURNING 1";
+	return "UPDATE crisp.conversations SET state = 'pending', assigned_user_id = NULL "
+	  . "WHERE session_id IN ($ids) RETURNING 1";
 }
 
 subtest 'failures' => sub {
