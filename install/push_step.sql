@@ -55,7 +55,7 @@ DECLARE
     batch @extschema@.crisp_push_batch;
 BEGIN
     EXECUTE format($sql$
-        SELECT 'insert', ARRAY[r.key], ARRAY[r.name], ARRAY[r.wanted], ARRAY[r.pushed], ARRAY[true]
+        SELECT 'insert', ARRAY[r.key], ARRAY[r.name], ARRAY[r.wanted], ARRAY[r.pushed], ARRAY[r.is_there IS NULL]
         FROM %s r WHERE r.key = $1 AND r.state = 'sending'
         $sql$, @extschema@.crisp_push_rows_of(run.job_id)) INTO batch USING run.insert;
     RETURN batch;

@@ -120,12 +120,12 @@ pushed_value(const PushRow *row, const char *name)
  * Say whether a column's value has to be sent.
  */
 static bool
-is_sent(const PushRow *row, const char *name, JsonbValue *value)
+is_sent(const PushRow *row, bool whole, const char *name, JsonbValue *value)
 {
 	Jsonb *wanted = JsonbValueToJsonb(value);
 	Jsonb *pushed = pushed_value(row, name);
 
-	return (row->whole && value->type != jbvNull) || pushed == NULL ||
+	return (whole && value->type != jbvNull) || pushed == NULL ||
 		   compareJsonbContainers(&wanted->root, &pushed->root) != 0;
 }
 
@@ -144,7 +144,8 @@ read_values(const PushRows *rows, const PushRow *row)
 	memset(values.nulls, true, sizeof(bool) * count);
 	while (next_member(rows, &iterator, &attnum, &value))
 	{
-		if (!is_sent(row, rows->table->columns[attnum - 1].name, &value))
+		if (!is_sent(row, row->whole || rows->operation == CMD_INSERT,
+					 rows->table->columns[attnum - 1].name, &value))
 			continue;
 		if (value.type == jbvNull)
 			values.columns = bms_add_member(values.columns, attnum);

@@ -351,7 +351,8 @@ send_together(const Push *push)
 		if (row->outcome == done)
 		{
 			push_row_check(&push->rows, &row->row);
-			judge_problem(row);
+			if (row->row.problem.code != 0)
+				row->outcome = refused;
 		}
 		else if (row->outcome == absent && row->was_named)
 		{
@@ -393,6 +394,7 @@ change_found(const Push *push, PushedRow *row)
 	change.rows.operation = CMD_UPDATE;
 	change.pushed = row;
 	change.count = 1;
+	row->row.whole = true;
 	send_together(&change);
 	if (row->outcome == done || row->outcome == empty)
 		row->outcome = found;
@@ -403,6 +405,22 @@ change_found(const Push *push, PushedRow *row)
 		row->outcome = refused;
 		row->row.problem.detail = psprintf("%s\nWhen it was to be inserted, Crisp had it.",
 										   row->row.problem.detail);
+	}
+}
+
+/*
+ * Change a row that can't be inserted as it is, in case Crisp has it.
+ */
+static void
+change_instead(const Push *push, PushedRow *row)
+{
+	PushProblem problem = row->row.problem;
+
+	change_found(push, row);
+	if (row->outcome == refused || row->outcome == there)
+	{
+		row->outcome = row->outcome == there ? exhausted : refused;
+		row->row.problem = problem;
 	}
 }
 
@@ -418,6 +436,9 @@ send_inserts(const Push *push)
 		ApiFailure failure;
 
 		prepare(push, row);
+		if (row->outcome == refused && row->row.whole && push->rows.key != NULL &&
+			row->row.problem.code == ERRCODE_NOT_NULL_VIOLATION)
+			change_instead(push, row);
 		if (row->outcome == NULL && lacks_name(row))
 			find_names(push);
 		if (row->outcome != NULL)

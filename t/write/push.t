@@ -154,6 +154,21 @@ query(q(DELETE FROM customers WHERE id = 41));
 push_rows($call);
 is(push_status('state, rows_refused'), 'up to date|0', 'a row that is gone from the source is no problem any more');
 
+# A new profile needs a nickname; one that is there doesn't.
+query("CREATE TABLE notes AS SELECT e AS email, n AS person_nickname, 'x' AS notepad
+	FROM (VALUES ('n\@example.com', 'N'), ('nn\@example.com', NULL), ('$listed[16]->{email}', NULL)) v (e, n)");
+my $notes = q('notes', 'crisp.people_profiles', key => 'email');
+is_deeply([ map { s/ \{.*//r } @{ push_rows($notes)->{requests} } ],
+	[
+		'PATCH people/profile/n@example.com',
+		'PATCH people/profile/nn@example.com',
+		"PATCH people/profile/$listed[16]->{email}",
+		'POST people/profile'
+	],
+	'rows without what an insert needs are changed');
+is_deeply([ push_problems('notes', 'crisp.people_profiles') ], ['nn@example.com|refused|23502'], 'or refused');
+query(q(SELECT crisp_push_drop('notes', 'crisp.people_profiles')));
+
 #
 # A conflict, although the address is not known
 #

@@ -154,6 +154,19 @@ is_deeply([ sort map { s/ \{.*//r } grep { /^P/ } @{ push_rows($tickets)->{reque
 is(query("SELECT meta_subject, is_verified FROM crisp.conversations WHERE session_id = '$first'"), 'Other|t',
 	'and is there');
 
+# Whether a conversation's data is merged or replaced is open: a key that stays at Crisp is told.
+query("UPDATE tickets SET meta_data = '{\"order\": 7, \"gift\": true}'");
+push_rows($tickets);
+$sandbox->control({ meta_data => 'merged' });
+query("UPDATE tickets SET meta_data = '{\"order\": 8}' WHERE session_id = '$second'");
+push_rows($tickets);
+is_deeply([ push_problems('tickets', 'crisp.conversations') ], ["$second|refused|HV000"], 'a key that Crisp keeps');
+like(query(q(SELECT error FROM crisp_push_problems('tickets', 'crisp.conversations'))), qr/Crisp has kept keys/, 'is told');
+is_deeply(push_rows($tickets)->{requests}, [], 'once');
+$sandbox->control({ meta_data => 'replaced' });
+push_rows("$tickets, retry => true");
+is(push_status('state', 'tickets'), 'up to date', 'and goes where Crisp lets it');
+
 # Columns for keys of custom data.
 query(q(CREATE FOREIGN TABLE crisp.seats (people_id text, email text, plan text OPTIONS (json_path 'data.plan'),
 	seats int OPTIONS (json_path 'data.seats')) SERVER support OPTIONS (resource 'people_data')));
