@@ -56,7 +56,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     EXECUTE format($sql$
-        UPDATE %s SET state = CASE WHEN $1 THEN 'pending' ELSE 'uncertain' END, is_there = NULL
+        UPDATE %s SET state = CASE WHEN $1 THEN 'pending' ELSE 'uncertain' END,
+            is_there = CASE WHEN $1 THEN true END,
+            pushed = CASE WHEN $1 THEN @extschema@.crisp_push_unsure(pushed, wanted) ELSE pushed END
         WHERE state = 'sending'
         $sql$, @extschema@.crisp_push_rows_of(job)) USING plan.names_rows;
 END

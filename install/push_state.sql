@@ -15,7 +15,9 @@
 --   refused    Crisp did not take wanted, or it can't be sent; error says why
 --   uncertain  an insert of it may have been made, and can't be looked for: someone has to decide
 --
--- name is what Crisp calls the row in routes, where that isn't the key, and was asked for.
+-- is_there says whether Crisp has the row, as far as is known; also that it may have it, since an insert was broken
+-- off: so it's changed before it's inserted once more.  name is what Crisp calls the row in routes, where that isn't
+-- the key, and was asked for.
 --
 -- pushed promises: each of its fields had this value at Crisp when it was last written from here.  A field that it
 -- lacks may have any: what was about to be written when a run was broken off, and is wanted no more, is taken out.

@@ -128,11 +128,13 @@ BEGIN
                                        WHEN 'refused' THEN 'refused' WHEN 'unsure' THEN 'uncertain'
                                        ELSE 'pending' END,
                 pushed = CASE WHEN j.verdict IN ('done', 'found') THEN r.wanted
-                              WHEN j.verdict = 'absent' THEN NULL ELSE r.pushed END,
+                              WHEN j.verdict = 'absent' THEN NULL
+                              WHEN j.outcome = 'unsure' AND $8
+                              THEN @extschema@.crisp_push_unsure(r.pushed, r.wanted) ELSE r.pushed END,
                 wanted = CASE WHEN j.verdict NOT IN ('done', 'found') THEN r.wanted END,
                 is_there = CASE WHEN j.verdict IN ('done', 'found', 'there') THEN true
                                 WHEN j.verdict = 'absent' THEN false
-                                WHEN j.outcome = 'unsure' THEN NULL
+                                WHEN j.outcome = 'unsure' THEN CASE WHEN $8 THEN true END
                                 ELSE r.is_there END,
                 name = j.name,
                 sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off') THEN j.sqlstate END,

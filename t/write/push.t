@@ -287,6 +287,40 @@ is_deeply(push_rows("$call, missing => 'delete'")->{requests}, [], 'once');
 query(q(INSERT INTO customers VALUES (3, 'new3@example.com', 'Three')));
 is_deeply([ map { /^(\w+)/ } @{ push_rows("$call, missing => 'delete'")->{requests} } ], ['POST'],
 	'one that comes back is new');
+query(q(INSERT INTO customers VALUES (70, 'brief@example.com', 'Brief')));
+answer({ match => { method => 'POST' }, close => JSON::PP::true });
+push_fails($call, { sqlstate => 'HV00M' }, 'one that was inserted, which is not known');
+answer();
+ok(profile('brief@example.com')->{people_id}, 'Crisp has it');
+query(q(DELETE FROM customers WHERE id = 70));
+is_deeply(push_rows("$call, missing => 'delete'")->{requests}, ['DELETE people/profile/brief@example.com'],
+	'is deleted, too, when it leaves the source then');
+query(q(INSERT INTO customers VALUES (70, 'brief@example.com', 'Brief'), (71, 'brief2@example.com', 'Brief')));
+answer({ match => { method => 'POST', nth => 1 }, times => 1, close => JSON::PP::true });
+push_fails($call, { sqlstate => 'HV00M' }, 'another');
+answer();
+is_deeply([ map { s/ \{.*//r } @{ push_rows($call)->{requests} } ],
+	[ 'POST people/profile', 'PATCH people/profile/brief@example.com' ], 'is looked for by a change, last of all');
+my $victim = CrispSession->start($node);
+query(q(INSERT INTO customers VALUES (72, 'brief3@example.com', 'Brief')));
+answer({ match => { method => 'POST' }, hang => JSON::PP::true });
+$victim->send("CALL crisp_push($call)");
+$victim->wait_until_waiting;
+for (1 .. 600)
+{
+	last if profile('brief3@example.com')->{people_id};
+	select undef, undef, undef, 0.05;
+}
+query('SELECT pg_terminate_backend(' . $victim->pid . ')');
+$victim->wait;
+answer();
+is(push_status('state'), 'unfinished', 'a run that was killed while it has inserted a row');
+is_deeply([ push_problems('customers', 'crisp.people_profiles') ], ['brief3@example.com|sending|'], 'which is told');
+is_deeply(push_rows($call)->{requests}, ['PATCH people/profile/brief3@example.com {"person":{"nickname":"Brief"}}'],
+	'looks for it by a change, and inserts nothing');
+query(q(DELETE FROM customers WHERE id = 72));
+query(q(DELETE FROM customers WHERE id IN (70, 71)));
+push_rows("$call, missing => 'delete'");
 query(q(CREATE TABLE kept AS TABLE customers; TRUNCATE customers));
 push_unasked("$call, missing => 'delete'",
 	{ sqlstate => '55000', message => qr/rows that were pushed are gone from "public\.customers"/,

@@ -315,6 +315,24 @@ my %posted;
 $posted{ JSON::PP->new->decode($_->{body})->{email} }++
   foreach grep { $_->{method} eq 'POST' && $_->{path} =~ m{people/profile$} && ($_->{status} // 0) =~ /^20/ } @requests;
 is(join(' ', grep { $posted{$_} > 1 + ($deleted{$_} // 0) } sort keys %posted), '', 'no profile was inserted twice');
+
+# Nor was it tried, before Crisp had said that it has none.
+my (%tried, @blind);
+foreach my $request (@requests)
+{
+	if ($request->{method} eq 'POST' && $request->{path} =~ m{people/profile$})
+	{
+		my $email = JSON::PP->new->decode($request->{body})->{email};
+
+		push @blind, $email if $tried{$email}++;
+		delete $tried{$email} if ($request->{status} // 0) == 429;
+	}
+	elsif ($request->{path} =~ m{people/profile/(.*)$})
+	{
+		delete $tried{ $1 =~ s/%40/@/r } if ($request->{status} // 0) == 404 || $request->{method} eq 'DELETE';
+	}
+}
+is("@blind", '', 'or tried again without having looked');
 is($session->query("SELECT count(*), count(DISTINCT text) FROM crisp.people_events
 	WHERE people_id = '$person' AND text LIKE 'event %'"),
 	"$events|$events", 'each event is there once');
