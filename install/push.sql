@@ -77,6 +77,29 @@ BEGIN
 END
 $$;
 
+-- Find the job of a source that was dropped and made anew, as tools that build tables do it: what Crisp was told of its
+-- rows holds on, or events would be sent once more.
+CREATE FUNCTION crisp_push_adopt(plan crisp_push_plan)
+RETURNS crisp_push_job
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job @extschema@.crisp_push_job;
+BEGIN
+    UPDATE @extschema@.crisp_push_my_job j SET source = plan.source
+    WHERE j.source_name = plan.source::text AND j.target = plan.target AND j.key = plan.key
+      AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = j.source)
+      AND j.job_id = (SELECT max(o.job_id) FROM @extschema@.crisp_push_my_job o
+                      WHERE o.source_name = j.source_name AND o.target = j.target AND o.key = j.key)
+    RETURNING * INTO job;
+    IF FOUND THEN
+        RAISE NOTICE '"%" was made anew: what was pushed of it is known', @extschema@.crisp_sync_name(plan.source);
+    END IF;
+    RETURN job;
+END
+$$;
+
 -- Find the job of a run, or make it.
 CREATE FUNCTION crisp_push_find_job(plan crisp_push_plan)
 RETURNS crisp_push_job
@@ -89,6 +112,9 @@ DECLARE
 BEGIN
     SELECT * INTO job FROM @extschema@.crisp_push_job j WHERE j.source = plan.source AND j.target = plan.target;
     IF NOT FOUND THEN
+        job := @extschema@.crisp_push_adopt(plan);
+    END IF;
+    IF job.job_id IS NULL THEN
         INSERT INTO @extschema@.crisp_push_my_job (source, target, key)
         VALUES (plan.source, plan.target, plan.key)
         RETURNING * INTO job;
@@ -299,7 +325,8 @@ BEGIN
     PERFORM @extschema@.crisp_push_check_found(plan, @extschema@.crisp_push_compare(plan, job.job_id, retry));
     PERFORM @extschema@.crisp_push_tell_columns(plan, job.told_columns);
     UPDATE @extschema@.crisp_push_my_job j
-    SET missing = plan.missing, origin = plan.origin, fields = plan.fields, told_columns = plan.others
+    SET source_name = plan.source::text, missing = plan.missing, origin = plan.origin, fields = plan.fields,
+        told_columns = plan.others
     WHERE j.job_id = job.job_id;
     PERFORM @extschema@.crisp_push_turn(run);
     PERFORM @extschema@.crisp_push_count(job.job_id);

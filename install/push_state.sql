@@ -30,6 +30,7 @@ CREATE TABLE crisp_push_job (
     job_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_push_job_seq'::pg_catalog.regclass),
     role name NOT NULL DEFAULT current_user,
     source regclass NOT NULL,
+    source_name text,
     target regclass NOT NULL,
     key text NOT NULL,
     missing text NOT NULL DEFAULT 'ignore',
@@ -50,6 +51,8 @@ CREATE TABLE crisp_push_job (
 
 COMMENT ON TABLE crisp_push_job IS 'the jobs of crisp_push()';
 COMMENT ON COLUMN crisp_push_job.role IS 'who has made the job; whose it is now tells the owner of its table of rows';
+COMMENT ON COLUMN crisp_push_job.source_name IS
+    'as the last run has found it: where the source is dropped and made anew, it is known by that';
 COMMENT ON COLUMN crisp_push_job.key IS 'column of the source that names a row';
 COMMENT ON COLUMN crisp_push_job.origin IS 'whose rows are written, as crisp_push_target() has them';
 COMMENT ON COLUMN crisp_push_job.fields IS 'columns that were pushed by the last run';
@@ -219,10 +222,11 @@ SELECT j.job_id, j.rows_known - coalesce(l.rows_deleted, 0) AS rows_known,
        j.requests + coalesce(l.requests, 0) AS requests
 FROM crisp_push_job j LEFT JOIN crisp_push_log l ON l.run_id = j.last_run_id;
 
--- Jobs whose source, target or rows were dropped.  Anybody may clear them away.
+-- Jobs whose target or rows were dropped, or whose source wasn't made anew for a month.  Anybody may clear them away.
 CREATE VIEW crisp_push_orphan AS
 SELECT job_id, source, target FROM crisp_push_job j
-WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.source)
+WHERE (NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.source)
+       AND (j.last_success > pg_catalog.now() - interval '1 month') IS NOT TRUE)
    OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = j.target)
    OR crisp_push_rows_of(job_id) IS NULL;
 
@@ -236,8 +240,8 @@ GRANT SELECT ON crisp_push_job, crisp_push_log, crisp_push_numbers, crisp_push_j
 GRANT SELECT, DELETE ON crisp_push_my_job, crisp_push_my_log, crisp_push_my_error, crisp_push_orphan,
     crisp_push_orphan_run TO PUBLIC;
 GRANT INSERT (source, target, key),
-      UPDATE (missing, origin, fields, told_columns, finds_rows, rows_known, rows_pending, rows_refused, rows_uncertain,
-              rows_pushed, requests, last_run_id, last_success)
+      UPDATE (source, source_name, missing, origin, fields, told_columns, finds_rows, rows_known, rows_pending,
+              rows_refused, rows_uncertain, rows_pushed, requests, last_run_id, last_success)
 ON crisp_push_my_job TO PUBLIC;
 GRANT INSERT (job_id, started_at),
       UPDATE (ended_at, outcome, requests, rows_inserted, rows_updated, rows_deleted, rows_refused,

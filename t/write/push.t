@@ -454,13 +454,24 @@ query(q(SELECT crisp_push_drop('customers', 'crisp.people_profiles')));
 is(push_status('count(*)', 'customers'), 0, 'one that was dropped is gone');
 $session->fails(q(SELECT crisp_push_drop('customers', 'crisp.people_profiles')), { sqlstate => '42704' },
 	'and cannot be dropped again');
+
+# A source that is made anew, as tools that build tables do it.
+query(q(CREATE TABLE rebuilt AS TABLE events; DROP TABLE events; ALTER TABLE rebuilt RENAME TO events));
+query("INSERT INTO events VALUES (99, '$person', 'later')");
+is(push_status('count(*)', 'events'), 0, 'a source that was dropped has no line');
+$run = push_rows($events);
+is_deeply($run->{requests}, [qq(POST people/events/$person {"text":"later"})], 'one that is made anew goes on');
+like($run->{notices}, qr/^"public\.events" was made anew: what was pushed of it is known$/m, 'and says so');
+is_deeply(push_rows($events)->{requests}, [], 'no event is sent twice');
 query(q(DROP TABLE states));
 push_rows($events);
-is(query('SELECT count(*) FROM crisp_sync_internal.crisp_push_job j
-	WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = j.source)'),
-	0, 'what is known of a table that was dropped goes with the next run');
-is(query("SELECT count(*) FROM pg_class WHERE relname LIKE 'crisp_push_rows_%' AND relkind = 'r'"),
-	query('SELECT count(*) FROM crisp_sync_internal.crisp_push_job'), 'with its rows');
+is(query('SELECT count(*) FROM crisp_sync_internal.crisp_push_job'), 4,
+	'what is known of a table that was dropped is kept');
+query(q(UPDATE crisp_sync_internal.crisp_push_job SET last_success = now() - interval '2 months'));
+push_rows($events);
+is(query('SELECT count(*) FROM crisp_sync_internal.crisp_push_job'), 3, 'for a month');
+is(query("SELECT count(*) FROM pg_class WHERE relname LIKE 'crisp_push_rows_%' AND relkind = 'r'"), 3,
+	'and goes with its rows');
 
 #
 # The target turns to another website
