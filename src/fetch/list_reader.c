@@ -344,6 +344,7 @@ resume(ListReader *list)
 {
 	list->pager = list->paused;
 	list->paused = NULL;
+	pfree(unconstify(ListRequest *, list->step));
 	list->step = list->request;
 	list->pages_before = list->counts.pages;
 	recheck_pause(&list->recheck);
@@ -617,8 +618,9 @@ at_end(const RowReader *reader)
 	const ListReader *list = (const ListReader *) reader;
 
 	return list->exact == NULL && list->request->proof.query_without == NULL &&
-		   (list->pager == NULL || (list->recheck.column == NULL && !row_at_hand(list) &&
-									pager_on_last_page(list->pager)));
+		   (list->pager == NULL ||
+			((list->recheck.column == NULL || pager_came_at_once(list->pager)) &&
+			 !row_at_hand(list) && pager_on_last_page(list->pager)));
 }
 
 static const JsonNode *

@@ -173,8 +173,6 @@ order_judge_verdict(const OrderJudge *judge)
 
 	if (judge->broken || (wanted && reverse) || (reverse && !judge->either_end))
 		return ORDER_BROKEN;
-	if (judge->moved)
-		return ORDER_MOVED;
 	if (reverse)
 		return ORDER_REVERSED;
 	return wanted || judge->trusts_ties ? ORDER_KEPT : ORDER_OPEN;
@@ -223,31 +221,42 @@ order_disprove(const ListRequest *request)
 }
 
 /*
- * Return the name of the fact that a list has moved while it was streamed in an order; palloc'd.
+ * Return the name of a fact about streams in an order; palloc'd.
  */
 static char *
-moved_fact(const CrispOrder *order)
+stream_fact(const CrispOrder *order, const char *what)
 {
-	return psprintf("%s moved", order->query);
+	return psprintf("%s %s", order->query, what);
 }
 
-bool
-order_has_moved(const CrispOptions *options, const CrispOrder *order)
-{
-	char	 *name = moved_fact(order);
-	FactState state = server_fact_recall(options, name);
+/* Their names: the latest stream in the order has failed, and, one has by rows out of order. */
+#define STREAM_FAILED "stream failed"
+#define STREAM_UNSORTED "stream was unsorted"
 
-	pfree(name);
-	return state == FACT_TRUE;
+bool
+order_has_failed(const CrispOptions *options, const CrispOrder *order)
+{
+	return server_fact_recall(options, stream_fact(order, STREAM_FAILED)) == FACT_TRUE;
 }
 
 void
-order_note_moved(const CrispOptions *options, const CrispOrder *order, bool moved)
+order_note_failure(const ListRequest *request, bool unsorted)
 {
-	char *name = moved_fact(order);
+	const CrispOptions *options = request->options;
+	const char		   *fact = stream_fact(request->order, STREAM_UNSORTED);
 
-	server_fact_remember(options, name, moved);
-	pfree(name);
+	server_fact_remember(options, stream_fact(request->order, STREAM_FAILED), true);
+	if (!unsorted)
+		return;
+	if (server_fact_recall(options, fact) == FACT_TRUE)
+		order_disprove(request);
+	server_fact_remember(options, fact, true);
+}
+
+void
+order_forget_failure(const CrispOptions *options, const CrispOrder *order)
+{
+	server_fact_remember(options, stream_fact(order, STREAM_FAILED), false);
 }
 
 void

@@ -43,11 +43,15 @@ extern void order_disprove(const ListRequest *request);
 extern void order_check_page(const ListRequest *request, const JsonNode *rows);
 
 /*
- * Say whether rows of a list moved while it was streamed in an order, so that a statement of this
- * session failed; and note that, or that a statement has done without since.
+ * Note that a statement of this session fails, as a list that is streamed in its order has brought
+ * a row too late: one that moved meanwhile, or, unsorted, any other.  The second time that it's any
+ * other, the order is trusted no more.
  */
-extern bool order_has_moved(const CrispOptions *options, const CrispOrder *order);
-extern void order_note_moved(const CrispOptions *options, const CrispOrder *order, bool moved);
+extern void order_note_failure(const ListRequest *request, bool unsorted);
+
+/* Say whether the latest stream in an order has failed; and note that a statement did without. */
+extern bool order_has_failed(const CrispOptions *options, const CrispOrder *order);
+extern void order_forget_failure(const CrispOptions *options, const CrispOrder *order);
 
 /* What rows have shown of an order so far. */
 typedef enum OrderVerdict
@@ -55,7 +59,6 @@ typedef enum OrderVerdict
 	ORDER_OPEN,		/* they all have one time: they may be from either end, or in no order */
 	ORDER_KEPT,		/* they come as they are wanted */
 	ORDER_REVERSED, /* they come from the other end, as an order may that rows alone tell of */
-	ORDER_MOVED,	/* they did, but for one that has moved meanwhile, and comes late */
 	ORDER_BROKEN	/* they come in no order */
 } OrderVerdict;
 
@@ -68,7 +71,6 @@ typedef struct OrderJudge
 	bool  goes_up;
 	bool  goes_down;
 	bool  broken;
-	bool  moved;
 	bool  has_row;
 	bool  has_time; /* of the row before */
 	int64 time;

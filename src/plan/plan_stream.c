@@ -22,14 +22,15 @@
 #include "optimizer/restrictinfo.h"
 
 #include "base/compat.h"
+#include "fetch/order.h"
 #include "options/column_map.h"
 #include "plan/column_use.h"
 #include "plan/plan_stream.h"
 
 /*
  * Find the order that brings a list in that of a pathkey, and the column of the relation that it
- * sorts by; NULL where there is none.  Rows without the column come last, and one that is left out
- * would be missing.
+ * sorts by; NULL where there is none.  Rows without the column come last, and an order may leave
+ * them out where conditions do so, too.
  */
 static const CrispOrder *
 find_order(RelOptInfo *baserel, PathKey *pathkey, AttrNumber *attnum)
@@ -44,7 +45,9 @@ find_order(RelOptInfo *baserel, PathKey *pathkey, AttrNumber *attnum)
 		return NULL;
 	column = column_map_catalog(plan->options, plan->relid, *attnum);
 	order = column ? crisp_resource_order(plan->options->resource, column->path) : NULL;
-	if (order == NULL || order->opposite != NULL || order->filters || order->rising != ascending)
+	if (order == NULL || order->opposite != NULL ||
+		order_rises(plan->options, order) != ascending ||
+		(order->filters && column_use_strict_conditions(baserel, *attnum) == NIL))
 		return NULL;
 	if (pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, *attnum))
 		return NULL;
@@ -74,7 +77,7 @@ offer_stream(PlannerInfo *root, RelOptInfo *baserel, PathKey *pathkey, const Cri
 
 	draft.method[METHOD_ORDER] = (int) (order - options->resource->orders);
 	draft.method[METHOD_SORT_COLUMN] = attnum;
-	draft.method[METHOD_ASCENDING] = order->rising;
+	draft.method[METHOD_ASCENDING] = order_rises(options, order);
 	draft.method[METHOD_NULLS_FIRST] = pathkey->pk_nulls_first;
 	draft.rows = baserel->rows;
 	draft.received = plan->received;

@@ -226,7 +226,11 @@ explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainSta
 	if (request != NULL && request->kind == REQUEST_KEYS && request->as.keys.lookup->is_listed &&
 		list_requests > 0)
 		all = Min(all, 2.0 * list_requests);
-	if (es->format == EXPLAIN_FORMAT_TEXT && all > requests)
+	if (es->format == EXPLAIN_FORMAT_TEXT && all > 1 &&
+		list_nth_int(method, METHOD_KIND) == SCAN_STREAM)
+		ExplainPropertyText("Expected Requests",
+							psprintf("1 for the first rows, %.0f for all", all), es);
+	else if (es->format == EXPLAIN_FORMAT_TEXT && all > requests)
 		ExplainPropertyText("Expected Requests", psprintf("%d a loop, %.0f in all", requests, all),
 							es);
 	else

@@ -313,6 +313,51 @@ find_need(const PlanState *tree, const PlanState *node, double rows)
 	return 0;
 }
 
+/* The search for what runs a subplan. */
+typedef struct SubPlanSearch
+{
+	const PlanState *plan;
+	const SubPlan	*result; /* NULL before it's found */
+} SubPlanSearch;
+
+static bool
+find_subplan(PlanState *tree, void *context)
+{
+	SubPlanSearch *search = context;
+	List		  *lists[] = {tree->initPlan, tree->subPlan};
+
+	for (int i = 0; i < (int) lengthof(lists); i++)
+	{
+		ListCell *lc;
+
+		foreach(lc, lists[i])
+		{
+			const SubPlanState *state = lfirst(lc);
+
+			if (state->planstate != search->plan)
+				continue;
+			search->result = state->subplan;
+			return true;
+		}
+	}
+	return planstate_tree_walker(tree, find_subplan, search);
+}
+
+/*
+ * Return at least how many rows are asked for of a subplan.  Who makes an array of its rows, or a
+ * hash table, wants all of them; others may be content with one.
+ */
+static double
+subplan_needs(const Run *run, const PlanState *plan)
+{
+	SubPlanSearch search = {.plan = plan};
+
+	if (run == NULL || !find_subplan(run->query->planstate, &search))
+		return 1;
+	return search.result->subLinkType == ARRAY_SUBLINK || search.result->useHashTable ? INFINITY
+																					  : 1;
+}
+
 double
 need_rows(const PlanState *node)
 {
@@ -327,10 +372,9 @@ need_rows(const PlanState *node)
 	if (result > 0)
 		return result;
 
-	/* Who asks a subplan may be content with one row. */
 	foreach(lc, node->state->es_subplanstates)
-		if (result == 0 && lfirst(lc) != NULL)
-			result = find_need(lfirst(lc), node, 1);
+		if (result == 0 && lfirst(lc) != NULL && find_need(lfirst(lc), node, 1) > 0)
+			result = find_need(lfirst(lc), node, subplan_needs(run, lfirst(lc)));
 	return Max(result, 1);
 }
 

@@ -277,9 +277,9 @@ scan_end(ForeignScanState *node)
 	/* EXPLAIN begins a scan without starting anything. */
 	if (scan == NULL || scan->request_context == NULL)
 		return;
-	if (scan->shuns_moves && scan->top_n != NULL && top_n_has_sorted(scan->top_n))
-		order_note_moved(scan->options,
-						 &scan->options->resource->orders[scan_method(scan, METHOD_ORDER)], false);
+	if (scan->shuns_failure && scan_has_sorted(node))
+		order_forget_failure(scan->options,
+							 &scan->options->resource->orders[scan_method(scan, METHOD_ORDER)]);
 	scan_drop_request(scan);
 	if (scan->prefetch != NULL)
 		lookup_prefetch_end(scan->prefetch);

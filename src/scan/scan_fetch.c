@@ -114,8 +114,9 @@ is_worth_streaming(ForeignScanState *node)
 	CrispScan		  *scan = node->fdw_state;
 	const ListRequest *list = &scan->request->as.list;
 
-	scan->shuns_moves = list->order != NULL && order_has_moved(scan->options, list->order);
-	return !scan->shuns_moves && list->proof.query_without == NULL &&
+	scan->shuns_failure = list->order != NULL && order_has_failed(scan->options, list->order);
+	return !scan->shuns_failure && list->proof.query_without == NULL &&
+		   order_rises(list->options, list->order) == (scan_method(scan, METHOD_ASCENDING) != 0) &&
 		   isfinite(need_rows(&node->ss.ps));
 }
 
@@ -133,8 +134,11 @@ begin_list(ForeignScanState *node)
 	bool		 is_trusted = list->order != NULL && (is_sorted || list->stops) &&
 					  (!is_stream || is_worth_streaming(node)) && order_is_trusted(list);
 
+	/* Of more than a page, rows may have moved before the next one came. */
 	if (is_trusted)
-		list->streamed = is_stream;
+		list->streamed = is_stream ||
+						 (kind == SCAN_TOP_N && list->order->opposite == NULL &&
+						  list->proof.query_without == NULL && list->pages_wanted != 1);
 	else
 		scan_give_up_order(scan);
 	if (kind == SCAN_OLDEST)

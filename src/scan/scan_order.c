@@ -46,15 +46,15 @@ judge_row(CrispScan *scan, const JsonNode *row, const TupleTableSlot *slot)
 	OrderVerdict	   after;
 	int64			   time = 0;
 	bool			   has_time = order_row_time(row, scan->order_path, &time);
+	bool			   is_null = slot->tts_isnull[scan_method(scan, METHOD_SORT_COLUMN) - 1];
 
-	if (slot->tts_isnull[scan_method(scan, METHOD_SORT_COLUMN) - 1] == has_time)
-		judge->broken = true;
-
-	/* It comes last, where a row without a time was promised not to come at all. */
-	if (!has_time && list != NULL && list->streamed && scan_method(scan, METHOD_NULLS_FIRST) != 0)
+	/* A row without a time comes last, where it was promised not to come, or to come first. */
+	if (is_null == has_time ||
+		(!has_time && list != NULL && list->streamed && scan_method(scan, METHOD_NULLS_FIRST) != 0))
 	{
-		order_disprove(list);
 		judge->broken = true;
+		if (list != NULL && list->streamed)
+			order_disprove(list);
 	}
 
 	/* Crisp may have refused it, since it isn't documented. */
@@ -76,16 +76,15 @@ judge_row(CrispScan *scan, const JsonNode *row, const TupleTableSlot *slot)
  */
 
 static bool
-fetch(ForeignScanState *node, TupleTableSlot *slot)
+fetch(ForeignScanState *node, TupleTableSlot *slot, bool *late)
 {
 	CrispScan *scan = node->fdw_state;
 	FetchedRow row;
 
 	if (!scan_source_next(scan, slot, &row))
 		return false;
-	if (row.late)
-		scan->judge.moved = true;
-	else if (scan->order_path != NULL)
+	*late = row.late;
+	if (!row.late && scan->order_path != NULL)
 		judge_row(scan, row.row, slot);
 	return true;
 }
@@ -109,15 +108,14 @@ verdict(ForeignScanState *node)
 }
 
 /*
- * Note that a statement fails as rows have moved, so that the next one does without the order.
+ * Note that a statement fails, so that the next one does without the order.
  */
 static void
-note_moved(ForeignScanState *node)
+note_failure(ForeignScanState *node, bool unsorted)
 {
-	const CrispScan	   *scan = node->fdw_state;
-	const CrispOptions *options = scan->options;
+	const CrispScan *scan = node->fdw_state;
 
-	order_note_moved(options, &options->resource->orders[scan_method(scan, METHOD_ORDER)], true);
+	order_note_failure(&scan->request->as.list, unsorted);
 }
 
 /*
@@ -165,19 +163,20 @@ scan_begin_top_n(ForeignScanState *node, bool trusted)
 {
 	CrispScan		  *scan = node->fdw_state;
 	const ListRequest *list = scan->request->kind == REQUEST_LIST ? &scan->request->as.list : NULL;
-	TopNSource		   source = {
-				.fetch = fetch,
-				.at_hand = at_hand,
-				.verdict = verdict,
-				.ended = at_end,
-				.restart = list != NULL ? restart : NULL,
-				.widen = list != NULL ? widen : NULL,
-				.note_moved = list != NULL && list->streamed ? note_moved : NULL,
-				.attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
-				.ascending = scan_method(scan, METHOD_ASCENDING) != 0,
-				.nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
-				.full_pages = list != NULL && list->pages_wanted == 0,
-				.wanted = Max(scan_method(scan, METHOD_ROWS_WANTED), 1),
+	bool	   is_stream = list != NULL && trusted && scan_method(scan, METHOD_KIND) == SCAN_STREAM;
+	TopNSource source = {
+		.fetch = fetch,
+		.at_hand = at_hand,
+		.verdict = verdict,
+		.ended = at_end,
+		.restart = list != NULL ? restart : NULL,
+		.widen = list != NULL ? widen : NULL,
+		.note_failure = is_stream ? note_failure : NULL,
+		.attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
+		.ascending = scan_method(scan, METHOD_ASCENDING) != 0,
+		.nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
+		.full_pages = list != NULL && list->pages_wanted == 0,
+		.wanted = Max(scan_method(scan, METHOD_ROWS_WANTED), 1),
 	};
 
 	memset(&scan->judge, 0, sizeof(scan->judge));

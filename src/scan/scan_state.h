@@ -42,8 +42,8 @@ typedef struct CrispScan
 	TopN		 *top_n;  /* sorts what comes from there; or NULL */
 	OrderJudge	  judge;  /* of the rows that come for it */
 	JsonPath	 *order_path;
-	bool		  narrowed;	   /* to the oldest rows, as far as they have been found */
-	bool		  shuns_moves; /* rows are sorted, since a statement failed when they moved */
+	bool		  narrowed;		 /* to the oldest rows, as far as they have been found */
+	bool		  shuns_failure; /* rows are sorted, since the latest stream has failed */
 	bool		  started;
 	bool		  at_end;
 	bool		  parameters_changed; /* since the request was made: is it still the same? */

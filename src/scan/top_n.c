@@ -45,8 +45,10 @@ struct TopN
 
 	bool			trusted;
 	bool			gathered;
-	bool			at_end;	  /* of this pass over the list */
-	bool			list_end; /* no other row comes from the source */
+	bool			has_late;	/* a row has moved, and come too late */
+	bool			has_sorted; /* the whole list was */
+	bool			at_end;		/* of this pass over the list */
+	bool			list_end;	/* no other row comes from the source */
 	RowStore	   *all; /* all rows that have come, for other passes; NULL where none may follow */
 	RowStore	   *rows;		 /* those that satisfy the conditions, in order, as they came */
 	Tuplesortstate *sorted;		 /* what follows those; NULL where nothing does yet */
@@ -103,11 +105,14 @@ top_n_begin(MemoryContext parent, ForeignScanState *node, const TopNSource *sour
 static bool
 fetch_any(TopN *top_n, TupleTableSlot *slot)
 {
+	bool late = false;
+
 	if (top_n->all != NULL && row_store_get(top_n->all, slot))
 		return true;
-	top_n->list_end = top_n->list_end || !top_n->source.fetch(top_n->node, slot);
+	top_n->list_end = top_n->list_end || !top_n->source.fetch(top_n->node, slot, &late);
 	if (top_n->list_end)
 		return false;
+	top_n->has_late = top_n->has_late || late;
 	if (top_n->all != NULL)
 		row_store_put(top_n->all, slot);
 	return true;
@@ -157,27 +162,23 @@ is_kept(const TopN *top_n)
  * Fail, as a row has come that belongs before rows which have been given.
  */
 static void
-raise_out_of_order(const TopN *top_n)
+raise_out_of_order(const TopN *top_n, bool is_late)
 {
-	const ForeignScanState *node = top_n->node;
-	Relation				relation = node->ss.ss_currentRelation;
-	bool					has_moved = top_n->source.verdict(top_n->node) == ORDER_MOVED;
+	Relation	relation = top_n->node->ss.ss_currentRelation;
+	const char *column = NameStr(
+		TupleDescAttr(RelationGetDescr(relation), top_n->source.attnum - 1)->attname);
 
-	if (top_n->source.note_moved != NULL)
-		top_n->source.note_moved(top_n->node);
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-		 errmsg(
-			 "could not read foreign table \"%s\" in the order of column \"%s\"",
-			 RelationGetRelationName(relation),
-			 NameStr(TupleDescAttr(RelationGetDescr(relation), top_n->source.attnum - 1)->attname)),
-		 has_moved ? errdetail("A row has changed at Crisp, and belongs before rows that have "
-							   "been returned already.")
-				   : errdetail("Crisp has sent a row that belongs before rows that have been "
-							   "returned already."),
-		 errhint("Run the statement again: it will read the whole list before it returns a "
-				 "row.")));
+	if (top_n->source.note_failure != NULL)
+		top_n->source.note_failure(top_n->node, !is_late);
+	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					errmsg("could not read foreign table \"%s\" in the order of column \"%s\"",
+						   RelationGetRelationName(relation), column),
+					is_late ? errdetail("A row has changed at Crisp, and belongs before rows that "
+										"have been returned already.")
+							: errdetail("Crisp has sent a row that belongs before rows that have "
+										"been returned already."),
+					errhint("Run the statement again: it will read the whole list before it "
+							"returns a row.")));
 }
 
 /*
@@ -194,30 +195,47 @@ forget_rows(TopN *top_n)
 }
 
 /*
+ * Begin to sort, with the rows that were gathered.
+ */
+static void
+begin_sort(TopN *top_n, TupleTableSlot *slot)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(top_n->context);
+
+	top_n->sorted = tuplesort_begin_heap(slot->tts_tupleDescriptor, 1, &top_n->source.attnum,
+										 &top_n->sort_operator, &top_n->collation,
+										 &top_n->source.nulls_first, work_mem, NULL, 0);
+	MemoryContextSwitchTo(old_context);
+	while (row_store_get(top_n->rows, slot))
+		tuplesort_puttupleslot(top_n->sorted, slot);
+}
+
+/*
+ * Sort the rows that were gathered, of which some came late.  Those that follow belong behind them.
+ */
+static void
+sort_gathered(TopN *top_n, TupleTableSlot *slot)
+{
+	begin_sort(top_n, slot);
+	tuplesort_performsort(top_n->sorted);
+}
+
+/*
  * Read the rest of the list, and sort it, together with the rows gathered before if they are not
  * yet out.  Where no more than some of its rows were asked for, and these are too few, read all.
  */
 static void
 sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(top_n->context);
-	double		  count = 0;
-	bool		  matches;
+	bool   had_late = top_n->has_late;
+	double count = 0;
+	bool   matches;
 
-	top_n->sorted = tuplesort_begin_heap(slot->tts_tupleDescriptor, 1, &top_n->source.attnum,
-										 &top_n->sort_operator, &top_n->collation,
-										 &top_n->source.nulls_first, work_mem, NULL, 0);
-	MemoryContextSwitchTo(old_context);
-
-	if (with_gathered)
-	{
-		while (row_store_get(top_n->rows, slot))
-			tuplesort_puttupleslot(top_n->sorted, slot);
-	}
+	begin_sort(top_n, slot);
 	while (!top_n->at_end && fetch(top_n, slot, &matches))
 	{
-		if (!with_gathered && !is_kept(top_n))
-			raise_out_of_order(top_n);
+		if (!with_gathered && (!is_kept(top_n) || top_n->has_late != had_late))
+			raise_out_of_order(top_n, is_kept(top_n));
 		if (!matches)
 			continue;
 		tuplesort_puttupleslot(top_n->sorted, slot);
@@ -230,9 +248,10 @@ sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
 		tuplesort_end(top_n->sorted);
 		forget_rows(top_n);
 		sort_rest(top_n, slot, with_gathered);
+		return;
 	}
-	else
-		tuplesort_performsort(top_n->sorted);
+	tuplesort_performsort(top_n->sorted);
+	top_n->has_sorted = with_gathered;
 }
 
 /*
@@ -248,7 +267,6 @@ wants_more(const TopN *top_n, double count)
 	switch (source->verdict(top_n->node))
 	{
 		case ORDER_OPEN:
-		case ORDER_MOVED:
 			return true;
 		case ORDER_KEPT:
 			return count < source->wanted || source->at_hand(top_n->node);
@@ -295,12 +313,14 @@ gather(TopN *top_n, TupleTableSlot *slot)
 	top_n->gathered = true;
 	if (top_n->trusted && !is_kept(top_n))
 	{
-		if (!top_n->at_end && top_n->source.verdict(top_n->node) != ORDER_MOVED)
+		if (!top_n->at_end)
 			restart(top_n);
 		top_n->trusted = false;
 	}
 	if (!top_n->trusted)
 		sort_rest(top_n, slot, true);
+	else if (top_n->has_late)
+		sort_gathered(top_n, slot);
 }
 
 /*
@@ -309,14 +329,15 @@ gather(TopN *top_n, TupleTableSlot *slot)
 static void
 gather_page(TopN *top_n, TupleTableSlot *slot)
 {
+	bool had_late = top_n->has_late;
 	bool found = false;
 	bool matches;
 
 	row_store_clear(top_n->rows);
 	while ((!found || top_n->source.at_hand(top_n->node)) && fetch(top_n, slot, &matches))
 	{
-		if (!is_kept(top_n))
-			raise_out_of_order(top_n);
+		if (!is_kept(top_n) || top_n->has_late != had_late)
+			raise_out_of_order(top_n, is_kept(top_n));
 		if (matches)
 			row_store_put(top_n->rows, slot);
 		found = found || matches;
@@ -338,24 +359,34 @@ get_sorted(TopN *top_n, TupleTableSlot *slot)
 	return true;
 }
 
+/*
+ * Get the rows that follow those that have been given.  Returns false at the end of the list.
+ */
+static bool
+go_on(TopN *top_n, TupleTableSlot *slot)
+{
+	if (top_n->at_end)
+		return false;
+	if (top_n->sorted != NULL)
+		tuplesort_end(top_n->sorted);
+	top_n->sorted = NULL;
+	if (top_n->source.note_failure != NULL)
+		gather_page(top_n, slot);
+	else
+		sort_rest(top_n, slot, false);
+	return true;
+}
+
 bool
 top_n_next(TopN *top_n, TupleTableSlot *slot)
 {
 	if (!top_n->gathered)
 		gather(top_n, slot);
-	while (top_n->sorted == NULL)
+	do
 	{
-		if (row_store_get(top_n->rows, slot))
+		if (top_n->sorted != NULL ? get_sorted(top_n, slot) : row_store_get(top_n->rows, slot))
 			return true;
-		if (top_n->at_end)
-			return false;
-		if (top_n->source.note_moved != NULL)
-			gather_page(top_n, slot);
-		else
-			sort_rest(top_n, slot, false);
-	}
-	if (get_sorted(top_n, slot))
-		return true;
+	} while (go_on(top_n, slot));
 	if (top_n->source.widen != NULL && top_n->source.widen(top_n->node))
 		elog(ERROR, "crisp_fdw: more rows were asked for than a LIMIT let expect");
 	return false;
@@ -364,12 +395,14 @@ top_n_next(TopN *top_n, TupleTableSlot *slot)
 bool
 top_n_has_sorted(const TopN *top_n)
 {
-	return top_n->sorted != NULL;
+	return top_n->has_sorted;
 }
 
 void
 top_n_again(TopN *top_n)
 {
+	/* Where a row came late, the rows that have come are not in order. */
+	top_n->trusted = top_n->trusted && !top_n->has_late;
 	top_n->gathered = false;
 	top_n->at_end = false;
 	row_store_rewind(top_n->all);

@@ -18,8 +18,9 @@ typedef struct TopN TopN;
 
 /*
  * Fills the slot with the next row of the list, in CurrentMemoryContext; returns false at its end.
+ * *late tells whether it has moved meanwhile, and belongs before rows that have come.
  */
-typedef bool (*TopNFetch)(ForeignScanState *node, TupleTableSlot *slot);
+typedef bool (*TopNFetch)(ForeignScanState *node, TupleTableSlot *slot, bool *late);
 
 /* Whether the next row has come already, so that it costs no request. */
 typedef bool (*TopNAtHand)(ForeignScanState *node);
@@ -43,26 +44,27 @@ typedef void (*TopNRestart)(ForeignScanState *node, bool reversed);
 typedef bool (*TopNWiden)(ForeignScanState *node);
 
 /*
- * Notes that the list has moved, so that the statement fails.  NULL where it isn't streamed: the
- * first rows are wanted, and no others are likely to be.
+ * Notes that the statement fails, as a row has come too late: one that has moved, or, unsorted, any
+ * other.  NULL where the list isn't streamed: the first rows are wanted, and no others are likely
+ * to be.
  */
-typedef void (*TopNNoteMoved)(ForeignScanState *node);
+typedef void (*TopNNoteFailure)(ForeignScanState *node, bool unsorted);
 
 /* Where rows come from, and in what order they are wanted. */
 typedef struct TopNSource
 {
-	TopNFetch	  fetch;
-	TopNAtHand	  at_hand;
-	TopNVerdict	  verdict;
-	TopNEnded	  ended;
-	TopNRestart	  restart;
-	TopNWiden	  widen;
-	TopNNoteMoved note_moved;
-	AttrNumber	  attnum;	   /* rows are sorted by this column, */
-	bool		  ascending;   /* from the smallest on, or from the largest, */
-	bool		  nulls_first; /* and where NULLs go */
-	bool		  full_pages;  /* the list is asked for as one that is read in whole */
-	double		  wanted;	   /* rows that satisfy the scan's conditions */
+	TopNFetch		fetch;
+	TopNAtHand		at_hand;
+	TopNVerdict		verdict;
+	TopNEnded		ended;
+	TopNRestart		restart;
+	TopNWiden		widen;
+	TopNNoteFailure note_failure;
+	AttrNumber		attnum;		 /* rows are sorted by this column, */
+	bool			ascending;	 /* from the smallest on, or from the largest, */
+	bool			nulls_first; /* and where NULLs go */
+	bool			full_pages;	 /* the list is asked for as one that is read in whole */
+	double			wanted;		 /* rows that satisfy the scan's conditions */
 } TopNSource;
 
 /*
