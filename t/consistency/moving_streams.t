@@ -129,6 +129,19 @@ foreach my $prefetch (1, 4)
 		is($session->query("BEGIN; DECLARE c CURSOR FOR $filter; FETCH 2 FROM c; COMMIT"), "$keys[800]\n$keys[700]",
 			"$name: before any row was given");
 
+		# So it is with LIMIT, which asks for what has moved, once.
+		$sandbox->reset;
+		$sandbox->data([ { %{ $touch->(500) }, at_request => { path => $list, nth => 2 } } ]);
+		is($session->query('SELECT session_id FROM crisp.conversations ORDER BY updated_at DESC LIMIT 120'),
+			join("\n", $keys[500], @keys[ 0 .. 118 ]), "$name: LIMIT");
+		is($sandbox->count, 4, "$name: LIMIT: requests") if $prefetch == 1;
+
+		# Who makes an array of all rows wants all of them.
+		$sandbox->reset;
+		$sandbox->data([ { %{ $touch->(500) }, at_request => { path => $list, nth => 5 } } ]);
+		is($session->query('SELECT cardinality(ARRAY(SELECT session_id FROM crisp.conversations ORDER BY updated_at '
+			. 'DESC))'), scalar @keys, "$name: an array");
+
 		# By more than a page.
 		$sandbox->reset;
 		($state, @rows) = fetch_steps($time, 60, [ map { $touch->($_) } 300 .. 420 ], 80, 'ALL');

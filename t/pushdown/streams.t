@@ -99,6 +99,12 @@ my @statements = (
 	[   'a subquery for each row',
 		"SELECT n.note, s.updated_at FROM note n, LATERAL (SELECT c.updated_at FROM $c c JOIN moment m ON m.t = "
 		  . "c.updated_at WHERE c.state = n.state $order LIMIT 2) s ORDER BY 1, 2 DESC", 2, 30 ],
+	[   'who waits',
+		"SELECT c.waiting_since, n.note FROM $c c JOIN note n ON n.state = c.state WHERE waiting_since IS NOT NULL ORDER BY "
+		  . '1 LIMIT 30', 1, 1 ],
+	[   'partitions',
+		'SELECT w.updated_at, n.note FROM websites w LEFT JOIN note n ON n.state = w.state ORDER BY 1 DESC LIMIT 30', 2, 3,
+		'SELECT w.updated_at, n.note FROM copy.websites w LEFT JOIN note n ON n.state = w.state ORDER BY 1 DESC LIMIT 30' ],
 	[ 'an aggregate of all', "SELECT array_agg(updated_at ORDER BY updated_at DESC) FROM $c" ],
 	[ 'all rows', "SELECT updated_at FROM $c ORDER BY updated_at DESC" ],
 	[ 'a window over all', "SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) FROM $c" ],
@@ -111,11 +117,17 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 	my $sandbox = CrispSandbox->start(conversations => $size->[0], people => $size->[1]);
 
 	connect_crisp($node, $sandbox);
+	connect_crisp($node, $sandbox, website => 1, server => 'other', schema => 'other');
 	run_statements($node, $sandbox);
 	make_copies();
 	sql("$leave CREATE TABLE copy.operators AS SELECT * FROM crisp.operators;"
 		  . "CREATE TABLE note (state text, note text);"
 		  . "INSERT INTO note VALUES ('pending', 'p'), ('unresolved', 'u'), ('resolved', 'r');"
+		  . 'CREATE TABLE websites (website_id text, state text, updated_at timestamptz NOT NULL) PARTITION BY LIST '
+		  . "(website_id); CREATE FOREIGN TABLE website_0 PARTITION OF websites FOR VALUES IN ('"
+		  . $sandbox->website_id(0) . "') SERVER support OPTIONS (resource 'conversations'); CREATE FOREIGN TABLE website_1 "
+		  . "PARTITION OF websites FOR VALUES IN ('" . $sandbox->website_id(1) . "') SERVER other OPTIONS "
+		  . "(resource 'conversations'); CREATE TABLE copy.websites AS SELECT * FROM websites;"
 		  . 'CREATE TABLE moment AS SELECT DISTINCT updated_at AS t FROM copy.conversations');
 	my $all = pages_of('conversations', 'true') + 1;
 
@@ -163,8 +175,8 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 			$sandbox->reset;
 		}
 	}
-	sql('SET client_min_messages = warning; DROP SERVER support CASCADE; DROP SCHEMA crisp, copy, ms CASCADE; '
-		  . 'DROP TABLE note, moment');
+	sql('SET client_min_messages = warning; DROP SERVER support, other CASCADE; DROP SCHEMA crisp, copy, ms, other '
+		  . 'CASCADE; DROP TABLE note, moment, websites');
 	$sandbox->stop;
 }
 
