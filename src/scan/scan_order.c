@@ -46,14 +46,16 @@ judge_row(CrispScan *scan, const JsonNode *row, const TupleTableSlot *slot)
 	OrderVerdict	   after;
 	int64			   time = 0;
 	bool			   has_time = order_row_time(row, scan->order_path, &time);
-	bool			   is_null = slot->tts_isnull[scan_method(scan, METHOD_SORT_COLUMN) - 1];
+	bool			   is_stream = list != NULL && list->streamed &&
+					 scan_method(scan, METHOD_KIND) == SCAN_STREAM;
+	bool is_null = slot->tts_isnull[scan_method(scan, METHOD_SORT_COLUMN) - 1];
 
 	/* A row without a time comes last, where it was promised not to come, or to come first. */
-	if (is_null == has_time ||
-		(!has_time && list != NULL && list->streamed && scan_method(scan, METHOD_NULLS_FIRST) != 0))
+	if (is_null == has_time || (!has_time && is_stream && !list->order->filters &&
+								scan_method(scan, METHOD_NULLS_FIRST) != 0))
 	{
 		judge->broken = true;
-		if (list != NULL && list->streamed)
+		if (is_stream)
 			order_disprove(list);
 	}
 
