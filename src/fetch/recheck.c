@@ -37,6 +37,16 @@
 /* Most rechecks of a list.  They halve again and again, unless something else is wrong. */
 #define MAX_RECHECKS 32
 
+bool
+recheck_can_tell(const ListRequest *request)
+{
+	const CrispResource *resource = request->options->resource;
+	const CrispOrder	*order = request_list_order(request);
+
+	return resource->dates_follow_changes && order != NULL &&
+		   strcmp(order->path, resource->dates_path) == 0;
+}
+
 /*
  * Return the column by which a row that changes moves to the front of what is asked for; NULL where
  * there is none, or none that could be asked for.
@@ -48,8 +58,8 @@ change_column(const ListRequest *request)
 
 	if (request->stops)
 		return request->stop_column;
-	if (request->streamed && dates != NULL && strcmp(request->order->path, dates->path) == 0)
-		return request->options->resource->dates_follow_changes ? dates : NULL;
+	if (request->streamed)
+		return recheck_can_tell(request) ? dates : NULL;
 	if (request->order != NULL || !request->options->resource->dates_follow_changes)
 		return NULL;
 	return dates;

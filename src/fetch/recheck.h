@@ -47,6 +47,12 @@ typedef struct Recheck
 } Recheck;
 
 /*
+ * Say whether a list comes in an order by which rows that change move to the front, and can be asked
+ * for there.
+ */
+extern bool recheck_can_tell(const ListRequest *request);
+
+/*
  * Get ready to look at the rows of a list, before the first.  request must live as long; what is
  * palloc'd goes into CurrentMemoryContext.
  */

@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "fetch/oldest.h"
+#include "fetch/recheck.h"
 #include "plan/plan.h"
 #include "scan/need.h"
 #include "scan/scan_fetch.h"
@@ -136,9 +137,8 @@ begin_list(ForeignScanState *node)
 
 	/* Of more than a page, rows may have moved before the next one came. */
 	if (is_trusted)
-		list->streamed = is_stream ||
-						 (kind == SCAN_TOP_N && list->order->opposite == NULL &&
-						  list->proof.query_without == NULL && list->pages_wanted != 1);
+		list->streamed = is_stream || (kind == SCAN_TOP_N && list->pages_wanted != 1 &&
+									   list->proof.query_without == NULL && recheck_can_tell(list));
 	else
 		scan_give_up_order(scan);
 	if (kind == SCAN_OLDEST)
