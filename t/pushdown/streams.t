@@ -51,7 +51,8 @@ my @statements = (
 	[   'a join with profiles',
 		"SELECT c.updated_at, p.email FROM $c c LEFT JOIN $p p USING (people_id) $order LIMIT 20", 2, 21 ],
 	[   'a join with operators',
-		"SELECT c.updated_at, o.email FROM $c c JOIN crisp.operators o ON o.user_id = c.assigned_user_id $order LIMIT 10",
+		"SELECT c.updated_at, o.email FROM $c c JOIN crisp.operators o ON o.user_id = c.assigned_user_id $order "
+		  . 'LIMIT 10',
 		2, 4, 'SELECT c.updated_at, o.email FROM copy.conversations c JOIN copy.operators o ON '
 		. "o.user_id = c.assigned_user_id $order LIMIT 10" ],
 	[   'a join with a local table',
@@ -78,8 +79,8 @@ my @statements = (
 	[ 'a cursor of all',          cursor("SELECT updated_at FROM $c ORDER BY updated_at DESC", 'ALL') ],
 	[   'a cursor that goes back',
 		'BEGIN; DECLARE c SCROLL CURSOR FOR SELECT updated_at FROM '
-		  . "$c ORDER BY updated_at DESC; FETCH 30 FROM c; FETCH BACKWARD 20 FROM c; FETCH 30 FROM c; FETCH FIRST FROM c; "
-		  . 'COMMIT', 1, 1 ],
+		  . "$c ORDER BY updated_at DESC; FETCH 30 FROM c; FETCH BACKWARD 20 FROM c; FETCH 30 FROM c; "
+		  . 'FETCH FIRST FROM c; COMMIT', 1, 1 ],
 	[   'a held cursor',
 		"BEGIN; DECLARE h CURSOR WITH HOLD FOR SELECT updated_at FROM $c ORDER BY updated_at DESC; FETCH 3 FROM h; "
 		  . 'COMMIT; FETCH 3 FROM h; CLOSE h' ],
@@ -89,22 +90,24 @@ my @statements = (
 		'SELECT leave_static_loop(30)', 1, 3,
 		"SELECT leave_loop('SELECT updated_at FROM $c ORDER BY updated_at DESC', 30)" ],
 	[   'conditions that Crisp is told',
-		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.state = 'resolved' $order LIMIT 30",
+		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.state = 'resolved' $order "
+		  . 'LIMIT 30',
 		1, 1 ],
 	[   'conditions that Crisp is not told',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.topic IS NULL AND "
 		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 12 ],
 	[   'rows that are locked',
-		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state $order LIMIT 30 FOR UPDATE OF n", 1, 1 ],
+		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state $order LIMIT 30 FOR "
+		  . 'UPDATE OF n', 1, 1 ],
 	[   'a subquery for each row',
 		"SELECT n.note, s.updated_at FROM note n, LATERAL (SELECT c.updated_at FROM $c c JOIN moment m ON m.t = "
 		  . "c.updated_at WHERE c.state = n.state $order LIMIT 2) s ORDER BY 1, 2 DESC", 2, 30 ],
 	[   'who waits',
-		"SELECT c.waiting_since, n.note FROM $c c JOIN note n ON n.state = c.state WHERE waiting_since IS NOT NULL ORDER BY "
-		  . '1 LIMIT 30', 1, 1 ],
+		"SELECT c.waiting_since, n.note FROM $c c JOIN note n ON n.state = c.state WHERE waiting_since IS NOT NULL "
+		  . 'ORDER BY 1 LIMIT 30', 1, 1 ],
 	[   'partitions',
-		'SELECT w.updated_at, n.note FROM websites w LEFT JOIN note n ON n.state = w.state ORDER BY 1 DESC LIMIT 30', 2, 3,
-		'SELECT w.updated_at, n.note FROM copy.websites w LEFT JOIN note n ON n.state = w.state ORDER BY 1 DESC LIMIT 30' ],
+		'SELECT w.updated_at, n.note FROM websites w LEFT JOIN note n USING (state) ORDER BY 1 DESC LIMIT 30', 2, 3,
+		'SELECT w.updated_at, n.note FROM copy.websites w LEFT JOIN note n USING (state) ORDER BY 1 DESC LIMIT 30' ],
 	[ 'an aggregate of all', "SELECT array_agg(updated_at ORDER BY updated_at DESC) FROM $c" ],
 	[ 'all rows', "SELECT updated_at FROM $c ORDER BY updated_at DESC" ],
 	[ 'a window over all', "SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) FROM $c" ],
@@ -125,9 +128,9 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 		  . "INSERT INTO note VALUES ('pending', 'p'), ('unresolved', 'u'), ('resolved', 'r');"
 		  . 'CREATE TABLE websites (website_id text, state text, updated_at timestamptz NOT NULL) PARTITION BY LIST '
 		  . "(website_id); CREATE FOREIGN TABLE website_0 PARTITION OF websites FOR VALUES IN ('"
-		  . $sandbox->website_id(0) . "') SERVER support OPTIONS (resource 'conversations'); CREATE FOREIGN TABLE website_1 "
-		  . "PARTITION OF websites FOR VALUES IN ('" . $sandbox->website_id(1) . "') SERVER other OPTIONS "
-		  . "(resource 'conversations'); CREATE TABLE copy.websites AS SELECT * FROM websites;"
+		  . $sandbox->website_id(0) . "') SERVER support OPTIONS (resource 'conversations'); "
+		  . "CREATE FOREIGN TABLE website_1 PARTITION OF websites FOR VALUES IN ('" . $sandbox->website_id(1)
+		  . "') SERVER other OPTIONS (resource 'conversations'); CREATE TABLE copy.websites AS SELECT * FROM websites;"
 		  . 'CREATE TABLE moment AS SELECT DISTINCT updated_at AS t FROM copy.conversations');
 	my $all = pages_of('conversations', 'true') + 1;
 
@@ -151,6 +154,32 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 			cmp_ok(scalar @requests, '<=', $most   // $all + 4, "$name: requests are few")
 			  or diag(sql("EXPLAIN ANALYZE $statement"));
 		}
+	}
+
+	# Of pages ahead of need, no more than half as many as were read; and memory doesn't grow.
+	sql("ALTER SERVER support OPTIONS (SET prefetch '8')");
+	foreach my $case (grep { $_->[0] =~ /^a cursor, / } @statements)
+	{
+		my ($name, $statement, undef, $most) = @{$case};
+		my ($printed, @requests) = requests_of($statement);
+
+		is($printed, sql(local_of($statement)), "$size->[0] conversations, prefetch 8, $name: rows");
+		cmp_ok(scalar @requests, '<=', ceil($most * 1.5), "$size->[0] conversations, prefetch 8, $name: requests");
+	}
+	sql("ALTER SERVER support OPTIONS (SET prefetch '1')");
+	if ($size->[0] > 2000)
+	{
+		my $session = CrispSession->start($node);
+		my @memory;
+
+		$session->query("BEGIN; DECLARE c CURSOR FOR SELECT * FROM $c ORDER BY updated_at DESC");
+		foreach my $step (1 .. 100)
+		{
+			$session->query('MOVE 50 FROM c');
+			push @memory, $session->memory if $step % 20 == 0;
+		}
+		cmp_ok($memory[-1] - $memory[0], '<', 2 * 1024 * 1024, 'memory of a stream that goes on') or diag("@memory");
+		$session->quit;
 	}
 
 	# Whatever Crisp does, rows are right: in sessions that know nothing, and in those that do.
