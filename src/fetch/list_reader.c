@@ -125,6 +125,7 @@ begin_list(ListReader *list, const ListRequest *request)
 	list->pages_before = list->counts.pages;
 	list->page_checked = 0;
 	list->found_later = 0;
+	list->came_again = 0;
 	begin_step(list);
 
 	old_context = MemoryContextSwitchTo(list->context);
@@ -476,7 +477,7 @@ go_on_by_date(ListReader *list)
 static void
 begin_next_step(ListReader *list)
 {
-	if (go_on_by_date(list) || begin_without_search(list))
+	if (go_on_by_date(list) || (list->paused == NULL && begin_without_search(list)))
 		return;
 	if (list->slips != NULL)
 		page_slips_end(list->slips);

@@ -20,7 +20,7 @@
  * once.  The reader lives in a child of CurrentMemoryContext; request must live as long.  Reading
  * raises what pager_next() and exact_next() raise.
  *
- * A request that is streamed has an order that the caller trusts, and no proof.  Its rows come in
+ * A request that is streamed has an order that the caller trusts.  Its rows come in
  * that order, but for those that moved to the front meanwhile and were there when the list was
  * begun: each comes before any row that followed where it had its place, and is late.
  */

@@ -300,7 +300,8 @@ scan_request(ForeignScanState *node, List *deparse_context)
 {
 	const CrispScan *scan = node->fdw_state;
 
-	return scan_request_create(node, scan->options, scan->value_states, deparse_context);
+	return scan_request_create(node, scan->options, scan->value_states, deparse_context,
+							   !scan->started || scan->streams);
 }
 
 char *

@@ -56,13 +56,35 @@ scan_expect_rows(ForeignScanState *node)
 }
 
 /*
+ * Say whether rows had better be given as they come, in an order that may be relied on.  Where all
+ * of them are certain to be asked for, the list is read as one that may move, and sorted; so it is
+ * where a stream has failed, as a statement that is run again should come through.
+ */
+static bool
+is_worth_streaming(ForeignScanState *node)
+{
+	CrispScan		   *scan = node->fdw_state;
+	const CrispOptions *options = scan->options;
+	const CrispOrder   *order;
+
+	if (scan_method(scan, METHOD_KIND) != SCAN_STREAM)
+		return false;
+	order = &options->resource->orders[scan_method(scan, METHOD_ORDER)];
+	scan->shuns_failure = order_has_failed(options, order);
+	return !scan->shuns_failure && !options->exact_scan &&
+		   order_rises(options, order) == (scan_method(scan, METHOD_ASCENDING) != 0) &&
+		   isfinite(need_rows(&node->ss.ps));
+}
+
+/*
  * Make the request, with what the plan and the statement tell of it; NULL when no row can match.
  */
 static CrispRequest *
 make_request(ForeignScanState *node)
 {
 	CrispScan	 *scan = node->fdw_state;
-	CrispRequest *request = scan_request_create(node, scan->options, scan->value_states, NIL);
+	CrispRequest *request = scan_request_create(node, scan->options, scan->value_states, NIL,
+												scan->streams);
 	ListRequest	 *list = request ? request_list(request) : NULL;
 
 	if (list != NULL)
@@ -105,23 +127,6 @@ read_kept_list(ForeignScanState *node)
 }
 
 /*
- * Say whether rows had better be given as they come, in an order that may be relied on.  Where all
- * of them are certain to be asked for, the list is read as one that may move, and sorted; so it is
- * where it has moved before, as a statement that is run again should come through.
- */
-static bool
-is_worth_streaming(ForeignScanState *node)
-{
-	CrispScan		  *scan = node->fdw_state;
-	const ListRequest *list = &scan->request->as.list;
-
-	scan->shuns_failure = list->order != NULL && order_has_failed(scan->options, list->order);
-	return !scan->shuns_failure && list->proof.query_without == NULL &&
-		   order_rises(list->options, list->order) == (scan_method(scan, METHOD_ASCENDING) != 0) &&
-		   isfinite(need_rows(&node->ss.ps));
-}
-
-/*
  * Begin to read a list, in an order that may be relied on, or in whichever.
  */
 static void
@@ -130,15 +135,14 @@ begin_list(ForeignScanState *node)
 	CrispScan	*scan = node->fdw_state;
 	ListRequest *list = &scan->request->as.list;
 	ScanMethod	 kind = (ScanMethod) scan_method(scan, METHOD_KIND);
-	bool		 is_stream = kind == SCAN_STREAM;
 	bool		 is_sorted = scan_method_sorts(kind);
-	bool		 is_trusted = list->order != NULL && (is_sorted || list->stops) &&
-					  (!is_stream || is_worth_streaming(node)) && order_is_trusted(list);
+	bool is_trusted = list->order != NULL && (is_sorted || list->stops) && order_is_trusted(list);
 
 	/* Of more than a page, rows may have moved before the next one came. */
 	if (is_trusted)
-		list->streamed = is_stream || (kind == SCAN_TOP_N && list->pages_wanted != 1 &&
-									   list->proof.query_without == NULL && recheck_can_tell(list));
+		list->streamed = scan->streams ||
+						 (kind == SCAN_TOP_N && list->pages_wanted != 1 &&
+						  list->proof.query_without == NULL && recheck_can_tell(list));
 	else
 		scan_give_up_order(scan);
 	if (kind == SCAN_OLDEST)
@@ -157,6 +161,7 @@ scan_start(ForeignScanState *node)
 	CrispRequest *request;
 
 	spare_requests(node);
+	scan->streams = is_worth_streaming(node);
 	request = scan->request = make_request(node);
 	scan->started = true;
 	if (request != NULL)

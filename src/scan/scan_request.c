@@ -131,7 +131,7 @@ is_reversed(const CrispOptions *options, const List *method)
 
 CrispRequest *
 scan_request_create(ForeignScanState *node, const CrispOptions *options, const List *value_states,
-					List *deparse_context)
+					List *deparse_context, bool streams)
 {
 	const ForeignScan *plan = (const ForeignScan *) node->ss.ps.plan;
 	const List		  *method = list_nth(plan->fdw_private, SCAN_PRIVATE_METHOD);
@@ -140,8 +140,10 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 	int				   order = list_nth_int(method, METHOD_ORDER);
 	int				   lookup = list_nth_int(method, METHOD_CONDITION);
 	bool			   reversed = is_reversed(options, method);
-	bool by_date = (kind == SCAN_LIST || kind == SCAN_STREAM || reversed) && options->exact_scan;
-	const CrispOrder *asked = order >= 0 && !by_date ? &options->resource->orders[order] : NULL;
+	bool			   by_date = (kind == SCAN_LIST || reversed) && options->exact_scan;
+	bool			   in_order = order >= 0 && !by_date &&
+					(kind != SCAN_STREAM || (streams && !options->exact_scan));
+	const CrispOrder *asked = in_order ? &options->resource->orders[order] : NULL;
 
 	/* The newest rows end at a bound, too, but for the sake of a proved order alone. */
 	bool			stops = kind == SCAN_LIST || (asked != NULL && asked->opposite != NULL);

@@ -707,8 +707,8 @@ foreach my $case (
 		'WHERE created_at IS NOT NULL OR waiting_since IS NOT NULL ORDER BY waiting_since DESC LIMIT 7'
 	],
 
-	# Crisp gives no list oldest first.
-	[ $all, 'ORDER BY updated_at LIMIT 7' ],
+	# Crisp gives no list oldest first; a few rows are found by dates (oldest.t), more are sorted here.
+	[ $all, 'ORDER BY updated_at LIMIT 30' ],
 	[ $all, 'ORDER BY waiting_since NULLS LAST LIMIT 7' ],
 
 	# Conditions.

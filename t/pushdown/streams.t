@@ -96,6 +96,15 @@ my @statements = (
 	[   'conditions that Crisp is not told',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.topic IS NULL AND "
 		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 12 ],
+	[   'a segment',
+		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE meta_segments @> ARRAY['vip'] "
+		  . "$order LIMIT 10", 1, 1 ],
+	[   'no segment',
+		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE NOT meta_segments @> "
+		  . "ARRAY['vip'] $order LIMIT 10", 1, 1 ],
+	[   'a segment that there is none of',
+		"SELECT count(*) FROM (SELECT 1 FROM $c c JOIN note n ON n.state = c.state WHERE meta_segments @> "
+		  . "ARRAY['nosuch'] $order LIMIT 10) s", 1, 2 ],
 	[   'rows that are locked',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state $order LIMIT 30 FOR "
 		  . 'UPDATE OF n', 1, 1 ],
@@ -186,6 +195,8 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 	foreach my $setting (
 		(map { { honour_order => $false, default_order => $_ } } 'state', 'created', 'updated', 'insertion'),
 		{ honour_filters => $false },
+		{ segments_filter => 'ignored' },
+		{ segments_filter => 'refused' },
 		{ date_bounds => 'exclusive', full_last_page => 206, past_end => 'not_found' })
 	{
 		next if $size->[0] > 2000;
