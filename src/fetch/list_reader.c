@@ -14,9 +14,9 @@
  * A list that grows as fast as it is read doesn't end by page numbers: the rest of it is read by
  * date.
  *
- * A list that is streamed gives its rows in its order as they come, and a row that moves to the front
- * can't have its place any more.  Rows that come again tell that something has moved: then what
- * that is is looked for before any other row is given.
+ * A list that is streamed gives its rows in its order as they come, and a row that moves to the
+ * front can't have its place any more.  So what has moved is looked for (stream_watch.c), before
+ * any other row is given.
  *
  * An exact scan reads by date (exact_reader.c).  Where rows are is then no matter of how many stand
  * before them.  It ends with the same recheck, read in the same way.
@@ -36,6 +36,7 @@
 #include "fetch/list_reader.h"
 #include "fetch/page_slips.h"
 #include "fetch/recheck.h"
+#include "fetch/stream_watch.h"
 #include "request/time_range.h"
 
 typedef struct ListReader
@@ -59,9 +60,9 @@ typedef struct ListReader
 	int64	   found_later; /* rows that rechecks and these steps have brought */
 
 	/* While a list is streamed: */
-	Pager		   *paused;		/* of the list, while what has moved is looked for; else NULL */
-	const JsonNode *held;		/* its next row; NULL where none waits */
-	int64			came_again; /* rows of it that were noticed to come twice */
+	Pager		   *paused; /* of the list, while what has moved is looked for; else NULL */
+	const JsonNode *held;	/* its next row; NULL where none waits */
+	StreamWatch		watch;	/* of its pages */
 
 	/* A recheck that was asked for ahead of need; no pager where there is none. */
 	ListRequest *next_step;
@@ -125,7 +126,7 @@ begin_list(ListReader *list, const ListRequest *request)
 	list->pages_before = list->counts.pages;
 	list->page_checked = 0;
 	list->found_later = 0;
-	list->came_again = 0;
+	list->watch = (StreamWatch){0};
 	begin_step(list);
 
 	old_context = MemoryContextSwitchTo(list->context);
@@ -309,24 +310,14 @@ is_streaming(const ListReader *list)
 }
 
 /*
- * See whether a streamed list has moved since its latest page but one was answered, so that rows
- * have come again before this one.  Then hold the row back, and look for what has moved to the
- * front: it may have a place before the row.  Pages that are under way are asked for again, as a
- * row may have slipped from one that is answered late onto one that was answered before.
+ * Look for what has moved to the front of a streamed list, if it's time to.  A row is held back
+ * meanwhile: what has moved may have a place before it.
  */
 static bool
 begin_look(ListReader *list, const JsonNode *row)
 {
-	int64 came_again;
-
-	if (!is_streaming(list))
-		return false;
-	came_again = pager_counts(list->pager).duplicates;
-	if (came_again == list->came_again)
-		return false;
-	list->came_again = came_again;
-	pager_forget_next(list->pager);
-	if (!recheck_is_due(&list->recheck, pager_page_number(list->pager)))
+	if (!is_streaming(list) || !stream_watch_is_due(&list->watch, list->request, list->pager) ||
+		!recheck_is_due(&list->recheck, pager_page_number(list->pager)))
 		return false;
 	list->held = row;
 	list->paused = list->pager;

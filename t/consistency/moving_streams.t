@@ -114,10 +114,17 @@ foreach my $prefetch (1, 4)
 		($state, @rows) = fetch_steps($time, 60);
 		is($sandbox->count, 2, "$name: then it's streamed again");
 
-		# It stays unseen until the end where a deletion hides it, and is an error there.
+		# Where a deletion hides it, it stays unseen until there are twice as many pages, or until the end.
 		$sandbox->reset;
-		($state, @rows) = fetch_steps($time, 50, [ $touch->(500), { op => 'delete', key => $keys[5] } ], 200, 'ALL');
+		($state, @rows) = fetch_steps($time, 50, [ $touch->(500), { op => 'delete', key => $keys[5] } ], 80, 30);
+		is($state, '40001', "$name: hidden by a deletion, until page 4");
+		cmp_ok(scalar @rows, '>=', 130, "$name: hidden by a deletion, until page 4: rows before");
+		$sandbox->reset;
+		fetch_steps($time, 'ALL');
+		$sandbox->reset;
+		($state, @rows) = fetch_steps($time, 600, [ $touch->(900), { op => 'delete', key => $keys[5] } ], 100, 'ALL');
 		is($state, '40001', "$name: hidden by a deletion, until the end");
+		cmp_ok(scalar @rows, '>=', 700, "$name: hidden by a deletion, until the end: rows before");
 		$sandbox->reset;
 		fetch_steps($time, 'ALL');
 

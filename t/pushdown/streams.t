@@ -95,7 +95,7 @@ my @statements = (
 		1, 1 ],
 	[   'conditions that Crisp is not told',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.topic IS NULL AND "
-		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 12 ],
+		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 15 ],
 	[   'a segment',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE meta_segments @> ARRAY['vip'] "
 		  . "$order LIMIT 10", 1, 1 ],
