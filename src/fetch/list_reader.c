@@ -316,12 +316,17 @@ is_streaming(const ListReader *list)
 static bool
 begin_look(ListReader *list, const JsonNode *row)
 {
+	ListRequest *look;
+
 	if (!is_streaming(list) || !stream_watch_is_due(&list->watch, list->request, list->pager) ||
 		!recheck_is_due(&list->recheck, pager_page_number(list->pager)))
 		return false;
+	look = recheck_narrow(&list->recheck, make_recheck(list), row);
+	if (time_range_is_empty(look->dates))
+		return false;
 	list->held = row;
 	list->paused = list->pager;
-	list->step = make_recheck(list);
+	list->step = look;
 	list->pages_before = list->counts.pages;
 	recheck_begin(&list->recheck, pager_page_number(list->paused));
 	begin_step(list);
@@ -499,7 +504,7 @@ static bool
 is_given(const ListReader *list, const JsonNode *row, bool late)
 {
 	return inbox_admits(list->request->options, list->request->inbox, row) &&
-		   (!late || row_is_old(&list->recheck.age, row));
+		   (!late || recheck_row_is_old(&list->recheck, row));
 }
 
 static void

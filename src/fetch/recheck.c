@@ -279,6 +279,31 @@ recheck_make_request(const Recheck *recheck, bool by_date)
 	return result;
 }
 
+ListRequest *
+recheck_narrow(const Recheck *recheck, ListRequest *request, const JsonNode *row)
+{
+	int64 time;
+
+	if (!order_row_time(row, recheck->column_path, &time))
+		return request;
+
+	/* Bounds go out a millisecond wider than they are. */
+	request->dates.lower = Max(request->dates.lower, time_from_unix_ms(time_shift(time, 1)));
+	request->stop_before = Max(request->stop_before, time_shift(time, 1));
+	return request;
+}
+
+bool
+recheck_row_is_old(const Recheck *recheck, const JsonNode *row)
+{
+	int64 created;
+	int64 changed;
+
+	return row_is_old(&recheck->age, row) || recheck->column == NULL ||
+		   !order_row_time(row, recheck->age.created, &created) ||
+		   !order_row_time(row, recheck->column_path, &changed) || created > changed;
+}
+
 void
 recheck_pause(Recheck *recheck)
 {

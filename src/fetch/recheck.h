@@ -94,6 +94,19 @@ extern bool recheck_is_due(const Recheck *recheck, int64 pages);
  */
 extern ListRequest *recheck_make_request(const Recheck *recheck, bool by_date);
 
+/*
+ * Narrow the request of a recheck, of a list that comes newest change first, to what has its place
+ * before a row of it; return it.
+ */
+extern ListRequest *recheck_narrow(const Recheck *recheck, ListRequest *request,
+								   const JsonNode *row);
+
+/*
+ * Say whether a row may have been there when the scan began: also where it was made after it was
+ * changed, as it says, which can't be.
+ */
+extern bool recheck_row_is_old(const Recheck *recheck, const JsonNode *row);
+
 /* Go on with the list itself, after a recheck before its end: the next one is of what follows. */
 extern void recheck_pause(Recheck *recheck);
 

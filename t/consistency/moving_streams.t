@@ -149,6 +149,15 @@ foreach my $prefetch (1, 4)
 		is($session->query('SELECT cardinality(ARRAY(SELECT session_id FROM crisp.conversations ORDER BY updated_at '
 			. 'DESC))'), scalar @keys, "$name: an array");
 
+		# Many rows of a moment are no reason for an error, though a look goes back by some seconds.
+		$sandbox->reset;
+		$sandbox->data([ { op => 'touch_random', count => 300, seed => 5 } ]);
+		($state, @rows) = fetch_steps($time, 60, [ { op => 'insert_random', count => 2, seed => 1 } ], 400, 'ALL');
+		is($state, '', "$name: many rows of a moment");
+		is_in_order("$name: many rows of a moment", @rows);
+		%came = map { $_ => 1 } keys_of(@rows);
+		is(scalar(grep { !$came{$_} } @keys), 0, "$name: many rows of a moment: all are there");
+
 		# By more than a page.
 		$sandbox->reset;
 		($state, @rows) = fetch_steps($time, 60, [ map { $touch->($_) } 300 .. 420 ], 80, 'ALL');

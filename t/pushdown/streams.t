@@ -160,8 +160,7 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 			isnt($rows, '', "$name: there are rows");
 			is($printed, $rows, "$name: rows");
 			cmp_ok(scalar @requests, '>=', $fewest // $all,      "$name: requests");
-			cmp_ok(scalar @requests, '<=', $most   // $all + 4, "$name: requests are few")
-			  or diag(sql("EXPLAIN ANALYZE $statement"));
+			cmp_ok(scalar @requests, '<=', $most   // $all + 8, "$name: requests are few");
 		}
 	}
 
