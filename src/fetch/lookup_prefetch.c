@@ -166,24 +166,44 @@ ask_by_itself(LookupPrefetch *prefetch, const char *key, const char *target)
 	MemoryContextSwitchTo(old_context);
 }
 
-bool
-lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key)
+/*
+ * Return the key (UTF-8) that a value of the condition is looked up by, and *target for it; NULL
+ * for one that can't be looked up, which is left to the scan.
+ */
+static const char *
+read_key(LookupPrefetch *prefetch, List *condition, Datum key, char **target)
 {
 	ConditionValue value = {.known = true, .value = key};
 	CrispRequest  *request = request_create(prefetch->options, list_make1(condition), &value, 0,
 											NULL, false);
 	const char	  *text;
-	char		  *target;
 
-	/* A key that can't be looked up is left to the scan. */
 	if (request == NULL || request->kind != REQUEST_KEYS || list_length(request->as.keys.keys) != 1)
-		return true;
+		return NULL;
 	text = linitial(request->as.keys.keys);
-	target = request_lookup_target(&request->as.keys, text);
+	*target = request_lookup_target(&request->as.keys, text);
 	prefetch->lookup = request->as.keys.lookup;
-	if (answer_cache_has(prefetch->cache, target) || lookup_prefetch_has(prefetch, target) ||
-		key_search_has(prefetch->search, text) || whole_list_has(prefetch->whole_list, text) ||
-		whole_list_lacks(prefetch->whole_list, text))
+	return text;
+}
+
+/*
+ * Say whether the answer for a key is here, or on its way.
+ */
+static bool
+is_at_hand(const LookupPrefetch *prefetch, const char *key, const char *target)
+{
+	return answer_cache_has(prefetch->cache, target) || lookup_prefetch_has(prefetch, target) ||
+		   key_search_has(prefetch->search, key) || whole_list_has(prefetch->whole_list, key) ||
+		   whole_list_lacks(prefetch->whole_list, key);
+}
+
+bool
+lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key)
+{
+	char	   *target;
+	const char *text = read_key(prefetch, condition, key, &target);
+
+	if (text == NULL || is_at_hand(prefetch, text, target))
 		return true;
 	if (prefetch->is_gathering)
 		return key_search_add(prefetch->search, text);
@@ -192,9 +212,42 @@ lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key)
 }
 
 bool
+lookup_prefetch_is_good(const LookupPrefetch *prefetch)
+{
+	return prefetch->is_good && prefetch->lookup != NULL;
+}
+
+int
+lookup_prefetch_foresight(LookupPrefetch *prefetch, int counted)
+{
+	if (lookup_prefetch_searches(prefetch))
+		return 0;
+	return whole_list_foresight(prefetch->whole_list, prefetch->lookup, counted);
+}
+
+bool
+lookup_prefetch_is_new(LookupPrefetch *prefetch, List *condition, Datum key, KeySet *keys)
+{
+	char	   *target;
+	const char *text = read_key(prefetch, condition, key, &target);
+
+	return text != NULL && !is_at_hand(prefetch, text, target) &&
+		   key_set_add(keys, text, strlen(text));
+}
+
+void
+lookup_prefetch_foresee(LookupPrefetch *prefetch, int keys, bool all)
+{
+	const KeysRequest request = {.options = prefetch->options, .lookup = prefetch->lookup};
+
+	whole_list_foresee(prefetch->whole_list, keys, all);
+	whole_list_consider(prefetch->whole_list, &request, keys);
+}
+
+bool
 lookup_prefetch_searches(const LookupPrefetch *prefetch)
 {
-	return prefetch->is_good && prefetch->lookup != NULL &&
+	return lookup_prefetch_is_good(prefetch) &&
 		   key_search_is_possible(prefetch->search, prefetch->lookup);
 }
 
@@ -224,9 +277,7 @@ lookup_prefetch_ask_missed(LookupPrefetch *prefetch)
 		const KeysRequest request = {.options = prefetch->options, .lookup = prefetch->lookup};
 		char			 *target = request_lookup_target(&request, key);
 
-		if (!answer_cache_has(prefetch->cache, target) && !lookup_prefetch_has(prefetch, target) &&
-			!whole_list_has(prefetch->whole_list, key) &&
-			!whole_list_lacks(prefetch->whole_list, key))
+		if (!is_at_hand(prefetch, key, target))
 			ask_by_itself(prefetch, key, target);
 		pfree(target);
 	}

@@ -13,6 +13,7 @@
 #include "nodes/execnodes.h"
 
 #include "api/answer_cache.h"
+#include "base/key_set.h"
 #include "fetch/key_search.h"
 #include "fetch/whole_list.h"
 
@@ -47,6 +48,20 @@ extern bool lookup_prefetch_has_room(LookupPrefetch *prefetch, bool make_room);
  * there is no room for it.  To be called in short-lived memory.  Raises what api_start() raises.
  */
 extern bool lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum key);
+
+/* Say whether the scan has looked up a key, so that it's going to look up others. */
+extern bool lookup_prefetch_is_good(const LookupPrefetch *prefetch);
+
+/*
+ * Of such a scan, return how many different keys are worth counting ahead, where so many were counted so far; see
+ * whole_list_foresight().  Say whether a key is one that has to be looked up, and isn't in the set
+ * yet, to which it's added; in short-lived memory.  And tell what they came to, which reads the
+ * list if they are too many: see whole_list_consider().
+ */
+extern int	lookup_prefetch_foresight(LookupPrefetch *prefetch, int counted);
+extern bool lookup_prefetch_is_new(LookupPrefetch *prefetch, List *condition, Datum key,
+								   KeySet *keys);
+extern void lookup_prefetch_foresee(LookupPrefetch *prefetch, int keys, bool all);
 
 /* Say whether keys are better gathered, and searched for together. */
 extern bool lookup_prefetch_searches(const LookupPrefetch *prefetch);

@@ -12,6 +12,8 @@
  * matter whether rows are lost while the list moves.  Nor is it whether the list can be had at all:
  * nothing here raises for what Crisp does.
  *
+ * Who knows of enough keys that will follow in any case tells so: then the list is read at once.
+ *
  * Where nobody knows how long the list is, a request for one of its pages tells whether it's longer
  * than what was spent.  There is one whenever twice as much was spent.
  *
@@ -39,6 +41,9 @@
 /* Lookups before somebody asks how long the list is. */
 #define FIRST_PROBE 16
 
+/* Keys that are worth knowing of where that isn't known. */
+#define FORESIGHT 64
+
 /* A list that turns out to be so many times as long as it was said to be isn't read on. */
 #define MAX_EXCESS 2
 
@@ -48,10 +53,12 @@ struct WholeList
 	ResourceOwner	owner; /* of temporary files */
 	CrispOptions   *options;
 	WholeListPlan	plan;
-	ListRequest	   *request; /* for all rows; NULL until it's needed */
-	int				cost;	 /* pages; 0 where that isn't known */
-	int64			spent;	 /* requests for keys */
-	int				probe;	 /* lookups after which to ask how long the list is; that page, too */
+	ListRequest	   *request;	  /* for all rows; NULL until it's needed */
+	int				cost;		  /* pages; 0 where that isn't known */
+	int64			spent;		  /* requests for keys */
+	int64			foreseen;	  /* what these come to with all keys that are known to follow */
+	bool			foresees_all; /* of this pass */
+	int				probe; /* lookups after which to ask how long the list is; that page, too */
 	bool			given_up;
 	bool			counted;   /* Crisp was asked for the number of rows */
 	int64			found;	   /* keys that were answered with a row, */
@@ -188,6 +195,23 @@ ask_count(WholeList *list)
 }
 
 /*
+ * Do so for the first time; there is none after it.
+ */
+static bool
+try_count(WholeList *list)
+{
+	MemoryContext context = AllocSetContextCreate(list->context, "crisp_fdw count",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	bool		  result = ask_count(list);
+
+	list->counted = true;
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+	return result;
+}
+
+/*
  * Ask for the page that the list doesn't have if it's no longer than what was spent, and set the
  * cost if so.
  */
@@ -230,13 +254,14 @@ find_cost(WholeList *list, double left)
 		return;
 	while (list->probe <= list->spent / 2)
 		list->probe *= 2;
-	context = AllocSetContextCreate(list->context, "crisp_fdw probe", ALLOCSET_DEFAULT_SIZES);
-	old_context = MemoryContextSwitchTo(context);
-	if (list->counted || list->options->resource->count == NULL || !ask_count(list))
+	if (list->counted || list->options->resource->count == NULL || !try_count(list))
+	{
+		context = AllocSetContextCreate(list->context, "crisp_fdw probe", ALLOCSET_DEFAULT_SIZES);
+		old_context = MemoryContextSwitchTo(context);
 		ask_page(list);
-	list->counted = true;
-	MemoryContextSwitchTo(old_context);
-	MemoryContextDelete(context);
+		MemoryContextSwitchTo(old_context);
+		MemoryContextDelete(context);
+	}
 }
 
 /*
@@ -372,20 +397,53 @@ read_list(WholeList *list, const CrispLookup *lookup)
 	MemoryContextDelete(context);
 }
 
+/*
+ * Say whether keys of a lookup may yet be served from the list.
+ */
+static bool
+may_be_read(const WholeList *list, const CrispLookup *lookup)
+{
+	return list != NULL && list->rows == NULL && !list->given_up && lookup->is_listed;
+}
+
+int
+whole_list_foresight(WholeList *list, const CrispLookup *lookup, int counted)
+{
+	if (!may_be_read(list, lookup))
+		return 0;
+	if (list->request == NULL)
+		begin_request(list);
+	if (list->cost == 0 && counted >= FIRST_PROBE && !list->counted && api_max_requests == 0 &&
+		list->options->resource->count != NULL)
+		try_count(list);
+	return list->cost > 0 ? list->cost + 1 : FORESIGHT;
+}
+
+void
+whole_list_foresee(WholeList *list, int keys, bool all)
+{
+	list->foreseen = list->spent + keys;
+	list->foresees_all = all;
+}
+
 void
 whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left)
 {
 	double left;
+	double certain;
 
-	if (list == NULL || list->rows != NULL || list->given_up || list->spent == 0 ||
-		!request->lookup->is_listed)
+	if (!may_be_read(list, request->lookup) || list->spent == 0)
 		return;
 	left = list->plan.repeats ? HUGE_VAL : keys_left;
+	certain = Max(list->foreseen - list->spent, 0);
+	if (list->foresees_all && list->spent <= list->foreseen)
+		left = certain;
 	if (list->request == NULL)
 		begin_request(list);
 	if (list->cost == 0)
 		find_cost(list, left);
-	if (list->cost > 0 && list->spent >= list->cost && left > list->cost &&
+	if (list->cost > 0 && (list->spent >= list->cost || certain > list->cost) &&
+		left > list->cost &&
 		can_spare(list, (proved_list_is_possible(list->options) ? 2 : 1) * list->cost, keys_left))
 		read_list(list, request->lookup);
 }

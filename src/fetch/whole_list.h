@@ -44,6 +44,16 @@ extern void whole_list_note_search(WholeList *list);
 extern void whole_list_note_answer(WholeList *list, bool found);
 
 /*
+ * Return how many different keys of a lookup are worth knowing of before they are looked up, where
+ * so many were counted so far; 0 where none is.  May ask Crisp for the number of rows.  Raises what
+ * waiting raises.
+ */
+extern int whole_list_foresight(WholeList *list, const CrispLookup *lookup, int counted);
+
+/* Note that so many keys, at least, will be looked up, or with all, exactly.  list isn't NULL. */
+extern void whole_list_foresee(WholeList *list, int keys, bool all);
+
+/*
  * Read the list if it's time to, or find out how long it is.  request is the lookup that is about
  * to ask for keys_left more keys.  What Crisp refuses or gives wrong is taken for a list that isn't
  * to be had: keys go on being looked up.  Raises what waiting raises, and what keyed_rows_add()

@@ -9,15 +9,23 @@
  * they have cost as much as the list (fetch/whole_list.c).  So joins are offered that reckon with
  * the pages which there are.
  *
+ * Nor does PostgreSQL know much of what a subquery bounds, or a function returns.  There, lookups
+ * are reckoned with as the list, but for a little: if there are more keys than the list has pages,
+ * that is what they come to, as the join counts keys before it looks them up
+ * (scan/join_prefetch.c); and if there are fewer, less.
+ *
  * Copyright (c) 2026, the crisp_fdw developers
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -26,12 +34,19 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "fetch/proved_list.h"
 #include "plan/plan.h"
 #include "plan/plan_lookups.h"
 #include "plan/plan_path.h"
 
 /* Pages that the planner takes a small table for. */
 #define ASSUMED_PAGES 10
+
+/* What lookups by a number of keys that nobody knows cost, as a share of the list's requests. */
+#define SHARE_OF_LIST 0.9
+
+/* What it costs to find a row of the list by its key, in the planner's units. */
+#define COST_OF_KEY 0.05
 
 ForeignPath *
 plan_inner_lookup(Path *path)
@@ -168,23 +183,107 @@ estimate_rows(PlannerInfo *root, const RelOptInfo *rel)
 }
 
 /*
- * Offer a nested loop of two paths, of which the outer one brings so many rows.
+ * Say whether an expression holds a value that only a running plan knows.
+ */
+static bool
+has_param(Node *node, void *context)
+{
+	if (node == NULL || IsA(node, Param))
+		return node != NULL;
+	return expression_tree_walker(node, has_param, context);
+}
+
+/*
+ * Say whether the number of a base relation's rows is no more than a guess.
+ */
+static bool
+is_guessed(const RangeTblEntry *rte, const RelOptInfo *rel)
+{
+	ListCell *lc;
+
+	if (rte->rtekind == RTE_FUNCTION || rte->rtekind == RTE_CTE)
+		return true;
+	if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_FOREIGN_TABLE &&
+		is_unknown(rte->relid))
+		return true;
+	foreach(lc, rel->baserestrictinfo)
+		if (has_param((Node *) lfirst_node(RestrictInfo, lc)->clause, NULL))
+			return true;
+	return false;
+}
+
+/*
+ * Say the same of a relation that may be a join.
+ */
+static bool
+has_guess(const PlannerInfo *root, const RelOptInfo *rel)
+{
+	int relid = -1;
+
+	while ((relid = bms_next_member(rel->relids, relid)) >= 0)
+		if (root->simple_rel_array[relid] != NULL &&
+			is_guessed(root->simple_rte_array[relid], root->simple_rel_array[relid]))
+			return true;
+	return false;
+}
+
+/*
+ * Return how many keys lookups of an inner side are reckoned with at most, where there is no
+ * knowing; infinity where too many would do harm.
+ */
+static double
+most_keys(PlannerInfo *root, Path *path)
+{
+	const RelOptInfo  *rel = path->parent;
+	const ScanPlan	  *plan = rel->fdw_private;
+	const Conditions  *conditions;
+	const CrispColumn *column;
+	const CrispLookup *lookup;
+	double			   nkeys;
+	int				   index;
+
+	if (plan->options->prefetch == 1 || !proved_list_is_possible(plan->options))
+		return INFINITY;
+	conditions = match_clauses(
+		path->parent, plan->relid, plan->options,
+		list_concat_copy(rel->baserestrictinfo, path->param_info->ppi_clauses));
+	index = plan_lookup_condition(root, plan->options, conditions, &nkeys);
+	if (index < 0)
+		return INFINITY;
+	column = condition_column(plan->options->resource, list_nth(conditions->conditions, index));
+	lookup = crisp_resource_lookup(plan->options->resource, column->path);
+
+	/* Those that are searched for together aren't counted before. */
+	if (!lookup->is_listed || lookup->criterion != NULL)
+		return INFINITY;
+	return SHARE_OF_LIST * (plan->list_requests > 0
+								? plan->list_requests
+								: plan_list_requests(plan->options, rel->tuples));
+}
+
+/*
+ * Offer a nested loop of two paths, of which the outer one brings so many keys.
  */
 static void
 offer_join(PlannerInfo *root, RelOptInfo *joinrel, JoinType jointype, JoinPathExtraData *extra,
-		   Path *outer, Path *inner, double outer_rows)
+		   Path *outer, Path *inner, double keys)
 {
 	double			  planned_rows = outer->rows;
+	NestPath		 *join;
 	JoinCostWorkspace workspace;
 
+	if (keys >= planned_rows)
+		return;
+
 	/* Whatever stands above it reckons with as many rows as ever. */
-	outer->rows = Min(outer->rows, outer_rows);
+	outer->rows = keys;
 	initial_cost_nestloop(root, &workspace, jointype, outer, inner, extra);
-	add_path(joinrel,
-			 (Path *) create_nestloop_path(
-				 root, joinrel, jointype, &workspace, extra, outer, inner, extra->restrictlist,
-				 build_join_pathkeys(root, joinrel, jointype, outer->pathkeys), NULL));
+	join = create_nestloop_path(
+		root, joinrel, jointype, &workspace, extra, outer, inner, extra->restrictlist,
+		build_join_pathkeys(root, joinrel, jointype, outer->pathkeys), NULL);
 	outer->rows = planned_rows;
+	join->jpath.path.total_cost += COST_OF_KEY * planned_rows;
+	add_path(joinrel, &join->jpath.path);
 }
 
 /*
@@ -216,11 +315,13 @@ outer_paths(PlannerInfo *root, RelOptInfo *outerrel, JoinType *jointype, JoinPat
 
 void
 plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
-						RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
+						RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra,
+						bool is_counted)
 {
 	List	 *inner_paths = NIL;
 	List	 *outer_ones;
 	double	  rows;
+	bool	  guessed;
 	ListCell *lc;
 	ListCell *lc_inner;
 
@@ -231,10 +332,16 @@ plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *oute
 	if (inner_paths == NIL || !bms_is_empty(joinrel->lateral_relids))
 		return;
 	rows = estimate_rows(root, outerrel);
-	if (rows >= outerrel->rows)
+	guessed = is_counted && has_guess(root, outerrel);
+	if (rows >= outerrel->rows && !guessed)
 		return;
 	outer_ones = outer_paths(root, outerrel, &jointype, extra);
-	foreach(lc, outer_ones)
-		foreach(lc_inner, inner_paths)
-			offer_join(root, joinrel, jointype, extra, lfirst(lc), lfirst(lc_inner), rows);
+	foreach(lc_inner, inner_paths)
+	{
+		Path  *inner = lfirst(lc_inner);
+		double keys = guessed ? Min(rows, most_keys(root, inner)) : rows;
+
+		foreach(lc, outer_ones)
+			offer_join(root, joinrel, jointype, extra, lfirst(lc), inner, keys);
+	}
 }

@@ -20,10 +20,11 @@ extern ForeignPath *plan_inner_lookup(Path *path);
 
 /*
  * Offer nested loops that look rows up of innerrel for each row of outerrel, where that has fewer
- * rows than the planner thinks.  The arguments are those of a set_join_pathlist_hook.
+ * rows than the planner thinks, or may have.  is_counted tells whether the join will count keys
+ * before it looks them up.  The other arguments are those of a set_join_pathlist_hook.
  */
 extern void plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 									RelOptInfo *innerrel, JoinType jointype,
-									JoinPathExtraData *extra);
+									JoinPathExtraData *extra, bool is_counted);
 
 #endif /* CRISP_PLAN_LOOKUPS_H */

@@ -24,6 +24,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
 
+#include "base/key_set.h"
 #include "fetch/lookup_prefetch.h"
 #include "scan/need.h"
 #include "plan/plan.h"
@@ -58,7 +59,14 @@ typedef struct ReadAhead
 	LookupPrefetch *prefetch; /* of the inner scan; NULL before the first row */
 	bool			at_end;
 
-	/* Rows that were read ahead. */
+	/* Rows that were read for their keys to be counted, and come next. */
+	bool			 may_count;
+	bool			 is_counted; /* in this pass */
+	Tuplestorestate *counted;	 /* NULL where there are none left */
+	TupleTableSlot	*counted_slot;
+	bool			 outer_ended;
+
+	/* Rows that were read ahead, and come before these. */
 	TupleTableSlot *slot;
 	int				oldest;
 	int				count;
@@ -202,13 +210,15 @@ static void
 read_ahead_in_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 					RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra)
 {
+	bool is_allowed = root->parse->rowMarks == NIL && root->rowMarks == NIL &&
+					  (root->parse->commandType == CMD_SELECT ||
+					   root->parse->commandType == CMD_INSERT);
 	ListCell *lc;
 
 	if (previous_hook != NULL)
 		previous_hook(root, joinrel, outerrel, innerrel, jointype, extra);
-	plan_offer_lookup_joins(root, joinrel, outerrel, innerrel, jointype, extra);
-	if (root->parse->rowMarks != NIL || root->rowMarks != NIL ||
-		(root->parse->commandType != CMD_SELECT && root->parse->commandType != CMD_INSERT))
+	plan_offer_lookup_joins(root, joinrel, outerrel, innerrel, jointype, extra, is_allowed);
+	if (!is_allowed)
 		return;
 	foreach(lc, joinrel->pathlist)
 		if (IsA(lfirst(lc), NestPath))
@@ -261,6 +271,22 @@ create_state(CustomScan *plan)
 	return (Node *) node;
 }
 
+/*
+ * Say whether such a node is in a plan tree.
+ */
+static bool
+has_read_ahead(const Plan *tree)
+{
+	List	 *children = plan_tree_children(tree);
+	ListCell *lc;
+	bool found = IsA(tree, CustomScan) && ((const CustomScan *) tree)->methods == &scan_methods;
+
+	foreach(lc, children)
+		found = found || has_read_ahead(lfirst(lc));
+	list_free(children);
+	return found;
+}
+
 static void
 begin(CustomScanState *css, EState *estate, int eflags)
 {
@@ -272,8 +298,13 @@ begin(CustomScanState *css, EState *estate, int eflags)
 	node->id = linitial_int(list_nth(plan->custom_private, READ_AHEAD_NUMBERS));
 	node->is_allowed = lsecond_int(list_nth(plan->custom_private, READ_AHEAD_NUMBERS));
 	node->condition = list_nth(plan->custom_private, READ_AHEAD_CONDITION);
+
+	/* Lookups of one join go on while those of another are waited for. */
+	node->may_count = !has_read_ahead(linitial(plan->custom_plans));
 	node->key = ExecInitExpr(linitial(plan->custom_exprs), &css->ss.ps);
 	node->slot = ExecInitExtraTupleSlot(estate, ExecGetResultType(outer), &TTSOpsMinimalTuple);
+	node->counted_slot = ExecInitExtraTupleSlot(estate, ExecGetResultType(outer),
+												&TTSOpsMinimalTuple);
 }
 
 /*
@@ -293,20 +324,30 @@ show_row(ReadAhead *node, TupleTableSlot *row)
 }
 
 /*
+ * Compute what the inner side will look up for a row, in the memory of the moment.
+ */
+static Datum
+key_of(ReadAhead *node, TupleTableSlot *row, bool *isnull)
+{
+	ExprContext *econtext = node->css.ss.ps.ps_ExprContext;
+
+	econtext->ecxt_scantuple = show_row(node, row);
+	return ExecEvalExpr(node->key, econtext, isnull);
+}
+
+/*
  * Ask for what the inner side will look up for a row.  Returns false where a batch has no room for
  * it.
  */
 static bool
 ask_for(ReadAhead *node, TupleTableSlot *row)
 {
-	ExprContext	 *econtext = node->css.ss.ps.ps_ExprContext;
-	MemoryContext old_context = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
-	bool		  isnull;
-	bool		  has_room = true;
-	Datum		  key;
+	MemoryContext old_context = MemoryContextSwitchTo(
+		node->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+	bool  isnull;
+	bool  has_room = true;
+	Datum key = key_of(node, row, &isnull);
 
-	econtext->ecxt_scantuple = show_row(node, row);
-	key = ExecEvalExpr(node->key, econtext, &isnull);
 	if (!isnull)
 		has_room = lookup_prefetch_ask(node->prefetch, node->condition, key);
 	MemoryContextSwitchTo(old_context);
@@ -329,6 +370,100 @@ update_needed(ReadAhead *node)
 	node->needed = node->given + (node->is_allowed ? need_rows(plan_state) : 1);
 }
 
+/*----------
+ * Counting keys
+ *----------
+ */
+
+/* Rows for one key, at most, before their keys are no more counted. */
+#define MAX_ROWS_A_KEY 16
+
+/*
+ * Say whether a row has a key that is to be looked up, and isn't among those that were counted.
+ */
+static bool
+has_new_key(ReadAhead *node, TupleTableSlot *row, KeySet *keys)
+{
+	MemoryContext old_context = MemoryContextSwitchTo(
+		node->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+	bool  isnull;
+	Datum key = key_of(node, row, &isnull);
+	bool  result = !isnull && lookup_prefetch_is_new(node->prefetch, node->condition, key, keys);
+
+	MemoryContextSwitchTo(old_context);
+	ResetExprContext(node->css.ss.ps.ps_ExprContext);
+	return result;
+}
+
+/*
+ * Where all rows will be asked for, read as many of them as it takes to know whether they have more
+ * keys than the whole list has pages: then that's read at once.
+ */
+static void
+count_keys(ReadAhead *node)
+{
+	PlanState	 *outer = linitial(node->css.custom_ps);
+	int			  limit = lookup_prefetch_foresight(node->prefetch, 0);
+	int			  nkeys = 0;
+	int64		  nrows = 0;
+	MemoryContext old_context;
+	KeySet		 *keys;
+
+	if (limit == 0)
+		return;
+	old_context = MemoryContextSwitchTo(node->css.ss.ps.state->es_query_cxt);
+	node->counted = tuplestore_begin_heap(false, false, work_mem);
+	keys = key_set_create((Size) work_mem * 1024);
+	MemoryContextSwitchTo(old_context);
+	while (nkeys < limit && nrows++ < (int64) limit * MAX_ROWS_A_KEY)
+	{
+		TupleTableSlot *row = ExecProcNode(outer);
+
+		node->outer_ended = TupIsNull(row);
+		if (node->outer_ended)
+			break;
+		tuplestore_puttupleslot(node->counted, row);
+		nkeys += has_new_key(node, row, keys);
+		if (nkeys == limit)
+			limit = Max(limit, lookup_prefetch_foresight(node->prefetch, nkeys));
+	}
+	key_set_free(keys);
+	lookup_prefetch_foresee(node->prefetch, nkeys, node->outer_ended);
+}
+
+/*
+ * Forget rows whose keys were counted.
+ */
+static void
+drop_counted(ReadAhead *node)
+{
+	if (node->counted == NULL)
+		return;
+	ExecClearTuple(node->counted_slot);
+	tuplestore_end(node->counted);
+	node->counted = NULL;
+}
+
+/*
+ * Return the next row of the outer side, which is valid until the next call; NULL at its end.
+ */
+static TupleTableSlot *
+next_outer(ReadAhead *node)
+{
+	if (node->counted != NULL)
+	{
+		if (tuplestore_gettupleslot(node->counted, true, false, node->counted_slot))
+			return node->counted_slot;
+		drop_counted(node);
+	}
+	return node->outer_ended ? NULL : ExecProcNode(linitial(node->css.custom_ps));
+}
+
+/*----------
+ * Reading ahead
+ *----------
+ */
+
 /*
  * Keep a row that was read ahead.
  */
@@ -350,7 +485,7 @@ keep_row(ReadAhead *node, TupleTableSlot *row)
 static bool
 read_row(ReadAhead *node, bool asks)
 {
-	TupleTableSlot *row = ExecProcNode(linitial(node->css.custom_ps));
+	TupleTableSlot *row = next_outer(node);
 	bool			has_room = true;
 
 	node->at_end = TupIsNull(row);
@@ -360,6 +495,9 @@ read_row(ReadAhead *node, bool asks)
 		has_room = ask_for(node, row);
 	ResetExprContext(node->css.ss.ps.ps_ExprContext);
 	keep_row(node, row);
+
+	/* What a tuplestore hands out lives in the memory of the moment. */
+	ExecClearTuple(node->counted_slot);
 	return has_room;
 }
 
@@ -416,6 +554,12 @@ next_row(CustomScanState *css)
 
 	ResetExprContext(econtext);
 	update_needed(node);
+	if (node->prefetch != NULL && node->may_count && !node->is_counted && isinf(node->needed) &&
+		lookup_prefetch_is_good(node->prefetch))
+	{
+		node->is_counted = true;
+		count_keys(node);
+	}
 	if (node->prefetch != NULL && lookup_prefetch_searches(node->prefetch))
 		gather_rows(node);
 	else
@@ -446,6 +590,9 @@ rescan(CustomScanState *css)
 		node->oldest = (node->oldest + 1) % MAX_GATHERED;
 	}
 	node->bytes = 0;
+	drop_counted(node);
+	node->is_counted = false;
+	node->outer_ended = false;
 	node->at_end = false;
 	node->given = 0;
 	node->run = 0;
@@ -458,5 +605,6 @@ rescan(CustomScanState *css)
 static void
 end(CustomScanState *css)
 {
+	drop_counted((ReadAhead *) css);
 	ExecEndNode(linitial(css->custom_ps));
 }

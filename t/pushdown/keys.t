@@ -419,6 +419,99 @@ foreach my $case ([ 'crisp', 200, 700 ], [ 'every', 0, 2 * 8 + 24 ])
 	}
 }
 
+# ---- Keys that are counted ahead: no more than the better of lookups and list, whatever the planner believed
+
+$session->quit;
+undef $session;
+$sandbox = CrispSandbox->start(people => 1000, conversations => 2000);
+$node->safe_psql('postgres', 'DROP SCHEMA crisp CASCADE');
+$node->safe_psql('postgres', "ALTER SERVER support OPTIONS (SET base_url '" . $sandbox->url . "', SET prefetch '4'); "
+	. 'CREATE SCHEMA crisp; IMPORT FOREIGN SCHEMA crisp FROM SERVER support INTO crisp');
+my @profiles = sort map { $_->{people_id} } $sandbox->rows('people');
+my @listed = sort map { $_->{session_id} } $sandbox->rows('conversations');
+my $rows_of = sub { join ', ', map { "('$_')" } @_ };
+
+foreach my $table ([ 'ticket', 'session_id', @listed[ 0 .. 18 ] ], [ 'few', 'people_id', @profiles[ 0 .. 14 ] ],
+	[ 'lots', 'people_id', @profiles[ 0 .. 299 ] ])
+{
+	my ($name, $column, @of) = @{$table};
+
+	$node->safe_psql('postgres', "CREATE TABLE $name ($column text) WITH (autovacuum_enabled = off); INSERT INTO $name "
+		. 'VALUES ' . $rows_of->(@of));
+}
+$node->safe_psql('postgres', 'CREATE TABLE lots_twice AS SELECT people_id, n, repeat(people_id, 20) AS wide FROM lots, '
+	. 'generate_series(1, 10) n ORDER BY n, people_id; CREATE FUNCTION some_people() RETURNS SETOF text LANGUAGE plpgsql '
+	. "AS 'BEGIN RETURN QUERY SELECT people_id FROM public.few; END'");
+
+foreach my $analyzed (0, 1)
+{
+	my $name = $analyzed ? 'analyzed' : 'not analyzed';
+
+	$node->safe_psql('postgres', 'ANALYZE crisp.conversations; ANALYZE crisp.people_profiles') if $analyzed;
+	foreach my $case (
+		[ 'SELECT count(*) FROM ticket JOIN crisp.conversations c USING (session_id)', 19, 19 ],
+		[ 'SELECT count(*) FROM ticket LEFT JOIN crisp.conversations c USING (session_id)', 19, 19 ],
+		[ 'SELECT count(*) FROM crisp.conversations c WHERE session_id IN (SELECT session_id FROM ticket)', 19, 19 ],
+		[ 'SELECT count(*) FROM ticket t WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = '
+			. 't.session_id)', 0, 19 ],
+		[ 'SELECT count(*) FROM few JOIN crisp.people_profiles p USING (people_id)', 15, 15 ],
+		[ 'SELECT count(*) FROM some_people() k JOIN crisp.people_profiles p ON people_id = k', 15, 15 + 1 ],
+		[ 'SELECT count(*) FROM lots JOIN crisp.people_profiles p USING (people_id)', 300, 20 + 6 + 8 ],
+		[ 'SELECT count(*) FROM generate_series(1, 3), LATERAL (SELECT people_id FROM lots JOIN crisp.people_profiles p '
+			. 'USING (people_id) OFFSET 0) l', 900, 20 + 6 + 8 ])
+	{
+		my ($statement, $expected, $most) = @{$case};
+
+		($printed, $lookups, $searches, $others) = fresh($statement);
+		is($printed, $expected, "$name, $statement: rows");
+
+		# The planner may have taken the list, where it knows that that isn't twice as long.
+		cmp_ok($lookups + $others, '<=', $analyzed ? 2 * $most : $most, "... $lookups lookups, $others more");
+	}
+
+	# Rows that spill while they are counted.
+	($printed, $lookups, $searches, $others) = fresh(
+		"SELECT string_agg(n || ' ' || k.people_id || length(wide), ',' ORDER BY n, k.people_id) = (SELECT string_agg(n "
+			. "|| ' ' || people_id || length(wide), ',' ORDER BY n, people_id) FROM lots_twice) FROM lots_twice k JOIN "
+			. 'crisp.people_profiles p USING (people_id)',
+		"$lookups_only; SET work_mem = '64kB'");
+	is($printed, 't', "$name, rows that spill: each");
+	cmp_ok($lookups + $others, '<=', 20 + 6 + 8, "... $lookups lookups, $others more");
+
+	# What an unknown bound leaves.
+	foreach my $share (0.01, 0.03, 0.2)
+	{
+		my $bound = $node->safe_psql('postgres', 'SELECT updated_at FROM crisp.conversations ORDER BY updated_at DESC '
+			. 'OFFSET ' . int(@listed * $share) . ' LIMIT 1');
+		my $recent = "FROM crisp.conversations WHERE updated_at > (SELECT timestamptz '$bound' OFFSET 0)";
+
+		($printed) = fresh("SELECT count(*), count(DISTINCT people_id) $recent");
+		my ($conversations, $people) = split /\|/, $printed;
+		my $best = int($conversations / 50) + 1 + ($people < 20 ? $people : 20);
+
+		($printed, $lookups, $searches, $others) = fresh(
+			"SELECT count(*) FROM crisp.people_profiles p WHERE p.people_id IN (SELECT people_id $recent)");
+		my $expected = $node->safe_psql('postgres', 'SET enable_nestloop = off; SELECT count(*) FROM '
+			. "crisp.people_profiles p WHERE p.people_id IN (SELECT people_id $recent)");
+		is($printed, $expected, "$name, people of $conversations conversations: rows");
+		cmp_ok($lookups + $others, '<=', 2 * $best + 8, "... $lookups lookups, $others more, $best at best");
+	}
+}
+
+# Rows that nobody may ask for aren't counted.
+($printed, $lookups, $searches, $others) = fresh(
+	'SELECT count(*) FROM (SELECT people_id FROM lots JOIN crisp.people_profiles p USING (people_id) LIMIT 5) l',
+	$lookups_only);
+is("$printed|$lookups|$others", '5|5|0', 'a LIMIT');
+$sandbox->control({ answers => [ { match => { path => '*/people/profiles/*' }, hang => JSON::PP::true } ] });
+$session->query("SET statement_timeout = '500ms'");
+$session->fails('SELECT count(*) FROM lots JOIN crisp.people_profiles p USING (people_id)', { sqlstate => '57014' },
+	'a list that does not come');
+$session->query('RESET statement_timeout');
+$sandbox->control({ answers => [] });
+is((again('SELECT count(*) FROM lots JOIN crisp.people_profiles p USING (people_id)'))[0], 300,
+	'... and the next statement');
+
 $session->quit;
 $node->stop;
 done_testing();
