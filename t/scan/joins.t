@@ -58,7 +58,8 @@ my $join = 'SELECT k.n, c.state FROM %s k JOIN crisp.conversations c USING (sess
 
 # From then on, the session knows that the list is longer than what looking so many rows up costs;
 # see t/fetch/whole_list.t.
-sql('SELECT (SELECT c.state FROM crisp.conversations c WHERE c.session_id = k.session_id) FROM ticket k');
+sql('SELECT (SELECT c.state FROM crisp.conversations c WHERE c.session_id = k.session_id) FROM ticket k, '
+	. 'generate_series(1, 3)');
 
 $sandbox->control($latency);
 foreach my $case ([ 1, 1 ], [ 2, 2 ], [ 4, 4 ], [ 8, 8 ], [ 32, 18 ])
