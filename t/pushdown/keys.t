@@ -16,7 +16,7 @@ my $node = start_node();
 my $sandbox = CrispSandbox->start(people => 3000, conversations => 60);
 my $session;
 
-connect_crisp($node, $sandbox);
+connect_crisp($node, $sandbox, options => "max_retries '0'");
 
 # ---- Addresses, plain and odd
 
