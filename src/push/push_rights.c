@@ -16,6 +16,9 @@
 #include "base/compat.h"
 #include "push/push_rights.h"
 
+/*
+ * Raise 42501 for a table.
+ */
 pg_noreturn static void
 refuse(Oid target)
 {

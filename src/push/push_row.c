@@ -110,7 +110,7 @@ pushed_value(const PushRow *row, const char *name)
 	static const JsonbValue nothing = {.type = jbvNull};
 	JsonbValue			   *value;
 
-	if (row->pushed == NULL)
+	if (row->pushed == NULL || !JB_ROOT_IS_OBJECT(row->pushed))
 		return JsonbValueToJsonb((JsonbValue *) &nothing);
 	value = getKeyJsonValueFromContainer(&row->pushed->root, name, (int) strlen(name), NULL);
 	return value ? JsonbValueToJsonb(value) : NULL;
@@ -161,6 +161,9 @@ read_values(const PushRows *rows, const PushRow *row)
 	return values;
 }
 
+/*
+ * Return a text of the database in the encoding of JSON.
+ */
 static const char *
 utf8_text(const char *text)
 {

@@ -207,7 +207,8 @@ prepare(const Push *push, PushedRow *row)
 static bool
 lacks_name(const PushedRow *row)
 {
-	return row->outcome == NULL && ((const ChangeRequest *) linitial(row->row.requests))->lacks_key;
+	return row->outcome == NULL && row->row.requests != NIL &&
+		   ((const ChangeRequest *) linitial(row->row.requests))->lacks_key;
 }
 
 /*
@@ -441,6 +442,7 @@ send_inserts(const Push *push)
 			change_instead(push, row);
 		if (row->outcome == NULL && lacks_name(row))
 			find_names(push);
+		complete(push, row);
 		if (row->outcome != NULL)
 			continue;
 		if (send_one(push, linitial(row->row.requests), &failure))

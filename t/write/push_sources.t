@@ -161,7 +161,8 @@ $sandbox->control({ meta_data => 'merged' });
 query("UPDATE tickets SET meta_data = '{\"order\": 8}' WHERE session_id = '$second'");
 push_rows($tickets);
 is_deeply([ push_problems('tickets', 'crisp.conversations') ], ["$second|refused|HV000"], 'a key that Crisp keeps');
-like(query(q(SELECT error FROM crisp_push_problems('tickets', 'crisp.conversations'))), qr/Crisp has kept keys/, 'is told');
+like(query(q(SELECT error FROM crisp_push_problems('tickets', 'crisp.conversations'))), qr/Crisp has kept keys/,
+	'is told');
 is_deeply(push_rows($tickets)->{requests}, [], 'once');
 $sandbox->control({ meta_data => 'replaced' });
 push_rows("$tickets, retry => true");
@@ -180,6 +181,31 @@ is_deeply(push_rows($licences)->{requests}, ["PATCH people/data/$listed[5]->{peo
 query('UPDATE licences SET plan = NULL');
 is_deeply([ map { /^(\w+)/ } @{ push_rows($licences)->{requests} } ], [ 'GET', 'PUT' ], 'and one goes');
 unlike(query("SELECT data FROM crisp.people_data WHERE people_id = '$listed[5]->{people_id}'"), qr/plan/, 'it is gone');
+
+# What sends rows can be called by itself, with anything.
+sub call
+{
+	my ($target, $operation, $key, $keys, $wanted, $pushed, $whole) = @_;
+	my $names = join ',', map { 'NULL' } split /,/, $keys;
+
+	return "SELECT string_agg(outcome, ',') FROM crisp_sync_internal.crisp_push_send('$target', '$operation', $key,
+		'{$keys}', '{$names}', ARRAY[$wanted]::jsonb[], ARRAY[$pushed]::jsonb[], '{$whole}')";
+}
+
+is( query(call('crisp.people_data', 'insert', "'email'", "$listed[8]->{email},$listed[9]->{email},x\@y.z",
+			q('{"data": {"k": 1}}', '[]', '3'), q('[1]', '7', NULL), 't,f,NULL')) =~ tr/,//,
+	2, 'inserts of several rows');
+is( query(call('crisp.people_profiles', 'update', "'people_id'", qq($listed[8]->{people_id},""),
+			q('{"notepad": "x"}', '{"notepad": 3}'), q('[]', '"x"'), 't,f')),
+	'done,refused', 'changes');
+$session->fails(call('crisp.people_events', 'update', 'NULL', 'a', q('{}'), 'NULL', 't'),
+	{ sqlstate => '55000' }, 'what cannot be changed');
+$session->fails(call('crisp.people_profiles', 'update', "'notepad'", 'a', q('{}'), 'NULL', 't'),
+	{ sqlstate => '42703' }, 'a key that is none');
+$session->fails(call('crisp.people_profiles', 'update', "'email'", 'a', q('{"x": 1}'), 'NULL', 't'),
+	{ sqlstate => '42703' }, 'a column that is none');
+$session->fails(call('crisp.people_profiles', 'update', "'email'", 'a', '', '', ''),
+	{ sqlstate => 'XX000' }, 'too little');
 
 #
 # Many rows
