@@ -166,6 +166,9 @@ BEGIN
 END
 $$;
 
+-- Or else anybody could have it run for a table of theirs.
+REVOKE ALL ON FUNCTION crisp_push_create_rows() FROM PUBLIC;
+
 CREATE TRIGGER crisp_push_create_rows AFTER INSERT ON crisp_push_job
 FOR EACH ROW EXECUTE FUNCTION crisp_push_create_rows();
 
@@ -181,6 +184,8 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+REVOKE ALL ON FUNCTION crisp_push_drop_rows() FROM PUBLIC;
 
 CREATE TRIGGER crisp_push_drop_rows AFTER DELETE ON crisp_push_job
 FOR EACH ROW EXECUTE FUNCTION crisp_push_drop_rows();

@@ -253,6 +253,9 @@ BEGIN
 END
 $$;
 
+-- Or else anybody could have it run for a table of theirs, and forget the runs of others.
+REVOKE ALL ON FUNCTION crisp_sync_drop_runs() FROM PUBLIC;
+
 CREATE TRIGGER crisp_sync_drop_runs AFTER DELETE ON crisp_sync_job
 FOR EACH ROW EXECUTE FUNCTION crisp_sync_drop_runs();
 

@@ -71,6 +71,11 @@ $bob->fails(q(INSERT INTO crisp_sync_internal.crisp_push_my_job (source, target,
 	VALUES ('shop.customers', 'crisp.people_data', 'email', 'alice')), { sqlstate => '42501' },
 		'or in the name of another role');
 
+$bob->query('CREATE TEMP TABLE mine (job_id bigint, role name, source regclass, target regclass)');
+$bob->fails("CREATE TRIGGER t AFTER DELETE ON mine FOR EACH ROW EXECUTE FUNCTION crisp_sync_internal.$_()",
+	{ sqlstate => '42501' }, "or run $_ for a table of one's own")
+  foreach qw(crisp_push_create_rows crisp_push_drop_rows crisp_sync_drop_runs);
+
 # What others see.
 my $rows = $admin->query(q(SELECT crisp_sync_internal.crisp_push_rows_of(job_id)
 	FROM crisp_sync_internal.crisp_push_job WHERE source = 'shop.customers'::regclass));
