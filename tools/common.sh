@@ -129,7 +129,7 @@ inside()
 
 	# What tests that draw at random take.
 	for name in PROPERTY_SEED PROPERTY_QUERIES SETTINGS_DRAWS SYNC_SEED SYNC_SEQUENCES WRITE_SEED WRITE_STATEMENTS \
-		BATCH_SEED BATCH_DRAWS PUSH_SEED; do
+		BATCH_SEED BATCH_DRAWS PUSH_SEED STREAM_SEED; do
 		[ -z "${!name:-}" ] || drawn+=("$name=${!name}")
 	done
 	attended "${as_owner[@]}" env --ignore-environment --chdir="$work/src" \
