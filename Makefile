@@ -6,6 +6,7 @@
 #   make demo             try everything on a throwaway server; installs what is missing
 #   make test             run every test; installs what is missing
 #   make matrix           run every test on each PostgreSQL that Debian has; needs root and some GB
+#   make fuzz             let libFuzzer try what reads JSON, options and answers; installs what is missing
 #   make bench            measure against other ways to do the same; installs what is missing
 #   make lint             check style and run the static analysers; installs what is missing
 #   make format           put the C code into the style that lint asks for
@@ -17,7 +18,7 @@
 #
 # Variables: PG_CONFIG, PKG_CONFIG, CC, WERROR=1 (a warning is an error),
 # ONLY="regress|isolation|tap|contract" and TESTS="name ..." (make test), VERSIONS="15 18"
-# (make matrix), QUICK=1 (make bench).
+# (make matrix), SECONDS=60 (make fuzz, of each target), QUICK=1 (make bench).
 
 # In a build outside the tree (make -f …/Makefile) the tree is where this file is.
 tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
@@ -56,7 +57,7 @@ EXTRA_CLEAN = src/*/*.o src/*/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
-independent = demo test matrix bench lint format sandbox clean-sandbox dist deb release help
+independent = demo test fuzz matrix bench lint format sandbox clean-sandbox dist deb release help
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(independent),$(goals)))
@@ -136,6 +137,9 @@ clean-sandbox:
 demo test lint:
 	@exec env PG_CONFIG='$(PG_CONFIG)' ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/$@.sh'
 
+fuzz:
+	@exec env PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(SECONDS)' TARGETS='$(TARGETS)' '$(tree)/tools/fuzz.sh'
+
 matrix:
 	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/matrix.sh' $(VERSIONS)
 
@@ -151,4 +155,4 @@ dist deb release:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(tree)/Makefile
 
-.PHONY: libraries sandbox clean-sandbox demo test matrix bench lint format dist deb release help
+.PHONY: libraries sandbox clean-sandbox demo test fuzz matrix bench lint format dist deb release help

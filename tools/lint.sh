@@ -66,8 +66,8 @@ find_pg_config || exit 1
 cd "$tree" || exit 1
 
 shopt -s nullglob
-sources=(crisp_fdw.c src/*/*.c sandbox/*.c bench/*.c)
-headers=(src/*/*.h sandbox/*.h)
+sources=(crisp_fdw.c src/*/*.c sandbox/*.c bench/*.c fuzz/*.c)
+headers=(src/*/*.h sandbox/*.h fuzz/*.h)
 scripts=(tools/*.sh bench/*.sh .ci/run)
 pages=(*.md docs/*.md */README.md)
 perl=(tools/*.pl t/lib/*.pm t/*/*.t)

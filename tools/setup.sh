@@ -2,7 +2,7 @@
 #
 # Install what is missing on a Debian machine, and nothing else.
 #
-#   tools/setup.sh demo|test|lint|bench|dist|deb|matrix
+#   tools/setup.sh demo|test|fuzz|lint|bench|dist|deb|matrix
 #
 # PG_CONFIG may name another PostgreSQL than the newest one.
 set -uo pipefail
@@ -41,6 +41,12 @@ apt_install()
 node_is_recent()
 {
 	[ "$(node --print 'parseInt(process.versions.node)')" -ge 18 ]
+}
+
+# have_fuzzer: is libFuzzer there, without a main() of its own?  Debian has it in a package of clang's version.
+have_fuzzer()
+{
+	compgen -G "$(clang --print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer_no_main*.a" >/dev/null
 }
 
 # need_postgres: a Debian release of PostgreSQL that PG_CONFIG names is installed.
@@ -118,8 +124,8 @@ install_http()
 }
 
 case "${1:-}" in
-	demo | test | lint | bench | dist | deb | matrix) ;;
-	*) die "say what to set up for: demo, test, lint, bench, dist, deb or matrix" ;;
+	demo | test | fuzz | lint | bench | dist | deb | matrix) ;;
+	*) die "say what to set up for: demo, test, fuzz, lint, bench, dist, deb or matrix" ;;
 esac
 
 # What these need has nothing to do with a build on this machine.
@@ -139,11 +145,18 @@ case "$1" in
 		;;
 esac
 
-if [ "$1" = demo ] || [ "$1" = test ] || [ "$1" = bench ] || [ "$1" = deb ]; then
-	need gcc command -v gcc
-	need libc6-dev test -e /usr/include/stdio.h
-	need make command -v make
-	need perl perl -MHTTP::Tiny -MJSON::PP -e 1
+case "$1" in
+	demo | test | fuzz | bench | deb)
+		need gcc command -v gcc
+		need libc6-dev test -e /usr/include/stdio.h
+		need make command -v make
+		need perl perl -MHTTP::Tiny -MJSON::PP -e 1
+		;;
+esac
+
+if [ "$1" = fuzz ]; then
+	need clang command -v clang
+	have_fuzzer || missing+=("libclang-rt-dev")
 fi
 
 if [ "$1" = test ]; then
