@@ -13,6 +13,7 @@
 #include "access/sysattr.h"
 #include "catalog/pg_foreign_server.h"
 #include "optimizer/clauses.h"
+#include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "utils/acl.h"
 #include "utils/date.h"
@@ -25,6 +26,24 @@
  * Planning
  *----------
  */
+
+bool
+compat_makes_outer_unique(PlannerInfo *root, RelOptInfo *outerrel, JoinType jointype,
+						  SpecialJoinInfo *sjinfo, Path **path)
+{
+#if PG_VERSION_NUM >= 190000
+	return false;
+#else
+	if (jointype != JOIN_UNIQUE_OUTER)
+		return false;
+	*path = outerrel->cheapest_total_path;
+	if ((*path)->param_info == NULL)
+		*path = (Path *) create_unique_path(root, outerrel, *path, sjinfo);
+	else
+		*path = NULL;
+	return true;
+#endif
+}
 
 List *
 compat_eclass_members(EquivalenceClass *class, Relids relids)

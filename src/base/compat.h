@@ -131,6 +131,23 @@ typedef struct JsonbBuilder
 	create_foreign_upper_path(root, rel, target, rows, COMPAT_DISABLED_NODES startup_cost,        \
 							  total_cost, NIL, NULL, COMPAT_RESTRICTINFO fdw_private)
 
+/* initial_cost_nestloop() for two paths that aren't partial, the inner one as it is. */
+#if PG_VERSION_NUM >= 190000
+#define compat_cost_nestloop(root, workspace, jointype, outer, inner, extra)                       \
+	initial_cost_nestloop(root, workspace, jointype, PGS_NESTLOOP_PLAIN | PGS_CONSIDER_NONPARTIAL, \
+						  outer, inner, extra)
+#else
+#define compat_cost_nestloop(root, workspace, jointype, outer, inner, extra) \
+	initial_cost_nestloop(root, workspace, jointype, outer, inner, extra)
+#endif
+
+/*
+ * Say whether a join is an inner one of an outer side that is yet to be made unique, as it may be
+ * before 19: then *path becomes that, or NULL where it can't be.
+ */
+extern bool compat_makes_outer_unique(PlannerInfo *root, RelOptInfo *outerrel, JoinType jointype,
+									  SpecialJoinInfo *sjinfo, Path **path);
+
 /* List the members of an equivalence class, those of child relations among them. */
 extern List *compat_eclass_members(EquivalenceClass *class, Relids relids);
 

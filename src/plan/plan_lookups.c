@@ -34,6 +34,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "base/compat.h"
 #include "fetch/proved_list.h"
 #include "plan/plan.h"
 #include "plan/plan_lookups.h"
@@ -277,7 +278,7 @@ offer_join(PlannerInfo *root, RelOptInfo *joinrel, JoinType jointype, JoinPathEx
 
 	/* Whatever stands above it reckons with as many rows as ever. */
 	outer->rows = keys;
-	initial_cost_nestloop(root, &workspace, jointype, outer, inner, extra);
+	compat_cost_nestloop(root, &workspace, jointype, outer, inner, extra);
 	join = create_nestloop_path(
 		root, joinrel, jointype, &workspace, extra, outer, inner, extra->restrictlist,
 		build_join_pathkeys(root, joinrel, jointype, outer->pathkeys), NULL);
@@ -293,16 +294,13 @@ static List *
 outer_paths(PlannerInfo *root, RelOptInfo *outerrel, JoinType *jointype, JoinPathExtraData *extra)
 {
 	List	 *result = NIL;
+	Path	 *unique;
 	ListCell *lc;
 
-	if (*jointype == JOIN_UNIQUE_OUTER)
+	if (compat_makes_outer_unique(root, outerrel, *jointype, extra->sjinfo, &unique))
 	{
-		Path *path = outerrel->cheapest_total_path;
-
 		*jointype = JOIN_INNER;
-		if (path->param_info == NULL)
-			path = (Path *) create_unique_path(root, outerrel, path, extra->sjinfo);
-		return path != NULL && path->param_info == NULL ? list_make1(path) : NIL;
+		return unique != NULL ? list_make1(unique) : NIL;
 	}
 	if (*jointype != JOIN_INNER && *jointype != JOIN_LEFT && *jointype != JOIN_SEMI &&
 		*jointype != JOIN_ANTI)
