@@ -18,7 +18,7 @@ LEFT JOIN LATERAL crisp_push_pid(j.source, j.target) p (pid) ON l.outcome IS NUL
 
 CREATE VIEW crisp_push_status AS
 SELECT j.source, j.target, j.key, pg_catalog.pg_get_userbyid(crisp_push_owner(j.job_id)) AS role, j.missing,
-       CASE WHEN r.state = 'running' THEN 'running'
+       CASE WHEN r.state IN ('running', 'failed') THEN r.state
             WHEN j.last_run_id IS NULL OR n.rows_pending > 0 OR j.fields = '{}' THEN 'unfinished'
             WHEN n.rows_uncertain > 0 THEN 'undecided'
             WHEN n.rows_refused > 0 THEN 'refused'

@@ -303,7 +303,7 @@ WHERE j.job_id = run.job_id AND run.finds_rows IS NOT NULL
 $$;
 
 -- Note a run of a job that has failed before it had anything to push, as where a key is there twice.
-CREATE FUNCTION crisp_push_note_failure(plan crisp_push_plan, INOUT run crisp_push_run_state)
+CREATE FUNCTION crisp_push_note_failure(source regclass, target regclass, INOUT run crisp_push_run_state)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -311,7 +311,7 @@ BEGIN
     run.phase := 'failed';
     INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at)
     SELECT j.job_id, clock_timestamp() FROM @extschema@.crisp_push_my_job j
-    WHERE j.source = plan.source AND j.target = plan.target
+    WHERE j.source = crisp_push_note_failure.source AND j.target = crisp_push_note_failure.target
       AND @extschema@.crisp_push_owner(j.job_id) = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)
     RETURNING job_id, run_id INTO run.job_id, run.run_id;
     PERFORM @extschema@.crisp_push_turn(run);
@@ -378,8 +378,19 @@ BEGIN
     END IF;
     PERFORM @extschema@.crisp_push_check_call(max_requests, missing);
     DELETE FROM @extschema@.crisp_push_orphan;
-    plan := @extschema@.crisp_push_plan(source, target, key, missing);
-    IF NOT @extschema@.crisp_push_lock(source, target) THEN
+    BEGIN
+        plan := @extschema@.crisp_push_plan(source, target, key, missing);
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
+            run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
+    END;
+    IF run.code IS NOT NULL THEN
+        IF @extschema@.crisp_push_lock_briefly(source, target) THEN
+            PERFORM @extschema@.crisp_push_note_failure(source, target, run);
+        END IF;
+        COMMIT;
+        PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
+    ELSIF NOT @extschema@.crisp_push_lock(source, target) THEN
         RAISE NOTICE 'the push of "%" into "%" is running already, in process %',
             @extschema@.crisp_sync_name(source), @extschema@.crisp_sync_name(target),
             @extschema@.crisp_push_pid(source, target);
@@ -395,7 +406,7 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
-        run := @extschema@.crisp_push_note_failure(plan, run);
+        run := @extschema@.crisp_push_note_failure(source, target, run);
     END;
     COMMIT;
 

@@ -471,6 +471,31 @@ BEGIN
 END
 $$;
 
+-- Note that a run has failed before it had begun: its job, if there is one, tells so.
+CREATE FUNCTION crisp_sync_note_failure(
+    source regclass, target regclass, mode text, started_at timestamptz, failure crisp_sync_failure)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job bigint := (SELECT j.job_id FROM @extschema@.crisp_sync_my_job j
+                   WHERE j.source = crisp_sync_note_failure.source AND j.target = crisp_sync_note_failure.target);
+    run bigint;
+BEGIN
+    IF job IS NULL THEN
+        RETURN;
+    END IF;
+    INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
+    VALUES (job, coalesce(mode, 'incremental'), started_at) RETURNING run_id INTO run;
+    UPDATE @extschema@.crisp_sync_my_log l SET outcome = 'failed', ended_at = clock_timestamp() WHERE l.run_id = run;
+    INSERT INTO @extschema@.crisp_sync_my_error (run_id, sqlstate, message, detail, hint, context)
+    VALUES (run, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''), failure.context);
+    UPDATE @extschema@.crisp_sync_my_job j SET last_run_id = run WHERE j.job_id = job;
+    PERFORM @extschema@.crisp_sync_prune(job);
+END
+$$;
+
 -- Tell the session how far the run is, now and then.
 CREATE FUNCTION crisp_sync_tell(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress)
 RETURNS void
@@ -587,9 +612,24 @@ BEGIN
                 HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
     END IF;
     PERFORM @extschema@.crisp_sync_check_call(mode, condition, reference, max_requests, overlap, deleted, daily_quota);
-    copy := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field,
-                                        deleted, parent);
-    IF NOT @extschema@.crisp_sync_lock(copy.source, copy.target) THEN
+    call.started_at := date_trunc('milliseconds', clock_timestamp());
+    BEGIN
+        copy := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field,
+                                            deleted, parent);
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
+            failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
+        failure.context := @extschema@.crisp_sync_context();
+    END;
+    IF failure.code IS NOT NULL THEN
+        -- While another session runs it, the job tells of that.
+        IF @extschema@.crisp_sync_lock_briefly(source, target_table) THEN
+            PERFORM @extschema@.crisp_sync_note_failure(source, target_table, mode, call.started_at, failure);
+        END IF;
+        COMMIT;
+        PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
+                                             failure.context);
+    ELSIF NOT @extschema@.crisp_sync_lock(copy.source, copy.target) THEN
         RAISE NOTICE 'the sync of "%" into "%" is running already, in process %',
             @extschema@.crisp_sync_name(copy.source),
             @extschema@.crisp_sync_name(copy.target),
@@ -601,17 +641,27 @@ BEGIN
     call.condition := condition;
     call.reference := reference;
     call.overlap := overlap;
-    call.started_at := date_trunc('milliseconds', clock_timestamp());
     call.first_request := @extschema@.crisp_sync_requests();
-    call.last_request := least(call.first_request + max_requests,
-        CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
-                               nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0),
-                               call.first_request + @extschema@.crisp_sync_quota_left(copy.source));
-    opened := @extschema@.crisp_sync_open(copy, call, deleted, daily_quota);
-    call := opened.call;
-    run := opened.run;
+    BEGIN
+        call.last_request := least(call.first_request + max_requests,
+                                   CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
+                                   nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0),
+                                   call.first_request + @extschema@.crisp_sync_quota_left(copy.source));
+        opened := @extschema@.crisp_sync_open(copy, call, deleted, daily_quota);
+        call := opened.call;
+        run := opened.run;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
+            failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
+        failure.context := @extschema@.crisp_sync_context();
+        PERFORM @extschema@.crisp_sync_note_failure(copy.source, copy.target, mode, call.started_at, failure);
+    END;
     COMMIT;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF failure.code IS NOT NULL THEN
+        PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
+                                             failure.context);
+    END IF;
 
     WHILE run.phase <> 'end' LOOP
         EXIT WHEN @extschema@.crisp_sync_requests_left(call) < 1 AND @extschema@.crisp_sync_asks(copy, call, run);

@@ -560,7 +560,7 @@ BEGIN
     END IF;
     UPDATE @extschema@.crisp_sync_my_job j
     SET sync_field = job.sync_field, dates_field = copy.dates_field, mode = call.mode, origin = copy.origin,
-        scope = copy.scope,
+        scope = copy.scope, parent = nullif(copy.list, copy.source),
         daily_quota = coalesce(crisp_sync_open.daily_quota, catalog.daily_quota),
         rows_per_request = CASE WHEN copy.argument IS NULL THEN greatest(1, copy.per_page - 1) ELSE 1 END,
         deleted = CASE WHEN call.mode = 'full' OR job.full_since IS NULL THEN crisp_sync_open.deleted

@@ -212,7 +212,8 @@ END
 $$;
 
 -- The table over which the windows of a run go, and by what: the source itself, or the table of its parent.
-CREATE FUNCTION crisp_sync_find_list(INOUT copy crisp_sync_copy, resource text, parent_resource text, parent regclass)
+CREATE FUNCTION crisp_sync_find_list(
+    INOUT copy crisp_sync_copy, resource text, parent_resource text, parent regclass, kept regclass)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -221,7 +222,8 @@ DECLARE
 BEGIN
     copy.list := copy.source;
     IF parent_resource IS NOT NULL THEN
-        copy.list := @extschema@.crisp_sync_find_parent(copy.source, parent_resource, parent);
+        copy.list := @extschema@.crisp_sync_find_parent(copy.source, parent_resource,
+                                                         coalesce(parent, kept));
         catalog := @extschema@.crisp_sync_source(copy.list);
         IF catalog.resource <> parent_resource THEN
             RAISE EXCEPTION 'the parent of "%" is a table of %, not of %', @extschema@.crisp_sync_name(copy.source),
@@ -270,6 +272,26 @@ BEGIN
         END IF;
     END IF;
 END
+$$;
+
+-- The table of parents that a job has used so far, if it is still one, on the server and of the website of the source;
+-- or NULL.  One that somebody makes beside it is no reason to look for another.
+CREATE FUNCTION crisp_sync_kept_parent(copy crisp_sync_copy, target regclass, parent_resource text)
+RETURNS regclass
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT j.parent
+FROM @extschema@.crisp_sync_job j
+JOIN pg_foreign_table f ON f.ftrelid = j.parent
+JOIN pg_foreign_table sf ON sf.ftrelid = j.source AND sf.ftserver = f.ftserver
+JOIN pg_class c ON c.oid = j.parent
+WHERE j.source = copy.source AND j.target = crisp_sync_kept_parent.target
+  -- In this order: what was dropped, or is another table by now, has no scope.
+  AND CASE WHEN coalesce((SELECT o.option_value FROM pg_options_to_table(f.ftoptions) o
+                          WHERE o.option_name = 'resource'), c.relname) = parent_resource
+           THEN (@extschema@.crisp_sync_scope_of(j.parent))[1] IS NOT DISTINCT FROM copy.origin[2]
+           ELSE false END
 $$;
 
 -- The foreign table of a resource on the server of another one, in its schema: of several, the one that has the
@@ -348,7 +370,9 @@ BEGIN
             USING ERRCODE = 'datatype_mismatch', DETAIL = 'Crisp is asked for its rows by that.';
     END IF;
     copy.sync_field := sync_field;
-    copy := @extschema@.crisp_sync_find_list(copy, catalog.resource, catalog.parent, parent);
+    copy := @extschema@.crisp_sync_find_list(
+        copy, catalog.resource, catalog.parent, parent,
+        @extschema@.crisp_sync_kept_parent(copy, target_table, catalog.parent));
 
     IF target_table IS NULL THEN
         made := @extschema@.crisp_sync_create_target(source, target, schema_name, caller_path, catalog.keys,

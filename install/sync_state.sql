@@ -80,6 +80,7 @@ CREATE TABLE crisp_sync_job (
     source regclass NOT NULL,
     target regclass NOT NULL,
     resource text NOT NULL,
+    parent regclass,
     sync_field text,
     dates_field text,
     mode text NOT NULL DEFAULT 'incremental',
@@ -124,6 +125,8 @@ CREATE TABLE crisp_sync_job (
 );
 
 COMMENT ON TABLE crisp_sync_job IS 'the jobs of crisp_sync(), and what each of them has still to fetch';
+COMMENT ON COLUMN crisp_sync_job.parent IS
+    'the table of the parents of its rows that the last run has used; NULL: they have none';
 COMMENT ON COLUMN crisp_sync_job.sync_field IS
     'column of the source by which changes are found; NULL: there is none, and each run reads all';
 COMMENT ON COLUMN crisp_sync_job.dates_field IS
@@ -317,7 +320,7 @@ GRANT INSERT (source, target, resource),
               overlap, caught_up, looked, due, pass_condition, pass_reference, pass_rows, full_since, deleted, by_date,
               cuts, window_rows, pages_found, pages_missing, expected_rows, rows_per_request, daily_quota, witnesses,
               told_columns, told_keyless, rows_fetched, rows_inserted, rows_updated, rows_deleted, requests,
-              stalled, last_run_id, last_success, origin, scope)
+              stalled, last_run_id, last_success, origin, scope, parent)
 ON crisp_sync_my_job TO PUBLIC;
 GRANT INSERT (job_id, mode, started_at),
       UPDATE (ended_at, outcome, requests, windows, rows_fetched, rows_inserted, rows_updated, rows_deleted,

@@ -18,7 +18,7 @@ LEFT JOIN LATERAL crisp_sync_pid(j.source, j.target) p (pid) ON l.outcome IS NUL
 
 CREATE VIEW crisp_sync_status AS
 SELECT j.source, j.target, j.mode, j.sync_field, j.watermark,
-       CASE WHEN r.state = 'running' THEN 'running'
+       CASE WHEN r.state IN ('running', 'failed') THEN r.state
             WHEN j.stalled THEN 'stalled'
             WHEN g.is_left THEN 'unfinished'
             ELSE 'up to date' END AS state,

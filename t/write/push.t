@@ -196,7 +196,7 @@ answer({ match => { method => 'PATCH' }, close => JSON::PP::true });
 push_fails($call, { sqlstate => 'HV00M' }, 'a change that was made, and not answered');
 answer();
 is(profile('new2@example.com')->{notepad}, 'wanted', 'it was made');
-is(push_status('state, rows_pending'), 'unfinished|1', 'that is not known');
+is(push_status('state, rows_pending'), 'failed|1', 'that is not known');
 query(q(UPDATE customers SET notepad = 'c' WHERE id = 2));
 is_deeply(push_rows($call)->{requests}, ['PATCH people/profile/new2@example.com {"notepad":"c"}'],
 	'so what was pushed before is sent again when the source goes back to it');
@@ -250,7 +250,8 @@ query(q(CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NE
 	CREATE TRIGGER t BEFORE UPDATE ON crisp.people_profiles FOR EACH ROW EXECUTE FUNCTION t()));
 push_unasked($call, { sqlstate => '42809', message => qr/it has triggers/ }, 'triggers');
 query('DROP TRIGGER t ON crisp.people_profiles');
-is(query('SELECT count(*) FROM crisp_push_run WHERE state = \'failed\''), 1, 'runs that never began are none');
+is(query('SELECT string_agg(sqlstate, $$ $$ ORDER BY run_id) FROM crisp_push_run WHERE state = \'failed\''),
+	'HV00M 22023 42703 55000 42809', 'runs that could not begin are told, and calls that are wrong are none');
 is_deeply(push_rows($call)->{requests}, [], 'nothing has come of that');
 query(q(INSERT INTO customers VALUES (60, 'NEW1@example.com', 'x')));
 push_unasked($call, { sqlstate => '23505' }, 'a key that comes to be there twice');
@@ -401,7 +402,7 @@ is(join(' ', map { /"(n\d+)"/ } @{ push_rows($events)->{requests} }), 'n8 n9 n10
 query("INSERT INTO events VALUES (3, '$person', 'third'), (4, '$person', 'fourth')");
 answer({ match => { method => 'POST', nth => 1 }, times => 1, close => JSON::PP::true });
 push_fails($events, { sqlstate => 'HV00M' }, 'one of which nobody knows whether it was made');
-is(push_status('state, rows_pending, rows_uncertain', 'events'), 'unfinished|1|1', 'is uncertain');
+is(push_status('state, rows_pending, rows_uncertain', 'events'), 'failed|1|1', 'is uncertain');
 $run = push_rows($events);
 is_deeply($run->{requests}, [qq(POST people/events/$person {"text":"fourth"})], 'and not sent again');
 is(push_status('state', 'events'), 'undecided', 'until somebody decides');
