@@ -43,7 +43,7 @@ from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))
 # the schema of internal objects, and @extschema:own@ that of the extension (install/sync_state.sql).
 script_parts = $(patsubst %,$(tree)/install/%.sql,fdw sync_state sync_target sync_plan sync_window sync_job \
 	sync_estimate sync_full sync sync_public sync_status push_state push_plan push push_step push_public \
-	push_status reports)
+	push_status drop_notice reports)
 
 OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*/*.c))
 

@@ -302,13 +302,30 @@ UPDATE @extschema@.crisp_push_my_job j SET finds_rows = run.finds_rows
 WHERE j.job_id = run.job_id AND run.finds_rows IS NOT NULL
 $$;
 
--- Note a run of a job that has failed before it had anything to push, as where a key is there twice.
-CREATE FUNCTION crisp_push_note_failure(source regclass, target regclass, INOUT run crisp_push_run_state)
+-- Note a run of a job that has failed before it had anything to push, as where a key is there twice.  While another
+-- session runs it, the job tells of that: the caller has the job's lock, or gets it here.
+CREATE FUNCTION crisp_push_note_failure(
+    source regclass, target regclass, has_lock boolean, INOUT run crisp_push_run_state)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     run.phase := 'failed';
+    IF NOT has_lock THEN
+        IF NOT EXISTS (SELECT FROM @extschema@.crisp_push_my_job j
+                       WHERE j.source = crisp_push_note_failure.source AND j.target = crisp_push_note_failure.target)
+        THEN
+            RETURN;
+        END IF;
+        BEGIN
+            has_lock := @extschema@.crisp_push_lock_briefly(source, target);
+        EXCEPTION WHEN insufficient_privilege THEN
+            NULL;
+        END;
+        IF NOT has_lock THEN
+            RETURN;
+        END IF;
+    END IF;
     INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at)
     SELECT j.job_id, clock_timestamp() FROM @extschema@.crisp_push_my_job j
     WHERE j.source = crisp_push_note_failure.source AND j.target = crisp_push_note_failure.target
@@ -385,9 +402,7 @@ BEGIN
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
     END;
     IF run.code IS NOT NULL THEN
-        IF @extschema@.crisp_push_lock_briefly(source, target) THEN
-            PERFORM @extschema@.crisp_push_note_failure(source, target, run);
-        END IF;
+        PERFORM @extschema@.crisp_push_note_failure(source, target, false, run);
         COMMIT;
         PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
     ELSIF NOT @extschema@.crisp_push_lock(source, target) THEN
@@ -406,7 +421,7 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
-        run := @extschema@.crisp_push_note_failure(source, target, run);
+        run := @extschema@.crisp_push_note_failure(source, target, true, run);
     END;
     COMMIT;
 

@@ -471,9 +471,10 @@ BEGIN
 END
 $$;
 
--- Note that a run has failed before it had begun: its job, if there is one, tells so.
+-- Note that a run has failed before it had begun: its job, if there is one, tells so.  While another session runs it,
+-- the job tells of that: the caller has the job's lock, or gets it here.
 CREATE FUNCTION crisp_sync_note_failure(
-    source regclass, target regclass, mode text, started_at timestamptz, failure crisp_sync_failure)
+    source regclass, target regclass, has_lock boolean, mode text, started_at timestamptz, failure crisp_sync_failure)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -485,6 +486,10 @@ DECLARE
 BEGIN
     IF job IS NULL THEN
         RETURN;
+    ELSIF NOT has_lock THEN
+        IF NOT @extschema@.crisp_sync_lock_briefly(source, target) THEN
+            RETURN;
+        END IF;
     END IF;
     INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
     VALUES (job, coalesce(mode, 'incremental'), started_at) RETURNING run_id INTO run;
@@ -622,10 +627,7 @@ BEGIN
         failure.context := @extschema@.crisp_sync_context();
     END;
     IF failure.code IS NOT NULL THEN
-        -- While another session runs it, the job tells of that.
-        IF @extschema@.crisp_sync_lock_briefly(source, target_table) THEN
-            PERFORM @extschema@.crisp_sync_note_failure(source, target_table, mode, call.started_at, failure);
-        END IF;
+        PERFORM @extschema@.crisp_sync_note_failure(source, target_table, false, mode, call.started_at, failure);
         COMMIT;
         PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
                                              failure.context);
@@ -654,7 +656,7 @@ BEGIN
         GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
             failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
         failure.context := @extschema@.crisp_sync_context();
-        PERFORM @extschema@.crisp_sync_note_failure(copy.source, copy.target, mode, call.started_at, failure);
+        PERFORM @extschema@.crisp_sync_note_failure(copy.source, copy.target, true, mode, call.started_at, failure);
     END;
     COMMIT;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);

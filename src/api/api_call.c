@@ -24,6 +24,7 @@
 #include "api/api_attempt.h"
 #include "api/api_call.h"
 #include "api/quota.h"
+#include "api/retry_notice.h"
 
 int api_max_requests = 0;
 
@@ -473,6 +474,22 @@ api_peek(const ApiCall *call)
 }
 
 /*
+ * Wait for whatever a call that is wanted needs next, having told the client where that takes long.
+ */
+static void
+wait_for(const ApiCall *call, bool idle)
+{
+	if (call->state == CALL_DELAYED)
+	{
+		int64 now = http_clock();
+
+		retry_notice(call->options, now - call->started_at, call->due - now,
+					 call->usage->error.text);
+	}
+	http_wait(call->pool, idle);
+}
+
+/*
  * Wait until a call is what is_there() looks for.
  */
 static void
@@ -483,7 +500,7 @@ wait_until(ApiCall *call, bool (*is_there)(ApiCall *call))
 		instr_time start;
 
 		INSTR_TIME_SET_CURRENT(start);
-		http_wait(call->pool, call->state == CALL_DELAYED);
+		wait_for(call, call->state == CALL_DELAYED);
 		count_wait(call, start);
 	}
 }
@@ -507,7 +524,7 @@ api_wait_any(ApiCall *const *wanted, int count)
 			if (api_peek(wanted[i]) != API_SAYS_NOTHING)
 				return i;
 		INSTR_TIME_SET_CURRENT(start);
-		http_wait(first->pool, first->state == CALL_DELAYED);
+		wait_for(first, first->state == CALL_DELAYED);
 		count_wait(first, start);
 	}
 	return 0;
@@ -529,7 +546,7 @@ api_wait_settled(ApiCall *const *wanted, int count)
 			delayed &= wanted[i]->state == CALL_DELAYED;
 		}
 		INSTR_TIME_SET_CURRENT(start);
-		http_wait(wanted[0]->pool, delayed);
+		wait_for(wanted[0], delayed);
 		count_wait(wanted[0], start);
 		progress(wanted[0]->pool);
 	}

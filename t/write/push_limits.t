@@ -127,7 +127,7 @@ foreach my $failure (
 	cmp_ok($sandbox->count, '<=', $what->{close} ? 8 : 4, 'before it asks for more');
 	is(query('SELECT state, sqlstate FROM crisp_push_run ORDER BY run_id DESC LIMIT 1'), "failed|$code",
 		'the run has failed');
-	is(push_status('state, rows_pending, rows_refused'), 'unfinished|20|0', 'no row is to blame');
+	is(push_status('state, rows_pending, rows_refused'), 'failed|20|0', 'no row is to blame');
 	like(push_status('last_error'), qr/\w/, 'the status shows the error');
 	answer();
 	push_rows($call);

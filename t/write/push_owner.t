@@ -92,7 +92,7 @@ is($bob->query(q(SELECT count(*) FROM crisp_push_problems('shop.customers', 'cri
 	'and nobody else\'s');
 $alice->query(q(INSERT INTO shop.customers VALUES ('A@example.com', 'twice')));
 push_fails($call, { sqlstate => '23505' }, 'a run that fails');
-is($alice->query('SELECT count(error) FROM crisp_push_run'), 1, 'its error is the owner\'s');
+is($alice->query(q(SELECT count(*) FROM crisp_push_run WHERE error ~ 'same key')), 1, 'its error is the owner\'s');
 is($bob->query('SELECT count(error), count(*) > 0 FROM crisp_push_run'), '0|t', 'and nobody else\'s');
 $alice->query(q(DELETE FROM shop.customers WHERE email IN ('A@example.com', 'none')));
 $bob->fails(q(SELECT crisp_push_drop('shop.customers', 'crisp.people_profiles')), { sqlstate => '42704' },
