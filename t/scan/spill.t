@@ -140,6 +140,12 @@ $session->query(
 is_deeply([ map { $_->[1] =~ s{/.*}{}r } written() ], $newest, 'INSERT of the newest rows: one each');
 is(scalar(grep { $_->{method} eq 'GET' } $sandbox->requests), 2, 'which takes two pages');
 
+# The conversations that were changed, each as often as it was, be it alone or with others.
+sub changed_rows
+{
+	return map { $_->[2] && $_->[2]->{sessions} ? @{ $_->[2]->{sessions} } : $_->[1] =~ s{/.*}{}r } written();
+}
+
 my $resolved = $session->query("SELECT count(*) FROM crisp.conversations WHERE state = 'resolved'");
 $sandbox->clear;
 $session->query(
@@ -153,13 +159,13 @@ $session->query(
 		. q{(SELECT session_id FROM crisp.conversations n WHERE length(n.session_id) > v.x ORDER BY updated_at DESC }
 		. q{LIMIT 80) l WHERE c.session_id = l.session_id}
 );
-is(scalar(@changed = written()), 80, 'UPDATE of rows that a lateral subquery names, once each');
+is(scalar(@changed = changed_rows()), 80, 'UPDATE of rows that a lateral subquery names, once each');
 $sandbox->clear;
 $session->query(
 	q(SELECT setseed(0.5); UPDATE crisp.conversations c SET state = 'resolved' WHERE length(c::text) > 1 )
 		. q(AND updated_at > '2020-01-01' AND random() < 0.3)
 );
-my %once = map { $_->[1] => 1 } @changed = written();
+my %once = map { $_ => 1 } @changed = changed_rows();
 cmp_ok(scalar @changed, '>', 60, 'UPDATE of rows by chance');
 is(scalar keys %once, scalar @changed, 'once each');
 
