@@ -29,7 +29,7 @@ version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(tree)/crisp_f
 MODULE_big = crisp_fdw
 EXTENSION = crisp_fdw
 DATA = install/released/crisp_fdw--1.0.sql
-DATA_built = $(CURDIR)/crisp_fdw--$(version).sql
+DATA_built = $(CURDIR)/crisp_fdw--$(version).sql $(CURDIR)/crisp_fdw--1.0--1.1.sql
 PGFILEDESC = "crisp_fdw - foreign data wrapper for Crisp"
 
 PG_CONFIG ?= pg_config
@@ -41,9 +41,15 @@ from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))
 
 # The extension's script, in the order in which its parts need each other.  In the parts, @extschema@ is
 # the schema of internal objects, and @extschema:own@ that of the extension (install/sync_state.sql).
-script_parts = $(patsubst %,$(tree)/install/%.sql,fdw sync_state sync_target sync_plan sync_window sync_job \
+as_parts = $(patsubst %,$(tree)/install/%.sql,$(1))
+later_parts = $(call as_parts,sync_state sync_target sync_plan sync_window sync_job \
 	sync_estimate sync_full sync sync_public sync_status push_state push_plan push push_step push_public \
 	push_status drop_notice reports)
+script_parts = $(call as_parts,fdw catalog quota internal) $(later_parts)
+
+# An update is made of the same parts, so that it leads to the same; but not of fdw.sql, which is as it was.
+update_parts = $(call as_parts,internal upgrade_1.0_begin catalog quota) $(later_parts) \
+	$(call as_parts,upgrade_1.0_end)
 
 OBJS = $(patsubst %.c,%.o,crisp_fdw.c $(call from_tree,src/*/*.c))
 
@@ -100,8 +106,14 @@ PROVE_FLAGS += -I $(tree)/t/lib
 export CRISP_SANDBOX ?= $(tree)/sandbox/crisp-sandbox
 
 # Named in full, so that make doesn't take one that lies in the tree for it.
-$(DATA_built): $(script_parts) $(tree)/Makefile
-	sed -e 's/@extschema@/crisp_sync_internal/g' -e 's/@extschema:own@/@extschema@/g' $(script_parts) >$@
+name_schemas = sed -e 's/@extschema@/crisp_sync_internal/g' -e 's/@extschema:own@/@extschema@/g'
+
+$(CURDIR)/crisp_fdw--$(version).sql: $(script_parts) $(tree)/Makefile
+	$(name_schemas) $(script_parts) >$@
+
+$(CURDIR)/crisp_fdw--1.0--1.1.sql: $(update_parts) $(tree)/Makefile
+	{ printf '%s\n' '\echo Use "ALTER EXTENSION crisp_fdw UPDATE" to load this file. \quit'; \
+	  $(name_schemas) $(update_parts); } >$@
 
 $(OBJS): $(wildcard $(tree)/src/*/*.h) $(tree)/Makefile | libraries
 

@@ -3,6 +3,9 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION crisp_fdw" to load this file. \quit
 
+-- What is as it was in 1.0: an update leaves it alone, with all that users have made and granted of it.  What changes
+-- from here on goes into a part of its own (CONTRIBUTING.md, "A new version").
+
 CREATE FUNCTION crisp_fdw_handler()
 RETURNS fdw_handler
 AS 'MODULE_PATHNAME'
@@ -16,22 +19,6 @@ LANGUAGE C STRICT;
 CREATE FOREIGN DATA WRAPPER crisp_fdw
   HANDLER crisp_fdw_handler
   VALIDATOR crisp_fdw_validator;
-
-CREATE FUNCTION crisp_fdw_resources(
-    OUT resource text,
-    OUT description text,
-    OUT list_route text,
-    OUT plugin_route text,
-    OUT detail_route text,
-    OUT count_route text,
-    OUT written_by text)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME'
-LANGUAGE C STRICT STABLE PARALLEL SAFE;
-
-COMMENT ON FUNCTION crisp_fdw_resources() IS
-'the Crisp resources that a foreign table can stand for, the routes of the API that they come from, and the statements '
-'that can write their rows';
 
 CREATE FUNCTION crisp_fdw_columns(
     OUT resource text,
@@ -103,31 +90,6 @@ REVOKE ALL ON FUNCTION crisp_fdw_usage_reset_cluster() FROM PUBLIC;
 
 COMMENT ON FUNCTION crisp_fdw_usage_reset_cluster() IS
 'begin anew with what crisp_fdw_usage() counts for the whole cluster; false where that is not known';
-
-CREATE FUNCTION crisp_fdw_quota(
-    days integer DEFAULT 1,
-    OUT server text,
-    OUT token text,
-    OUT day date,
-    OUT requests bigint,
-    OUT token_requests bigint,
-    OUT documented_quota bigint,
-    OUT daily_requests bigint,
-    OUT reserved_requests bigint,
-    OUT requests_left bigint)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME'
-LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
-
-COMMENT ON FUNCTION crisp_fdw_quota(integer) IS
-'requests to Crisp by server, token and day (UTC), of as many days as asked for, and what is left of them';
-
-CREATE VIEW crisp_fdw_quota AS
-SELECT * FROM crisp_fdw_quota();
-
-COMMENT ON VIEW crisp_fdw_quota IS 'requests to Crisp of today, by server and token, and what is left of them';
-
-GRANT SELECT ON crisp_fdw_quota TO PUBLIC;
 
 CREATE FUNCTION crisp_fdw_disconnect(server_name name)
 RETURNS boolean

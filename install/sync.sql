@@ -581,7 +581,8 @@ BEGIN
 END
 $$;
 
-CREATE PROCEDURE crisp_sync(
+-- OR REPLACE: an update from 1.0 keeps it, and who may call it.
+CREATE OR REPLACE PROCEDURE crisp_sync(
     source regclass,
     target text,
     mode text DEFAULT 'incremental',
@@ -725,7 +726,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION crisp_sync_reset(source regclass, target regclass)
+CREATE OR REPLACE FUNCTION crisp_sync_reset(source regclass, target regclass)
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -733,7 +734,7 @@ AS $$
 SELECT @extschema@.crisp_sync_forget(source, target, false)
 $$;
 
-CREATE FUNCTION crisp_sync_drop(source regclass, target regclass)
+CREATE OR REPLACE FUNCTION crisp_sync_drop(source regclass, target regclass)
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp

@@ -2,10 +2,6 @@
 -- crisp_sync: what is known of each job
 --
 
--- What users don't call lies in a schema of its own.  There functions find each other, and all that they use, by
--- a name that stays, whatever becomes of the extension's schema: @extschema@ means this one (see Makefile).
-CREATE SCHEMA crisp_sync_internal;
-GRANT USAGE ON SCHEMA crisp_sync_internal TO PUBLIC;
 SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
 
 CREATE SEQUENCE crisp_sync_job_seq;
@@ -353,7 +349,7 @@ CREATE FUNCTION crisp_sync_source(
     OUT prefetch integer,
     OUT daily_quota integer)
 RETURNS record
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'crisp_sync_source_1_1'
 LANGUAGE C STRICT STABLE;
 
 CREATE FUNCTION crisp_sync_origin_of(source regclass)
@@ -378,7 +374,7 @@ LANGUAGE C STRICT VOLATILE;
 
 CREATE FUNCTION crisp_sync_unlock(source oid, target oid)
 RETURNS void
-AS 'MODULE_PATHNAME'
+AS 'MODULE_PATHNAME', 'crisp_sync_unlock_1_1'
 LANGUAGE C STRICT VOLATILE;
 
 CREATE FUNCTION crisp_sync_begin_full(source oid, target oid)

@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "base/extension_version.h"
 #include "api/api_answer.h"
 #include "row/convert.h"
 #include "json/json_path.h"
@@ -372,10 +373,12 @@ find_server(FunctionCallInfo fcinfo)
 Datum
 crisp_fdw_check(PG_FUNCTION_ARGS)
 {
-	ForeignServer *server = find_server(fcinfo);
+	ForeignServer *server;
 	TupleDesc	   tupdesc;
 	Check		   check = {.context = CurrentMemoryContext};
 
+	extension_version_check();
+	server = find_server(fcinfo);
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 

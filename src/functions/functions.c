@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "base/extension_version.h"
 #include "request/pushdown.h"
 #include "http/http.h"
 #include "functions/import.h"
@@ -27,7 +28,7 @@
 #include "api/usage_shmem.h"
 #include "base/compat.h"
 
-PG_FUNCTION_INFO_V1(crisp_fdw_resources);
+PG_FUNCTION_INFO_V1(crisp_fdw_resources_1_1);
 PG_FUNCTION_INFO_V1(crisp_fdw_columns);
 PG_FUNCTION_INFO_V1(crisp_fdw_usage);
 PG_FUNCTION_INFO_V1(crisp_fdw_usage_reset);
@@ -74,6 +75,7 @@ begin_result_set(FunctionCallInfo fcinfo, TupleDesc *tupdesc)
 	MemoryContext	 old_context;
 	Tuplestorestate *store;
 
+	extension_version_check();
 	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) || !(rsinfo->allowedModes & SFRM_Materialize))
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("set-valued function called in context that cannot accept a set")));
@@ -107,7 +109,7 @@ set_text(Datum *values, bool *nulls, int column, const char *text)
  * SQL: crisp_fdw_resources().
  */
 Datum
-crisp_fdw_resources(PG_FUNCTION_ARGS)
+crisp_fdw_resources_1_1(PG_FUNCTION_ARGS)
 {
 	TupleDesc		 tupdesc;
 	Tuplestorestate *store = begin_result_set(fcinfo, &tupdesc);
@@ -299,6 +301,7 @@ crisp_fdw_usage(PG_FUNCTION_ARGS)
 Datum
 crisp_fdw_usage_reset(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	usage_reset_session();
 	PG_RETURN_VOID();
 }
@@ -312,6 +315,7 @@ crisp_fdw_usage_reset(PG_FUNCTION_ARGS)
 Datum
 crisp_fdw_usage_reset_cluster(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	usage_publish();
 	PG_RETURN_BOOL(usage_shmem_reset());
 }
@@ -325,7 +329,9 @@ crisp_fdw_usage_reset_cluster(PG_FUNCTION_ARGS)
 Datum
 crisp_fdw_disconnect(PG_FUNCTION_ARGS)
 {
-	ForeignServer *server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
+	ForeignServer *server;
 
+	extension_version_check();
+	server = GetForeignServerByName(NameStr(*PG_GETARG_NAME(0)), false);
 	PG_RETURN_BOOL(http_pool_close(server->serverid));
 }

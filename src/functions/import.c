@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "base/extension_version.h"
 #include "functions/custom_data.h"
 #include "functions/import.h"
 
@@ -171,6 +172,7 @@ crispImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid server_id)
 	ForeignServer *server = GetForeignServer(server_id);
 	List		  *commands = NIL;
 
+	extension_version_check();
 	if (strcmp(stmt->remote_schema, REMOTE_SCHEMA) != 0)
 		ereport(ERROR, (errcode(ERRCODE_FDW_SCHEMA_NOT_FOUND),
 						errmsg("schema \"%s\" is not present on foreign server \"%s\"",

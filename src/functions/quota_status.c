@@ -17,6 +17,7 @@
 #include "utils/date.h"
 #include "utils/tuplestore.h"
 
+#include "base/extension_version.h"
 #include "api/quota.h"
 
 PG_FUNCTION_INFO_V1(crisp_fdw_quota);
@@ -89,6 +90,7 @@ crisp_fdw_quota(PG_FUNCTION_ARGS)
 {
 	int days = PG_GETARG_INT32(0);
 
+	extension_version_check();
 	if (days < 1 || days > QUOTA_DAYS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("days must be between 1 and %d", QUOTA_DAYS)));

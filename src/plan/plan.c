@@ -21,6 +21,7 @@
 #include "optimizer/restrictinfo.h"
 #include "utils/lsyscache.h"
 
+#include "base/extension_version.h"
 #include "options/column_map.h"
 #include "plan/column_use.h"
 #include "plan/match.h"
@@ -50,6 +51,7 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
 	ScanPlan *plan = palloc0(sizeof(ScanPlan));
 	double	  nkeys;
 
+	extension_version_check();
 	plan->relid = foreigntableid;
 	plan->options = options_of_table(foreigntableid);
 	option_add_tier(plan->options, option_mapping_user(baserel->userid));

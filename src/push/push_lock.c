@@ -11,6 +11,7 @@
 
 #include "fmgr.h"
 
+#include "base/extension_version.h"
 #include "base/job_lock.h"
 #include "push/push_rights.h"
 
@@ -26,6 +27,7 @@ PG_FUNCTION_INFO_V1(crisp_push_unlock);
 Datum
 crisp_push_lock(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	push_rights_check(PG_GETARG_OID(1));
 	PG_RETURN_BOOL(job_lock(JOB_PUSH, PG_GETARG_OID(0), PG_GETARG_OID(1)));
 }
@@ -38,6 +40,7 @@ crisp_push_lock(PG_FUNCTION_ARGS)
 Datum
 crisp_push_lock_briefly(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	push_rights_check(PG_GETARG_OID(1));
 	PG_RETURN_BOOL(job_lock_briefly(JOB_PUSH, PG_GETARG_OID(0), PG_GETARG_OID(1)));
 }
@@ -50,6 +53,7 @@ crisp_push_lock_briefly(PG_FUNCTION_ARGS)
 Datum
 crisp_push_unlock(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	job_unlock(JOB_PUSH, PG_GETARG_OID(0), PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "base/extension_version.h"
 #include "base/server_text.h"
 #include "base/sqlstate.h"
 #include "options/options.h"
@@ -566,6 +567,7 @@ crisp_push_send(PG_FUNCTION_ARGS)
 	Push		  push = {0};
 	CrispOptions *options;
 
+	extension_version_check();
 	for (int i = 0; i < PG_NARGS(); i++)
 		if (PG_ARGISNULL(i) && i != SEND_KEY)
 			elog(ERROR, "crisp_fdw: argument %d is null", i + 1);

@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "base/extension_version.h"
 #include "options/options.h"
 #include "plan/plan.h"
 #include "push/push_key.h"
@@ -189,6 +190,7 @@ crisp_push_target(PG_FUNCTION_ARGS)
 	Datum				values[TARGET_COUNT] = {0};
 	bool				nulls[TARGET_COUNT] = {false};
 
+	extension_version_check();
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	push_rights_check(relid);

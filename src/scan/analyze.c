@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 #include "utils/sampling.h"
 
+#include "base/extension_version.h"
 #include "options/column_map.h"
 #include "scan/analyze.h"
 #include "scan/list_end.h"
@@ -509,6 +510,7 @@ crispAnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *func, BlockNu
 {
 	const CrispOptions *options = options_of_table(RelationGetRelid(relation));
 
+	extension_version_check();
 	/* Lists below rows of another resource have no pages that could be taken at even distances. */
 	if (options->resource->parent != NULL || requests_allowed(relation, options) == 0)
 		return false;

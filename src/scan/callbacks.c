@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "base/extension_version.h"
 #include "plan/plan_aggregate.h"
 #include "scan/aggregate.h"
 #include "scan/callbacks.h"
@@ -27,6 +28,7 @@ is_aggregate(const ForeignScanState *node)
 void
 crispBeginForeignScan(ForeignScanState *node, int eflags)
 {
+	extension_version_check();
 	if (is_aggregate(node))
 		aggregate_begin(node, eflags);
 	else

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "base/extension_version.h"
 #include "sync/sync_call.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_context);
@@ -77,6 +78,7 @@ sync_call_failed(MemoryContext context)
 Datum
 crisp_sync_context(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	if (last_context == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(last_context));
@@ -90,12 +92,18 @@ crisp_sync_context(PG_FUNCTION_ARGS)
 Datum
 crisp_sync_throw(PG_FUNCTION_ARGS)
 {
-	const char *code = sync_call_text(fcinfo, 0);
-	const char *message = sync_call_text(fcinfo, 1);
-	const char *detail = sync_call_text(fcinfo, 2);
-	const char *hint = sync_call_text(fcinfo, 3);
-	const char *context = sync_call_text(fcinfo, 4);
+	const char *code;
+	const char *message;
+	const char *detail;
+	const char *hint;
+	const char *context;
 
+	extension_version_check();
+	code = sync_call_text(fcinfo, 0);
+	message = sync_call_text(fcinfo, 1);
+	detail = sync_call_text(fcinfo, 2);
+	hint = sync_call_text(fcinfo, 3);
+	context = sync_call_text(fcinfo, 4);
 	if (code == NULL || strlen(code) != 5)
 		elog(ERROR, "an SQLSTATE has five characters");
 	/* Who called adds nothing to it. */

@@ -14,11 +14,12 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
+#include "base/extension_version.h"
 #include "base/job_lock.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_lock);
 PG_FUNCTION_INFO_V1(crisp_sync_lock_briefly);
-PG_FUNCTION_INFO_V1(crisp_sync_unlock);
+PG_FUNCTION_INFO_V1(crisp_sync_unlock_1_1);
 
 /*
  * Raise an error unless the current user may write to a target.
@@ -45,6 +46,7 @@ check_rights(Oid target)
 Datum
 crisp_sync_lock(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	check_rights(PG_GETARG_OID(1));
 	PG_RETURN_BOOL(job_lock(JOB_SYNC, PG_GETARG_OID(0), PG_GETARG_OID(1)));
 }
@@ -57,6 +59,7 @@ crisp_sync_lock(PG_FUNCTION_ARGS)
 Datum
 crisp_sync_lock_briefly(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	check_rights(PG_GETARG_OID(1));
 	PG_RETURN_BOOL(job_lock_briefly(JOB_SYNC, PG_GETARG_OID(0), PG_GETARG_OID(1)));
 }
@@ -67,8 +70,9 @@ crisp_sync_lock_briefly(PG_FUNCTION_ARGS)
  * SQL: crisp_sync_unlock(source, target).
  */
 Datum
-crisp_sync_unlock(PG_FUNCTION_ARGS)
+crisp_sync_unlock_1_1(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	job_unlock(JOB_SYNC, PG_GETARG_OID(0), PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }

@@ -25,6 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "base/extension_version.h"
 #include "sync/sync_owner.h"
 #include "sync/sync_seen.h"
 
@@ -148,6 +149,7 @@ sync_seen_rows(const SyncSeen *seen)
 static SyncSeen
 job_of_call(FunctionCallInfo fcinfo)
 {
+	extension_version_check();
 	SPI_connect();
 	sync_owner_check_rights(PG_GETARG_OID(1));
 	return sync_seen_of_job(fcinfo->flinfo->fn_oid, PG_GETARG_OID(0), PG_GETARG_OID(1));

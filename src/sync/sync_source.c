@@ -28,6 +28,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "base/extension_version.h"
 #include "options/column_map.h"
 #include "api/api_answer.h"
 #include "api/quota.h"
@@ -39,7 +40,8 @@
 #include "fetch/pager.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_quota_left);
-PG_FUNCTION_INFO_V1(crisp_sync_source);
+PG_FUNCTION_INFO_V1(crisp_sync_source_1_1);
+PG_FUNCTION_INFO_V1(crisp_sync_source_unmapped);
 PG_FUNCTION_INFO_V1(crisp_sync_origin_of);
 PG_FUNCTION_INFO_V1(crisp_sync_scope_of);
 PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
@@ -238,9 +240,11 @@ check_crisp_table(Oid relid)
 Datum
 crisp_sync_quota_left(PG_FUNCTION_ARGS)
 {
-	CrispOptions *options = options_of_table(PG_GETARG_OID(0));
+	CrispOptions *options;
 	int64		  left;
 
+	extension_version_check();
+	options = options_of_table(PG_GETARG_OID(0));
 	option_add_credentials(options, GetUserId());
 	left = quota_left(options);
 	if (left == PG_INT64_MAX)
@@ -249,31 +253,17 @@ crisp_sync_quota_left(PG_FUNCTION_ARGS)
 }
 
 /*
- * Return what the catalog says of a foreign table, in names of its columns.  The mapping of the
- * current user must be complete.
- *
- * SQL: crisp_sync_source(source).
+ * Return what the catalog says of the foreign table with these options, in names of its columns: a
+ * tuple of that type.
  */
-Datum
-crisp_sync_source(PG_FUNCTION_ARGS)
+static Datum
+describe_source(const CrispOptions *options, Oid relid, TupleDesc tupdesc)
 {
-	Oid					 relid = PG_GETARG_OID(0);
-	CrispOptions		*options;
-	const CrispResource *resource;
+	const CrispResource *resource = options->resource;
+	int					 quota = option_daily_quota(options);
 	Relation			 relation;
-	TupleDesc			 tupdesc;
-	int					 quota;
 	Datum				 values[SOURCE_COUNT] = {0};
 	bool				 nulls[SOURCE_COUNT] = {false};
-
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	check_crisp_table(relid);
-
-	options = options_of_table(relid);
-	option_add_credentials(options, GetUserId());
-	resource = options->resource;
-	quota = option_daily_quota(options);
 
 	relation = relation_open(relid, AccessShareLock);
 	values[SOURCE_RESOURCE] = CStringGetTextDatum(resource->name);
@@ -305,7 +295,50 @@ crisp_sync_source(PG_FUNCTION_ARGS)
 	values[SOURCE_DAILY_QUOTA] = Int32GetDatum(quota);
 	relation_close(relation, AccessShareLock);
 
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls));
+}
+
+/*
+ * Return what the catalog says of a foreign table.  The mapping of the current user must be
+ * complete.
+ *
+ * SQL: crisp_sync_source(source).
+ */
+Datum
+crisp_sync_source_1_1(PG_FUNCTION_ARGS)
+{
+	Oid			  relid = PG_GETARG_OID(0);
+	TupleDesc	  tupdesc;
+	CrispOptions *options;
+
+	extension_version_check();
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	check_crisp_table(relid);
+	options = options_of_table(relid);
+	option_add_credentials(options, GetUserId());
+	PG_RETURN_DATUM(describe_source(options, relid, tupdesc));
+}
+
+/*
+ * The same, but for what depends on the mapping: who updates the extension need have none.
+ *
+ * SQL: crisp_sync_source_unmapped(source), in install/upgrade_1.0_end.sql.
+ */
+Datum
+crisp_sync_source_unmapped(PG_FUNCTION_ARGS)
+{
+	Oid			  relid = PG_GETARG_OID(0);
+	TupleDesc	  tupdesc;
+	CrispOptions *options;
+
+	extension_version_check();
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	check_crisp_table(relid);
+	options = options_of_table(relid);
+	options->tier = "website";
+	PG_RETURN_DATUM(describe_source(options, relid, tupdesc));
 }
 
 /*
@@ -353,6 +386,7 @@ crisp_sync_origin_of(PG_FUNCTION_ARGS)
 	CrispOptions *options;
 	const char	 *parts[4];
 
+	extension_version_check();
 	check_crisp_table(relid);
 	options = options_of_table(relid);
 	parts[0] = options->resource->name;
@@ -375,6 +409,7 @@ crisp_sync_scope_of(PG_FUNCTION_ARGS)
 	CrispOptions *options;
 	const char	 *parts[3];
 
+	extension_version_check();
 	check_crisp_table(relid);
 	options = options_of_table(relid);
 	parts[0] = options->website_id;
@@ -396,6 +431,7 @@ crisp_sync_scope_of(PG_FUNCTION_ARGS)
 Datum
 crisp_sync_may_commit(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	PG_RETURN_BOOL(SPI_inside_nonatomic_context() && !IsSubTransaction());
 }
 
@@ -407,6 +443,7 @@ crisp_sync_may_commit(PG_FUNCTION_ARGS)
 Datum
 crisp_sync_requests(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	PG_RETURN_INT64(api_statement_requests());
 }
 
@@ -418,6 +455,7 @@ crisp_sync_requests(PG_FUNCTION_ARGS)
 Datum
 crisp_sync_pages(PG_FUNCTION_ARGS)
 {
+	extension_version_check();
 	PG_RETURN_INT64(list_reader_pages());
 }
 
@@ -430,9 +468,11 @@ crisp_sync_pages(PG_FUNCTION_ARGS)
 Datum
 crisp_sync_clock_lead(PG_FUNCTION_ARGS)
 {
-	const CrispOptions *options = options_of_table(PG_GETARG_OID(0));
+	const CrispOptions *options;
 	Interval		   *lead = palloc0(sizeof(Interval));
 
+	extension_version_check();
+	options = options_of_table(PG_GETARG_OID(0));
 	lead->time = Max(server_fact_clock_lead(options), 0) * INT64CONST(1000);
 	PG_RETURN_INTERVAL_P(lead);
 }
@@ -471,9 +511,11 @@ options_of_list(Oid relid)
 Datum
 crisp_sync_count(PG_FUNCTION_ARGS)
 {
-	const CrispOptions *options = options_of_list(PG_GETARG_OID(0));
+	const CrispOptions *options;
 	int64				rows;
 
+	extension_version_check();
+	options = options_of_list(PG_GETARG_OID(0));
 	if (options->resource->count == NULL || !count_ask(options, &rows))
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(rows);
@@ -488,7 +530,7 @@ crisp_sync_count(PG_FUNCTION_ARGS)
 Datum
 crisp_sync_page(PG_FUNCTION_ARGS)
 {
-	const CrispOptions *options = options_of_list(PG_GETARG_OID(0));
+	const CrispOptions *options;
 	int32				number = PG_GETARG_INT32(1);
 	ListRequest			request;
 	Pager			   *pager;
@@ -496,6 +538,8 @@ crisp_sync_page(PG_FUNCTION_ARGS)
 	Datum				values[2];
 	bool				nulls[2] = {false};
 
+	extension_version_check();
+	options = options_of_list(PG_GETARG_OID(0));
 	if (number < 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("page_number must be at least 1")));

@@ -28,6 +28,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "base/extension_version.h"
 #include "sync/sync_owner.h"
 #include "sync/sync_target.h"
 
@@ -318,5 +319,6 @@ crisp_sync_can_assign(PG_FUNCTION_ARGS)
 	Oid from = PG_GETARG_OID(0);
 	Oid to = PG_GETARG_OID(1);
 
+	extension_version_check();
 	PG_RETURN_BOOL(can_coerce_type(1, &from, &to, COERCION_ASSIGNMENT));
 }

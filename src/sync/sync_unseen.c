@@ -18,6 +18,7 @@
 #include "utils/datum.h"
 #include "utils/rel.h"
 
+#include "base/extension_version.h"
 #include "sync/sync_call.h"
 #include "sync/sync_owner.h"
 #include "sync/sync_rows.h"
@@ -172,6 +173,7 @@ crisp_sync_remove(PG_FUNCTION_ARGS)
 	bool				  has_gone = !PG_ARGISNULL(UNSEEN_GONE);
 	int64				  count = 0;
 
+	extension_version_check();
 	sync_call_begin();
 	error_context_stack = NULL;
 	PG_TRY();
@@ -269,6 +271,7 @@ crisp_sync_unseen(PG_FUNCTION_ARGS)
 	SyncRows		*keys;
 	Datum			 found;
 
+	extension_version_check();
 	sync_call_check_given(fcinfo, needed, lengthof(needed));
 	SPI_connect();
 	target = open_unseen(fcinfo, &load);

@@ -17,6 +17,7 @@
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 
+#include "base/extension_version.h"
 #include "sync/sync_owner.h"
 #include "sync/sync_rows.h"
 #include "sync/sync_target.h"
@@ -105,6 +106,7 @@ crisp_sync_find_witnesses(PG_FUNCTION_ARGS)
 	Datum		  found;
 	bool		  isnull;
 
+	extension_version_check();
 	SPI_connect();
 	target = sync_target_open(PG_GETARG_OID(0), PG_GETARG_DATUM(1), PG_GETARG_DATUM(1), NULL, NULL);
 	sync_owner_become(target->owner, &saved);

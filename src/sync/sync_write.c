@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 #include "utils/typcache.h"
 
+#include "base/extension_version.h"
 #include "sync/sync_call.h"
 #include "sync/sync_match.h"
 #include "sync/sync_owner.h"
@@ -451,6 +452,7 @@ crisp_sync_exchange(PG_FUNCTION_ARGS)
 	ErrorContextCallback *outer = error_context_stack;
 	Datum				  result = (Datum) 0;
 
+	extension_version_check();
 	sync_call_begin();
 	error_context_stack = NULL;
 	PG_TRY();

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "base/extension_version.h"
 #include "base/compat.h"
 #include "write/change.h"
 #include "write/change_check.h"
@@ -163,6 +164,7 @@ crispBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *f
 	CrispModify *modify;
 	ListCell	*lc;
 
+	extension_version_check();
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 
@@ -196,6 +198,7 @@ crispBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 	CrispModify	 *modify;
 	MemoryContext old_context;
 
+	extension_version_check();
 	if (mtstate->ps.plan != NULL)
 	{
 		/* PostgreSQL refuses it for the partitions that it knows to be targets. */

@@ -20,6 +20,7 @@
 #include "optimizer/pathnode.h"
 #include "parser/parsetree.h"
 
+#include "base/extension_version.h"
 #include "write/change_check.h"
 #include "write/modify_plan.h"
 
@@ -338,6 +339,7 @@ crispPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index result_relati
 	Bitmapset	  *updated = NULL;
 	ChangeTable	  *table;
 
+	extension_version_check();
 	modify_check_allowed(options, relation, plan->operation);
 	modify_check_conflict(options, plan, relation);
 
