@@ -19,6 +19,7 @@
 #include "scan/aggregate.h"
 #include "fetch/time_cursor.h"
 #include "scan/explain.h"
+#include "scan/explain_statement.h"
 #include "fetch/list_reader.h"
 #include "fetch/order.h"
 #include "plan/plan.h"
@@ -349,6 +350,7 @@ explain_scan(ForeignScanState *node, struct ExplainState *es)
 
 		explain_counts(&counts, es);
 	}
+	explain_statement(node, es);
 }
 
 /*
@@ -382,4 +384,5 @@ explain_aggregate(ForeignScanState *node, struct ExplainState *es)
 
 		explain_counts(&counts, es);
 	}
+	explain_statement(node, es);
 }

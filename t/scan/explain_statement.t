@@ -1,0 +1,83 @@
+# EXPLAIN says at the first scan of a statement what all its scans come to.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSession;
+use JSON::PP;
+use Test::More;
+
+my ($node, $sandbox) = start_crisp(conversations => 330, people => 200, operators => 4);
+my $session = CrispSession->start($node);
+
+$session->query(<<'END');
+ANALYZE crisp.conversations, crisp.people_profiles, crisp.operators;
+CREATE TABLE listed AS SELECT session_id AS key FROM crisp.conversations LIMIT 3;
+ANALYZE listed;
+END
+
+# The lines of a plan that speak of requests, without spaces before them.
+sub lines
+{
+	my ($options, $sql) = @_;
+
+	return map { s/^\s+//r } grep { /Requests/ && !/Past The End|Recheck/ }
+	  split /\n/, $session->query("EXPLAIN ($options) $sql");
+}
+
+sub total { return map { /^Expected Requests Of The Statement: (\d+) in all$/ ? $1 : () } @_ }
+
+# One scan needs no sum.
+my @lines = lines('COSTS', 'SELECT * FROM crisp.conversations');
+is(scalar @lines, 1, 'one scan: one line');
+my ($list) = $lines[0] =~ /^Expected Requests: (\d+)$/;
+
+# Several.
+@lines = lines('COSTS',
+	'SELECT session_id FROM crisp.conversations UNION ALL SELECT people_id FROM crisp.people_profiles');
+my @each = map { /^Expected Requests: (\d+)$/ ? $1 : () } @lines;
+is(scalar @each, 2, 'two scans');
+is_deeply([ total(@lines) ], [ $each[0] + $each[1] ], 'and one sum');
+like($lines[1], qr/Of The Statement/, 'at the first of them');
+
+# Loops count.
+my $join = 'SELECT c.state, o.email FROM listed k JOIN crisp.conversations c ON c.session_id = k.key '
+  . 'CROSS JOIN crisp.operators o';
+$session->query('SET enable_hashjoin = off; SET enable_mergejoin = off');
+@lines = lines('COSTS', $join);
+my ($loops) = map { /a loop, (\d+) in all/ ? $1 : () } @lines;
+is($loops, 3, 'a scan for each row of another');
+is_deeply([ total(@lines) ], [4], 'the sum has all its runs');
+
+# Subplans of all kinds.
+foreach my $sql ('SELECT (SELECT count(*) FROM crisp.operators), (SELECT max(updated_at) FROM crisp.conversations)',
+	'WITH o AS MATERIALIZED (SELECT * FROM crisp.operators) SELECT * FROM o, crisp.people_profiles p',
+	'SELECT key, (SELECT state FROM crisp.conversations WHERE session_id = key), '
+	  . '(SELECT email FROM crisp.operators LIMIT 1) FROM listed',
+	'SELECT (SELECT count(*) FROM crisp.people_profiles), (SELECT count(*) FROM crisp.operators)')
+{
+	is(scalar(total(lines('COSTS', $sql))), 1, "$sql: one sum");
+}
+
+# What was made.
+$sandbox->clear;
+$sandbox->show_rechecks(1);
+@lines = lines('ANALYZE, COSTS OFF', $join);
+my ($made) = map { /^Requests Of The Statement: (\d+)$/ ? $1 : () } @lines;
+is($made, $sandbox->count, 'ANALYZE says what was made');
+is_deeply([ total(@lines) ], [], 'COSTS OFF leaves out what was expected');
+is_deeply([ lines('COSTS OFF', $join) ], [], 'without both, nothing is said');
+
+# In JSON, a number.
+my $plan = decode_json($session->query("EXPLAIN (FORMAT JSON) $join"))->[0]->{Plan};
+my @found;
+my @nodes = $plan;
+while (my $one = shift @nodes)
+{
+	push @found, $one->{'Expected Requests Of The Statement'} // ();
+	push @nodes, @{ $one->{Plans} // [] };
+}
+is_deeply(\@found, [4], 'JSON: once, as a number');
+
+done_testing();
