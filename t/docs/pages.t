@@ -1,5 +1,6 @@
 # Every statement of README.md and of the pages in docs/ can be pasted into psql, one after the other, and
-# gives what the page shows.
+# gives what the page shows.  The pages show the sandbox's data that ends at noon on 2026-01-15; who runs it with
+# --now current has now() there.
 
 use strict;
 use warnings;
@@ -15,6 +16,9 @@ my $tree    = "$FindBin::RealBin/../..";
 my $node    = start_node();
 my $sandbox = CrispSandbox->start;
 my $major   = $node->safe_psql('postgres', "SELECT current_setting('server_version_num')::int / 10000");
+
+# The moment at which the sandbox's data ends.
+my $now = q(timestamptz '2026-01-15 12:00:00+00');
 
 # What a page takes for granted.
 my %before = (
@@ -112,6 +116,8 @@ sub on_sandbox
 	my ($sql) = @_;
 	my $url = $sandbox->url;
 
+	$sql =~ s/base_url '[^']*', //;
+	$sql =~ s/\bnow\(\)/$now/g;
 	$website_of{$1} = $2 if $sql =~ /CREATE SERVER (\w+) .*website_id '([^']+)'/s;
 	$sql =~ s/(FOREIGN DATA WRAPPER crisp_fdw\s+OPTIONS \()/$1base_url '$url', /;
 	$sql =~ s/(FOREIGN DATA WRAPPER crisp_fdw);/$1 OPTIONS (base_url '$url');/;
@@ -142,7 +148,7 @@ sub expected
 		{
 			@rows = ();
 		}
-		elsif ($line !~ /^(?:-\[ RECORD .*|\(\d+ rows?\)|CALL|CREATE INDEX|ANALYZE|SELECT \d+|\s*)$/)
+		elsif ($line !~ /^(?:-\[ RECORD .*|\(\d+ rows?\)|CALL|CREATE INDEX|ANALYZE|SET|SELECT \d+|\s*)$/)
 		{
 			push @rows, $line;
 		}

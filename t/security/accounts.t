@@ -256,7 +256,7 @@ $session->fails(
 	{ sqlstate => 'HV024', message => qr/"nested_1_all"/ },
 	'the bounds of a parent count, too');
 
-# The way to make them that README.md shows.
+# The way to make them that docs/accounts.md shows.
 my $make_partitions = <<'END';
 SELECT format('CREATE FOREIGN TABLE made.%1$I PARTITION OF made.%2$I FOR VALUES IN (%3$L)
                  SERVER all_of_them OPTIONS (resource %2$L, website_id %3$L)',
