@@ -2,6 +2,7 @@
 #
 #   make                  build the extension with PGXS
 #   make install          install it into the PostgreSQL that PG_CONFIG names
+#   make uninstall        remove what make install has put there
 #   make sandbox          build sandbox/crisp-sandbox, a Crisp API on loopback
 #   make demo             try everything on a throwaway server; installs what is missing
 #   make test             run every test; installs what is missing

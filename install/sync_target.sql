@@ -212,7 +212,9 @@ BEGIN
         RAISE EXCEPTION 'cannot sync into "%": column "%" is of type %, and that of the source of type %',
             @extschema@.crisp_sync_name(target), bad.attname,
             bad.target_type, bad.source_type
-            USING ERRCODE = 'datatype_mismatch', HINT = 'Give both the same type.';
+            USING ERRCODE = 'datatype_mismatch',
+                HINT = format('Give both the same type. A column of the source may be declared in another one: '
+                              'ALTER FOREIGN TABLE %s ALTER COLUMN %I TYPE %s;', source, bad.attname, bad.target_type);
     END IF;
     -- A trigger may fill a column that has nothing else to fill it.
     SELECT a.attname INTO bad FROM pg_attribute a

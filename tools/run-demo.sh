@@ -52,3 +52,8 @@ END
 	done
 	failed "the sandbox has ended" "$WORK/log/sandbox.log"
 fi
+cat <<END
+
+The demo ends here, and removes everything that it made, since it does not run in a terminal.  In one, it
+stays, and names a psql to try your own queries with.
+END

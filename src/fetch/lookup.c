@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #include "request/inbox.h"
@@ -195,6 +197,30 @@ has_key(const Lookup *lookup, const JsonNode *row, const char *key)
 	return strcmp(json_text(value, &length), key) == 0;
 }
 
+/*
+ * Tell, once a statement, where Crisp has answered for a key with a row that has it in other
+ * letters: to Crisp capitals make no difference then, and to PostgreSQL they do.
+ */
+static void
+tell_of_letters(const Lookup *lookup, const JsonNode *row, const char *key)
+{
+	static TimestampTz	told_by = 0;
+	const CrispOptions *options = lookup->request->options;
+	const char		   *value = json_node_string(json_path_get(row, lookup->path), NULL);
+
+	if (value == NULL || pg_strcasecmp(value, key) != 0 ||
+		told_by == GetCurrentStatementStartTimestamp())
+		return;
+	told_by = GetCurrentStatementStartTimestamp();
+	ereport(
+		NOTICE,
+		(errmsg("\"%s\" of \"%s\" is compared exactly, and Crisp has \"%s\" in other letters",
+				lookup->request->lookup->path, options->table_name,
+				pg_any_to_server(key, (int) strlen(key), PG_UTF8)),
+		 errhint("To Crisp, capitals make no difference here. Ask for it as Crisp has it, in lower "
+				 "case, say.")));
+}
+
 /*----------
  * The reader's methods; see row_reader.h
  *----------
@@ -230,8 +256,12 @@ next(RowReader *reader, FetchedRow *found)
 		row = lookup->is_asked[index] ? take_answer(lookup, target)
 									  : take_earlier(lookup, key, target);
 		pfree(target);
-		if (row != NULL &&
-			(!has_key(lookup, row, key) || !inbox_admits(request->options, request->inbox, row)))
+		if (row != NULL && !has_key(lookup, row, key))
+		{
+			tell_of_letters(lookup, row, key);
+			row = NULL;
+		}
+		if (row != NULL && !inbox_admits(request->options, request->inbox, row))
 			row = NULL;
 		if (row != NULL)
 			key_search_note_exists(lookup->search, key);

@@ -134,6 +134,14 @@ static const CrispLookup conversation_lookups[] = {
 	{NULL},
 };
 
+/* The criteria of the list's search filter aren't documented for fields of meta. */
+static const CrispDetour conversation_detours[] = {
+	{"meta.email",
+	 "session_id IN (SELECT session_id FROM people_conversations WHERE email = '...') asks for the "
+	 "profile and its conversations alone, and leaves out those without a profile"},
+	{NULL},
+};
+
 /* Who waits longest comes first, and who doesn't wait isn't in the list. */
 static const CrispOrder conversation_orders[] = {
 	{"updated_at", "order_date_updated=1"},
@@ -172,6 +180,7 @@ const CrispResource crisp_conversations = {
 	.typical_rows = 10000,
 	.filters = conversation_filters,
 	.lookups = conversation_lookups,
+	.detours = conversation_detours,
 	.orders = conversation_orders,
 	.list_order = &conversation_orders[0],
 	.inbox = &conversation_inbox,

@@ -98,6 +98,16 @@ typedef struct CrispLookup
 } CrispLookup;
 
 /*
+ * Another way to rows with a value in a column, for which the API has no filter: advice for who
+ * writes the query, since it may leave out rows.
+ */
+typedef struct CrispDetour
+{
+	const char *path;
+	const char *advice; /* what to write instead, and what that leaves out */
+} CrispDetour;
+
+/*
  * An order by a time that the API gives a list on demand.  Where it is
  * documented, rows are taken as ordered until one is not.  Where it isn't,
  * opposite asks for the reverse, so that the two can be compared.
@@ -245,6 +255,9 @@ typedef struct CrispResource
 	const CrispLookup *lookups;
 	const CrispOrder  *orders;
 	const CrispCount  *count;
+
+	/* Advice where the list has to be read as a whole; NULL for none. */
+	const CrispDetour *detours;
 
 	/*
 	 * The order in which the list is read where nothing asks for another: in the server's own, a

@@ -19,6 +19,7 @@
 #include "scan/aggregate.h"
 #include "fetch/time_cursor.h"
 #include "scan/explain.h"
+#include "scan/explain_advice.h"
 #include "scan/explain_statement.h"
 #include "fetch/list_reader.h"
 #include "fetch/order.h"
@@ -336,7 +337,10 @@ explain_scan(ForeignScanState *node, struct ExplainState *es)
 		ExplainPropertyText("Crisp Request", request_text(request), es);
 		explain_scan_mode(request, es);
 		if (request->kind == REQUEST_LIST)
+		{
 			explain_early_stop(method, &request->as.list, es);
+			explain_advice(node, request->as.list.options->resource, es);
+		}
 		explain_order(node, method, es);
 		explain_details(node, es);
 	}
