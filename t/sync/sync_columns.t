@@ -208,4 +208,16 @@ sync(q('crisp.operators', 'public.noted'));
 is($session->query('SELECT string_agg(what, \' \' ORDER BY what) FROM created WHERE what !~ \'pkey\''), 'public.noted',
 	'event triggers find what the caller\'s search_path names');
 
+# Times as numbers: what the HINT says makes it work.
+$session->query('CREATE SCHEMA numbers; IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER support INTO '
+	. 'numbers; CREATE TABLE in_ms (session_id text PRIMARY KEY, created_at bigint, updated_at bigint)');
+sync_fails(q('numbers.conversations', 'in_ms'),
+	{ sqlstate => '42804', hint => qr/ALTER FOREIGN TABLE numbers\.conversations ALTER COLUMN created_at TYPE bigint;$/ },
+	'a target with numbers for times');
+$session->query($_) foreach map { "ALTER FOREIGN TABLE numbers.conversations ALTER COLUMN $_ TYPE bigint" }
+	'created_at', 'updated_at';
+sync(q('numbers.conversations', 'in_ms'));
+is_copy('numbers.conversations', 'in_ms', 'a source that declares them so, too');
+is($session->query('SELECT min(updated_at) > 1000000000000 FROM in_ms'), 't', 'they are milliseconds');
+
 done_testing();
