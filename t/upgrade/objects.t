@@ -46,6 +46,9 @@ line (line) AS (
 	SELECT concat_ws(' ', 'trigger', m.identity, t.tgname, pg_get_triggerdef(t.oid), t.tgenabled)
 	FROM member m JOIN pg_trigger t ON t.tgrelid = m.objid AND m.classid = 'pg_class'::regclass AND NOT t.tgisinternal
 	UNION ALL
+	SELECT concat_ws(' ', 'event trigger', t.evtname, t.evtevent, t.evttags, t.evtenabled, t.evtfoid::regprocedure)
+	FROM member m JOIN pg_event_trigger t ON t.oid = m.objid AND m.classid = 'pg_event_trigger'::regclass
+	UNION ALL
 	SELECT concat_ws(' ', 'sequence', m.identity, s.seqtypid::regtype, s.seqstart, s.seqincrement, s.seqcycle)
 	FROM member m JOIN pg_sequence s ON s.seqrelid = m.objid AND m.classid = 'pg_class'::regclass
 	UNION ALL
