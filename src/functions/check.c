@@ -34,6 +34,7 @@
 #include "json/json_path.h"
 #include "options/options.h"
 #include "fetch/pager.h"
+#include "functions/check_columns.h"
 #include "request/request.h"
 #include "resource/accounts.h"
 #include "base/compat.h"
@@ -62,6 +63,7 @@ typedef struct Check
 	MemoryContext context;
 	instr_time	  asked_at; /* when the latest request was made ... */
 	int64		  bytes;	/* ... and what had been received of earlier ones */
+	Oid			  table;	/* whose columns are looked at */
 	bool		  outside;	/* the token does not open the server's website */
 	const char	 *taken;	/* what of an answer is being taken, or could not be; or NULL */
 	Datum		  values[CHECK_COUNT];
@@ -285,6 +287,36 @@ may_be_outside(const Check *check, const ErrorData *problem)
 }
 
 /*
+ * Look for columns of a table that show nothing.
+ */
+static void
+check_table(Check *check)
+{
+	check_columns(check->table, check->options);
+}
+
+/*
+ * Look at the tables of the server.  One that can't be read is no finding about the credentials:
+ * its own queries tell.
+ */
+static void
+check_tables(Check *check)
+{
+	List	   *tables = check_columns_tables(check->options->server_id);
+	const Datum latency = check->values[CHECK_LATENCY];
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		check->table = lfirst_oid(lc);
+		(void) run_step(check, check_table);
+	}
+
+	/* That is about the requests before these. */
+	check->values[CHECK_LATENCY] = latency;
+}
+
+/*
  * Find out what there is to say of the server's credentials.
  */
 static void
@@ -321,6 +353,8 @@ run_check(Check *check)
 		set_text(check, CHECK_HINT,
 				 "Install it there, or set the server's option website_id to one of its websites.");
 	}
+	if (problem == NULL && !check->outside)
+		check_tables(check);
 	check->values[CHECK_REQUESTS] = Int64GetDatum(options->counts->requests);
 	check->nulls[CHECK_REQUESTS] = false;
 }

@@ -1,0 +1,178 @@
+/*-------------------------------------------------------------------------
+ *
+ * check_columns.c
+ *		Look for columns of foreign tables that show nothing, as where their path is misspelt.
+ *
+ * A column that isn't in the catalog shows what stands at its path, or what the flattening rule
+ * finds by its name; where there is nothing it's NULL, without an error, since Crisp leaves out
+ * fields that are empty.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_foreign_table.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/rel.h"
+
+#include "fetch/pager.h"
+#include "functions/check_columns.h"
+#include "json/json_path.h"
+#include "options/column_map.h"
+#include "request/request.h"
+#include "base/compat.h"
+
+/* A column that isn't in the catalog. */
+typedef struct OwnColumn
+{
+	const char	   *name;
+	const char	   *path_text; /* of option json_path; or NULL */
+	const JsonPath *path;	   /* likewise */
+	const char	   *key;	   /* without one: what the flattening rule goes by, in UTF-8 */
+	bool			found;
+} OwnColumn;
+
+List *
+check_columns_tables(Oid server_id)
+{
+	Relation	  catalog = table_open(ForeignTableRelationId, AccessShareLock);
+	TableScanDesc scan = table_beginscan_catalog(catalog, 0, NULL);
+	List		 *tables = NIL;
+	HeapTuple	  tuple;
+
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		const FormData_pg_foreign_table *form = (Form_pg_foreign_table) GETSTRUCT(tuple);
+
+		if (form->ftserver == server_id &&
+			pg_class_aclcheck(form->ftrelid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+			tables = lappend_oid(tables, form->ftrelid);
+	}
+	table_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return tables;
+}
+
+/*
+ * Return the columns of a table that aren't in the catalog: a List of OwnColumn.
+ */
+static List *
+own_columns(const CrispOptions *options, Relation relation)
+{
+	TupleDesc tupdesc = RelationGetDescr(relation);
+	List	 *columns = NIL;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		MappedColumn map;
+		OwnColumn	*column;
+
+		if (TupleDescAttr(tupdesc, i)->attisdropped)
+			continue;
+		map = column_map(options, RelationGetRelid(relation), (AttrNumber) (i + 1));
+		if (map.column != NULL)
+			continue;
+		column = palloc0(sizeof(OwnColumn));
+		column->name = pstrdup(NameStr(TupleDescAttr(tupdesc, i)->attname));
+		column->path_text = map.path;
+		column->path = map.path ? json_path_of(map.path) : NULL;
+		column->key = pg_server_to_any(map.name, (int) strlen(map.name), PG_UTF8);
+		columns = lappend(columns, column);
+	}
+	return columns;
+}
+
+/*
+ * Say whether a row has a value for a column; as find_value() in flatten.c finds it.
+ */
+static bool
+has_value(const CrispOptions *options, const OwnColumn *column, const JsonNode *row)
+{
+	const char *envelope = options->resource->envelope;
+
+	if (column->path != NULL)
+		return json_path_get(row, column->path) != NULL;
+	return json_path_find(row, column->key) != NULL ||
+		   (envelope != NULL &&
+			json_path_find(json_node_member(row, envelope), column->key) != NULL);
+}
+
+/*
+ * Look for values of columns on the first page of the list.  Return how many rows it has.
+ */
+static int
+look_at_page(const CrispOptions *options, const List *columns)
+{
+	ListRequest		list = request_whole_list(options);
+	Pager		   *pager = pager_begin(&list, NULL);
+	int				rows = 0;
+	const JsonNode *row;
+
+	(void) pager_go_to(pager, 1);
+	while ((row = pager_next_on_page(pager)) != NULL)
+	{
+		ListCell *lc;
+
+		foreach(lc, columns)
+		{
+			OwnColumn *column = lfirst(lc);
+
+			column->found = column->found || has_value(options, column, row);
+		}
+		rows++;
+	}
+	pager_end(pager);
+	return rows;
+}
+
+void
+check_columns(Oid relid, const CrispOptions *server)
+{
+	Relation	  relation = try_relation_open(relid, AccessShareLock);
+	CrispOptions *options;
+	List		 *columns;
+	ListCell	 *lc;
+	int			  rows;
+
+	if (relation == NULL)
+		return;
+	options = options_of_table(relid);
+	columns = own_columns(options, relation);
+	if (columns != NIL && options->resource->parent == NULL &&
+		options->resource->detail_route == NULL)
+	{
+		options->max_retries = server->max_retries;
+		options->prefetch = server->prefetch;
+		options->counts = server->counts;
+		option_add_credentials(options, GetUserId());
+		rows = look_at_page(options, columns);
+		foreach(lc, columns)
+		{
+			const OwnColumn *column = lfirst(lc);
+
+			if (column->found || rows == 0)
+				continue;
+			ereport(
+				NOTICE,
+				(errmsg("no row of the first page of \"%s\" has a value for column \"%s\"",
+						RelationGetRelationName(relation), column->name),
+				 column->path_text
+					 ? errdetail("Looked for JSON path \"%s\" in %d rows.", column->path_text, rows)
+					 : errdetail("Crisp's resource \"%s\" has no column of that name, and %d rows "
+								 "have nothing at the path that the name stands for.",
+								 options->resource->name, rows),
+				 errhint("If it is misspelt, it is always NULL. crisp_fdw_columns() lists the "
+						 "names and paths that are known.")));
+		}
+	}
+	relation_close(relation, AccessShareLock);
+}
