@@ -23,6 +23,7 @@
 #include "nodes/extensible.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
+#include "utils/tuplestore.h"
 
 #include "base/key_set.h"
 #include "fetch/lookup_prefetch.h"
