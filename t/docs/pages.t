@@ -1,6 +1,7 @@
 # Every statement of README.md and of the pages in docs/ can be pasted into psql, one after the other, and
-# gives what the page shows.  The pages show the sandbox's data that ends at noon on 2026-01-15; who runs it with
-# --now current has now() there.
+# gives what the page shows, with as many requests as its comment says ("-- 3 requests", "-- some 190 requests":
+# within a fifth).  The pages show the sandbox's data that ends at noon on 2026-01-15, so that is when now() is:
+# who runs the sandbox with --now current has data that ends now.
 
 use strict;
 use warnings;
@@ -186,7 +187,10 @@ sub try_statement
 	my ($session, $page, $statement) = @_;
 	my $sql = on_sandbox($statement->{sql});
 	my ($name) = $statement->{sql} =~ /^((?:.*\n?){1,2})/;
+	my ($roughly, $wanted) = $statement->{sql} =~ /-- (some )?(\d+) requests?\b/;
+	$sandbox->clear;
 	my $result = $session->run($sql);
+	my $made   = $sandbox->count;
 	my @told = map { $_->{message} } @{ $result->{notices} };
 	my ($rows, @messages) = expected($statement->{shown});
 
@@ -197,6 +201,8 @@ sub try_statement
 		is(join("\n", map { $_->{message} } @{ $result->{errors} }), '', 'no error');
 		like(printed($result->{output}), qr/^$rows$/, 'what it gives')
 			if length $rows && ($major == 15 || $sql !~ /EXPLAIN/);
+		is($made, $wanted, 'the requests that it makes') if defined $wanted && !$roughly;
+		cmp_ok(abs($made - $wanted), '<=', $wanted / 5, "some $wanted requests: $made") if $roughly;
 		my $patterns = join "\n", map { pattern_of($_) } @messages;
 		like(join("\n", @told), qr/^$patterns$/, 'what it tells') if @messages;
 	};
