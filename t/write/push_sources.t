@@ -208,6 +208,34 @@ $session->fails(call('crisp.people_profiles', 'update', "'email'", 'a', '', '', 
 	{ sqlstate => 'XX000' }, 'too little');
 
 #
+# Keys whose text changes, though they stay the same
+#
+
+query(<<"END");
+CREATE TABLE visits (id int, people_id text, text text);
+INSERT INTO visits SELECT g, '$listed[10]->{people_id}', 'visit ' || g FROM generate_series(1, 3) g;
+END
+my $visits = q('public.visits', 'crisp.people_events', key => 'id');
+is(scalar @{ push_rows($visits)->{requests} }, 3, 'events by numbers');
+query('ALTER TABLE visits ALTER id TYPE numeric(8, 2)');
+is_deeply(push_rows($visits)->{requests}, [], 'numbers of another scale are the same');
+query('ALTER TABLE visits ALTER id TYPE numeric; UPDATE visits SET id = 1.0 WHERE id = 1');
+is_deeply(push_rows($visits)->{requests}, [], 'so are those written otherwise');
+query('ALTER TABLE visits ALTER id TYPE text USING trim_scale(id)::text');
+is_deeply(push_rows($visits)->{requests}, [], 'keys of another type that read as before are known');
+query(q(ALTER TABLE visits ALTER id TYPE date USING date '2026-01-01' + id::int));
+push_fails(
+	$visits,
+	{
+		sqlstate => '55000',
+		message => 'the key "id" of "public.visits" is of type date, and was of type text',
+		detail => qr/^3 of the rows that were pushed are not found by their keys/
+	},
+	'keys that read otherwise insert nothing once more');
+query(q(ALTER TABLE visits ALTER id TYPE text USING (id - date '2026-01-01')::text; DELETE FROM visits WHERE id = '2'));
+is_deeply(push_rows($visits)->{requests}, [], 'with the former type, the push goes on');
+
+#
 # Many rows
 #
 
