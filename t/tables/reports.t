@@ -156,6 +156,20 @@ $session->fails(
 	{ sqlstate => '3F000', message => 'schema "nosuch" does not exist' },
 	'a schema that is not there');
 
+# Columns of other types than IMPORT gives them by default; no names.
+$session->query(q(CREATE SCHEMA other; CREATE TABLE other.conversations AS SELECT * FROM "my copies".conversations;
+	CREATE TABLE other.campaigns AS SELECT * FROM "my copies".campaigns;
+	CREATE TABLE other.messages AS SELECT * FROM "my copies".messages;
+	ALTER TABLE other.messages ALTER content_json TYPE text));
+$made = $session->run(q(SELECT string_agg(v, ',') FROM crisp_fdw_create_reports('other', 'other') v));
+is($made->{output}, 'load_by_hour,unanswered,campaign_reach', 'reports that can read the columns are made');
+like($made->{notices}[0]{hint}, qr/^It takes columns of the types that IMPORT FOREIGN SCHEMA gives them by default/,
+	'... and a notice says why others are not');
+for my $names ("NULL, 'few'", "'few', NULL")
+{
+	$session->fails("SELECT crisp_fdw_create_reports($names)", { sqlstate => '22004' }, "schemas $names");
+}
+
 # Whoever makes them needs the right to.
 $session->query('GRANT USAGE ON SCHEMA "my copies" TO reader; SET ROLE reader');
 $session->fails(
