@@ -8,6 +8,7 @@
 #   make test             run every test; installs what is missing
 #   make matrix           run every test on each PostgreSQL that Debian has; needs root and some GB
 #   make fuzz             let libFuzzer try what reads JSON, options and answers; installs what is missing
+#   make sanitize         run every test on a PostgreSQL with sanitizers, which it builds; needs some GB
 #   make bench            measure against other ways to do the same; installs what is missing
 #   make lint             check style and run the static analysers; installs what is missing
 #   make format           put the C code into the style that lint asks for
@@ -64,7 +65,7 @@ EXTRA_CLEAN = src/*/*.o src/*/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
-independent = demo test fuzz matrix bench lint format sandbox clean-sandbox dist deb release help
+independent = demo test fuzz matrix sanitize bench lint format sandbox clean-sandbox dist deb release help
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(independent),$(goals)))
@@ -156,6 +157,9 @@ fuzz:
 matrix:
 	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/matrix.sh' $(VERSIONS)
 
+sanitize:
+	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/sanitize.sh'
+
 bench:
 	@exec env PG_CONFIG='$(PG_CONFIG)' QUICK='$(QUICK)' '$(tree)/bench/bench.sh'
 
@@ -168,4 +172,4 @@ dist deb release:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(tree)/Makefile
 
-.PHONY: libraries sandbox clean-sandbox demo test fuzz matrix bench lint format dist deb release help
+.PHONY: libraries sandbox clean-sandbox demo test fuzz matrix sanitize bench lint format dist deb release help

@@ -127,9 +127,10 @@ inside()
 {
 	local name drawn=()
 
-	# What tests that draw at random take.
+	# What tests that draw at random take, and what sanitize.sh sets.
 	for name in PROPERTY_SEED PROPERTY_QUERIES SETTINGS_DRAWS SYNC_SEED SYNC_SEQUENCES WRITE_SEED WRITE_STATEMENTS \
-		BATCH_SEED BATCH_DRAWS PUSH_SEED STREAM_SEED; do
+		BATCH_SEED BATCH_DRAWS PUSH_SEED STREAM_SEED \
+		COPT ASAN_OPTIONS UBSAN_OPTIONS CRISP_MEMORY_FACTOR PG_TEST_TIMEOUT_DEFAULT TEMP_CONFIG; do
 		[ -z "${!name:-}" ] || drawn+=("$name=${!name}")
 	done
 	attended "${as_owner[@]}" env --ignore-environment --chdir="$work/src" \

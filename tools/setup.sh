@@ -2,7 +2,7 @@
 #
 # Install what is missing on a Debian machine, and nothing else.
 #
-#   tools/setup.sh demo|test|fuzz|lint|bench|dist|deb|matrix
+#   tools/setup.sh demo|test|fuzz|lint|bench|dist|deb|matrix|sanitize
 #
 # PG_CONFIG may name another PostgreSQL than the newest one.
 set -uo pipefail
@@ -124,8 +124,8 @@ install_http()
 }
 
 case "${1:-}" in
-	demo | test | fuzz | lint | bench | dist | deb | matrix) ;;
-	*) die "say what to set up for: demo, test, fuzz, lint, bench, dist, deb or matrix" ;;
+	demo | test | fuzz | lint | bench | dist | deb | matrix | sanitize) ;;
+	*) die "say what to set up for: demo, test, fuzz, lint, bench, dist, deb, matrix or sanitize" ;;
 esac
 
 # What these need has nothing to do with a build on this machine.
@@ -134,6 +134,16 @@ case "$1" in
 	matrix)
 		need debootstrap command -v debootstrap
 		need util-linux command -v unshare
+		;;
+	sanitize)
+		need dpkg-dev command -v dpkg-source
+		need patch command -v patch
+		need gcc command -v gcc
+		need libc6-dev test -e /usr/include/stdio.h
+		need make command -v make
+		need pkg-config command -v pkg-config
+		need libssl-dev pkg-config --exists openssl
+		need libicu-dev pkg-config --exists icu-uc
 		;;
 	*)
 		need pkg-config command -v pkg-config
@@ -238,7 +248,7 @@ done
 [ ${#postgres[@]} -eq 0 ] || install_postgres "${postgres[@]}"
 
 case "$1" in
-	dist | matrix) exit 0 ;;
+	dist | matrix | sanitize) exit 0 ;;
 esac
 find_pg_config || die "there is still no PostgreSQL with server and headers"
 if [ "$1" = test ] || [ "$1" = bench ]; then

@@ -171,13 +171,6 @@ SKIP:
 	skip 'this system has no /proc', 4 unless -e "/proc/$$/status";
 
 	my $reader = CrispSession->start($node);
-	my $pid    = $reader->pid;
-	my $memory = sub {
-		open(my $file, '<', "/proc/$pid/status") or die $!;
-		my ($kb) = map { /^RssAnon:\s+(\d+)/ ? $1 : () } readline $file;
-		close $file;
-		return $kb;
-	};
 	my $contexts = sub {
 		return $reader->query('SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts');
 	};
@@ -190,10 +183,10 @@ SKIP:
 	my $since = sql('SELECT updated_at FROM large.conversations OFFSET 1999 LIMIT 1');
 
 	cmp_ok($scan->("updated_at >= '$since'"), '<', 2100, 'two thousand rows');
-	my $rss   = $memory->();
+	my $rss   = $reader->status_of('RssAnon');
 	my $total = $contexts->();
 	cmp_ok($scan->('true'), '>', 19000, 'ten times as many');
-	cmp_ok($memory->() - $rss, '<', 4096, 'memory of the process, kB');
+	cmp_ok($reader->status_of('RssAnon') - $rss, '<', 4096 * 1024, 'memory of the process');
 	cmp_ok($contexts->() - $total, '<', 512, 'memory contexts, kB');
 }
 
