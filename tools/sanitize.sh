@@ -29,7 +29,7 @@ parts=(src/common src/port src/timezone src/backend src/backend/utils/mb/convers
 cache=/var/cache/crisp_fdw/sanitize
 [ "$(id -u)" = 0 ] || cache=${XDG_CACHE_HOME:-$HOME/.cache}/crisp_fdw/sanitize
 cache=${SANITIZE:-$cache}
-built=$cache/$version
+built=$cache/postgresql-$version
 
 # apt_sources COMMAND ARGUMENT…: apt-get with the source packages of the Debian that this machine has its
 # packages from, in lists of its own.
@@ -43,8 +43,9 @@ apt_sources()
 		--option Acquire::Check-Valid-Until=false --option Acquire::Retries=3 --option APT::Sandbox::User="" "$@"
 }
 
-# get_source: the newest source package that can be had, in $cache/source.  Where Debian has just brought
-# out another, the archive may lack it for a while.
+# get_source: the newest source package that can be had, in $cache/source, without Debian's patches: they set
+# directories of the system's own PostgreSQL.  Where Debian has just brought out another, the archive may
+# lack it for a while.
 get_source()
 {
 	local number keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -56,12 +57,28 @@ get_source()
 	apt_sources apt-get update || return 1
 	for number in $(apt_sources apt-cache showsrc "postgresql-$version" | sed -n 's/^Version: //p' | sort -rVu); do
 		rm -rf "$cache/download"/* "$cache/source"
-		if (cd "$cache/download" && apt_sources apt-get source "postgresql-$version=$number"); then
-			mv "$cache/download/postgresql-$version"*/ "$cache/source"
+		if (cd "$cache/download" && apt_sources apt-get source --download-only "postgresql-$version=$number"); then
+			dpkg-source --skip-patches --extract "$cache/download"/*.dsc "$cache/source"
 			return
 		fi
 	done
 	return 1
+}
+
+# installs_here: would make install, in the current directory, write below $built alone?
+installs_here()
+{
+	local directory
+
+	# shellcheck disable=SC2016
+	for directory in $(printf 'include src/Makefile.global\nshow: ; @echo %s\n' \
+		'$(bindir) $(libdir) $(pkglibdir) $(pgxsdir) $(datadir) $(includedir_server) $(localedir) $(docdir)' |
+		make --silent --file=- top_builddir=. show); do
+		case "$directory" in
+			"$built"/*) ;;
+			*) echo "it would be installed into $directory" && return 1 ;;
+		esac
+	done
 }
 
 # build_postgres: what is half built isn't taken for whole.
@@ -69,13 +86,13 @@ build_postgres()
 {
 	local part
 
-	get_source && cd "$cache/source" || return 1
+	cd "$cache/source" || return 1
 	patch -p1 <"$tree/tools/sanitize/exact_chunks.patch" || return 1
 	# What configure tries, and what the build runs, leaks.
 	export ASAN_OPTIONS=detect_leaks=0
 	./configure --prefix="$built" --enable-cassert --enable-debug --enable-tap-tests --with-openssl --with-icu \
 		--without-readline --without-zlib --without-llvm --with-system-tzdata=/usr/share/zoneinfo CFLAGS="$flags" \
-		CC="$(command -v ccache) gcc" || return 1
+		CC="$(command -v ccache) gcc" && installs_here || return 1
 	make -C src/backend -j"$(nproc)" generated-headers || return 1
 	for part in "${parts[@]}"; do
 		make -C "$part" -j"$(nproc)" all && make -C "$part" install || return 1
@@ -101,7 +118,7 @@ mkdir -p "$cache" || exit 3
 if ! cmp -s "$built/exact_chunks.patch" "$tree/tools/sanitize/exact_chunks.patch"; then
 	say "building PostgreSQL $version with sanitizers, in $cache"
 	rm -rf "$built"
-	if ! (build_postgres) >"$cache/build.log" 2>&1; then
+	if ! (get_source && build_postgres) >"$cache/build.log" 2>&1; then
 		tail -n 20 "$cache/build.log"
 		say "PostgreSQL with sanitizers could not be had: $cache/build.log"
 		exit 3
