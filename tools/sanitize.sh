@@ -100,7 +100,13 @@ build_postgres()
 	make -C src install-local && make -C config install && make -C src/makefiles install &&
 		make -C src/test/perl install || return 1
 	link_cron
-	cp "$tree/tools/sanitize/exact_chunks.patch" "$built/"
+	made_of >"$built/made_of"
+}
+
+# made_of: what another build is needed for where it's another.
+made_of()
+{
+	printf '%s\n' "$version $flags" && cat "$tree/tools/sanitize/exact_chunks.patch"
 }
 
 # link_cron: Debian's own pg_cron does here, too.
@@ -115,7 +121,7 @@ link_cron()
 
 "$tree/tools/setup.sh" sanitize || exit 3
 mkdir -p "$cache" || exit 3
-if ! cmp -s "$built/exact_chunks.patch" "$tree/tools/sanitize/exact_chunks.patch"; then
+if ! made_of | cmp -s - "$built/made_of"; then
 	say "building PostgreSQL $version with sanitizers, in $cache"
 	rm -rf "$built"
 	if ! (get_source && build_postgres) >"$cache/build.log" 2>&1; then
