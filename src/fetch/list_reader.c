@@ -135,6 +135,8 @@ begin_list(ListReader *list, const ListRequest *request)
 					  : NULL;
 	if (list->slips != NULL)
 		pager_note_slips(list->pager, list->slips);
+	else if (list->pager != NULL && request_list_order(request) != NULL)
+		pager_mind_slips(list->pager);
 	MemoryContextSwitchTo(old_context);
 }
 

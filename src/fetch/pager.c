@@ -58,7 +58,8 @@ struct Pager
 	ListGrowth growth; /* age is NULL where nobody asks whether the list grows too fast */
 	bool	   stalled;
 
-	PageSlips *slips; /* what notes where rows may slip by; NULL where nobody asks */
+	PageSlips *slips;		/* what notes where rows may slip by; NULL where nobody asks */
+	bool	   minds_slips; /* the pages that follow are asked for anew where one may have */
 
 	/* Whether it comes to an end at all, where its keys are no others' too. */
 	bool		 is_first; /* no key had come before it */
@@ -417,6 +418,22 @@ fetch_page(Pager *pager)
 }
 
 /*
+ * Look at a row that has come twice.
+ */
+static void
+note_duplicate(Pager *pager)
+{
+	pager->counts.duplicates++;
+	if (pager->slips != NULL)
+		page_slips_note_duplicate(pager->slips);
+	if (pager->minds_slips)
+	{
+		(void) pipeline_drop(pager->pipeline);
+		pager->next_page = pager->page_number + 1;
+	}
+}
+
+/*
  * Say whether a row may be returned: its key has not been before.  A row without a key can't be
  * told from others, and is returned.
  */
@@ -437,9 +454,7 @@ is_new(Pager *pager, const JsonNode *row)
 
 	if (key_set_add(pager->seen, text, length))
 		return true;
-	pager->counts.duplicates++;
-	if (pager->slips != NULL)
-		page_slips_note_duplicate(pager->slips);
+	note_duplicate(pager);
 	return false;
 }
 
@@ -520,10 +535,9 @@ pager_next_within_dates(Pager *pager, bool *keeps_dates)
 }
 
 void
-pager_forget_next(Pager *pager)
+pager_mind_slips(Pager *pager)
 {
-	(void) pipeline_drop(pager->pipeline);
-	pager->next_page = pager->page_number + 1;
+	pager->minds_slips = true;
 }
 
 void

@@ -66,8 +66,12 @@ extern ApiCall *pager_call(const Pager *pager);
 extern void pager_watch(Pager *pager, const RowAge *age);
 extern bool pager_is_stalled(const Pager *pager);
 
-/* Forget the pages that were asked for ahead of need; they are asked for again. */
-extern void pager_forget_next(Pager *pager);
+/*
+ * Have a pager ask anew for pages that it has asked for ahead of need, once a row comes twice.  The
+ * list has moved then, and if a page was answered after the one behind it, a row has slipped from
+ * the one onto the other.
+ */
+extern void pager_mind_slips(Pager *pager);
 
 /* Have a pager note its pages, and the rows that come twice, in slips, which must live as long. */
 extern void pager_note_slips(Pager *pager, PageSlips *slips);

@@ -15,7 +15,7 @@
 #define FIRST_LOOK 4
 
 bool
-stream_watch_is_due(StreamWatch *watch, const ListRequest *request, Pager *pager)
+stream_watch_is_due(StreamWatch *watch, const ListRequest *request, const Pager *pager)
 {
 	int64 came_again = pager_counts(pager).duplicates;
 	int	  page = pager_page_number(pager);
@@ -25,7 +25,6 @@ stream_watch_is_due(StreamWatch *watch, const ListRequest *request, Pager *pager
 	{
 		is_due = true;
 		watch->came_again = came_again;
-		pager_forget_next(pager);
 	}
 	if (is_due)
 		watch->looked_at = page;

@@ -23,10 +23,7 @@ typedef struct StreamWatch
  * Say whether it's time for a look, before the next row of a pager that reads what request asks for
  * is given: when rows have come again, as they do when others are put in front of them; and, as a
  * deletion may hide that, whenever twice as many pages have come.
- *
- * Pages that are under way when rows come again are asked for anew, as a row may have slipped from
- * one that is answered late onto one that was answered before.
  */
-extern bool stream_watch_is_due(StreamWatch *watch, const ListRequest *request, Pager *pager);
+extern bool stream_watch_is_due(StreamWatch *watch, const ListRequest *request, const Pager *pager);
 
 #endif /* CRISP_STREAM_WATCH_H */

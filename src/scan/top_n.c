@@ -45,7 +45,8 @@ struct TopN
 
 	bool			trusted;
 	bool			gathered;
-	bool			has_late;	/* a row has moved, and come too late */
+	bool			is_late;	/* the row at hand has moved, and come too late; */
+	bool			has_late;	/* some row has */
 	bool			has_sorted; /* the whole list was */
 	bool			at_end;		/* of this pass over the list */
 	bool			list_end;	/* no other row comes from the source */
@@ -105,14 +106,13 @@ top_n_begin(MemoryContext parent, ForeignScanState *node, const TopNSource *sour
 static bool
 fetch_any(TopN *top_n, TupleTableSlot *slot)
 {
-	bool late = false;
-
+	top_n->is_late = false;
 	if (top_n->all != NULL && row_store_get(top_n->all, slot))
 		return true;
-	top_n->list_end = top_n->list_end || !top_n->source.fetch(top_n->node, slot, &late);
+	top_n->list_end = top_n->list_end || !top_n->source.fetch(top_n->node, slot, &top_n->is_late);
 	if (top_n->list_end)
 		return false;
-	top_n->has_late = top_n->has_late || late;
+	top_n->has_late = top_n->has_late || top_n->is_late;
 	if (top_n->all != NULL)
 		row_store_put(top_n->all, slot);
 	return true;
@@ -227,14 +227,13 @@ sort_gathered(TopN *top_n, TupleTableSlot *slot)
 static void
 sort_rest(TopN *top_n, TupleTableSlot *slot, bool with_gathered)
 {
-	bool   had_late = top_n->has_late;
 	double count = 0;
 	bool   matches;
 
 	begin_sort(top_n, slot);
 	while (!top_n->at_end && fetch(top_n, slot, &matches))
 	{
-		if (!with_gathered && (!is_kept(top_n) || top_n->has_late != had_late))
+		if (!with_gathered && (!is_kept(top_n) || top_n->is_late))
 			raise_out_of_order(top_n, is_kept(top_n));
 		if (!matches)
 			continue;
@@ -329,14 +328,13 @@ gather(TopN *top_n, TupleTableSlot *slot)
 static void
 gather_page(TopN *top_n, TupleTableSlot *slot)
 {
-	bool had_late = top_n->has_late;
 	bool found = false;
 	bool matches;
 
 	row_store_clear(top_n->rows);
 	while ((!found || top_n->source.at_hand(top_n->node)) && fetch(top_n, slot, &matches))
 	{
-		if (!is_kept(top_n) || top_n->has_late != had_late)
+		if (!is_kept(top_n) || top_n->is_late)
 			raise_out_of_order(top_n, is_kept(top_n));
 		if (matches)
 			row_store_put(top_n->rows, slot);

@@ -11,7 +11,8 @@ use Test::More;
 
 my ($node, $sandbox) = start_crisp(conversations => 1200, people => 50);
 my $website = $sandbox->website_id;
-my $list    = "website/$website/conversations/*";
+my $pages   = "website/$website/conversations";
+my $list    = "$pages/*";
 my $query   = 'SELECT session_id || \' \' || (extract(epoch FROM [t]) * 1000)::bigint FROM crisp.conversations '
   . 'ORDER BY [t] DESC';
 my $session;
@@ -102,6 +103,15 @@ foreach my $prefetch (1, 4)
 		is($state, $time eq 'updated_at' ? '40001' : '', "$name: a row that was to come");
 		is_in_order("$name: a row that was to come", @rows);
 		nothing_is_missing("$name: a row that was to come", \@before, $time, @rows);
+
+		# Of a page that is answered after the next one, the last row slips onto that, if a new one comes just then.
+		$sandbox->reset;
+		$sandbox->control({ answers => [ { match => { path => "$pages/2", nth => 1 }, status => 503 } ] });
+		$sandbox->data(
+			[ { op => 'insert_random', count => 1, seed => 1, at_request => { path => "$pages/2", nth => 2 } } ]);
+		%came = map { $_ => 1 } split /\n/,
+		  $session->query("SELECT session_id FROM crisp.conversations ORDER BY $time DESC LIMIT 160");
+		is(scalar(grep { !$came{$_} } @keys[ 0 .. 157 ]), 0, "$name: a page that is late");
 		next if $time eq 'created_at';
 
 		# Run again, it comes through, whatever moves; and the run after that is streamed.
@@ -135,6 +145,18 @@ foreach my $prefetch (1, 4)
 		$sandbox->data([ { %{ $touch->(800) }, at_request => { path => $list, nth => 4 } } ]);
 		is($session->query("BEGIN; DECLARE c CURSOR FOR $filter; FETCH 2 FROM c; COMMIT"), "$keys[800]\n$keys[700]",
 			"$name: before any row was given");
+
+		# After that, it's not.
+		$sandbox->reset;
+		$sandbox->data([ { %{ $touch->(800) }, at_request => { path => $list, nth => 4 } } ]);
+		$session->query('BEGIN; DECLARE c CURSOR FOR ' . $filter =~ s/\) OR/, '$keys[900]') OR/r);
+		is($session->query('FETCH 1 FROM c'), $keys[800], "$name: before any row was given, and after");
+		$sandbox->data([ $touch->(900) ]);
+		is($session->run('FETCH 2 FROM c')->{errors}->[0]->{sqlstate},
+			'40001', "$name: before any row was given, and after: the second");
+		$session->query('ROLLBACK');
+		$sandbox->reset;
+		fetch_steps($time, 'ALL');
 
 		# So it is with LIMIT, which asks for what has moved, once.
 		$sandbox->reset;
