@@ -279,7 +279,8 @@ add_data(ChangeRequest *request, const ChangeRow *row, const CrispField *field,
 	request->data = data;
 	request->data_member = request->nmembers;
 	request->lacks_data = request->change == table->changes->insert ||
-						  (merged ? data->whole || data->removed != NIL : !before.known);
+						  (merged ? data->whole || data->removed != NIL
+								  : !before.known || data_may_be_replaced(table, before));
 	if (!merged && before.known)
 		request->gone = data_change_gone(data, before.data);
 	value.json = data_change_apply(data, merged ? NULL : before.data);

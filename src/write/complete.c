@@ -92,6 +92,7 @@ complete_data(const ChangeTable *table, ChangeRequest *request, MemoryContext an
 	if (change == table->changes->insert && json_node_first(current) != NULL)
 		return COMPLETION_EXISTS;
 
+	data_change_check_replaced(request->data, table, current);
 	gone = data_change_gone(request->data, current);
 	if (change->replace_method == NULL)
 	{

@@ -12,6 +12,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 
+#include "base/server_text.h"
 #include "json/json_writer.h"
 #include "write/data_change.h"
 
@@ -117,6 +118,24 @@ data_before(const ChangeTable *table, AttrNumber attnum, Datum value, bool isnul
 	encoded = encoder_run(column->encoder, value);
 	before.data = data_object(readable(table, column, &encoded));
 	return before;
+}
+
+/*
+ * Say whether a text in UTF-8 may hold what server_text() has put in the place of something else.
+ */
+static bool
+may_be_replaced(const ChangeTable *table, const char *text)
+{
+	return table->options->invalid_text == INVALID_TEXT_REPLACE &&
+		   strstr(text, server_text_replacement()) != NULL;
+}
+
+bool
+data_may_be_replaced(const ChangeTable *table, DataBefore before)
+{
+	size_t length;
+
+	return before.data != NULL && may_be_replaced(table, json_text(before.data, &length));
 }
 
 /*----------
@@ -271,6 +290,27 @@ data_change_gone(const DataChange *change, const JsonNode *object)
 			gone = lappend(gone, (char *) key);
 	}
 	return gone;
+}
+
+void
+data_change_check_replaced(const DataChange *change, const ChangeTable *table,
+						   const JsonNode *object)
+{
+	ListCell *lc;
+
+	foreach(lc, change->removed)
+	{
+		const char *key = lfirst(lc);
+
+		if (may_be_replaced(table, key) && !json_node_has_member(object, key))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+					 errmsg("cannot remove key \"%s\" of custom data in foreign table \"%s\"",
+							to_server(key), table->name),
+					 errdetail("Characters of it were replaced when it was read, and Crisp has no "
+							   "key of that name."),
+					 errhint("Remove it in a database that has these characters, with UTF-8.")));
+	}
 }
 
 char *

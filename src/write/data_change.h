@@ -65,6 +65,19 @@ extern const JsonNode *data_object(const JsonNode *data);
 extern DataBefore data_before(const ChangeTable *table, AttrNumber attnum, Datum value,
 							  bool isnull);
 
+/*
+ * Say whether text of a row's data may have been replaced when it was read (option invalid_text):
+ * what the row has isn't all that Crisp has then.
+ */
+extern bool data_may_be_replaced(const ChangeTable *table, DataBefore before);
+
+/*
+ * Raise 22P05 (untranslatable_character) for a key that is to go and that the object, which Crisp
+ * has now, lacks, since the row shows it with text that was replaced.
+ */
+extern void data_change_check_replaced(const DataChange *change, const ChangeTable *table,
+									   const JsonNode *object);
+
 /* Say whether nothing changes. */
 extern bool data_change_is_empty(const DataChange *change);
 

@@ -203,6 +203,17 @@ END
 		. "$where", '', [qq(PATCH $id/meta {"data":{"plan":"pro","seats":4,"x":1}})], 'or known');
 	is($sandbox->count, 2, 'without');
 	$session->query('DROP FOREIGN TABLE keys, keys_and_all');
+
+	# What the database can't keep was replaced when it was read: Crisp still has it afterwards.
+	$session->query(q(CREATE FOREIGN TABLE replaced (session_id text, meta_data jsonb)
+		SERVER support OPTIONS (resource 'conversations', invalid_text 'replace')));
+	let_data_be({ plan => "a\0b", seats => 3 });
+	writes(q(UPDATE replaced SET meta_data = meta_data || '{"x": 1}' ) . $where,
+		'', [qq(PATCH $id/meta {"data":{"plan":"a\\u0000b","seats":3,"x":1}})], 'replaced text stays');
+	is($sandbox->count, 3, 'with one request more');
+	$session->query(q(UPDATE replaced SET meta_data = meta_data - 'plan' ) . $where);
+	is_deeply(conversation()->{meta}->{data}, { seats => 3, x => 1 }, 'and goes where it is meant');
+	$session->query('DROP FOREIGN TABLE replaced');
 	$sandbox->reset;
 };
 
