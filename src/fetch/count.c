@@ -13,6 +13,7 @@
 
 #include "api/api_answer.h"
 #include "fetch/count.h"
+#include "fetch/list_rows.h"
 #include "json/json_path.h"
 #include "request/request.h"
 
@@ -48,6 +49,7 @@ count_read(const CrispOptions *options, const JsonNode *data, int64 *rows)
 		is_limited(count, data))
 		return false;
 	*rows = number;
+	list_rows_note_count(options, (double) number);
 	return true;
 }
 

@@ -34,6 +34,7 @@
 #include "fetch/exact_reader.h"
 #include "request/inbox.h"
 #include "fetch/list_reader.h"
+#include "fetch/list_rows.h"
 #include "fetch/page_slips.h"
 #include "fetch/recheck.h"
 #include "fetch/stream_watch.h"
@@ -356,7 +357,8 @@ resume(ListReader *list)
 static void
 begin_recheck(ListReader *list)
 {
-	int64		 pages = sum_counts(list).pages - list->pages_before - empty_end(list);
+	ReaderCounts sum = sum_counts(list);
+	int64		 pages = sum.pages - list->pages_before - empty_end(list);
 	bool		 is_due = recheck_is_due(&list->recheck, pages);
 	ListRequest *step = is_due ? make_recheck(list) : NULL;
 	Pager		*pager = NULL;
@@ -369,6 +371,8 @@ begin_recheck(ListReader *list)
 		list->next_pager = NULL;
 	}
 	drop_next_step(list);
+	if (list->step == list->request)
+		list_rows_note(list->request, (double) (sum.rows - sum.duplicates));
 	end_step(list);
 	if (!is_due && list->paused != NULL)
 	{

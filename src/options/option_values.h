@@ -20,6 +20,9 @@
 /* The option analyze_pages where it's set nowhere. */
 #define CRISP_ANALYZE_PAGES_UNSET (-1)
 
+/* Requests that ANALYZE makes there for a list: some thousand rows of one of any length. */
+#define CRISP_DEFAULT_ANALYZE_PAGES 20
+
 /* Most requests that may be under way together. */
 #define CRISP_MAX_PREFETCH 32
 

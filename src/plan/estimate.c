@@ -17,7 +17,9 @@
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 
+#include "fetch/list_rows.h"
 #include "plan/estimate.h"
+#include "plan/estimate_dates.h"
 #include "request/pushdown.h"
 #include "base/compat.h"
 
@@ -115,11 +117,16 @@ void
 estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 			  const Conditions *conditions)
 {
-	bool has_statistics = estimate_is_known(rel);
+	bool	 has_statistics = estimate_is_known(rel);
+	ListRows seen = {.whole = -1};
 
+	if (!has_statistics && options->resource->parent == NULL)
+		seen = list_rows_recall(options);
 	if (!has_statistics)
-		rel->tuples = options->resource->typical_rows;
+		rel->tuples = seen.whole >= 0 ? seen.whole
+									  : Max(options->resource->typical_rows, seen.since);
 	set_selectivities(options->resource, conditions, has_statistics);
+	estimate_dates(root, rel, options, conditions, has_statistics, seen);
 	set_baserel_size_estimates(root, rel);
 }
 

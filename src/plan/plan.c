@@ -63,6 +63,8 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
 
 	if (estimate_is_known(baserel))
 		plan->list_requests = plan_list_requests(plan->options, baserel->tuples);
+	else
+		plan->no_statistics = plan->options->resource->parent == NULL;
 	estimate_size(root, baserel, plan->options, plan->conditions);
 
 	plan->received = estimate_list_rows(root, baserel, plan->options, plan->conditions);

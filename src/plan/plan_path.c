@@ -111,6 +111,7 @@ plan_offer_path(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft)
 	draft->method[METHOD_REQUESTS] = (int) ceil(Min(
 		draft->method[METHOD_KIND] == SCAN_TOP_N ? draft->first : draft->requests, PG_INT32_MAX));
 	draft->method[METHOD_LIST_REQUESTS] = (int) Min(plan->list_requests, PG_INT32_MAX / 4);
+	draft->method[METHOD_NO_STATISTICS] = plan->no_statistics;
 	draft->method[METHOD_ID] = last_id = (last_id + 1) & PG_INT32_MAX;
 	for (int i = 0; i < METHOD_FIELDS; i++)
 		fdw_private = lappend_int(fdw_private, draft->method[i]);

@@ -25,6 +25,7 @@ typedef struct ScanPlan
 	double		  received;		 /* rows that Crisp sends for them */
 	double		  details;		 /* rows whose details are asked for, of these */
 	double		  list_requests; /* for all rows, by statistics; 0 where there are none */
+	bool		  no_statistics; /* the table, which can be analyzed, was not */
 } ScanPlan;
 
 /* A path in the making. */

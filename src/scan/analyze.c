@@ -38,9 +38,6 @@
 #include "row/row_source.h"
 #include "base/compat.h"
 
-/* Requests for a table whose option isn't set: some thousand rows of a list of any length. */
-#define DEFAULT_ANALYZE_PAGES 20
-
 /* Rows of Crisp's to a block, were they stored here: about 1 kB each. */
 #define ROWS_PER_BLOCK 8
 
@@ -255,6 +252,24 @@ estimate_rows(const Sampler *sampler)
  */
 
 /*
+ * Add the first row of the first page to the sample, which was read and isn't part of it: without
+ * the newest row, statistics would end where the first of the pages begins that are.
+ */
+static void
+take_newest(Sampler *sampler)
+{
+	ListCell *lc;
+
+	foreach(lc, sampler->pages)
+	{
+		const SamplePage *page = lfirst(lc);
+
+		if (page->number == 1 && page->nrows > 0)
+			add_row(sampler, page->rows[0]);
+	}
+}
+
+/*
  * Take all of a list that seems to have that many pages.
  */
 static void
@@ -277,7 +292,10 @@ take_spread(Sampler *sampler, int npages)
 	for (int i = 0; i < taken; i++)
 		add_page(sampler, get_page(sampler, (int) ((i + 0.5) * npages / taken) + 1));
 	if (taken > 0)
+	{
+		take_newest(sampler);
 		return;
+	}
 
 	/* Those that were read must do. */
 	foreach(lc, sampler->pages)
@@ -439,7 +457,7 @@ requests_allowed(Relation relation, const CrispOptions *options)
 {
 	if (options->analyze_pages != CRISP_ANALYZE_PAGES_UNSET)
 		return options->analyze_pages;
-	return relation->rd_rel->relispartition ? 0 : DEFAULT_ANALYZE_PAGES;
+	return relation->rd_rel->relispartition ? 0 : CRISP_DEFAULT_ANALYZE_PAGES;
 }
 
 /*

@@ -212,6 +212,19 @@ explain_details(ForeignScanState *node, ExplainState *es)
 }
 
 /*
+ * Show that nobody has analyzed the table, so that what the planner expects is what's usual, or what
+ * the session has seen.
+ */
+static void
+explain_statistics(const List *method, ExplainState *es)
+{
+	bool lacking = list_nth_int(method, METHOD_NO_STATISTICS) != 0;
+
+	if (lacking || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyBool("Estimated Without Statistics", lacking, es);
+}
+
+/*
  * Show the requests that the planner reckons with: of a scan that is run for each row of another,
  * of one run, and in all.
  */
@@ -347,7 +360,10 @@ explain_scan(ForeignScanState *node, struct ExplainState *es)
 	if (es->verbose)
 		explain_conditions(node, deparse_context, es);
 	if (es->costs)
+	{
 		explain_expected(node, request, es);
+		explain_statistics(method, es);
+	}
 	if (es->analyze)
 	{
 		ScanCounts counts = scan_counts(node);
