@@ -26,6 +26,7 @@
 #include "write/explain_modify.h"
 #include "write/modify.h"
 #include "write/modify_plan.h"
+#include "plan/estimate_keys.h"
 #include "plan/plan.h"
 #include "plan/plan_aggregate.h"
 #include "scan/join_prefetch.h"
@@ -60,6 +61,7 @@ _PG_init(void)
 	MarkGUCPrefixReserved("crisp_fdw");
 	usage_shmem_init();
 	join_prefetch_init();
+	estimate_keys_init();
 }
 
 /*
