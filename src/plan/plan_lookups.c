@@ -273,17 +273,15 @@ offer_join(PlannerInfo *root, RelOptInfo *joinrel, JoinType jointype, JoinPathEx
 	NestPath		 *join;
 	JoinCostWorkspace workspace;
 
-	if (keys >= planned_rows)
-		return;
-
 	/* Whatever stands above it reckons with as many rows as ever. */
-	outer->rows = keys;
+	outer->rows = Min(keys, planned_rows);
 	compat_cost_nestloop(root, &workspace, jointype, outer, inner, extra);
 	join = create_nestloop_path(
 		root, joinrel, jointype, &workspace, extra, outer, inner, extra->restrictlist,
 		build_join_pathkeys(root, joinrel, jointype, outer->pathkeys), NULL);
 	outer->rows = planned_rows;
-	join->jpath.path.total_cost += COST_OF_KEY * planned_rows;
+	if (keys < planned_rows)
+		join->jpath.path.total_cost += COST_OF_KEY * planned_rows;
 	add_path(joinrel, &join->jpath.path);
 }
 
@@ -311,6 +309,42 @@ outer_paths(PlannerInfo *root, RelOptInfo *outerrel, JoinType *jointype, JoinPat
 	return result;
 }
 
+/*
+ * Say whether a path reads a list of ours, and keeps it for the next pass.
+ */
+static bool
+reads_list(const Path *path)
+{
+	if (IsA(path, MaterialPath))
+		path = ((const MaterialPath *) path)->subpath;
+	return IsA(path, ForeignPath) && IS_SIMPLE_REL(path->parent) && path->param_info == NULL &&
+		   path->parent->fdwroutine->GetForeignRelSize == crispGetForeignRelSize;
+}
+
+/*
+ * Let nested loops that read a list on their inner side cost all of that before their first row:
+ * PostgreSQL spreads it over all rows, so that a LIMIT would seem to leave most of it out.  Returns
+ * whether there are such; lookups may then have been given up for them.
+ */
+static bool
+price_first_pass(RelOptInfo *joinrel)
+{
+	bool	  result = false;
+	ListCell *lc;
+
+	foreach(lc, joinrel->pathlist)
+	{
+		JoinPath *join = lfirst(lc);
+
+		if (!IsA(join, NestPath) || !reads_list(join->innerjoinpath))
+			continue;
+		join->path.startup_cost = Max(join->path.startup_cost, join->outerjoinpath->startup_cost +
+																   join->innerjoinpath->total_cost);
+		result = true;
+	}
+	return result;
+}
+
 void
 plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
 						RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra,
@@ -320,9 +354,11 @@ plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *oute
 	List	 *outer_ones;
 	double	  rows;
 	bool	  guessed;
+	bool	  repriced;
 	ListCell *lc;
 	ListCell *lc_inner;
 
+	repriced = price_first_pass(joinrel);
 	foreach(lc, innerrel->pathlist)
 		if (plan_inner_lookup(lfirst(lc)) != NULL &&
 			bms_is_subset(PATH_REQ_OUTER((Path *) lfirst(lc)), outerrel->relids))
@@ -331,7 +367,7 @@ plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *oute
 		return;
 	rows = estimate_rows(root, outerrel);
 	guessed = is_counted && has_guess(root, outerrel);
-	if (rows >= outerrel->rows && !guessed)
+	if (rows >= outerrel->rows && !guessed && !repriced)
 		return;
 	outer_ones = outer_paths(root, outerrel, &jointype, extra);
 	foreach(lc_inner, inner_paths)
@@ -340,6 +376,7 @@ plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *oute
 		double keys = guessed ? Min(rows, most_keys(root, inner)) : rows;
 
 		foreach(lc, outer_ones)
-			offer_join(root, joinrel, jointype, extra, lfirst(lc), inner, keys);
+			if (repriced || keys < ((const Path *) lfirst(lc))->rows)
+				offer_join(root, joinrel, jointype, extra, lfirst(lc), inner, keys);
 	}
 }
