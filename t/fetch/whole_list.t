@@ -231,7 +231,7 @@ foreach my $answer ({ status => 403 }, { status => 200, body => '{"error": false
 }
 $session->query('SELECT count(*) FROM crisp.conversations');
 $sandbox->control({ answers => [ { match => { path => '*/conversations/5' }, status => 403 } ] });
-($printed, $lookups, $list) = again(sprintf($count, 'listed'));
+($printed, $lookups, $list) = again(sprintf($count, 'listed') =~ s{JOIN}{LEFT JOIN}r);
 is($printed, @some . '|' . @some, 'a page cannot be had: rows');
 cmp_ok($lookups, '<=', @some - 150, '... what came before is used');
 $sandbox->reset;
