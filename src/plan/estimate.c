@@ -135,13 +135,25 @@ estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *optio
 				   const Conditions *conditions)
 {
 	List	 *clauses = NIL;
+	double	  share = 1;
 	ListCell *lc;
 	ListCell *lc_clause;
 
 	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
-		if (pushdown_narrows_list(options->resource, lfirst(lc)))
+	{
+		const CrispColumn *column = condition_column(options->resource, lfirst(lc));
+
+		if (!pushdown_narrows_list(options->resource, lfirst(lc)))
+			continue;
+
+		/* Of what is bounded from below alone, all that is newer comes, too. */
+		if (column->type == CRISP_TIME && column->upper_param == NULL &&
+			condition_operator(lfirst(lc)) == CONDITION_EQUAL)
+			share = DEFAULT_INEQ_SEL;
+		else
 			clauses = lappend(clauses, lfirst(lc_clause));
-	return clamp_row_est(rel->tuples *
+	}
+	return clamp_row_est(rel->tuples * share *
 						 clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL));
 }
 
