@@ -4,6 +4,19 @@
 
 SET LOCAL search_path = @extschema:own@;
 
+-- A library of 1.0 that was loaded before the new one was installed has none of the new functions.
+DO $$
+BEGIN
+    CREATE FUNCTION crisp_sync_internal.upgrade_probe() RETURNS bigint AS 'MODULE_PATHNAME', 'crisp_sync_pages'
+    LANGUAGE C;
+    DROP FUNCTION crisp_sync_internal.upgrade_probe;
+EXCEPTION WHEN undefined_function THEN
+    RAISE EXCEPTION 'this session has loaded the library of another version of crisp_fdw'
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Update it in a new session, or restart PostgreSQL if shared_preload_libraries names crisp_fdw.';
+END
+$$;
+
 -- A sync that is under way goes on by functions that it has found before.  One that begins later waits for the tables.
 DO $$
 DECLARE

@@ -4,16 +4,6 @@
 
 SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
 
-DO $$
-BEGIN
-    PERFORM @extschema@.crisp_sync_pages();
-EXCEPTION WHEN undefined_function THEN
-    RAISE EXCEPTION 'this session has loaded the library of another version of crisp_fdw'
-        USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = 'Update it in a new session, or restart PostgreSQL if shared_preload_libraries names crisp_fdw.';
-END
-$$;
-
 INSERT INTO crisp_sync_job (
     job_id, source, target, resource, sync_field, dates_field, mode, overlap, full_since, deleted, by_date,
     window_rows, pages_found, pages_missing, expected_rows, rows_per_request, daily_quota, rows_fetched, rows_inserted,
