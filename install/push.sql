@@ -169,12 +169,26 @@ CREATE TYPE crisp_push_found AS (
     without_key bigint,
     double_key text,            -- a key that several rows have; or NULL
     pushed bigint,              -- rows that were pushed so far
+    lost bigint,                -- known rows whose keys aren't there; asked where these have changed their type
     gone bigint                 -- of these, those that are to be deleted at Crisp
 );
 
+-- Whether keys that are the same may read otherwise than in the last run, so that rows wouldn't be known again.  Where
+-- Crisp knows rows by the key, that does no harm.
+CREATE FUNCTION crisp_push_key_changed(plan crisp_push_plan, job crisp_push_job)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT NOT plan.names_rows AND job.key_type <> plan.key_type AND NOT EXISTS (
+    SELECT FROM (VALUES ('{smallint,integer,bigint,numeric}'::text[]), ('{text,character varying,character,name}'))
+        same (types)
+    WHERE job.key_type = ANY (same.types) AND plan.key_type = ANY (same.types))
+$$;
+
 -- Compare the source with what Crisp was told, and note what differs.  One statement, whatever the size: sorted or
 -- hashed within work_mem, it writes only rows that differ.
-CREATE FUNCTION crisp_push_compare(plan crisp_push_plan, job bigint, retry boolean)
+CREATE FUNCTION crisp_push_compare(plan crisp_push_plan, job crisp_push_job, retry boolean)
 RETURNS crisp_push_found
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -228,16 +242,19 @@ BEGIN
         SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
                (SELECT min(key) FROM source WHERE key IS NOT NULL GROUP BY %3$s HAVING count(*) > 1 LIMIT 1),
                (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL),
+               CASE WHEN $4 THEN (SELECT count(*) FROM %2$s r
+                                  WHERE NOT r.is_gone AND NOT EXISTS (SELECT FROM source s WHERE s.key = r.key)) END,
                (SELECT count(*) FROM noted n WHERE n.is_removed)
-        $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job),
+        $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job.job_id),
         CASE WHEN plan.key_holds = '@' THEN 'lower(key)' ELSE 'key' END)
-    INTO found USING plan.missing <> 'ignore', retry, plan.names_rows;
+    INTO found USING plan.missing <> 'ignore', retry, plan.names_rows,
+        coalesce(@extschema@.crisp_push_key_changed(plan, job), false);
     RETURN found;
 END
 $$;
 
 -- Raise an error where the source is not fit to be pushed.
-CREATE FUNCTION crisp_push_check_found(plan crisp_push_plan, found crisp_push_found)
+CREATE FUNCTION crisp_push_check_found(plan crisp_push_plan, job crisp_push_job, found crisp_push_found)
 RETURNS void
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
@@ -255,6 +272,14 @@ BEGIN
                          || CASE WHEN plan.key_holds = '@' THEN ' Whether Crisp tells capitals apart is not known.'
                                 ELSE '' END,
                 HINT = 'Push from a view that has one row for each key.';
+    ELSIF found.lost > 0 THEN
+        RAISE EXCEPTION 'the key "%" of "%" is of type %, and was of type %', plan.key,
+            @extschema@.crisp_sync_name(plan.source), plan.key_type, job.key_type
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                DETAIL = format('%s of the rows that were pushed are not found by their keys as these read now, '
+                                'and would be inserted once more.', found.lost),
+                HINT = format('Give it the type that it had. SELECT crisp_push_reset(%L, %L) has all rows inserted '
+                              'once more.', plan.source, plan.target);
     ELSIF plan.missing = 'delete' AND found.gone > 0 AND (found.rows = 0 OR found.gone * 2 > found.pushed) THEN
         RAISE EXCEPTION '% of % rows that were pushed are gone from "%"', found.gone, found.pushed,
             @extschema@.crisp_sync_name(plan.source)
@@ -322,11 +347,11 @@ BEGIN
     run.phase := 'changes';
     PERFORM @extschema@.crisp_push_recover(plan, job.job_id);
     PERFORM @extschema@.crisp_push_adapt(plan, job);
-    PERFORM @extschema@.crisp_push_check_found(plan, @extschema@.crisp_push_compare(plan, job.job_id, retry));
+    PERFORM @extschema@.crisp_push_check_found(plan, job, @extschema@.crisp_push_compare(plan, job, retry));
     PERFORM @extschema@.crisp_push_tell_columns(plan, job.told_columns);
     UPDATE @extschema@.crisp_push_my_job j
-    SET source_name = plan.source::text, missing = plan.missing, origin = plan.origin, fields = plan.fields,
-        told_columns = plan.others
+    SET source_name = plan.source::text, key_type = plan.key_type, missing = plan.missing, origin = plan.origin,
+        fields = plan.fields, told_columns = plan.others
     WHERE j.job_id = job.job_id;
     PERFORM @extschema@.crisp_push_turn(run);
     PERFORM @extschema@.crisp_push_count(job.job_id);

@@ -10,6 +10,7 @@ CREATE TYPE crisp_push_plan AS (
     noun text,                  -- what a row of it is, in messages
     origin text[],              -- whose rows are written: resource, website, inbox, base_url
     key text,                   -- the column of the source that names a row
+    key_type text,              -- of what its values are, before they are text
     names_rows boolean,         -- by which Crisp knows it, too; otherwise rows are inserted once, and never changed
     key_holds text,             -- text that each key holds; or NULL
     fields text[],              -- columns that are pushed
@@ -257,6 +258,7 @@ BEGIN
                 DETAIL = 'Crisp does not know them by one column.', HINT = 'Write to the table with SQL.';
     END IF;
     plan := @extschema@.crisp_push_find_key(plan, catalog);
+    plan.key_type := @extschema@.crisp_push_type(plan, plan.key);
     -- By an id that Crisp gives, nothing can be inserted.
     plan.inserts := catalog.inserts
         AND (NOT plan.names_rows OR (plan.key = ANY (catalog.insert_takes) AND catalog.parent IS NULL));
@@ -331,6 +333,29 @@ SELECT format(CASE WHEN name = ANY (plan.merged) THEN 's.%I::jsonb' ELSE '(s.%I%
     WHERE s.attrelid = plan.source AND s.attname = name AND s.atttypid <> t.atttypid))
 $$;
 
+-- The type of what crisp_push_expression() makes text of.
+CREATE FUNCTION crisp_push_type(plan crisp_push_plan, name text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT format_type(coalesce(nullif(y.typbasetype, 0), y.oid), NULL)
+FROM pg_attribute s
+LEFT JOIN pg_attribute t ON t.attrelid = plan.target AND t.attname = s.attname
+JOIN pg_type y ON y.oid = coalesce(t.atttypid, s.atttypid)
+WHERE s.attrelid = plan.source AND s.attname = name
+$$;
+
+-- The key as text: numbers that are the same read the same, whatever their scale.
+CREATE FUNCTION crisp_push_key_text(plan crisp_push_plan)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT format(CASE WHEN plan.key_type = 'numeric' THEN 'trim_scale(%s::numeric)::text' ELSE '%s' END,
+              @extschema@.crisp_push_expression(plan, plan.key))
+$$;
+
 -- A query for the rows of the source: key and wanted.
 CREATE FUNCTION crisp_push_query(plan crisp_push_plan)
 RETURNS text
@@ -338,7 +363,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT format('SELECT %s COLLATE "C" AS key, jsonb_object(%L::text[], ARRAY[%s]::text[])%s AS wanted FROM %s s',
-    @extschema@.crisp_push_expression(plan, plan.key),
+    @extschema@.crisp_push_key_text(plan),
     (SELECT array_agg(f.name ORDER BY f.number) FILTER (WHERE f.name <> ALL (plan.merged)) || '{}'::text[]
      FROM unnest(plan.fields) WITH ORDINALITY f (name, number)),
     (SELECT string_agg(@extschema@.crisp_push_expression(plan, f.name), ', ' ORDER BY f.number)

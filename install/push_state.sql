@@ -33,6 +33,7 @@ CREATE TABLE crisp_push_job (
     source_name text,
     target regclass NOT NULL,
     key text NOT NULL,
+    key_type text,
     missing text NOT NULL DEFAULT 'ignore',
     origin text[],
     fields text[] NOT NULL DEFAULT '{}',
@@ -54,6 +55,8 @@ COMMENT ON COLUMN crisp_push_job.role IS 'who has made the job; whose it is now 
 COMMENT ON COLUMN crisp_push_job.source_name IS
     'as the last run has found it: where the source is dropped and made anew, it is known by that';
 COMMENT ON COLUMN crisp_push_job.key IS 'column of the source that names a row';
+COMMENT ON COLUMN crisp_push_job.key_type IS
+    'its type, as the last run has found it: what is kept of rows is found by the text of that';
 COMMENT ON COLUMN crisp_push_job.origin IS 'whose rows are written, as crisp_push_target() has them';
 COMMENT ON COLUMN crisp_push_job.fields IS 'columns that were pushed by the last run';
 COMMENT ON COLUMN crisp_push_job.told_columns IS 'columns of the source that are not pushed, of which a run has told';
@@ -245,8 +248,8 @@ GRANT SELECT ON crisp_push_job, crisp_push_log, crisp_push_numbers, crisp_push_j
 GRANT SELECT, DELETE ON crisp_push_my_job, crisp_push_my_log, crisp_push_my_error, crisp_push_orphan,
     crisp_push_orphan_run TO PUBLIC;
 GRANT INSERT (source, target, key),
-      UPDATE (source, source_name, missing, origin, fields, told_columns, finds_rows, rows_known, rows_pending,
-              rows_refused, rows_uncertain, rows_pushed, requests, last_run_id, last_success)
+      UPDATE (source, source_name, key_type, missing, origin, fields, told_columns, finds_rows, rows_known,
+              rows_pending, rows_refused, rows_uncertain, rows_pushed, requests, last_run_id, last_success)
 ON crisp_push_my_job TO PUBLIC;
 GRANT INSERT (job_id, started_at),
       UPDATE (ended_at, outcome, requests, rows_inserted, rows_updated, rows_deleted, rows_refused,

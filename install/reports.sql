@@ -179,7 +179,9 @@ AS $$
 DECLARE
     report record;
 BEGIN
-    IF to_regnamespace(quote_ident(copies)) IS NULL THEN
+    IF reports IS NULL OR copies IS NULL THEN
+        RAISE EXCEPTION 'names of schemas must not be null' USING ERRCODE = 'null_value_not_allowed';
+    ELSIF to_regnamespace(quote_ident(copies)) IS NULL THEN
         RAISE EXCEPTION 'schema "%" does not exist', copies
             USING ERRCODE = 'invalid_schema_name', HINT = 'Name the schema of the tables that the reports are about.';
     END IF;
@@ -197,6 +199,10 @@ BEGIN
             RAISE NOTICE 'report "%" was left out', report.name
                 USING DETAIL = SQLERRM,
                     HINT = 'Run crisp_fdw_create_reports() again when the table has it.';
+        WHEN undefined_function OR datatype_mismatch OR cannot_coerce THEN
+            RAISE NOTICE 'report "%" was left out', report.name
+                USING DETAIL = SQLERRM,
+                    HINT = 'It takes columns of the types that IMPORT FOREIGN SCHEMA gives them by default.';
         END;
     END LOOP;
 END
