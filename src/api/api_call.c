@@ -452,9 +452,23 @@ api_is_ready(const ApiCall *call)
 	return call->state == CALL_SETTLED || call->state == CALL_REFUSED;
 }
 
+/*
+ * Tell the client where a call that somebody is about to wait for takes long, since it's made again.
+ */
+static void
+tell_of_wait(const ApiCall *call)
+{
+	int64 now = http_clock();
+
+	if (call->state == CALL_DELAYED)
+		retry_notice(call->options, now - call->started_at, call->due - now,
+					 call->usage->error.text);
+}
+
 pgsocket
 api_socket(const ApiCall *call)
 {
+	tell_of_wait(call);
 	waited_for = call;
 	INSTR_TIME_SET_CURRENT(waited_since);
 	return http_pool_socket(call->pool);
@@ -479,13 +493,7 @@ api_peek(const ApiCall *call)
 static void
 wait_for(const ApiCall *call, bool idle)
 {
-	if (call->state == CALL_DELAYED)
-	{
-		int64 now = http_clock();
-
-		retry_notice(call->options, now - call->started_at, call->due - now,
-					 call->usage->error.text);
-	}
+	tell_of_wait(call);
 	http_wait(call->pool, idle);
 }
 

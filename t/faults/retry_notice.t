@@ -46,6 +46,16 @@ $sandbox->answer_with('*/conversations/1', { status => 503, headers => { 'Retry-
 $result = notices_until_told("$all UNION ALL $all");
 is(scalar @{ $result->{notices} }, 1, 'several scans: one NOTICE');
 
+# Others wait for them, too: an Append for its foreign scans.
+my $append = 'SELECT session_id FROM crisp.conversations UNION ALL SELECT people_id FROM crisp.people_profiles';
+like($session->query("EXPLAIN (COSTS OFF) $append"), qr/Async Foreign Scan/, 'scans that an Append waits for');
+$sandbox->answer_with(
+	'*/conversations/1' => { status => 503, headers => { 'Retry-After' => '40' } },
+	'*/people/profiles/1' => { status => 503, headers => { 'Retry-After' => '40' } });
+$result = notices_until_told($append);
+is(scalar @{ $result->{notices} }, 1, 'one NOTICE');
+$sandbox->answer_with('*/conversations/1', { status => 503, headers => { 'Retry-After' => '40' } });
+
 # The next statement tells again.
 $result = notices_until_told($all);
 is(scalar @{ $result->{notices} }, 1, 'the next statement tells again');
