@@ -61,6 +61,26 @@ perl_syntax()
 	return $failed
 }
 
+# spelling: codespell knows common mistakes; tools/words.txt has what it takes for one, and isn't.  The sandbox's
+# invented people speak many languages.
+spelling()
+{
+	codespell --ignore-words tools/words.txt --skip sandbox/lexicon.c "${sources[@]}" "${headers[@]}" "${sql[@]}" \
+		"${perl[@]}" "${scripts[@]}" "${pages[@]}" Makefile debian/*
+}
+
+# phrases: what is said in plainer words here.
+phrases()
+{
+	local file found=0
+
+	for file in "$@"; do
+		tr '\n' ' ' <"$file" | grep -oiE ".{0,40}\\b(but for|of (its|their) own|is Crisp's to say)\\b.{0,20}" |
+			sed "s|^|$file: |" && found=1
+	done
+	return $found
+}
+
 "$tree/tools/setup.sh" lint || exit 1
 find_pg_config || exit 1
 cd "$tree" || exit 1
@@ -92,6 +112,8 @@ check "rooms" tools/rooms.pl
 check "lengths of files" file_lengths
 check "lines" tools/lines.pl "${sources[@]}" "${headers[@]}" "${sql[@]}" "${perl[@]}" "${scripts[@]}" Makefile
 check "shellcheck" shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
+check "spelling" spelling
+check "phrases" phrases "${pages[@]}"
 check "paragraphs" tools/fill.pl --check "${pages[@]}"
 check "perl" perl_syntax "${perl[@]}"
 

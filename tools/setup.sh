@@ -206,6 +206,7 @@ if [ "$1" = lint ]; then
 	need perl perl -MHTTP::Tiny -MJSON::PP -MTest::More -e 1
 	need libipc-run-perl perl -MIPC::Run -e 1
 	need shellcheck command -v shellcheck
+	need codespell command -v codespell
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then

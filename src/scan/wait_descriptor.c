@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wait_descriptor.c
- *		Give a scan a descriptor of its own, by which an Append waits for it.
+ *		Give a scan the descriptor by which an Append waits for it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wait_descriptor.h
- *		Give a scan a descriptor of its own, by which an Append waits for it.
+ *		Give a scan the descriptor by which an Append waits for it.
  *
  * Scans of one server share a pool of connections, whose descriptor can be waited for once only: so
  * each has a duplicate of it.

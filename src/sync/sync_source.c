@@ -498,7 +498,7 @@ options_of_list(Oid relid)
 	options = options_of_table(relid);
 	if (options->resource->parent != NULL)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is not a list of its own", get_rel_name(relid))));
+						errmsg("\"%s\" is not a list by itself", get_rel_name(relid))));
 	option_add_credentials(options, GetUserId());
 	return options;
 }

@@ -96,7 +96,7 @@ $ann->fails(qq(SELECT crisp_sync_internal.crisp_sync_$_), { sqlstate => '42501' 
   foreach q{count('crisp.people_profiles')}, q{page('crisp.people_profiles', 1)};
 sync_with($session, $sandbox);
 $session->fails(q(SELECT crisp_sync_internal.crisp_sync_page('crisp.messages', 1)),
-	{ sqlstate => '42809', message => '"messages" is not a list of its own' }, 'messages have no pages');
+	{ sqlstate => '42809', message => '"messages" is not a list by itself' }, 'messages have no pages');
 $session->fails(q(SELECT crisp_sync_internal.crisp_sync_page('crisp.conversations', 0)),
 	{ sqlstate => '22023', message => 'page_number must be at least 1' }, 'nor is there a page 0');
 $session->fails(q(SELECT crisp_sync_internal.crisp_sync_count('pg_class')),
