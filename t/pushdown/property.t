@@ -946,6 +946,58 @@ foreach my $setting (@settings)
 	}
 }
 
+#
+# What they cost: of the ways in which a join can be made, by keys and by lists, the planner may take the wrong one, but
+# never at more than twice the price of the better.  What tells the length of a list, or proves its order, comes on top;
+# and so may a list of some pages where nobody knew that the other side has few rows.  Where it has none, there is nothing
+# to compare.  A condition that bounds a list may be of use in one way alone, so each way is measured.
+#
+
+my @ways = (
+	[ 'by lists', 'SET enable_nestloop = off;' ],
+	[ 'by keys',  'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;' ]);
+my $extra = 14;
+
+$sandbox->control({%defaults});
+$node->safe_psql('postgres', "ALTER SERVER support OPTIONS (SET prefetch '1')");
+{
+	my $session = CrispSession->start($node);
+	my ($measured, $by_keys) = (0, 0);
+
+	$session->run('SET client_min_messages = warning');
+	$session->run("SELECT count(*) FROM $_") foreach @tables;
+	foreach (1 .. ceil($queries / 8))
+	{
+		my $table = pick(grep { !/visitors|operators/ } @tables);
+
+		@parameters = ();
+		my $query = chance(0.5) ? joined_query($table) : paired_query();
+		$query->{parameters} = [@parameters];
+		my $foreign = foreign_side($query);
+		my @costs = map {
+			$session->run("RESET ALL; SET TimeZone = 'UTC'; $_->[1]");
+			$sandbox->clear;
+			my $result = $session->run(encode_utf8($foreign));
+			my $cost   = $sandbox->count;
+			$session->run('RESET ALL; DEALLOCATE ALL; DROP TABLE IF EXISTS foreign_rows; '
+				. 'SET client_min_messages = warning');
+			@{ $result->{errors} } ? undef : $cost
+		} [ 'as planned', '' ], @ways;
+		next if grep { !defined } @costs;
+		my ($planned, $lists, $keys) = @costs;
+		my $better = $lists < $keys ? $lists : $keys;
+		next unless $better;
+
+		$measured++;
+		$by_keys++ if $keys < $lists;
+		cmp_ok($planned, '<=', 2 * $better + $extra, "a join: $planned requests; $lists by lists, $keys by keys")
+		  or diag("seed: $seed\n", encode_utf8($foreign), "\n");
+	}
+	$session->quit;
+	note("$by_keys of $measured joins are cheaper by keys");
+	cmp_ok($measured, '>', $queries / 24, 'what joins cost was measured') if $number >= 700;
+}
+
 # Queries that ask for nothing, or find nothing, would prove nothing.
 note("$with_rows of $number queries have rows; requests: ",
 	join ', ', map { "$_ $asked{$_}" } sort keys %asked);
