@@ -159,12 +159,13 @@ sub answer_pages
 	$session->quit;
 }
 
-# They are under way at the same time.
-$sandbox->control({ latency_ms => 100 });
+# They are under way at the same time: also where a backend takes long to make so many.
 foreach my $case ([ 1, 250 ], [ 2, 500 ], [ 4, 1000 ], [ 8, 2000 ], [ 32, $shown[0] ])
 {
 	my ($prefetch, $rows) = @{$case};
 	my $list = table(prefetch => $prefetch) . ($rows < $shown[0] ? " LIMIT $rows" : '');
+
+	$sandbox->control({ latency_ms => $prefetch > 8 ? 500 : 100 });
 	my ($printed, @requests) = requests_of("SELECT count(session_id) FROM (SELECT session_id FROM $list) l");
 
 	is($printed, $rows, "prefetch $prefetch: all rows");

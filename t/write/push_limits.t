@@ -173,7 +173,7 @@ query(q(DELETE FROM customers WHERE email = 'a@b.c'));
 push_rows(q('public.divided', 'crisp.people_profiles', key => 'email'));
 query(q(UPDATE customers SET notepad = 'g'));
 answer({ match => { method => 'PATCH' }, hang => JSON::PP::true });
-query(q(SET statement_timeout = '300ms'));
+query(q(SET statement_timeout = '3s'));
 push_fails($call, { sqlstate => '57014' }, 'a timeout');
 query('RESET statement_timeout');
 is(query('SELECT state FROM crisp_push_run ORDER BY run_id DESC LIMIT 1'), 'interrupted',
