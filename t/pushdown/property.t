@@ -949,8 +949,8 @@ foreach my $setting (@settings)
 #
 # What they cost: of the ways in which a join can be made, by keys and by lists, the planner may take the wrong one, but
 # never at more than twice the price of the better.  What tells the length of a list, or proves its order, comes on top;
-# and so may a list of some pages where nobody knew that the other side has few rows.  Where it has none, there is nothing
-# to compare.  A condition that bounds a list may be of use in one way alone, so each way is measured.
+# and so may a list of some pages where nobody knew that the other side has few rows.  Where it has none, there is
+# nothing to compare.  A condition that bounds a list may be of use in one way alone, so each way is measured.
 #
 
 my @ways = (

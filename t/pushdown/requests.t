@@ -199,7 +199,8 @@ END
 }
 
 my @names = map { $_->[0] } queries();
-note(join ' | ', 'query', '600/300: never analyzed', 'analyzed', 'best', '6,000/3,000: never analyzed', 'analyzed', 'best');
+note(join ' | ', 'query', '600/300: never analyzed', 'analyzed', 'best', '6,000/3,000: never analyzed', 'analyzed',
+	'best');
 note(join ' | ', $names[$_], @{ $table[$_] }) foreach 0 .. $#table;
 
 $node->stop;
