@@ -135,17 +135,21 @@ foreach my $age (0, 1, 7, 365)
 	if ($age == 7)
 	{
 		$sandbox->data([ { op => 'clear', resource => 'conversations' },
-			map { { op => 'insert_many', resource => 'conversations', count => 1, at => $now - (1000 - $_ / 4) * $day } }
+			map { { op => 'insert_many', resource => 'conversations', count => 1,
+				at => $now - (1000 - $_ / 4) * $day } }
 				1 .. 2000 ]);
 		$session->query('ANALYZE crisp.conversations');
-		cmp_ok(expected($sandbox, "SELECT FROM crisp.conversations WHERE updated_at > now() - interval '1 day'"), '<=', 3,
+		cmp_ok(expected($sandbox, "SELECT FROM crisp.conversations WHERE updated_at > now() - interval '1 day'"),
+			'<=', 3,
 			'a list that has ended');
-		is_near(expected($sandbox, "SELECT FROM crisp.conversations WHERE updated_at > now() - interval '510 days'"), 40,
+		is_near(expected($sandbox, "SELECT FROM crisp.conversations WHERE updated_at > now() - interval '510 days'"),
+			40,
 			'... near its end');
 
 		# One that is short enough to be read whole, and one with a single time.
 		$sandbox->data([ { op => 'clear', resource => 'conversations' },
-			map { { op => 'insert_many', resource => 'conversations', count => 1, at => $now - $_ * $day } } 1 .. 200 ]);
+			map { { op => 'insert_many', resource => 'conversations', count => 1,
+				at => $now - $_ * $day } } 1 .. 200 ]);
 		$session->query('ANALYZE crisp.conversations');
 		is_near(expected($sandbox, "SELECT FROM crisp.conversations WHERE updated_at > now() - interval '$_ days'"), $_,
 			"a short list, $_") foreach 2, 9, 50, 190;
@@ -157,7 +161,8 @@ foreach my $age (0, 1, 7, 365)
 		$session->query('ANALYZE crisp.conversations');
 		cmp_ok(expected($sandbox, 'SELECT FROM crisp.conversations WHERE updated_at > now()'), '<=', 1, 'no rows');
 	}
-	$session->query('DROP SERVER support CASCADE; DROP SCHEMA crisp, ms CASCADE; DROP TABLE parted; DROP DOMAIN moment');
+	$session->query('DROP SERVER support CASCADE; DROP SCHEMA crisp, ms CASCADE; DROP TABLE parted; DROP DOMAIN '
+		. 'moment');
 	$sandbox->stop;
 }
 

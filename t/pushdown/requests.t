@@ -57,14 +57,19 @@ sub queries
 
 	return (
 		# Joins.
-		[ 'newest, with their profiles', "SELECT c.session_id, p.email FROM $c c LEFT JOIN $p p USING (people_id) $newest "
+		[ 'newest, with their profiles', "SELECT c.session_id, p.email FROM $c c LEFT JOIN $p p USING "
+			. "(people_id) $newest "
 			. 'LIMIT 20', 2, 21 ],
-		[ 'newest, with their operators', "SELECT c.session_id, o.email FROM $c c JOIN crisp.operators o ON o.user_id = "
+		[ 'newest, with their operators',
+			"SELECT c.session_id, o.email FROM $c c JOIN crisp.operators o ON o.user_id = "
 			. "c.assigned_user_id $newest LIMIT 10", 2, 4 ],
-		[ 'customers of a local table, by e-mail', "SELECT k.email, p.people_id FROM customer k JOIN $p p USING (email)",
+		[ 'customers of a local table, by e-mail',
+			"SELECT k.email, p.people_id FROM customer k JOIN $p p USING (email)",
 			1, $few ],
-		[ '... from the other side', "SELECT p.people_id, k.n FROM $p p JOIN customer k ON k.email = p.email", 1, $few ],
-		[ '... those who are customers', "SELECT p.people_id FROM $p p WHERE p.email IN (SELECT email FROM customer)", 1,
+		[ '... from the other side', "SELECT p.people_id, k.n FROM $p p JOIN customer k ON k.email = p.email", 1,
+			$few ],
+		[ '... those who are customers', "SELECT p.people_id FROM $p p WHERE p.email IN (SELECT email FROM customer)",
+			1,
 			$few ],
 		[ '... those whom Crisp lacks', "SELECT k.n FROM customer k WHERE NOT EXISTS (SELECT FROM $p p WHERE p.email = "
 			. 'k.email)', 1, $few ],
@@ -76,13 +81,16 @@ sub queries
 			shorter(31, list($c_all)) + ($c_all < 30 ? 16 : 0) ],
 		[ '... in a subquery for each', "SELECT t.n, (SELECT c.state FROM $c c WHERE c.session_id = t.session_id) FROM "
 			. 'ticket t', shorter(30, $c_all), twice(30, $c_all) ],
-		[ 'who wrote lately', "SELECT p.email FROM $p p WHERE p.people_id IN (SELECT people_id FROM $c WHERE updated_at > "
+		[ 'who wrote lately', "SELECT p.email FROM $p p WHERE p.people_id IN (SELECT people_id FROM $c WHERE "
+			. "updated_at > "
 			. "'$since')", $since_pages + shorter($count{new_people}, $p_all),
 			$since_pages + 1 + twice($count{new_people}, $p_all) ],
-		[ '... by EXISTS', "SELECT p.email FROM $p p WHERE EXISTS (SELECT FROM $c c WHERE c.people_id = p.people_id AND "
+		[ '... by EXISTS', "SELECT p.email FROM $p p WHERE EXISTS (SELECT FROM $c c WHERE c.people_id = "
+			. "p.people_id AND "
 			. "c.updated_at > '$since')", $since_pages + shorter($count{new_people}, $p_all),
 			$since_pages + 1 + twice($count{new_people}, $p_all) ],
-		[ 'who never wrote', "SELECT count(*) FROM $p p WHERE p.people_id NOT IN (SELECT people_id FROM $c WHERE people_id "
+		[ 'who never wrote', "SELECT count(*) FROM $p p WHERE p.people_id NOT IN (SELECT people_id FROM $c "
+			. "WHERE people_id "
 			. 'IS NOT NULL)', $c_all + $p_all, list($c_all) + list($p_all) ],
 		[ 'the profile of each conversation', "SELECT c.session_id, p.email FROM $c c JOIN $p p USING (people_id)",
 			$c_all + $p_all, list($c_all) + list($p_all) + 2 ],
@@ -90,13 +98,15 @@ sub queries
 			. "c.updated_at FROM $c c WHERE c.meta_email = k.email $newest LIMIT 1) l", $c_all, list($c_all) + 2 ],
 
 		# What is new.
-		[ 'what is new', "SELECT session_id, state FROM $c WHERE updated_at > '$since'", $since_pages, $since_pages + 1 ],
+		[ 'what is new', "SELECT session_id, state FROM $c WHERE updated_at > '$since'", $since_pages,
+			$since_pages + 1 ],
 		[ '... as a subquery says', "SELECT session_id FROM $c WHERE updated_at > $lately", $since_pages,
 			$since_pages + 1 ],
 		[ '... prepared', $prepared->("SELECT session_id FROM $c WHERE updated_at > \$1", $since), $since_pages,
 			$since_pages + 1 ],
 		[ '... in a view', "SELECT session_id FROM crisp.open WHERE updated_at > '$since'", 1, $since_pages + 1 ],
-		[ '... in a CTE, used twice', "WITH n AS (SELECT * FROM $c WHERE updated_at > '$since') SELECT count(*), (SELECT "
+		[ '... in a CTE, used twice', "WITH n AS (SELECT * FROM $c WHERE updated_at > '$since') SELECT "
+			. "count(*), (SELECT "
 			. 'count(DISTINCT people_id) FROM n) FROM n', $since_pages, $since_pages + 1 ],
 		[ '... of both', "SELECT session_id FROM $c WHERE updated_at > '$since' UNION ALL SELECT people_id FROM $p "
 			. "WHERE created_at > '$since'", $since_pages + (ceil($count{new_profiles} / 50) || 1),
@@ -109,10 +119,12 @@ sub queries
 		# Orders.
 		[ 'the newest', "SELECT session_id FROM $c c $newest LIMIT 10", 1, 1 ],
 		[ '... a page of them', "SELECT session_id FROM $c c $newest LIMIT 20 OFFSET 20", 1, 1 ],
-		[ 'row numbers', "SELECT session_id FROM (SELECT session_id, row_number() OVER (ORDER BY updated_at DESC) n FROM $c) "
+		[ 'row numbers', "SELECT session_id FROM (SELECT session_id, row_number() OVER (ORDER BY updated_at "
+			. "DESC) n FROM $c) "
 			. 's WHERE n <= 10', 1, 3 ],
 		[ 'DISTINCT ON', "SELECT DISTINCT ON (updated_at) session_id FROM $c ORDER BY updated_at DESC LIMIT 10", 1, 3 ],
-		[ 'the latest of each customer', "SELECT DISTINCT ON (people_id) people_id, session_id FROM $c ORDER BY people_id, "
+		[ 'the latest of each customer', "SELECT DISTINCT ON (people_id) people_id, session_id FROM $c ORDER BY "
+			. "people_id, "
 			. 'updated_at DESC', $c_all, list($c_all) ],
 		[ 'a cursor of which 30 rows are taken', $cursor->("SELECT session_id FROM $c c $newest", 30), 1, 3 ],
 		[ 'a loop of PL/pgSQL that is left', 'SELECT first_pending()', 1, 3 ],
