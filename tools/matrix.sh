@@ -17,6 +17,9 @@ set -uo pipefail
 # Which release of Debian has which PostgreSQL; a second one is where its packages come from.
 declare -A suites=([15]=bookworm [17]=trixie [18]=sid [19]="sid experimental")
 
+# From which version databases are taken to another one by pg_upgrade.
+declare -A upgraded_from=([19]=18)
+
 matrix=${MATRIX:-/var/cache/crisp_fdw}
 results=()
 passed=0 failed=0 absent=0
@@ -146,6 +149,32 @@ run_version()
 	fi
 	[ "${BASH_REMATCH[2]:-1}" = 0 ] || sed -n '/^Test Summary Report/,/^Files=/p' "$log"
 	note "$version" "$counts, in $((SECONDS - start)) s"
+	[ -z "${upgraded_from[$version]:-}" ] || [ -n "${ONLY:-}${TESTS:-}" ] || run_upgrade "$version"
+}
+
+# run_upgrade VERSION: the tests of pg_upgrade to that version.
+run_upgrade()
+{
+	local version=$1 old=${upgraded_from[$1]} folder=$matrix/$1 log=$matrix/$1-upgrade.log counts
+
+	if [ ! -x "$folder/usr/lib/postgresql/$old/bin/pg_ctl" ] &&
+		! apt_in "$folder" install "postgresql-$old" "postgresql-server-dev-$old" >"$log" 2>&1; then
+		absent=$((absent + 1))
+		note "$version" "PostgreSQL $old could not be had, to upgrade it"
+		return
+	fi
+	in_folder "$folder" /src/crisp_fdw/tools/matrix-upgrade.sh "$old" "$version" >"$log" 2>&1
+	counts=$(tail -n 1 "$log")
+	if [[ $counts =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]] && [ $((BASH_REMATCH[1] + BASH_REMATCH[2])) -gt 10 ]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+	else
+		failed=$((failed + 1))
+		counts="did not come to its end"
+		tail -n 20 "$log"
+	fi
+	! grep '^not ok' "$log" || true
+	note "$version" "pg_upgrade from $old: $counts"
 }
 
 "$tree/tools/setup.sh" matrix || exit 3
