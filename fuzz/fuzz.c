@@ -4,8 +4,8 @@
  *		Let libFuzzer try the parts of crisp_fdw that read what others have written.
  *
  * It runs within a backend (postgres --single), so that memory contexts, errors and encodings are
- * PostgreSQL's own.  An input may raise any error but an internal one; each is freed by the reset of
- * one context.
+ * PostgreSQL's own.  An input may raise any error but an internal one; each is freed by the reset
+ * of one context.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

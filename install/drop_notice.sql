@@ -44,7 +44,8 @@ BEGIN
                 HINT = 'DROP TABLE those that are not wanted any more.';
     END IF;
     IF pushed <> '{}' THEN
-        RAISE NOTICE 'DROP EXTENSION crisp_fdw leaves at Crisp what crisp_push has written, and forgets which rows those are'
+        RAISE NOTICE
+            'DROP EXTENSION crisp_fdw leaves at Crisp what crisp_push has written, and forgets which rows those are'
             USING DETAIL = format('Sources: %s.', @extschema@.crisp_sync_some(pushed, most));
     END IF;
     IF jobs <> '{}' THEN

@@ -65,10 +65,12 @@ make_seeds()
 # run TARGET: PostgreSQL ends with libFuzzer, which says how.
 run()
 {
-	local log=$WORK/log/fuzz-$1.log artifact=$found/$1-
+	local log=$WORK/log/fuzz-$1.log artifact=$found/$1- arguments
 
+	printf -v arguments "'%s', " "-max_total_time=$FUZZ_SECONDS" -timeout=20 -rss_limit_mb=4096 -max_len=16384 \
+		"-artifact_prefix=$artifact" -print_final_stats=1 -use_value_profile=1
 	"$bin/postgres" --single -D "$WORK/data" -c max_stack_depth=2MB postgres >"$log" 2>&1 <<END
-SELECT crisp_fuzz('$1', ARRAY['-max_total_time=$FUZZ_SECONDS', '-timeout=20', '-rss_limit_mb=4096', '-max_len=16384', '-artifact_prefix=$artifact', '-print_final_stats=1', '-use_value_profile=1', '$WORK/corpus/$1'])
+SELECT crisp_fuzz('$1', ARRAY[$arguments '$WORK/corpus/$1'])
 END
 	if grep -q '^stat::number_of_executed_units' "$log" && ! compgen -G "$artifact*" >/dev/null; then
 		printf '==> %s: %s inputs, nothing found\n' "$1" \

@@ -453,7 +453,8 @@ api_is_ready(const ApiCall *call)
 }
 
 /*
- * Tell the client where a call that somebody is about to wait for takes long, since it's made again.
+ * Tell the client where a call that somebody is about to wait for takes long, since it's made
+ * again.
  */
 static void
 tell_of_wait(const ApiCall *call)

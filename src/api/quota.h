@@ -44,9 +44,9 @@ extern int quota_today(void);
 extern void quota_count(const CrispOptions *options);
 
 /*
- * Return how many requests the options' server still allows its token today, those that are reserved
- * among them while this session runs a sync or a push; INT64_MAX where it sets no limit.  Raises
- * nothing.
+ * Return how many requests the options' server still allows its token today, those that are
+ * reserved among them while this session runs a sync or a push; INT64_MAX where it sets no limit.
+ * Raises nothing.
  */
 extern int64 quota_left(const CrispOptions *options);
 

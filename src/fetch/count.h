@@ -22,8 +22,8 @@
 extern bool count_ask(const CrispOptions *options, int64 *rows);
 
 /*
- * Read the number out of the data of such an answer, and remember it for the session.  Returns false, and leaves *rows alone, as
- * count_ask() does.
+ * Read the number out of the data of such an answer, and remember it for the session.  Returns
+ * false, and leaves *rows alone, as count_ask() does.
  */
 extern bool count_read(const CrispOptions *options, const JsonNode *data, int64 *rows);
 

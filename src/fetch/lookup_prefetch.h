@@ -53,10 +53,10 @@ extern bool lookup_prefetch_ask(LookupPrefetch *prefetch, List *condition, Datum
 extern bool lookup_prefetch_is_good(const LookupPrefetch *prefetch);
 
 /*
- * Of such a scan, return how many different keys are worth counting ahead, where so many were counted so far; see
- * whole_list_foresight().  Say whether a key is one that has to be looked up, and isn't in the set
- * yet, to which it's added; in short-lived memory.  And tell what they came to, which reads the
- * list if they are too many: see whole_list_consider().
+ * Of such a scan, return how many different keys are worth counting ahead, where so many were
+ * counted so far; see whole_list_foresight().  Say whether a key is one that has to be looked up,
+ * and isn't in the set yet, to which it's added; in short-lived memory.  And tell what they came
+ * to, which reads the list if they are too many: see whole_list_consider().
  */
 extern int	lookup_prefetch_foresight(LookupPrefetch *prefetch, int counted);
 extern bool lookup_prefetch_is_new(LookupPrefetch *prefetch, List *condition, Datum key,

@@ -47,8 +47,8 @@ typedef struct Recheck
 } Recheck;
 
 /*
- * Say whether a list comes in an order by which rows that change move to the front, and can be asked
- * for there.
+ * Say whether a list comes in an order by which rows that change move to the front, and can be
+ * asked for there.
  */
 extern bool recheck_can_tell(const ListRequest *request);
 

@@ -20,7 +20,9 @@
 extern List *column_use_list(RelOptInfo *baserel, Oid relid, List *scan_clauses,
 							 AttrNumber sort_column);
 
-/* Say whether a column leaves a scan, or scan_clauses look at it, other than as one of a whole row. */
+/*
+ * Say whether a column leaves a scan, or scan_clauses look at it, other than as one of a whole row.
+ */
 extern bool column_use_names(RelOptInfo *baserel, List *scan_clauses, AttrNumber attnum);
 
 /*

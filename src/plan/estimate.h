@@ -18,8 +18,8 @@
 extern bool estimate_is_known(const RelOptInfo *rel);
 
 /*
- * Set the sizes of the base relation rel: from statistics where ANALYZE was run, otherwise from what
- * the session has seen of the list, or from what is usual.
+ * Set the sizes of the base relation rel: from statistics where ANALYZE was run, otherwise from
+ * what the session has seen of the list, or from what is usual.
  */
 extern void estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 						  const Conditions *conditions);

@@ -212,8 +212,8 @@ explain_details(ForeignScanState *node, ExplainState *es)
 }
 
 /*
- * Show that nobody has analyzed the table, so that what the planner expects is what's usual, or what
- * the session has seen.
+ * Show that nobody has analyzed the table, so that what the planner expects is what's usual, or
+ * what the session has seen.
  */
 static void
 explain_statistics(const List *method, ExplainState *es)

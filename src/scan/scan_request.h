@@ -16,9 +16,9 @@
 
 /*
  * Make the request of a scan, given the ExprStates of its conditions' values; NULL when no row can
- * match.  streams tells whether a SCAN_STREAM gives its rows in the list's order, and isn't one that
- * reads all of the list.  With a deparse context, for EXPLAIN, values that only a running plan knows
- * are left as text.  Palloc'd in CurrentMemoryContext.  Raises what evaluating the values and
+ * match.  streams tells whether a SCAN_STREAM gives its rows in the list's order, and isn't one
+ * that reads all of the list.  With a deparse context, for EXPLAIN, values that only a running plan
+ * knows are left as text.  Palloc'd in CurrentMemoryContext.  Raises what evaluating the values and
  * request_create() raise.
  */
 extern CrispRequest *scan_request_create(ForeignScanState *node, const CrispOptions *options,

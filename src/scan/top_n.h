@@ -77,8 +77,8 @@ extern TopN *top_n_begin(MemoryContext parent, ForeignScanState *node, const Top
 /*
  * Fill slot with the next row, which it owns; returns false at the end.  The first call fetches as
  * many rows as are wanted, or, where the order proves wrong, all of the list, which is then sorted
- * here.  Should more rows be asked for than were wanted, the rest of the list follows, in order: all
- * of it, or where the source is streamed, a page.  Raises 40001 when a row comes that belongs
+ * here.  Should more rows be asked for than were wanted, the rest of the list follows, in order:
+ * all of it, or where the source is streamed, a page.  Raises 40001 when a row comes that belongs
  * before rows which have been given.
  */
 extern bool top_n_next(TopN *top_n, TupleTableSlot *slot);

@@ -69,9 +69,8 @@ ask_data(const ChangeTable *table, const ChangeRequest *request, const JsonNode 
 		 MemoryContext answers)
 {
 	const CrispResource *resource = table->options->resource;
-	const JsonNode		*object = ask(table,
-									  change_target(table, table->changes->read_route, &request->keys),
-									  API_KEY_TOLD, answers);
+	const char			*target = change_target(table, table->changes->read_route, &request->keys);
+	const JsonNode		*object = ask(table, target, API_KEY_TOLD, answers);
 
 	*data = data_object(json_path_get(object, json_path_of(resource->custom_data->path)));
 	return object != NULL;

@@ -48,7 +48,8 @@ sub keys_table
 	my $values = join ', ', map { '(' . $n++ . ', ' . $literal->($_) . ')' } @of;
 
 	$node->safe_psql('postgres', encode_utf8(
-		"CREATE TABLE $name (n int, email text) WITH (autovacuum_enabled = off); INSERT INTO $name VALUES $values"));
+		"CREATE TABLE $name (n int, email text) WITH (autovacuum_enabled = off); INSERT INTO $name VALUES "
+			. "$values"));
 	return;
 }
 
@@ -110,7 +111,8 @@ is("$lookups|$searches|$others", '1|1|0', '... two requests');
 	'SELECT count(*) FROM crisp.people_profiles WHERE email = ANY (ARRAY (SELECT email FROM customer))');
 is("$printed|$lookups|$searches|$others", '40|0|1|0', 'an array: one request');
 ($printed, $lookups, $searches, $others) = fresh(
-	'SELECT count(*) FROM crisp.people_profiles WHERE email IN (' . join(', ', map { $literal->($_) } @forty) . ')');
+	'SELECT count(*) FROM crisp.people_profiles WHERE email IN (' . join(', ',
+		map { $literal->($_) } @forty) . ')');
 is("$printed|$lookups|$searches|$others", '40|0|1|0', 'IN: likewise');
 ($printed, $lookups, $searches, $others) = again(
 	'SELECT count(*) FROM crisp.people_profiles WHERE email IN (SELECT email FROM customer)');
@@ -166,7 +168,8 @@ my @statements = (
 		. 'p.email = k.email) IS NOT NULL ORDER BY k.n', $found ],
 	[ 'three passes', 'SELECT count(*) FROM generate_series(1, 3), LATERAL (SELECT k.n FROM mixed k JOIN '
 		. 'crisp.people_profiles p ON p.email = k.email OFFSET 0) l', 3 * @found ],
-	[ 'array', 'SELECT count(DISTINCT email) FROM crisp.people_profiles WHERE email = ANY (ARRAY (SELECT email FROM '
+	[ 'array', 'SELECT count(DISTINCT email) FROM crisp.people_profiles WHERE email = ANY (ARRAY (SELECT email '
+		. 'FROM '
 		. "mixed WHERE email LIKE '%\@%'))", $distinct ]);
 my $lookups_only = 'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; '
 	. 'SET enable_seqscan = on';
@@ -230,7 +233,8 @@ foreach my $answer ({ status => 500 }, { status => 403 }, { status => 414 }, { s
 	$sandbox->control({ answers => [ { match => { path => '*/people/profiles/*' , query => 'search_filter' },
 		%{$answer} } ] });
 	($printed) = fresh(sprintf($join, 'customer'), "$lookups_only; SET work_mem = '64kB'");
-	is($printed, join("\n", 0 .. 39), 'a search that fails with ' . join(' ', map { $_ // '' } %{$answer}) . ': rows');
+	is($printed, join("\n", 0 .. 39), 'a search that fails with ' . join(' ', map { $_ // '' } %{$answer}) . ': '
+		. 'rows');
 }
 $sandbox->control({ answers => [ { match => { path => '*/people/profile/*', nth => 1 }, status => 403 } ] });
 $session->fails('SELECT count(*) FROM crisp.people_profiles WHERE email = ANY (ARRAY (SELECT email FROM others))',
@@ -313,7 +317,8 @@ my @emails = ((sort keys %times), map { "nobody$_\@example.com" } 1 .. 300);
 my @ids = ((sort keys %id), map { sprintf '00000000-0000-4000-8000-%012d', $_ } 1 .. 300);
 
 keys_table('emails', @emails);
-$node->safe_psql('postgres', 'CREATE TABLE ids (n int, people_id text) WITH (autovacuum_enabled = off); INSERT INTO ids '
+$node->safe_psql('postgres', 'CREATE TABLE ids (n int, people_id text) WITH (autovacuum_enabled = off); INSERT INTO '
+	. 'ids '
 	. 'VALUES ' . join(', ', map { "($_, '$ids[$_]')" } 0 .. $#ids));
 
 my @kinds = (
@@ -331,20 +336,26 @@ foreach my $settings ({}, { filter_values => 'refused' }, { honour_sort => JSON:
 		my ($table, $column, $expected) = @{$case};
 
 		foreach my $statement (
-			"SELECT count(*), count(p.people_id) FROM $table k LEFT JOIN crisp.people_profiles p USING ($column)",
-			"SELECT count(*), count((SELECT people_id FROM crisp.people_profiles p WHERE p.$column = k.$column)) "
+			"SELECT count(*), count(p.people_id) FROM $table k LEFT JOIN crisp.people_profiles p USING "
+				. "($column)",
+			"SELECT count(*), count((SELECT people_id FROM crisp.people_profiles p WHERE p.$column = "
+				. "k.$column)) "
 				. "FROM $table k",
-			"SELECT count(*) FILTER (WHERE found), count(*) FILTER (WHERE NOT found) FROM (SELECT EXISTS (SELECT FROM "
-				. "crisp.people_profiles p WHERE p.$column = k.$column) AS found FROM $table k OFFSET 0) k")
+			"SELECT count(*) FILTER (WHERE found), count(*) FILTER (WHERE NOT found) FROM (SELECT EXISTS "
+				. "(SELECT FROM "
+				. "crisp.people_profiles p WHERE p.$column = k.$column) AS found FROM $table k OFFSET "
+				. "0) k")
 		{
 			($printed, $lookups, $searches, $others) = fresh($statement, $lookups_only);
 			my $all = $table eq 'emails' ? @emails : @ids;
-			is($printed, $statement =~ /FILTER/ ? "$expected|300" : "$all|$expected", "$name, by $column: rows");
+			is($printed, $statement =~ /FILTER/ ? "$expected|300" : "$all|$expected", "$name, by $column: "
+				. "rows");
 			cmp_ok($lookups + $searches + $others, '<=', $proves ? 2 * 8 + 16 : 2 * 8 + 16 + 300 + 40,
 				"... $lookups lookups, $searches searches, $others more");
 		}
 		($printed, $lookups, $searches, $others) = fresh(
-			"SELECT count(*) FROM crisp.people_profiles WHERE $column = ANY (ARRAY (SELECT $column FROM $table))",
+			"SELECT count(*) FROM crisp.people_profiles WHERE $column = ANY (ARRAY (SELECT $column FROM "
+				. "$table))",
 			"$lookups_only; SET work_mem = '64kB'");
 		is($printed, $expected, "$name, array by $column: rows");
 		cmp_ok($lookups + $searches + $others, '<=', $proves ? 2 * 8 + 16 : 2 * 8 + 16 + 300 + 40,
@@ -364,9 +375,11 @@ foreach my $answer ({ status => 403 }, { status => 500 }, { status => 200, body 
 {
 	foreach my $nth (1, 2, 4, 6)
 	{
-		$sandbox->control({ answers => [ { match => { path => '*/people/profiles/*', nth => $nth }, times => 1000,
+		$sandbox->control({ answers => [ { match => { path => '*/people/profiles/*', nth => $nth },
+			times => 1000,
 			%{$answer} } ] });
-		($printed) = fresh('SELECT count(*), count(p.people_id) FROM ids k LEFT JOIN crisp.people_profiles p USING '
+		($printed) = fresh('SELECT count(*), count(p.people_id) FROM ids k LEFT JOIN crisp.people_profiles p '
+			. 'USING '
 			. '(people_id)', $lookups_only);
 		is($printed, @ids . '|' . keys(%id), "the list fails from request $nth on: rows");
 	}
@@ -389,7 +402,8 @@ foreach my $round (1 .. 3)
 	{
 		$sandbox->wait_for_requests($number);
 		my @victims = map { $now[ ($round * 131 + $number * 7 + $_) % @now ] } 1 .. 3;
-		$sandbox->data([ map { { op => 'delete', resource => 'people', key => $_ } } grep { !$gone{$_} } @victims ]);
+		$sandbox->data([ map { { op => 'delete', resource => 'people',
+			key => $_ } } grep { !$gone{$_} } @victims ]);
 		$gone{$_} = 1 foreach @victims;
 	}
 	my %seen = map { $_ => 1 } split /\n/, $session->wait->{output};
@@ -403,14 +417,16 @@ my @keys = ((map { $_->{session_id} } @sessions), map { sprintf 'session_0000000
 $node->safe_psql('postgres', 'CREATE TABLE sessions (session_id text) WITH (autovacuum_enabled = off); INSERT INTO '
 	. 'sessions VALUES ' . join(', ', map { "('$_')" } @keys));
 $node->safe_psql('postgres', 'CREATE SCHEMA every; IMPORT FOREIGN SCHEMA crisp LIMIT TO (conversations) FROM SERVER '
-	. "support INTO every; ALTER FOREIGN TABLE every.conversations OPTIONS (ADD include_empty 'true', ADD inbox 'all')");
+	. "support INTO every; ALTER FOREIGN TABLE every.conversations OPTIONS (ADD include_empty 'true', ADD inbox "
+	. "'all')");
 foreach my $case ([ 'crisp', 200, 700 ], [ 'every', 0, 2 * 8 + 24 ])
 {
 	my ($schema, $least, $most) = @{$case};
 
 	foreach my $mode ('fast', 'exact')
 	{
-		($printed) = fresh("SELECT count(*), count(c.session_id) FROM sessions k LEFT JOIN $schema.conversations c USING "
+		($printed) = fresh("SELECT count(*), count(c.session_id) FROM sessions k LEFT JOIN "
+			. "$schema.conversations c USING "
 			. '(session_id)', "$lookups_only; SET crisp_fdw.scan_mode = '$mode'");
 		is($printed, @keys . '|' . @sessions, "conversations of $schema, $mode: rows");
 		my $requests = $sandbox->count;
@@ -436,11 +452,13 @@ foreach my $table ([ 'ticket', 'session_id', @listed[ 0 .. 18 ] ], [ 'few', 'peo
 {
 	my ($name, $column, @of) = @{$table};
 
-	$node->safe_psql('postgres', "CREATE TABLE $name ($column text) WITH (autovacuum_enabled = off); INSERT INTO $name "
+	$node->safe_psql('postgres', "CREATE TABLE $name ($column text) WITH (autovacuum_enabled = off); INSERT INTO "
+		. "$name "
 		. 'VALUES ' . $rows_of->(@of));
 }
 $node->safe_psql('postgres', 'CREATE TABLE lots_twice AS SELECT people_id, n, repeat(people_id, 20) AS wide FROM lots, '
-	. 'generate_series(1, 10) n ORDER BY n, people_id; CREATE FUNCTION some_people() RETURNS SETOF text LANGUAGE plpgsql '
+	. 'generate_series(1, 10) n ORDER BY n, people_id; CREATE FUNCTION some_people() RETURNS SETOF text LANGUAGE '
+	. 'plpgsql '
 	. "AS 'BEGIN RETURN QUERY SELECT people_id FROM public.few; END'");
 
 foreach my $analyzed (0, 1)
@@ -451,13 +469,16 @@ foreach my $analyzed (0, 1)
 	foreach my $case (
 		[ 'SELECT count(*) FROM ticket JOIN crisp.conversations c USING (session_id)', 19, 19 ],
 		[ 'SELECT count(*) FROM ticket LEFT JOIN crisp.conversations c USING (session_id)', 19, 19 ],
-		[ 'SELECT count(*) FROM crisp.conversations c WHERE session_id IN (SELECT session_id FROM ticket)', 19, 19 ],
-		[ 'SELECT count(*) FROM ticket t WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE c.session_id = '
+		[ 'SELECT count(*) FROM crisp.conversations c WHERE session_id IN (SELECT session_id FROM ticket)', 19,
+			19 ],
+		[ 'SELECT count(*) FROM ticket t WHERE NOT EXISTS (SELECT FROM crisp.conversations c WHERE '
+			. 'c.session_id = '
 			. 't.session_id)', 0, 19 ],
 		[ 'SELECT count(*) FROM few JOIN crisp.people_profiles p USING (people_id)', 15, 15 ],
 		[ 'SELECT count(*) FROM some_people() k JOIN crisp.people_profiles p ON people_id = k', 15, 15 + 1 ],
 		[ 'SELECT count(*) FROM lots JOIN crisp.people_profiles p USING (people_id)', 300, 20 + 6 + 8 ],
-		[ 'SELECT count(*) FROM generate_series(1, 3), LATERAL (SELECT people_id FROM lots JOIN crisp.people_profiles p '
+		[ 'SELECT count(*) FROM generate_series(1, 3), LATERAL (SELECT people_id FROM lots JOIN '
+			. 'crisp.people_profiles p '
 			. 'USING (people_id) OFFSET 0) l', 900, 20 + 6 + 8 ])
 	{
 		my ($statement, $expected, $most) = @{$case};
@@ -471,8 +492,10 @@ foreach my $analyzed (0, 1)
 
 	# Rows that spill while they are counted.
 	($printed, $lookups, $searches, $others) = fresh(
-		"SELECT string_agg(n || ' ' || k.people_id || length(wide), ',' ORDER BY n, k.people_id) = (SELECT string_agg(n "
-			. "|| ' ' || people_id || length(wide), ',' ORDER BY n, people_id) FROM lots_twice) FROM lots_twice k JOIN "
+		"SELECT string_agg(n || ' ' || k.people_id || length(wide), ',' ORDER BY n, k.people_id) = (SELECT "
+			. "string_agg(n "
+			. "|| ' ' || people_id || length(wide), ',' ORDER BY n, people_id) FROM lots_twice) FROM "
+			. "lots_twice k JOIN "
 			. 'crisp.people_profiles p USING (people_id)',
 		"$lookups_only; SET work_mem = '64kB'");
 	is($printed, 't', "$name, rows that spill: each");
@@ -481,7 +504,8 @@ foreach my $analyzed (0, 1)
 	# What an unknown bound leaves.
 	foreach my $share (0.01, 0.03, 0.2)
 	{
-		my $bound = $node->safe_psql('postgres', 'SELECT updated_at FROM crisp.conversations ORDER BY updated_at DESC '
+		my $bound = $node->safe_psql('postgres', 'SELECT updated_at FROM crisp.conversations ORDER BY '
+			. 'updated_at DESC '
 			. 'OFFSET ' . int(@listed * $share) . ' LIMIT 1');
 		my $recent = "FROM crisp.conversations WHERE updated_at > (SELECT timestamptz '$bound' OFFSET 0)";
 

@@ -31,7 +31,8 @@ $session->query($list);
 my $requests = () = $sandbox->logged;
 cmp_ok($requests, '>', 15, 'a list of several pages');
 is(quota('requests, token_requests, documented_quota, daily_requests, requests_left'),
-	"$requests|$requests|10000||" . (10000 - $requests), 'its requests are counted, and what Crisp documents is told');
+	"$requests|$requests|10000||" . (10000 - $requests), 'its requests are counted, and what Crisp documents is '
+		. 'told');
 is(quota(q(day = (now() AT TIME ZONE 'UTC')::date)), 't', '... of today');
 unlike(quota('token'), qr/\Q${\$sandbox->credentials('website')->{identifier}}\E/, 'no credential is shown');
 
@@ -123,7 +124,8 @@ $session->query('RESET ROLE');
 $spent = quota('token_requests', 'other');
 $session->query("ALTER SERVER other OPTIONS (SET daily_requests '" . ($spent + 2) . "', ADD reserved_requests '2')");
 $session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL',
-	{ sqlstate => 'CS002', detail => qr/2 are reserved for syncs and pushes/ }, 'what is reserved is not for queries');
+	{ sqlstate => 'CS002', detail => qr/2 are reserved for syncs and pushes/ }, 'what is reserved is not for '
+		. 'queries');
 $session->query(q(CALL crisp_sync('other.operators', 'public.staff')));
 cmp_ok($session->query('SELECT count(*) FROM staff'), '>', 0, 'it is for syncs');
 $session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL', { sqlstate => 'CS002' },
@@ -135,7 +137,8 @@ is($session->query(q(SELECT state FROM crisp_sync_status WHERE target = 'talks':
 	'a sync takes what is left');
 is(quota('requests_left', 'other'), '0', '... all of it');
 $session->query(q(CALL crisp_sync('other.conversations', 'public.talks')));
-is($session->query(q(SELECT requests FROM crisp_sync_run WHERE target = 'talks'::regclass ORDER BY run_id DESC LIMIT 1)),
+is($session->query(q(SELECT requests FROM crisp_sync_run WHERE target = 'talks'::regclass ORDER BY run_id DESC LIMIT
+	1)),
 	'0', 'with nothing left it makes no request');
 $session->query(q(ALTER SERVER other OPTIONS (DROP daily_requests, DROP reserved_requests)));
 $session->query(q(CALL crisp_sync('other.conversations', 'public.talks'))) foreach 1 .. 2;

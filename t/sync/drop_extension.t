@@ -44,7 +44,8 @@ INSERT INTO cron.job VALUES (1, 'postgres', 'CALL crisp_sync(''crisp.conversatio
 	(2, 'other', 'CALL crisp_sync(''a'', ''b'')'), (3, 'postgres', 'VACUUM');
 END
 my @expected = (
-	'DROP EXTENSION crisp_fdw leaves the tables that crisp_sync has filled | They are: public."Odd one", public.conversations.',
+	'DROP EXTENSION crisp_fdw leaves the tables that crisp_sync has filled | They are: public."Odd one", '
+		. 'public.conversations.',
 	'DROP EXTENSION crisp_fdw leaves at Crisp what crisp_push has written, and forgets which rows those are | '
 	  . 'Sources: public.customers.',
 	'DROP EXTENSION crisp_fdw leaves jobs of pg_cron that call crisp_sync or crisp_push, and fail then | '

@@ -67,7 +67,8 @@ $sandbox->reset;
 
 # Pages have no key of their own: locale and content type belong to it.
 is($session->query(q(SELECT pg_get_constraintdef(oid) FROM pg_constraint
-	WHERE conrelid = 'copy_helpdesk_pages'::regclass AND contype = 'p')), 'PRIMARY KEY (locale, content_type, entity_id)', 'the key of pages');
+	WHERE conrelid = 'copy_helpdesk_pages'::regclass AND contype = 'p')), 'PRIMARY KEY (locale, content_type, '
+		. 'entity_id)', 'the key of pages');
 sync(q('crisp.helpdesk_pages', 'copy_helpdesk_pages'));
 $sandbox->data([ { op => 'delete', resource => 'locales', key => 'de' } ]);
 sync(q('crisp.helpdesk_pages', 'copy_helpdesk_pages', mode => 'full'));
@@ -90,7 +91,8 @@ foreach my $resource (qw(teams helpdesk_pages))
 # A table without a key can't be synced, and says what else there is.
 foreach my $resource (qw(visitors_blocked website_availability plugin_subscriptions))
 {
-	sync_fails("'crisp.$resource', 'none'", { sqlstate => '42703', hint => qr/Copy them into a materialized view/ }, $resource);
+	sync_fails("'crisp.$resource', 'none'", { sqlstate => '42703', hint => qr/Copy them into a materialized view/ },
+		$resource);
 }
 
 # Those that lack the field that is the default name the ones that there are.
