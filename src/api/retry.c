@@ -84,11 +84,14 @@ retry_chance(const HttpResponse *response, bool repeatable)
 
 /*
  * Take what has arrived, and did not come back with a refusal, for perhaps acted on.  Statuses from
- * 300 to 499 are refusals, but for 408; a success whose body is not to be used is none.
+ * 300 to 499 are refusals, but for 408; a success whose body is not to be used is none.  What was
+ * refused may have been acted on when libcurl sent it before.
  */
 bool
 retry_may_have_acted(const HttpResponse *response)
 {
+	if (response->was_repeated)
+		return true;
 	switch (response->outcome)
 	{
 		case HTTP_CANNOT_RESOLVE:

@@ -67,8 +67,10 @@ typedef struct HttpResponse
 	const char *location; /* of a redirect (never followed), NULL when absent */
 	const char *body;	  /* ends in a NUL that body_length doesn't count; empty
 								* unless HTTP_ANSWERED */
-	size_t		body_length; /* in bytes */
-	int64		wire_bytes;	 /* received, headers included, before decompression */
+	size_t		body_length;  /* in bytes */
+	int64		wire_bytes;	  /* received, headers included, before decompression */
+	bool		was_repeated; /* the answer isn't to the first that libcurl has sent: a kept
+							   * connection broke off, as far as it tells, from 7.80.0 on */
 } HttpResponse;
 /* A request that was started; see http.h. */
 typedef struct HttpTransfer HttpTransfer;

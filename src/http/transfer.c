@@ -192,6 +192,37 @@ set_receivers(HttpTransfer *transfer, const HttpRequest *request)
 	return CURLE_OK;
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+
+/* Take note that libcurl is about to send the request, once more if a kept connection was dead. */
+static int
+note_sending(void *arg, char *address, char *local_address, int port, int local_port)
+{
+	HttpTransfer *transfer = arg;
+
+	transfer->times_sent++;
+	return CURL_PREREQFUNC_OK;
+}
+
+static CURLcode
+count_sending(HttpTransfer *transfer)
+{
+	CURLcode result = curl_easy_setopt(transfer->easy, CURLOPT_PREREQFUNCTION, note_sending);
+
+	return result != CURLE_OK ? result
+							  : curl_easy_setopt(transfer->easy, CURLOPT_PREREQDATA, transfer);
+}
+
+#else
+
+static CURLcode
+count_sending(HttpTransfer *transfer)
+{
+	return CURLE_OK;
+}
+
+#endif
+
 /* Make the handle of a transfer. */
 static CURLcode
 open_handle(HttpTransfer *transfer, const HttpRequest *request)
@@ -206,6 +237,8 @@ open_handle(HttpTransfer *transfer, const HttpRequest *request)
 	result = http_set_options(transfer->easy, request, &transfer->headers);
 	if (result == CURLE_OK)
 		result = set_receivers(transfer, request);
+	if (result == CURLE_OK)
+		result = count_sending(transfer);
 	return result;
 }
 
@@ -415,6 +448,7 @@ transfer_conclude(HttpTransfer *transfer, CURLcode result)
 	response->body = transfer->body != NULL ? transfer->body : "";
 	response->body_length = transfer->body_length;
 	response->wire_bytes = (int64) head_bytes + body_bytes;
+	response->was_repeated = transfer->times_sent > 1;
 	transfer->complete = true;
 }
 

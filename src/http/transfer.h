@@ -41,6 +41,7 @@ struct HttpTransfer
 
 	bool attached;
 	bool complete;
+	int	 times_sent; /* libcurl has begun to send it so often; 0 where it doesn't tell */
 
 	/* all from malloc() */
 	struct curl_slist *headers; /* of the request */

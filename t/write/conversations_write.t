@@ -329,6 +329,14 @@ subtest 'DELETE' => sub {
 			$sandbox->rows('conversations')),
 		0, 'they are gone');
 	$sandbox->reset;
+
+	# A kept connection that breaks off once Crisp has acted: libcurl sends it again, and finds the row gone.
+	$sandbox->control({ answers => [ { match => { method => 'DELETE', nth => 2 }, reset => JSON::PP::true } ] });
+	is($session->query("WITH gone AS (DELETE FROM crisp.conversations WHERE session_id IN "
+				. "('$id', '$second->{session_id}') RETURNING session_id) SELECT count(*) FROM gone"),
+		2, 'a row that an attempt without an answer has removed is returned');
+	is(scalar(grep { $_->{method} eq 'DELETE' } $sandbox->requests), 3, 'it was sent again');
+	$sandbox->reset;
 };
 
 subtest 'triggers, views and partitions' => sub {
