@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 
 #include "request/criteria.h"
+#include "api/server_facts.h"
 #include "fetch/exact_reader.h"
 #include "request/inbox.h"
 #include "fetch/list_reader.h"
@@ -71,6 +72,9 @@ typedef struct ListReader
 	int64		 next_retries; /* requests that had been made again by then */
 	int			 page_checked; /* of pager: whether it's time for that */
 } ListReader;
+
+/* The fact that rows which slip by can be asked for. */
+#define FACT_KEEPS_DATES "rows between two dates"
 
 /* What list_reader_pages() returns. */
 static int64 session_pages = 0;
@@ -131,7 +135,8 @@ begin_list(ListReader *list, const ListRequest *request)
 	begin_step(list);
 
 	old_context = MemoryContextSwitchTo(list->context);
-	list->slips = list->pager && !request->streamed
+	list->slips = list->pager && !request->streamed &&
+						  server_fact_recall(request->options, FACT_KEEPS_DATES) != FACT_FALSE
 					  ? page_slips_begin(request, list->recheck.column)
 					  : NULL;
 	if (list->slips != NULL)
@@ -540,7 +545,10 @@ next_of_step(ListReader *list)
 		return pager_next(list->pager);
 	row = pager_next_within_dates(list->pager, &keeps_dates);
 	if (!keeps_dates)
+	{
 		list->slips = NULL;
+		server_fact_remember(list->request->options, FACT_KEEPS_DATES, false);
+	}
 	return row;
 }
 

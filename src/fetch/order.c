@@ -83,7 +83,7 @@ pages_prove(const CrispResource *resource, const char *path, const JsonNode *new
 		!oldest_times.rising || newest_times.last < oldest_times.last)
 		return false;
 
-	/* They must not be sorted by another time just as well. */
+	/* They must not be sorted by another time just as well; what hardly a row has sorts none. */
 	for (int i = 0; i < resource->ncolumns; i++)
 	{
 		const CrispColumn *other = &resource->columns[i];
@@ -94,7 +94,8 @@ pages_prove(const CrispResource *resource, const char *path, const JsonNode *new
 			continue;
 		other_newest = order_page_times(newest, other->path);
 		other_oldest = order_page_times(oldest, other->path);
-		if (other_newest.falling && other_oldest.rising)
+		if (other_newest.falling && other_oldest.rising &&
+			(other_newest.count > 1 || other_oldest.count > 1))
 			return false;
 	}
 	return true;

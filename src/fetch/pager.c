@@ -62,8 +62,9 @@ struct Pager
 	bool	   minds_slips; /* the pages that follow are asked for anew where one may have */
 
 	/* Whether it comes to an end at all, where its keys are no others' too. */
-	bool		 is_first; /* no key had come before it */
-	bool		 has_new;  /* the page at hand, a row that had not come before */
+	bool		 is_first;	/* no key had come before it */
+	bool		 has_new;	/* the page at hand, a row that had not come before, */
+	bool		 has_known; /* and one that had */
 	PageProgress progress;
 
 	EarlyStop stop;
@@ -142,6 +143,10 @@ may_ask_ahead(Pager *pager)
 		return pager->next_page == 1;
 	if (!crisp_resource_is_paged(request->options->resource, request->options->tier) ||
 		!api_can_spare(request->options))
+		return false;
+
+	/* While the list moves, what is asked for ahead had to be asked for again. */
+	if (pager->minds_slips && pager->has_known)
 		return false;
 	if (request->pages_wanted > 0)
 		return pager->next_page <= request->pages_wanted;
@@ -255,6 +260,7 @@ take_page(Pager *pager)
 	if (found)
 		pager->said_more = answer.more;
 	pager->has_new = false;
+	pager->has_known = false;
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
 	pager->nrows = is_one_row(pager) ? 1 : json_node_length(answer.data);
@@ -424,6 +430,7 @@ static void
 note_duplicate(Pager *pager)
 {
 	pager->counts.duplicates++;
+	pager->has_known = true;
 	if (pager->slips != NULL)
 		page_slips_note_duplicate(pager->slips);
 	if (pager->minds_slips)

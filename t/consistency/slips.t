@@ -100,6 +100,15 @@ $sandbox->control({ honour_dates => JSON::PP::false });
 	is(scalar(grep { $_ > 1 } values %times), 0, 'dates ignored: no key twice');
 	cmp_ok(scalar(grep { $_->{query} =~ /filter_date_end/ } $sandbox->requests),
 		'<=', 2, 'dates ignored: one request, or one more that was under way');
+
+	# The session knows then, and asks anew for pages that are under way when a row comes twice.
+	page_is_late(6, 700);
+	$sandbox->control(
+		{   honour_dates => JSON::PP::false,
+			answers      =>
+			  [ { match => { path => "$list/6", query => 'per_page', nth => 1 }, status => 503 } ] });
+	is(scalar scan('dates ignored', 6), 0, 'dates ignored: no request by dates any more');
+	cmp_ok($sandbox->count, '<=', 40, 'dates ignored: requests');
 }
 
 done_testing();

@@ -318,7 +318,9 @@ run_statements($node, $sandbox);
 }
 
 # Profiles that were never updated are sorted by both times: that proves nothing.  Nor does a list by the wrong time.
-foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as asked')
+# A time that rows lack sorts nothing.
+foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as asked', 'as asked, nobody was active',
+	'as asked, one was active')
 {
 	my $small  = CrispSandbox->start(conversations => 1, people => 0, visitors => 1, websites => 1);
 	my $schema = $case =~ s/\W/_/gr;
@@ -329,7 +331,9 @@ foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as
 		{   people_id  => "p$_",
 			created_at => $created,
 			updated_at => $updated,
-			active     => { last => 1_700_000_000_000 + $_ * 6007 % 260 } }
+			active     =>
+			  { $case =~ /nobody/ || ($case =~ /one/ && $_ != 3) ? () : (last => 1_700_000_000_000 + $_ * 6007 % 260) }
+		}
 	} 0 .. 259;
 	my @answers;
 
