@@ -502,7 +502,9 @@ pager_next_on_page(Pager *pager)
 		}
 		else if (is_new(pager, row))
 		{
-			pager->has_new = true;
+			/* Where rows have a key, those without one say nothing of whether the list goes on. */
+			if (pager->key == NULL || json_path_get(row, pager->key) != NULL)
+				pager->has_new = true;
 			early_stop_note_row(&pager->stop, row, pager->rows);
 			list_growth_note_row(&pager->growth, row);
 			return row;

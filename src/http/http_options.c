@@ -15,7 +15,7 @@
 #include "http/http_options.h"
 #include "http/url.h"
 
-#define USER_AGENT "crisp_fdw/1.0"
+#define USER_AGENT "crisp_fdw/" CRISP_FDW_VERSION
 
 /* What libcurl reads from a socket at once, in bytes. */
 #define RECEIVE_BUFFER_SIZE (128L * 1024)

@@ -164,6 +164,24 @@ connect_crisp($node, $large, server => 'large', schema => 'large');
 }
 
 #
+# Pages of rows that lack their key, for ever, in a session that doesn't know yet what 200 means.
+#
+{
+	my $fresh = CrispSession->start($node);
+
+	$sandbox->control({ answers => [ { match => { path => '*/helpdesk/locales/*' }, status => 200,
+		body => '{"error": false, "reason": "listed", "data": [' . join(', ', ('{}') x 50) . ']}' } ] });
+	$sandbox->clear;
+	$fresh->fails(
+		"SET statement_timeout = '60s'; SELECT count(*) FROM crisp.helpdesk_locales",
+		{ sqlstate => 'HV000', message => qr/^cannot read all rows of a list of "helpdesk_locales"/ },
+		'pages without end, of rows without a key');
+	cmp_ok(scalar($sandbox->logged), '<', 40, '... are given up');
+	$sandbox->reset;
+	$fresh->quit;
+}
+
+#
 # Memory is that of a page, whatever the size of the list.
 #
 SKIP:
