@@ -31,7 +31,6 @@
 #include "utils/memutils.h"
 
 #include "request/criteria.h"
-#include "api/server_facts.h"
 #include "fetch/exact_reader.h"
 #include "request/inbox.h"
 #include "fetch/list_reader.h"
@@ -72,9 +71,6 @@ typedef struct ListReader
 	int64		 next_retries; /* requests that had been made again by then */
 	int			 page_checked; /* of pager: whether it's time for that */
 } ListReader;
-
-/* The fact that rows which slip by can be asked for. */
-#define FACT_KEEPS_DATES "rows between two dates"
 
 /* What list_reader_pages() returns. */
 static int64 session_pages = 0;
@@ -135,13 +131,13 @@ begin_list(ListReader *list, const ListRequest *request)
 	begin_step(list);
 
 	old_context = MemoryContextSwitchTo(list->context);
-	list->slips = list->pager && !request->streamed &&
-						  server_fact_recall(request->options, FACT_KEEPS_DATES) != FACT_FALSE
+	list->slips = list->pager && !request->streamed && page_slips_can_be_asked_for(request)
 					  ? page_slips_begin(request, list->recheck.column)
 					  : NULL;
 	if (list->slips != NULL)
 		pager_note_slips(list->pager, list->slips);
-	else if (list->pager != NULL && request_list_order(request) != NULL)
+	else if (list->pager != NULL && request_list_order(request) != NULL &&
+			 page_slips_matter(request))
 		pager_mind_slips(list->pager);
 	MemoryContextSwitchTo(old_context);
 }
@@ -547,7 +543,7 @@ next_of_step(ListReader *list)
 	if (!keeps_dates)
 	{
 		list->slips = NULL;
-		server_fact_remember(list->request->options, FACT_KEEPS_DATES, false);
+		page_slips_note_ignored_dates(list->request);
 	}
 	return row;
 }

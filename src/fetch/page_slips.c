@@ -22,6 +22,7 @@
 
 #include "nodes/pg_list.h"
 
+#include "api/server_facts.h"
 #include "fetch/order.h"
 #include "fetch/page_slips.h"
 #include "request/time_range.h"
@@ -191,4 +192,26 @@ page_keeps_dates(const JsonNode *rows, const ListRequest *request)
 	return times.count == 0 ||
 		   (time_from_unix_ms(time_shift(times.earliest, 1)) >= request->dates.lower &&
 			time_from_unix_ms(time_shift(times.latest, -1)) <= request->dates.upper);
+}
+
+/* The fact that rows which slip by can be asked for. */
+#define KEEPS_DATES "rows between two dates"
+
+bool
+page_slips_can_be_asked_for(const ListRequest *request)
+{
+	return server_fact_recall(request->options, KEEPS_DATES) != FACT_FALSE;
+}
+
+void
+page_slips_note_ignored_dates(const ListRequest *request)
+{
+	server_fact_remember(request->options, KEEPS_DATES, false);
+}
+
+bool
+page_slips_matter(const ListRequest *request)
+{
+	return request->streamed || request->stops || request->pages_wanted > 0 ||
+		   !page_slips_can_be_asked_for(request);
 }

@@ -50,4 +50,18 @@ extern const ListRequest *page_slips_next(PageSlips *slips, int64 moved);
  */
 extern bool page_keeps_dates(const JsonNode *rows, const ListRequest *request);
 
+/*
+ * Say whether rows that slip by can be asked for by their dates, as far as the session knows; and
+ * note that they can't, since Crisp ignores dates.
+ */
+extern bool page_slips_can_be_asked_for(const ListRequest *request);
+extern void page_slips_note_ignored_dates(const ListRequest *request);
+
+/*
+ * Say whether pages that are under way are to be asked for anew where rows may have slipped by:
+ * where it's the order of rows that counts, or they can't be asked for by date.  Another list would
+ * be read page by page while it moves, and might never end where it grows as fast as that.
+ */
+extern bool page_slips_matter(const ListRequest *request);
+
 #endif /* CRISP_PAGE_SLIPS_H */

@@ -38,8 +38,9 @@ proved_list_is_possible(const CrispOptions *options)
 	const CrispResource *resource = options->resource;
 	ListRequest			 request;
 
+	/* Whether a list has the rows of all inboxes is open, also where these are asked for. */
 	if ((resource->include_empty_param != NULL && !options->include_empty) ||
-		(resource->inbox != NULL && options->inbox == NULL))
+		resource->inbox != NULL)
 		return false;
 	request = request_whole_list(options);
 	return exact_is_possible(&request) && server_fact_recall(options, FACT_DATES) != FACT_FALSE;

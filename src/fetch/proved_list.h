@@ -16,7 +16,7 @@
 /*
  * Say whether a table's list has every row that a lookup can bring, and can be read so that none
  * that stays is lost.  It can't where the list leaves some out: conversations without messages, or
- * those of other inboxes.  Makes no request.
+ * what lies in inboxes, all of which Crisp may not list although it's asked to.  Makes no request.
  */
 extern bool proved_list_is_possible(const CrispOptions *options);
 

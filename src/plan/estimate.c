@@ -18,6 +18,7 @@
 #include "utils/selfuncs.h"
 
 #include "fetch/list_rows.h"
+#include "fetch/proved_list.h"
 #include "plan/estimate.h"
 #include "plan/estimate_dates.h"
 #include "request/pushdown.h"
@@ -122,6 +123,11 @@ estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 
 	if (!has_statistics && options->resource->parent == NULL)
 		seen = list_rows_recall(options);
+
+	/* Where lookups bring more than the list has, a short list is no reason to do without them. */
+	if (seen.whole >= 0 && !proved_list_is_possible(options) &&
+		(options->resource->include_empty_param != NULL || options->resource->inbox != NULL))
+		seen.whole = Max(seen.whole, options->resource->typical_rows);
 	if (!has_statistics)
 		rel->tuples = seen.whole >= 0 ? seen.whole
 									  : Max(options->resource->typical_rows, seen.since);

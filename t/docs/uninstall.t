@@ -32,7 +32,7 @@ sub files
 	my ($top) = @_;
 	my @found;
 
-	find({ no_chdir => 1, wanted => sub { push @found, $_ if -f && /crisp/ } }, $top) if -d $top;
+	find({ no_chdir => 1, wanted => sub { push @found, $_ if -f && m{crisp[^/]*$} } }, $top) if -d $top;
 	return sort @found;
 }
 
