@@ -383,7 +383,7 @@ like(
 	qr{
 		Crisp\ Request:\ GET\ \Q$list\E/1\n
 		\s+Crisp\ Request\ For\ Each\ Row:\ GET\ website/\Q$website\E/campaign/\{key\}\n
-		\s+Expected\ Requests:\ 102$}xm,
+		\s+Expected\ Requests:\ 46$}xm,
 	'EXPLAIN shows the requests for details, and reckons with them');
 unlike(sql('EXPLAIN SELECT name FROM crisp.campaigns'), qr/Each Row/, 'and no others');
 unlike(sql("EXPLAIN SELECT message FROM crisp.campaigns WHERE campaign_id = '$id'"),
