@@ -24,7 +24,7 @@
 #include "row/convert_jsonb.h"
 
 /* Nodes of an input may take so much. */
-#define MAX_NODE_BYTES (64 * 1024 * 1024)
+#define MAX_NODE_BYTES ((size_t) 64 * 1024 * 1024)
 
 /* What nests deeper is refused by one of the two parsers, and maybe not by the other. */
 #define SURE_DEPTH 100
@@ -63,7 +63,10 @@ depth_of(const char *text)
 	for (; *text != '\0'; text++)
 	{
 		if (*text == '[' || *text == '{')
-			deepest = Max(deepest, ++depth);
+		{
+			depth++;
+			deepest = Max(deepest, depth);
+		}
 		else if (*text == ']' || *text == '}')
 			depth--;
 	}

@@ -92,7 +92,8 @@ scripts=(tools/*.sh bench/*.sh .ci/run)
 pages=(*.md docs/*.md */README.md)
 perl=(tools/*.pl t/lib/*.pm t/*/*.t)
 sql=(install/*.sql sql/*.sql tools/*.sql)
-read -ra flags <<<"-I src -isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -DCRISP_FDW_VERSION=\"lint\" -Wall -Wextra \
+read -ra flags <<<"-I src -isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE \
+	-DCRISP_FDW_VERSION=\"lint\" -Wall -Wextra \
 	-Wno-unused-parameter -Wno-missing-field-initializers \
 	$(pkg-config --cflags libcurl json-c libmicrohttpd zlib | tr '\n' ' ')"
 

@@ -59,8 +59,8 @@ make_deb()
 	cp -R "$stage/$name" "$stage/build"
 	(
 		cd "$stage/build" || exit 1
-		export PG_SUPPORTED_VERSIONS=$major DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)"
-		pg_buildext updatecontrol && dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
+		export PG_SUPPORTED_VERSIONS=$major DEB_BUILD_OPTIONS="nocheck noautodbgsym"
+		pg_buildext updatecontrol && dpkg-buildpackage --jobs=auto --build=binary --no-sign --no-check-builddeps
 	) >"$stage/deb.log" 2>&1 || {
 		tail -n 40 "$stage/deb.log"
 		die "the packages could not be built"

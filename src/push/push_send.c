@@ -495,8 +495,8 @@ static void
 read_rows(FunctionCallInfo fcinfo, Push *push)
 {
 	static const Oid types[] = {TEXTOID, TEXTOID, JSONBOID, JSONBOID, BOOLOID};
-	Datum			*values[lengthof(types)];
-	bool			*nulls[lengthof(types)];
+	Datum			*values[lengthof(types)] = {NULL};
+	bool			*nulls[lengthof(types)] = {NULL};
 	Bitmapset		*columns = NULL;
 	int				 count = -1;
 
