@@ -174,13 +174,15 @@ run_tap()
 		return
 	fi
 
-	mkdir -p "$WORK/tap"
+	mkdir -p "$WORK/tap/bin"
+	ln -sf "$WORK/src/tools/initdb.sh" "$WORK/tap/bin/initdb"
 	(
 		cd "$WORK/tap" || exit 1
 		# Memory that was freed, or never set, is no zeros: who reads it is found out.
 		export MALLOC_PERTURB_=165
 		export TESTDIR=$WORK/tap TESTDATADIR=$WORK/tap/tmp_check TESTLOGDIR=$WORK/tap/tmp_check/log
-		export PG_REGRESS=$pgxs/src/test/regress/pg_regress PATH=$bin:$PATH PGPORT=65432
+		export REAL_INITDB=$bin/initdb INITDB_CACHE=$WORK/tap/clusters
+		export PG_REGRESS=$pgxs/src/test/regress/pg_regress PATH=$WORK/tap/bin:$bin:$PATH PGPORT=65432
 		tests=("${tests[@]/#/../src/t/}")
 		# Three at a time: much of what they do is wait.
 		prove --jobs 3 --timer -I "$WORK/src/t/lib" -I "$pgxs/src/test/perl" "${tests[@]/%/.t}"
