@@ -214,11 +214,11 @@ tell_of_letters(const Lookup *lookup, const JsonNode *row, const char *key)
 	told_by = GetCurrentStatementStartTimestamp();
 	ereport(
 		NOTICE,
-		(errmsg("\"%s\" of \"%s\" is compared exactly, and Crisp has \"%s\" in other letters",
+		(errmsg("\"%s\" of \"%s\" is compared exactly, and Crisp has \"%s\" in another case",
 				lookup->request->lookup->path, options->table_name,
 				pg_any_to_server(key, (int) strlen(key), PG_UTF8)),
-		 errhint("To Crisp, capitals make no difference here. Ask for it as Crisp has it, in lower "
-				 "case, say.")));
+		 errhint("Crisp ignores case here. Write it as Crisp has it, which is mostly in lower "
+				 "case.")));
 }
 
 /*----------

@@ -58,9 +58,9 @@ is_deeply([ grep { !$found{$_} } split /\n/, $all ], [], 'and brings all that be
 
 my $capitals = ucfirst $email;
 my $result = $session->run("SELECT email FROM crisp.people_profiles WHERE email = '$capitals'");
-is($result->{output}, '', 'an address in other letters: no row');
+is($result->{output}, '', 'an address in another case: no row');
 is_deeply([ map { $_->{message} } @{ $result->{notices} } ],
-	[ qq("email" of "people_profiles" is compared exactly, and Crisp has "$capitals" in other letters) ],
+	[ qq("email" of "people_profiles" is compared exactly, and Crisp has "$capitals" in another case) ],
 	'and a NOTICE says why');
 $result = $session->run("SELECT email FROM crisp.people_profiles WHERE email = ANY (ARRAY['$capitals', '" . uc($email)
 	. "', '$email'])");
