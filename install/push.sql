@@ -170,7 +170,8 @@ CREATE TYPE crisp_push_found AS (
     double_key text,            -- a key that several rows have; or NULL
     pushed bigint,              -- rows that were pushed so far
     lost bigint,                -- known rows whose keys aren't there; asked where these have changed their type
-    gone bigint                 -- of these, those that are to be deleted at Crisp
+    gone bigint,                -- of these, those that are to be deleted at Crisp
+    refused bigint              -- rows that are refused before anything is sent, since their key is too long
 );
 
 -- Whether keys that are the same may read otherwise than in the last run, so that rows wouldn't be known again.  Where
@@ -186,8 +187,18 @@ SELECT NOT plan.names_rows AND job.key_type <> plan.key_type AND NOT EXISTS (
     WHERE job.key_type = ANY (same.types) AND plan.key_type = ANY (same.types))
 $$;
 
+-- The most bytes of a key: PostgreSQL's indexes hold no more than some 2,700.
+CREATE FUNCTION crisp_push_longest_key()
+RETURNS integer
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT 2500
+$$;
+
 -- Compare the source with what Crisp was told, and note what differs.  One statement, whatever the size: sorted or
--- hashed within work_mem, it writes only rows that differ.
+-- hashed within work_mem, it writes only rows that differ.  A row whose key is too long for an index is known by the
+-- key's beginning and a hash of all of it.
 CREATE FUNCTION crisp_push_compare(plan crisp_push_plan, job crisp_push_job, retry boolean)
 RETURNS crisp_push_found
 LANGUAGE plpgsql
@@ -197,9 +208,15 @@ DECLARE
     found @extschema@.crisp_push_found;
 BEGIN
     EXECUTE format($sql$
-        WITH source AS MATERIALIZED (%1$s),
+        WITH source AS MATERIALIZED (
+            SELECT CASE WHEN octet_length(g.key) <= $5 THEN g.key
+                        ELSE left(g.key, 100) || '... '
+                             || encode(sha256(convert_to(g.key, getdatabaseencoding())), 'hex') END AS key,
+                   nullif(greatest(octet_length(g.key), $5), $5) AS too_long, g.wanted
+            FROM (%1$s) g),
         compared AS (
-            SELECT coalesce(s.key, r.key) AS key, s.key IS NOT NULL AS is_present, s.wanted, r.key IS NULL AS is_new,
+            SELECT coalesce(s.key, r.key) AS key, s.key IS NOT NULL AS is_present, s.too_long, s.wanted,
+                   r.key IS NULL AS is_new,
                    r.state, r.wanted AS was_wanted, r.pushed, r.is_there, r.is_gone
             FROM source s FULL JOIN %2$s r ON r.key = s.key
             WHERE CASE
@@ -213,6 +230,7 @@ BEGIN
                 ELSE s.wanted <> r.wanted OR ($2 AND r.state = 'refused') END),
         noted AS (
             SELECT c.key, CASE
+                    WHEN c.too_long IS NOT NULL THEN 'refused'
                     WHEN c.is_present AND c.is_gone AND c.state = 'pushed' AND (c.pushed = c.wanted OR NOT $3)
                     THEN 'pushed'
                     WHEN c.is_present OR $1 THEN 'pending'
@@ -228,15 +246,20 @@ BEGIN
                 NOT c.is_present AS is_gone,
                 -- What was never pushed isn't removed.
                 NOT c.is_present AND c.pushed IS NULL AND NOT c.is_gone AS is_forgotten,
-                c.state = 'pushed' AND NOT c.is_present AND $1 AS is_removed
+                c.state = 'pushed' AND NOT c.is_present AND $1 AS is_removed, c.too_long
             FROM compared c),
         written AS (
-            INSERT INTO %2$s AS r (key, state, wanted, pushed, is_there, is_gone)
-            SELECT n.key, n.state, CASE WHEN n.state = 'pending' THEN n.wanted END, n.pushed, n.is_there, n.is_gone
+            INSERT INTO %2$s AS r (key, state, wanted, pushed, is_there, is_gone, sqlstate, error, tried_at)
+            SELECT n.key, n.state, CASE WHEN n.state <> 'pushed' THEN n.wanted END, n.pushed, n.is_there, n.is_gone,
+                   CASE WHEN n.too_long IS NOT NULL THEN '54000' END,
+                   CASE WHEN n.too_long IS NOT NULL
+                        THEN format('the key has %%s bytes, of at most %%s', n.too_long, $5) END,
+                   CASE WHEN n.too_long IS NOT NULL THEN clock_timestamp() END
             FROM noted n WHERE NOT n.is_forgotten
             ON CONFLICT (key) DO UPDATE
             SET state = EXCLUDED.state, wanted = EXCLUDED.wanted, pushed = EXCLUDED.pushed,
-                is_there = EXCLUDED.is_there, is_gone = EXCLUDED.is_gone, sqlstate = NULL, error = NULL),
+                is_there = EXCLUDED.is_there, is_gone = EXCLUDED.is_gone, sqlstate = EXCLUDED.sqlstate,
+                error = EXCLUDED.error, tried_at = coalesce(EXCLUDED.tried_at, r.tried_at)),
         forgotten AS (
             DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key)
         SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
@@ -244,11 +267,12 @@ BEGIN
                (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL),
                CASE WHEN $4 THEN (SELECT count(*) FROM %2$s r
                                   WHERE NOT r.is_gone AND NOT EXISTS (SELECT FROM source s WHERE s.key = r.key)) END,
-               (SELECT count(*) FROM noted n WHERE n.is_removed)
+               (SELECT count(*) FROM noted n WHERE n.is_removed),
+               (SELECT count(*) FROM noted n WHERE n.too_long IS NOT NULL)
         $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job.job_id),
         CASE WHEN plan.key_holds = '@' THEN 'lower(key)' ELSE 'key' END)
     INTO found USING plan.missing <> 'ignore', retry, plan.names_rows,
-        coalesce(@extschema@.crisp_push_key_changed(plan, job), false);
+        coalesce(@extschema@.crisp_push_key_changed(plan, job), false), @extschema@.crisp_push_longest_key();
     RETURN found;
 END
 $$;
@@ -336,6 +360,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     job @extschema@.crisp_push_job := @extschema@.crisp_push_find_job(plan);
+    found @extschema@.crisp_push_found;
 BEGIN
     PERFORM @extschema@.crisp_push_settings(run);
     INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at)
@@ -347,13 +372,16 @@ BEGIN
     run.phase := 'changes';
     PERFORM @extschema@.crisp_push_recover(plan, job.job_id);
     PERFORM @extschema@.crisp_push_adapt(plan, job);
-    PERFORM @extschema@.crisp_push_check_found(plan, job, @extschema@.crisp_push_compare(plan, job, retry));
+    found := @extschema@.crisp_push_compare(plan, job, retry);
+    PERFORM @extschema@.crisp_push_check_found(plan, job, found);
     PERFORM @extschema@.crisp_push_tell_columns(plan, job.told_columns);
     UPDATE @extschema@.crisp_push_my_job j
     SET source_name = plan.source::text, key_type = plan.key_type, missing = plan.missing, origin = plan.origin,
         fields = plan.fields, told_columns = plan.others
     WHERE j.job_id = job.job_id;
     PERFORM @extschema@.crisp_push_turn(run);
+    UPDATE @extschema@.crisp_push_my_log l SET rows_refused = found.refused
+    WHERE l.run_id = run.run_id AND found.refused > 0;
     PERFORM @extschema@.crisp_push_count(job.job_id);
     PERFORM @extschema@.crisp_push_prune(job.job_id);
 END

@@ -137,8 +137,9 @@ BEGIN
                                 WHEN j.outcome = 'unsure' THEN CASE WHEN $8 THEN true END
                                 ELSE r.is_there END,
                 name = j.name,
-                sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off') THEN j.sqlstate END,
-                error = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off')
+                sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off', 'tired')
+                                THEN j.sqlstate END,
+                error = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off', 'tired')
                              THEN concat_ws(E'\n', j.message, j.detail) END,
                 tried_at = clock_timestamp(),
                 pushed_at = CASE WHEN j.verdict IN ('done', 'found') THEN clock_timestamp() ELSE r.pushed_at END
@@ -152,7 +153,7 @@ BEGIN
                      count(*) FILTER (WHERE j.verdict = 'unsure'),
                      count(*) FILTER (WHERE j.verdict = 'absent'),
                      count(*) FILTER (WHERE j.verdict IN ('failed', 'unsure')),
-                     count(*) FILTER (WHERE j.verdict IN ('exhausted', 'there'))
+                     count(*) FILTER (WHERE j.verdict IN ('exhausted', 'there', 'tired'))
               FROM judged j) c
         LEFT JOIN (SELECT j.sqlstate, j.message, j.detail, j.hint
                    FROM judged j WHERE j.verdict IN ('failed', 'unsure') LIMIT 1) f ON true
@@ -303,7 +304,8 @@ WHERE j.job_id = run.job_id AND run.finds_rows IS NOT NULL
 $$;
 
 -- Note a run of a job that has failed before it had anything to push, as where a key is there twice.  While another
--- session runs it, the job tells of that: the caller has the job's lock, or gets it here.
+-- session runs it, the job tells of that: the caller has the job's lock, or gets it here.  Who has lost the right to
+-- have that lock keeps others from beginning a run by the job's row, which they would write to.
 CREATE FUNCTION crisp_push_note_failure(
     source regclass, target regclass, has_lock boolean, INOUT run crisp_push_run_state)
 LANGUAGE plpgsql
@@ -312,15 +314,15 @@ AS $$
 BEGIN
     run.phase := 'failed';
     IF NOT has_lock THEN
-        IF NOT EXISTS (SELECT FROM @extschema@.crisp_push_my_job j
-                       WHERE j.source = crisp_push_note_failure.source AND j.target = crisp_push_note_failure.target)
-        THEN
+        PERFORM FROM @extschema@.crisp_push_my_job j
+        WHERE j.source = crisp_push_note_failure.source AND j.target = crisp_push_note_failure.target FOR UPDATE;
+        IF NOT FOUND THEN
             RETURN;
         END IF;
         BEGIN
             has_lock := @extschema@.crisp_push_lock_briefly(source, target);
         EXCEPTION WHEN insufficient_privilege THEN
-            NULL;
+            has_lock := @extschema@.crisp_push_pid(source, target) IS NULL;
         END;
         IF NOT has_lock THEN
             RETURN;

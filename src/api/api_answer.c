@@ -203,6 +203,7 @@ api_try_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiFailure *fai
 		call->may_have_acted |= call_is_success(call);
 	}
 	failure->may_have_acted = call->may_have_acted;
+	failure->attempts = call->retries.attempts;
 	MemoryContextDelete(call->context);
 	return false;
 }

@@ -31,6 +31,7 @@ typedef struct ApiFailure
 	bool	 conflicts; /* something else has what was sent, where Crisp allows that once: 409 */
 	bool	 unfit;		/* Crisp may not have taken what was sent: 400, or 422 to the end */
 	int		 status;	/* of the last answer; 0 where none came */
+	int		 attempts;	/* that were made */
 } ApiFailure;
 
 /*

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "api/api_call.h"
 #include "base/extension_version.h"
 #include "base/server_text.h"
 #include "base/sqlstate.h"
@@ -57,6 +58,7 @@ static const char *const failed = "failed";			/* Crisp can't be asked now */
 static const char *const unsure = "unsure";			/* likewise, and an insert may have been made */
 static const char *const exhausted = "exhausted";	/* no request is left; nothing was sent */
 static const char *const there = "there"; /* likewise, but an insert told that Crisp has it */
+static const char *const tired = "tired"; /* likewise, since attempts that failed took the last */
 
 typedef struct PushedRow
 {
@@ -109,11 +111,11 @@ judge(const ApiFailure *failure, CmdType operation)
 {
 	int status = failure->status;
 
-	if (failure->error.code == ERRCODE_CRISP_REQUEST_LIMIT && !failure->may_have_acted)
-		return exhausted;
 	/* Of a change that may be made twice it doesn't matter whether it was made. */
 	if (operation == CMD_INSERT && failure->may_have_acted)
 		return unsure;
+	if (failure->error.code == ERRCODE_CRISP_REQUEST_LIMIT)
+		return failure->attempts > 0 ? tired : exhausted;
 	if (failure->absent)
 		return operation == CMD_INSERT ? refused : absent;
 	if (status == 422 || status / 100 == 2)
@@ -280,12 +282,18 @@ find_names(const Push *push)
 static void
 complete(const Push *push, PushedRow *row)
 {
+	int64 requests = api_statement_requests();
+
 	if (row->outcome != NULL)
 		return;
 	if (!push_row_complete(&push->rows, &row->row))
 		note_absence(push, row);
 	else if (row->row.problem.code != 0)
+	{
 		judge_problem(row);
+		if (row->outcome == exhausted && api_statement_requests() > requests)
+			row->outcome = tired;
+	}
 	else if (row->row.requests == NIL)
 		row->outcome = done;
 }
@@ -400,7 +408,7 @@ change_found(const Push *push, PushedRow *row)
 	send_together(&change);
 	if (row->outcome == done || row->outcome == empty)
 		row->outcome = found;
-	else if (row->outcome == exhausted)
+	else if (row->outcome == exhausted || row->outcome == tired)
 		row->outcome = there;
 	else if (row->outcome == absent)
 	{

@@ -67,6 +67,83 @@ for (1 .. 6)
 is(push_status('state, requests <= 5', 'slow'), 'up to date|t', 'one request a call');
 query(q(SELECT crisp_push_drop('slow', 'crisp.people_profiles')));
 
+# Attempts that fail take requests, too.  The run is over then, but hasn't failed; the row comes last from now on, so
+# that it doesn't keep the others, however few requests a call has.
+query(q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD retry_delay '1ms')));
+my $worst = query('SELECT email FROM customers ORDER BY length(email), email COLLATE "C" LIMIT 1');
+foreach my $failure ([ 503, 'a failure of Crisp' ], [ 429, 'a quota' ], [ 422, 'what may be either' ])
+{
+	my ($status, $name) = @{$failure};
+
+	query("UPDATE customers SET notepad = 'a$status'");
+	answer({ match => { path => "*/people/profile/$worst" }, status => $status, act => JSON::PP::false });
+	my @counts = map { scalar @{ push_rows("$call, max_requests => 3")->{requests} } } 1 .. 12;
+	is(join(' ', grep { $_ > 3 } @counts), '', "$name, tried again: no more requests than a call may make");
+	is(query("SELECT string_agg(DISTINCT state, ' ') FROM (SELECT state FROM crisp_push_run
+		ORDER BY run_id DESC LIMIT 12) l"),
+		'partial', "$name: the runs are partial");
+	is_deeply([ push_problems('customers', 'crisp.people_profiles') ],
+		["$worst|pending|CS002"], "$name: the row is named");
+	is(push_status('state, rows_pending'), 'unfinished|1', "$name: the others are there");
+	answer();
+	is(query('SELECT count(*) FROM crisp.people_profiles p JOIN customers c USING (email)
+		WHERE p.notepad = c.notepad'),
+		19, "$name: at Crisp, too");
+	is(scalar @{ push_rows("$call, max_requests => 3")->{requests} }, 1, "$name: the next run goes on");
+	is(push_status('state, rows_pending'), 'up to date|0', "$name: all are there");
+}
+
+# So it is where something has to be asked first, and with what may be sent once alone.
+query("CREATE TABLE plans AS SELECT '$there[5]' AS email, '{\"plan\": \"pro\"}'::jsonb AS data;
+	CREATE TABLE events AS SELECT 1 AS id, people_id, 'limited' AS text FROM crisp.people_profiles
+	WHERE email = '$there[5]'");
+foreach my $push (
+	[ 'plans', q('plans', 'crisp.people_data', key => 'email', max_requests => 2), 'GET', 503 ],
+	[ 'events', q('events', 'crisp.people_events', key => 'id', max_requests => 2), 'POST', 429 ])
+{
+	my ($source, $arguments, $method, $status) = @{$push};
+
+	answer({ match => { method => $method }, status => $status, act => JSON::PP::false });
+	is(scalar @{ push_rows($arguments)->{requests} }, 2, "$source: two attempts");
+	is(push_status('state, rows_pending', $source), 'unfinished|1', "$source: the run is partial");
+	answer();
+	push_rows($arguments);
+	is(push_status('state', $source), 'up to date', "$source: the next one goes on");
+}
+is(query("SELECT count(*) FROM crisp.people_events
+	WHERE text = 'limited' AND people_id = (SELECT people_id FROM events)"),
+	1, 'an event is there once');
+query(q(SELECT crisp_push_drop('plans', 'crisp.people_data'), crisp_push_drop('events', 'crisp.people_events')));
+query(q(ALTER SERVER support OPTIONS (SET max_retries '0')));
+
+#
+# Keys that no index can hold
+#
+
+query(q(CREATE TABLE long (id text, people_id text, text text);
+	INSERT INTO long SELECT (SELECT string_agg(md5((n * k)::text), '') FROM generate_series(1, 300) k),
+		(SELECT people_id FROM crisp.people_profiles LIMIT 1), 'long ' || n FROM generate_series(1, 2) n;
+	INSERT INTO long SELECT repeat('k', n), people_id, 'fits ' || n FROM long, generate_series(2499, 2501) n
+	WHERE text = 'long 1'));
+my $long = q('long', 'crisp.people_events', key => 'id');
+$run = push_rows($long);
+is(join(' ', map { m/"text":"([^"]*)"/ } @{ $run->{requests} }),
+	'fits 2499 fits 2500', 'rows with other keys are sent');
+like($run->{notices},
+	qr/new: 2, changed: 0, gone: 0, refused: 3; requests: 2/, 'those with keys that are too long are refused');
+is(query(q{SELECT count(*), bool_and(error ~ '^the key has (9600|2501) bytes, of at most 2500$' AND length(key) < 200
+		AND state = 'refused' AND sqlstate = '54000')
+	FROM crisp_push_problems('long', 'crisp.people_events')}),
+	'3|t', 'each of them is named');
+is(push_status('state, rows_known, rows_pending, rows_refused', 'long'), 'refused|5|0|3', 'the status');
+is_deeply(push_rows("$long, retry => $_")->{requests}, [], "retry => $_: nothing is sent of them")
+  foreach qw(false true);
+is(push_status('state, rows_known, rows_pending, rows_refused', 'long'), 'refused|5|0|3', 'the status is the same');
+query(q(UPDATE long SET id = 'short ' || text WHERE length(id) = 9600; DELETE FROM long WHERE length(id) = 2501));
+is(scalar @{ push_rows($long)->{requests} }, 2, 'with shorter keys they are sent');
+is(push_status('state, rows_known, rows_pending, rows_refused', 'long'), 'up to date|4|0|0', 'and all is well');
+query(q(SELECT crisp_push_drop('long', 'crisp.people_events')));
+
 #
 # Several at a time
 #

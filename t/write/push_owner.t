@@ -49,6 +49,22 @@ push_unasked($call, { sqlstate => '42501' }, 'without a right on one of the colu
 $alice->query('CREATE VIEW shop.names AS SELECT email, person_nickname FROM shop.customers');
 push_rows(q('shop.names', 'crisp.people_profiles', key => 'email'));
 is(push_status('state', 'shop.names'), 'up to date', 'with rights on those that are pushed');
+
+# A run that is refused since its role has lost its rights is noted all the same.
+my $last = q(SELECT state, sqlstate FROM crisp_push_run WHERE source = 'shop.names'::regclass
+	ORDER BY run_id DESC LIMIT 1);
+foreach my $rights ('INSERT, UPDATE', 'UPDATE')
+{
+	push_rows(q('shop.names', 'crisp.people_profiles', key => 'email'));
+	$admin->query("REVOKE $rights ON crisp.people_profiles FROM alice");
+	push_unasked(q('shop.names', 'crisp.people_profiles', key => 'email'), { sqlstate => '42501' }, "without $rights");
+	is($alice->query($last), 'failed|42501', "without $rights: the run is noted");
+	is(push_status('state', 'shop.names'), 'failed', "without $rights: the status tells");
+	$admin->query('GRANT INSERT (email, person_nickname), UPDATE (email, person_nickname)
+		ON crisp.people_profiles TO alice');
+}
+push_rows(q('shop.names', 'crisp.people_profiles', key => 'email'));
+is(push_status('state', 'shop.names'), 'up to date', 'with the rights, it goes on');
 $admin->query('GRANT INSERT, UPDATE ON crisp.people_profiles TO alice, bob');
 
 # The source.
