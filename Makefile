@@ -9,6 +9,9 @@
 #   make matrix           run every test on each PostgreSQL that Debian has; needs root and some GB
 #   make fuzz             let libFuzzer try what reads JSON, options and answers; installs what is missing
 #   make sanitize         run every test on a PostgreSQL with sanitizers, which it builds; needs some GB
+#   make soak             twenty sessions, pg_cron, faults and restarts for half an hour
+#   make sqlsmith         let sqlsmith write statements against tables and functions; installs what is missing
+#   make memory           10,000 statements of each kind in one backend, whose memory is measured
 #   make bench            measure against other ways to do the same; installs what is missing
 #   make lint             check style and run the static analysers; installs what is missing
 #   make format           put the C code into the style that lint asks for
@@ -20,7 +23,8 @@
 #
 # Variables: PG_CONFIG, PKG_CONFIG, CC, WERROR=1 (a warning is an error),
 # ONLY="regress|isolation|tap|contract" and TESTS="name ..." (make test), VERSIONS="15 18"
-# (make matrix), SECONDS=60 (make fuzz, of each target), QUICK=1 (make bench).
+# (make matrix), SECONDS=60 (make fuzz, of each target), MINUTES=30 (make soak and sqlsmith),
+# STATEMENTS=10000 and KINDS="scan join" (make memory), QUICK=1 (make bench).
 
 # In a build outside the tree (make -f …/Makefile) the tree is where this file is.
 tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
@@ -65,7 +69,8 @@ EXTRA_CLEAN = src/*/*.o src/*/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
-independent = demo test fuzz matrix sanitize bench lint format sandbox clean-sandbox dist deb release help
+independent = demo test fuzz matrix sanitize soak sqlsmith memory \
+  bench lint format sandbox clean-sandbox dist deb release help
 goals = $(or $(MAKECMDGOALS),all)
 
 ifneq (,$(filter-out $(independent),$(goals)))
@@ -160,6 +165,10 @@ matrix:
 sanitize:
 	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/sanitize.sh'
 
+soak sqlsmith memory:
+	@exec env PG_CONFIG='$(PG_CONFIG)' MINUTES='$(MINUTES)' STATEMENTS='$(STATEMENTS)' KINDS='$(KINDS)' \
+	  '$(tree)/tools/strain.sh' $@
+
 bench:
 	@exec env PG_CONFIG='$(PG_CONFIG)' QUICK='$(QUICK)' '$(tree)/bench/bench.sh'
 
@@ -172,4 +181,5 @@ dist deb release:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(tree)/Makefile
 
-.PHONY: libraries sandbox clean-sandbox demo test fuzz matrix sanitize bench lint format dist deb release help
+.PHONY: libraries sandbox clean-sandbox demo test fuzz matrix sanitize soak sqlsmith memory \
+	bench lint format dist deb release help

@@ -90,7 +90,7 @@ sources=(crisp_fdw.c src/*/*.c sandbox/*.c bench/*.c fuzz/*.c)
 headers=(src/*/*.h sandbox/*.h fuzz/*.h)
 scripts=(tools/*.sh bench/*.sh .ci/run)
 pages=(*.md docs/*.md */README.md)
-perl=(tools/*.pl t/lib/*.pm t/*/*.t)
+perl=(tools/*.pl tools/strain/*.pl t/lib/*.pm t/*/*.t)
 sql=(install/*.sql sql/*.sql tools/*.sql)
 read -ra flags <<<"-I src -isystem $("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE \
 	-DCRISP_FDW_VERSION=\"lint\" -Wall -Wextra \

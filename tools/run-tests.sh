@@ -71,16 +71,6 @@ tails()
 	done
 }
 
-# Install the extension into the private copy of PostgreSQL.
-install_extension()
-{
-	tools/private-postgres.sh "$PG_CONFIG" "$WORK/pg" &&
-		make -C "$WORK/gcc" install DESTDIR="$WORK/pg" PG_CONFIG="$PG_CONFIG" \
-			>"$WORK/log/install.log" 2>&1 && return
-	tails "$WORK/log/install.log"
-	return 1
-}
-
 # count_regress SUITE STATUS TESTS: count what pg_regress, which ended with this
 # status, has said of so many tests.
 count_regress()
@@ -174,18 +164,12 @@ run_tap()
 		return
 	fi
 
-	mkdir -p "$WORK/tap/bin"
-	ln -sf "$WORK/src/tools/initdb.sh" "$WORK/tap/bin/initdb"
 	(
+		tap_environment
 		cd "$WORK/tap" || exit 1
-		# Memory that was freed, or never set, is no zeros: who reads it is found out.
-		export MALLOC_PERTURB_=165
-		export TESTDIR=$WORK/tap TESTDATADIR=$WORK/tap/tmp_check TESTLOGDIR=$WORK/tap/tmp_check/log
-		export REAL_INITDB=$bin/initdb INITDB_CACHE=$WORK/tap/clusters
-		export PG_REGRESS=$pgxs/src/test/regress/pg_regress PATH=$WORK/tap/bin:$bin:$PATH PGPORT=65432
 		tests=("${tests[@]/#/../src/t/}")
 		# Three at a time: much of what they do is wait.
-		prove --jobs 3 --timer -I "$WORK/src/t/lib" -I "$pgxs/src/test/perl" "${tests[@]/%/.t}"
+		prove --jobs 3 --timer "${tests[@]/%/.t}"
 	) 2>&1 | tee "$log"
 	status=$?
 
@@ -261,10 +245,7 @@ finish()
 	exit
 }
 
-bin=$WORK/pg$("$PG_CONFIG" --bindir)
-pgxs=$("$PG_CONFIG" --pgxs)
-pgxs=${pgxs%/src/makefiles/*}
-export CRISP_SANDBOX=$WORK/gcc/sandbox/crisp-sandbox
+find_private_postgres
 
 # Developers who run a part of the tests don't wait for the second compiler.
 compilers=(gcc)
@@ -275,6 +256,7 @@ done
 [ $failed = 0 ] || finish
 if wanted regress || wanted isolation || wanted tap; then
 	if ! install_extension; then
+		tails "$WORK/log/install.log"
 		failed=1
 		finish
 	fi

@@ -25,3 +25,34 @@ start_sandbox()
 	cat "$WORK/log/sandbox.log" >&2
 	return 1
 }
+
+# find_private_postgres: set `bin` to the programs of the private copy of PostgreSQL, `pgxs` to where PGXS lies,
+# and CRISP_SANDBOX to the sandbox of the build.
+find_private_postgres()
+{
+	bin=$WORK/pg$("$PG_CONFIG" --bindir)
+	pgxs=$("$PG_CONFIG" --pgxs)
+	pgxs=${pgxs%/src/makefiles/*}
+	export CRISP_SANDBOX=$WORK/gcc/sandbox/crisp-sandbox
+}
+
+# install_extension: make the private copy of PostgreSQL in $WORK/pg, and install what was built into it.
+install_extension()
+{
+	tools/private-postgres.sh "$PG_CONFIG" "$WORK/pg" &&
+		make -C "$WORK/gcc" install DESTDIR="$WORK/pg" PG_CONFIG="$PG_CONFIG" >"$WORK/log/install.log" 2>&1
+}
+
+# tap_environment: what PostgreSQL's own modules for tests in Perl, and ours, want to know.
+tap_environment()
+{
+	find_private_postgres
+	mkdir -p "$WORK/tap/bin"
+	ln -sf "$WORK/src/tools/initdb.sh" "$WORK/tap/bin/initdb"
+	# Memory that was freed, or never set, is no zeros: who reads it is found out.
+	export MALLOC_PERTURB_=165
+	export TESTDIR=$WORK/tap TESTDATADIR=$WORK/tap/tmp_check TESTLOGDIR=$WORK/tap/tmp_check/log
+	export REAL_INITDB=$bin/initdb INITDB_CACHE=$WORK/tap/clusters
+	export PG_REGRESS=$pgxs/src/test/regress/pg_regress PATH=$WORK/tap/bin:$bin:$PATH PGPORT=65432
+	export PERL5LIB=$WORK/src/t/lib:$pgxs/src/test/perl
+}

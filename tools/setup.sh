@@ -2,7 +2,7 @@
 #
 # Install what is missing on a Debian machine, and nothing else.
 #
-#   tools/setup.sh demo|test|fuzz|lint|bench|dist|deb|matrix|sanitize
+#   tools/setup.sh demo|test|fuzz|strain|lint|bench|dist|deb|matrix|sanitize
 #
 # PG_CONFIG may name another PostgreSQL than the newest one.
 set -uo pipefail
@@ -124,8 +124,8 @@ install_http()
 }
 
 case "${1:-}" in
-	demo | test | fuzz | lint | bench | dist | deb | matrix | sanitize) ;;
-	*) die "say what to set up for: demo, test, fuzz, lint, bench, dist, deb, matrix or sanitize" ;;
+	demo | test | fuzz | strain | lint | bench | dist | deb | matrix | sanitize) ;;
+	*) die "say what to set up for: demo, test, fuzz, strain, lint, bench, dist, deb, matrix or sanitize" ;;
 esac
 
 # What these need has nothing to do with a build on this machine.
@@ -156,7 +156,7 @@ case "$1" in
 esac
 
 case "$1" in
-	demo | test | fuzz | bench | deb)
+	demo | test | fuzz | strain | bench | deb)
 		need gcc command -v gcc
 		need libc6-dev test -e /usr/include/stdio.h
 		need make command -v make
@@ -167,6 +167,13 @@ esac
 if [ "$1" = fuzz ]; then
 	need clang command -v clang
 	have_fuzzer || missing+=("libclang-rt-dev")
+fi
+
+if [ "$1" = strain ]; then
+	need perl command -v prove
+	need libipc-run-perl perl -MIPC::Run -e 1
+	need sqlsmith command -v sqlsmith
+	need_cron
 fi
 
 if [ "$1" = test ]; then
