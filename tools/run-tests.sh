@@ -231,10 +231,22 @@ run_contract()
 	count contract "${ok:-0}" "$bad"
 }
 
+# failures: what has failed, in some lines, for those who see just the end of a long output.
+failures()
+{
+	{
+		sed -nE '/^not ok [0-9]+|\.\.\. FAILED/p' "$WORK/log/regress.out" "$WORK/log/isolation.out"
+		sed -n '/^Test Summary Report/,/^Files=/{/^\.\.\/src\|^  /p}' "$WORK/log/tap.out"
+		grep -hE "^ *# +(Failed test|at|got:|expected:) " "$WORK"/tap/tmp_check/log/regress_log_*
+		grep -E '^not ok ' "$WORK/log/contract.tap"
+	} 2>/dev/null | cut -c1-160 | head -n 14
+}
+
 # finish: the closing line, and the exit status that goes with it.  A run in
 # which nothing passed has tested nothing.
 finish()
 {
+	[ $failed = 0 ] || failures
 	if [ -n "$ONLY$TESTS" ]; then
 		echo "This was a partial run:${ONLY:+ ONLY=\"$ONLY\"}${TESTS:+ TESTS=\"$TESTS\"}"
 	fi
