@@ -116,8 +116,8 @@ need_text(const ChangeRow *row, const CrispField *field)
 	const char *noun = row->table->changes->noun;
 
 	if (field->when == NULL || change_row_text(row, field->when) == NULL)
-		return psprintf("Crisp needs it in a %s.", noun);
-	return psprintf("Crisp needs it in a %s where \"%s\" is \"%s\".", noun,
+		return psprintf("Crisp needs it in every %s.", noun);
+	return psprintf("Crisp needs it in every %s where \"%s\" is \"%s\".", noun,
 					change_column_name(row->table, field->when), change_row_text(row, field->when));
 }
 

@@ -90,7 +90,7 @@ END
 		{
 			sqlstate => '23502',
 			message => 'null value in column "email" of foreign table "people_profiles"',
-			detail => 'Crisp needs it in a profile.'
+			detail => 'Crisp needs it in every profile.'
 		},
 		'no address');
 	refused_unasked("INSERT INTO crisp.people_profiles (email) VALUES ('x\@y.z')",

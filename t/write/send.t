@@ -145,7 +145,7 @@ subtest 'what is refused before anything is sent' => sub {
 		{
 			sqlstate => '23502',
 			message => 'null value in column "type" of foreign table "messages"',
-			detail => 'Crisp needs it in a message.'
+			detail => 'Crisp needs it in every message.'
 		},
 		'no type');
 	refused_unasked(
@@ -153,7 +153,7 @@ subtest 'what is refused before anything is sent' => sub {
 		{
 			sqlstate => '23502',
 			message => 'null value in column "content" of foreign table "messages"',
-			detail => 'Crisp needs it in a message where "type" is "text".'
+			detail => 'Crisp needs it in every message where "type" is "text".'
 		},
 		'no content');
 	refused_unasked(
@@ -161,7 +161,7 @@ subtest 'what is refused before anything is sent' => sub {
 		{
 			sqlstate => '23502',
 			message => 'null value in column "content_json" of foreign table "messages"',
-			detail => 'Crisp needs it in a message where "type" is "picker".'
+			detail => 'Crisp needs it in every message where "type" is "picker".'
 		},
 		'no object');
 	refused_unasked(
