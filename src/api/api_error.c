@@ -18,6 +18,7 @@
 #include "mb/pg_wchar.h"
 
 #include "api/api_error.h"
+#include "api/quota.h"
 #include "base/sqlstate.h"
 
 /* How much of an unexpected body is shown, bytes. */
@@ -339,12 +340,14 @@ void
 api_error_of_day(ApiError *error, const CrispOptions *options, const char *method,
 				 const char *target)
 {
+	int allowed = quota_allowed(options);
+
 	error->code = ERRCODE_CRISP_REQUEST_LIMIT;
-	error->message = psprintf("the %d requests of the day are spent", options->daily_requests);
+	error->message = psprintf("the %d requests of the day are spent", allowed);
 	error->detail = psprintf("The next one would be %s %s.", method, target);
-	if (options->reserved_requests > 0)
-		error->detail = psprintf("%s Of these requests, %d are reserved for syncs and pushes.",
-								 error->detail, options->reserved_requests);
+	if (allowed < options->daily_requests)
+		error->detail = psprintf("%s Another %d are reserved for syncs and pushes.", error->detail,
+								 options->daily_requests - allowed);
 	error->hint = "The next day begins at midnight, UTC. crisp_fdw_quota shows what was spent; the "
 				  "limit is option daily_requests of the server.";
 }

@@ -284,16 +284,21 @@ token_requests(QuotaFile *file, uint64 token, int day)
 	return requests;
 }
 
+int
+quota_allowed(const CrispOptions *options)
+{
+	if (job_is_running())
+		return options->daily_requests;
+	return Max(options->daily_requests - options->reserved_requests, 0);
+}
+
 int64
 quota_left(const CrispOptions *options)
 {
-	int64 allowed = options->daily_requests;
-
-	if (allowed == 0)
+	if (options->daily_requests == 0)
 		return PG_INT64_MAX;
-	if (!job_is_running())
-		allowed -= options->reserved_requests;
-	return Max(allowed - token_requests(counts(), token_digest(options), quota_today()), 0);
+	return Max(
+		quota_allowed(options) - token_requests(counts(), token_digest(options), quota_today()), 0);
 }
 
 void

@@ -44,9 +44,15 @@ extern int quota_today(void);
 extern void quota_count(const CrispOptions *options);
 
 /*
- * Return how many requests the options' server still allows its token today, those that are
- * reserved among them while this session runs a sync or a push; INT64_MAX where it sets no limit.
- * Raises nothing.
+ * Return how many requests a day the options' server allows its token in this session: those that
+ * are reserved among them only while it runs a sync or a push.  0 where it sets no limit, or
+ * reserves all.  Raises nothing.
+ */
+extern int quota_allowed(const CrispOptions *options);
+
+/*
+ * Return how many of these are left today; INT64_MAX where the server sets no limit.  Raises
+ * nothing.
  */
 extern int64 quota_left(const CrispOptions *options);
 

@@ -124,8 +124,12 @@ $session->query('RESET ROLE');
 $spent = quota('token_requests', 'other');
 $session->query("ALTER SERVER other OPTIONS (SET daily_requests '" . ($spent + 2) . "', ADD reserved_requests '2')");
 $session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL',
-	{ sqlstate => 'CS002', detail => qr/2 are reserved for syncs and pushes/ }, 'what is reserved is not for '
-		. 'queries');
+	{
+		sqlstate => 'CS002',
+		message  => "the $spent requests of the day are spent, server \"other\"",
+		detail   => qr/Another 2 are reserved for syncs and pushes/
+	},
+	'what is reserved is not for queries');
 $session->query(q(CALL crisp_sync('other.operators', 'public.staff')));
 cmp_ok($session->query('SELECT count(*) FROM staff'), '>', 0, 'it is for syncs');
 $session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL', { sqlstate => 'CS002' },
