@@ -171,7 +171,7 @@ CREATE TYPE crisp_push_found AS (
     pushed bigint,              -- rows that were pushed so far
     lost bigint,                -- known rows whose keys aren't there; asked where these have changed their type
     gone bigint,                -- of these, those that are to be deleted at Crisp
-    refused bigint              -- rows that are refused before anything is sent, since their key is too long
+    refused bigint              -- rows that are refused before anything is sent
 );
 
 -- Whether keys that are the same may read otherwise than in the last run, so that rows wouldn't be known again.  Where
@@ -197,9 +197,10 @@ SELECT 2500
 $$;
 
 -- Compare the source with what Crisp was told, and note what differs.  One statement, whatever the size: sorted or
--- hashed within work_mem, it writes only rows that differ.  A row whose key is too long for an index is known by the
--- key's beginning and a hash of all of it.
-CREATE FUNCTION crisp_push_compare(plan crisp_push_plan, job crisp_push_job, retry boolean)
+-- hashed within work_mem, it writes only rows that differ.  Misfits, and rows whose key is too long for an index, are
+-- refused; such a key is known by its beginning and a hash of all of it.
+CREATE FUNCTION crisp_push_compare(
+    plan crisp_push_plan, job crisp_push_job, retry boolean, misfits crisp_push_misfits)
 RETURNS crisp_push_found
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -211,50 +212,53 @@ BEGIN
         WITH source AS MATERIALIZED (
             SELECT CASE WHEN octet_length(g.key) <= $5 THEN g.key
                         ELSE left(g.key, 100) || '... '
-                             || encode(sha256(convert_to(g.key, getdatabaseencoding())), 'hex') END AS key,
-                   nullif(greatest(octet_length(g.key), $5), $5) AS too_long, g.wanted
-            FROM (%1$s) g),
+                             || encode(sha256(convert_to(g.key, getdatabaseencoding())), 'hex') END AS key, g.wanted,
+                   CASE WHEN octet_length(g.key) > $5 THEN '54000' ELSE m.code END AS code,
+                   CASE WHEN octet_length(g.key) > $5
+                        THEN format('the key has %%s bytes, of at most %%s', octet_length(g.key), $5)
+                        ELSE m.message END AS message
+            FROM (%1$s) g LEFT JOIN unnest($1, $6, $7) m (key, code, message)
+                                  ON m.key COLLATE "C" = g.key),
         compared AS (
-            SELECT coalesce(s.key, r.key) AS key, s.key IS NOT NULL AS is_present, s.too_long, s.wanted,
-                   r.key IS NULL AS is_new,
-                   r.state, r.wanted AS was_wanted, r.pushed, r.is_there, r.is_gone
+            SELECT coalesce(s.key, r.key) AS key, s.key IS NOT NULL AS is_present, s.code, s.message, s.wanted,
+                   r.key IS NULL AS is_new, r.state, r.wanted AS was_wanted, r.pushed, r.is_there, r.is_gone,
+                   -- Of a row that was NULL but for its key, nothing was sent.
+                   NOT $4 OR r.state <> 'pushed' OR r.pushed_at IS NOT NULL AS was_written
             FROM source s FULL JOIN %2$s r ON r.key = s.key
             WHERE CASE
                 WHEN r.key IS NULL THEN s.key IS NOT NULL
                 WHEN r.state IN ('sending', 'uncertain') THEN false
-                WHEN s.key IS NULL AND r.is_gone THEN r.state = CASE WHEN $1 THEN 'pushed' ELSE 'pending' END
-                                                      OR ($2 AND r.state = 'refused')
+                WHEN s.key IS NULL AND r.is_gone THEN r.state = CASE WHEN $2 THEN 'pushed' ELSE 'pending' END
+                                                      OR ($3 AND r.state = 'refused')
                 WHEN s.key IS NULL THEN true
                 WHEN r.is_gone THEN true
-                WHEN r.state = 'pushed' THEN $3 AND s.wanted <> r.pushed
-                ELSE s.wanted <> r.wanted OR ($2 AND r.state = 'refused') END),
+                WHEN r.state = 'pushed' THEN $4 AND s.wanted IS DISTINCT FROM r.pushed
+                ELSE s.wanted IS DISTINCT FROM r.wanted OR ($3 AND r.state = 'refused') END),
         noted AS (
             SELECT c.key, CASE
-                    WHEN c.too_long IS NOT NULL THEN 'refused'
-                    WHEN c.is_present AND c.is_gone AND c.state = 'pushed' AND (c.pushed = c.wanted OR NOT $3)
+                    WHEN c.is_present AND c.is_gone AND c.state = 'pushed' AND (c.pushed = c.wanted OR NOT $4)
                     THEN 'pushed'
-                    WHEN c.is_present OR $1 THEN 'pending'
+                    WHEN c.code IS NOT NULL THEN 'refused'
+                    WHEN c.is_present OR $2 THEN 'pending'
                     ELSE 'pushed' END AS state,
                 CASE WHEN c.is_present THEN c.wanted END AS wanted,
                 CASE
                     WHEN c.is_new OR c.state = 'pushed' THEN c.pushed
                     WHEN c.is_gone AND c.state = 'refused' AND NOT c.is_present THEN c.pushed
                     WHEN c.is_gone THEN CASE WHEN c.is_present THEN NULL ELSE '{}'::jsonb END
-                    WHEN c.was_wanted = c.wanted THEN c.pushed
+                    WHEN c.was_wanted = c.wanted OR c.was_wanted IS NULL THEN c.pushed
                     ELSE @extschema@.crisp_push_unsure(c.pushed, c.was_wanted) END AS pushed,
                 CASE WHEN c.is_gone AND c.state <> 'pushed' THEN NULL ELSE c.is_there END AS is_there,
-                NOT c.is_present AS is_gone,
+                NOT c.is_present AS is_gone, c.code, c.message,
                 -- What was never pushed isn't removed.
-                NOT c.is_present AND c.pushed IS NULL AND NOT c.is_gone AS is_forgotten,
-                c.state = 'pushed' AND NOT c.is_present AND $1 AS is_removed, c.too_long
+                NOT c.is_present AND (c.pushed IS NULL OR NOT c.was_written) AND NOT c.is_gone AS is_forgotten,
+                c.state = 'pushed' AND NOT c.is_present AND c.was_written AND $2 AS is_removed
             FROM compared c),
         written AS (
             INSERT INTO %2$s AS r (key, state, wanted, pushed, is_there, is_gone, sqlstate, error, tried_at)
             SELECT n.key, n.state, CASE WHEN n.state <> 'pushed' THEN n.wanted END, n.pushed, n.is_there, n.is_gone,
-                   CASE WHEN n.too_long IS NOT NULL THEN '54000' END,
-                   CASE WHEN n.too_long IS NOT NULL
-                        THEN format('the key has %%s bytes, of at most %%s', n.too_long, $5) END,
-                   CASE WHEN n.too_long IS NOT NULL THEN clock_timestamp() END
+                   CASE WHEN n.state = 'refused' THEN n.code END, CASE WHEN n.state = 'refused' THEN n.message END,
+                   CASE WHEN n.state = 'refused' THEN clock_timestamp() END
             FROM noted n WHERE NOT n.is_forgotten
             ON CONFLICT (key) DO UPDATE
             SET state = EXCLUDED.state, wanted = EXCLUDED.wanted, pushed = EXCLUDED.pushed,
@@ -264,16 +268,36 @@ BEGIN
             DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key)
         SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
                (SELECT min(key) FROM source WHERE key IS NOT NULL GROUP BY %3$s HAVING count(*) > 1 LIMIT 1),
-               (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL),
-               CASE WHEN $4 THEN (SELECT count(*) FROM %2$s r
+               (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL AND (NOT $4 OR r.pushed_at IS NOT NULL)),
+               CASE WHEN $8 THEN (SELECT count(*) FROM %2$s r
                                   WHERE NOT r.is_gone AND NOT EXISTS (SELECT FROM source s WHERE s.key = r.key)) END,
                (SELECT count(*) FROM noted n WHERE n.is_removed),
-               (SELECT count(*) FROM noted n WHERE n.too_long IS NOT NULL)
+               (SELECT count(*) FROM noted n WHERE n.state = 'refused')
         $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job.job_id),
         CASE WHEN plan.key_holds = '@' THEN 'lower(key)' ELSE 'key' END)
-    INTO found USING plan.missing <> 'ignore', retry, plan.names_rows,
-        coalesce(@extschema@.crisp_push_key_changed(plan, job), false), @extschema@.crisp_push_longest_key();
+    INTO found USING coalesce(misfits.keys, '{}'), plan.missing <> 'ignore', retry, plan.names_rows,
+        @extschema@.crisp_push_longest_key(), coalesce(misfits.codes, '{}'), coalesce(misfits.messages, '{}'),
+        coalesce(@extschema@.crisp_push_key_changed(plan, job), false);
     RETURN found;
+END
+$$;
+
+-- Compare, and where that fails by the values of a row, once more without that row, and others like it.
+CREATE FUNCTION crisp_push_look(plan crisp_push_plan, job crisp_push_job, retry boolean)
+RETURNS crisp_push_found
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    misfits @extschema@.crisp_push_misfits;
+BEGIN
+    RETURN @extschema@.crisp_push_compare(plan, job, retry, misfits);
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+    misfits := @extschema@.crisp_push_find_misfits(plan);
+    IF misfits.keys IS NULL THEN
+        RAISE;
+    END IF;
+    RETURN @extschema@.crisp_push_compare(plan, job, retry, misfits);
 END
 $$;
 
@@ -372,7 +396,7 @@ BEGIN
     run.phase := 'changes';
     PERFORM @extschema@.crisp_push_recover(plan, job.job_id);
     PERFORM @extschema@.crisp_push_adapt(plan, job);
-    found := @extschema@.crisp_push_compare(plan, job, retry);
+    found := @extschema@.crisp_push_look(plan, job, retry);
     PERFORM @extschema@.crisp_push_check_found(plan, job, found);
     PERFORM @extschema@.crisp_push_tell_columns(plan, job.told_columns);
     UPDATE @extschema@.crisp_push_my_job j

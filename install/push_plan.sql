@@ -356,20 +356,75 @@ SELECT format(CASE WHEN plan.key_type = 'numeric' THEN 'trim_scale(%s::numeric):
               @extschema@.crisp_push_expression(plan, plan.key))
 $$;
 
--- A query for the rows of the source: key and wanted.
+-- An expression for what Crisp is to have of some columns of a row s of the source.
+CREATE FUNCTION crisp_push_wanted(plan crisp_push_plan, fields text[])
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT format('jsonb_object(%L::text[], ARRAY[%s]::text[])%s',
+    (SELECT array_agg(f.name ORDER BY f.number) FILTER (WHERE f.name <> ALL (plan.merged)) || '{}'::text[]
+     FROM unnest(fields) WITH ORDINALITY f (name, number)),
+    (SELECT string_agg(@extschema@.crisp_push_expression(plan, f.name), ', ' ORDER BY f.number)
+     FROM unnest(fields) WITH ORDINALITY f (name, number) WHERE f.name <> ALL (plan.merged)),
+    (SELECT string_agg(format(' || jsonb_build_object(%L, coalesce(%s, ''{}''))', f.name,
+                              @extschema@.crisp_push_expression(plan, f.name)), '' ORDER BY f.number)
+     FROM unnest(fields) WITH ORDINALITY f (name, number) WHERE f.name = ANY (plan.merged)))
+$$;
+
+-- A query for the rows of the source: key, and wanted, unless that is one of the rows $1 whose values can't be had.
 CREATE FUNCTION crisp_push_query(plan crisp_push_plan)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT format('SELECT %s COLLATE "C" AS key, jsonb_object(%L::text[], ARRAY[%s]::text[])%s AS wanted FROM %s s',
-    @extschema@.crisp_push_key_text(plan),
-    (SELECT array_agg(f.name ORDER BY f.number) FILTER (WHERE f.name <> ALL (plan.merged)) || '{}'::text[]
-     FROM unnest(plan.fields) WITH ORDINALITY f (name, number)),
-    (SELECT string_agg(@extschema@.crisp_push_expression(plan, f.name), ', ' ORDER BY f.number)
-     FROM unnest(plan.fields) WITH ORDINALITY f (name, number) WHERE f.name <> ALL (plan.merged)),
-    (SELECT string_agg(format(' || jsonb_build_object(%L, coalesce(%s, ''{}''))', f.name,
-                              @extschema@.crisp_push_expression(plan, f.name)), '' ORDER BY f.number)
-     FROM unnest(plan.fields) WITH ORDINALITY f (name, number) WHERE f.name = ANY (plan.merged)),
-    plan.source)
+SELECT format('SELECT %1$s COLLATE "C" AS key, CASE WHEN %1$s COLLATE "C" = ANY ($1) THEN NULL ELSE %2$s END AS wanted '
+              'FROM %3$s s',
+    @extschema@.crisp_push_key_text(plan), @extschema@.crisp_push_wanted(plan, plan.fields), plan.source)
+$$;
+
+-- Rows of a source of which something can't be had as the target has it.
+CREATE TYPE crisp_push_misfits AS (
+    keys text[],
+    codes text[],               -- SQLSTATEs
+    messages text[]
+);
+
+-- Find these rows, by one after the other; what is wrong with the source itself is raised.
+CREATE FUNCTION crisp_push_find_misfits(plan crisp_push_plan)
+RETURNS crisp_push_misfits
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    misfits @extschema@.crisp_push_misfits;
+    query CONSTANT text := format('SELECT %s AS key, (s.*)::text AS value FROM %s s',
+                                  @extschema@.crisp_push_key_text(plan), plan.source);
+    look CONSTANT text := 'SELECT %s FROM (SELECT ($1::%s).*) s';
+    name text;
+    code text;
+    message text;
+    row record;
+BEGIN
+    FOR row IN EXECUTE query LOOP
+        BEGIN
+            EXECUTE format(look, @extschema@.crisp_push_wanted(plan, plan.fields), plan.source) USING row.value;
+            CONTINUE;
+        EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+            GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+        END;
+        FOREACH name IN ARRAY plan.fields LOOP
+            BEGIN
+                EXECUTE format(look, @extschema@.crisp_push_wanted(plan, ARRAY[name]), plan.source) USING row.value;
+            EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+                message := format('column "%s": %s', name, message);
+                EXIT;
+            END;
+        END LOOP;
+        misfits.keys := misfits.keys || row.key::text;
+        misfits.codes := misfits.codes || code;
+        misfits.messages := misfits.messages || message;
+    END LOOP;
+    RETURN misfits;
+END
 $$;

@@ -12,7 +12,7 @@
 --   sending    an insert of it is about to be sent; when a run finds that, it was broken off, and what became of the
 --              insert isn't known
 --   pushed     Crisp has what pushed says
---   refused    Crisp did not take wanted, or it can't be sent; error says why
+--   refused    Crisp did not take wanted, or it can't be sent; error says why.  Without wanted: a value can't be had
 --   uncertain  an insert of it may have been made, and can't be looked for: someone has to decide
 --
 -- is_there says whether Crisp has the row, as far as is known; also that it may have it, since an insert was broken
@@ -291,7 +291,15 @@ CREATE FUNCTION crisp_push_send(
     wanted jsonb[],
     pushed jsonb[],
     is_whole boolean[])
-RETURNS TABLE (number integer, outcome text, name text, sqlstate text, message text, detail text, hint text)
+RETURNS TABLE (
+    number integer,
+    outcome text,
+    name text,
+    sqlstate text,
+    message text,
+    detail text,
+    hint text,
+    written text[])
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 

@@ -92,6 +92,16 @@ CREATE TYPE crisp_push_counts AS (
     hint text
 );
 
+-- What Crisp has of a row of which some columns were written, on top of pushed.
+CREATE FUNCTION crisp_push_partly(pushed jsonb, wanted jsonb, written text[])
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(pushed, (SELECT jsonb_object_agg(w.name, 'null'::jsonb) FROM jsonb_object_keys(wanted) w (name)))
+    || coalesce((SELECT jsonb_object_agg(w.key, w.value) FROM jsonb_each(wanted) w WHERE w.key = ANY (written)), '{}')
+$$;
+
 -- Write down what became of rows that were sent.
 CREATE FUNCTION crisp_push_record(
     plan crisp_push_plan, run crisp_push_run_state, batch crisp_push_batch)
@@ -104,11 +114,14 @@ DECLARE
 BEGIN
     EXECUTE format($sql$
         WITH sent AS MATERIALIZED (
-            SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint
+            SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint, s.written
             FROM @extschema@.crisp_push_send($2, $3, $4, $1, $9, $5, $10, $11) s),
         judged AS (
             SELECT s.*, CASE
-                    WHEN s.outcome = 'empty' THEN CASE WHEN $6 AND r.is_there IS NOT TRUE THEN 'absent' ELSE 'done' END
+                    WHEN s.outcome = 'empty' THEN CASE
+                        WHEN $3 = 'insert' THEN 'found'
+                        WHEN $6 AND r.is_there IS NOT TRUE THEN 'absent'
+                        ELSE 'done' END
                     WHEN s.outcome = 'absent' AND $3 = 'delete' THEN 'done'
                     WHEN s.outcome = 'absent' AND NOT $6 THEN 'refused'
                     -- Crisp says so of a row that it doesn't take, and where a quota is spent.  While it takes others,
@@ -130,9 +143,11 @@ BEGIN
                 pushed = CASE WHEN j.verdict IN ('done', 'found') THEN r.wanted
                               WHEN j.verdict = 'absent' THEN NULL
                               WHEN j.outcome = 'unsure' AND $8
-                              THEN @extschema@.crisp_push_unsure(r.pushed, r.wanted) ELSE r.pushed END,
+                              THEN @extschema@.crisp_push_unsure(r.pushed, r.wanted)
+                              WHEN j.written <> '{}' THEN @extschema@.crisp_push_partly(r.pushed, r.wanted, j.written)
+                              ELSE r.pushed END,
                 wanted = CASE WHEN j.verdict NOT IN ('done', 'found') THEN r.wanted END,
-                is_there = CASE WHEN j.verdict IN ('done', 'found', 'there') THEN true
+                is_there = CASE WHEN j.verdict IN ('done', 'found', 'there') OR j.written <> '{}' THEN true
                                 WHEN j.verdict = 'absent' THEN false
                                 WHEN j.outcome = 'unsure' THEN CASE WHEN $8 THEN true END
                                 ELSE r.is_there END,
@@ -142,7 +157,8 @@ BEGIN
                 error = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off', 'tired')
                              THEN concat_ws(E'\n', j.message, j.detail) END,
                 tried_at = clock_timestamp(),
-                pushed_at = CASE WHEN j.verdict IN ('done', 'found') THEN clock_timestamp() ELSE r.pushed_at END
+                pushed_at = CASE WHEN (j.verdict IN ('done', 'found') AND j.outcome <> 'empty') OR j.written <> '{}'
+                                 THEN clock_timestamp() ELSE r.pushed_at END
             FROM judged j
             WHERE r.key = j.key AND NOT ($3 = 'delete' AND j.verdict = 'done'))
         SELECT c.*, f.*
@@ -360,11 +376,12 @@ BEGIN
         log.requests || CASE numbers.rows_pending WHEN 0 THEN '' WHEN 1 THEN '; 1 row next time'
                             ELSE format('; %s rows next time', numbers.rows_pending) END;
     IF log.rows_refused > 0 OR numbers.rows_uncertain > 0 THEN
-        RAISE WARNING '% of "%" % at Crisp as they are here',
+        RAISE WARNING '% of "%" % here',
             CASE numbers.rows_refused + numbers.rows_uncertain WHEN 1 THEN '1 row'
                 ELSE numbers.rows_refused + numbers.rows_uncertain || ' rows' END,
             @extschema@.crisp_sync_name(plan.source),
-            CASE numbers.rows_refused + numbers.rows_uncertain WHEN 1 THEN 'is not' ELSE 'are not' END
+            CASE numbers.rows_refused + numbers.rows_uncertain WHEN 1 THEN 'is not at Crisp as it is'
+                ELSE 'are not at Crisp as they are' END
             USING DETAIL = format('Refused: %s. May have been sent: %s.', numbers.rows_refused, numbers.rows_uncertain),
                 HINT = format('SELECT * FROM crisp_push_problems(%L, %L);', plan.source::text, plan.target::text);
     END IF;

@@ -337,6 +337,46 @@ check(const PushRows *rows, PushRow *row)
 		complete_check_gone(rows->table, lfirst(lc));
 }
 
+/*
+ * Add the columns of the table that are written by a route, those of single keys among them.
+ */
+static Bitmapset *
+add_columns(const ChangeTable *table, const CrispChange *change, Bitmapset *columns)
+{
+	for (const CrispField *field = change->fields; field->column != NULL; field++)
+	{
+		AttrNumber attnum = change_attribute(table, field->column);
+
+		if (attnum != InvalidAttrNumber)
+			columns = bms_add_member(columns, attnum);
+		for (int i = 0; i < table->ncolumns && (field->flags & CRISP_FIELD_DATA); i++)
+			if (table->columns[i].data_key != NULL)
+				columns = bms_add_member(columns, i + 1);
+	}
+	return columns;
+}
+
+Bitmapset *
+push_row_written(const PushRows *rows, const PushRow *row, const ChangeRequest *last)
+{
+	Bitmapset *columns = NULL;
+	ListCell  *lc;
+
+	foreach(lc, row->requests)
+	{
+		const ChangeRequest *request = lfirst(lc);
+
+		if (last == NULL)
+			break;
+		/* Whether keys have gone by it is still to be checked. */
+		if (request->gone == NIL)
+			columns = add_columns(rows->table, request->change, columns);
+		if (request == last)
+			break;
+	}
+	return columns;
+}
+
 /*----------
  * Problems
  *----------

@@ -74,6 +74,13 @@ extern bool push_row_complete(const PushRows *rows, PushRow *row);
  */
 extern void push_row_check(const PushRows *rows, PushRow *row);
 
+/*
+ * Return the columns (attribute numbers) that a row's requests have written, up to and with one of
+ * them; NULL: none.
+ */
+extern Bitmapset *push_row_written(const PushRows *rows, const PushRow *row,
+								   const ChangeRequest *last);
+
 /* Say whether a problem is the row's affair alone, so that others can go on. */
 extern bool push_problem_is_of_row(const PushProblem *problem);
 

@@ -65,6 +65,7 @@ typedef struct PushedRow
 	PushRow		row;
 	bool		was_named; /* by who calls: Crisp may have given that name to another since */
 	const char *outcome;   /* NULL: not yet known */
+	Bitmapset  *written;   /* columns that were, where others of the row were not */
 } PushedRow;
 
 /* The rows of a call, and how they are sent. */
@@ -313,6 +314,7 @@ take_result(const Push *push, Flights *flights)
 		return;
 	}
 	note_failure(push, row, &result.failure);
+	row->written = push_row_written(&push->rows, &row->row, result.before);
 	if (result.before != NULL)
 		row->row.problem.detail = psprintf("%s\nOf the same row, %s %s was carried out before.",
 										   row->row.problem.detail, result.before->api.method,
@@ -406,7 +408,7 @@ change_found(const Push *push, PushedRow *row)
 	change.count = 1;
 	row->row.whole = true;
 	send_together(&change);
-	if (row->outcome == done || row->outcome == empty)
+	if (row->outcome == done)
 		row->outcome = found;
 	else if (row->outcome == exhausted || row->outcome == tired)
 		row->outcome = there;
@@ -435,6 +437,35 @@ change_instead(const Push *push, PushedRow *row)
 }
 
 /*
+ * Say whether a row has no value but its key.
+ */
+static bool
+is_blank(const PushRow *row)
+{
+	JsonbIterator	  *iterator = JsonbIteratorInit(&row->wanted->root);
+	JsonbIteratorToken token;
+	JsonbValue		   value;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+		if (token == WJB_VALUE && value.type != jbvNull)
+			return false;
+	return true;
+}
+
+/*
+ * Take a row that lacks what an insert needs for one that Crisp may have: then it's changed; one
+ * that has nothing to say is left as it is, whether it's there or not.
+ */
+static void
+take_incomplete(const Push *push, PushedRow *row)
+{
+	if (is_blank(&row->row))
+		row->outcome = empty;
+	else if (row->row.whole)
+		change_instead(push, row);
+}
+
+/*
  * Insert rows, one after the other: two that are under way together may come in any order.
  */
 static void
@@ -446,9 +477,9 @@ send_inserts(const Push *push)
 		ApiFailure failure;
 
 		prepare(push, row);
-		if (row->outcome == refused && row->row.whole && push->rows.key != NULL &&
+		if (row->outcome == refused && push->rows.key != NULL &&
 			row->row.problem.code == ERRCODE_NOT_NULL_VIOLATION)
-			change_instead(push, row);
+			take_incomplete(push, row);
 		if (row->outcome == NULL && lacks_name(row))
 			find_names(push);
 		complete(push, row);
@@ -533,6 +564,21 @@ read_rows(FunctionCallInfo fcinfo, Push *push)
 }
 
 /*
+ * Return the names of columns, as an array.
+ */
+static Datum
+names_of(const ChangeTable *table, const Bitmapset *columns)
+{
+	Datum *names = palloc(sizeof(Datum) * Max(bms_num_members(columns), 1));
+	int	   count = 0;
+	int	   attnum = -1;
+
+	while ((attnum = bms_next_member(columns, attnum)) >= 0)
+		names[count++] = CStringGetTextDatum(table->columns[attnum - 1].name);
+	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/*
  * Give the caller what became of the rows.
  */
 static void
@@ -549,8 +595,8 @@ return_rows(FunctionCallInfo fcinfo, const Push *push)
 									  problem->message,
 									  problem->detail,
 									  problem->hint};
-		Datum			   values[lengthof(texts) + 1];
-		bool			   nulls[lengthof(texts) + 1] = {false};
+		Datum			   values[lengthof(texts) + 2];
+		bool			   nulls[lengthof(texts) + 2] = {false};
 
 		values[0] = Int32GetDatum(i + 1);
 		for (int n = 0; n < (int) lengthof(texts); n++)
@@ -558,6 +604,7 @@ return_rows(FunctionCallInfo fcinfo, const Push *push)
 			nulls[n + 1] = texts[n] == NULL;
 			values[n + 1] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
 		}
+		values[lengthof(texts) + 1] = names_of(push->rows.table, push->pushed[i].written);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 }

@@ -13,7 +13,8 @@ use JSON::PP;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-my $KILLS = 20;
+my $KILLS = $ENV{PUSH_KILLS} // 20;
+my $PREFETCH = $ENV{PUSH_PREFETCH} // 4;
 my $LONGEST_WAIT = 60;    # seconds
 
 my $seed = $ENV{PUSH_SEED} // int rand 1_000_000;
@@ -21,21 +22,23 @@ srand $seed;
 diag("seed: PUSH_SEED=$seed");
 
 my $sandbox = CrispSandbox->start(
-	conversations => 1, people => 60, visitors => 1, operators => 1, campaigns => 1, websites => 1);
+	conversations => 12, people => 60, visitors => 1, operators => 1, campaigns => 1, websites => 1);
 my $node = start_node('max_connections = 20', 'restart_after_crash = on');
 $node->append_conf('postgresql.conf', "client_connection_check_interval = '50ms'\n");
 $node->restart;
 connect_crisp($node, $sandbox, options =>
-	  "max_retries '1', retry_delay '1ms', retry_budget '1s', updatable 'true', prefetch '4'");
+	  "max_retries '1', retry_delay '1ms', retry_budget '1s', updatable 'true', prefetch '$PREFETCH'");
 
 my %calls = (
 	customers => q('public.customers', 'crisp.people_profiles', key => 'email', missing => 'delete'),
 	events => q('public.events', 'crisp.people_events', key => 'id'),
-	plans => q('public.plans', 'crisp.people_data', key => 'people_id'));
+	plans => q('public.plans', 'crisp.people_data', key => 'people_id'),
+	tickets => q('public.tickets', 'crisp.conversations'));
 my %targets = (
 	customers => 'crisp.people_profiles',
 	events => 'crisp.people_events',
-	plans => 'crisp.people_data');
+	plans => 'crisp.people_data',
+	tickets => 'crisp.conversations');
 my @listed = $sandbox->rows('people');
 my @with_address = grep { length($_->{email} // '') } @listed;
 my ($person, @planned) = map { $_->{people_id} } @with_address[ 20 .. 32 ];
@@ -64,6 +67,8 @@ $session->query(<<'END');
 CREATE TABLE customers (n int, email text PRIMARY KEY, person_nickname text, notepad text, segments text[]);
 CREATE TABLE events (id text PRIMARY KEY, people_id text, text text);
 CREATE TABLE plans (people_id text PRIMARY KEY, data jsonb);
+CREATE TABLE tickets AS SELECT session_id, state, 'subject' AS meta_subject, false AS is_verified,
+	'{}'::text[] AS meta_segments FROM crisp.conversations;
 END
 $session->query(
 	sprintf q(INSERT INTO customers 
@@ -89,6 +94,11 @@ sub move
 		UPDATE customers SET segments = CASE WHEN segments IS NULL THEN '{t}'::text[] END WHERE n % 11 = $value % 11;
 		UPDATE plans SET data = CASE WHEN data ? 'seats' THEN data - 'seats' ELSE data || '{\"seats\": $value}' END
 		WHERE people_id IN (SELECT people_id FROM plans ORDER BY md5(people_id || '$value') LIMIT 3)");
+	$session->query("UPDATE tickets SET meta_subject = 's$value', is_verified = $value % 2 = 0,
+			state = (ARRAY['pending', 'unresolved', 'resolved'])[1 + $value % 3]
+		WHERE session_id IN (SELECT session_id FROM tickets ORDER BY md5(session_id || '$value') LIMIT 3);
+		UPDATE tickets SET meta_segments = ARRAY['t$value']
+		WHERE session_id = (SELECT session_id FROM tickets ORDER BY md5(session_id || '$value') DESC LIMIT 1)");
 	for (1 .. 4)
 	{
 		$customers++;
@@ -103,6 +113,7 @@ sub move
 	}
 
 	# Somebody deletes a profile, which changes here; and changes what isn't pushed of another.
+	$sandbox->data([ { op => 'patch', index => int rand 12, set => { 'meta.phone' => "$value" } } ]);
 	return if @profiles < 10;
 	my ($victim, $other) = @profiles[ int rand 5, 5 + int rand(@profiles - 5) ];
 	$sandbox->data(
@@ -193,7 +204,7 @@ my %failures = (
 	'server error after the change' => { status => 503 },
 	'connection that is reset' => { reset => JSON::PP::true },
 	'connection that is closed' => { close => JSON::PP::true });
-my @kinds = ((sort keys %ways) x 2, sort keys %failures);
+my @kinds = $ENV{PUSH_KIND} ? $ENV{PUSH_KIND} : ((sort keys %ways) x 2, sort keys %failures);
 
 # Run a push, and stop it in that way at a random request.  Returns whether it was.
 sub interrupt
@@ -248,7 +259,7 @@ my ($number, $decided) = (0, 0);
 for my $attempt (0 .. 10 * $KILLS)
 {
 	my $kind = $kinds[ $number % @kinds ];
-	my $source = (qw(customers customers events plans))[ $attempt % 4 ];
+	my $source = (qw(customers tickets customers events plans))[ $attempt % 5 ];
 
 	if (interrupt($source, $kind))
 	{
@@ -260,7 +271,7 @@ for my $attempt (0 .. 10 * $KILLS)
 	last if $number == $KILLS;
 }
 is($number, $KILLS, "stopped $KILLS times");
-cmp_ok($stopped{$_} // 0, '>', 0, "$_: stopped") foreach sort(keys %ways, keys %failures);
+cmp_ok($stopped{$_} // 0, '>', 0, "$_: stopped") foreach sort @kinds;
 is($session->query('SELECT count(*) FROM pg_locks WHERE objsubid = 17236'), 0, 'no lock is left behind')
   or diag($session->query('SELECT l.pid, a.state, a.wait_event, a.query, now() - a.query_start FROM pg_locks l
 	LEFT JOIN pg_stat_activity a USING (pid) WHERE objsubid = 17236'));
@@ -316,6 +327,20 @@ $posted{ JSON::PP->new->decode($_->{body})->{email} }++
   foreach grep { $_->{method} eq 'POST' && $_->{path} =~ m{people/profile$} && ($_->{status} // 0) =~ /^20/ } @requests;
 is(join(' ', grep { $posted{$_} > 1 + ($deleted{$_} // 0) } sort keys %posted), '', 'no profile was inserted twice');
 
+# What may be made twice was, of no more rows than were under way when a run was stopped.
+my (%before, %again);
+foreach my $request (grep { $_->{method} =~ /^P(ATCH|UT)/ && ($_->{status} // 0) =~ /^20/ } @requests)
+{
+	my $is_again = ($before{ $request->{path} } // '') eq $request->{body};
+
+	$before{ $request->{path} } = $request->{body};
+	$again{ $request->{path} =~ m{(people/profile|people/data|conversation)/} ? $1 : 'others' }++ if $is_again;
+}
+my $again = 0;
+$again += $_ foreach values %again;
+cmp_ok($again, '<=', $PREFETCH * $KILLS, 'few changes were made again');
+diag(join ', ', map { "$_: $again{$_} again" } sort keys %again);
+
 # Nor was it tried, before Crisp had said that it has none.
 my (%tried, @blind);
 foreach my $request (@requests)
@@ -339,6 +364,10 @@ is($session->query("SELECT count(*), count(DISTINCT text) FROM crisp.people_even
 is(join(' ',
 	map { $_->{status} // () } grep { $_->{method} eq 'POST' && $_->{path} =~ /events/ && ($_->{status} // 0) == 404 } @requests),
 	'', 'none was for nobody');
+is($session->query(q(SELECT count(*) FROM tickets t LEFT JOIN crisp.conversations c USING (session_id)
+	WHERE (t.state, t.meta_subject, t.is_verified, t.meta_segments)
+	IS DISTINCT FROM (c.state, c.meta_subject, coalesce(c.is_verified, false), coalesce(c.meta_segments, '{}')))),
+	0, 'conversations are as the source has them');
 is($session->query(q(SELECT count(*) FROM plans p JOIN crisp.people_data d USING (people_id)
 	WHERE d.data ->> 'plan' IS DISTINCT FROM p.data ->> 'plan'
 	OR d.data -> 'seats' IS DISTINCT FROM p.data -> 'seats')),

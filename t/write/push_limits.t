@@ -145,6 +145,109 @@ is(push_status('state, rows_known, rows_pending, rows_refused', 'long'), 'up to 
 query(q(SELECT crisp_push_drop('long', 'crisp.people_events')));
 
 #
+# A row of several requests
+#
+
+query(q(CREATE TABLE tickets AS SELECT session_id, 'resolved' AS state, 'x' AS meta_subject, true AS is_blocked,
+	true AS is_verified FROM crisp.conversations LIMIT 4));
+my $tickets = q('tickets', 'crisp.conversations');
+my @all;
+for (1 .. 20)
+{
+	push @all, @{ push_rows("$tickets, max_requests => 1")->{requests} };
+	last if push_status('state', 'tickets') eq 'up to date';
+}
+my %once = map { $_ => 1 } @all;
+is(scalar(@all) . ' ' . keys %once, '16 16', 'one request a call: each is made once');
+is(push_status('state, rows_pending, rows_pushed', 'tickets'), 'up to date|0|4', 'until all are there');
+is(query(q(SELECT count(*) FROM crisp.conversations c JOIN tickets t USING (session_id) WHERE c.state = t.state
+	AND c.meta_subject = t.meta_subject AND c.is_blocked AND c.is_verified)), 4, 'at Crisp, too');
+
+# What was carried out before another request of the row has failed isn't sent again.
+query(q(UPDATE tickets SET meta_subject = 'y', is_blocked = false, is_verified = false));
+answer({ match => { path => '*/verify' }, status => 403, act => JSON::PP::false });
+push_fails($tickets, { sqlstate => '42501' }, 'a token that may not do all');
+answer();
+@all = (sent(), @{ push_rows($tickets)->{requests} });
+is(scalar(grep { !m{/verify} } @all), 8, 'what was carried out before is not sent again');
+is(push_status('state', 'tickets'), 'up to date', 'the rest is, by the next run');
+query(q(SELECT crisp_push_drop('tickets', 'crisp.conversations')));
+
+#
+# Rows of which nothing was sent
+#
+
+query("CREATE TABLE notes (email text, notepad text);
+	INSERT INTO notes VALUES ('$there[21]', NULL), ('$there[22]', 'n'), ('$there[23]', 'n'), ('$there[24]', 'n')");
+my $notes = q('notes', 'crisp.people_profiles', key => 'email');
+is(scalar @{ push_rows($notes)->{requests} }, 3, 'a row of NULLs takes no request');
+is(push_status('state, rows_known, rows_pending', 'notes'), 'up to date|4|0', 'and is known');
+query("DELETE FROM notes WHERE email IN ('$there[21]', '$there[22]')");
+is_deeply(push_rows("$notes, missing => 'delete'")->{requests}, ["DELETE people/profile/$there[22]"],
+	'what was not written is not deleted');
+is(push_status('state, rows_known', 'notes'), 'up to date|2', 'but forgotten');
+query("INSERT INTO notes VALUES ('$there[21]', 'now')");
+is_deeply(push_rows($notes)->{requests},
+	["PATCH people/profile/$there[21] {\"notepad\":\"now\"}"], 'until it has a value');
+query("DELETE FROM notes WHERE email = '$there[21]'");
+is_deeply(push_rows("$notes, missing => 'delete'")->{requests}, ["DELETE people/profile/$there[21]"], 'then it is');
+query(q(SELECT crisp_push_drop('notes', 'crisp.people_profiles')));
+
+#
+# Values that the target's column can't have
+#
+
+query("CREATE TABLE zones (email text, person_timezone numeric, notepad text);
+	INSERT INTO zones SELECT e, n * 60, 'z' FROM unnest('{$there[25],$there[26],$there[27]}'::text[])
+		WITH ORDINALITY u (e, n)");
+my $zones = q('zones', 'crisp.people_profiles', key => 'email');
+push_rows($zones);
+query("UPDATE zones SET notepad = 'y'; UPDATE zones SET person_timezone = 1e30 WHERE email = '$there[26]'");
+$run = push_rows($zones);
+is(scalar @{ $run->{requests} }, 2, 'a number that is too large does not keep other rows');
+like($run->{notices}, qr/refused: 1;/, 'its row is refused');
+is(query(q(SELECT key, state, sqlstate, error FROM crisp_push_problems('zones', 'crisp.people_profiles'))),
+	"$there[26]|refused|22003|column \"person_timezone\": bigint out of range", 'and named');
+is(push_status('state, rows_known, rows_pending, rows_refused', 'zones'), 'refused|3|0|1', 'the status');
+is_deeply(push_rows("$zones, retry => $_")->{requests}, [], "retry => $_: nothing is sent of it")
+  foreach qw(false true);
+query("UPDATE zones SET person_timezone = 90 WHERE email = '$there[26]'");
+is_deeply(push_rows($zones)->{requests},
+	["PATCH people/profile/$there[26] {\"notepad\":\"y\",\"person\":{\"timezone\":90}}"], 'changed, what differs is sent');
+query("UPDATE zones SET person_timezone = 1e30; INSERT INTO zones VALUES ('none\@example.com', 1e30, 'z')");
+is_deeply(push_rows($zones)->{requests}, [], 'if none can be sent, none is');
+is(push_status('state, rows_refused', 'zones'), 'refused|4', 'and all are named');
+query("DELETE FROM zones WHERE email = '$there[25]' OR email LIKE 'none%'");
+is_deeply(push_rows("$zones, missing => 'delete'")->{requests}, ["DELETE people/profile/$there[25]"],
+	'one that leaves is removed, if it was written');
+query(q(SELECT crisp_push_drop('zones', 'crisp.people_profiles')));
+
+query(qq(DROP TABLE plans; CREATE TABLE plans AS SELECT people_id, '{"plan": "pro"}'::json AS data FROM crisp.people_profiles
+	WHERE email IN ('$there[28]', '$there[29]');
+	UPDATE plans SET data = '{"plan": "\\u0000"}' WHERE people_id = (SELECT min(people_id) FROM plans)));
+$run = push_rows(q('plans', 'crisp.people_data'));
+is(scalar @{ $run->{requests} }, 1, 'so it is with custom data');
+is(query(q(SELECT key = (SELECT min(people_id) FROM plans), sqlstate, error
+	FROM crisp_push_problems('plans', 'crisp.people_data'))),
+	't|22P05|column "data": unsupported Unicode escape sequence', 'that cannot be read');
+query(q(SELECT crisp_push_drop('plans', 'crisp.people_data'); DROP TABLE plans));
+
+# An event that was sent stays so, whatever becomes of its row.
+query(q(CREATE TABLE stories AS SELECT 1 AS id, people_id, 'story' AS text, '{}'::json AS data
+	FROM crisp.people_profiles LIMIT 1));
+my $stories = q('stories', 'crisp.people_events', key => 'id');
+push_rows($stories);
+foreach my $change (q(UPDATE stories SET data = '{"x": "\u0000"}'),
+	q(CREATE TABLE kept AS TABLE stories; DELETE FROM stories), q(INSERT INTO stories SELECT * FROM kept),
+	q(UPDATE stories SET data = '{}'))
+{
+	query($change);
+	is_deeply(push_rows($stories)->{requests}, [], "an event that was sent: $change");
+	is(push_status('state, rows_refused', 'stories'), 'up to date|0', 'all is well');
+}
+query(q(SELECT crisp_push_drop('stories', 'crisp.people_events')));
+
+#
 # Several at a time
 #
 
