@@ -381,6 +381,8 @@ api_error_in_data(const JsonNode *envelope, ApiData wanted)
 {
 	JsonNodeKind kind = json_node_kind(json_node_member(envelope, "data"));
 
+	if (wanted == API_NOTHING && !json_node_has_member(envelope, "error"))
+		return "It has no \"error\".";
 	if (wanted != API_NOTHING && !json_node_has_member(envelope, "data"))
 		return "It has no \"data\".";
 	if (wanted == API_LIST && kind != JSON_NODE_ARRAY)

@@ -17,10 +17,13 @@
 #include "write/rollback_warning.h"
 #include "write/together.h"
 
+/* The request is larger than the server takes. */
+#define STATUS_TOO_LARGE 413
+
 /* A request for several rows that was refused, and made again for either half of them. */
 typedef struct Split
 {
-	int nrows;
+	int nrows;	/* that are too many, if both halves pass; 0: then the route can't be used */
 	int passed; /* halves of which each has passed as a whole */
 } Split;
 
@@ -341,20 +344,21 @@ take_done(Sender *sender, const Unit *unit)
 
 /*
  * Send the rows of a request that was refused once more, each half by itself.  That both halves
- * pass then says that the rows were too many; it may as well be one of them that is refused.
+ * pass then says that the rows were too many; it may as well be one of them that is refused.  Where
+ * it was said that they aren't there, and two of them turn out to be, that wasn't about rows.
  */
 static void
-halve(Sender *sender, const Unit *unit, bool may_be_size)
+halve(Sender *sender, const Unit *unit, bool by_size)
 {
 	int	   half = unit->nrows / 2;
 	Unit  *second = make_part(sender, unit, half, unit->nrows - half);
 	Unit  *first = make_part(sender, unit, 0, half);
 	Split *split;
 
-	if (!may_be_size)
+	if (!by_size && unit->nrows > 2)
 		return;
 	split = MemoryContextAllocZero(sender->context, sizeof(Split));
-	split->nrows = unit->nrows;
+	split->nrows = by_size ? unit->nrows : 0;
 	first->split = second->split = split;
 }
 
@@ -370,6 +374,15 @@ send_one_by_one(Sender *sender, const Unit *unit)
 }
 
 /*
+ * Say whether Crisp may have refused a request for the number of its rows.
+ */
+static bool
+may_be_size(const ApiFailure *failure)
+{
+	return failure->unfit || failure->status == STATUS_TOO_LARGE;
+}
+
+/*
  * Take what has come of a unit.  Return whether it's no longer needed.
  */
 static bool
@@ -382,7 +395,7 @@ take_result(Sender *sender, Unit *unit, FlightResult *result)
 	if (result->outcome == FLIGHT_DONE)
 		take_done(sender, unit);
 	else if (unit->nrows > 1 && !has_failed &&
-			 (result->outcome == FLIGHT_GONE || result->failure.unfit) &&
+			 (result->outcome == FLIGHT_GONE || may_be_size(&result->failure)) &&
 			 result->failure.error.outcome == USAGE_REFUSED)
 		halve(sender, unit, result->outcome != FLIGHT_GONE);
 	else if (unit->nrows > 1 && !has_failed && result->failure.error.outcome == USAGE_REFUSED)
@@ -393,6 +406,7 @@ take_result(Sender *sender, Unit *unit, FlightResult *result)
 		if (unit->may_have_acted && deliverer_removes(sender->deliverer))
 		{
 			rollback_warning_count(1);
+			unit->split = NULL;
 			take_done(sender, unit);
 		}
 		else

@@ -356,6 +356,38 @@ subtest 'batch routes that do not work' => sub {
 		$own->quit;
 	}
 
+	# Neither a row that is gone, nor the number of rows: halves show that.
+	foreach my $status (404, 413)
+	{
+		my $own = new_session();
+
+		$sandbox->reset;
+		$sandbox->control({ answers => [ { match => { path => '*/batch/*' }, status => $status,
+			act => JSON::PP::false, body => '{"error": true, "reason": "not_found", "data": {}}' } ] });
+		is(tag_of(resolve(200), $own), 'UPDATE 200', "HTTP $status, of any rows: all rows are changed");
+		cmp_ok(scalar(grep { /batch/ } sent_lines()), '<=', 7, '... after few requests');
+		is(scalar(grep { !/batch/ } sent_lines()), 200, '... by single routes');
+		is(unresolved(200), 0, 'Crisp has them');
+		$sandbox->reset;
+		tag_of(resolve(60), $own);
+		is(scalar(grep { /batch/ } sent_lines()), 0, 'the session remembers');
+		$own->quit;
+	}
+
+	# A success that isn't Crisp's: nobody knows whether anything was done.
+	foreach my $body ('[]', '{}', '{"data": {}}', 'null', '"ok"')
+	{
+		my $own = new_session();
+
+		$sandbox->reset;
+		$sandbox->control({ answers => [ { match => { path => '*/batch/*' }, status => 200, act => JSON::PP::false,
+			body => $body } ] });
+		$own->fails(resolve(60), { sqlstate => '08P01', detail => qr/50 conversations may or may not have been changed/ },
+			"an answer without an envelope: $body");
+		is(scalar(sent()), 1, '... is the last');
+		$own->quit;
+	}
+
 	# What no route takes is an error, after few requests.
 	my $own = new_session();
 	$sandbox->reset;
