@@ -12,8 +12,10 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "nodes/value.h"
 #include "optimizer/clauses.h"
+#include "optimizer/inherit.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
@@ -35,6 +37,7 @@
 #include "plan/plan_oldest.h"
 #include "plan/plan_stream.h"
 #include "request/pushdown.h"
+#include "resource/writable.h"
 #include "plan/search_column.h"
 
 /* What no other path costs. */
@@ -395,6 +398,55 @@ set_lookup_condition(PlannerInfo *root, const CrispOptions *options, const Condi
 																				conditions, &nkeys);
 }
 
+/*
+ * Say whether an UPDATE sets a column, or one that isn't in the catalog: a key of custom data.
+ */
+static bool
+is_set(const ScanPlan *plan, const Bitmapset *updated, AttrNumber attnum)
+{
+	int member = -1;
+
+	while ((member = bms_next_member(updated, member)) >= 0)
+	{
+		AttrNumber set = (AttrNumber) (member + FirstLowInvalidHeapAttributeNumber);
+
+		if (set == attnum || column_map_catalog(plan->options, plan->relid, set) == NULL)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * List the attribute numbers that a scan must fill.  PostgreSQL has an UPDATE ask for the whole row,
+ * of which it then uses what the statement names.  So the other columns stay empty: one that the
+ * database can't hold is no reason not to change the row.
+ */
+static List *
+filled_columns(PlannerInfo *root, RelOptInfo *rel, const ScanPlan *plan, List *quals,
+			   AttrNumber sort_column)
+{
+	const CrispChanges *changes = plan->options->resource->changes;
+	List			   *columns = column_use_list(rel, plan->relid, quals, sort_column);
+	Bitmapset		   *updated;
+	ListCell		   *lc;
+
+	if (changes == NULL || !column_use_is_old_row(root, rel, plan->relid, quals))
+		return columns;
+	updated = get_rel_all_updated_cols(root, rel);
+	foreach(lc, columns)
+	{
+		AttrNumber		   attnum = (AttrNumber) lfirst_int(lc);
+		const CrispColumn *column = column_map_catalog(plan->options, plan->relid, attnum);
+
+		if (attnum != sort_column && !column_use_names(rel, quals, attnum) &&
+			(column == NULL ||
+			 !crisp_update_looks_at(changes, crisp_column_name(plan->options->resource, column),
+									is_set(plan, updated, attnum))))
+			columns = foreach_delete_current(columns, lc);
+	}
+	return columns;
+}
+
 ForeignScan *
 crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, ForeignPath *best_path,
 					List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -418,8 +470,8 @@ crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, Fore
 
 	/* Indexed by ScanPrivate. */
 	fdw_private = list_make5(method,
-							 column_use_list(rel, foreigntableid, quals,
-											 (AttrNumber) list_nth_int(method, METHOD_SORT_COLUMN)),
+							 filled_columns(root, rel, plan, quals,
+											(AttrNumber) list_nth_int(method, METHOD_SORT_COLUMN)),
 							 conditions->conditions, qual_indexes(conditions, quals),
 							 makeString(link_query(root, rel, foreigntableid, plan->options)));
 

@@ -148,6 +148,32 @@ crisp_update_takes(const CrispChanges *changes, const char *column)
 	return false;
 }
 
+/*
+ * Say whether a change has to know what a row has in a column.
+ */
+static bool
+looks_at(const CrispChange *change, const char *column, bool is_set)
+{
+	for (const CrispField *field = change->fields; field && field->column != NULL; field++)
+		if ((field->when != NULL && strcmp(field->when, column) == 0) ||
+			(is_set && (field->flags & CRISP_FIELD_DATA) != 0 &&
+			 strcmp(field->column, column) == 0))
+			return true;
+	for (const CrispBatch *batch = change->batches; is_set && batch && batch->method; batch++)
+		if (batch->adds && strcmp(batch->column, column) == 0)
+			return true;
+	return false;
+}
+
+bool
+crisp_update_looks_at(const CrispChanges *changes, const char *column, bool is_set)
+{
+	for (const CrispChange *change = changes->updates; change && change->method != NULL; change++)
+		if (looks_at(change, column, is_set))
+			return true;
+	return false;
+}
+
 char *
 crisp_statements(const CrispChanges *changes)
 {

@@ -136,6 +136,12 @@ extern bool crisp_insert_takes(const CrispChanges *changes, const char *column);
 extern bool crisp_update_takes(const CrispChanges *changes, const char *column);
 
 /*
+ * Say whether an UPDATE may have to know what a row has in a column: whether a field applies, or,
+ * if it's set, what keys of custom data stay, and whether a batch would add to it.
+ */
+extern bool crisp_update_looks_at(const CrispChanges *changes, const char *column, bool is_set);
+
+/*
  * Return the statements that can be used on the rows, as text: "INSERT, UPDATE, DELETE"; NULL where
  * changes is NULL.  Palloc'd.
  */
