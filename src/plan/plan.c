@@ -417,9 +417,9 @@ is_set(const ScanPlan *plan, const Bitmapset *updated, AttrNumber attnum)
 }
 
 /*
- * List the attribute numbers that a scan must fill.  PostgreSQL has an UPDATE ask for the whole row,
- * of which it then uses what the statement names.  So the other columns stay empty: one that the
- * database can't hold is no reason not to change the row.
+ * List the attribute numbers that a scan must fill.  PostgreSQL has an UPDATE ask for the whole
+ * row, of which it then uses what the statement names.  So the other columns stay empty: one that
+ * the database can't hold is no reason not to change the row.
  */
 static List *
 filled_columns(PlannerInfo *root, RelOptInfo *rel, const ScanPlan *plan, List *quals,

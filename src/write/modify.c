@@ -24,6 +24,7 @@
 
 #include "base/extension_version.h"
 #include "base/compat.h"
+#include "base/server_text.h"
 #include "write/change.h"
 #include "write/change_check.h"
 #include "write/complete.h"
@@ -426,6 +427,23 @@ crispExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot
  */
 
 /*
+ * Raise an error for a name that another row may have, since characters of it may have been
+ * replaced.
+ */
+static void
+check_name(const CrispModify *modify, const ChangeColumn *column, const char *name)
+{
+	if (modify->table->options->invalid_text == INVALID_TEXT_REPLACE &&
+		strstr(name, server_text_replacement()) != NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+						errmsg("cannot tell which row of foreign table \"%s\" is meant",
+							   modify->table->name),
+						errdetail("Crisp knows it by \"%s\", which is \"%s\" with characters "
+								  "replaced that the database cannot store.",
+								  column->name, name)));
+}
+
+/*
  * Return what names the row that the plan has found.
  */
 static ChangeKeys
@@ -445,7 +463,12 @@ row_keys(const CrispModify *modify, TupleTableSlot *plan_slot)
 			elog(ERROR, "crisp_fdw: the plan has no column \"%s\"", column->name);
 		value = ExecGetJunkAttribute(plan_slot, place, &isnull);
 		if (!isnull)
-			change_add_key(&keys, column->catalog_name, encoder_text(column->encoder, value));
+		{
+			const char *name = encoder_text(column->encoder, value);
+
+			check_name(modify, column, name);
+			change_add_key(&keys, column->catalog_name, name);
+		}
 	}
 	return keys;
 }

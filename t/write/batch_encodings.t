@@ -47,6 +47,34 @@ sub rows_of
 	return map { $_->{session_id} => $_ } $sandbox->rows('conversations');
 }
 
+# How many of these rows have something else in a member of meta: the value, or what a function says for each.
+sub others
+{
+	my ($member, $wanted, @ids) = @_;
+	my %rows = rows_of();
+
+	return scalar grep {
+		my $value = ref $wanted eq 'CODE' ? $wanted->($_) : $wanted;
+
+		$json->encode([ $rows{$_}->{meta}->{$member} ]) ne $json->encode([$value])
+	} @ids;
+}
+
+# Give rows what a function says in members of meta.
+sub set
+{
+	my ($members, @ids) = @_;
+	my @operations;
+
+	foreach my $id (@ids)
+	{
+		my $meta = $members->($id);
+		push @operations, { op => 'patch', key => $id, set => { map { ("meta.$_" => $meta->{$_}) } keys %{$meta} } };
+	}
+	$sandbox->data(\@operations);
+	return;
+}
+
 foreach my $encoding (sort keys %encodings)
 {
 	my ($has, $word, $lacks) = @{ $encodings{$encoding} }{qw(has word lacks)};
@@ -77,24 +105,21 @@ END
 		subtest "$encoding, " . ($size // 'any number of') . ' rows a request' => sub {
 			$sandbox->reset;
 			$sandbox->control({ batch_limit => $size });
-			$sandbox->data([ map { { op => 'patch', key => $_, set => { 'meta.segments' => [], 'meta.data' => {} } } } @some ]);
+			set(sub { return { segments => [], data => {} } }, @some);
 			$session = CrispSession->start($node, dbname => $database);
 			$session->query(q(SET work_mem = '64kB'));
 
 			$sandbox->clear;
-			$session->query("UPDATE crisp.conversations SET meta_segments = ARRAY[$has, 'a\"b\\c'] WHERE session_id IN ($some)");
+			$session->query("UPDATE crisp.conversations SET meta_segments = ARRAY[$has, 'a\"b\\c']
+				WHERE session_id IN ($some)");
 			cmp_ok(scalar(grep { $_->{line} !~ m{^batch/segments} } sent()), '<', 3, 'segments: by batches');
-			my %rows = rows_of();
-			is(scalar(grep { $json->encode($rows{$_}->{meta}->{segments}) ne $json->encode([ $word, 'a"b\\c' ]) } @some), 0,
-				'each row has them');
+			is(others(segments => [ $word, 'a"b\\c' ], @some), 0, 'each row has them');
 
 			$sandbox->clear;
 			$session->query("UPDATE crisp.conversations SET meta_data = jsonb_build_object($has, $has)
 				WHERE session_id IN ($some)");
 			cmp_ok(scalar(grep { $_->{line} !~ m{^batch/data} } sent()), '<', 3, 'data: by batches');
-			%rows = rows_of();
-			is(scalar(grep { $json->encode($rows{$_}->{meta}->{data}) ne $json->encode({ $word => $word }) } @some), 0,
-				'each row has it');
+			is(others(data => { $word => $word }, @some), 0, 'each row has it');
 		};
 	}
 
@@ -109,25 +134,24 @@ END
 		{
 			$before{ $some[$n] } = $values[ $n % @values ];
 		}
-		$sandbox->data([ map { { op => 'patch', key => $_, set => {
-			'meta.data' => { a => $before{$_} }, 'meta.nickname' => $before{$_}, 'meta.segments' => [] } } } @some ]);
+		set(sub { return { data => { a => $before{ $_[0] } }, nickname => $before{ $_[0] }, segments => [] } }, @some);
 
 		$sandbox->clear;
 		$session->query("UPDATE crisp.conversations SET state = 'resolved' WHERE session_id IN ($some)");
 		is(lines(), join(', ', ('batch/resolve 50') x 2, 'batch/resolve 20'), 'does no harm when nobody asks');
 		$sandbox->clear;
-		$session->fails("UPDATE crisp.conversations SET meta_data = meta_data || '{\"k\": 1}' WHERE session_id IN ($some)",
-			{ sqlstate => '22P05' }, 'and else is an error');
+		my $update = "UPDATE crisp.conversations SET meta_data = meta_data || '{\"k\": 1}' WHERE session_id IN ($some)";
+		$session->fails($update, { sqlstate => '22P05' }, 'and else is an error');
 		is(lines(), '', 'before anything is sent');
 
 		$sandbox->clear;
-		$session->query("UPDATE shown.conversations SET meta_data = meta_data || '{\"k\": 1}' WHERE session_id IN ($some)");
-		my %rows = rows_of();
-		is(scalar(grep { $json->encode($rows{$_}->{meta}->{data}) ne $json->encode({ a => $before{$_}, k => 1 }) } @some), 0,
-			'replaced, each row goes back as Crisp has it') or diag(lines(), $json->encode($rows{$some[0]}->{meta}->{data}));
-		$session->query("UPDATE shown.conversations SET meta_segments = ARRAY[meta_nickname] WHERE session_id IN ($some)");
-		%rows = rows_of();
-		is(scalar(grep { ($rows{$_}->{meta}->{nickname} // '') ne $before{$_} } @some), 0, 'what is not sent stays');
+		$session->query($update =~ s/crisp\./shown./r);
+		is(others(data => sub { return { a => $before{ $_[0] }, k => 1 } }, @some),
+			0, 'replaced, each row goes back as Crisp has it')
+		  or diag(lines());
+		$session->query("UPDATE shown.conversations SET meta_segments = ARRAY[meta_nickname]
+			WHERE session_id IN ($some)");
+		is(others(nickname => sub { return $before{ $_[0] } }, @some), 0, 'what is not sent stays');
 	};
 
 	subtest "$encoding: keys that the database can't hold" => sub {
@@ -136,7 +160,11 @@ END
 		my @keys = ("session_$lacks->[0]", 'session_?', "session_$lacks->[1]", "session_\x{fffd}");
 		$sandbox->data([ map { { op => 'insert', row => { %{$template}, session_id => $_, state => 'pending',
 			topic => 'odd' } } } @keys ]);
-		my $there = sub { my %rows = rows_of(); return join ' ', map { $rows{$_} ? $rows{$_}->{state} : 'gone' } @keys };
+		my $there = sub {
+			my %rows = rows_of();
+
+			return join ' ', map { $rows{$_} ? $rows{$_}->{state} : 'gone' } @keys;
+		};
 		is($there->(), 'pending pending pending pending', 'four rows');
 		foreach my $table (qw(crisp shown))
 		{
@@ -144,9 +172,9 @@ END
 				"DELETE FROM $table.conversations WHERE topic = 'odd'")
 			{
 				$sandbox->clear;
-				my $result = $session->run($statement);
-				note "$statement: ", $json->encode($result->{errors}), ' ', lines(), ' ', $there->();
-				is($there->(), 'pending pending pending pending', 'no row that was not meant is changed');
+				$session->fails($statement, { sqlstate => '22P05' }, $statement);
+				is(lines(), '', 'nothing is sent');
+				is($there->(), 'pending pending pending pending', 'no other row is changed');
 			}
 		}
 	};

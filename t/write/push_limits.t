@@ -213,7 +213,8 @@ is_deeply(push_rows("$zones, retry => $_")->{requests}, [], "retry => $_: nothin
   foreach qw(false true);
 query("UPDATE zones SET person_timezone = 90 WHERE email = '$there[26]'");
 is_deeply(push_rows($zones)->{requests},
-	["PATCH people/profile/$there[26] {\"notepad\":\"y\",\"person\":{\"timezone\":90}}"], 'changed, what differs is sent');
+	["PATCH people/profile/$there[26] {\"notepad\":\"y\",\"person\":{\"timezone\":90}}"],
+	'changed, what differs is sent');
 query("UPDATE zones SET person_timezone = 1e30; INSERT INTO zones VALUES ('none\@example.com', 1e30, 'z')");
 is_deeply(push_rows($zones)->{requests}, [], 'if none can be sent, none is');
 is(push_status('state, rows_refused', 'zones'), 'refused|4', 'and all are named');
@@ -222,8 +223,8 @@ is_deeply(push_rows("$zones, missing => 'delete'")->{requests}, ["DELETE people/
 	'one that leaves is removed, if it was written');
 query(q(SELECT crisp_push_drop('zones', 'crisp.people_profiles')));
 
-query(qq(DROP TABLE plans; CREATE TABLE plans AS SELECT people_id, '{"plan": "pro"}'::json AS data FROM crisp.people_profiles
-	WHERE email IN ('$there[28]', '$there[29]');
+query(qq(DROP TABLE plans; CREATE TABLE plans AS SELECT people_id, '{"plan": "pro"}'::json AS data
+	FROM crisp.people_profiles WHERE email IN ('$there[28]', '$there[29]');
 	UPDATE plans SET data = '{"plan": "\\u0000"}' WHERE people_id = (SELECT min(people_id) FROM plans)));
 $run = push_rows(q('plans', 'crisp.people_data'));
 is(scalar @{ $run->{requests} }, 1, 'so it is with custom data');
