@@ -151,7 +151,7 @@ pipeline_get_ready(const Pipeline *pipeline)
 bool
 pipeline_is_ready(const Pipeline *pipeline)
 {
-	return api_is_ready(pipeline->flights[pipeline->oldest].call);
+	return pipeline->count == 0 || api_is_ready(pipeline->flights[pipeline->oldest].call);
 }
 
 bool

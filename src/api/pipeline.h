@@ -61,7 +61,7 @@ extern void pipeline_start(Pipeline *pipeline, const char *target);
 /* Say whether the oldest request's answer can be taken without waiting for it. */
 extern bool pipeline_get_ready(const Pipeline *pipeline);
 
-/* Say the same without doing anything for its answer to come. */
+/* Say the same without doing anything for its answer to come; true where there is no request. */
 extern bool pipeline_is_ready(const Pipeline *pipeline);
 
 /* Return a descriptor to wait for, as api_socket(), of the oldest request. */

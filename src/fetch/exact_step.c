@@ -90,6 +90,7 @@ void
 exact_step_ask_next_page(ExactStep *step)
 {
 	Assert(!step->waits);
+	pager_check_keys(step->pager);
 	pager_ask(step->pager, ++step->page_number);
 	step->waits = true;
 }
@@ -106,7 +107,7 @@ exact_step_row(ExactStep *step)
 {
 	const JsonNode *row = pager_next_on_page(step->pager);
 
-	if (row != NULL && row_is_old(step->age, row))
+	if (row != NULL && pager_has_key(step->pager, row) && row_is_old(step->age, row))
 		step->gained++;
 	return row;
 }
@@ -131,6 +132,8 @@ exact_step_next_of_group(ExactStep *step, int64 rows, bool is_last)
 		step->idle = 0;
 	}
 	step->group += rows;
+	if (!is_last)
+		pager_check_keys(step->pager);
 	if (!is_last && gained)
 		step->page_number++;
 	else if (step->page_number == 1 || step->group == step->group_before ||

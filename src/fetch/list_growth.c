@@ -19,22 +19,21 @@
 #define STALLED_SHARE 4
 
 void
-list_growth_note_row(ListGrowth *growth, const JsonNode *row)
+list_growth_note_row(ListGrowth *growth, bool is_old)
 {
-	if (growth->age != NULL && row_is_old(growth->age, row))
-		growth->old_rows++;
+	growth->rows++;
+	growth->old_rows += is_old;
 }
 
 bool
-list_growth_note_page(ListGrowth *growth, size_t nrows, int prefetch)
+list_growth_note_page(ListGrowth *growth, int prefetch)
 {
 	bool is_stalled;
 
 	growth->pages++;
-	growth->rows += nrows;
 	if (growth->pages < STALLED_PAGES + prefetch)
 		return false;
 	is_stalled = growth->old_rows * STALLED_SHARE < growth->rows;
-	*growth = (ListGrowth){.age = growth->age};
+	*growth = (ListGrowth){0};
 	return is_stalled;
 }

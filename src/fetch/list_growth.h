@@ -10,24 +10,21 @@
 #ifndef CRISP_LIST_GROWTH_H
 #define CRISP_LIST_GROWTH_H
 
-#include "fetch/row_age.h"
-
-/* What pages in a row have brought.  All zero, but for age, before the first. */
+/* What pages in a row have brought.  All zero before the first. */
 typedef struct ListGrowth
 {
-	const RowAge *age;		/* NULL where nobody asks */
-	int			  pages;	/* since that was judged last */
-	size_t		  rows;		/* on those */
-	size_t		  old_rows; /* of these, rows returned that may be older than the scan */
+	int	   pages;	 /* since that was judged last */
+	size_t rows;	 /* on those, of which it's known whether they had come before */
+	size_t old_rows; /* of these, rows that had not, and may be older than the scan */
 } ListGrowth;
 
-/* Note a row that is returned. */
-extern void list_growth_note_row(ListGrowth *growth, const JsonNode *row);
+/* Note a row, and whether it is such an old one. */
+extern void list_growth_note_row(ListGrowth *growth, bool is_old);
 
 /*
- * Note a page of so many rows that was read, where up to prefetch pages are under way together.
- * Returns true when many pages in a row have brought little that was there when the scan began.
+ * Note that a page was read, where up to prefetch pages are under way together.  Returns true when
+ * many pages in a row have brought little that was there when the scan began.
  */
-extern bool list_growth_note_page(ListGrowth *growth, size_t nrows, int prefetch);
+extern bool list_growth_note_page(ListGrowth *growth, int prefetch);
 
 #endif /* CRISP_LIST_GROWTH_H */

@@ -457,7 +457,7 @@ go_on_by_date(ListReader *list)
 		return false;
 	if (!page_keeps_dates(pager_page(list->pager), list->step))
 	{
-		pager_watch(list->pager, NULL);
+		pager_go_on(list->pager);
 		return true;
 	}
 	by_date = MemoryContextAlloc(list->context, sizeof(ListRequest));
@@ -600,9 +600,12 @@ is_ready(const RowReader *reader)
 {
 	const ListReader *list = (const ListReader *) reader;
 
+	if (is_over(list) || row_at_hand(list))
+		return true;
 	if (list->exact != NULL)
-		return exact_get_ready(list->exact);
-	return list->pager == NULL || pager_get_ready(list->pager);
+		return exact_is_ready(list->exact);
+	return pager_on_last_page(list->pager) || pager_is_stalled(list->pager) ||
+		   pager_is_ready(list->pager);
 }
 
 static pgsocket

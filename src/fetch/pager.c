@@ -55,16 +55,19 @@ struct Pager
 	bool			missing;		 /* there is no page of that number */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
 
-	ListGrowth growth; /* age is NULL where nobody asks whether the list grows too fast */
-	bool	   stalled;
+	const RowAge *age;		 /* NULL where nobody tells which rows are older than the scan */
+	ListGrowth	  growth;	 /* of keyed rows, while the list may stall */
+	bool		  may_stall; /* somebody reads it in another way then */
+	bool		  stalled;
 
 	PageSlips *slips;		/* what notes where rows may slip by; NULL where nobody asks */
 	bool	   minds_slips; /* the pages that follow are asked for anew where one may have */
 
 	/* Whether it comes to an end at all, where its keys are no others' too. */
 	bool		 is_first;	/* no key had come before it */
-	bool		 has_new;	/* the page at hand, a row that had not come before, */
-	bool		 has_known; /* and one that had */
+	bool		 has_new;	/* the page at hand, a row whose key had not come before, */
+	bool		 has_old;	/* and that may be older than the scan, */
+	bool		 has_known; /* and one whose key had */
 	PageProgress progress;
 
 	EarlyStop stop;
@@ -260,6 +263,7 @@ take_page(Pager *pager)
 	if (found)
 		pager->said_more = answer.more;
 	pager->has_new = false;
+	pager->has_old = false;
 	pager->has_known = false;
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
@@ -340,7 +344,14 @@ end_pages(Pager *pager)
 void
 pager_watch(Pager *pager, const RowAge *age)
 {
-	pager->growth.age = age;
+	pager->age = age;
+	pager->may_stall = true;
+}
+
+void
+pager_go_on(Pager *pager)
+{
+	pager->may_stall = false;
 	pager->stalled = false;
 }
 
@@ -357,38 +368,42 @@ pager_is_stalled(const Pager *pager)
 }
 
 /*
- * See, after a page was read that isn't the last, that the list comes to an end, where nobody would
- * read it in another way.  Of a list that is read a second time, no row need be new.
+ * Note a page that was read, and isn't the last, and whether it has brought the list nearer to its
+ * end.
  */
 static void
-check_progress(Pager *pager)
+note_progress(Pager *pager, bool is_progress)
 {
-	MemoryContext old_context;
+	MemoryContext old_context = MemoryContextSwitchTo(pager->scratch);
 
-	if (!pager->is_first)
-		return;
-	old_context = MemoryContextSwitchTo(pager->scratch);
-	page_note_progress(&pager->progress, pager->request->options, pager->has_new,
+	page_note_progress(&pager->progress, pager->request->options, is_progress,
 					   request_list_target(pager->request, pager->page_number));
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(pager->scratch);
 }
 
+void
+pager_check_keys(Pager *pager)
+{
+	note_progress(pager, pager->has_new || pager->has_known);
+}
+
 /*
- * Judge whether the list comes to an end, after a page was read.
+ * Judge whether the list comes to an end, after a page was read.  Of a list that is read a second
+ * time, no row need be new.
  */
 static void
 watch_page(Pager *pager)
 {
 	if (pager->page_number == 0)
 		return;
-	if (pager->growth.age == NULL)
-	{
-		check_progress(pager);
+	if (pager->is_first && !pager->may_stall)
+		note_progress(pager, pager->has_old);
+	else
+		pager_check_keys(pager);
+	if (!pager->may_stall)
 		return;
-	}
-	pager->stalled = list_growth_note_page(&pager->growth, pager->nrows,
-										   pager->request->options->prefetch);
+	pager->stalled = list_growth_note_page(&pager->growth, pager->request->options->prefetch);
 	if (pager->stalled)
 		(void) pipeline_drop(pager->pipeline);
 }
@@ -431,6 +446,7 @@ note_duplicate(Pager *pager)
 {
 	pager->counts.duplicates++;
 	pager->has_known = true;
+	list_growth_note_row(&pager->growth, false);
 	if (pager->slips != NULL)
 		page_slips_note_duplicate(pager->slips);
 	if (pager->minds_slips)
@@ -463,6 +479,28 @@ is_new(Pager *pager, const JsonNode *row)
 		return true;
 	note_duplicate(pager);
 	return false;
+}
+
+bool
+pager_has_key(const Pager *pager, const JsonNode *row)
+{
+	return pager->key == NULL || json_path_get(row, pager->key) != NULL;
+}
+
+/*
+ * Look at a row that is returned.  Where rows have a key, those without one say nothing of whether
+ * the list goes on.
+ */
+static void
+note_new(Pager *pager, const JsonNode *row)
+{
+	bool is_old = pager->age == NULL || row_is_old(pager->age, row);
+
+	if (!pager_has_key(pager, row))
+		return;
+	pager->has_new = true;
+	pager->has_old = pager->has_old || is_old;
+	list_growth_note_row(&pager->growth, is_old);
 }
 
 /*
@@ -502,11 +540,8 @@ pager_next_on_page(Pager *pager)
 		}
 		else if (is_new(pager, row))
 		{
-			/* Where rows have a key, those without one say nothing of whether the list goes on. */
-			if (pager->key == NULL || json_path_get(row, pager->key) != NULL)
-				pager->has_new = true;
+			note_new(pager, row);
 			early_stop_note_row(&pager->stop, row, pager->rows);
-			list_growth_note_row(&pager->growth, row);
 			return row;
 		}
 	}
@@ -537,9 +572,11 @@ pager_next_within_dates(Pager *pager, bool *keeps_dates)
 
 		*keeps_dates = row != NULL || pager->rows == NULL ||
 					   page_keeps_dates(pager->rows, pager->request);
-		if (row != NULL || pager->last_page || !*keeps_dates)
+		if (row != NULL || pager->last_page || pager->stalled || !*keeps_dates)
 			return row;
-		fetch_page(pager);
+		watch_page(pager);
+		if (!pager->stalled)
+			fetch_page(pager);
 	}
 }
 

@@ -61,10 +61,25 @@ extern ApiCall *pager_call(const Pager *pager);
  * Have a pager look out for a list that grows as fast as it is read, so that the end comes no
  * nearer: where many pages in a row bring little that is new here and was there when the scan
  * began, pager_next() returns NULL, and pager_is_stalled() true.  age must live as long as the
- * pager; NULL lets it go on whatever comes.
+ * pager.
  */
 extern void pager_watch(Pager *pager, const RowAge *age);
 extern bool pager_is_stalled(const Pager *pager);
+
+/*
+ * Have a stalled pager go on all the same.  If the end then comes no nearer, that's an error
+ * (HV000), as it is where nobody watches.
+ */
+extern void pager_go_on(Pager *pager);
+
+/*
+ * Raise HV000 where page after page has rows without keys alone, before the page after the one at
+ * hand is asked for: pager_next() does so, and who asks for pages one by one has to.
+ */
+extern void pager_check_keys(Pager *pager);
+
+/* Say whether a row has a key, or its resource has none, so that it can be told from others. */
+extern bool pager_has_key(const Pager *pager, const JsonNode *row);
 
 /*
  * Have a pager ask anew for pages that it has asked for ahead of need, once a row comes twice.  The

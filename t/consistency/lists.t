@@ -8,6 +8,7 @@ use CrispCluster;
 use CrispSandbox;
 use CrispSession;
 use CrispStatement;
+use JSON::PP;
 use Test::More;
 
 my ($node, $sandbox) = start_crisp(conversations => 230, people => 10);
@@ -178,6 +179,77 @@ connect_crisp($node, $large, server => 'large', schema => 'large');
 		'pages without end, of rows without a key');
 	cmp_ok(scalar($sandbox->logged), '<', 40, '... are given up');
 	$sandbox->reset;
+	$fresh->quit;
+}
+
+#
+# The same of lists that have dates, however they are read.  Rows that have come before, or since the scan began, among
+# them make no difference.
+#
+{
+	my $fresh = CrispSession->start($node);
+	my $undated = '{}';
+	my $dated = '{"created_at": 1700000000000, "updated_at": 1700000000000}';
+	my @statements = (
+		[ 'a scan', 'SELECT count(updated_at) FROM crisp.%s' ],
+		[ 'since a date', q(SELECT count(*) FROM crisp.%s WHERE updated_at > '2020-01-01') ],
+		[ 'sorted', 'SELECT count(*) FROM (SELECT * FROM crisp.%s ORDER BY updated_at DESC LIMIT 100000) x' ],
+		[ 'a loop', 'DO $$ DECLARE r record; '
+			. 'BEGIN FOR r IN SELECT * FROM crisp.%s ORDER BY created_at DESC LOOP END LOOP; END $$' ],
+		[ 'the oldest', 'SELECT min(updated_at) FROM crisp.%s' ],
+		[ 'by date', 'SET crisp_fdw.scan_mode = exact; SELECT count(updated_at) FROM crisp.%s' ]);
+
+	foreach my $list ([ conversations => 'conversations' ], [ people_profiles => 'people/profiles' ])
+	{
+		my ($table, $path) = @{$list};
+
+		foreach my $row ($undated, $dated)
+		{
+			$sandbox->control({ answers => [ { match => { path => "*/$path/*" }, status => 206,
+				body => '{"error": false, "reason": "listed", "data": [' . join(', ', ($row) x 50) . ']}' } ] });
+			foreach my $case (@statements)
+			{
+				my ($name, $statement) = @{$case};
+
+				$sandbox->clear;
+				$fresh->fails(
+					"SET statement_timeout = '60s'; SET crisp_fdw.max_requests = 200; " . sprintf($statement, $table),
+					{ sqlstate => 'HV000', message => qr/^cannot read all rows of a list of "$table"/ },
+					"$table of $row without end: $name");
+				$fresh->query('RESET crisp_fdw.scan_mode');
+				cmp_ok(scalar($sandbox->logged), '<', 60, '... is given up');
+			}
+		}
+	}
+	$sandbox->reset;
+	$fresh->quit;
+}
+
+#
+# A list that grows by a page with each request, where Crisp ignores dates: there's no end, and no other way to read it.
+#
+{
+	my $fresh = CrispSession->start($node);
+	my $date = 'Thu, 15 Jan 2026 12:00:00 GMT';
+
+	foreach my $case ([ 50, '' ], [ 60, '' ], [ 60, q(WHERE updated_at > '2025-12-01') ])
+	{
+		my ($rate, $where) = @{$case};
+		my $name = "$rate new rows with each request, and no dates $where";
+
+		$sandbox->control({ honour_dates => JSON::PP::false,
+			answers => [ { match => { path => '*' }, headers => { Date => $date } } ] });
+		$sandbox->data([ map { { op => 'insert_random', count => $rate, seed => $_,
+			at_request => { path => '*/conversations/*', nth => $_ } } } 1 .. 400 ]);
+		$sandbox->clear;
+		$fresh->query("SET statement_timeout = '60s'; SET crisp_fdw.max_requests = 390");
+		my $result = $fresh->run("SELECT count(*) FROM crisp.conversations $where");
+		my @errors = map { $_->{sqlstate} } @{ $result->{errors} };
+		like("@errors", qr/^(|HV000|CS003)$/, "$name: it ends");
+		cmp_ok($result->{output}, '>=', 200, '... with all that there was') if !@errors && $where eq '';
+		cmp_ok(scalar($sandbox->logged), '<', 200, '... soon');
+		$sandbox->reset;
+	}
 	$fresh->quit;
 }
 
