@@ -7,6 +7,7 @@
 #   make demo             try everything on a throwaway server; installs what is missing
 #   make test             run every test; installs what is missing
 #   make matrix           run every test on each PostgreSQL that Debian has; needs root and some GB
+#   make builds           build by each compiler in each way on each of those, and for arm64; likewise
 #   make fuzz             let libFuzzer try what reads JSON, options and answers; installs what is missing
 #   make sanitize         run every test on a PostgreSQL with sanitizers, which it builds; needs some GB
 #   make soak             twenty sessions, pg_cron, faults and restarts for half an hour
@@ -23,8 +24,8 @@
 #
 # Variables: PG_CONFIG, PKG_CONFIG, CC, WERROR=1 (a warning is an error),
 # ONLY="regress|isolation|tap|contract" and TESTS="name ..." (make test), VERSIONS="15 18"
-# (make matrix), SECONDS=60 (make fuzz, of each target), MINUTES=30 (make soak and sqlsmith),
-# STATEMENTS=10000 and KINDS="scan join" (make memory), QUICK=1 (make bench).
+# (make matrix, make builds), WAYS="O0 arm64" (make builds), SECONDS=60 (make fuzz, of each target),
+# MINUTES=30 (make soak and sqlsmith), STATEMENTS=10000 and KINDS="scan join" (make memory), QUICK=1 (make bench).
 
 # In a build outside the tree (make -f …/Makefile) the tree is where this file is.
 tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
@@ -69,7 +70,7 @@ EXTRA_CLEAN = src/*/*.o src/*/*.bc
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
-independent = demo test fuzz matrix sanitize soak sqlsmith memory \
+independent = demo test fuzz matrix builds sanitize soak sqlsmith memory \
   bench lint format sandbox clean-sandbox dist deb release help
 goals = $(or $(MAKECMDGOALS),all)
 
@@ -162,6 +163,9 @@ fuzz:
 matrix:
 	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/matrix.sh' $(VERSIONS)
 
+builds:
+	@exec env WAYS='$(WAYS)' '$(tree)/tools/builds.sh' $(VERSIONS)
+
 sanitize:
 	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/sanitize.sh'
 
@@ -181,5 +185,5 @@ dist deb release:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' $(tree)/Makefile
 
-.PHONY: libraries sandbox clean-sandbox demo test fuzz matrix sanitize soak sqlsmith memory \
+.PHONY: libraries sandbox clean-sandbox demo test fuzz matrix builds sanitize soak sqlsmith memory \
 	bench lint format dist deb release help
