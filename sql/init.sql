@@ -17,3 +17,17 @@ IMPORT FOREIGN SCHEMA crisp FROM SERVER sandbox INTO crisp;
 -- A server that is never asked: for tests of options.
 CREATE SERVER sandbox2 FOREIGN DATA WRAPPER crisp_fdw;
 SELECT fdwname, fdwhandler::regproc, fdwvalidator::regproc FROM pg_foreign_data_wrapper WHERE fdwname = 'crisp_fdw';
+
+-- A plan as all versions of PostgreSQL would print it: 16 puts a column first, 17 knows what can't be NULL, 17 and 19
+-- name an InitPlan otherwise, and 19 tells what a Result stands for.
+CREATE FUNCTION plan_of(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || statement LOOP
+    CONTINUE WHEN line ~ '^ +(Replaces: |Filter: \(\w+ IS NOT NULL\)$)';
+    line := regexp_replace(line, 'InitPlan .*', 'InitPlan');
+    RETURN NEXT regexp_replace(line, '\((\w+) = (local\.id)\)', '(\2 = \1)');
+  END LOOP;
+END
+$$;

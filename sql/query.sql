@@ -30,7 +30,7 @@ EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at = time
 EXPLAIN (COSTS OFF) SELECT people_id FROM people_profiles
  WHERE created_at >= '2026-01-10' AND created_at < '2026-01-12';
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > '2026-01-10' AND updated_at < '2026-01-09';
-EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > NULL::timestamptz;
+SELECT plan_of('SELECT session_id FROM conversations WHERE updated_at > NULL::timestamptz');
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > '-infinity' AND updated_at < '20000-01-01';
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > '2026-01-10' OR created_at > '2026-01-10';
 EXPLAIN (COSTS OFF) SELECT session_id FROM conversations WHERE updated_at > created_at;
