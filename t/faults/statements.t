@@ -30,18 +30,19 @@ my %sandbox = (
 	moving => CrispSandbox->start(conversations => 130, people => 110, visitors => 3, operators => 5, websites => 1),
 	office => CrispSandbox->start(conversations => 40, people => 40, visitors => 3, operators => 5, websites => 1));
 my $node = start_node('log_error_verbosity = verbose');
-my $retries = "per_page '20', max_retries '2', retry_delay '1ms', request_timeout '2s'";
+my $retries = "per_page '20', max_retries '2', retry_delay '1ms', request_timeout '2s', "
+	. "include_empty 'true'";
 
 connect_crisp($node, $sandbox{crisp}, options => "$retries, prefetch '4'");
 connect_crisp($node, $sandbox{moving}, server => 'moving', schema => 'moving', options => $retries);
 connect_crisp($node, $sandbox{office},
-	server => 'office', schema => 'office', options => "$retries, updatable 'true', include_empty 'true'");
+	server => 'office', schema => 'office', options => "$retries, updatable 'true'");
 
 #
 # Copies
 #
 
-my @read = qw(conversations people_profiles people_data people_conversations conversation_events messages);
+my @read = qw(conversations people_profiles people_data people_conversations messages);
 my @websites = map { $sandbox{crisp}->website_id($_) } 0, 1;
 my $url = $sandbox{crisp}->url;
 my $second = credential_options($sandbox{crisp}, 'website', 1);
@@ -456,7 +457,8 @@ sub end_moves
 sub moving_keys
 {
 	return (
-		conversations => { map { $_ => 1 } $sandbox{moving}->column('conversations', 'session_id') },
+		conversations => {
+			map { $_ => 1 } $sandbox{moving}->column('conversations', 'session_id', undef, include_empty => 1) },
 		people_profiles => { map { $_ => 1 } $sandbox{moving}->column('people', 'people_id') });
 }
 
@@ -578,7 +580,7 @@ sub draw_change
 	my ($k, $shown) = ("t.$key{$table}", join ', ', map { "t.$_" } sort keys %set);
 	my $delete = $table ne 'people_data';
 
-	return { table => $table, deletes => 0, script => weighted(
+	return { table => $table, script => weighted(
 		25, "UPDATE [$table] t SET $set WHERE $k = $one RETURNING $k, $shown;",
 		15, "UPDATE [$table] t SET $set WHERE $k IN ($few);",
 		12, "UPDATE [$table] t SET $set FROM (VALUES ($keys[0]), ($keys[1])) v (id) WHERE $k = v.id RETURNING v.id;",

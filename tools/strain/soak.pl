@@ -44,14 +44,15 @@ my @settings = ('max_connections = 60', "log_error_verbosity = verbose", "log_st
 my @preload = $cron ? map { s/'pg_cron'/'pg_cron, crisp_fdw'/r } cron_settings()
 	: "shared_preload_libraries = 'crisp_fdw'";
 my $node = start_node(@preload, @settings);
-my $patient = "max_retries '3', retry_delay '20ms', request_timeout '3s', connect_timeout '2s'";
+my $patient = "max_retries '3', retry_delay '20ms', request_timeout '3s', connect_timeout '2s', "
+	. "include_empty 'true'";
 
 connect_crisp($node, $shelf, options => "$patient, prefetch '4'");
 connect_crisp($node, $desk, server => 'desk', schema => 'desk',
 	options => "$patient, prefetch '4', updatable 'true', per_page '50'");
 
 my $admin = CrispSession->start($node);
-my @read = qw(conversations people_profiles people_data people_conversations conversation_events messages);
+my @read = qw(conversations people_profiles people_data people_conversations messages);
 
 $admin->query('CREATE SCHEMA copy;' . join ' ',
 	map { "CREATE TABLE copy.$_ AS SELECT * FROM crisp.$_; ANALYZE copy.$_;" }
@@ -239,7 +240,7 @@ sub work
 		}
 		$count{ judge($role, $step, $result, $session) }++;
 		$session->run('ROLLBACK; SET statement_timeout = 0') if @{ $result->{errors} };
-		measure($session, $role, $done) if ++$done % 50 == 0;
+		measure($session, $role, $done) if ++$done % 10 == 0;
 		sleep $step->{pause} if $step->{pause};
 	}
 	note_down("count $role " . ($count{done} // 0) . ' ' . ($count{failed} // 0) . ' ' . ($count{lost} // 0));

@@ -1,0 +1,146 @@
+# sqlsmith writes statements that nobody would write, against imported tables, partitions that are such tables, and the
+# functions of the extension, while requests fail and lists move.  Whatever they say, the server goes on, and no
+# error is
+# an internal one.  `make sqlsmith` runs this; MINUTES says how long, SQLSMITH_SEED draws again what a run has drawn.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispQueries;
+use CrispSandbox;
+use JSON::PP;
+use POSIX ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $minutes = $ENV{MINUTES} || 10;
+my $seed = $ENV{SQLSMITH_SEED} // 1 + int(rand(2**30));
+my $false = JSON::PP::false;
+
+diag("$minutes minutes, SQLSMITH_SEED=$seed");
+srand $seed;
+
+my $sandbox = CrispSandbox->start(
+	conversations => 60, people => 60, visitors => 3, operators => 5, websites => 1, 'no-log' => undef);
+my $node = start_node("log_error_verbosity = verbose", "log_line_prefix = '%m [%p] <%e> '", "log_statement = 'none'",
+	'max_connections = 20', 'jit = off');
+
+connect_crisp($node, $sandbox, options => "max_retries '1', retry_delay '1ms', request_timeout '1s', updatable 'true'");
+
+# Who may do what a user may: read, write, call.  As a superuser, sqlsmith would write files and end sessions.  It takes
+# what is a base table for a target of writes, as a partitioned table is.
+my $credentials = credential_options($sandbox, 'website');
+my @partitioned = qw(conversations people_profiles people_data messages people_events);
+
+$node->safe_psql('postgres', <<"END");
+CREATE ROLE smith LOGIN;
+GRANT USAGE ON FOREIGN SERVER support TO smith;
+CREATE USER MAPPING FOR smith SERVER support OPTIONS ($credentials);
+GRANT USAGE ON SCHEMA crisp TO smith;
+GRANT ALL ON ALL TABLES IN SCHEMA crisp TO smith;
+GRANT CREATE ON SCHEMA public TO smith;
+ALTER ROLE smith SET statement_timeout = '2s';
+ALTER ROLE smith SET crisp_fdw.max_requests = 200;
+CREATE TABLE keys AS SELECT session_id, people_id, meta_email, updated_at,
+	meta_segments FROM crisp.conversations LIMIT 20;
+GRANT ALL ON keys TO smith;
+END
+foreach my $table (@partitioned)
+{
+	$node->safe_psql('postgres', <<"END");
+DO \$do\$ BEGIN EXECUTE (SELECT 'CREATE TABLE parts_$table (' || string_agg(quote_ident(attname) || ' '
+	|| format_type(atttypid, atttypmod), ', ' ORDER BY attnum) || ') PARTITION BY RANGE ('
+	|| quote_ident((array_agg(attname ORDER BY attnum))[1]) || ')'
+	FROM pg_attribute WHERE attrelid = 'crisp.$table'::regclass AND attnum > 0 AND NOT attisdropped); END \$do\$;
+ALTER TABLE parts_$table ATTACH PARTITION crisp.$table DEFAULT;
+GRANT ALL ON parts_$table TO smith;
+END
+}
+$node->safe_psql('postgres', q(SET ROLE smith; CALL crisp_sync('crisp.operators', 'public.operators')));
+
+# Requests fail, and lists move, as long as it runs.
+sub disturb
+{
+	my @faults = map { {
+			match => { nth => 1 + int rand 200 }, times => 1 + int rand 5,
+			%{ pick({ status => 503 }, { status => 429, act => $false }, { reset => JSON::PP::true },
+				{ cut_after => int rand 2000 }, { replace => [ { from => '"created_at":1',
+					to => '"created_at":"x' } ] },
+				{ body => '{"error":false,"reason":"x","data":[]}' }, { status => 404 }, { delay_ms => 100 }) } } }
+	  1 .. int rand 4;
+
+	$sandbox->control({ answers => \@faults });
+	# Statements delete what they find, so there are new ones.
+	$sandbox->data([
+		map {
+			my $resource = $_;
+
+			map { { op => "${_}_random", resource => $resource, count => 1 + int rand 2,
+				seed => int rand 1e6 } } 'insert',
+				pick('touch', 'delete')
+		} 'conversations', 'people' ]) if chance(0.3);
+	return;
+}
+
+my $end = time + $minutes * 60;
+my $output = $node->basedir . '/sqlsmith.out';
+my ($runs, $died) = (0, 0);
+
+while (time < $end)
+{
+	my $pid = fork // die "cannot fork: $!\n";
+
+	if ($pid == 0)
+	{
+		open(STDOUT, '>>', $output);
+		open(STDERR, '>&', \*STDOUT);
+		exec('timeout', 1 + int($end - time), 'sqlsmith', '--target=' . $node->connstr('postgres') . ' user=smith',
+			'--exclude-catalog', '--verbose', '--seed=' . ($seed + $runs));
+	}
+	$runs++;
+	while (waitpid($pid, POSIX::WNOHANG()) == 0)
+	{
+		disturb();
+		sleep 1;
+	}
+	$died++ if ($? >> 8) != 124;
+	last if $died > 20;
+}
+$sandbox->control({ answers => [] });
+
+my %states;
+my $log = slurp_file($node->logfile);
+$states{$_}++ foreach $log =~ /<(\w{5})> (?:ERROR|FATAL|PANIC)/g;
+my ($queries) = sort { $b <=> $a } slurp_file($output) =~ /queries: (\d+)/g;
+
+diag("$runs runs of sqlsmith, ", $node->safe_psql('postgres',
+		q(SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'postgres')),
+	' transactions, ', $node->safe_psql('postgres', 'SELECT sum(requests) FROM crisp_fdw_usage()') || 'some',
+	' requests of this session');
+diag('errors: ', join ', ', map { "$states{$_} $_" } sort { $states{$b} <=> $states{$a} } keys %states);
+
+# Functions of PostgreSQL itself that raise an internal error for what sqlsmith gives them, with or without us.
+my %known = map { $_ => 1 } qw(coerce_type intervaltypmodleastfield);
+
+# Internal errors, by where they are raised, each with the first statement that has raised it.
+my ($internal, %raised) = (0);
+
+foreach my $entry (split /^(?=.*<\w{5}> (?:LOG|WARNING|ERROR|FATAL|PANIC): )/m, $log)
+{
+	next unless $entry =~ /<XX\w{3}> (?:ERROR|FATAL):/;
+	my ($where) = $entry =~ /LOCATION: +(.*)/;
+
+	next if ($where // '') =~ /^(\w+),/ && $known{$1};
+	$internal++;
+	$raised{ $where // 'somewhere' } //= substr $entry, 0, 5000;
+}
+is($internal, 0, 'no internal error but those of PostgreSQL itself')
+  or diag(map { "$_\n$raised{$_}\n" } sort keys %raised);
+unlike($log, qr/TRAP:|PANIC|terminated by signal/, 'no crash');
+cmp_ok($runs, '<', 10, 'sqlsmith ran on') or diag(substr(slurp_file($output), -3000));
+is($node->safe_psql('postgres', 'SELECT count(*) > 0 FROM crisp.operators'), 't', 'the server goes on');
+$node->stop;
+done_testing();
