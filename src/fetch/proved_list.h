@@ -15,7 +15,7 @@
 
 /*
  * Say whether a table's list has every row that a lookup can bring, and can be read so that none
- * that stays is lost.  It can't where the list leaves some out: conversations without messages, or
+ * that stays is lost, but for those without the date by which it's read.  It can't where the list leaves some out: conversations without messages, or
  * what lies in inboxes, all of which Crisp may not list although it's asked to.  Makes no request.
  */
 extern bool proved_list_is_possible(const CrispOptions *options);

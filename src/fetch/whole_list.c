@@ -7,8 +7,8 @@
  * one until that has cost as many requests as the list would; if there are more, the list is read:
  * that is twice the requests that would have been needed, at worst.
  *
- * Where the list can be read so that it lacks no row (proved_list.c), a key that it doesn't have is
- * one that Crisp doesn't have.  Elsewhere such a key is looked up by itself, as before; then it's
+ * Where the list can be read so that it lacks no row (proved_list.c), and has as many as Crisp
+ * counts, a key that it doesn't have is one that Crisp doesn't have.  Elsewhere such a key is looked up by itself, as before; then it's
  * no matter whether rows are lost while the list moves.  Nor is it whether the list can be had at
  * all: nothing here raises for what Crisp does.
  *
@@ -61,6 +61,7 @@ struct WholeList
 	int				probe; /* lookups after which to ask how long the list is; that page, too */
 	bool			given_up;
 	bool			counted;   /* Crisp was asked for the number of rows */
+	int64			told;	   /* and has told this; -1 where it hasn't */
 	int64			found;	   /* keys that were answered with a row, */
 	int64			missing;   /* or without */
 	KeyedRows	   *rows;	   /* NULL before the list is read */
@@ -84,6 +85,7 @@ whole_list_create(MemoryContext parent, const CrispOptions *options, WholeListPl
 	list->plan = plan;
 	list->cost = plan.pages;
 	list->probe = FIRST_PROBE;
+	list->told = -1;
 	return list;
 }
 
@@ -188,6 +190,7 @@ ask_count(WholeList *list)
 			   API_OBJECT, &answer, &absent) ||
 		!count_read(list->options, answer.data, &rows))
 		return false;
+	list->told = rows;
 	list->cost = (int) Max(Min((rows + list->request->per_page - 1) / list->request->per_page,
 							   PG_INT32_MAX / MAX_EXCESS - 1),
 						   1);
@@ -458,11 +461,24 @@ whole_list_has(WholeList *list, const char *key)
 	return list != NULL && list->counts.is_read && keyed_rows_has(list->rows, key, !list->is_key);
 }
 
+/*
+ * Say whether the list has as many rows as Crisp counts.  It was read by date, and a row that lacks
+ * that is in no answer.
+ */
+static bool
+is_complete(WholeList *list)
+{
+	/* A limit of requests is for what is needed. */
+	if (!list->counted && list->options->resource->count != NULL && api_max_requests == 0)
+		(void) try_count(list);
+	return list->told >= 0 && list->counts.rows >= list->told;
+}
+
 bool
 whole_list_lacks(WholeList *list, const char *key)
 {
 	return list != NULL && list->counts.is_read && list->is_proved &&
-		   !keyed_rows_has(list->rows, key, false);
+		   !keyed_rows_has(list->rows, key, false) && is_complete(list);
 }
 
 void

@@ -369,6 +369,23 @@ like(
 	qr/Keys Looked Up: \d+, From The Whole List: \d+, Not In It: \d+$/m,
 	'EXPLAIN ANALYZE');
 
+# A profile that lacks the date by which the list is read isn't in it, and is found all the same: whoever counts them
+# counts it, too.
+$sandbox->data([ { op => 'patch', resource => 'people', key => (sort keys %id)[0], unset => ['created_at'] } ]);
+foreach my $counts (1, 0)
+{
+	$sandbox->control({ answers => [ { match => { path => '*/people/stats' }, status => 500 } ] }) unless $counts;
+	($printed) = fresh(
+		'SELECT count(*), count(p.people_id) FROM ids k LEFT JOIN crisp.people_profiles p USING (people_id)',
+		$lookups_only);
+	is($printed, @ids . '|' . keys(%id), 'one that the list cannot have' . ($counts ? '' : ', and no count') . ': rows');
+	($printed) = fresh(
+		'SELECT count(*) FROM crisp.people_profiles WHERE people_id = ANY (ARRAY (SELECT people_id FROM ids))',
+		$lookups_only);
+	is($printed, scalar keys %id, '... of an array');
+}
+$sandbox->reset;
+
 # What fails while the list is read is no error: lookups go on.
 foreach my $answer ({ status => 403 }, { status => 500 }, { status => 200, body => 'x' },
 	{ status => 200, body => '{"error": false, "reason": "listed", "data": {}}' })
