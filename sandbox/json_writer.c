@@ -4,9 +4,37 @@
  */
 #include "json_writer.h"
 
+#include <iconv.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Converts what is written into the encoding that limits its characters. */
+static iconv_t limit;
+static bool	   limited;
+
+bool
+jw_limit_characters(const char *encoding)
+{
+	limit = iconv_open(encoding, "UTF-8");
+	limited = limit != (iconv_t) -1;
+	return limited;
+}
+
+/* Return whether a character, of so many bytes, may be written. */
+static bool
+within_limit(const unsigned char *character, size_t len)
+{
+	char   converted[16];
+	char  *in = (char *) character;
+	char  *out = converted;
+	size_t room = sizeof(converted);
+
+	if (!limited)
+		return true;
+	iconv(limit, NULL, NULL, NULL, NULL);
+	return iconv(limit, &in, &len, &out, &room) == 0;
+}
 
 static void
 before_value(JsonWriter *writer)
@@ -142,6 +170,29 @@ put_special(Buffer *buffer, unsigned char c)
 	buffer_putc(buffer, letters[found - plain]);
 }
 
+/* Write one character that isn't ASCII, and move past it. */
+static void
+put_character(JsonWriter *writer, const unsigned char **at)
+{
+	const unsigned char *start = *at;
+	uint32_t			 code = next_code_point(at);
+	size_t				 len = (size_t) (*at - start);
+
+	if (!within_limit(start, len))
+		buffer_putc(writer->buffer, '?');
+	else if (!writer->ascii)
+		buffer_append(writer->buffer, start, len);
+	else
+	{
+		if (code >= 0x10000)
+		{
+			put_escape(writer->buffer, 0xD800 + ((code - 0x10000) >> 10));
+			code = 0xDC00 + ((code - 0x10000) & 0x3FF);
+		}
+		put_escape(writer->buffer, code);
+	}
+}
+
 void
 jw_string_len(JsonWriter *writer, const char *text, size_t len)
 {
@@ -154,7 +205,7 @@ jw_string_len(JsonWriter *writer, const char *text, size_t len)
 	buffer_putc(buffer, '"');
 	while (p < end)
 	{
-		if (*p >= 0x20 && *p != '"' && *p != '\\' && (*p < 0x80 || !writer->ascii))
+		if (*p >= 0x20 && *p != '"' && *p != '\\' && (*p < 0x80 || (!writer->ascii && !limited)))
 		{
 			p++;
 			continue;
@@ -163,16 +214,7 @@ jw_string_len(JsonWriter *writer, const char *text, size_t len)
 		if (*p < 0x80)
 			put_special(buffer, *p++);
 		else
-		{
-			uint32_t code = next_code_point(&p);
-
-			if (code >= 0x10000)
-			{
-				put_escape(buffer, 0xD800 + ((code - 0x10000) >> 10));
-				code = 0xDC00 + ((code - 0x10000) & 0x3FF);
-			}
-			put_escape(buffer, code);
-		}
+			put_character(writer, &p);
 		run = p;
 	}
 	buffer_append(buffer, run, (size_t) (p - run));

@@ -18,6 +18,12 @@ typedef struct JsonWriter
 	bool	need_comma; /* a value precedes in the same container */
 } JsonWriter;
 
+/*
+ * Set that strings are to hold only characters that this encoding (iconv's name of it) has, too: of
+ * any other character a question mark is made.  Returns whether there is such an encoding.
+ */
+extern bool jw_limit_characters(const char *encoding);
+
 extern void jw_begin(JsonWriter *writer, char bracket); /* '{' or '[' */
 extern void jw_end(JsonWriter *writer, char bracket);	/* '}' or ']' */
 extern void jw_key(JsonWriter *writer, const char *key);

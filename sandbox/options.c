@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "json_writer.h"
+
 /* 2026-01-15T12:00:00Z: the end of the data, unless --now says otherwise. */
 #define DEFAULT_NOW INT64_C(1768478400000)
 
@@ -29,6 +31,7 @@ enum
 	OPT_WEBSITES,
 	OPT_LATENCY,
 	OPT_DATA,
+	OPT_CHARACTERS,
 	OPT_NOW,
 	OPT_NO_LOG,
 	OPT_EXIT_WITH_PARENT,
@@ -46,6 +49,7 @@ static const struct option long_options[] = {
 	{"websites", required_argument, NULL, OPT_WEBSITES},
 	{"latency-ms", required_argument, NULL, OPT_LATENCY},
 	{"data", required_argument, NULL, OPT_DATA},
+	{"characters", required_argument, NULL, OPT_CHARACTERS},
 	{"now", required_argument, NULL, OPT_NOW},
 	{"no-log", no_argument, NULL, OPT_NO_LOG},
 	{"exit-with-parent", no_argument, NULL, OPT_EXIT_WITH_PARENT},
@@ -70,6 +74,7 @@ print_help(void)
 		 "  --websites N        websites; further ones have a tenth of the rows (default 3)\n"
 		 "  --latency-ms N      delay of each answer (default 0)\n"
 		 "  --data ugly|tidy    with or without what is ugly in Crisp's data (default ugly)\n"
+		 "  --characters NAME   have no characters that this encoding lacks, such as LATIN1\n"
 		 "  --now MS|current    the data's present, in epoch milliseconds, or the clock's\n"
 		 "                      (default 1768478400000, that is 2026-01-15T12:00:00Z)\n"
 		 "  --no-log            do not keep the requests for GET /_log\n"
@@ -120,6 +125,16 @@ parse_data(const char *text)
 }
 
 static void
+limit_characters(const char *encoding)
+{
+	if (jw_limit_characters(encoding))
+		return;
+	fprintf(stderr, "crisp-sandbox: --characters takes the name of an encoding, not \"%s\"\n",
+			encoding);
+	exit(2);
+}
+
+static void
 set_option(Options *options, int option, const char *name, const char *value)
 {
 	switch (option)
@@ -153,6 +168,9 @@ set_option(Options *options, int option, const char *name, const char *value)
 			break;
 		case OPT_DATA:
 			options->untidy = parse_data(value);
+			break;
+		case OPT_CHARACTERS:
+			limit_characters(value);
 			break;
 		case OPT_NOW:
 			options->now = parse_now(value);

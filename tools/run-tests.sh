@@ -114,6 +114,7 @@ run_regress()
 	mkdir -p "$out"
 	"$pgxs/src/test/regress/pg_regress" --inputdir="$WORK/src" --outputdir="$out" --bindir="$bin" \
 		--temp-instance="$out/instance" --encoding=UTF8 --no-locale \
+		${TEMP_CONFIG:+--temp-config="$TEMP_CONFIG"} \
 		--dbname=contrib_regression "${tests[@]}" | tee "$WORK/log/regress.out"
 	status=$?
 	kill $sandbox_pid
@@ -143,7 +144,9 @@ run_isolation()
 	mkdir -p "$out"
 	PGOPTIONS="-c crisp.url=$CRISP_SANDBOX_URL" "$pgxs/src/test/isolation/pg_isolation_regress" \
 		--inputdir="$WORK/src" --outputdir="$out" --bindir="$bin" --temp-instance="$out/instance" \
-		--encoding=UTF8 --no-locale --dbname=isolation_regression "${tests[@]}" | tee "$WORK/log/isolation.out"
+		--encoding=UTF8 --no-locale \
+		${TEMP_CONFIG:+--temp-config="$TEMP_CONFIG"} \
+		--dbname=isolation_regression "${tests[@]}" | tee "$WORK/log/isolation.out"
 	status=$?
 	kill $sandbox_pid
 	wait $sandbox_pid

@@ -7,6 +7,7 @@
 #   TESTS="name … folder/ …"     run these tests alone: sql/name.sql, specs/name.spec, t/*/name.t,
 #                                contract/name.test.mjs, t/folder/*.t
 #   KEEP=1                       keep the directory, with all logs
+#   CRISP_ENCODING=LATIN1        the encoding of databases in t/, EUC_JP for example; UTF8 unless set
 #   PG_CONFIG                    another PostgreSQL than the newest one
 set -uo pipefail
 # shellcheck source=common.sh

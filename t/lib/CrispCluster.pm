@@ -30,7 +30,7 @@ use CrispSandbox;
 use Exporter qw(import);
 use PostgreSQL::Test::Cluster;
 
-our @EXPORT = qw(start_crisp start_node start_named_node connect_crisp credential_options);
+our @EXPORT = qw(start_crisp start_node start_named_node init_node connect_crisp credential_options);
 
 =pod
 
@@ -57,6 +57,10 @@ sub start_crisp
 
 =pod
 
+Where the environment variable CRISP_ENCODING names an encoding, such as LATIN1 or EUC_JP,
+databases have that one, and the sandbox has texts that fit.  A test that has to have others
+deletes it first.  What psql reads and prints is UTF-8 all the same.
+
 =item start_node([setting, ...])
 
 Start a server with these lines in its F<postgresql.conf>, and create the extension.
@@ -77,12 +81,30 @@ sub start_node
 sub start_named_node
 {
 	my ($name, @settings) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = init_node($name);
 
-	$node->init;
 	$node->append_conf('postgresql.conf', "$_\n") foreach @settings;
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION crisp_fdw');
+	return $node;
+}
+
+=pod
+
+=item init_node(name)
+
+A server that isn't started, and has nothing of crisp_fdw.
+
+=cut
+
+sub init_node
+{
+	my ($name)   = @_;
+	my $node     = PostgreSQL::Test::Cluster->new($name);
+	my $encoding = $ENV{CRISP_ENCODING};
+
+	$ENV{PGCLIENTENCODING} = 'UTF8' if $encoding;
+	$node->init(extra => $encoding ? [ "--encoding=$encoding", '--locale=C' ] : []);
 	return $node;
 }
 

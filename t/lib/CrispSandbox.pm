@@ -60,6 +60,9 @@ Start a sandbox.  The options are those of its command line, without the
 dashes: C<< latency_ms => 20 >> or C<< 'latency-ms' => 20 >>.  An option without
 a value, such as C<no-log>, gets C<undef>.
 
+Where the environment variable CRISP_ENCODING names the encoding of databases (see L<CrispCluster>),
+its texts have only characters that this encoding has, unless C<characters> says otherwise.
+
 =cut
 
 sub start
@@ -70,6 +73,7 @@ sub start
 	my @command = ($program, '--exit-with-parent');
 
 	%option = (port => 0, seed => 42, %option);
+	$option{characters} //= $ENV{CRISP_ENCODING} =~ tr/_/-/r if $ENV{CRISP_ENCODING};
 	foreach my $name (sort keys %option)
 	{
 		push @command, '--' . ($name =~ tr/_/-/r);

@@ -9,6 +9,9 @@ use CrispStatement;
 use JSON::PP;
 use Test::More;
 
+# Characters of all scripts.
+delete $ENV{CRISP_ENCODING};
+
 my ($node, $sandbox) = start_crisp(conversations => 160, people => 60);
 
 run_statements($node, $sandbox);

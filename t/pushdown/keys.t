@@ -12,6 +12,9 @@ use Encode qw(encode_utf8);
 use JSON::PP;
 use Test::More;
 
+# Characters of all scripts.
+delete $ENV{CRISP_ENCODING};
+
 my $node = start_node();
 my $sandbox = CrispSandbox->start(people => 3000, conversations => 60);
 my $session;

@@ -191,8 +191,7 @@ is(query($copies, 'copied'), $copied, 'and the copies');
 is(requests(), '', 'to restore them asks Crisp for nothing');
 goes_on('copied', 'in another database');
 
-my $other = PostgreSQL::Test::Cluster->new('other');
-$other->init;
+my $other = init_node('other');
 $other->start;
 $other->safe_psql('postgres', 'CREATE ROLE clerk');
 restore($dump, 'copied', $other);
@@ -237,8 +236,7 @@ $standby->stop;
 
 query("DROP DATABASE $_") foreach qw(restored unasked listed refused copied);
 my $expected = query($staff);
-my $upgraded = PostgreSQL::Test::Cluster->new('upgraded');
-$upgraded->init;
+my $upgraded = init_node('upgraded');
 $node->stop;
 $sandbox->clear;
 chdir $directory or die "cannot use $directory: $!\n";

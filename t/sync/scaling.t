@@ -25,8 +25,7 @@ connect_crisp($node{south}, $sandbox, website => 1);
 connect_crisp($node{south}, $sandbox, website => 2, server => 'second', schema => 'second');
 
 # The one that is asked has no crisp_fdw, and no credentials of Crisp.
-my $hub = PostgreSQL::Test::Cluster->new('hub');
-$hub->init;
+my $hub = init_node('hub');
 $hub->start;
 
 sub ask

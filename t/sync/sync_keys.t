@@ -10,6 +10,9 @@ use CrispSession;
 use CrispSync;
 use Test::More;
 
+# Characters of all scripts.
+delete $ENV{CRISP_ENCODING};
+
 my ($node, $sandbox) = start_crisp(conversations => 60, people => 30, operators => 3, campaigns => 1, websites => 1);
 my $session = CrispSession->start($node);
 

@@ -13,6 +13,9 @@ use JSON::PP;
 use MIME::Base64 qw(encode_base64);
 use Test::More;
 
+# Characters of all scripts.
+delete $ENV{CRISP_ENCODING};
+
 local $ENV{PGCLIENTENCODING} = 'UTF8';
 
 my $MAX_DEPTH = 256;
