@@ -69,7 +69,8 @@ struct ChildReader
 	Names	 *names;	 /* get to know the rows' names; or NULL */
 	NameList *name_list; /* of the rows so far; NULL without names, and after the end */
 
-	KeySet *seen; /* NULL until a second page is needed */
+	KeySet *seen;	 /* NULL until a second page is needed */
+	bool	has_new; /* the page at hand, a row whose key had not come, or unlike all others */
 	size_t	largest_page;
 
 	PageProgress progress; /* until all pages were read */
@@ -289,7 +290,8 @@ scalar_row(const ChildReader *child, const JsonNode *element)
 
 /*
  * Say whether a row is to be returned: its key wasn't before.  One without a key is, but for pages
- * that are looked at again: there it must be unlike all others.
+ * that are looked at again: there it must be unlike all others.  Only such a one tells that the
+ * list goes on.
  */
 static bool
 is_unseen(ChildReader *child, const JsonNode *row)
@@ -298,8 +300,10 @@ is_unseen(ChildReader *child, const JsonNode *row)
 	bool			has_key = json_node_kind(key) != JSON_NODE_NULL;
 	size_t			length;
 	const char	   *text = json_text(has_key ? key : row, &length);
+	bool			is_new = key_set_add(child->seen, text, length);
 
-	return key_set_add(child->seen, text, length) || (!has_key && !child->rechecks);
+	child->has_new = child->has_new || is_new;
+	return is_new || (!has_key && !child->rechecks);
 }
 
 /*
@@ -310,6 +314,7 @@ drop_seen(ChildReader *child)
 {
 	size_t kept = 0;
 
+	child->has_new = false;
 	if (child->key == NULL)
 		return;
 
@@ -427,6 +432,8 @@ drop_shifted(ChildReader *child, bool *is_last)
 static bool
 is_progress(const ChildReader *child)
 {
+	if (child->key != NULL)
+		return child->has_new;
 	return child->nrows > 0 && (child->shift == NULL || !page_shift_repeats(child->shift));
 }
 

@@ -226,6 +226,29 @@ connect_crisp($node, $large, server => 'large', schema => 'large');
 }
 
 #
+# The same of lists below a row.
+#
+foreach my $list (
+	[ campaign_recipients => 'campaign/*/recipients/*', 'campaign_id', 'campaigns' ],
+	[ people_campaigns => 'people/campaigns/*', 'people_id', 'people_profiles' ])
+{
+	my ($table, $path, $column, $parent) = @{$list};
+	my $fresh = CrispSession->start($node);
+	my $parent_key = $fresh->query("SELECT min($column) FROM crisp.$parent");
+
+	$sandbox->control({ answers => [ { match => { path => "*/$path" }, status => 206,
+		body => '{"error": false, "reason": "listed", "data": [' . join(', ', ('{}') x 50) . ']}' } ] });
+	$sandbox->clear;
+	$fresh->fails(
+		"SET crisp_fdw.max_requests = 200; SELECT count(*) FROM crisp.$table WHERE $column = '$parent_key'",
+		{ sqlstate => 'HV000', message => qr/^cannot read all rows of a list of "$table"/ },
+		"$table of rows without keys, without end");
+	cmp_ok(scalar($sandbox->logged), '<', 60, '... is given up');
+	$sandbox->reset;
+	$fresh->quit;
+}
+
+#
 # A list that grows by a page with each request, where Crisp ignores dates: there's no end, and no other way to read it.
 #
 {
