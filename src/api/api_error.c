@@ -418,3 +418,28 @@ api_error_is_past_end(const HttpResponse *response, const JsonNode *envelope)
 	return response->outcome == HTTP_ANSWERED && response->status == 404 && reason != NULL &&
 		   strstr(reason, "website") == NULL;
 }
+
+bool
+api_error_is_crisps(int sqlerrcode)
+{
+	switch (sqlerrcode)
+	{
+		case ERRCODE_FDW_OUT_OF_MEMORY:
+			return false;
+		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
+		case ERRCODE_INSUFFICIENT_PRIVILEGE:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+			return true;
+		default:
+			break;
+	}
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_FDW_ERROR:
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
+			return true;
+		default:
+			return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_CRISP_NOT_EXACT);
+	}
+}

@@ -108,4 +108,10 @@ extern bool api_error_is_absence(const HttpResponse *response, const JsonNode *e
  */
 extern bool api_error_is_past_end(const HttpResponse *response, const JsonNode *envelope);
 
+/*
+ * Say whether an error that was caught, by its SQLSTATE, is Crisp's, or a limit of requests: who
+ * doesn't depend on an answer goes on without it, and others will raise it, if they meet it as well.
+ */
+extern bool api_error_is_crisps(int sqlerrcode);
+
 #endif /* CRISP_API_ERROR_H */

@@ -5,6 +5,8 @@
  *
  * A list that moves may lose rows to page numbers, so it's read by date, whatever the table's scan
  * mode.  Where it comes in no order that would take several times the requests, so it isn't done.
+ * Nor is a row without a date sure to come, once a date is asked for: where one has come, there may
+ * be others that haven't.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -14,12 +16,14 @@
 
 #include "utils/memutils.h"
 
+#include "api/api_error.h"
 #include "api/server_facts.h"
 #include "base/sqlstate.h"
 #include "fetch/exact_reader.h"
 #include "fetch/list_reader.h"
 #include "fetch/order.h"
 #include "fetch/proved_list.h"
+#include "json/json_path.h"
 
 /* The fact that the list can be read by date. */
 #define FACT_DATES "a list read by date"
@@ -44,35 +48,6 @@ proved_list_is_possible(const CrispOptions *options)
 		return false;
 	request = request_whole_list(options);
 	return exact_is_possible(&request) && server_fact_recall(options, FACT_DATES) != FACT_FALSE;
-}
-
-/*
- * Say whether an error is Crisp's, or a limit of requests: lookups will raise it, if they meet it
- * as well.
- */
-static bool
-is_crisps(int sqlerrcode)
-{
-	switch (sqlerrcode)
-	{
-		case ERRCODE_FDW_OUT_OF_MEMORY:
-			return false;
-		case ERRCODE_CONFIGURATION_LIMIT_EXCEEDED:
-		case ERRCODE_INSUFFICIENT_PRIVILEGE:
-		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
-			return true;
-		default:
-			break;
-	}
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_FDW_ERROR:
-		case ERRCODE_CONNECTION_EXCEPTION:
-		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
-			return true;
-		default:
-			return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_CRISP_NOT_EXACT);
-	}
 }
 
 /*
@@ -106,7 +81,7 @@ read_row(Reading *reading, FetchedRow *row, bool *failed)
 	}
 	PG_CATCH();
 	{
-		if (!is_crisps(geterrcode()))
+		if (!api_error_is_crisps(geterrcode()))
 			PG_RE_THROW();
 		if (geterrcode() == ERRCODE_CRISP_NOT_EXACT)
 			server_fact_remember(&reading->options, FACT_DATES, false);
@@ -118,21 +93,46 @@ read_row(Reading *reading, FetchedRow *row, bool *failed)
 	return found;
 }
 
-bool
-proved_list_read(const CrispOptions *options, void (*take)(void *arg, const JsonNode *row),
-				 void *arg, ReaderCounts *counts)
+/*
+ * Read rows of the list to its end, or for so many pages once one has no date.  Returns what has
+ * become of it.
+ */
+static ProvedListEnd
+read_rows(Reading *reading, int64 pages, void (*take)(void *arg, const JsonNode *row), void *arg)
+{
+	JsonPath	 *date = json_path_of(crisp_resource_dates(reading->options.resource)->path);
+	ProvedListEnd end = PROVED_LIST_PROVED;
+	FetchedRow	  row;
+	bool		  failed;
+
+	while (read_row(reading, &row, &failed))
+	{
+		int64 time;
+
+		take(arg, row.row);
+		if (!order_row_time(row.row, date, &time))
+			end = PROVED_LIST_READ;
+		if (end == PROVED_LIST_READ && row_reader_counts(reading->reader).pages > pages)
+			break;
+	}
+	return failed ? PROVED_LIST_FAILED : end;
+}
+
+ProvedListEnd
+proved_list_read(const CrispOptions *options, int64 pages,
+				 void (*take)(void *arg, const JsonNode *row), void *arg, ReaderCounts *counts)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw proved list",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	Reading		  reading = {.options = *options};
-	FetchedRow	  row;
-	bool		  failed;
+	ProvedListEnd end;
 
 	reading.options.exact_scan = true;
 	reading.request = request_whole_list(&reading.options);
-	while (read_row(&reading, &row, &failed))
-		take(arg, row.row);
+	end = read_rows(&reading, pages, take, arg);
+	if (end == PROVED_LIST_READ)
+		server_fact_remember(&reading.options, FACT_DATES, false);
 	if (reading.reader != NULL)
 	{
 		*counts = row_reader_counts(reading.reader);
@@ -140,5 +140,5 @@ proved_list_read(const CrispOptions *options, void (*take)(void *arg, const Json
 	}
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(context);
-	return !failed;
+	return end;
 }

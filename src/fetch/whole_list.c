@@ -8,14 +8,13 @@
  * that is twice the requests that would have been needed, at worst.
  *
  * Where the list can be read so that it lacks no row (proved_list.c), and has as many as Crisp
- * counts, a key that it doesn't have is one that Crisp doesn't have.  Elsewhere such a key is looked up by itself, as before; then it's
- * no matter whether rows are lost while the list moves.  Nor is it whether the list can be had at
+ * counts, a key that it doesn't have is one that Crisp doesn't have.  Elsewhere such a key is looked
+ * up by itself, as before; then it's no matter whether rows are lost while the list moves.  Nor is it whether the list can be had at
  * all: nothing here raises for what Crisp does.
  *
  * Who knows of enough keys that will follow in any case tells so: then the list is read at once.
  *
- * Where nobody knows how long the list is, a request for one of its pages tells whether it's longer
- * than what was spent.  There is one whenever twice as much was spent.
+ * How long the list is may have to be found out (list_cost.c).
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -29,20 +28,18 @@
 #include "utils/memutils.h"
 
 #include "api/api_answer.h"
-#include "fetch/count.h"
 #include "fetch/page_estimate.h"
 #include "json/json_path.h"
 #include "fetch/keyed_rows.h"
 #include "fetch/last_page.h"
+#include "fetch/list_cost.h"
 #include "fetch/proved_list.h"
 #include "fetch/whole_list.h"
 #include "api/pipeline.h"
 
-/* Lookups before somebody asks how long the list is. */
-#define FIRST_PROBE 16
-
-/* Keys that are worth knowing of where that isn't known. */
+/* Keys that are worth knowing of where its length isn't known, and worth asking for that. */
 #define FORESIGHT 64
+#define FORESIGHT_TO_COUNT 16
 
 /* A list that turns out to be so many times as long as it was said to be isn't read on. */
 #define MAX_EXCESS 2
@@ -53,19 +50,14 @@ struct WholeList
 	ResourceOwner	owner; /* of temporary files */
 	CrispOptions   *options;
 	WholeListPlan	plan;
-	ListRequest	   *request;	  /* for all rows; NULL until it's needed */
-	int				cost;		  /* pages; 0 where that isn't known */
-	int64			spent;		  /* requests for keys */
+	ListCost		cost;		  /* spent for keys */
 	int64			foreseen;	  /* what these come to with all keys that are known to follow */
 	bool			foresees_all; /* of this pass */
-	int				probe; /* lookups after which to ask how long the list is; that page, too */
-	bool			given_up;
-	bool			counted;   /* Crisp was asked for the number of rows */
-	int64			told;	   /* and has told this; -1 where it hasn't */
 	int64			found;	   /* keys that were answered with a row, */
 	int64			missing;   /* or without */
 	KeyedRows	   *rows;	   /* NULL before the list is read */
 	bool			is_key;	   /* what rows are found by identifies them */
+	bool			lacks_key; /* some row does, although it's that */
 	bool			is_proved; /* the list lacks no row that there is */
 	JsonPath	   *path;	   /* of what rows are found by */
 	size_t			full_page; /* rows of the fullest page, as far as is known */
@@ -83,9 +75,7 @@ whole_list_create(MemoryContext parent, const CrispOptions *options, WholeListPl
 	list->owner = CurrentResourceOwner;
 	list->options = unconstify(CrispOptions *, options);
 	list->plan = plan;
-	list->cost = plan.pages;
-	list->probe = FIRST_PROBE;
-	list->told = -1;
+	list->cost = list_cost_create(plan.pages);
 	return list;
 }
 
@@ -95,14 +85,14 @@ whole_list_note_asked(WholeList *list)
 	if (list == NULL)
 		return;
 	list->counts.lookups++;
-	list->spent++;
+	list->cost.spent++;
 }
 
 void
 whole_list_note_search(WholeList *list)
 {
 	if (list != NULL)
-		list->spent++;
+		list->cost.spent++;
 }
 
 void
@@ -117,27 +107,20 @@ whole_list_note_answer(WholeList *list, bool found)
 }
 
 /*
- * Make the request for all rows, and see what the session knows of its list.
+ * Make the request for all rows, if there is none yet.
  */
 static void
 begin_request(WholeList *list)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(list->context);
-	int			  pages;
-	bool		  ended;
+	MemoryContext old_context;
+	ListRequest	 *request;
 
-	list->request = palloc(sizeof(ListRequest));
-	*list->request = request_whole_list(list->options);
-	pages = page_estimate_recall(list->request, &ended);
-	if (ended)
-		list->cost = pages;
-	else
-	{
-		if (list->cost <= pages)
-			list->cost = 0;
-		while (list->probe <= pages && list->probe <= PG_INT32_MAX / 2)
-			list->probe *= 2;
-	}
+	if (list->cost.request != NULL)
+		return;
+	old_context = MemoryContextSwitchTo(list->context);
+	request = palloc(sizeof(ListRequest));
+	*request = request_whole_list(list->options);
+	list_cost_begin(&list->cost, request);
 	MemoryContextSwitchTo(old_context);
 }
 
@@ -160,111 +143,15 @@ can_spare(const WholeList *list, int requests, int keys_left)
 }
 
 /*
- * Wait for an answer that nobody depends on.  Returns whether there is one; if not, *absent tells
- * whether Crisp says that there is nothing.
- */
-static bool
-await(ApiCall *call, ApiData wanted, ApiAnswer *answer, bool *absent)
-{
-	ApiFailure failure = {0};
-	bool	   given;
-
-	api_wait(call);
-	given = api_try_finish(call, wanted, answer, &failure);
-	*absent = !given && failure.absent;
-	return given;
-}
-
-/*
- * Ask Crisp how many rows there are, and set the cost.  Returns whether it tells.
- */
-static bool
-ask_count(WholeList *list)
-{
-	ApiAnswer answer;
-	int64	  rows;
-	bool	  absent;
-
-	list->counts.probes++;
-	if (!await(api_start(list->options, count_target(list->options), CurrentMemoryContext),
-			   API_OBJECT, &answer, &absent) ||
-		!count_read(list->options, answer.data, &rows))
-		return false;
-	list->told = rows;
-	list->cost = (int) Max(Min((rows + list->request->per_page - 1) / list->request->per_page,
-							   PG_INT32_MAX / MAX_EXCESS - 1),
-						   1);
-	return true;
-}
-
-/*
- * Do so for the first time; there is none after it.
- */
-static bool
-try_count(WholeList *list)
-{
-	MemoryContext context = AllocSetContextCreate(list->context, "crisp_fdw count",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old_context = MemoryContextSwitchTo(context);
-	bool		  result = ask_count(list);
-
-	list->counted = true;
-	MemoryContextSwitchTo(old_context);
-	MemoryContextDelete(context);
-	return result;
-}
-
-/*
- * Ask for the page that the list doesn't have if it's no longer than what was spent, and set the
- * cost if so.
- */
-static void
-ask_page(WholeList *list)
-{
-	char	 *target = request_list_target(list->request, list->probe);
-	ApiAnswer answer = {0};
-	bool	  absent;
-	bool	  given;
-
-	list->counts.probes++;
-	given = await(api_start(list->options, target, CurrentMemoryContext), API_LIST, &answer,
-				  &absent);
-	if (!given && !absent)
-		list->given_up = true;
-	else if (absent || page_is_last(list->options, json_node_length(answer.data),
-									CRISP_MIN_PER_PAGE, answer.more))
-		list->cost = list->probe;
-	else
-	{
-		page_estimate_remember(list->request, list->probe, false);
-		list->probe *= 2;
-	}
-}
-
-/*
- * Find out how long the list is, if it's time to, and there is reason to think that it's worth it.
+ * Find out how long the list is, if there is reason to think that it's worth it.
  */
 static void
 find_cost(WholeList *list, double left)
 {
-	MemoryContext context;
-	MemoryContext old_context;
-	double		  expected = list->plan.lookups - (double) list->spent;
+	double expected = list->plan.lookups - (double) list->cost.spent;
 
-	/* A limit of requests is for what is needed. */
-	if (list->spent < list->probe || api_max_requests > 0 || left <= list->probe ||
-		(expected > 0 && expected <= list->probe) || list->probe > PG_INT32_MAX / 4)
-		return;
-	while (list->probe <= list->spent / 2)
-		list->probe *= 2;
-	if (list->counted || list->options->resource->count == NULL || !try_count(list))
-	{
-		context = AllocSetContextCreate(list->context, "crisp_fdw probe", ALLOCSET_DEFAULT_SIZES);
-		old_context = MemoryContextSwitchTo(context);
-		ask_page(list);
-		MemoryContextSwitchTo(old_context);
-		MemoryContextDelete(context);
-	}
+	if (expected <= 0 || expected > list->cost.next)
+		list_cost_find(&list->cost, left);
 }
 
 /*
@@ -277,7 +164,9 @@ keep_row(void *arg, const JsonNode *row)
 	const JsonNode *value = json_path_get(row, list->path);
 	size_t			length;
 
-	if (value != NULL)
+	if (json_node_kind(value) == JSON_NODE_NULL)
+		list->lacks_key = list->lacks_key || list->is_key;
+	else
 		keyed_rows_add(list->rows,
 					   json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL)
 																 : json_text(value, &length),
@@ -312,7 +201,7 @@ read_page(WholeList *list, Pipeline *pipeline)
 	else
 		list->counts.past_end++;
 	if (ended)
-		page_estimate_remember(list->request, (int) Max(list->counts.pages, 1), true);
+		page_estimate_remember(list->cost.request, (int) Max(list->counts.pages, 1), true);
 	MemoryContextDelete(context);
 	return !ended;
 }
@@ -324,7 +213,7 @@ static void
 read_pages(WholeList *list)
 {
 	Pipeline   *pipeline = pipeline_create(CurrentMemoryContext, list->options);
-	ListRequest request = *list->request;
+	ListRequest request = *list->cost.request;
 	int			next = 1;
 
 	/* Crisp may refuse an order that it doesn't document. */
@@ -333,8 +222,8 @@ read_pages(WholeList *list)
 	do
 	{
 		pipeline_open(pipeline);
-		while (pipeline_has_room(pipeline) && next <= list->cost * MAX_EXCESS + 1 &&
-			   (next <= list->cost || pipeline_count(pipeline) == 0) &&
+		while (pipeline_has_room(pipeline) && next <= list->cost.pages * MAX_EXCESS + 1 &&
+			   (next <= list->cost.pages || pipeline_count(pipeline) == 0) &&
 			   !pipeline_says_end(pipeline) && !pipeline_is_past_end(pipeline))
 		{
 			char *target = request_list_target(&request, next++);
@@ -359,20 +248,25 @@ create_rows(WholeList *list)
 }
 
 /*
- * Read the list by date, so that it lacks no row.  Returns false where that didn't work out.
+ * Read the list by date, so that it lacks no row.  Returns false where that didn't work out.  Where
+ * rows lack what they would be known by, it may lack others.
  */
 static bool
 read_proved(WholeList *list)
 {
-	ReaderCounts counts = {0};
+	ReaderCounts  counts = {0};
+	ProvedListEnd end;
 
-	list->is_proved = proved_list_read(list->options, keep_row, list, &counts);
+	end = proved_list_read(list->options, (int64) list->cost.pages * MAX_EXCESS, keep_row, list,
+						   &counts);
 	list->counts.pages += counts.pages;
 	list->counts.past_end += counts.past_end;
-	if (list->is_proved)
-		page_estimate_remember(list->request,
-							   (int) ((list->counts.rows - 1) / list->request->per_page + 1), true);
-	return list->is_proved;
+	list->is_proved = end == PROVED_LIST_PROVED && !list->lacks_key;
+	if (end == PROVED_LIST_PROVED)
+		page_estimate_remember(list->cost.request,
+							   (int) ((list->counts.rows - 1) / list->cost.request->per_page + 1),
+							   true);
+	return end != PROVED_LIST_FAILED;
 }
 
 /*
@@ -406,7 +300,7 @@ read_list(WholeList *list, const CrispLookup *lookup)
 static bool
 may_be_read(const WholeList *list, const CrispLookup *lookup)
 {
-	return list != NULL && list->rows == NULL && !list->given_up && lookup->is_listed;
+	return list != NULL && list->rows == NULL && !list->cost.given_up && lookup->is_listed;
 }
 
 int
@@ -414,40 +308,38 @@ whole_list_foresight(WholeList *list, const CrispLookup *lookup, int counted)
 {
 	if (!may_be_read(list, lookup))
 		return 0;
-	if (list->request == NULL)
-		begin_request(list);
-	if (list->cost == 0 && counted >= FIRST_PROBE && !list->counted && api_max_requests == 0 &&
-		list->options->resource->count != NULL)
-		try_count(list);
-	return list->cost > 0 ? list->cost + 1 : FORESIGHT;
+	begin_request(list);
+	if (list->cost.pages == 0 && counted >= FORESIGHT_TO_COUNT && api_max_requests == 0)
+		list_cost_count(&list->cost);
+	return list->cost.pages > 0 ? list->cost.pages + 1 : FORESIGHT;
 }
 
 void
 whole_list_foresee(WholeList *list, int keys, bool all)
 {
-	list->foreseen = list->spent + keys;
+	list->foreseen = list->cost.spent + keys;
 	list->foresees_all = all;
 }
 
 void
 whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left)
 {
-	double left;
-	double certain;
+	const ListCost *cost;
+	double			left;
+	double			certain;
 
-	if (!may_be_read(list, request->lookup) || list->spent == 0)
+	if (!may_be_read(list, request->lookup) || list->cost.spent == 0)
 		return;
+	cost = &list->cost;
 	left = list->plan.repeats ? HUGE_VAL : keys_left;
-	certain = Max(list->foreseen - list->spent, 0);
-	if (list->foresees_all && list->spent <= list->foreseen)
+	certain = Max(list->foreseen - cost->spent, 0);
+	if (list->foresees_all && cost->spent <= list->foreseen)
 		left = certain;
-	if (list->request == NULL)
-		begin_request(list);
-	if (list->cost == 0)
-		find_cost(list, left);
-	if (list->cost > 0 && (list->spent >= list->cost || certain > list->cost) &&
-		left > list->cost &&
-		can_spare(list, (proved_list_is_possible(list->options) ? 2 : 1) * list->cost, keys_left))
+	begin_request(list);
+	find_cost(list, left);
+	if (cost->pages > 0 && (cost->spent >= cost->pages || certain > cost->pages) &&
+		left > cost->pages &&
+		can_spare(list, (proved_list_is_possible(list->options) ? 2 : 1) * cost->pages, keys_left))
 		read_list(list, request->lookup);
 }
 
@@ -469,9 +361,9 @@ static bool
 is_complete(WholeList *list)
 {
 	/* A limit of requests is for what is needed. */
-	if (!list->counted && list->options->resource->count != NULL && api_max_requests == 0)
-		(void) try_count(list);
-	return list->told >= 0 && list->counts.rows >= list->told;
+	if (api_max_requests == 0)
+		list_cost_count(&list->cost);
+	return list->cost.rows >= 0 && list->counts.rows >= list->cost.rows;
 }
 
 bool
@@ -500,7 +392,14 @@ whole_list_get(WholeList *list, const char *key, MemoryContext owner)
 WholeListCounts
 whole_list_counts(const WholeList *list)
 {
-	return list != NULL ? list->counts : (WholeListCounts){0};
+	WholeListCounts counts = {0};
+
+	if (list != NULL)
+	{
+		counts = list->counts;
+		counts.probes = list->cost.probes;
+	}
+	return counts;
 }
 
 void

@@ -65,8 +65,8 @@ extern void whole_list_consider(WholeList *list, const KeysRequest *request, int
 extern bool whole_list_has(WholeList *list, const char *key);
 
 /*
- * Say whether the list was read and shows that Crisp has no row with that key.  Asks Crisp, once, how
- * many rows there are, where that isn't known.
+ * Say whether the list was read and shows that Crisp has no row with that key.  Asks Crisp, once,
+ * how many rows there are, where that isn't known.
  */
 extern bool whole_list_lacks(WholeList *list, const char *key);
 

@@ -187,6 +187,34 @@ is($printed, join("\n", map { "$_|" . ($email{$_} // '') } sort keys %email), 'p
 cmp_ok($requests, '<=', 20 + 20 + 1 + 8, "... in $lookups lookups, $list requests for pages");
 cmp_ok($list, '<=', 20 + 4, '... each page once, and what proves the order');
 
+# A list proves nothing where some of its rows have no date: once a date is asked for, rows without one don't come.
+my @ids = sort keys %email;
+my @undated = map { $ids[ 7 + 131 * $_ ] } 0 .. 6;
+my %people_expected = map { $_ => $email{$_} // '' } @ids;
+foreach my $case (
+	[ 'some rows without a date', map { { op => 'patch', resource => 'people', key => $_, unset => ['created_at'] } }
+		@undated ],
+	[ 'no row with a date', map { { op => 'patch', resource => 'people', key => $_, unset => ['created_at'] } } @ids ])
+{
+	my ($name, @operations) = @{$case};
+
+	$sandbox->data([@operations]);
+	foreach my $count ('counted', 'not counted')
+	{
+		# Where statistics tell how long the list is, nobody counts.
+		$node->safe_psql('postgres', 'ANALYZE crisp.people_profiles') if $count eq 'not counted';
+		foreach my $kind ('JOIN', 'LEFT JOIN')
+		{
+			($printed, $lookups, $list, $requests) = fresh(
+				"SELECT k.key, c.email FROM people k $kind crisp.people_profiles c ON c.people_id = k.key ORDER BY k.n");
+			is($printed, join("\n", map { "$_|$people_expected{$_}" } @ids), "$name, $count, $kind: each is found");
+		}
+		$session->query("UPDATE pg_class SET reltuples = -1 WHERE oid = 'crisp.people_profiles'::regclass; "
+			. "DELETE FROM pg_statistic WHERE starelid = 'crisp.people_profiles'::regclass");
+	}
+	$sandbox->reset;
+}
+
 # ---- A limit of requests
 
 keys_table('ten', @some[ 0 .. 9 ]);

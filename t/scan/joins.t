@@ -12,7 +12,7 @@ use JSON::PP;
 use List::Util qw(uniq);
 use Test::More;
 
-my $sandbox = CrispSandbox->start(conversations => 2000, people => 2500);
+my $sandbox = CrispSandbox->start(conversations => 4000, people => 2500);
 my $node = start_node();
 
 connect_crisp($node, $sandbox, options => "prefetch '8'");
@@ -56,7 +56,7 @@ my $join = 'SELECT k.n, c.state FROM %s k JOIN crisp.conversations c USING (sess
 
 # ---- Together
 
-# From then on, the session knows that the list is longer than what looking so many rows up costs;
+# From then on, the session knows that the list is longer than what looking so many rows up costs:
 # see t/fetch/whole_list.t.
 sql('SELECT (SELECT c.state FROM crisp.conversations c WHERE c.session_id = k.session_id) FROM ticket k, '
 	. 'generate_series(1, 3)');

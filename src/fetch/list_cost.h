@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * list_cost.h
+ *		Tell whether a list costs no more requests than were made in its stead.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_LIST_COST_H
+#define CRISP_LIST_COST_H
+
+#include "request/request.h"
+
+/* What is known of the pages of a list, and what was spent where it could have been read. */
+typedef struct ListCost
+{
+	ListRequest *request;  /* for all of it; NULL before list_cost_begin() */
+	int			 pages;	   /* of the list; 0 where that isn't known */
+	int64		 spent;	   /* requests that it would have spared */
+	int			 least;	   /* pages that there are at least */
+	int			 next;	   /* requests after which to ask how long it is */
+	bool		 counted;  /* Crisp was asked for the number of rows, */
+	int64		 rows;	   /* and has told it; -1 before */
+	bool		 given_up; /* it can't be had */
+	int64		 probes;   /* requests to find out how long it is */
+} ListCost;
+
+/*
+ * Return the cost of a list that nothing was spent for.  pages is what statistics say of it, 0
+ * where there are none.
+ */
+extern ListCost list_cost_create(int pages);
+
+/*
+ * Note which list it is, and what the session knows of it.  request, which isn't copied, must live
+ * as long, and hold credentials.
+ */
+extern void list_cost_begin(ListCost *cost, ListRequest *request);
+
+/* Note that the list has so many pages at least. */
+extern void list_cost_note_least(ListCost *cost, int pages);
+
+/*
+ * Find out how long the list is, if it's time to: Crisp is asked for the number of rows, or for
+ * some pages.  left is how many requests the list may spare yet, as far as is known (HUGE_VAL for
+ * any number): where these are few, it isn't worth it.  Makes no request under a limit of requests.
+ * What Crisp refuses raises nothing.  Raises what waiting raises.
+ */
+extern void list_cost_find(ListCost *cost, double left);
+
+/* Ask Crisp for the number of rows, if it has that of this list, and wasn't asked. */
+extern void list_cost_count(ListCost *cost);
+
+#endif /* CRISP_LIST_COST_H */
