@@ -21,6 +21,7 @@
 #include "fetch/proved_list.h"
 #include "plan/estimate.h"
 #include "plan/estimate_dates.h"
+#include "plan/synced_rows.h"
 #include "request/pushdown.h"
 #include "base/compat.h"
 
@@ -122,7 +123,11 @@ estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 	ListRows seen = {.whole = -1};
 
 	if (!has_statistics && options->resource->parent == NULL)
+	{
 		seen = list_rows_recall(options);
+		if (seen.whole < 0)
+			seen.whole = synced_rows(root->simple_rte_array[rel->relid]->relid);
+	}
 
 	/* Where lookups bring more than the list has, a short list is no reason to do without them. */
 	if (seen.whole >= 0 && !proved_list_is_possible(options) &&

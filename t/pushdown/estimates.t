@@ -198,6 +198,63 @@ $session->query('SELECT count(*) FROM crisp.people_profiles');
 is(expected($sandbox, 'SELECT FROM crisp.people_profiles'), 700, '... were counted');
 is_near(expected($sandbox, "SELECT FROM crisp.conversations WHERE updated_at > now() - interval '$_ days'"),
 	truth($sandbox, $_, ''), "30 days, and all, were seen: $_") foreach 10, 30, 300;
+
+# What jobs of crisp_sync() know: for everybody, in every session, whatever the schemas are called.
+sub in_new_session
+{
+	my ($before) = @_;
+
+	$session->quit;
+	$session = CrispSession->start($node);
+	$session->query("SET client_min_messages = warning; $before") if $before;
+	return;
+}
+my $profiles = 'SELECT FROM crisp.people_profiles';
+my $analyzed = q(UPDATE pg_class SET reltuples = [n] WHERE oid = 'people'::regclass);
+in_new_session();
+is(expected($sandbox, $profiles), 10_000, 'no job knows');
+$session->query("SET client_min_messages = warning; CALL crisp_sync('crisp.people_profiles', 'people', "
+	. 'max_requests => 12)');
+in_new_session();
+is(expected($sandbox, $profiles), 700, 'a copy that has been begun: Crisp has counted');
+$session->query("SET client_min_messages = warning; CALL crisp_sync('crisp.people_profiles', 'people')");
+in_new_session("UPDATE crisp_sync_internal.crisp_sync_job SET expected_rows = NULL");
+$session->query($analyzed =~ s/\[n\]/-1/r);
+is(expected($sandbox, $profiles), 700, 'a copy that is whole, and was never analyzed');
+$session->query($analyzed =~ s/\[n\]/650/r);
+is(expected($sandbox, $profiles), 650, '... and was');
+like($session->query("EXPLAIN $profiles"), qr/Estimated Without Statistics: true/, '... which is no statistics');
+$session->query(q(CREATE ROLE reader; GRANT USAGE ON SCHEMA crisp TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA crisp
+	TO reader; CREATE USER MAPPING FOR reader SERVER support OPTIONS (identifier 'x', key 'y')));
+in_new_session('SET ROLE reader');
+is($session->run('SELECT FROM crisp_sync_internal.crisp_sync_job')->{errors}->[0]->{sqlstate}, '42501',
+	'somebody who may not see jobs');
+is(expected($sandbox, $profiles), 650, '... is served all the same');
+is(expected($sandbox, 'SELECT FROM crisp.conversations'), 10_000, 'of another table, no job knows');
+$session->query('RESET ROLE');
+my ($schema) = split /\n/, $session->query('SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = '
+	. q(e.extnamespace WHERE extname = 'crisp_fdw'));
+$session->query(qq(ALTER SCHEMA "$schema" RENAME TO "The Tools"; ALTER SCHEMA crisp_sync_internal RENAME TO "Jobs"));
+is(expected($sandbox, $profiles), 650, 'renamed schemas');
+in_new_session();
+is(expected($sandbox, $profiles), 650, '... in a new session');
+$session->query(qq(ALTER SCHEMA "The Tools" RENAME TO "$schema"; ALTER SCHEMA "Jobs" RENAME TO crisp_sync_internal));
+my $other = CrispSession->start($node);
+$other->query('BEGIN; LOCK TABLE crisp_sync_internal.crisp_sync_job');
+is(expected($sandbox, $profiles), 10_000, 'a table of jobs that is locked: nobody waits');
+$other->query('ROLLBACK');
+$other->quit;
+$session->query(q(UPDATE crisp_sync_internal.crisp_sync_job SET selected = '{[2020-01-01,)}'));
+is(expected($sandbox, $profiles), 10_000, 'a copy of some rows tells nothing');
+$session->query('ALTER TABLE crisp_sync_internal.crisp_sync_job RENAME TO hidden');
+is(expected($sandbox, $profiles), 10_000, 'no table of jobs');
+$session->query('ALTER TABLE crisp_sync_internal.hidden RENAME TO crisp_sync_job');
+$session->query(q(CREATE TABLE few AS SELECT * FROM people LIMIT 0; UPDATE crisp_sync_internal.crisp_sync_job SET
+	source = 'crisp.conversations'::regclass, expected_rows = 300));
+is(expected($sandbox, 'SELECT FROM crisp.conversations'), 10_000,
+	'a short list of conversations is no reason to do without lookups, here either');
+$session->query('UPDATE crisp_sync_internal.crisp_sync_job SET expected_rows = 30000');
+is(expected($sandbox, 'SELECT FROM crisp.conversations'), 30_000, '... a long one is one');
 $session->query('ANALYZE crisp.conversations');
 unlike($session->query('EXPLAIN SELECT FROM crisp.conversations'), qr/Estimated Without/, 'with statistics');
 unlike($session->query('EXPLAIN SELECT FROM crisp.messages'), qr/Estimated Without/, 'a table that has none');
