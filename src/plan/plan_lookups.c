@@ -243,7 +243,7 @@ most_keys(PlannerInfo *root, Path *path)
 	double			   nkeys;
 	int				   index;
 
-	if (plan->options->prefetch == 1 || !proved_list_is_possible(plan->options))
+	if (!proved_list_is_possible(plan->options))
 		return INFINITY;
 	conditions = match_clauses(
 		path->parent, plan->relid, plan->options,

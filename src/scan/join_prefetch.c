@@ -145,16 +145,16 @@ is_brought(const Path *path, Node *expression)
 }
 
 /*
- * Say whether it's of use to know keys ahead: to look several up at a time, or to search for them
- * together.
+ * Say whether it's of use to know keys ahead: to look several up at a time, to search for them
+ * together, or to read the list at once if they are many.
  */
 static bool
 is_of_use(const CrispOptions *options, const List *condition)
 {
 	const CrispColumn *column = condition_column(options->resource, condition);
+	const CrispLookup *lookup = crisp_resource_lookup(options->resource, column->path);
 
-	return options->prefetch > 1 ||
-		   crisp_resource_lookup(options->resource, column->path)->criterion != NULL;
+	return options->prefetch > 1 || lookup->criterion != NULL || lookup->is_listed;
 }
 
 /*
