@@ -237,9 +237,10 @@ explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainSta
 	int			list_requests = list_nth_int(method, METHOD_LIST_REQUESTS);
 	double		all = requests * rescan_expected(es->pstmt, plan);
 
-	/* See whole_list.c. */
-	if (request != NULL && request->kind == REQUEST_KEYS && request->as.keys.lookup->is_listed &&
-		list_requests > 0)
+	/* See whole_list.c, and wider_list.c. */
+	if (request != NULL && list_requests > 0 &&
+		(request->kind == REQUEST_LIST ||
+		 (request->kind == REQUEST_KEYS && request->as.keys.lookup->is_listed)))
 		all = Min(all, 2.0 * list_requests);
 	if (es->format == EXPLAIN_FORMAT_TEXT && all > 1 &&
 		list_nth_int(method, METHOD_KIND) == SCAN_STREAM)
@@ -279,6 +280,18 @@ explain_whole_list(const WholeListCounts *counts, ExplainState *es)
 }
 
 /*
+ * Show how many runs of the scan one list has served.
+ */
+static void
+explain_wider_list(const WiderListCounts *counts, ExplainState *es)
+{
+	if (es->format != EXPLAIN_FORMAT_TEXT || counts->runs > 0)
+		ExplainPropertyInteger("Loops Served From One List", NULL, counts->runs, es);
+	if (es->format == EXPLAIN_FORMAT_TEXT && counts->probes > 0)
+		ExplainPropertyInteger("Requests For The List's Length", NULL, counts->probes, es);
+}
+
+/*
  * Show which keys were searched for together.
  */
 static void
@@ -315,6 +328,7 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 	ExplainPropertyInteger("Duplicates Removed", NULL, counts->reader.duplicates, es);
 	explain_key_search(&counts->key_search, es);
 	explain_whole_list(&counts->whole_list, es);
+	explain_wider_list(&counts->wider_list, es);
 	if (counts->reader.lists > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyInteger("Lists", NULL, counts->reader.lists, es);
 	if (es->timing)

@@ -59,8 +59,8 @@ expected_requests(const PlannedStmt *statement, const ForeignScan *scan)
 	list_requests = list_nth_int(method, METHOD_LIST_REQUESTS);
 	all = requests * rescan_expected(statement, (const Plan *) scan);
 
-	/* See whole_list.c. */
-	if (list_nth_int(method, METHOD_KIND) == SCAN_LOOKUP && list_requests > 0)
+	/* See whole_list.c, and wider_list.c. */
+	if (list_nth_int(method, METHOD_KIND) != SCAN_CHILDREN && list_requests > 0)
 		all = Min(all, 2.0 * list_requests);
 	return Max(all, requests);
 }

@@ -25,6 +25,7 @@
 #include "scan/scan_rest.h"
 #include "scan/scan_source.h"
 #include "scan/scan_wait.h"
+#include "scan/wider_list.h"
 
 /*----------
  * Begin
@@ -163,6 +164,7 @@ scan_begin(ForeignScanState *node, int eflags)
 		begin_lookups(node, eflags);
 	begin_kept_rows(node, eflags);
 	begin_tuples(node);
+	scan->wider = wider_list_create(node);
 	scan->open = (OpenScan){.node = node, .options = scan->options, .read_rest = scan_read_rest};
 	open_scans_add(&scan->open);
 	MemoryContextSwitchTo(old_context);
@@ -185,7 +187,7 @@ check_parameters(ForeignScanState *node)
 	CrispRequest *request;
 
 	scan->parameters_changed = false;
-	if (scan->request != NULL && !scan->cut_off)
+	if (scan->request != NULL && !scan->cut_off && !scan->reads_wider)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(
 			node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
@@ -229,7 +231,7 @@ iterate(ForeignScanState *node, TupleTableSlot *slot)
 
 	if (scan->started)
 		scan_expect_rows(node);
-	if (scan_fetch(node, slot))
+	if (scan_fetch(node, slot) && !wider_list_is_read(scan))
 		kept_rows_put(scan->kept, slot);
 }
 
@@ -261,10 +263,13 @@ scan_rescan(ForeignScanState *node)
 {
 	CrispScan *scan = node->fdw_state;
 
+	wider_list_note_params(scan->wider, node->ss.ps.chgParam);
 	if (!kept_rows_are_for_passes(scan->kept))
 		scan_drop_request(scan);
 	else if (node->ss.ps.chgParam != NULL)
 		scan->parameters_changed = true;
+	else if (!scan->parameters_changed && wider_list_is_read(scan))
+		wider_list_rewind(scan);
 	else if (!scan->parameters_changed)
 		kept_rows_rewind(scan->kept);
 }
@@ -287,6 +292,8 @@ scan_end(ForeignScanState *node)
 	scan->search = NULL;
 	whole_list_end(scan->whole_list);
 	scan->whole_list = NULL;
+	wider_list_end(scan->wider);
+	scan->wider = NULL;
 	kept_rows_end(scan->kept);
 }
 
@@ -333,7 +340,8 @@ scan_counts(ForeignScanState *node)
 	ScanCounts		 counts = {.api = *scan->options->counts,
 							   .reader = scan_source_counts(scan),
 							   .whole_list = whole_list_counts(scan->whole_list),
-							   .key_search = key_search_counts(scan->search)};
+							   .key_search = key_search_counts(scan->search),
+							   .wider_list = wider_list_counts(scan->wider)};
 
 	/* Rows that are served from that list came with its pages. */
 	counts.reader.pages += counts.whole_list.pages;

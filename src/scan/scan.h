@@ -17,6 +17,7 @@
 #include "fetch/row_reader.h"
 #include "fetch/whole_list.h"
 #include "request/request.h"
+#include "scan/wider_list.h"
 
 /* Do what the executor's callbacks do, for a node that scans a table; see callbacks.h. */
 extern void			   scan_begin(ForeignScanState *node, int eflags);
@@ -51,6 +52,7 @@ typedef struct ScanCounts
 	ReaderCounts	reader;
 	WholeListCounts whole_list; /* of lookups */
 	KeySearchCounts key_search; /* likewise */
+	WiderListCounts wider_list; /* of runs by other conditions */
 } ScanCounts;
 
 /* Say whether the scan, of a list that would be streamed, has read it whole and sorted it. */

@@ -22,6 +22,7 @@
 #include "scan/scan_order.h"
 #include "scan/scan_request.h"
 #include "scan/scan_source.h"
+#include "scan/wider_list.h"
 
 /*----------
  * Requests
@@ -153,6 +154,19 @@ begin_list(ForeignScanState *node)
 	scan_expect_rows(node);
 }
 
+/*
+ * Begin a run that the list of all runs serves.
+ */
+static void
+begin_wider(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+
+	scan->reads_wider = true;
+	if (scan_method_sorts((ScanMethod) scan_method(scan, METHOD_KIND)))
+		scan_begin_sort(node, wider_list_fetch);
+}
+
 void
 scan_start(ForeignScanState *node)
 {
@@ -181,6 +195,8 @@ scan_start(ForeignScanState *node)
 		scan_source_begin(node);
 	else if (kept_rows_are_for_lookups(scan->kept))
 		read_kept_list(node);
+	else if (wider_list_serves(node))
+		begin_wider(node);
 	else
 		begin_list(node);
 	MemoryContextSwitchTo(old_context);
@@ -197,6 +213,7 @@ scan_drop_request(CrispScan *scan)
 	scan->started = false;
 	scan->at_end = false;
 	scan->reads_kept_list = false;
+	scan->reads_wider = false;
 	scan->cut_off = false;
 	scan->narrowed = false;
 	scan->matched = 0;
@@ -238,12 +255,20 @@ scan_fetch(ForeignScanState *node, TupleTableSlot *slot)
 	if (scan->at_end)
 		return false;
 
+	if (scan->top_n == NULL && !scan->reads_wider && wider_list_takes_over(node))
+		scan->reads_wider = true;
 	if (scan->top_n != NULL)
 		found = top_n_next(scan->top_n, slot);
+	else if (scan->reads_wider)
+		found = wider_list_get(scan->wider, slot);
 	else if (scan->reads_kept_list)
 		found = kept_rows_get_listed(scan->kept, slot);
 	else
+	{
 		found = scan_source_next(scan, slot, &row);
+		if (found)
+			wider_list_note_given(scan, &row);
+	}
 	scan->at_end = !found;
 	if (found && scan_method(scan, METHOD_ROWS_WANTED) > 0 && scan_satisfies_conditions(node, slot))
 		scan->matched++;

@@ -160,26 +160,50 @@ widen(ForeignScanState *node)
 	return true;
 }
 
+/*
+ * Describe rows of the scan that are to be sorted.
+ */
+static TopNSource
+describe_source(const CrispScan *scan, TopNFetch function)
+{
+	return (TopNSource){
+		.fetch = function,
+		.at_hand = at_hand,
+		.verdict = verdict,
+		.ended = at_end,
+		.attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
+		.ascending = scan_method(scan, METHOD_ASCENDING) != 0,
+		.nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
+		.wanted = Max(scan_method(scan, METHOD_ROWS_WANTED), 1),
+	};
+}
+
+void
+scan_begin_sort(ForeignScanState *node, TopNFetch function)
+{
+	CrispScan *scan = node->fdw_state;
+	TopNSource source = describe_source(scan, function);
+
+	memset(&scan->judge, 0, sizeof(scan->judge));
+	scan->order_path = NULL;
+	scan->top_n = top_n_begin(scan->request_context, node, &source, false, false);
+}
+
 void
 scan_begin_top_n(ForeignScanState *node, bool trusted)
 {
 	CrispScan		  *scan = node->fdw_state;
 	const ListRequest *list = scan->request->kind == REQUEST_LIST ? &scan->request->as.list : NULL;
-	bool	   is_stream = list != NULL && trusted && scan_method(scan, METHOD_KIND) == SCAN_STREAM;
-	TopNSource source = {
-		.fetch = fetch,
-		.at_hand = at_hand,
-		.verdict = verdict,
-		.ended = at_end,
-		.restart = list != NULL ? restart : NULL,
-		.widen = list != NULL ? widen : NULL,
-		.note_failure = is_stream ? note_failure : NULL,
-		.attnum = (AttrNumber) scan_method(scan, METHOD_SORT_COLUMN),
-		.ascending = scan_method(scan, METHOD_ASCENDING) != 0,
-		.nulls_first = scan_method(scan, METHOD_NULLS_FIRST) != 0,
-		.full_pages = list != NULL && list->pages_wanted == 0,
-		.wanted = Max(scan_method(scan, METHOD_ROWS_WANTED), 1),
-	};
+	TopNSource		   source = describe_source(scan, fetch);
+
+	if (list != NULL)
+	{
+		source.restart = restart;
+		source.widen = widen;
+		source.full_pages = list->pages_wanted == 0;
+		if (trusted && scan_method(scan, METHOD_KIND) == SCAN_STREAM)
+			source.note_failure = note_failure;
+	}
 
 	memset(&scan->judge, 0, sizeof(scan->judge));
 	scan->order_path = NULL;

@@ -24,4 +24,9 @@ extern void scan_give_up_order(CrispScan *scan);
  */
 extern void scan_begin_top_n(ForeignScanState *node, bool trusted);
 
+/*
+ * Get ready to give rows that are all at hand, in no order, in that which is wanted.
+ */
+extern void scan_begin_sort(ForeignScanState *node, TopNFetch fetch);
+
 #endif /* CRISP_SCAN_ORDER_H */

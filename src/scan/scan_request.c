@@ -168,6 +168,58 @@ scan_request_create(ForeignScanState *node, const CrispOptions *options, const L
 	return request;
 }
 
+/*
+ * Say whether an expression holds an executor parameter of a Bitmapset.
+ */
+static bool
+has_param(Node *node, void *params)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC &&
+		bms_is_member(((Param *) node)->paramid, params))
+		return true;
+	return expression_tree_walker(node, has_param, params);
+}
+
+/*
+ * Say whether a list without a condition has the rows that the condition asks for: a search finds
+ * what Crisp thinks fit, and an inbox may have rows that a list without it lacks.
+ */
+static bool
+narrows_list(const CrispResource *resource, const List *condition)
+{
+	const CrispColumn *column = condition_column(resource, condition);
+
+	return (column->flags & CRISP_ASKED) == 0 &&
+		   (resource->inbox == NULL || strcmp(resource->inbox->path, column->path) != 0);
+}
+
+CrispRequest *
+scan_request_create_wider(ForeignScanState *node, const CrispOptions *options,
+						  const List *value_states, const Bitmapset *changing)
+{
+	const ForeignScan *plan = (const ForeignScan *) node->ss.ps.plan;
+	List			  *conditions = NIL;
+	int				   nvalues = list_length(value_states);
+	ConditionValue	  *all = evaluate_values(node, value_states, NIL);
+	ConditionValue	  *values = palloc0(sizeof(ConditionValue) * Max(nvalues, 1));
+
+	for (int i = 0; i < nvalues; i++)
+	{
+		List *condition = list_nth(list_nth(plan->fdw_private, SCAN_PRIVATE_CONDITIONS), i);
+
+		if (!has_param(list_nth(plan->fdw_exprs, i), unconstify(Bitmapset *, changing)))
+		{
+			values[list_length(conditions)] = all[i];
+			conditions = lappend(conditions, condition);
+		}
+		else if (!narrows_list(options->resource, condition))
+			return NULL;
+	}
+	return request_create(options, conditions, values, -1, NULL, false);
+}
+
 Oid
 crisp_mapping_user(ForeignScanState *node, Index rti)
 {

@@ -26,6 +26,14 @@ extern CrispRequest *scan_request_create(ForeignScanState *node, const CrispOpti
 										 bool streams);
 
 /*
+ * Make the request for a list that has the rows of the scan whatever the executor's parameters of
+ * the set are: by the conditions on whose values these have no say.  NULL where there is no such
+ * list.  Palloc'd in CurrentMemoryContext.  Raises what scan_request_create() raises.
+ */
+extern CrispRequest *scan_request_create_wider(ForeignScanState *node, const CrispOptions *options,
+											   const List *value_states, const Bitmapset *changing);
+
+/*
  * Return the role whose user mapping counts for a scan of the relation with that range table index:
  * the one that the executor checks permissions as, which for a view is its owner.
  */

@@ -58,7 +58,9 @@ typedef struct CrispScan
 	WholeList	   *whole_list; /* serves lookups that have cost as much; NULL without any */
 	KeySearch	   *search;		/* finds several keys together; NULL without any */
 	KeptRows	   *kept;
-	bool			reads_kept_list; /* the request is served from there */
+	bool			reads_kept_list; /* the request is served from there, */
+	struct WiderList *wider;		 /* or from there, where runs have cost as much; may be NULL */
+	bool			  reads_wider;
 
 	/* Under an Append, which waits for several scans. */
 	bool			pending; /* the last Iterate would have had to wait for Crisp */

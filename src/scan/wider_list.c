@@ -1,0 +1,536 @@
+/*-------------------------------------------------------------------------
+ *
+ * wider_list.c
+ *		Read the list that serves the runs of a scan, once these have cost as much.
+ *
+ * A subquery, or a nested loop, may run a scan for each row of another table, with another value of
+ * what Crisp filters by, and each run asks for a list.  When these lists have cost as many requests
+ * as one would that leaves such conditions out, that one is read, and its rows serve all runs that
+ * follow: twice the requests that would have been needed, at worst.  A run during which it comes to
+ * that goes on with those rows of the list that it hasn't given.
+ *
+ * Which conditions these are shows by the parameters that have changed so far.  Where others change
+ * later on, the list is another one, and counting begins anew.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "api/api_error.h"
+#include "base/key_set.h"
+#include "fetch/list_cost.h"
+#include "json/json_path.h"
+#include "plan/plan.h"
+#include "scan/rescan.h"
+#include "scan/scan_request.h"
+#include "scan/scan_source.h"
+#include "scan/wider_list.h"
+
+struct WiderList
+{
+	MemoryContext context;
+	ResourceOwner owner; /* of the rows' file */
+	Bitmapset	 *changing;
+	double		  expected;	   /* requests that the planner expects of all runs */
+	int			  whole_pages; /* of the list without any condition, by statistics; 0 for none */
+
+	/* Of the list. */
+	MemoryContext list_context;
+	char		 *name; /* NULL before the first */
+	ListRequest	  request;
+	ListCost	  cost;
+	int64		  before; /* requests of the scan that don't count */
+	int64		  pages_before;
+	RowStore	 *rows; /* NULL before it was read */
+
+	/* Of the run that is under way. */
+	int64		   run_began;  /* after so many requests of the scan */
+	int64		   looked_at;  /* requests when it was last seen whether it's time */
+	CrispRequest  *own_list;   /* the request for the list; NULL where there is none */
+	KeySet		  *given;	   /* keys of rows that it has given; NULL for none */
+	bool		   skips;	   /* those rows of the list that it has given */
+	Bitmapset	  *given_rows; /* which these are */
+	int64		   position;   /* of the next row */
+
+	int64 runs;
+	int64 probes; /* of lists before this one */
+};
+
+WiderList *
+wider_list_create(ForeignScanState *node)
+{
+	const CrispScan *scan = node->fdw_state;
+	const EState	*estate = node->ss.ps.state;
+	int				 kind = scan_method(scan, METHOD_KIND);
+	MemoryContext	 context;
+	WiderList		*list;
+
+	/* Details are for rows that pass the conditions, not for a whole list. */
+	if (!kept_rows_are_for_passes(scan->kept) || kind == SCAN_LOOKUP || kind == SCAN_CHILDREN ||
+		scan->early_filter != NULL || scan->value_states == NIL)
+		return NULL;
+	context = AllocSetContextCreate(estate->es_query_cxt, "crisp_fdw wider list",
+									ALLOCSET_SMALL_SIZES);
+	list = MemoryContextAllocZero(context, sizeof(WiderList));
+	list->context = context;
+	list->owner = CurrentResourceOwner;
+	list->whole_pages = scan_method(scan, METHOD_LIST_REQUESTS);
+	list->expected = rescan_expected(estate->es_plannedstmt, node->ss.ps.plan) *
+					 scan_method(scan, METHOD_REQUESTS);
+	return list;
+}
+
+void
+wider_list_note_params(WiderList *list, const Bitmapset *params)
+{
+	MemoryContext old_context;
+
+	if (list == NULL || bms_is_subset(params, list->changing))
+		return;
+	old_context = MemoryContextSwitchTo(list->context);
+	list->changing = bms_add_members(list->changing, params);
+	MemoryContextSwitchTo(old_context);
+}
+
+/*----------
+ * Which list, and what it costs
+ *----------
+ */
+
+/*
+ * Return the name of a list, whatever its order, which Crisp may refuse; palloc'd.
+ */
+static char *
+list_name(const ListRequest *request)
+{
+	ListRequest list = *request;
+
+	list.any_order = true;
+	return request_list_target(&list, 1);
+}
+
+/*
+ * Forget the list, and count for another one.  Nothing of the request that is in memory of the
+ * moment is kept.
+ */
+static void
+begin_list(WiderList *list, const CrispScan *scan, const ListRequest *request, const char *name)
+{
+	bool		  is_first = list->name == NULL;
+	MemoryContext old_context;
+
+	list->probes += list->cost.probes;
+	if (list->rows != NULL)
+		row_store_end(list->rows);
+	list->rows = NULL;
+	if (list->list_context != NULL)
+		MemoryContextDelete(list->list_context);
+	list->list_context = AllocSetContextCreate(list->context, "crisp_fdw list",
+											   ALLOCSET_SMALL_SIZES);
+	old_context = MemoryContextSwitchTo(list->list_context);
+	list->request = *request;
+	list->request.query = pstrdup(request->query);
+	list->request.inbox = request->inbox ? pstrdup(request->inbox) : NULL;
+	list->request.proof = (QueryProof){0};
+	list->cost = list_cost_create(list->whole_pages);
+	list_cost_begin(&list->cost, &list->request);
+	list->name = pstrdup(name);
+	MemoryContextSwitchTo(old_context);
+
+	/* Runs before this one count, unless they have counted for another list. */
+	if (!is_first)
+		list->before = scan->options->counts->requests;
+}
+
+/*
+ * Make the request for the list; NULL where there is none.
+ */
+static CrispRequest *
+make_request(ForeignScanState *node)
+{
+	const CrispScan *scan = node->fdw_state;
+	CrispRequest	*request = scan_request_create_wider(node, scan->options, scan->value_states,
+														 scan->wider->changing);
+
+	if (request == NULL || request->kind != REQUEST_LIST)
+		return NULL;
+	request->as.list.per_page = scan->options->per_page;
+	return request;
+}
+
+/*
+ * Count what was spent on runs, and note what the latest has shown of the list's length.
+ */
+static void
+count_runs(WiderList *list, const CrispScan *scan)
+{
+	ReaderCounts counts = scan_source_counts(scan);
+	int64		 pages = counts.pages - counts.rechecks - counts.past_end - list->pages_before;
+
+	list->pages_before += Max(pages, 0);
+	list->cost.spent = scan->options->counts->requests - list->before - list->cost.probes;
+	if (pages > 1 && scan_method(scan, METHOD_KIND) == SCAN_LIST)
+		list_cost_note_least(&list->cost, (int) Min(pages, PG_INT32_MAX / 4));
+}
+
+/*
+ * Say whether it's time to read the list, when so many requests more are about to be made in its
+ * stead.
+ */
+static bool
+is_due(WiderList *list, int64 more)
+{
+	ListCost *cost = &list->cost;
+	double	  left = list->expected - (double) cost->spent;
+
+	if (cost->given_up || cost->spent == 0)
+		return false;
+	if (left <= 0 || left > cost->next)
+		list_cost_find(cost, HUGE_VAL);
+	if (cost->pages == 0 || cost->spent + more < cost->pages)
+		return false;
+	return api_max_requests == 0 ||
+		   cost->pages <= (api_max_requests - api_statement_requests()) / 2;
+}
+
+/*----------
+ * Reading it
+ *----------
+ */
+
+/*
+ * Return the key of a row; NULL where it has none.
+ */
+static const char *
+row_key(const CrispScan *scan, const JsonNode *row)
+{
+	const CrispColumn *key = crisp_resource_key(scan->options->resource);
+	const JsonNode	  *value = key ? json_path_get(row, json_path_of(key->path)) : NULL;
+
+	return json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL) : NULL;
+}
+
+/*
+ * Note where a row of the list is, if the run under way has given it.
+ */
+static void
+note_place(CrispScan *scan, const JsonNode *row, int place)
+{
+	WiderList  *list = scan->wider;
+	const char *key = list->given ? row_key(scan, row) : NULL;
+
+	if (key != NULL && !key_set_add(list->given, key, strlen(key)))
+		list->given_rows = bms_add_member(list->given_rows, place);
+}
+
+/*
+ * Keep the rows of the list that the scan's reader gives.  Somebody may still use the latest row
+ * that was given, in the scan's slot.
+ */
+static void
+keep_rows(ForeignScanState *node, RowStore *rows)
+{
+	CrispScan	   *scan = node->fdw_state;
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(scan_row_desc(node), &TTSOpsHeapTuple);
+	MemoryContext	row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
+														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext	old_context;
+	FetchedRow		row;
+
+	scan_source_begin_list(scan);
+	if (row_reader_minds_need(scan->reader))
+		row_reader_expect(scan->reader, HUGE_VAL);
+	old_context = MemoryContextSwitchTo(row_context);
+	for (int place = 0; scan_source_next(scan, slot, &row); place++)
+	{
+		row_store_put(rows, slot);
+		ExecClearTuple(slot);
+		MemoryContextSwitchTo(scan->wider->list_context);
+		note_place(scan, row.row, place);
+		MemoryContextSwitchTo(row_context);
+		MemoryContextReset(row_context);
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(row_context);
+	ExecDropSingleTupleTableSlot(slot);
+	scan_source_end(scan);
+}
+
+/*
+ * Create the store for the rows, whose file is the statement's.
+ */
+static RowStore *
+create_rows(const ForeignScanState *node)
+{
+	const WiderList *list = ((const CrispScan *) node->fdw_state)->wider;
+	ResourceOwner	 old_owner = CurrentResourceOwner;
+	RowStore		*rows;
+
+	CurrentResourceOwner = list->owner;
+	rows = row_store_create(list->context, scan_row_desc(node));
+	CurrentResourceOwner = old_owner;
+	return rows;
+}
+
+/*
+ * Read the list.  Where Crisp doesn't give it, it's given up.
+ */
+static void
+read_list(ForeignScanState *node, CrispRequest *request)
+{
+	CrispScan			*scan = node->fdw_state;
+	WiderList			*list = scan->wider;
+	CrispRequest		*own = scan->request;
+	MemoryContext		 old_context = CurrentMemoryContext;
+	RowStore			*rows = create_rows(node);
+
+	request->as.list.pages_expected = list->cost.pages;
+	scan->request = request;
+	PG_TRY();
+	{
+		keep_rows(node, rows);
+		list->rows = rows;
+	}
+	PG_CATCH();
+	{
+		scan->request = own;
+		if (!api_error_is_crisps(geterrcode()))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(old_context);
+		FlushErrorState();
+		list->cost.given_up = true;
+	}
+	PG_END_TRY();
+	scan->request = own;
+	if (list->rows != NULL)
+		return;
+	scan_source_end(scan);
+	row_store_end(rows);
+}
+
+/*----------
+ * Runs
+ *----------
+ */
+
+/*
+ * Forget the run before.
+ */
+static void
+forget_run(WiderList *list)
+{
+	if (list->given != NULL)
+		key_set_free(list->given);
+	list->given = NULL;
+	list->own_list = NULL;
+	list->skips = false;
+	bms_free(list->given_rows);
+	list->given_rows = NULL;
+}
+
+/*
+ * Return what the run that is about to begin is expected to cost beyond what tells whether it's
+ * time to read the list: one that gives its rows as they come can change over to the list.
+ */
+static int64
+expected_cost(const WiderList *list, const CrispScan *scan)
+{
+	return scan_method_sorts((ScanMethod) scan_method(scan, METHOD_KIND))
+			   ? scan->options->counts->requests - list->cost.probes - list->run_began
+			   : 0;
+}
+
+/*
+ * Begin a run that the list serves.
+ */
+static void
+begin_served(WiderList *list)
+{
+	list->runs++;
+	list->position = 0;
+	row_store_rewind(list->rows);
+}
+
+bool
+wider_list_serves(ForeignScanState *node)
+{
+	CrispScan	 *scan = node->fdw_state;
+	WiderList	 *list = scan->wider;
+	bool		  is_first;
+	CrispRequest *request;
+	char		 *name;
+
+	if (list == NULL || scan->errand != NULL)
+		return false;
+	is_first = list->name == NULL;
+	forget_run(list);
+	request = list->changing != NULL ? make_request(node) : NULL;
+	if (request != NULL)
+	{
+		name = list_name(&request->as.list);
+		if (list->name == NULL || strcmp(list->name, name) != 0)
+			begin_list(list, scan, &request->as.list, name);
+		if (list->rows == NULL)
+		{
+			count_runs(list, scan);
+			if (is_due(list, expected_cost(list, scan)))
+				read_list(node, request);
+		}
+		if (list->rows != NULL)
+		{
+			begin_served(list);
+			return true;
+		}
+	}
+
+	/* There may be no other run than the first. */
+	list->own_list = is_first ? NULL : request;
+	list->run_began = list->looked_at = scan->options->counts->requests - list->cost.probes;
+	return false;
+}
+
+void
+wider_list_note_given(CrispScan *scan, const FetchedRow *row)
+{
+	WiderList	 *list = scan->wider;
+	MemoryContext old_context;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	const char	 *key;
+
+	if (list == NULL || list->own_list == NULL)
+		return;
+	key = row_key(scan, row->row);
+
+	/* What can't be told from others keeps the run from changing over. */
+	if (key == NULL)
+	{
+		forget_run(list);
+		return;
+	}
+	if (list->given == NULL)
+	{
+		old_context = MemoryContextSwitchTo(list->context);
+		CurrentResourceOwner = list->owner;
+		list->given = key_set_create((Size) work_mem * 1024);
+		CurrentResourceOwner = old_owner;
+		MemoryContextSwitchTo(old_context);
+	}
+	(void) key_set_add(list->given, key, strlen(key));
+}
+
+/*
+ * Say whether it's worth seeing now whether the list takes over: a page is about to be asked for,
+ * and others were since that was seen last.
+ */
+static bool
+is_between_pages(WiderList *list, const CrispScan *scan)
+{
+	int64 requests = scan->options->counts->requests - list->cost.probes;
+
+	if (list->own_list == NULL || row_reader_at_hand(scan->reader) || list->looked_at == requests)
+		return false;
+	list->looked_at = requests;
+	list->cost.spent = requests - list->before;
+	return !row_reader_at_end(scan->reader);
+}
+
+bool
+wider_list_takes_over(ForeignScanState *node)
+{
+	CrispScan	 *scan = node->fdw_state;
+	WiderList	 *list = scan->wider;
+	MemoryContext old_context;
+	RowReader	 *own;
+
+	if (list == NULL || !is_between_pages(list, scan) || !is_due(list, 0))
+		return false;
+	old_context = MemoryContextSwitchTo(scan->request_context);
+	own = scan->reader;
+	scan->reader = NULL;
+	read_list(node, list->own_list);
+	if (list->rows != NULL)
+	{
+		row_reader_add_counts(&scan->counts, row_reader_counts(own));
+		row_reader_end(own);
+		list->skips = true;
+		begin_served(list);
+	}
+	else
+		scan->reader = own;
+	MemoryContextSwitchTo(old_context);
+	return list->rows != NULL;
+}
+
+/*----------
+ * Its rows
+ *----------
+ */
+
+bool
+wider_list_is_read(const CrispScan *scan)
+{
+	return scan->reads_wider && scan->top_n == NULL;
+}
+
+void
+wider_list_rewind(CrispScan *scan)
+{
+	WiderList *list = scan->wider;
+
+	list->skips = false;
+	list->position = 0;
+	row_store_rewind(list->rows);
+	scan->at_end = false;
+}
+
+bool
+wider_list_get(WiderList *list, TupleTableSlot *slot)
+{
+	while (row_store_get(list->rows, slot))
+		if (!list->skips || !bms_is_member((int) list->position++, list->given_rows))
+			return true;
+
+	/* A row that was skipped isn't given. */
+	ExecClearTuple(slot);
+	return false;
+}
+
+bool
+wider_list_fetch(ForeignScanState *node, TupleTableSlot *slot, bool *late)
+{
+	*late = false;
+	return wider_list_get(((const CrispScan *) node->fdw_state)->wider, slot);
+}
+
+WiderListCounts
+wider_list_counts(const WiderList *list)
+{
+	WiderListCounts counts = {0};
+
+	if (list != NULL)
+	{
+		counts.runs = list->runs;
+		counts.probes = list->probes + list->cost.probes;
+	}
+	return counts;
+}
+
+void
+wider_list_end(WiderList *list)
+{
+	if (list == NULL)
+		return;
+	forget_run(list);
+	if (list->rows != NULL)
+		row_store_end(list->rows);
+	MemoryContextDelete(list->context);
+}

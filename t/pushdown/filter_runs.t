@@ -1,0 +1,251 @@
+# A scan that is run for each row of another table, with another value of what Crisp filters by: once its runs have cost
+# as much as the list without that filter, the list serves them, and the rows are the same, however Crisp behaves.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSandbox;
+use CrispSession;
+use JSON::PP;
+use POSIX qw(ceil);
+use Test::More;
+
+my $false = JSON::PP::false;
+my $seed = $ENV{FILTER_SEED} || 1 + int rand 1_000_000;
+diag("FILTER_SEED=$seed");
+srand $seed;
+my ($node, $sandbox) = start_crisp(conversations => 900, people => 700, operators => 7);
+my %defaults = %{ decode_json($sandbox->ask('GET', '/_control')) };
+
+$node->safe_psql('postgres', <<'END');
+CREATE SCHEMA copy;
+CREATE TABLE copy.conversations AS SELECT * FROM crisp.conversations;
+CREATE TABLE copy.people_profiles AS SELECT * FROM crisp.people_profiles;
+CREATE TABLE need WITH (autovacuum_enabled = off) AS SELECT n,
+	(SELECT array_agg(DISTINCT assigned_user_id) FROM copy.conversations)[1 + n % 8] AS user_id,
+	CASE WHEN n % 9 = 0 THEN NULL ELSE (ARRAY['resolved', 'pending', 'unresolved', 'absent'])[1 + n % 4] END AS state,
+	(SELECT percentile_disc((n % 13) / 13.0) WITHIN GROUP (ORDER BY updated_at) FROM copy.conversations) AS at,
+	(SELECT percentile_disc((n % 13) / 13.0) WITHIN GROUP (ORDER BY created_at) FROM copy.people_profiles) AS born,
+	(SELECT array_agg(DISTINCT s) FROM copy.conversations, unnest(meta_segments) s)[1 + n % 4] AS segment
+	FROM generate_series(1, 60) n;
+END
+
+my %pages = map {
+	$_ => ceil($node->safe_psql('postgres', "SELECT count(*) FROM copy.$_") / 50)
+} qw(conversations people_profiles);
+my $session;
+
+# What a statement prints in a session that knows nothing, and how many requests it makes, but for rechecks.
+sub fresh
+{
+	my ($statement, $before) = @_;
+
+	$session->quit if $session;
+	$session = CrispSession->start($node);
+	$session->query("SET client_min_messages = warning; SET TimeZone = 'UTC'; SET enable_hashjoin = off; "
+		. 'SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;' . ($before // ''));
+	$sandbox->clear;
+	my $printed = $session->query($statement);
+	return ($printed, $sandbox->count);
+}
+
+sub sorted { return join "\n", sort split /\n/, $_[0] }
+
+# The same rows, of which there may be too many to print.
+sub same_rows
+{
+	my ($printed, $expected, $about) = @_;
+	my %count;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$count{$_}++ foreach split /\n/, $printed;
+	$count{$_}-- foreach split /\n/, $expected;
+	my @wrong = map { "$_ ($count{$_})" } grep { $count{$_} } sort keys %count;
+	return is("@wrong[0 .. (@wrong < 5 ? $#wrong : 4)]", '', $about);
+}
+
+my $c = 'crisp.conversations';
+my $p = 'crisp.people_profiles';
+
+# Name, statement, and the list that it is about.
+my @statements = (
+	[ 'a subquery', "SELECT n, (SELECT count(*) FROM $c c WHERE c.assigned_user_id = need.user_id) FROM need",
+		'conversations' ],
+	[ 'LATERAL', "SELECT n, s.session_id FROM need, LATERAL (SELECT session_id FROM $c c WHERE c.state = need.state AND "
+			. 'c.updated_at > need.at OFFSET 0) s', 'conversations' ],
+	[ 'a join by a filter', "SELECT n, c.session_id FROM need JOIN $c c ON c.assigned_user_id = need.user_id",
+		'conversations' ],
+	[ 'a join by dates', "SELECT n, c.session_id FROM need JOIN $c c ON c.updated_at >= need.at", 'conversations' ],
+	[ 'an outer join', "SELECT n, c.session_id FROM need LEFT JOIN $c c ON c.updated_at >= need.at AND c.state = "
+			. 'need.state', 'conversations' ],
+	[ 'EXISTS', "SELECT n FROM need WHERE EXISTS (SELECT FROM $c c WHERE c.assigned_user_id = need.user_id AND "
+			. "c.meta_nickname LIKE 'A%' OFFSET 0)", 'conversations' ],
+	[ 'NOT EXISTS', "SELECT n FROM need WHERE NOT EXISTS (SELECT FROM $c c WHERE c.updated_at > need.at AND "
+			. "c.meta_nickname = 'nobody' OFFSET 0)", 'conversations' ],
+	[ 'the latest of each', "SELECT n, s.* FROM need, LATERAL (SELECT updated_at FROM $c c WHERE "
+			. 'c.assigned_user_id = need.user_id AND c.updated_at < need.at ORDER BY updated_at DESC LIMIT 3) s',
+		'conversations' ],
+	[ 'the latest', "SELECT n, (SELECT max(updated_at) FROM $c c WHERE c.assigned_user_id = need.user_id) FROM need",
+		'conversations' ],
+	[ 'the earliest', "SELECT n, (SELECT min(updated_at) FROM $c c WHERE c.state = need.state) FROM need",
+		'conversations' ],
+	[ 'segments', "SELECT n, (SELECT count(*) FROM $c c WHERE c.meta_segments \@> ARRAY[need.segment]) FROM need",
+		'conversations' ],
+	[ 'with a condition that stays', "SELECT n, (SELECT count(*) FROM $c c WHERE c.assigned_user_id = need.user_id AND "
+			. "c.state <> 'resolved' AND c.updated_at > '2025-01-01') FROM need", 'conversations' ],
+	[ 'with one that changes seldom', "SELECT o.n, need.n, s.count FROM (VALUES (1, 'resolved'), (2, 'pending')) o "
+			. "(n, state), LATERAL (SELECT * FROM need WHERE n < 40 OFFSET 0) need, LATERAL (SELECT count(*) FROM $c c "
+			. 'WHERE c.state = o.state AND c.assigned_user_id = need.user_id) s', 'conversations' ],
+	[ 'profiles by creation', "SELECT n, (SELECT count(*) FROM $p p WHERE p.created_at > need.born) FROM need",
+		'people_profiles' ],
+	[ 'profiles by segment and update', "SELECT n, (SELECT count(*) FROM $p p WHERE need.segment = ANY (p.segments) "
+			. 'AND p.updated_at > need.born) FROM need', 'people_profiles' ]);
+
+my $local = CrispSession->start($node);
+my %expected = map {
+	$_->[0] => sorted($local->query("SET TimeZone = 'UTC'; " . $_->[1] =~ s/\bcrisp\./copy./gr))
+} @statements;
+$local->quit;
+
+# ---- Rows, whatever Crisp does, and what they cost
+
+my @settings = (
+	{}, { honour_filters => $false }, { honour_filters => 'dates' }, { honour_dates => $false },
+	{ honour_order => $false }, { honour_sort => $false }, { honour_sort => 'refused' }, { date_bounds => 'exclusive' },
+	{ default_order => 'insertion' }, { full_last_page => 206, past_end => 'not_found' },
+	{ segments_filter => 'ignored' }, { segments_filter => 'refused' }, { honour_search => $false });
+
+foreach my $setting (@settings)
+{
+	my $about = join(' ', map { ref $setting->{$_} ? "$_ false" : "$_ $setting->{$_}" } sort keys %{$setting})
+	  || 'as documented';
+
+	$sandbox->control({ %defaults, %{$setting} });
+	foreach my $prefetch (keys %{$setting} ? 1 + 3 * int rand 2 : (1, 4))
+	{
+		$node->safe_psql('postgres', "ALTER SERVER support OPTIONS (SET prefetch '$prefetch')");
+
+		# Not all of them in each setting: that takes long.
+		foreach (grep { !keys %{$setting} || rand() < 0.4 } @statements)
+		{
+			my ($name, $statement, $list) = @{$_};
+			my ($printed, $requests) = fresh($statement, $prefetch == 4 ? "SET work_mem = '64kB'" : '');
+
+			same_rows($printed, $expected{$name}, "$about, prefetch $prefetch, $name: rows");
+
+			# A run for the latest rows is finished before the list is read, and may have to read it all.
+			next if $about =~ /honour_(?:order|dates|filters)/ && $name =~ /latest|earliest/;
+			my $most = 2 * $pages{$list} + 6 + ($name =~ /earliest/ ? 16 : 0) + ($list =~ /people/ ? 2 : 0);
+			$most *= 2 if $name =~ /seldom/;
+			$most += 2 * ($prefetch - 1) * ($name =~ /seldom/ ? 2 : 1);
+			cmp_ok($requests, '<=', $most, "... requests, $pages{$list} pages");
+		}
+	}
+}
+$sandbox->control({%defaults});
+$node->safe_psql('postgres', "ALTER SERVER support OPTIONS (SET prefetch '1')");
+
+# By date.
+foreach (@statements)
+{
+	my ($name, $statement, $list) = @{$_};
+	my ($printed, $requests) = fresh($statement, "SET crisp_fdw.scan_mode = 'exact'");
+
+	same_rows($printed, $expected{$name}, "exact, $name: rows");
+	cmp_ok($requests, '<=', (2 * $pages{$list} + 24) * ($name =~ /seldom/ ? 2 : 1), '... requests');
+}
+
+# ---- The session knows how long the list is, or statistics do
+
+my ($name, $statement) = @{ $statements[0] };
+foreach my $before ("SELECT count(*) FROM (SELECT session_id FROM $c OFFSET 0) s", "ANALYZE $c")
+{
+	my ($printed, $requests) = fresh($statement, $before);
+
+	same_rows($printed, $expected{$name}, "$before: rows");
+	cmp_ok($requests, '<=', 2 * $pages{conversations} + 1, '... requests');
+}
+$session->query("DELETE FROM pg_statistic WHERE starelid = '$c'::regclass; UPDATE pg_class SET reltuples = -1 WHERE "
+	. "oid = '$c'::regclass");
+
+# ---- EXPLAIN ANALYZE
+
+my ($explained) = fresh("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $statement");
+like($explained, qr/^ *Loops Served From One List: [1-9]\d*$/m, 'EXPLAIN ANALYZE');
+like($explained, qr/^ *Requests For The List's Length: \d$/m, '... and what told how long it is');
+my $plan = $session->query("EXPLAIN (ANALYZE, FORMAT JSON) $statement");
+like($plan, qr/"Loops Served From One List": \d+/, '... in JSON');
+
+# ---- Few runs cost what they need
+
+my ($printed, $requests) = fresh("SELECT n, (SELECT max(updated_at) FROM $c c WHERE c.assigned_user_id = need.user_id) "
+	. 'FROM need WHERE n < 4');
+cmp_ok($requests, '<=', 3, 'three runs: three requests');
+
+# ---- Again, backwards, in pieces
+
+is($session->query("BEGIN; SET LOCAL work_mem = '64kB'; DECLARE c SCROLL CURSOR FOR $statement ORDER BY n; "
+	. 'SAVEPOINT s; FETCH 20 FROM c; ROLLBACK TO s; MOVE ABSOLUTE 0 FROM c; FETCH ALL FROM c') =~ tr/\n//, 20 + 60 - 1,
+	'a cursor that scrolls, and a subtransaction');
+$session->query('COMMIT');
+my ($three) = fresh("SELECT x, s.* FROM generate_series(1, 3) x, LATERAL (SELECT n, c.session_id FROM need JOIN $c c "
+	. 'ON c.updated_at >= need.at OFFSET 0) s');
+same_rows($three, join("\n", map { my $x = $_; map { "$x|$_" } split /\n/, $expected{'a join by dates'} } 1 .. 3),
+	'a join that runs three times');
+
+# ---- A run that changes over to the list while rows move
+
+foreach my $nth (12, 17, 22, 27)
+{
+	my $row = $session->query("SELECT session_id FROM copy.conversations ORDER BY updated_at DESC OFFSET 333 LIMIT 1");
+
+	$sandbox->reset;
+	$sandbox->data([ { op => 'touch', key => $row,
+		at_request => { path => 'website/*/conversations/*', nth => $nth } } ]);
+	my ($moving) = fresh("SELECT n, c.session_id FROM need JOIN $c c ON c.updated_at >= '2000-01-01' AND "
+		. 'c.updated_at >= need.at - interval \'9999 days\' WHERE n < 4');
+	same_rows($moving, $session->query("SELECT n, session_id FROM need, copy.conversations WHERE n < 4"),
+		"a row that moves at request $nth: each comes once");
+	$sandbox->reset;
+}
+
+# ---- With a limit of requests
+
+my $most = 5 * $pages{conversations};
+($printed) = fresh($statement, "SELECT count(*) FROM (SELECT session_id FROM $c OFFSET 0) s; "
+	. "SET crisp_fdw.max_requests = $most");
+same_rows($printed, $expected{$name}, 'a limit of requests, where the session knows how long the list is');
+
+# ---- The list that can't be had: runs go on
+
+$sandbox->control({ %defaults,
+	answers => [ { match => { path => 'website/*/conversations/*',
+		query => 'per_page=50&order_date_updated=1' }, status => 403 } ] });
+($printed) = fresh($statement);
+same_rows($printed, $expected{$name}, 'the list is refused: rows');
+my $by_dates = $statements[1];
+($printed) = fresh($by_dates->[1]);
+same_rows($printed, $expected{ $by_dates->[0] }, '... and where a run is under way');
+$sandbox->reset;
+$sandbox->control({%defaults});
+
+# ---- What a list may lack, or can't tell
+
+my $inboxes = "SELECT n, (SELECT count(*) FROM $c c WHERE c.inbox_id = i.inbox_id) FROM (SELECT n, (SELECT "
+  . 'array_agg(DISTINCT inbox_id) FILTER (WHERE inbox_id IS NOT NULL) FROM copy.conversations)[1 + n % 3] AS inbox_id '
+  . 'FROM generate_series(1, 40) n) i';
+my ($all) = fresh($inboxes);
+$sandbox->control({ %defaults, plain_inbox => 'main' });
+is((fresh($inboxes))[0], $all, 'inboxes whose rows a plain list lacks');
+$sandbox->control({%defaults});
+my $searched = "SELECT n, (SELECT count(*) FROM $c c WHERE c.search_query = w.word) FROM (SELECT n, (ARRAY['refund', "
+  . "'invoice'])[1 + n % 2] AS word FROM generate_series(1, 40) n) w";
+my ($words, $searches) = fresh($searched);
+my %found = map { (split /\|/)[1] => 1 } split /\n/, $words;
+is(scalar(keys %found), 2, 'searches go on');
+cmp_ok($searches, '>=', 40, '... whatever they cost');
+
+$session->quit;
+$node->stop;
+done_testing();
