@@ -244,7 +244,7 @@ $other->query('BEGIN; LOCK TABLE crisp_sync_internal.crisp_sync_job');
 is(expected($sandbox, $profiles), 10_000, 'a table of jobs that is locked: nobody waits');
 $other->query('ROLLBACK');
 $other->quit;
-$session->query(q(UPDATE crisp_sync_internal.crisp_sync_job SET selected = '{[2020-01-01,)}'));
+$session->query(q<UPDATE crisp_sync_internal.crisp_sync_job SET selected = '{[2020-01-01,)}'>);
 is(expected($sandbox, $profiles), 10_000, 'a copy of some rows tells nothing');
 $session->query('ALTER TABLE crisp_sync_internal.crisp_sync_job RENAME TO hidden');
 is(expected($sandbox, $profiles), 10_000, 'no table of jobs');
