@@ -134,21 +134,38 @@ analyzed_rows(Oid relid)
 }
 
 /*
- * Return how many rows a job's copy has, if it's a copy of all: its last run has succeeded, and it
- * was made without a bound of the date; -1 otherwise.
+ * Say whether a job's copy has all rows: it was made without a bound of the date, and nothing that
+ * was wanted is left.
+ */
+static bool
+is_whole(Relation table, HeapTuple job)
+{
+	bool  lacks_selected;
+	bool  lacks_wanted;
+	bool  lacks_covered;
+	bool  never_ended;
+	Datum selected = job_value(table, job, "selected", &lacks_selected);
+	Datum wanted = job_value(table, job, "wanted", &lacks_wanted);
+	Datum covered = job_value(table, job, "covered", &lacks_covered);
+
+	(void) job_value(table, job, "last_success", &never_ended);
+	return !lacks_selected && !lacks_wanted && !lacks_covered && !never_ended &&
+		   DatumGetBool(OidFunctionCall1(F_LOWER_INF_ANYMULTIRANGE, selected)) &&
+		   DatumGetBool(
+			   OidFunctionCall2(F_MULTIRANGE_CONTAINED_BY_MULTIRANGE, wanted, covered));
+}
+
+/*
+ * Return how many rows a job's copy has, if it has all; -1 otherwise.
  */
 static double
 copied_rows(Relation table, HeapTuple job)
 {
-	bool  isnull;
-	Datum selected = job_value(table, job, "selected", &isnull);
-	bool  never_ended;
-	Datum target;
+	bool   isnull;
+	Datum  target;
 	double rows;
 
-	(void) job_value(table, job, "last_success", &never_ended);
-	if (isnull || never_ended ||
-		!DatumGetBool(OidFunctionCall1(F_LOWER_INF_ANYMULTIRANGE, selected)))
+	if (!is_whole(table, job))
 		return -1;
 	target = job_value(table, job, "target", &isnull);
 	rows = isnull ? -1 : analyzed_rows(DatumGetObjectId(target));

@@ -225,7 +225,8 @@ $session->query($analyzed =~ s/\[n\]/650/r);
 is(expected($sandbox, $profiles), 650, '... and was');
 like($session->query("EXPLAIN $profiles"), qr/Estimated Without Statistics: true/, '... which is no statistics');
 $session->query(q(CREATE ROLE reader; GRANT USAGE ON SCHEMA crisp TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA crisp
-	TO reader; CREATE USER MAPPING FOR reader SERVER support OPTIONS (identifier 'x', key 'y')));
+	TO reader; REVOKE ALL ON crisp_sync_internal.crisp_sync_job FROM PUBLIC;
+	CREATE USER MAPPING FOR reader SERVER support OPTIONS (identifier 'x', key 'y')));
 in_new_session('SET ROLE reader');
 is($session->run('SELECT FROM crisp_sync_internal.crisp_sync_job')->{errors}->[0]->{sqlstate}, '42501',
 	'somebody who may not see jobs');
