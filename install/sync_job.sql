@@ -433,7 +433,8 @@ BEGIN
     look := @extschema@.crisp_sync_look(job);
 
     job.selected := CASE WHEN part IS NOT NULL THEN job.selected + tstzmultirange(part)
-                         WHEN upper_inf(job.selected) THEN job.selected
+                         -- What lies between the references of earlier calls isn't left out.
+                         WHEN upper_inf(job.selected) THEN tstzmultirange(range_merge(job.selected))
                          ELSE '{(,)}' END;
     IF call.mode = 'full' AND job.full_since IS NULL THEN
         job.full_since := clock_timestamp();

@@ -25,7 +25,8 @@ SELECT j.source, j.target, j.mode, j.sync_field, j.watermark,
        r.pid,
        CASE WHEN g.gaps <> '{}' THEN g.newest_end
             WHEN j.selected <> '{}' AND j.due IS DISTINCT FROM '-infinity'
-            THEN coalesce(lower(j.selected), '-infinity') END AS reaches_back_to,
+            THEN coalesce((SELECT lower(s.range) FROM unnest(j.selected) s (range) ORDER BY s.range DESC LIMIT 1),
+                          '-infinity') END AS reaches_back_to,
        CASE WHEN NOT g.is_left AND NOT j.stalled THEN 1
             WHEN g.gaps <> '{}' AND j.expected_rows > 0 AND j.pass_reference IS NULL
             THEN round(least(j.pass_rows::numeric / j.expected_rows, 0.999), 3) END AS share_done,

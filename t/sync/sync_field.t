@@ -122,6 +122,29 @@ copies('crisp.conversations', 'reference => my_reference()', 'updated_at > my_re
 	is_copy('crisp.conversations', $target, 'then the rest');
 }
 
+# Calls with references on either side of some rows, or of the one with just that time.  The next call without one
+# brings them, and until then status doesn't say that the copy has them.
+foreach my $source ('crisp.conversations', 'crisp.people_profiles')
+{
+	my ($late, $early) = (time_of('updated_at', 60, $source), time_of('updated_at', 90, $source));
+
+	foreach my $until ($early, $late)
+	{
+		foreach my $field ('updated_at', 'created_at')
+		{
+			my $target = new_target();
+			my @calls = ("condition => 'newer', reference => '$late'", "condition => 'older', reference => '$until'");
+			my $name = "$source by $field" . ($until eq $late ? ', all but a moment' : ', all but a span');
+
+			sync("'$source', '$target', sync_field => '$field', $_") foreach $field eq 'updated_at' ? @calls : reverse @calls;
+			is(status("reaches_back_to = '$late' OR state = 'unfinished'", $target), 't', "$name: status");
+			sync("'$source', '$target', sync_field => '$field'");
+			is(status("concat_ws(' ', reaches_back_to, state)", $target), '-infinity up to date', "$name: then the rest");
+			is_copy($source, $target, "$name: all rows are there");
+		}
+	}
+}
+
 # In several calls, of which each names the reference again.
 {
 	my $target = new_target();

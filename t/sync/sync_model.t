@@ -86,8 +86,15 @@ sub draw_call
 		return ("$arguments, condition => '$condition', reference => $reference",
 			defined $selected ? "($selected OR $part)" : $part);
 	}
-	# A plain call goes on with what reaches up to now, and else begins with all.
-	return ($arguments, defined $selected && $selected =~ />|true/ ? $selected : 'true');
+	return ($arguments, selected_by_plain_call($selected));
+}
+
+# A call without a reference goes on with what reaches up to now, where nothing else is selected, and wants all else.
+sub selected_by_plain_call
+{
+	my ($selected) = @_;
+
+	return defined $selected && $selected =~ />/ && $selected !~ /</ ? $selected : 'true';
 }
 
 # Run a call, which something may end.
@@ -180,7 +187,7 @@ foreach my $number (0 .. $SEQUENCES - 1)
 
 	# Another thing changes each time, so that the end is one at which all is there.
 	my $calls = finish($source, $target, $field);
-	$selected = 'true' unless $selected =~ />|true/;
+	$selected = selected_by_plain_call($selected);
 	cmp_ok($calls, '<=', $MOST_CALLS, "sequence $of_sequence: it comes to an end");
 
 	my $columns = $session->query(<<"END");
