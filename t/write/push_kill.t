@@ -215,7 +215,7 @@ sub interrupt
 	my $result;
 
 	move();
-	my $before = $sandbox->count;
+	$sandbox->clear;
 	if ($failures{$kind})
 	{
 		faults({ match => { path => 'website/*', nth => $nth }, times => 10, %{ $failures{$kind} } });
@@ -230,7 +230,7 @@ sub interrupt
 			: { match => { path => 'website/*' }, delay_ms => 2 });
 		$victim = CrispSession->start($node);
 		$victim->send("CALL crisp_push($calls{$source}, max_requests => 60)");
-		wait_for_requests($before + $nth);
+		wait_for_requests($nth);
 		$result = $ways{$kind}->();
 	}
 	faults();
