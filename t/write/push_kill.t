@@ -277,7 +277,7 @@ is($session->query('SELECT count(*) FROM pg_locks WHERE objsubid = 17236'), 0, '
 	LEFT JOIN pg_stat_activity a USING (pid) WHERE objsubid = 17236'));
 is($session->query("SELECT count(*) FROM crisp_push_run WHERE state = 'running'"), 0, 'no run seems to be running');
 cmp_ok($session->query("SELECT count(*) FROM crisp_push_run WHERE state = '$_'"), '>', 0, "some were $_")
-  foreach qw(interrupted failed);
+  foreach ('interrupted', $ENV{PUSH_KIND} ? () : 'failed');
 
 #
 # In the end
