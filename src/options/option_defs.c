@@ -425,7 +425,9 @@ check_table_options(List *options)
 	{
 		const char *name = lfirst_node(DefElem, lc)->defname;
 
-		if ((strcmp(name, "include_empty") == 0 && resource->include_empty_param == NULL) ||
+		if ((strcmp(name, "include_empty") == 0 && resource->include_empty_param == NULL &&
+			 (resource->parent == NULL || resource->parent->none_in_empty ||
+			  resource->parent->resource->include_empty_param == NULL)) ||
 			(strcmp(name, "inbox") == 0 && resource->inbox == NULL &&
 			 (resource->parent == NULL || resource->parent->resource->inbox == NULL)) ||
 			(strcmp(name, "per_page") == 0 && resource->per_page_param == NULL) ||

@@ -37,7 +37,7 @@ parent_options(const CrispOptions *options)
 
 	*result = *options;
 	result->resource = options->resource->parent->resource;
-	result->include_empty = false;
+	result->include_empty = options->include_empty && !options->resource->parent->none_in_empty;
 	result->prefetch = 1;
 	return result;
 }

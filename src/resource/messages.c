@@ -64,6 +64,7 @@ static const CrispParent message_parent = {
 	.path = "session_id",
 	.bound_path = "timestamp",
 	.typical_rows = 10,
+	.none_in_empty = true,
 };
 
 static const CrispCursor message_cursor = {

@@ -42,7 +42,7 @@ connect_crisp($node, $sandbox{office},
 # Copies
 #
 
-my @read = qw(conversations people_profiles people_data people_conversations messages);
+my @read = qw(conversations people_profiles people_data people_conversations conversation_events messages);
 my @websites = map { $sandbox{crisp}->website_id($_) } 0, 1;
 my $url = $sandbox{crisp}->url;
 my $second = credential_options($sandbox{crisp}, 'website', 1);

@@ -18,8 +18,8 @@ CrispQueries - queries drawn at random, of several tables at once
 
 What a query gives hangs on the rows alone, but for their order: so it's to give the same of foreign tables and of
 local copies of them. Chance is that of C<srand>. The schemas have conversations, people_profiles, people_data,
-people_conversations and messages, and the local table C<public.probe> has the columns n, session_id, people_id and
-email.
+people_conversations, conversation_events and messages, and the local table C<public.probe> has the columns n,
+session_id, people_id and email.
 
 =cut
 
@@ -46,17 +46,19 @@ my %columns = (
 		number => [qw(score)],
 		array => [qw(segments)] },
 	messages => { text => [qw(session_id type from)], time => ['timestamp'], number => ['fingerprint'] },
+	conversation_events => { text => [qw(session_id text)], time => ['timestamp'] },
 	people_data => { text => [qw(people_id email)] },
 	people_conversations => { text => [qw(people_id session_id)] },
 	probe => { text => [qw(session_id people_id email)], number => ['n'] });
 
 # An alias for each table, and by what pairs of them are joined.
 my %alias = (
-	c => 'conversations', p => 'people_profiles', m => 'messages', d => 'people_data',
+	c => 'conversations', p => 'people_profiles', m => 'messages', e => 'conversation_events', d => 'people_data',
 	r => 'people_conversations', b => 'probe');
 my %joined = (
 	'c p' => [ 'c.people_id = p.people_id', 'c.meta_email = p.email' ],
 	'c m' => ['m.session_id = c.session_id'],
+	'c e' => ['e.session_id = c.session_id'],
 	'b c' => ['b.session_id = c.session_id'],
 	'b p' => [ 'b.people_id = p.people_id', 'b.email = p.email' ],
 	'b m' => ['b.session_id = m.session_id'],
@@ -264,7 +266,7 @@ sub joining
 		push @have, $alias;
 	}
 	push @where, "$have[0]." . key_of($have[0]) . ' > ' . arrive('text', value_of($alias{ $have[0] }, key_of($have[0])))
-	  if grep { /^[mdr]$/ } @have;
+	  if grep { /^[medr]$/ } @have;
 	return 'SELECT ' . named(map { shown($_, $steady) } @have) . " FROM $text WHERE " . join(' AND ', @where);
 }
 
@@ -273,7 +275,7 @@ sub key_of { return $columns{ $alias{ $_[0] } }->{text}->[0] }
 sub lateral
 {
 	my $few = 'c.session_id IN (' . join(', ', map { value_of('conversations', 'session_id') } 1 .. 4) . ')';
-	my ($c, $p, $m) = map { where($_) } qw(c p m);
+	my ($c, $p, $m, $e) = map { where($_) } qw(c p m e);
 
 	return weighted(
 		25, sub { q{SELECT c.session_id, s.* FROM [conversations] c, LATERAL (SELECT m."timestamp" FROM [messages] m }
@@ -285,8 +287,8 @@ sub lateral
 				. 'LATERAL (SELECT count(*) FROM [people_conversations] r WHERE r.people_id = p.people_id) x WHERE '
 				. "p.people_id = b.people_id AND $p OFFSET 0) s WHERE b.n < 9" },
 		20, sub { 'SELECT b.n, s.* FROM public.probe b, LATERAL (SELECT c.session_id FROM [conversations] c WHERE '
-				. "c.session_id = b.session_id UNION ALL SELECT m.type FROM [messages] m WHERE m.session_id "
-				. "= b.session_id AND $m) s WHERE b.n < 12" },
+				. "c.session_id = b.session_id UNION ALL SELECT e.text FROM [conversation_events] e WHERE e.session_id "
+				. "= b.session_id AND $e) s WHERE b.n < 12" },
 		20, sub { 'SELECT b.n, (SELECT max(x.updated_at) FROM [people_profiles] x WHERE x.people_id = b.people_id '
 				. "AND x.created_at > s.created_at) FROM public.probe b, LATERAL (SELECT c.created_at FROM "
 				. "[conversations] c WHERE c.session_id = b.session_id AND $c) s" })->();

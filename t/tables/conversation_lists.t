@@ -143,6 +143,20 @@ foreach my $name (qw(events pages files))
 	is(sql("SELECT count(*) FROM crisp.$table WHERE session_id = '$outside'"), 0, "$name, another inbox");
 	sql("ALTER FOREIGN TABLE crisp.$table OPTIONS (DROP inbox)");
 
+	# Those of conversations without a message, which are in the list where the option says so: of the server, or of
+	# the table.
+	my @with_empty = $sandbox->column('conversations', 'session_id', undef, include_empty => 1);
+	my $of_all = below_of($sandbox, $table, session_id => \@with_empty);
+	foreach my $object ('SERVER support', "FOREIGN TABLE crisp.$table")
+	{
+		sql("ALTER $object OPTIONS (ADD include_empty 'true')");
+		is(table_rows($table), element_rows($table, $of_all, undef, \&inherited), "$name, empty ones, by $object");
+		is(costs(ceil(@with_empty / 50) + pages_below($of_all), "SELECT count(*) FROM crisp.$table", "$name, with them"),
+			scalar(split /\n/, element_rows($table, $of_all, undef, \&inherited)), "$name, with them: count");
+		sql("ALTER $object OPTIONS (DROP include_empty)");
+	}
+	cmp_ok(scalar @with_empty, '>', scalar @sessions, "$name: there are some such");
+
 	#
 	# What Crisp leaves open.
 	#

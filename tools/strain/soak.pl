@@ -52,7 +52,7 @@ connect_crisp($node, $desk, server => 'desk', schema => 'desk',
 	options => "$patient, prefetch '4', updatable 'true', per_page '50'");
 
 my $admin = CrispSession->start($node);
-my @read = qw(conversations people_profiles people_data people_conversations messages);
+my @read = qw(conversations people_profiles people_data people_conversations conversation_events messages);
 
 $admin->query('CREATE SCHEMA copy;' . join ' ',
 	map { "CREATE TABLE copy.$_ AS SELECT * FROM crisp.$_; ANALYZE copy.$_;" }
