@@ -174,6 +174,13 @@ extern bool compat_excludes_null(Node *clause, Index varno, AttrNumber attnum);
 #define compat_vacuum_delay_point() vacuum_delay_point()
 #endif
 
+/* Have a description of rows that was made here ready for use, once all its columns are there. */
+#if PG_VERSION_NUM >= 190000
+#define compat_finalize_tupdesc(tupdesc) TupleDescFinalize(tupdesc)
+#else
+#define compat_finalize_tupdesc(tupdesc) ((void) 0)
+#endif
+
 /* Return the role whose user mapping counts for a scan of a table, or for writing to it. */
 extern Oid compat_scan_user(ForeignScanState *node, Index rti);
 extern Oid compat_modify_user(ResultRelInfo *rinfo, EState *estate);

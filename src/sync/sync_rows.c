@@ -31,6 +31,7 @@
 #include "utils/syscache.h"
 #include "utils/acl.h"
 
+#include "base/compat.h"
 #include "sync/sync_rows.h"
 
 /* Rows that are taken from a statement at a time. */
@@ -45,13 +46,14 @@ typedef struct ColumnConversion
 } ColumnConversion;
 
 /*
- * Make room for rows.
+ * Make room for rows, whose description is whole.
  */
 static SyncRows *
 begin_rows(TupleDesc tupdesc)
 {
 	SyncRows *rows = palloc(sizeof(SyncRows));
 
+	compat_finalize_tupdesc(tupdesc);
 	rows->tupdesc = tupdesc;
 	rows->store = tuplestore_begin_heap(true, false, work_mem);
 	return rows;
