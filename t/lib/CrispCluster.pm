@@ -32,6 +32,19 @@ use PostgreSQL::Test::Cluster;
 
 our @EXPORT = qw(start_crisp start_node start_named_node init_node connect_crisp credential_options);
 
+# From PostgreSQL 17 on, what prints the output of tests dies of characters that are no bytes.
+{
+	no warnings qw(redefine);
+	my $print = \&PostgreSQL::Test::SimpleTee::PRINT;
+
+	*PostgreSQL::Test::SimpleTee::PRINT = sub {
+		my ($self, @texts) = @_;
+
+		utf8::encode($_) foreach grep { utf8::is_utf8($_) } @texts;
+		return $print->($self, @texts);
+	};
+}
+
 =pod
 
 =head1 FUNCTIONS
