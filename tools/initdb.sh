@@ -18,7 +18,8 @@ while [ $# -gt 0 ]; do
 done
 
 # Some options are for one cluster alone.
-if [[ " ${options[*]} " =~ \ (--pwfile|--waldir|-X|-W|--pwprompt)[=\ ] ]] || [ -z "$directory" ] || [ -e "$directory" ]; then
+if [[ " ${options[*]} " =~ \ (--pwfile|--waldir|-X|-W|--pwprompt)[=\ ] ]] ||
+	[ -z "$directory" ] || [ -e "$directory" ]; then
 	exec "$REAL_INITDB" "${arguments[@]}"
 fi
 

@@ -110,7 +110,7 @@ extern bool api_error_is_past_end(const HttpResponse *response, const JsonNode *
 
 /*
  * Say whether an error that was caught, by its SQLSTATE, is Crisp's, or a limit of requests: who
- * doesn't depend on an answer goes on without it, and others will raise it, if they meet it as well.
+ * doesn't depend on an answer goes on without it, and others will raise it, if they meet it, too.
  */
 extern bool api_error_is_crisps(int sqlerrcode);
 

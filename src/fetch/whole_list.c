@@ -8,9 +8,9 @@
  * that is twice the requests that would have been needed, at worst.
  *
  * Where the list can be read so that it lacks no row (proved_list.c), and has as many as Crisp
- * counts, a key that it doesn't have is one that Crisp doesn't have.  Elsewhere such a key is looked
- * up by itself, as before; then it's no matter whether rows are lost while the list moves.  Nor is it whether the list can be had at
- * all: nothing here raises for what Crisp does.
+ * counts, a key that it doesn't have is one that Crisp doesn't have.  Elsewhere such a key is
+ * looked up by itself, as before; then it's no matter whether rows are lost while the list moves.
+ * Nor is it whether the list can be had at all: nothing here raises for what Crisp does.
  *
  * Who knows of enough keys that will follow in any case tells so: then the list is read at once.
  *
