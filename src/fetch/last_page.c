@@ -85,3 +85,13 @@ page_note_progress(PageProgress *progress, const CrispOptions *options, bool has
 					   "come before.",
 					   target, progress->idle)));
 }
+
+void
+page_raise_missing(const CrispOptions *options, const char *target)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+			 errmsg("Crisp does not know a page of a list, server \"%s\"", options->server_name),
+			 errdetail("GET %s answered HTTP 404, although the page after it has rows.", target),
+			 errhint("Try again.")));
+}

@@ -10,6 +10,7 @@
 #ifndef CRISP_LAST_PAGE_H
 #define CRISP_LAST_PAGE_H
 
+#include "base/compat.h"
 #include "options/options.h"
 
 /*
@@ -38,6 +39,9 @@ extern void page_note_size(const CrispOptions *options, size_t nelements, int pe
  * at once: less than it is known to give in this session, or than any page that isn't the last.
  */
 extern bool page_is_short(const CrispOptions *options, size_t nelements, int per_page);
+
+/* Raise HV00R for a page, by its target, that Crisp doesn't know although there is one after it. */
+pg_noreturn extern void page_raise_missing(const CrispOptions *options, const char *target);
 
 /* How far the reading of a list with numbered pages has come; all zero before its first page. */
 typedef struct PageProgress

@@ -124,8 +124,7 @@ void
 names_add(NameList *list, const JsonNode *row)
 {
 	const JsonNode *node = json_path_get(row, list->path);
-	const char	   *text = json_node_kind(node) == JSON_NODE_STRING ? json_node_string(node, NULL)
-																	: NULL;
+	const char	   *text = json_node_string(node, NULL);
 	size_t			length;
 	char		   *name;
 	TextKey			key;

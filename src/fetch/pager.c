@@ -320,12 +320,7 @@ check_gap(Pager *pager)
 	MemoryContextSwitchTo(old_context);
 	pager->counts.past_end++;
 	if (found && json_node_length(answer.data) > 0)
-		ereport(ERROR, (errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
-						errmsg("Crisp does not know a page of a list, server \"%s\"",
-							   request->options->server_name),
-						errdetail("GET %s answered HTTP 404, although the page after it has rows.",
-								  request_list_target(request, pager->page_number)),
-						errhint("Try again.")));
+		page_raise_missing(request->options, request_list_target(request, pager->page_number));
 	MemoryContextDelete(page_context);
 }
 
@@ -464,18 +459,10 @@ static bool
 is_new(Pager *pager, const JsonNode *row)
 {
 	const JsonNode *key = pager->key ? json_path_get(row, pager->key) : NULL;
-	const char	   *text;
 	size_t			length;
+	const char	   *text = key ? json_plain_text(key, &length) : NULL;
 
-	if (key == NULL)
-		return true;
-
-	if (json_node_kind(key) == JSON_NODE_STRING)
-		text = json_node_string(key, &length);
-	else
-		text = json_text(key, &length);
-
-	if (key_set_add(pager->seen, text, length))
+	if (text == NULL || key_set_add(pager->seen, text, length))
 		return true;
 	note_duplicate(pager);
 	return false;
@@ -509,14 +496,15 @@ note_new(Pager *pager, const JsonNode *row)
 static void
 log_skipped(Pager *pager)
 {
+	const CrispOptions *options = pager->request->options;
+
 	if (pager->skipped_on_page == pager->page_number)
 		return;
 	pager->skipped_on_page = pager->page_number;
 	ereport(LOG, (errmsg("skipped elements of a Crisp list that are not objects, server \"%s\"",
-						 pager->request->options->server_name),
+						 options->server_name),
 				  errdetail("Resource \"%s\", page %d, first at element %zu.",
-							pager->request->options->resource->name, pager->page_number,
-							pager->next_row)));
+							options->resource->name, pager->page_number, pager->next_row)));
 }
 
 const JsonNode *
@@ -549,13 +537,17 @@ pager_next_on_page(Pager *pager)
 }
 
 const JsonNode *
-pager_next(Pager *pager)
+pager_next_within_dates(Pager *pager, bool *keeps_dates)
 {
 	for (;;)
 	{
 		const JsonNode *row = pager_next_on_page(pager);
 
-		if (row != NULL || pager->last_page || pager->stalled)
+		if (keeps_dates != NULL)
+			*keeps_dates = row != NULL || pager->rows == NULL ||
+						   page_keeps_dates(pager->rows, pager->request);
+		if (row != NULL || pager->last_page || pager->stalled ||
+			(keeps_dates != NULL && !*keeps_dates))
 			return row;
 		watch_page(pager);
 		if (!pager->stalled)
@@ -564,20 +556,9 @@ pager_next(Pager *pager)
 }
 
 const JsonNode *
-pager_next_within_dates(Pager *pager, bool *keeps_dates)
+pager_next(Pager *pager)
 {
-	for (;;)
-	{
-		const JsonNode *row = pager_next_on_page(pager);
-
-		*keeps_dates = row != NULL || pager->rows == NULL ||
-					   page_keeps_dates(pager->rows, pager->request);
-		if (row != NULL || pager->last_page || pager->stalled || !*keeps_dates)
-			return row;
-		watch_page(pager);
-		if (!pager->stalled)
-			fetch_page(pager);
-	}
+	return pager_next_within_dates(pager, NULL);
 }
 
 void

@@ -93,7 +93,8 @@ extern void pager_note_slips(Pager *pager, PageSlips *slips);
 
 /*
  * Return the next row as pager_next() does, but the list is over, and *keeps_dates false, after a
- * page that shows that Crisp ignores the dates that were asked for.
+ * page that shows that Crisp ignores the dates that were asked for.  Where keeps_dates is NULL,
+ * nobody looks.
  */
 extern const JsonNode *pager_next_within_dates(Pager *pager, bool *keeps_dates);
 

@@ -119,7 +119,7 @@ read_rows(Reading *reading, int64 pages, void (*take)(void *arg, const JsonNode 
 }
 
 ProvedListEnd
-proved_list_read(const CrispOptions *options, int64 pages,
+proved_list_read(const CrispOptions *options, int64					 pages,
 				 void (*take)(void *arg, const JsonNode *row), void *arg, ReaderCounts *counts)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw proved list",

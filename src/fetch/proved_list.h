@@ -37,7 +37,7 @@ typedef enum ProvedListEnd
  * tell whether Crisp keeps to the order; where it doesn't, nothing is read.  options must hold
  * credentials.  Raises what waiting and take() raise.
  */
-extern ProvedListEnd proved_list_read(const CrispOptions *options, int64 pages,
+extern ProvedListEnd proved_list_read(const CrispOptions *options, int64				  pages,
 									  void (*take)(void *arg, const JsonNode *row), void *arg,
 									  ReaderCounts *counts);
 

@@ -53,14 +53,14 @@ struct WholeList
 	ListCost		cost;		  /* spent for keys */
 	int64			foreseen;	  /* what these come to with all keys that are known to follow */
 	bool			foresees_all; /* of this pass */
-	int64			found;	   /* keys that were answered with a row, */
-	int64			missing;   /* or without */
-	KeyedRows	   *rows;	   /* NULL before the list is read */
-	bool			is_key;	   /* what rows are found by identifies them */
-	bool			lacks_key; /* some row does, although it's that */
-	bool			is_proved; /* the list lacks no row that there is */
-	JsonPath	   *path;	   /* of what rows are found by */
-	size_t			full_page; /* rows of the fullest page, as far as is known */
+	int64			found;		  /* keys that were answered with a row, */
+	int64			missing;	  /* or without */
+	KeyedRows	   *rows;		  /* NULL before the list is read */
+	bool			is_key;		  /* what rows are found by identifies them */
+	bool			lacks_key;	  /* some row does, although it's that */
+	bool			is_proved;	  /* the list lacks no row that there is */
+	JsonPath	   *path;		  /* of what rows are found by */
+	size_t			full_page;	  /* rows of the fullest page, as far as is known */
 	WholeListCounts counts;
 };
 
@@ -167,10 +167,7 @@ keep_row(void *arg, const JsonNode *row)
 	if (json_node_kind(value) == JSON_NODE_NULL)
 		list->lacks_key = list->lacks_key || list->is_key;
 	else
-		keyed_rows_add(list->rows,
-					   json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL)
-																 : json_text(value, &length),
-					   row);
+		keyed_rows_add(list->rows, json_plain_text(value, &length), row);
 	list->counts.rows++;
 }
 

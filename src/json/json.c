@@ -465,6 +465,13 @@ json_text(const JsonNode *node, size_t *length)
 	return text.data;
 }
 
+const char *
+json_plain_text(const JsonNode *node, size_t *length)
+{
+	return json_node_kind(node) == JSON_NODE_STRING ? scalar_text(node, length)
+													: json_text(node, length);
+}
+
 size_t
 json_text_beginning(const JsonNode *node, char *buffer, size_t size)
 {

@@ -85,6 +85,9 @@ extern bool json_node_boolean(const JsonNode *boolean);
  */
 extern const char *json_text(const JsonNode *node, size_t *length);
 
+/* Return the bytes of a string as json_node_string() does, and the JSON text of anything else. */
+extern const char *json_plain_text(const JsonNode *node, size_t *length);
+
 /*
  * Write the beginning of a value's JSON text into buffer, size bytes at most and no NUL.  Returns
  * how many.  Raises nothing.

@@ -151,8 +151,7 @@ is_whole(Relation table, HeapTuple job)
 	(void) job_value(table, job, "last_success", &never_ended);
 	return !lacks_selected && !lacks_wanted && !lacks_covered && !never_ended &&
 		   DatumGetBool(OidFunctionCall1(F_LOWER_INF_ANYMULTIRANGE, selected)) &&
-		   DatumGetBool(
-			   OidFunctionCall2(F_MULTIRANGE_CONTAINED_BY_MULTIRANGE, wanted, covered));
+		   DatumGetBool(OidFunctionCall2(F_MULTIRANGE_CONTAINED_BY_MULTIRANGE, wanted, covered));
 }
 
 /*
@@ -169,9 +168,9 @@ copied_rows(Relation table, HeapTuple job)
 		return -1;
 	target = job_value(table, job, "target", &isnull);
 	rows = isnull ? -1 : analyzed_rows(DatumGetObjectId(target));
-	return rows >= 0 ? rows
-					 : job_number(table, job, "rows_inserted") -
-						   job_number(table, job, "rows_deleted");
+	return rows >= 0
+			   ? rows
+			   : job_number(table, job, "rows_inserted") - job_number(table, job, "rows_deleted");
 }
 
 /*

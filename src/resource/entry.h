@@ -158,7 +158,7 @@ typedef struct CrispParent
 	 */
 	const char *bound_path;
 	double		typical_rows; /* below one row of the parent, before ANALYZE */
-	bool		none_in_empty; /* what the option include_empty adds to the parent's list has none */
+	bool none_in_empty;		  /* what the option include_empty adds to the parent's list has none */
 
 	const CrispWords *words; /* NULL: the routes have no second argument */
 } CrispParent;

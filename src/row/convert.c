@@ -419,8 +419,5 @@ number_microseconds(const JsonNode *value, Oid type)
 static const char *
 value_text(const JsonNode *value, size_t *length, InvalidText invalid)
 {
-	const char *text = json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, length)
-																 : json_text(value, length);
-
-	return server_text(text, length, invalid);
+	return server_text(json_plain_text(value, length), length, invalid);
 }

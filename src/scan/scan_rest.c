@@ -66,8 +66,8 @@ scan_read_rest(ForeignScanState *node)
 	MemoryContext row_context;
 	RowStore	 *store;
 
-	if (!scan->started || scan->at_end || scan->busy || scan->cut_off ||
-		scan->reads_kept_list || scan->reads_wider)
+	if (!scan->started || scan->at_end || scan->busy || scan->cut_off || scan->reads_kept_list ||
+		scan->reads_wider)
 		return;
 
 	old_context = MemoryContextSwitchTo(context);

@@ -53,13 +53,13 @@ typedef struct CrispScan
 	ReaderCounts  counts;	/* of earlier requests */
 
 	/* Of all requests. */
-	LookupPrefetch *prefetch;	/* lookups that a join has begun; NULL without lookups */
-	AnswerCache	   *cache;		/* of lookups, and of lists below others; NULL for a list */
-	WholeList	   *whole_list; /* serves lookups that have cost as much; NULL without any */
-	KeySearch	   *search;		/* finds several keys together; NULL without any */
-	KeptRows	   *kept;
-	bool			reads_kept_list; /* the request is served from there, */
-	struct WiderList *wider;		 /* or from there, where runs have cost as much; may be NULL */
+	LookupPrefetch	 *prefetch;	  /* lookups that a join has begun; NULL without lookups */
+	AnswerCache		 *cache;	  /* of lookups, and of lists below others; NULL for a list */
+	WholeList		 *whole_list; /* serves lookups that have cost as much; NULL without any */
+	KeySearch		 *search;	  /* finds several keys together; NULL without any */
+	KeptRows		 *kept;
+	bool			  reads_kept_list; /* the request is served from there, */
+	struct WiderList *wider; /* or from there, where runs have cost as much; may be NULL */
 	bool			  reads_wider;
 
 	/* Under an Append, which waits for several scans. */

@@ -21,8 +21,7 @@ scan_get_ready(ForeignScanState *node)
 		scan_start(node);
 	else
 		scan_expect_rows(node);
-	return scan->at_end || scan->top_n != NULL || scan->reads_kept_list ||
-		   scan->reads_wider ||
+	return scan->at_end || scan->top_n != NULL || scan->reads_kept_list || scan->reads_wider ||
 		   row_reader_get_ready(scan->reader);
 }
 

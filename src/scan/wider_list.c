@@ -53,13 +53,13 @@ struct WiderList
 	RowStore	 *rows; /* NULL before it was read */
 
 	/* Of the run that is under way. */
-	int64		   run_began;  /* after so many requests of the scan */
-	int64		   looked_at;  /* requests when it was last seen whether it's time */
-	CrispRequest  *own_list;   /* the request for the list; NULL where there is none */
-	KeySet		  *given;	   /* keys of rows that it has given; NULL for none */
-	bool		   skips;	   /* those rows of the list that it has given */
-	Bitmapset	  *given_rows; /* which these are */
-	int64		   position;   /* of the next row */
+	int64		  run_began;  /* after so many requests of the scan */
+	int64		  looked_at;  /* requests when it was last seen whether it's time */
+	CrispRequest *own_list;	  /* the request for the list; NULL where there is none */
+	KeySet		 *given;	  /* keys of rows that it has given; NULL for none */
+	bool		  skips;	  /* those rows of the list that it has given */
+	Bitmapset	 *given_rows; /* which these are */
+	int64		  position;	  /* of the next row */
 
 	int64 runs;
 	int64 probes; /* of lists before this one */
@@ -216,7 +216,7 @@ row_key(const CrispScan *scan, const JsonNode *row)
 	const CrispColumn *key = crisp_resource_key(scan->options->resource);
 	const JsonNode	  *value = key ? json_path_get(row, json_path_of(key->path)) : NULL;
 
-	return json_node_kind(value) == JSON_NODE_STRING ? json_node_string(value, NULL) : NULL;
+	return json_node_string(value, NULL);
 }
 
 /*
@@ -287,11 +287,11 @@ create_rows(const ForeignScanState *node)
 static void
 read_list(ForeignScanState *node, CrispRequest *request)
 {
-	CrispScan			*scan = node->fdw_state;
-	WiderList			*list = scan->wider;
-	CrispRequest		*own = scan->request;
-	MemoryContext		 old_context = CurrentMemoryContext;
-	RowStore			*rows = create_rows(node);
+	CrispScan	 *scan = node->fdw_state;
+	WiderList	 *list = scan->wider;
+	CrispRequest *own = scan->request;
+	MemoryContext old_context = CurrentMemoryContext;
+	RowStore	 *rows = create_rows(node);
 
 	request->as.list.pages_expected = list->cost.pages;
 	scan->request = request;

@@ -239,10 +239,8 @@ static char *
 answer_text(const Deliverer *deliverer, const JsonNode *value)
 {
 	size_t		length;
-	const char *text = json_node_string(value, &length);
+	const char *text = json_plain_text(value, &length);
 
-	if (text == NULL)
-		text = json_text(value, &length);
 	text = server_text(text, &length, deliverer->table->options->invalid_text);
 	return pnstrdup(text, length);
 }
