@@ -206,7 +206,8 @@ foreach my $case (
 		foreach my $kind ('JOIN', 'LEFT JOIN')
 		{
 			($printed, $lookups, $list, $requests) = fresh(
-				"SELECT k.key, c.email FROM people k $kind crisp.people_profiles c ON c.people_id = k.key ORDER BY k.n");
+				"SELECT k.key, c.email FROM people k $kind crisp.people_profiles c ON c.people_id = k.key "
+				  . 'ORDER BY k.n');
 			is($printed, join("\n", map { "$_|$people_expected{$_}" } @ids), "$name, $count, $kind: each is found");
 		}
 		$session->query("UPDATE pg_class SET reltuples = -1 WHERE oid = 'crisp.people_profiles'::regclass; "

@@ -72,7 +72,8 @@ my $p = 'crisp.people_profiles';
 my @statements = (
 	[ 'a subquery', "SELECT n, (SELECT count(*) FROM $c c WHERE c.assigned_user_id = need.user_id) FROM need",
 		'conversations' ],
-	[ 'LATERAL', "SELECT n, s.session_id FROM need, LATERAL (SELECT session_id FROM $c c WHERE c.state = need.state AND "
+	[ 'LATERAL',
+		"SELECT n, s.session_id FROM need, LATERAL (SELECT session_id FROM $c c WHERE c.state = need.state AND "
 			. 'c.updated_at > need.at OFFSET 0) s', 'conversations' ],
 	[ 'a join by a filter', "SELECT n, c.session_id FROM need JOIN $c c ON c.assigned_user_id = need.user_id",
 		'conversations' ],

@@ -381,7 +381,9 @@ foreach my $counts (1, 0)
 	($printed) = fresh(
 		'SELECT count(*), count(p.people_id) FROM ids k LEFT JOIN crisp.people_profiles p USING (people_id)',
 		$lookups_only);
-	is($printed, @ids . '|' . keys(%id), 'one that the list cannot have' . ($counts ? '' : ', and no count') . ': rows');
+	is( $printed,
+		@ids . '|' . keys(%id),
+		'one that the list cannot have' . ($counts ? '' : ', and no count') . ': rows');
 	($printed) = fresh(
 		'SELECT count(*) FROM crisp.people_profiles WHERE people_id = ANY (ARRAY (SELECT people_id FROM ids))',
 		$lookups_only);

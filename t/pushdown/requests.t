@@ -186,7 +186,8 @@ END
 	$count{new_profiles} = $node->safe_psql('postgres', 'SELECT count(*) FROM copy.people_profiles WHERE created_at > '
 		. "'$count{since}'");
 	$count{by_operator} = $node->safe_psql('postgres', 'SELECT sum(ceil(count / 50.0)) FROM (SELECT count(*) FROM '
-		. 'copy.conversations WHERE assigned_user_id IS NOT NULL GROUP BY assigned_user_id ORDER BY assigned_user_id LIMIT 4'
+		. 'copy.conversations WHERE assigned_user_id IS NOT NULL GROUP BY assigned_user_id '
+		. 'ORDER BY assigned_user_id LIMIT 4'
 		. ') s');
 	$count{october} = $node->safe_psql('postgres', "SELECT count(*) FROM copy.conversations WHERE updated_at >= "
 		. "'2025-10-01' AND updated_at < '2025-11-01'");

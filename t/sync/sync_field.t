@@ -136,10 +136,12 @@ foreach my $source ('crisp.conversations', 'crisp.people_profiles')
 			my @calls = ("condition => 'newer', reference => '$late'", "condition => 'older', reference => '$until'");
 			my $name = "$source by $field" . ($until eq $late ? ', all but a moment' : ', all but a span');
 
-			sync("'$source', '$target', sync_field => '$field', $_") foreach $field eq 'updated_at' ? @calls : reverse @calls;
+			@calls = reverse @calls if $field eq 'created_at';
+			sync("'$source', '$target', sync_field => '$field', $_") foreach @calls;
 			is(status("reaches_back_to = '$late' OR state = 'unfinished'", $target), 't', "$name: status");
 			sync("'$source', '$target', sync_field => '$field'");
-			is(status("concat_ws(' ', reaches_back_to, state)", $target), '-infinity up to date', "$name: then the rest");
+			is(status("concat_ws(' ', reaches_back_to, state)", $target),
+				'-infinity up to date', "$name: then the rest");
 			is_copy($source, $target, "$name: all rows are there");
 		}
 	}

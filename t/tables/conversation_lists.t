@@ -151,7 +151,10 @@ foreach my $name (qw(events pages files))
 	{
 		sql("ALTER $object OPTIONS (ADD include_empty 'true')");
 		is(table_rows($table), element_rows($table, $of_all, undef, \&inherited), "$name, empty ones, by $object");
-		is(costs(ceil(@with_empty / 50) + pages_below($of_all), "SELECT count(*) FROM crisp.$table", "$name, with them"),
+		is( costs(
+				ceil(@with_empty / 50) + pages_below($of_all),
+				"SELECT count(*) FROM crisp.$table",
+				"$name, with them"),
 			scalar(split /\n/, element_rows($table, $of_all, undef, \&inherited)), "$name, with them: count");
 		sql("ALTER $object OPTIONS (DROP include_empty)");
 	}
