@@ -1002,6 +1002,12 @@ sub documented
 		{
 			my $left_out = $list_pages{$keys} - pages_asked($keys, @{$by_lists});
 			$extra += 2 * $left_out if $left_out > 0;
+			# How long the list is: nobody asks before 16 requests, and of lists that Crisp doesn't count, pages are
+			# asked for then, and whenever the requests have doubled.
+			$extra += 16 - $list_pages{$keys} if $list_pages{$keys} < 16;
+			$extra += 5 + int(log(@{$planned} / 16) / log(2)) if $keys eq 'conversations' && @{$planned} >= 16;
+			# Whether rows have moved while the list was read.
+			$extra++;
 		}
 
 		# How many rows the other side has, where nobody has analyzed it.
