@@ -27,6 +27,6 @@ extern void scan_begin_top_n(ForeignScanState *node, bool trusted);
 /*
  * Get ready to give rows that are all at hand, in no order, in that which is wanted.
  */
-extern void scan_begin_sort(ForeignScanState *node, TopNFetch fetch);
+extern void scan_begin_sort(ForeignScanState *node, TopNFetch function);
 
 #endif /* CRISP_SCAN_ORDER_H */
