@@ -240,12 +240,14 @@ static void
 keep_rows(ForeignScanState *node, RowStore *rows)
 {
 	CrispScan	   *scan = node->fdw_state;
+	MemoryContext	old_context = MemoryContextSwitchTo(scan->wider->context);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(scan_row_desc(node), &TTSOpsHeapTuple);
-	MemoryContext	row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
+	MemoryContext	row_context = AllocSetContextCreate(scan->wider->context, "crisp_fdw row",
 														ALLOCSET_DEFAULT_SIZES);
-	MemoryContext	old_context;
 	FetchedRow		row;
 
+	/* Not in the caller's memory, which may be that of a tuple. */
+	MemoryContextSwitchTo(old_context);
 	scan_source_begin_list(scan);
 	if (row_reader_minds_need(scan->reader))
 		row_reader_expect(scan->reader, HUGE_VAL);
