@@ -19,16 +19,24 @@ my $directory = PostgreSQL::Test::Utils::tempdir();
 # Restored
 #
 
-# As docs/upgrading.md has it.
-my $dump = slurp_file("$FindBin::RealBin/states_1.0.sql");
-$dump =~ s/^(CREATE EXTENSION IF NOT EXISTS crisp_fdw .*);$/$1 VERSION '1.0';/m;
-append_to_file("$directory/dump.sql", $dump);
-$node->safe_psql('postgres', 'CREATE DATABASE restored TEMPLATE template0');
-$sandbox->clear;
-$node->command_ok(
-	[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', "$directory/dump.sql" ],
-	'a dump of 1.0 is restored');
-is($sandbox->count, 0, 'asks for nothing');
+# restore(file, database, name): a dump of 1.0, as docs/upgrading.md has it.
+sub restore
+{
+	my ($file, $database, $name) = @_;
+	my $dump = slurp_file($file);
+
+	$dump =~ s/^(CREATE EXTENSION IF NOT EXISTS crisp_fdw .*);$/$1 VERSION '1.0';/m;
+	append_to_file("$directory/$database.sql", $dump);
+	$node->safe_psql('postgres', "CREATE DATABASE $database TEMPLATE template0");
+	$sandbox->clear;
+	$node->command_ok(
+		[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database), '-f', "$directory/$database.sql" ],
+		$name);
+	is($sandbox->count, 0, "$name: nothing is asked for");
+	return;
+}
+
+restore("$FindBin::RealBin/states_1.0.sql", 'restored', 'a dump of 1.0 is restored');
 my $session = CrispSession->start($node, dbname => 'restored');
 foreach my $server ('support', 'plain')
 {
@@ -104,6 +112,20 @@ INSERT INTO tools.crisp_sync_error (run_id, sqlstate, message, detail)
 SELECT max(run_id), '23514', 'a row of which 1.0 has told', 'more of it' FROM tools.crisp_sync_log
 WHERE job_id = (SELECT job_id FROM tools.crisp_sync_job WHERE target = 'copies.failed'::regclass);
 END
+
+#
+# Restored once more, from a dump that has the rows of the copies, too
+#
+
+my $rows = join(' UNION ALL ', map { "SELECT '$_', count(*), sum(hashtext(t::text)) FROM copies.$_ t" } keys %source)
+  . ' ORDER BY 1';
+my $rows_before = $session->query($rows);
+$node->command_ok([ 'pg_dump', '-d', $node->connstr('restored'), '-f', "$directory/with_rows.sql" ],
+	'pg_dump of 1.0, by the library of this version');
+$session->quit;
+restore("$directory/with_rows.sql", 'again', 'a dump of 1.0 with the rows of its copies');
+$session = CrispSession->start($node, dbname => 'again');
+is($session->query($rows), $rows_before, 'all rows are in it');
 
 # What is seen of runs and jobs.
 my $runs = <<'END';
