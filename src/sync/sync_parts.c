@@ -85,8 +85,10 @@ typedef struct ScanSearch
 } ScanSearch;
 
 static bool
-find_scans(PlanState *tree, ScanSearch *search)
+find_scans(PlanState *tree, void *context)
 {
+	ScanSearch *search = context;
+
 	if (IsA(tree, ForeignScanState) &&
 		castNode(ForeignScanState, tree)->fdwroutine->GetForeignRelSize == crispGetForeignRelSize &&
 		!plan_is_aggregate((const ForeignScan *) tree->plan))
@@ -94,7 +96,7 @@ find_scans(PlanState *tree, ScanSearch *search)
 		search->node = castNode(ForeignScanState, tree);
 		search->count++;
 	}
-	return planstate_tree_walker(tree, find_scans, search);
+	return planstate_tree_walker(tree, find_scans, context);
 }
 
 void

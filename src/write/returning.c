@@ -32,11 +32,14 @@ struct Returning
 };
 
 /*
- * Collect the attribute numbers of all Vars: RETURNING can only have those of the relation itself.
+ * Collect the attribute numbers of all Vars in a Bitmapset *: RETURNING can only have those of the
+ * relation itself.
  */
 static bool
-collect_attributes(Node *node, Bitmapset **attributes)
+collect_attributes(Node *node, void *context)
 {
+	Bitmapset **attributes = context;
+
 	if (node == NULL)
 		return false;
 	if (IsA(node, Var))
@@ -48,7 +51,7 @@ collect_attributes(Node *node, Bitmapset **attributes)
 			*attributes = bms_add_member(*attributes, attnum);
 		return false;
 	}
-	return expression_tree_walker(node, collect_attributes, attributes);
+	return expression_tree_walker(node, collect_attributes, context);
 }
 
 Returning *
