@@ -261,9 +261,11 @@ subtest 'a limit of rows that Crisp does not tell' => sub {
 	$sandbox->control({ batch_limit => 20 });
 	is(tag_of(resolve(200), $own), 'UPDATE 200', 'all rows are changed');
 	my @sizes = map { $_->[1] // 1 } sent();
-	is_deeply(\@sizes, [ 50, 25, 12, 13, 12, 12, 1, (12) x 12, 6 ],
-		'halved until it fits, and that is remembered')
-	  or diag("@sizes");
+	# Once a size has passed, several requests are under way, in any order.
+	is_deeply(
+		[ @sizes[ 0 .. 2 ], sort { $b <=> $a } @sizes[ 3 .. $#sizes ] ],
+		[ 50, 25, 12, 13, (12) x 14, 6, 1 ],
+		'halved until it fits, and that is remembered') or diag("@sizes");
 	is(unresolved(200), 0, 'Crisp has them all');
 	$sandbox->reset;
 	$sandbox->control({ batch_limit => 20 });
