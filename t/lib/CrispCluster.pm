@@ -118,6 +118,9 @@ sub init_node
 
 	$ENV{PGCLIENTENCODING} = 'UTF8' if $encoding;
 	$node->init(extra => $encoding ? [ "--encoding=$encoding", '--locale=C' ] : []);
+
+	# What many requests cost lets PostgreSQL compile the expressions of small queries.
+	$node->append_conf('postgresql.conf', 'jit = off');
 	return $node;
 }
 
