@@ -190,14 +190,15 @@ connect_crisp($node, $large, server => 'large', schema => 'large');
 	my $fresh = CrispSession->start($node);
 	my $undated = '{}';
 	my $dated = '{"created_at": 1700000000000, "updated_at": 1700000000000}';
+	# From 19 on, a count of a column alone that is NOT NULL is count(*), for which the list needn't be read.
 	my @statements = (
-		[ 'a scan', 'SELECT count(updated_at) FROM crisp.%s' ],
+		[ 'a scan', 'SELECT count(updated_at::text) FROM crisp.%s' ],
 		[ 'since a date', q(SELECT count(*) FROM crisp.%s WHERE updated_at > '2020-01-01') ],
 		[ 'sorted', 'SELECT count(*) FROM (SELECT * FROM crisp.%s ORDER BY updated_at DESC LIMIT 100000) x' ],
 		[ 'a loop', 'DO $$ DECLARE r record; '
 			. 'BEGIN FOR r IN SELECT * FROM crisp.%s ORDER BY created_at DESC LOOP END LOOP; END $$' ],
 		[ 'the oldest', 'SELECT min(updated_at) FROM crisp.%s' ],
-		[ 'by date', 'SET crisp_fdw.scan_mode = exact; SELECT count(updated_at) FROM crisp.%s' ]);
+		[ 'by date', 'SET crisp_fdw.scan_mode = exact; SELECT count(updated_at::text) FROM crisp.%s' ]);
 
 	foreach my $list ([ conversations => 'conversations' ], [ people_profiles => 'people/profiles' ])
 	{

@@ -283,7 +283,8 @@ foreach my $rest (
 }
 $session->query("SET crisp_fdw.scan_mode = exact");
 $sandbox->clear;
-$session->run('SELECT count(people_id) FROM crisp.people_profiles');
+# A count of the column alone is count(*) from 19 on, since it is NOT NULL.
+$session->run(q(SELECT count(people_id || '') FROM crisp.people_profiles));
 is(asked($counters{people}), 0, 'the number of all profiles is not asked: exact');
 $session->quit;
 
@@ -321,7 +322,7 @@ foreach my $answer (
 # A statement that may make few requests more is not stopped by this one.
 fill('people', 5 * $PER_PAGE - 1);
 $session = CrispSession->start($node);
-is($session->query('SET crisp_fdw.max_requests = 6; SELECT count(people_id) FROM crisp.people_profiles'),
+is($session->query(q(SET crisp_fdw.max_requests = 6; SELECT count(people_id || '') FROM crisp.people_profiles)),
 	5 * $PER_PAGE - 1, 'max_requests that allow the pages and the number');
 $session->quit;
 $session = CrispSession->start($node);

@@ -53,12 +53,13 @@ is( $session->query(
 $session->query('RESET crisp_fdw.max_requests');
 
 # Lists whose end isn't known: no page behind it takes the place of a request that is needed.
+# From 19 on, a count of a column alone that is NOT NULL is count(*), which Crisp answers.
 $sandbox->show_rechecks(1);
 foreach my $query (
 	"SELECT count(*) FROM crisp.conversations WHERE state = 'pending'",
 	"SELECT count(*) FROM crisp.conversations WHERE state <> 'resolved'",
 	'SELECT count(session_id) FROM crisp.conversations',
-	'SELECT count(people_id) FROM crisp.people_profiles',
+	q(SELECT count(people_id || '') FROM crisp.people_profiles),
 	'SELECT count(*) FROM crisp.visitors',
 	'SELECT (SELECT count(*) FROM crisp.visitors), count(topic) FROM crisp.conversations')
 {

@@ -149,7 +149,6 @@ my $with_email = grep { defined $_->{email} } $sandbox->rows('people');
 
 foreach my $case (
 	[ 'count(email)',                          $with_email ],
-	[ 'count(people_id)',                      160 ],
 	[ 'count(p)',                              160 ],
 	[ 'count(NULL)',                           0 ],
 	[ 'count(*) FILTER (WHERE email IS NULL)', 160 - $with_email ],
