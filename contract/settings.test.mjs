@@ -274,3 +274,15 @@ test("tidy data has none of what is ugly", async () => {
   await sandbox.reset();
   sameKeys(await listAll({}), all, key);
 });
+
+test("answers that wait until no request comes any more", async () => {
+  const path = `website/${website}/conversations/1`;
+  const ask = () => sandbox.request(access, "GET", path);
+  const log = async () => (await sandbox.steer("GET", "/_log")).requests;
+  await sandbox.control({ quiet_ms: 400 });
+  const first = ask();
+  while ((await log()).length === 0);
+  await Promise.all([first, ask()]);
+  const [one, other] = await log();
+  assert.ok(one.done_ms >= other.at_ms + 400, "the first waits for the second, too");
+});

@@ -162,6 +162,20 @@ has_header(const Delivery *delivery, const char *name)
 	return false;
 }
 
+/*
+ * Let answers that wait until no request comes any more wait on: those that a client makes together are
+ * then under way together, however slowly it makes them.
+ */
+static void
+keep_quiet(const WaitingList *waiting, uint32_t quiet_ms)
+{
+	int64_t due = monotonic_ms() + quiet_ms;
+
+	for (Exchange *exchange = waiting->first; exchange != NULL; exchange = exchange->next)
+		if (exchange->for_quiet && exchange->wake_ms < due)
+			exchange->wake_ms = due;
+}
+
 /* Refuse a request once the quota is spent, and take one of it before. */
 static bool
 refuse_over_quota(Sandbox *sandbox, Reply *reply)
@@ -203,6 +217,7 @@ exchange_answer(Exchange *exchange)
 		*delivery = (Delivery){.status = reply.status, .body = reply.body, .cut_after = -1};
 		return;
 	}
+	keep_quiet(exchange->waiting, sandbox->settings.quiet_ms);
 	fault = faults_choose(&sandbox->faults, request);
 	changes_before(sandbox, request);
 	if (fault_acts(fault) && !refuse_over_quota(sandbox, &reply))
@@ -216,6 +231,9 @@ exchange_answer(Exchange *exchange)
 		delivery->packed = true;
 	}
 	delivery->delay_ms += sandbox->settings.latency_ms;
+	if (delivery->delay_ms < sandbox->settings.quiet_ms)
+		delivery->delay_ms = sandbox->settings.quiet_ms;
+	exchange->for_quiet = sandbox->settings.quiet_ms > 0 && !delivery->hang;
 	if (!delivery->hang && !delivery->close && !(delivery->reset && delivery->cut_after < 0))
 		request_log_answered(&sandbox->log, exchange->logged, delivery->status, reply.rows);
 }

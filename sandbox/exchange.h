@@ -31,6 +31,7 @@ typedef struct Exchange
 	bool				   answered;  /* the delivery is ready */
 	bool				   delayed;	  /* its delay is over, or under way */
 	bool				   abandoned; /* to be closed without an answer */
+	bool				   for_quiet; /* it waits until no request has come for a while */
 	int64_t				   wake_ms;	  /* while it waits: monotonic, or NEVER */
 	bool				   is_waiting;
 	int64_t				   drip_due_ms; /* when the next drop may go out; 0: the first */

@@ -33,6 +33,7 @@ typedef struct Setting
 
 static const Setting known[] = {
 	{"latency_ms", AT(latency_ms), 0, NULL, 0, 3600000, false},
+	{"quiet_ms", AT(quiet_ms), 0, NULL, 0, 3600000, false},
 	{"data", AT(untidy), 0, WORDS("tidy", "ugly"), 0, 0, false},
 	{"default_order", AT(default_order), ORDER_STATE,
 	 WORDS("state", "updated", "created", "insertion", "random", "none"), 0, 0, false},

@@ -172,6 +172,7 @@ fi
 if [ "$1" = strain ]; then
 	need perl command -v prove
 	need libipc-run-perl perl -MIPC::Run -e 1
+	need libjson-xs-perl perl -MJSON::XS -e 1
 	need sqlsmith command -v sqlsmith
 	need_cron
 fi
@@ -180,6 +181,7 @@ if [ "$1" = test ]; then
 	need clang command -v clang
 	need perl command -v prove
 	need libipc-run-perl perl -MIPC::Run -e 1
+	need libjson-xs-perl perl -MJSON::XS -e 1
 	need openssl command -v openssl
 	need nghttp2-proxy command -v nghttpx
 	need_cron
@@ -218,6 +220,7 @@ if [ "$1" = lint ]; then
 	need cppcheck command -v cppcheck
 	need perl perl -MHTTP::Tiny -MJSON::PP -MTest::More -e 1
 	need libipc-run-perl perl -MIPC::Run -e 1
+	need libjson-xs-perl perl -MJSON::XS -e 1
 	need shellcheck command -v shellcheck
 	need codespell command -v codespell
 fi

@@ -165,7 +165,7 @@ foreach my $case ([ 1, 250 ], [ 2, 500 ], [ 4, 1000 ], [ 8, 2000 ], [ 32, $shown
 	my ($prefetch, $rows) = @{$case};
 	my $list = table(prefetch => $prefetch) . ($rows < $shown[0] ? " LIMIT $rows" : '');
 
-	$sandbox->control({ latency_ms => $prefetch > 8 ? 500 : 100 });
+	$sandbox->control({ quiet_ms => 100 });
 	my ($printed, @requests) = requests_of("SELECT count(session_id) FROM (SELECT session_id FROM $list) l");
 
 	is($printed, $rows, "prefetch $prefetch: all rows");
@@ -369,7 +369,7 @@ END
 	my @asked = map { $keys[ $_ * 20 ] } 0 .. 29;
 	my $array = "ARRAY['" . join("', '", @asked, $asked[3], 'session_none') . "']";
 
-	$sandbox->control({ latency_ms => 60 });
+	$sandbox->control({ quiet_ms => 60 });
 	foreach my $prefetch (1, 4, 16)
 	{
 		my $table = table(prefetch => $prefetch);
@@ -560,7 +560,7 @@ sub overlaps
 		qr/Async/, 'the plan: one table');
 
 	# At the same time, and so in less time.
-	$sandbox->control({ latency_ms => 30 });
+	$sandbox->control({ quiet_ms => 50 });
 	my ($printed, @requests) =
 	  requests_of('SELECT count(session_id), count(DISTINCT session_id) FROM everything');
 	is($printed, "$everything|$everything", 'partitions: all rows');
@@ -577,7 +577,7 @@ sub overlaps
 	cmp_ok(overlaps($websites[1], $websites[2], @requests), '>', 0, 'UNION ALL: at the same time');
 
 	# Two servers, each with its own pool.
-	$another->control({ latency_ms => 30 });
+	$another->control({ quiet_ms => 30 });
 	$another->clear;
 	($printed, @requests) = requests_of(
 		'SELECT count(*) FROM (SELECT session_id FROM part_1 UNION ALL SELECT session_id FROM elsewhere) u'

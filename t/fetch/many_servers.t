@@ -39,7 +39,7 @@ my $count = $SERVERS * @rows;
 
 like($plan, qr/Async Foreign Scan/, 'the scans may be waited for together');
 
-$sandbox->control({ latency_ms => 30 });
+$sandbox->control({ quiet_ms => 50 });
 
 # The first pass of a session opens all pools, the second finds them.
 foreach my $pass ('first', 'second')
@@ -53,7 +53,7 @@ foreach my $pass ('first', 'second')
 	cmp_ok(CrispSandbox::together(@requests), '>', 5, 'some are read together');
 	cmp_ok(scalar @requests, '<=', $SERVERS * 5, 'no page more than once');
 }
-$sandbox->control({ latency_ms => 0 });
+$sandbox->control({ quiet_ms => 0 });
 $session->query('SET enable_async_append = off');
 is($session->query('SELECT count(*) FROM every'), $count, 'all one after the other');
 is($session->query('SELECT count(*) FROM (SELECT * FROM every LIMIT 5) x'), 5, 'with a LIMIT');

@@ -159,7 +159,7 @@ $session->fails("$detailed WHERE 1 / (CASE WHEN campaign_id = '$campaigns[3]' TH
 
 # ---- It is still done where rows are needed
 
-$sandbox->control({ latency_ms => 40 });
+$sandbox->control({ quiet_ms => 50 });
 foreach my $case (
 	[ "SELECT count(c.state) $join", 40 ],
 	[ "SELECT n, row_number() OVER (), c.state $join", 40 ],

@@ -60,7 +60,7 @@ cmp_ok(scalar @first, '>', 30, '... in many requests');
 is(protocols(@first), 'h2', '... of that protocol');
 is(connections(@first), 1, '... over one connection');
 
-$sandbox->control({ latency_ms => 100 });
+$sandbox->control({ quiet_ms => 100 });
 my @again = read_all('HTTP/2, slowly');
 is(CrispSandbox::together($sandbox->requests), 8, '... eight requests under way together');
 is(connections(@again), 1, '... over one connection');
@@ -123,7 +123,7 @@ is(scalar(split /\n/, $session->query('FETCH ALL FROM c; COMMIT')),
 
 # A server that lets fewer requests share a connection.
 restart_front(arguments => ['--frontend-http2-max-concurrent-streams=3']);
-$sandbox->control({ latency_ms => 20 });
+$sandbox->control({ quiet_ms => 60 });
 read_all('HTTP/2, three requests a connection');
 is(CrispSandbox::together($sandbox->requests), 8, '... eight requests under way together');
 $sandbox->reset;
@@ -140,7 +140,7 @@ $sandbox->reset;
 restart_front(protocol => 'http/1.1');
 @first = read_all('HTTP/1.1');
 is(protocols(@first), 'http/1.1', '... of that protocol');
-$sandbox->control({ latency_ms => 100 });
+$sandbox->control({ quiet_ms => 100 });
 @again = read_all('HTTP/1.1, slowly');
 is(CrispSandbox::together($sandbox->requests), 8, '... eight requests under way together');
 is(connections(@again), 8, '... over a connection each');

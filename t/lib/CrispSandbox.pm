@@ -37,7 +37,8 @@ use strict;
 use warnings;
 
 use HTTP::Tiny;
-use JSON::PP;
+use JSON::PP ();
+use JSON::XS ();
 use MIME::Base64 qw(encode_base64);
 use Time::HiRes qw(sleep);
 
@@ -46,6 +47,10 @@ my $LONGEST_WAIT = 60;    # seconds
 # Sandboxes that run, by process id, to be stopped at the end.
 my %running;
 
+# Rows and requests are megabytes of JSON, which JSON::PP takes a minute for.
+my $reader = JSON::XS->new->utf8->allow_nonref;
+
+# A number stays one, also where a test has printed it.
 my $json = JSON::PP->new->utf8->allow_nonref;
 
 =pod
@@ -93,7 +98,7 @@ sub start
 		http => HTTP::Tiny->new(timeout => 180)
 	}, $class;
 	$running{$pid} = $self->{output};
-	$self->{info} = $json->decode($self->ask('GET', '/_info'));
+	$self->{info} = $reader->decode($self->ask('GET', '/_info'));
 	return $self;
 }
 
@@ -186,7 +191,7 @@ sub requests
 sub logged
 {
 	my ($self) = @_;
-	my $log = $json->decode($self->ask('GET', '/_log?since=' . ($self->{since} // 0)));
+	my $log = $reader->decode($self->ask('GET', '/_log?since=' . ($self->{since} // 0)));
 
 	return @{ $log->{requests} };
 }
@@ -424,7 +429,7 @@ sub rows
 {
 	my ($self, @arguments) = @_;
 
-	return map { $json->decode($_) } $self->raw_rows(@arguments);
+	return map { $reader->decode($_) } $self->raw_rows(@arguments);
 }
 
 sub column
@@ -481,7 +486,7 @@ sub call
 			'') }, %content });
 
 	die "$method $route: $response->{status} $response->{content}\n" unless $response->{success};
-	return $json->decode($response->{content})->{data};
+	return $reader->decode($response->{content})->{data};
 }
 
 =pod

@@ -61,7 +61,7 @@ sub error_of
 # Requests under way together.
 #
 {
-	$sandbox->control({ latency_ms => 8 });
+	$sandbox->control({ quiet_ms => 30 });
 	my ($printed, @requests) = requests_of('SELECT count(*) FROM crisp.messages');
 	is($printed,             $total, 'prefetch 1: rows');
 	is(together(@requests), 1,      'prefetch 1: one at a time');
@@ -80,7 +80,7 @@ sub error_of
 	  requests_of("SELECT count(*) FROM wide.messages WHERE session_id IN ($keys)");
 	is($some, sum(@count{ @conversations[ 0 .. 19 ] }), 'prefetch 4, keys: rows');
 	is(together(@some_requests), 4, 'prefetch 4, keys: four at a time');
-	$sandbox->control({ latency_ms => 0 });
+	$sandbox->control({ quiet_ms => 0 });
 }
 is(costs(2, 'SELECT count(*) FROM (SELECT * FROM wide.messages LIMIT 1) m', 'prefetch 4, LIMIT 1'),
 	1, 'prefetch 4, LIMIT 1: rows');

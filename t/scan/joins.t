@@ -22,7 +22,7 @@ $sandbox->show_rechecks(1);
 my @rows = $sandbox->rows('conversations');
 my @keys = map { $_->{session_id} } @rows;
 my %state = map { $_->{session_id} => $_->{state} } @rows;
-my $latency = { latency_ms => 50 };
+my $latency = { quiet_ms => 50 };
 
 # A table with these keys, numbered.
 sub keys_table

@@ -50,10 +50,10 @@ foreach my $prefetch (1, 4, 8, 32)
 		my ($table, $path, $count) = @{$case};
 		my $target = "${table}_$prefetch";
 
-		$sandbox->control({ latency_ms => 10 });
+		$sandbox->control({ quiet_ms => 20 });
 		my $run = sync("'crisp.$table', '$target', max_requests => NULL");
 		my $together = most_together($path);
-		$sandbox->control({ latency_ms => 0 });
+		$sandbox->control({ quiet_ms => 0 });
 		is_copy("crisp.$table", $target, "$table, prefetch $prefetch");
 		is(status('state', $target), 'up to date', "$table, prefetch $prefetch: all of it");
 		$alone{$table} = $run->{requests} if $prefetch == 1;

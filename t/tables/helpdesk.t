@@ -384,7 +384,7 @@ foreach my $resource (sort keys %below)
 {
 	is(rows_text("crisp.$resource", $resource), truth_below($resource), "$resource, four at a time");
 }
-$sandbox->control({ latency_ms => 30 });
+$sandbox->control({ quiet_ms => 50 });
 {
 	my ($printed, @requests) = requests_of('SELECT count(*) FROM crisp.helpdesk_pages');
 

@@ -231,14 +231,14 @@ sub unresolved
 subtest 'the first request goes alone, then up to prefetch' => sub {
 	my $own = new_session();
 
-	$sandbox->control({ latency_ms => 30 });
+	$sandbox->control({ quiet_ms => 50 });
 	tag_of(resolve(600), $own);
 	my @requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;
 	is(scalar(@requests), 12, 'twelve requests');
 	ok(CrispSandbox::done($requests[0]) <= $requests[1]->{at_ms}, 'the first shows how many rows may go');
 	is(CrispSandbox::together(@requests[ 1 .. 11 ]), 8, 'then there are eight under way');
 	$sandbox->reset;
-	$sandbox->control({ latency_ms => 30 });
+	$sandbox->control({ quiet_ms => 50 });
 	tag_of(resolve(400), $own);
 	@requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;
 	is(CrispSandbox::together(@requests), 8, 'the next statement knows');
@@ -588,7 +588,7 @@ subtest 'failures' => sub {
 	$sandbox->reset;
 	$sandbox->control({
 		%{ answer('batch/*', nth => 2, status => 500) },
-		latency_ms => 50
+		quiet_ms => 50
 	});
 	my $result = $own->run(resolve(1000));
 	my ($done) = $result->{errors}->[0]->{context} =~ /before that, (\d+) conversations were changed/;
@@ -787,7 +787,7 @@ subtest 'profiles fly together' => sub {
 	my $own = new_session();
 	my @people = map { $_->{people_id} } $sandbox->rows('people');
 
-	$sandbox->control({ latency_ms => 30 });
+	$sandbox->control({ quiet_ms => 50 });
 	is(tag_of("UPDATE crisp.people_profiles SET notepad = 'of ' || people_id", $own),
 		'UPDATE ' . @people, 'all profiles');
 	my @requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;
@@ -857,7 +857,7 @@ subtest 'messages fly together' => sub {
 	$total += $_ foreach values %texts;
 	my $which = "FROM crisp.messages WHERE type = 'text' AND session_id IN (@{[ in(@ids[ 0 .. 9 ]) ]})";
 	cmp_ok($total, '>', 20, 'there are some');
-	$sandbox->control({ latency_ms => 30 });
+	$sandbox->control({ quiet_ms => 50 });
 	is(tag_of("UPDATE crisp.messages SET content = 'changed' " . ($which =~ s/.*?WHERE/WHERE/r), $own),
 		"UPDATE $total", 'all texts are changed');
 	my @requests = grep { $_->{method} eq 'PATCH' } $sandbox->requests;

@@ -253,10 +253,10 @@ query(q(SELECT crisp_push_drop('stories', 'crisp.people_events')));
 #
 
 query(q(UPDATE customers SET notepad = 'b'));
-$sandbox->control({ latency_ms => 20 });
+$sandbox->control({ quiet_ms => 50 });
 push_rows($call);
 is(CrispSandbox::together($sandbox->requests), 4, 'as many are under way as the option prefetch allows');
-$sandbox->control({ latency_ms => 0 });
+$sandbox->control({ quiet_ms => 0 });
 
 # Killed while four are under way, of which Crisp has done two: these are sent again, and no others.
 query(q(UPDATE customers SET notepad = 'c'));
