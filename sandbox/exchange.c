@@ -163,8 +163,8 @@ has_header(const Delivery *delivery, const char *name)
 }
 
 /*
- * Let answers that wait until no request comes any more wait on: those that a client makes together are
- * then under way together, however slowly it makes them.
+ * Let answers that wait until no request comes any more wait on: those that a client makes together
+ * are then under way together, however slowly it makes them.
  */
 static void
 keep_quiet(const WaitingList *waiting, uint32_t quiet_ms)
