@@ -143,13 +143,8 @@ inside()
 # work_pids: the processes that run a program of the work directory, or in it.
 work_pids()
 {
-	local process
-
-	for process in /proc/[0-9]*; do
-		case "$(readlink "$process/exe")@$(readlink "$process/cwd")" in
-			"$work"/* | *@"$work" | *@"$work"/*) echo "${process#/proc/}" ;;
-		esac
-	done 2>/dev/null
+	find /proc/[0-9]*/exe /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$work" -o -lname "$work/*" \) -printf '%h\n' \
+		2>/dev/null | sed 's|^/proc/||' | sort -u
 }
 
 # work_end: stop what still runs, remove the work directory, and exit as the
