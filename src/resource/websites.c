@@ -41,7 +41,8 @@ static const CrispColumn visitor_columns[] = {
 
 static const CrispColumn operator_columns[] = {
 	{"type", CRISP_TEXT, "operator, invite or sandbox"},
-	{"details.user_id", CRISP_TEXT, "identifier of the operator", CRISP_KEY | CRISP_REQUIRED},
+	/* Who was invited may have none yet. */
+	{"details.user_id", CRISP_TEXT, "identifier of the operator", CRISP_KEY},
 	CRISP_WEBSITE_COLUMN,
 	{"details.email", CRISP_TEXT, "e-mail address"},
 	{"details.avatar", CRISP_TEXT, "URL of the picture"},

@@ -9,6 +9,9 @@ use CrispSession;
 use JSON::PP;
 use Test::More;
 
+# What is freed goes back to the system, so that what is left can be told from what malloc keeps for later.
+BEGIN { $ENV{MALLOC_MMAP_THRESHOLD_} = 128 * 1024 }
+
 my $MEGABYTE = 1024 * 1024;
 my $LIMIT = 32 * $MEGABYTE;    # max_response_size
 my ($node, $sandbox) = start_crisp(conversations => 60, people => 20, visitors => 2, operators => 3);

@@ -48,7 +48,8 @@ is( $session->query(
 	't|t',
 	'a list and lookups that share the limit');
 is( $session->query(
-	'SELECT count(coalesce(message, campaign_id)) FROM (SELECT campaign_id, message FROM crisp.campaigns LIMIT 2) x'),
+	'SELECT count(length(coalesce(message, campaign_id))) FROM (SELECT campaign_id, message FROM crisp.campaigns '
+		. 'LIMIT 2) x'),
 	2, 'a list and its details');
 $session->query('RESET crisp_fdw.max_requests');
 
@@ -143,7 +144,9 @@ cmp_ok(scalar @asked, '<=', 1, 'conditions that rule out all rows');
 # ---- Details
 
 my @campaigns = map { $_->{campaign_id} } $sandbox->rows('campaigns');
-my $detailed = 'SELECT count(coalesce(message, campaign_id)) FROM (SELECT campaign_id, message FROM crisp.campaigns';
+# As above: a coalesce() that can't be NULL needn't be computed.
+my $detailed =
+  'SELECT count(length(coalesce(message, campaign_id))) FROM (SELECT campaign_id, message FROM crisp.campaigns';
 refuse("/campaign/$campaigns[2]");
 is($session->query("$detailed LIMIT 2) x"), 2, 'details of a row behind a LIMIT are refused');
 is($session->query("SELECT EXISTS (SELECT FROM crisp.campaigns WHERE message IS NULL OR message IS NOT NULL)"), 't',

@@ -249,7 +249,7 @@ foreach my $source (sort keys %targets)
 
 	# What was to happen at later requests happens now.
 	$sandbox->clear;
-	$session->query("SELECT count($key) FROM $source") while $sandbox->count < 50;
+	$session->query("SELECT count($key || '') FROM $source") while $sandbox->count < 50;
 	finish("'$source', '$target', $overlap, max_requests => 15");
 	my ($rows, $missing, $extra) = compare_copy($source, $target);
 	is($missing, 0, "$source: no row of $rows is missing, or another than at Crisp");

@@ -183,7 +183,7 @@ foreach my $number (0 .. $SEQUENCES - 1)
 
 	# What was to happen at later requests happens now.
 	$sandbox->clear;
-	$session->query("SELECT count($key) FROM $source") while $sandbox->count < 30;
+	$session->query("SELECT count($key || '') FROM $source") while $sandbox->count < 30;
 
 	# Another thing changes each time, so that the end is one at which all is there.
 	my $calls = finish($source, $target, $field);

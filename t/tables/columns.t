@@ -1,4 +1,4 @@
-# Columns that are renamed, and names that IMPORT doesn't know.
+# Columns that are renamed, and names that IMPORT doesn't know; what is imported NOT NULL is never NULL.
 
 use strict;
 use warnings;
@@ -7,7 +7,7 @@ use CrispCluster;
 use CrispSession;
 use Test::More;
 
-my ($node, $sandbox) = start_crisp(conversations => 60, people => 30, visitors => 10, operators => 5, websites => 1);
+my ($node, $sandbox) = start_crisp(conversations => 60, people => 30, visitors => 10, operators => 12, websites => 1);
 my $session = CrispSession->start($node);
 
 #
@@ -41,7 +41,17 @@ END
 		),
 		0,
 		"$table: the same $count rows under other names");
+
+	# PostgreSQL trusts NOT NULL: rows without the value would be lost to conditions, and counted as if they had it.
+	is( $session->query(
+			"SELECT string_agg(DISTINCT e.key, ' ') FROM crisp.$table x, jsonb_each(to_jsonb(x)) e "
+				. "JOIN pg_attribute a ON a.attname = e.key AND a.attrelid = 'crisp.$table'::regclass "
+				. "AND a.attnotnull WHERE e.value = 'null'"),
+		'', "$table: no value is missing that is imported NOT NULL");
 }
+is( $session->query(
+		'SELECT count(*) - count(user_id), count(*) FILTER (WHERE user_id IS NULL) FROM crisp.operators'),
+	'1|1', 'an operator who was invited has none, and is found by that');
 
 # Conditions, orders and lookups go on to be asked of Crisp.
 my $key = $session->query('SELECT min(session_id) FROM crisp.conversations');
