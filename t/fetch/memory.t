@@ -159,6 +159,9 @@ takes(
 	[ ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" . $head->('X-A: ' . 'a' x 1000, 32 * 1024)) x 2 ],
 	qr/^(08P01|HV00M) /,
 	1, 'trailers without end');
+
+# Not every libcurl has an error for this that is tried again.
+$node->safe_psql('postgres', q(ALTER SERVER liar OPTIONS (SET max_retries '0')));
 takes($count, [ ("HTTP/1.1 200 OK\r\nX-A: " . 'a' x 32_000_000 . "\r\n\r\n") x 1 ], qr/^(08P01|HV000|HV00M) /, 1,
 	'a header of 32 MB');
 
