@@ -410,20 +410,6 @@ SELECT CASE run.phase
     ELSE true END
 $$;
 
--- An error that was caught.
-CREATE TYPE crisp_sync_failure AS (
-    code text,
-    message text,
-    detail text,
-    hint text,
-    context text                -- of errors of values, and those that triggers raise; NULL for others
-);
-
--- Raise it again, as it was.
-CREATE FUNCTION crisp_sync_throw(code text, message text, detail text, hint text, context text)
-RETURNS void
-AS 'MODULE_PATHNAME'
-LANGUAGE C VOLATILE;
 -- Judge why a step has failed: whether the run goes on in another way, ends for now, or has failed.
 CREATE FUNCTION crisp_sync_after_failure(
     copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, failure crisp_sync_failure)
@@ -468,36 +454,6 @@ BEGIN
         PERFORM @extschema@.crisp_sync_note_run(call, 'failed');
         run.phase := 'failed';
     END IF;
-END
-$$;
-
--- Note that a run has failed before it had begun: its job, if there is one, tells so.  While another session runs it,
--- the job tells of that: the caller has the job's lock, or gets it here.
-CREATE FUNCTION crisp_sync_note_failure(
-    source regclass, target regclass, has_lock boolean, mode text, started_at timestamptz, failure crisp_sync_failure)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    job bigint := (SELECT j.job_id FROM @extschema@.crisp_sync_my_job j
-                   WHERE j.source = crisp_sync_note_failure.source AND j.target = crisp_sync_note_failure.target);
-    run bigint;
-BEGIN
-    IF job IS NULL THEN
-        RETURN;
-    ELSIF NOT has_lock THEN
-        IF NOT @extschema@.crisp_sync_lock_briefly(source, target) THEN
-            RETURN;
-        END IF;
-    END IF;
-    INSERT INTO @extschema@.crisp_sync_my_log (job_id, mode, started_at)
-    VALUES (job, coalesce(mode, 'incremental'), started_at) RETURNING run_id INTO run;
-    UPDATE @extschema@.crisp_sync_my_log l SET outcome = 'failed', ended_at = clock_timestamp() WHERE l.run_id = run;
-    INSERT INTO @extschema@.crisp_sync_my_error (run_id, sqlstate, message, detail, hint, context)
-    VALUES (run, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''), failure.context);
-    UPDATE @extschema@.crisp_sync_my_job j SET last_run_id = run WHERE j.job_id = job;
-    PERFORM @extschema@.crisp_sync_prune(job);
 END
 $$;
 
@@ -600,8 +556,8 @@ DECLARE
     copy @extschema@.crisp_sync_copy;
     call @extschema@.crisp_sync_call;
     run @extschema@.crisp_sync_progress;
-    -- By the caller's search_path; everything else is found by ours.
-    target_table pg_catalog.regclass := pg_catalog.to_regclass(target);
+    target_table pg_catalog.regclass;
+    target_name pg_catalog.text;
     schema_name pg_catalog.text := pg_catalog.current_schema();
     caller_path pg_catalog.text := pg_catalog.current_setting('search_path');
     opened pg_catalog.record;
@@ -617,9 +573,14 @@ BEGIN
                 DETAIL = 'It commits each part of its work together with what is known of it.',
                 HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
     END IF;
-    PERFORM @extschema@.crisp_sync_check_call(mode, condition, reference, max_requests, overlap, deleted, daily_quota);
     call.started_at := date_trunc('milliseconds', clock_timestamp());
     BEGIN
+        -- The target is found by the caller's search_path; everything else by ours.
+        PERFORM set_config('search_path', caller_path, true);
+        target_table := pg_catalog.to_regclass(target);
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM @extschema@.crisp_sync_check_call(mode, condition, reference, max_requests, overlap, deleted,
+                                                  daily_quota);
         copy := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field,
                                             deleted, parent);
     EXCEPTION WHEN OTHERS THEN
@@ -628,7 +589,9 @@ BEGIN
         failure.context := @extschema@.crisp_sync_context();
     END;
     IF failure.code IS NOT NULL THEN
-        PERFORM @extschema@.crisp_sync_note_failure(source, target_table, false, mode, call.started_at, failure);
+        target_name := @extschema@.crisp_sync_full_name(target_table, target, schema_name);
+        PERFORM @extschema@.crisp_sync_note_failure(source, target_table, target_name, false, mode, call.started_at,
+                                                    failure);
         COMMIT;
         PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
                                              failure.context);
@@ -657,7 +620,9 @@ BEGIN
         GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
             failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
         failure.context := @extschema@.crisp_sync_context();
-        PERFORM @extschema@.crisp_sync_note_failure(copy.source, copy.target, true, mode, call.started_at, failure);
+        target_name := @extschema@.crisp_sync_full_name(copy.target, target, schema_name);
+        PERFORM @extschema@.crisp_sync_note_failure(copy.source, copy.target, target_name, true, mode, call.started_at,
+                                                    failure);
     END;
     COMMIT;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -705,6 +670,8 @@ RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    is_known boolean := false;
 BEGIN
     PERFORM @extschema@.crisp_sync_check_writable(CASE WHEN whole THEN 'crisp_sync_drop' ELSE 'crisp_sync_reset' END);
     IF NOT @extschema@.crisp_sync_lock_briefly(source, target) THEN
@@ -713,13 +680,14 @@ BEGIN
             USING ERRCODE = 'object_in_use';
     END IF;
     IF whole THEN
+        is_known := @extschema@.crisp_sync_forget_failed_calls(source, target);
         DELETE FROM @extschema@.crisp_sync_my_job j
         WHERE j.source = crisp_sync_forget.source AND j.target = crisp_sync_forget.target;
     ELSE
         PERFORM @extschema@.crisp_sync_forget_state(j.job_id) FROM @extschema@.crisp_sync_my_job j
         WHERE j.source = crisp_sync_forget.source AND j.target = crisp_sync_forget.target;
     END IF;
-    IF NOT FOUND THEN
+    IF NOT FOUND AND NOT is_known THEN
         RAISE EXCEPTION 'there is no sync of "%" into "%"', @extschema@.crisp_sync_name(source),
             @extschema@.crisp_sync_name(target) USING ERRCODE = 'undefined_object';
     END IF;
@@ -763,8 +731,27 @@ BEGIN
 END
 $$;
 
+-- Forget calls that failed before they had a job: of one target, whether it exists or not, or of all.
+CREATE FUNCTION crisp_sync_forget_failed(target_name text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    forgotten bigint;
+BEGIN
+    PERFORM @extschema@.crisp_sync_check_writable('crisp_sync_forget_failed');
+    DELETE FROM @extschema@.crisp_sync_my_failed_call f
+    WHERE crisp_sync_forget_failed.target_name IS NULL OR f.target_name = crisp_sync_forget_failed.target_name;
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    RETURN forgotten;
+END
+$$;
+
 COMMENT ON FUNCTION crisp_sync_reset(regclass, regclass) IS
     'let the next run of a sync fetch all again; the copy stays';
 COMMENT ON FUNCTION crisp_sync_drop(regclass, regclass) IS 'forget a sync; the copy stays';
+COMMENT ON FUNCTION crisp_sync_forget_failed(text) IS
+    'forget calls of crisp_sync() that failed before they had a job, as crisp_sync_status names their targets';
 COMMENT ON FUNCTION crisp_sync_forget_origins(regclass) IS
     'let a full load delete rows of sources that feed a target no more';

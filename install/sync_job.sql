@@ -526,6 +526,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = 'They have no times: each run reads all of them.';
     END IF;
     job := @extschema@.crisp_sync_find_job(copy, catalog.resource);
+    PERFORM @extschema@.crisp_sync_forget_failed_calls(copy.source, copy.target);
     PERFORM @extschema@.crisp_sync_tell_columns(copy, job.told_columns);
     IF job.full_since IS NOT NULL AND NOT @extschema@.crisp_sync_is_full(copy.source, copy.target) THEN
         -- What it has seen isn't known any more, as after a restore: it begins anew.

@@ -350,6 +350,7 @@ DECLARE
 BEGIN
     DELETE FROM @extschema@.crisp_sync_orphan;
     DELETE FROM @extschema@.crisp_sync_orphan_origin;
+    DELETE FROM @extschema@.crisp_sync_orphan_failed_call;
     catalog := @extschema@.crisp_sync_source(source);
     copy.source := source;
     copy.origin := @extschema@.crisp_sync_origin_of(source);

@@ -6,6 +6,7 @@ ALTER PROCEDURE crisp_sync_internal.crisp_sync SET SCHEMA @extschema:own@;
 ALTER FUNCTION crisp_sync_internal.crisp_sync_reset SET SCHEMA @extschema:own@;
 ALTER FUNCTION crisp_sync_internal.crisp_sync_drop SET SCHEMA @extschema:own@;
 ALTER FUNCTION crisp_sync_internal.crisp_sync_forget_origins SET SCHEMA @extschema:own@;
+ALTER FUNCTION crisp_sync_internal.crisp_sync_forget_failed SET SCHEMA @extschema:own@;
 
 CREATE FUNCTION @extschema:own@.crisp_sync_add_columns(source regclass, target regclass)
 RETURNS text

@@ -76,10 +76,6 @@ $session->query('SELECT pg_cancel_backend(' . $other->pid . ')');
 $other->wait;
 $sandbox->control({ answers => [] });
 
-# Without a job there is nothing to tell.
-sync_fails(q('crisp.conversations', 'pg_class'), { sqlstate => '42P16' }, 'no job');
-is($session->query(q(SELECT count(*) FROM crisp_sync_status)), 1, 'is made for that');
-
 #
 # The parent of a job
 #
