@@ -92,6 +92,15 @@ BEGIN
         -- The search_path is what it was before the block.
         is_new := false;
     END;
+    IF NOT is_new THEN
+        -- Names are looked up without a lock, by what this session has heard of so far.  To read from the table is to
+        -- hear of it; that it can't be read is told later.
+        BEGIN
+            EXECUTE format('SELECT FROM %I.%I LIMIT 0', schema, name);
+        EXCEPTION WHEN OTHERS THEN
+            RAISE DEBUG 'table %.% cannot be read: %', schema, name, SQLERRM;
+        END;
+    END IF;
     created := to_regclass(format('%I.%I', schema, name));
 END
 $$;

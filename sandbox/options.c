@@ -75,7 +75,7 @@ print_help(void)
 		 "  --latency-ms N      delay of each answer (default 0)\n"
 		 "  --data ugly|tidy    with or without what is ugly in Crisp's data (default ugly)\n"
 		 "  --characters NAME   have no characters that this encoding lacks, such as LATIN1\n"
-		 "  --now MS|current    the data's present, in epoch milliseconds, or the clock's\n"
+		 "  --now MS|current    the end of the data, in epoch milliseconds, or the start\n"
 		 "                      (default 1768478400000, that is 2026-01-15T12:00:00Z)\n"
 		 "  --no-log            do not keep the requests for GET /_log\n"
 		 "  --exit-with-parent  end when the process that started it ends\n"
