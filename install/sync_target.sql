@@ -312,7 +312,7 @@ BEGIN
             @extschema@.crisp_sync_name(other.source)
             USING ERRCODE = 'object_in_use',
                 DETAIL = 'Rows of the other source would look as if they were gone from Crisp.',
-                HINT = 'Use a target of its own, or mode incremental.';
+                HINT = 'Use a separate target, or mode incremental.';
     ELSIF other.is_full THEN
         RAISE EXCEPTION 'cannot sync into "%": a full load of "%" is not finished', @extschema@.crisp_sync_name(target),
             @extschema@.crisp_sync_name(other.source)
