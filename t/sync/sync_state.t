@@ -214,6 +214,9 @@ sync_fails(q('crisp.profile_ids', 'both_sources'),
 	{ sqlstate => '55006',
 		message => qr/^cannot sync into ".*both_sources": a full load of "crisp\.conversations" is not finished$/ },
 			'a second source while a full load goes on');
+is($session->query(q(SELECT source, state FROM crisp_sync_status WHERE target = 'both_sources'::regclass ORDER BY 2)),
+	"crisp.profile_ids|failed\ncrisp.conversations|unfinished", 'which the status tells, beside the load');
+$session->query(q(SELECT crisp_sync_forget_failed('public.both_sources')));
 finish(q('crisp.conversations', 'both_sources'), 'both_sources');
 sync(q('crisp.profile_ids', 'both_sources'));
 sync_fails(q('crisp.conversations', 'both_sources', mode => 'full'),
