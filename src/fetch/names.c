@@ -14,25 +14,16 @@
 
 #include <math.h>
 
-#include "common/hashfn.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "json/json_path.h"
 #include "fetch/names.h"
 #include "options/options.h"
 #include "base/key_set.h"
+#include "base/text_key.h"
 #include "base/compat.h"
-
-/* Half of a SHA-256: of all texts that there will ever be, no two have the same. */
-typedef struct TextKey
-{
-	char bytes[16];
-} TextKey;
 
 /* A name that several rows have. */
 typedef struct RepeatedName
@@ -66,27 +57,6 @@ struct Names
 
 /* Those of all statements that are running. */
 static dlist_head all = DLIST_STATIC_INIT(all);
-
-static TextKey
-text_key(const char *text)
-{
-	bytea  *input = (bytea *) cstring_to_text(text);
-	bytea  *digest = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea, PointerGetDatum(input)));
-	TextKey key;
-
-	memcpy(key.bytes, VARDATA_ANY(digest), sizeof(key.bytes));
-	pfree(digest);
-	pfree(input);
-	return key;
-}
-
-static HTAB *
-create_table(MemoryContext context, Size entry_size)
-{
-	HASHCTL control = {.keysize = sizeof(TextKey), .entrysize = entry_size, .hcxt = context};
-
-	return hash_create("crisp_fdw names", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
 
 /*
  * Return a name as it's compared; palloc'd.
@@ -138,7 +108,8 @@ names_add(NameList *list, const JsonNode *row)
 	if (!key_set_add(list->seen, name, strlen(name)))
 	{
 		if (list->repeated == NULL)
-			list->repeated = create_table(GetMemoryChunkContext(list), sizeof(RepeatedName));
+			list->repeated = text_key_table("crisp_fdw names", GetMemoryChunkContext(list),
+											sizeof(RepeatedName));
 		key = text_key(name);
 		repeated = hash_search(list->repeated, &key, HASH_ENTER, &found);
 		repeated->count = found ? repeated->count + 1 : 2;
@@ -185,7 +156,7 @@ names_of_statement(EState *estate)
 	names = MemoryContextAllocZero(context, sizeof(Names));
 	names->estate = estate;
 	names->context = context;
-	names->lists = create_table(context, sizeof(KnownList));
+	names->lists = text_key_table("crisp_fdw names", context, sizeof(KnownList));
 	names->callback.func = forget;
 	names->callback.arg = names;
 	dlist_push_head(&all, &names->node);
@@ -217,7 +188,7 @@ names_keep_list(Names *names, const char *server, const char *target, NameList *
 	known->repeated = NULL;
 	if (list->repeated != NULL)
 	{
-		known->repeated = create_table(names->context, sizeof(RepeatedName));
+		known->repeated = text_key_table("crisp_fdw names", names->context, sizeof(RepeatedName));
 		hash_seq_init(&status, list->repeated);
 		while ((repeated = hash_seq_search(&status)) != NULL)
 			*(RepeatedName *) hash_search(known->repeated, &repeated->key, HASH_ENTER,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan_lookups.c
- *		Plan joins that look rows up for a table of which the planner knows nothing.
+ *		Plan joins that look rows up, where the planner would reckon with too many.
  *
  * PostgreSQL takes a small table that was never analyzed for one of ten pages, since a plan that is
  * made while a table is empty may be kept until it's full.  Where a row costs a request, that makes
@@ -13,6 +13,8 @@
  * are reckoned with as the list, but for a little: if there are more keys than the list has pages,
  * that is what they come to, as the join counts keys before it looks them up
  * (scan/join_prefetch.c); and if there are fewer, less.
+ *
+ * And it reckons with a lookup for each row, where each key is looked up once.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -32,6 +34,7 @@
 #include "optimizer/paths.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
+#include "utils/selfuncs.h"
 #include "utils/syscache.h"
 
 #include "base/compat.h"
@@ -229,26 +232,58 @@ has_guess(const PlannerInfo *root, const RelOptInfo *rel)
 }
 
 /*
+ * Find what a lookup on an inner side is by: the conditions of the path, and the index of the one
+ * with the keys; -1 for none.
+ */
+static int
+find_keys(PlannerInfo *root, const Path *path, Conditions **conditions)
+{
+	RelOptInfo	   *rel = path->parent;
+	const ScanPlan *plan = rel->fdw_private;
+	double			nkeys;
+
+	*conditions = match_clauses(
+		rel, plan->relid, plan->options,
+		list_concat_copy(rel->baserestrictinfo, path->param_info->ppi_clauses));
+	return plan_lookup_condition(root, plan->options, *conditions, &nkeys);
+}
+
+/*
+ * Return how many different keys so many rows of the other side bring to an inner one, by
+ * statistics: a key that comes again isn't looked up again, nor is NULL.
+ */
+static double
+different_keys(PlannerInfo *root, const Path *path, double rows)
+{
+	Conditions	  *conditions;
+	int			   index = find_keys(root, path, &conditions);
+	EstimationInfo info = {0};
+	double		   keys;
+
+	if (index < 0 || condition_operator(list_nth(conditions->conditions, index)) != CONDITION_EQUAL)
+		return rows;
+	keys = estimate_num_groups(root, list_make1(list_nth(conditions->values, index)), rows, NULL,
+							   &info);
+	return (info.flags & SELFLAG_USED_DEFAULT) != 0 ? rows : keys;
+}
+
+/*
  * Return how many keys lookups of an inner side are reckoned with at most, where there is no
  * knowing; infinity where too many would do harm.
  */
 static double
-most_keys(PlannerInfo *root, Path *path)
+most_keys(PlannerInfo *root, const Path *path)
 {
 	const RelOptInfo  *rel = path->parent;
 	const ScanPlan	  *plan = rel->fdw_private;
-	const Conditions  *conditions;
+	Conditions		  *conditions;
 	const CrispColumn *column;
 	const CrispLookup *lookup;
-	double			   nkeys;
 	int				   index;
 
 	if (!proved_list_is_possible(plan->options))
 		return INFINITY;
-	conditions = match_clauses(
-		path->parent, plan->relid, plan->options,
-		list_concat_copy(rel->baserestrictinfo, path->param_info->ppi_clauses));
-	index = plan_lookup_condition(root, plan->options, conditions, &nkeys);
+	index = find_keys(root, path, &conditions);
 	if (index < 0)
 		return INFINITY;
 	column = condition_column(plan->options->resource, list_nth(conditions->conditions, index));
@@ -367,14 +402,14 @@ plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *oute
 		return;
 	rows = estimate_rows(root, outerrel);
 	guessed = is_counted && has_guess(root, outerrel);
-	if (rows >= outerrel->rows && !guessed && !repriced)
-		return;
 	outer_ones = outer_paths(root, outerrel, &jointype, extra);
 	foreach(lc_inner, inner_paths)
 	{
 		Path  *inner = lfirst(lc_inner);
-		double keys = guessed ? Min(rows, most_keys(root, inner)) : rows;
+		double keys = different_keys(root, inner, rows);
 
+		if (guessed)
+			keys = Min(keys, most_keys(root, inner));
 		foreach(lc, outer_ones)
 			if (repriced || keys < ((const Path *) lfirst(lc))->rows)
 				offer_join(root, joinrel, jointype, extra, lfirst(lc), inner, keys);

@@ -292,6 +292,16 @@ explain_wider_list(const WiderListCounts *counts, ExplainState *es)
 }
 
 /*
+ * Show how many runs of the scan were given what others had asked for.
+ */
+static void
+explain_past_runs(int64 runs, ExplainState *es)
+{
+	if (es->format != EXPLAIN_FORMAT_TEXT || runs > 0)
+		ExplainPropertyInteger("Loops Served From Earlier Ones", NULL, runs, es);
+}
+
+/*
  * Show which keys were searched for together.
  */
 static void
@@ -329,6 +339,7 @@ explain_counts(const ScanCounts *counts, ExplainState *es)
 	explain_key_search(&counts->key_search, es);
 	explain_whole_list(&counts->whole_list, es);
 	explain_wider_list(&counts->wider_list, es);
+	explain_past_runs(counts->past_runs, es);
 	if (counts->reader.lists > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyInteger("Lists", NULL, counts->reader.lists, es);
 	if (es->timing)

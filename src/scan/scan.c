@@ -18,6 +18,7 @@
 #include "plan/plan.h"
 #include "plan/plan_details.h"
 #include "scan/partition.h"
+#include "scan/past_runs.h"
 #include "scan/rescan.h"
 #include "scan/scan.h"
 #include "scan/scan_fetch.h"
@@ -165,6 +166,8 @@ scan_begin(ForeignScanState *node, int eflags)
 	begin_kept_rows(node, eflags);
 	begin_tuples(node);
 	scan->wider = wider_list_create(node);
+	if (scan->wider != NULL)
+		scan->past_runs = past_runs_create(context, scan_row_desc(node));
 	scan->open = (OpenScan){.node = node, .options = scan->options, .read_rest = scan_read_rest};
 	open_scans_add(&scan->open);
 	MemoryContextSwitchTo(old_context);
@@ -231,7 +234,7 @@ iterate(ForeignScanState *node, TupleTableSlot *slot)
 
 	if (scan->started)
 		scan_expect_rows(node);
-	if (scan_fetch(node, slot) && !wider_list_is_read(scan))
+	if (scan_fetch(node, slot) && !wider_list_is_read(scan) && !scan->reads_past)
 		kept_rows_put(scan->kept, slot);
 }
 
@@ -285,6 +288,10 @@ scan_end(ForeignScanState *node)
 	if (scan->shuns_failure && scan_has_sorted(node))
 		order_forget_failure(scan->options,
 							 &scan->options->resource->orders[scan_method(scan, METHOD_ORDER)]);
+
+	/* No other run follows. */
+	past_runs_end(scan->past_runs);
+	scan->past_runs = NULL;
 	scan_drop_request(scan);
 	if (scan->prefetch != NULL)
 		lookup_prefetch_end(scan->prefetch);
@@ -341,7 +348,8 @@ scan_counts(ForeignScanState *node)
 							   .reader = scan_source_counts(scan),
 							   .whole_list = whole_list_counts(scan->whole_list),
 							   .key_search = key_search_counts(scan->search),
-							   .wider_list = wider_list_counts(scan->wider)};
+							   .wider_list = wider_list_counts(scan->wider),
+							   .past_runs = past_runs_recalled(scan->past_runs)};
 
 	/* Rows that are served from that list came with its pages. */
 	counts.reader.pages += counts.whole_list.pages;

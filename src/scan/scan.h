@@ -53,6 +53,7 @@ typedef struct ScanCounts
 	WholeListCounts whole_list; /* of lookups */
 	KeySearchCounts key_search; /* likewise */
 	WiderListCounts wider_list; /* of runs by other conditions */
+	int64			past_runs;	/* that were given again what others had asked for */
 } ScanCounts;
 
 /* Say whether the scan, of a list that would be streamed, has read it whole and sorted it. */

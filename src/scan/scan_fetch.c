@@ -155,6 +155,40 @@ begin_list(ForeignScanState *node)
 }
 
 /*
+ * Say whether a run gives all rows of its list, as they come, so that another one may be given them
+ * again.
+ */
+static bool
+is_repeatable(const CrispScan *scan)
+{
+	return scan->past_runs != NULL && scan->errand == NULL && scan->request != NULL &&
+		   scan->request->kind == REQUEST_LIST && scan_method(scan, METHOD_KIND) == SCAN_LIST;
+}
+
+/*
+ * Say whether a run that has ended has asked for the same, and given the rows: then they come from
+ * there.
+ */
+static bool
+recall_run(CrispScan *scan)
+{
+	scan->reads_past = is_repeatable(scan) &&
+					   past_runs_recall(scan->past_runs, &scan->asked, kept_rows_rest(scan->kept));
+	return scan->reads_past;
+}
+
+/*
+ * Keep the rows of the run that is dropped, if it has given all of them.
+ */
+static void
+keep_run(CrispScan *scan)
+{
+	if (scan->started && scan->at_end && !scan->cut_off && !scan->reads_past &&
+		!scan->reads_wider && is_repeatable(scan))
+		past_runs_keep(scan->past_runs, &scan->asked, kept_rows_rest(scan->kept));
+}
+
+/*
  * Begin a run that the list of all runs serves.
  */
 static void
@@ -195,6 +229,8 @@ scan_start(ForeignScanState *node)
 		scan_source_begin(node);
 	else if (kept_rows_are_for_lookups(scan->kept))
 		read_kept_list(node);
+	else if (recall_run(scan))
+		;
 	else if (wider_list_serves(node))
 		begin_wider(node);
 	else
@@ -205,6 +241,7 @@ scan_start(ForeignScanState *node)
 void
 scan_drop_request(CrispScan *scan)
 {
+	keep_run(scan);
 	if (scan->top_n != NULL)
 		top_n_end(scan->top_n);
 	scan->top_n = NULL;
@@ -214,6 +251,7 @@ scan_drop_request(CrispScan *scan)
 	scan->at_end = false;
 	scan->reads_kept_list = false;
 	scan->reads_wider = false;
+	scan->reads_past = false;
 	scan->cut_off = false;
 	scan->narrowed = false;
 	scan->matched = 0;
@@ -255,10 +293,12 @@ scan_fetch(ForeignScanState *node, TupleTableSlot *slot)
 	if (scan->at_end)
 		return false;
 
-	if (scan->top_n == NULL && !scan->reads_wider && wider_list_takes_over(node))
+	if (scan->top_n == NULL && scan->reader != NULL && wider_list_takes_over(node))
 		scan->reads_wider = true;
 	if (scan->top_n != NULL)
 		found = top_n_next(scan->top_n, slot);
+	else if (scan->reads_past)
+		found = kept_rows_get(scan->kept, slot);
 	else if (scan->reads_wider)
 		found = wider_list_get(scan->wider, slot);
 	else if (scan->reads_kept_list)

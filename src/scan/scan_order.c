@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include "scan/scan_order.h"
 #include "scan/scan_source.h"
+#include "scan/wider_list.h"
 
 /*
  * Ask for the list as one that is read in whole.
@@ -83,6 +84,8 @@ fetch(ForeignScanState *node, TupleTableSlot *slot, bool *late)
 	CrispScan *scan = node->fdw_state;
 	FetchedRow row;
 
+	if (scan->reads_wider)
+		return wider_list_fetch(node, slot, late);
 	if (!scan_source_next(scan, slot, &row))
 		return false;
 	*late = row.late;
@@ -129,7 +132,6 @@ restart(ForeignScanState *node, bool reversed)
 {
 	CrispScan	 *scan = node->fdw_state;
 	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
-
 	scan_source_end(scan);
 	if (reversed && !scan->options->exact_scan)
 		ask_for_all(scan);
@@ -138,6 +140,22 @@ restart(ForeignScanState *node, bool reversed)
 	scan->order_path = NULL;
 	scan_source_begin_list(scan);
 	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * Have the list of all runs give the rows, if these runs have cost as much.
+ */
+static bool
+replace(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+
+	if (!wider_list_is_due(node) || !wider_list_takes_all(node))
+		return false;
+	scan->reads_wider = true;
+	scan->narrowed = false;
+	scan->order_path = NULL;
+	return true;
 }
 
 /*
@@ -199,6 +217,7 @@ scan_begin_top_n(ForeignScanState *node, bool trusted)
 	if (list != NULL)
 	{
 		source.restart = restart;
+		source.replace = replace;
 		source.widen = widen;
 		source.full_pages = list->pages_wanted == 0;
 		if (trusted && scan_method(scan, METHOD_KIND) == SCAN_STREAM)

@@ -67,7 +67,7 @@ scan_read_rest(ForeignScanState *node)
 	RowStore	 *store;
 
 	if (!scan->started || scan->at_end || scan->busy || scan->cut_off || scan->reads_kept_list ||
-		scan->reads_wider)
+		scan->reads_wider || scan->reads_past)
 		return;
 
 	old_context = MemoryContextSwitchTo(context);

@@ -20,6 +20,7 @@
 #include "scan/early_filter.h"
 #include "scan/kept_rows.h"
 #include "scan/open_scans.h"
+#include "scan/past_runs.h"
 #include "scan/top_n.h"
 #include "scan/tuple_maker.h"
 #include "scan/wait_descriptor.h"
@@ -61,6 +62,8 @@ typedef struct CrispScan
 	bool			  reads_kept_list; /* the request is served from there, */
 	struct WiderList *wider; /* or from there, where runs have cost as much; may be NULL */
 	bool			  reads_wider;
+	PastRuns		 *past_runs; /* serve others that ask for the same; may be NULL */
+	bool			  reads_past;
 
 	/* Under an Append, which waits for several scans. */
 	bool			pending; /* the last Iterate would have had to wait for Crisp */

@@ -22,7 +22,7 @@ scan_get_ready(ForeignScanState *node)
 	else
 		scan_expect_rows(node);
 	return scan->at_end || scan->top_n != NULL || scan->reads_kept_list || scan->reads_wider ||
-		   row_reader_get_ready(scan->reader);
+		   scan->reads_past || row_reader_get_ready(scan->reader);
 }
 
 bool

@@ -291,6 +291,23 @@ restart(TopN *top_n)
 }
 
 /*
+ * Say whether the rows come from elsewhere, from now on; then what was gathered is forgotten.  No
+ * other pass begins with them.
+ */
+static bool
+is_replaced(TopN *top_n)
+{
+	if (top_n->source.replace == NULL || !top_n->source.replace(top_n->node))
+		return false;
+	forget_rows(top_n);
+	if (top_n->all != NULL)
+		row_store_end(top_n->all);
+	top_n->all = NULL;
+	top_n->trusted = false;
+	return true;
+}
+
+/*
  * Gather the rows that are wanted, and those that have come with them.
  */
 static void
@@ -299,7 +316,8 @@ gather(TopN *top_n, TupleTableSlot *slot)
 	double count = 0;
 	bool   matches;
 
-	while (top_n->trusted && wants_more(top_n, count) && fetch(top_n, slot, &matches))
+	while (top_n->trusted && wants_more(top_n, count) && !is_replaced(top_n) &&
+		   fetch(top_n, slot, &matches))
 	{
 		if (!matches)
 			continue;

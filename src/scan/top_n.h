@@ -38,6 +38,12 @@ typedef bool (*TopNEnded)(ForeignScanState *node);
 typedef void (*TopNRestart)(ForeignScanState *node, bool reversed);
 
 /*
+ * Has all rows come from elsewhere, from the first and in no order, where that is cheaper than to
+ * read on; returns whether they do.  It's only called before a row was given.  May be NULL.
+ */
+typedef bool (*TopNReplace)(ForeignScanState *node);
+
+/*
  * Makes the list begin anew, if no more than some of its rows were asked for; returns whether it
  * does.  May be NULL.
  */
@@ -58,6 +64,7 @@ typedef struct TopNSource
 	TopNVerdict		verdict;
 	TopNEnded		ended;
 	TopNRestart		restart;
+	TopNReplace		replace;
 	TopNWiden		widen;
 	TopNNoteFailure note_failure;
 	AttrNumber		attnum;		 /* rows are sorted by this column, */

@@ -35,6 +35,9 @@
 #include "scan/scan_source.h"
 #include "scan/wider_list.h"
 
+/* Pages of lists that aren't full are forgiven as a share of the list's. */
+#define SHARE_OF_PARTS 8
+
 struct WiderList
 {
 	MemoryContext context;
@@ -48,18 +51,20 @@ struct WiderList
 	char		 *name; /* NULL before the first */
 	ListRequest	  request;
 	ListCost	  cost;
+	int64		  lists;  /* that runs have asked for in its stead */
 	int64		  before; /* requests of the scan that don't count */
 	int64		  pages_before;
 	RowStore	 *rows; /* NULL before it was read */
 
 	/* Of the run that is under way. */
-	int64		  run_began;  /* after so many requests of the scan */
-	int64		  looked_at;  /* requests when it was last seen whether it's time */
-	CrispRequest *own_list;	  /* the request for the list; NULL where there is none */
-	KeySet		 *given;	  /* keys of rows that it has given; NULL for none */
-	bool		  skips;	  /* those rows of the list that it has given */
-	Bitmapset	 *given_rows; /* which these are */
-	int64		  position;	  /* of the next row */
+	int64		  spent_before; /* requests for those before it */
+	int64		  pages_began;	/* of all runs, when it began */
+	int64		  looked_at;	/* requests when it was last seen whether it's time */
+	CrispRequest *own_list;		/* the request for the list; NULL where there is none */
+	KeySet		 *given;		/* keys of rows that it has given; NULL for none */
+	bool		  skips;		/* those rows of the list that it has given */
+	Bitmapset	 *given_rows;	/* which these are */
+	int64		  position;		/* of the next row */
 
 	int64 runs;
 	int64 probes; /* of lists before this one */
@@ -119,6 +124,29 @@ list_name(const ListRequest *request)
 }
 
 /*
+ * Return how many requests the scan has made for its runs, so far, beside what tells whether rows
+ * have moved.
+ */
+static int64
+requests_made(const WiderList *list, const CrispScan *scan)
+{
+	return scan->options->counts->requests - list->probes - list->cost.probes -
+		   scan_source_counts(scan).rechecks;
+}
+
+/*
+ * Return how many pages have come for them.  Of a run that is under way, these alone count: what is
+ * asked for ahead may be its end.
+ */
+static int64
+pages_read(const CrispScan *scan)
+{
+	ReaderCounts counts = scan_source_counts(scan);
+
+	return counts.pages - counts.rechecks;
+}
+
+/*
  * Forget the list, and count for another one.  Nothing of the request that is in memory of the
  * moment is kept.
  */
@@ -148,7 +176,8 @@ begin_list(WiderList *list, const CrispScan *scan, const ListRequest *request, c
 
 	/* Runs before this one count, unless they have counted for another list. */
 	if (!is_first)
-		list->before = scan->options->counts->requests;
+		list->before = requests_made(list, scan);
+	list->lists = 0;
 }
 
 /*
@@ -177,26 +206,29 @@ count_runs(WiderList *list, const CrispScan *scan)
 	int64		 pages = counts.pages - counts.rechecks - counts.past_end - list->pages_before;
 
 	list->pages_before += Max(pages, 0);
-	list->cost.spent = scan->options->counts->requests - list->before - list->cost.probes;
+	list->cost.spent = requests_made(list, scan) - list->before;
 	if (pages > 1 && scan_method(scan, METHOD_KIND) == SCAN_LIST)
 		list_cost_note_least(&list->cost, (int) Min(pages, PG_INT32_MAX / 4));
 }
 
 /*
- * Say whether it's time to read the list, when so many requests more are about to be made in its
- * stead.
+ * Say whether it's time to read the list, when more requests are about to be made in its stead.
  */
 static bool
-is_due(WiderList *list, int64 more)
+is_due(WiderList *list)
 {
 	ListCost *cost = &list->cost;
 	double	  left = list->expected - (double) cost->spent;
+	int64	  parts;
 
 	if (cost->given_up || cost->spent == 0)
 		return false;
 	if (left <= 0 || left > cost->next)
 		list_cost_find(cost, HUGE_VAL);
-	if (cost->pages == 0 || cost->spent + more < cost->pages)
+
+	/* Runs that share the list out among them end with a page each that isn't full. */
+	parts = Min(list->lists, cost->pages / SHARE_OF_PARTS);
+	if (cost->pages == 0 || cost->spent < cost->pages + parts)
 		return false;
 	return api_max_requests == 0 ||
 		   cost->pages <= (api_max_requests - api_statement_requests()) / 2;
@@ -340,18 +372,6 @@ forget_run(WiderList *list)
 }
 
 /*
- * Return what the run that is about to begin is expected to cost beyond what tells whether it's
- * time to read the list: one that gives its rows as they come can change over to the list.
- */
-static int64
-expected_cost(const WiderList *list, const CrispScan *scan)
-{
-	return scan_method_sorts((ScanMethod) scan_method(scan, METHOD_KIND))
-			   ? scan->options->counts->requests - list->cost.probes - list->run_began
-			   : 0;
-}
-
-/*
  * Begin a run that the list serves.
  */
 static void
@@ -381,10 +401,15 @@ wider_list_serves(ForeignScanState *node)
 		name = list_name(&request->as.list);
 		if (list->name == NULL || strcmp(list->name, name) != 0)
 			begin_list(list, scan, &request->as.list, name);
+		if (list->rows == NULL && past_runs_has(scan->past_runs, request))
+		{
+			list->rows = create_rows(node);
+			(void) past_runs_recall(scan->past_runs, request, list->rows);
+		}
 		if (list->rows == NULL)
 		{
 			count_runs(list, scan);
-			if (is_due(list, expected_cost(list, scan)))
+			if (is_due(list))
 				read_list(node, request);
 		}
 		if (list->rows != NULL)
@@ -394,9 +419,13 @@ wider_list_serves(ForeignScanState *node)
 		}
 	}
 
+	list->lists++;
+
 	/* There may be no other run than the first. */
 	list->own_list = is_first ? NULL : request;
-	list->run_began = list->looked_at = scan->options->counts->requests - list->cost.probes;
+	list->looked_at = scan->options->counts->requests - list->cost.probes;
+	list->spent_before = requests_made(list, scan) - list->before;
+	list->pages_began = pages_read(scan);
 	return false;
 }
 
@@ -441,35 +470,48 @@ is_between_pages(WiderList *list, const CrispScan *scan)
 	if (list->own_list == NULL || row_reader_at_hand(scan->reader) || list->looked_at == requests)
 		return false;
 	list->looked_at = requests;
-	list->cost.spent = requests - list->before;
+	list->cost.spent = list->spent_before + pages_read(scan) - list->pages_began;
 	return !row_reader_at_end(scan->reader);
 }
 
 bool
-wider_list_takes_over(ForeignScanState *node)
+wider_list_is_due(ForeignScanState *node)
+{
+	const CrispScan *scan = node->fdw_state;
+	WiderList		*list = scan->wider;
+
+	return list != NULL && is_between_pages(list, scan) && is_due(list);
+}
+
+bool
+wider_list_takes_all(ForeignScanState *node)
 {
 	CrispScan	 *scan = node->fdw_state;
 	WiderList	 *list = scan->wider;
-	MemoryContext old_context;
-	RowReader	 *own;
+	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
+	RowReader	 *own = scan->reader;
 
-	if (list == NULL || !is_between_pages(list, scan) || !is_due(list, 0))
-		return false;
-	old_context = MemoryContextSwitchTo(scan->request_context);
-	own = scan->reader;
 	scan->reader = NULL;
 	read_list(node, list->own_list);
 	if (list->rows != NULL)
 	{
 		row_reader_add_counts(&scan->counts, row_reader_counts(own));
 		row_reader_end(own);
-		list->skips = true;
 		begin_served(list);
 	}
 	else
 		scan->reader = own;
 	MemoryContextSwitchTo(old_context);
 	return list->rows != NULL;
+}
+
+bool
+wider_list_takes_over(ForeignScanState *node)
+{
+	if (!wider_list_is_due(node) || !wider_list_takes_all(node))
+		return false;
+	((CrispScan *) node->fdw_state)->wider->skips = true;
+	return true;
 }
 
 /*----------

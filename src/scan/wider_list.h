@@ -46,6 +46,14 @@ extern void wider_list_note_given(CrispScan *scan, const FetchedRow *row);
  */
 extern bool wider_list_takes_over(ForeignScanState *node);
 
+/*
+ * The same in two steps, for a run for the first rows in an order, none of which was given yet: say
+ * whether it's time, and read the list, which then gives all rows of that run, from the first.
+ * Returns false where Crisp doesn't give it.  Raises what wider_list_serves() raises.
+ */
+extern bool wider_list_is_due(ForeignScanState *node);
+extern bool wider_list_takes_all(ForeignScanState *node);
+
 /* Say whether rows of the run that is under way come from the list as they are in it. */
 extern bool wider_list_is_read(const CrispScan *scan);
 

@@ -97,13 +97,14 @@ sub queries
 		[ 'LATERAL: the latest of each', "SELECT k.n, l.session_id FROM customer k, LATERAL (SELECT c.session_id, "
 			. "c.updated_at FROM $c c WHERE c.meta_email = k.email $newest LIMIT 1) l", $c_all, list($c_all) + 2 ],
 
-		# Filters that change from row to row: until these have cost as much as the list.
+		# Filters that change from row to row: each list once, until these have cost as much as the whole list, and
+		# an eighth of that for pages that aren't full.
 		[ 'a count for each row', "SELECT n, (SELECT count(*) FROM $c c WHERE c.assigned_user_id = s.user_id) FROM "
 			. '(SELECT n, (SELECT array_agg(DISTINCT assigned_user_id) FROM copy.conversations)[1 + n % 4] AS user_id '
-			. 'FROM generate_series(1, 60) n) s', shorter($count{by_operator}, $c_all), twice(480, $c_all) ],
+			. 'FROM generate_series(1, 60) n) s', shorter($count{by_operator}, $c_all), $count{by_operator} + 5 ],
 		[ '... of what is newer', "SELECT n, (SELECT count(*) FROM $c c WHERE c.updated_at > s.at) FROM (SELECT n, "
 			. "timestamptz '$since' - interval '10 days' * n AS at FROM generate_series(1, 40) n) s",
-			$since_pages, twice(480, $c_all) ],
+			ceil($count{oldest} / 50), twice(480, $c_all) + int($c_all / 8) ],
 
 		# What is new.
 		[ 'what is new', "SELECT session_id, state FROM $c WHERE updated_at > '$since'", $since_pages,
@@ -181,6 +182,8 @@ END
 	$count{since}         = $node->safe_psql('postgres', "SET TimeZone = 'UTC'; SELECT $lately");
 	my $is_new = "updated_at > '$count{since}'";
 	$count{new} = $node->safe_psql('postgres', "SELECT count(*) FROM copy.conversations WHERE $is_new");
+	$count{oldest} = $node->safe_psql('postgres', 'SELECT count(*) FROM copy.conversations WHERE updated_at > '
+		. "timestamptz '$count{since}' - interval '10 days' * 40");
 	$count{new_people} = $node->safe_psql('postgres', "SELECT count(DISTINCT people_id) FROM copy.conversations WHERE "
 		. $is_new);
 	$count{new_profiles} = $node->safe_psql('postgres', 'SELECT count(*) FROM copy.people_profiles WHERE created_at > '

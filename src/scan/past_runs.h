@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * past_runs.h
+ *		Keep what runs of a scan have given, for others that ask for the same.
+ *
+ * Copyright (c) 2026, the crisp_fdw developers
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CRISP_PAST_RUNS_H
+#define CRISP_PAST_RUNS_H
+
+#include "request/request.h"
+#include "scan/row_store.h"
+
+/* Rows of runs that have ended, each by what was asked for. */
+typedef struct PastRuns PastRuns;
+
+/*
+ * Create it without rows, in a child of parent, which must be the statement's memory.  It takes
+ * about work_mem, and beyond that a temporary file, which will belong to the resource owner of now,
+ * of several times that; runs that find no room aren't kept.  tupdesc must live as long.
+ */
+extern PastRuns *past_runs_create(MemoryContext parent, TupleDesc tupdesc);
+
+/*
+ * Keep all rows of a run that has asked for a list.  Raises for memory, and what temporary files
+ * raise.
+ */
+extern void past_runs_keep(PastRuns *runs, const CrispRequest *request, RowStore *rows);
+
+/* Say whether a run that has asked for that list was kept. */
+extern bool past_runs_has(PastRuns *runs, const CrispRequest *request);
+
+/*
+ * Put the rows of the run that has asked for that list into a store without rows, of which the
+ * first is the next.  Returns false where no such run was kept.  Raises what past_runs_keep()
+ * raises.
+ */
+extern bool past_runs_recall(PastRuns *runs, const CrispRequest *request, RowStore *rows);
+
+/* Return how many runs were recalled; runs may be NULL. */
+extern int64 past_runs_recalled(const PastRuns *runs);
+
+/* Release everything; runs may be NULL. */
+extern void past_runs_end(PastRuns *runs);
+
+#endif /* CRISP_PAST_RUNS_H */
