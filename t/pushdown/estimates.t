@@ -233,6 +233,24 @@ is($session->run('SELECT FROM crisp_sync_internal.crisp_sync_job')->{errors}->[0
 is(expected($sandbox, $profiles), 650, '... is served all the same');
 is(expected($sandbox, 'SELECT FROM crisp.conversations'), 10_000, 'of another table, no job knows');
 $session->query('RESET ROLE');
+
+# A parallel worker plans what a function asks for that calls itself safe.
+$session->query(<<'END');
+CREATE FUNCTION planned() RETURNS text LANGUAGE plpgsql PARALLEL SAFE AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXPLAIN SELECT FROM crisp.people_profiles LOOP
+		RETURN substring(line FROM 'rows=(\d+)')
+			|| CASE WHEN pg_backend_pid()::text = current_setting('test.leader') THEN '' ELSE ' in a worker' END;
+	END LOOP;
+END $$;
+END
+my $forcing = $session->query(q(SELECT name FROM pg_settings WHERE name IN ('force_parallel_mode', )
+	. q('debug_parallel_query')));
+$session->query(qq(SELECT set_config('test.leader', pg_backend_pid()::text, false); SET $forcing = on));
+is($session->query('SELECT planned()'), '650 in a worker', 'a parallel worker');
+$session->query("RESET $forcing");
 my ($schema) = split /\n/, $session->query('SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = '
 	. q(e.extnamespace WHERE extname = 'crisp_fdw'));
 $session->query(qq(ALTER SCHEMA "$schema" RENAME TO "The Tools"; ALTER SCHEMA crisp_sync_internal RENAME TO "Jobs"));
