@@ -125,13 +125,15 @@ list_name(const ListRequest *request)
 
 /*
  * Return how many requests the scan has made for its runs, so far, beside what tells whether rows
- * have moved.
+ * have moved, and pages that there turned out to be none of.
  */
 static int64
 requests_made(const WiderList *list, const CrispScan *scan)
 {
-	return scan->options->counts->requests - list->probes - list->cost.probes -
-		   scan_source_counts(scan).rechecks;
+	ReaderCounts counts = scan_source_counts(scan);
+
+	return scan->options->counts->requests - list->probes - list->cost.probes - counts.rechecks -
+		   counts.past_end;
 }
 
 /*

@@ -246,8 +246,8 @@ BEGIN
 	END LOOP;
 END $$;
 END
-my $forcing = $session->query(q(SELECT name FROM pg_settings WHERE name IN ('force_parallel_mode', )
-	. q('debug_parallel_query')));
+my $forcing = $session->query("SELECT name FROM pg_settings WHERE name IN ('force_parallel_mode', "
+	. "'debug_parallel_query')");
 $session->query(qq(SELECT set_config('test.leader', pg_backend_pid()::text, false); SET $forcing = on));
 is($session->query('SELECT planned()'), '650 in a worker', 'a parallel worker');
 $session->query("RESET $forcing");

@@ -1059,8 +1059,8 @@ $node->safe_psql('postgres', "ALTER SERVER support OPTIONS (SET prefetch '1')");
 		my $better = scalar @{$way};
 		next unless $better;
 
-		my %by_row = map { $_ => 1 } grep { defined } map { $_->{'Crisp Request'} =~ /\{/ ? scanned_list($_) : undef }
-		  scans_of($keys_plan);
+		my %by_row = map { $_ => 1 } grep { defined } map { scanned_list($_) }
+		  grep { $_->{'Crisp Request'} =~ /\{/ || $_->{'Early Stop'} } scans_of($keys_plan);
 		my $extra = documented($plan, \%by_row, @targets[ 0, 1 ], $way);
 		$measured++;
 		$by_keys++ if $keys < $lists;
