@@ -384,6 +384,31 @@ begin_served(WiderList *list)
 	row_store_rewind(list->rows);
 }
 
+/*
+ * Get the rows of the list that a request is for, if a run has read them, or it's time to.
+ */
+static void
+get_list(ForeignScanState *node, CrispRequest *request)
+{
+	CrispScan *scan = node->fdw_state;
+	WiderList *list = scan->wider;
+	char	  *name = list_name(&request->as.list);
+
+	if (list->name == NULL || strcmp(list->name, name) != 0)
+		begin_list(list, scan, &request->as.list, name);
+	if (list->rows == NULL && past_runs_has(scan->past_runs, request))
+	{
+		list->rows = create_rows(node);
+		(void) past_runs_recall(scan->past_runs, request, list->rows);
+	}
+	if (list->rows == NULL)
+	{
+		count_runs(list, scan);
+		if (is_due(list))
+			read_list(node, request);
+	}
+}
+
 bool
 wider_list_serves(ForeignScanState *node)
 {
@@ -391,7 +416,6 @@ wider_list_serves(ForeignScanState *node)
 	WiderList	 *list = scan->wider;
 	bool		  is_first;
 	CrispRequest *request;
-	char		 *name;
 
 	if (list == NULL || scan->errand != NULL)
 		return false;
@@ -399,28 +423,12 @@ wider_list_serves(ForeignScanState *node)
 	forget_run(list);
 	request = list->changing != NULL ? make_request(node) : NULL;
 	if (request != NULL)
+		get_list(node, request);
+	if (request != NULL && list->rows != NULL)
 	{
-		name = list_name(&request->as.list);
-		if (list->name == NULL || strcmp(list->name, name) != 0)
-			begin_list(list, scan, &request->as.list, name);
-		if (list->rows == NULL && past_runs_has(scan->past_runs, request))
-		{
-			list->rows = create_rows(node);
-			(void) past_runs_recall(scan->past_runs, request, list->rows);
-		}
-		if (list->rows == NULL)
-		{
-			count_runs(list, scan);
-			if (is_due(list))
-				read_list(node, request);
-		}
-		if (list->rows != NULL)
-		{
-			begin_served(list);
-			return true;
-		}
+		begin_served(list);
+		return true;
 	}
-
 	list->lists++;
 
 	/* There may be no other run than the first. */
