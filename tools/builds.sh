@@ -45,15 +45,14 @@ build()
 # have_arm64 FOLDER VERSION: what Debian needs to build for another processor; its PostgreSQL lies in /arm64.
 have_arm64()
 {
-	local folder=$1 version=$2 from=()
+	local folder=$1 version=$2
 
-	[ "$version" != 19 ] || from=(--target-release experimental)
 	[ ! -x "$folder/arm64/pg_config" ] || return 0
 	in_folder "$folder" dpkg --add-architecture arm64 && apt_in "$folder" update &&
 		apt_in "$folder" install gcc-aarch64-linux-gnu libc6-dev-arm64-cross libcurl4-openssl-dev:arm64 \
 			libjson-c-dev:arm64 libmicrohttpd-dev:arm64 zlib1g-dev:arm64 || return 1
 	mkdir -p "$folder/arm64"
-	in_folder "$folder" sh -c "cd /arm64 && apt-get ${from[*]} download postgresql-server-dev-$version:arm64 &&
+	in_folder "$folder" sh -c "cd /arm64 && apt-get download postgresql-server-dev-$version:arm64 &&
 		dpkg -x postgresql-server-dev-*.deb /arm64" || return 1
 	printf '#!/bin/sh\n/usr/lib/postgresql/%s/bin/pg_config "$@" | sed "s|/usr/|/arm64/usr/|g"\n' "$version" \
 		>"$folder/arm64/pg_config"
@@ -82,7 +81,6 @@ build_version()
 	local pg_config=/usr/lib/postgresql/$1/bin/pg_config
 
 	: >"$matrix/$version-builds.log"
-	copy_tree "$folder"
 	for way in $ways; do
 		if [ "$way" = arm64 ]; then
 			build_arm64 "$folder" "$version"
@@ -110,9 +108,7 @@ versions=("$@")
 mkdir -p "$matrix"
 for version in "${versions[@]}"; do
 	[ -n "${suites[$version]:-}" ] || die "Debian has no PostgreSQL $version: it is ${!suites[*]}"
-	if ! have_folder "$version" >"$matrix/$version-builds.log" 2>&1 ||
-		! in_folder "$matrix/$version" env "PG_CONFIG=/usr/lib/postgresql/$version/bin/pg_config" \
-			/src/crisp_fdw/tools/setup.sh test >>"$matrix/$version-builds.log" 2>&1; then
+	if ! have_folder "$version" tap >"$matrix/$version-builds.log" 2>&1; then
 		tail -n 20 "$matrix/$version-builds.log"
 		absent=$((absent + 1))
 		results+=("PostgreSQL $version: could not be had")

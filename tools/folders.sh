@@ -9,6 +9,25 @@ declare -A suites=([15]=bookworm [17]=trixie [18]=sid [19]="sid experimental")
 
 matrix=${MATRIX:-/var/cache/crisp_fdw}
 
+# is_over: has the time passed that MATRIX_SECONDS gives, if it gives any?
+is_over()
+{
+	[ -n "${MATRIX_SECONDS:-}" ] && [ "$SECONDS" -ge "$MATRIX_SECONDS" ]
+}
+
+# limited COMMAND…: run it until that time, and not a second longer.  What is killed is unshare, with all that it has
+# begun.
+limited()
+{
+	if [ -z "${MATRIX_SECONDS:-}" ]; then
+		"$@"
+	elif is_over; then
+		return 124
+	else
+		timeout --signal=KILL $((MATRIX_SECONDS - SECONDS)) "$@"
+	fi
+}
+
 # in_folder FOLDER COMMAND…: run it in there, with processes and mounts of its own, which end with it.
 in_folder()
 {
@@ -16,7 +35,7 @@ in_folder()
 
 	shift
 	# shellcheck disable=SC2016
-	unshare --mount --pid --fork --kill-child bash -c '
+	limited unshare --mount --pid --fork --kill-child bash -c '
 		mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && mount -t tmpfs tmpfs "$1/dev/shm" &&
 			exec chroot "$1" env --ignore-environment HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
 				PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -47,20 +66,31 @@ remove_folder()
 	rm -rf --one-file-system "$1"
 }
 
+# have_base SUITE: what debootstrap makes of it, to copy from: several folders have the same.  What is half made isn't
+# taken for whole.
+have_base()
+{
+	local base=$matrix/base-$1 mirror
+
+	[ ! -d "$base" ] || return 0
+	mirror=$(debian_mirror)
+	remove_folder "$base.new" || return 1
+	mkdir -p "$matrix/packages"
+	limited unshare --mount --pid --fork --kill-child debootstrap --variant=minbase --include=ca-certificates \
+		--cache-dir="$matrix/packages" "$1" "$base.new" ${mirror:+"$mirror"} || return 1
+	chmod 1777 "$base.new/tmp"
+	mv "$base.new" "$base"
+}
+
 # make_folder VERSION FOLDER [PACKAGE…]: a Debian that knows that PostgreSQL, with these packages; those that it
-# doesn't have are left out where their names end with a question mark.  What is half made isn't taken for whole.
+# doesn't have are left out where their names end with a question mark.
 make_folder()
 {
-	local version=$1 folder=$2 suite mirror package packages=() from=() extra
+	local version=$1 folder=$2 suite package packages=() extra
 
 	shift 2
 	read -r suite extra <<<"${suites[$version]}"
-	mirror=$(debian_mirror)
-	remove_folder "$folder.new" || return 1
-	mkdir -p "$matrix/packages"
-	unshare --mount --pid --fork --kill-child debootstrap --variant=minbase --include=ca-certificates \
-		--cache-dir="$matrix/packages" "$suite" "$folder.new" ${mirror:+"$mirror"} || return 1
-	chmod 1777 "$folder.new/tmp"
+	have_base "$suite" && remove_folder "$folder.new" && cp -a "$matrix/base-$suite" "$folder.new" || return 1
 	# A mirror may stand still.  What is cut off is made again: nothing needs to wait for the disk.
 	printf '%s;\n' 'Acquire::Check-Valid-Until "false"' 'Acquire::Retries "3"' \
 		'DPkg::Options:: "--force-unsafe-io"' >"$folder.new/etc/apt/apt.conf.d/matrix"
@@ -72,7 +102,9 @@ make_folder()
 	if [ -n "$extra" ]; then
 		sed "s/^deb \(\S*\) $suite main/deb \1 $extra main/" "$folder.new/etc/apt/sources.list" \
 			>"$folder.new/etc/apt/sources.list.d/$extra.list"
-		from=(--target-release "$extra")
+		# PostgreSQL alone: what else is new there needn't fit together.
+		printf 'Package: src:postgresql-%s src:postgresql-common src:pg-cron\nPin: release a=%s\nPin-Priority: 500\n' \
+			"$version" "$extra" >"$folder.new/etc/apt/preferences.d/$extra"
 	fi
 	apt_in "$folder.new" update || return 1
 	for package in "$@"; do
@@ -80,7 +112,7 @@ make_folder()
 			packages+=("${package%\?}")
 		fi
 	done
-	apt_in "$folder.new" "${from[@]}" install "${packages[@]}" || return 1
+	apt_in "$folder.new" install "${packages[@]}" || return 1
 	mv "$folder.new" "$folder"
 }
 
@@ -96,11 +128,37 @@ copy_tree()
 		cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/machine.crt"
 }
 
-# have_folder VERSION: that of the matrix, with the sources and what their tests need first; it's made where it
-# isn't there yet.
+# lock_folder VERSION: until the next one is, or this script ends.
+lock_folder()
+{
+	[ -z "${folder_lock:-}" ] || exec {folder_lock}>&-
+	exec {folder_lock}>"$matrix/$1.lock" || return 1
+	flock --nonblock "$folder_lock" && return
+	echo "waiting for another run, which uses $matrix/$1"
+	flock ${MATRIX_SECONDS:+--wait $((MATRIX_SECONDS > SECONDS ? MATRIX_SECONDS - SECONDS : 0))} "$folder_lock"
+}
+
+# mend_folder FOLDER: clear what a run has left there that was cut off.
+mend_folder()
+{
+	limited rm -rf --one-file-system "$1"/tmp/crisp_fdw.* "$1"/tmp/tmp.* "$1"/tmp/build
+	in_folder "$1" dpkg --configure -a && apt_in "$1" --fix-broken install
+}
+
+# have_folder VERSION [SUITE…]: that of the matrix, with the sources, and with what the tests of these suites need, or
+# all tests; it's made where it isn't there yet, or beyond repair.
 have_folder()
 {
-	[ -d "$matrix/$1" ] || make_folder "$1" "$matrix/$1" make git "postgresql-$1" "postgresql-server-dev-$1" \
-		"postgresql-$1-cron?" || return 1
-	copy_tree "$matrix/$1"
+	local version=$1 folder=$matrix/$1
+
+	mkdir -p "$matrix"
+	lock_folder "$version" || return 1
+	if [ -d "$folder" ] && ! mend_folder "$folder"; then
+		! is_over && remove_folder "$folder" || return 1
+	fi
+	[ -d "$folder" ] || make_folder "$version" "$folder" make git "postgresql-$version" \
+		"postgresql-server-dev-$version" "postgresql-$version-cron?" || return 1
+	copy_tree "$folder"
+	in_folder "$folder" env "PG_CONFIG=/usr/lib/postgresql/$version/bin/pg_config" ONLY="${*:2}" \
+		/src/crisp_fdw/tools/setup.sh test
 }

@@ -110,6 +110,20 @@ former_database()
 		ALTER USER MAPPING FOR CURRENT_USER SERVER support OPTIONS (SET identifier '$identifier', SET key '$key')"
 }
 
+# fill_copy DATABASE TARGET SOURCE KEY UNPROVED: give a copy that 1.0 has begun its rows, as the database `current` has
+# them at Crisp; among those of which the job has proved nothing, every other one, and not as it is now.
+fill_copy()
+{
+	local columns source=$3 copy=copies.$2 unproved="USING tools.crisp_sync_job j
+		WHERE j.target = 'copies.$2'::regclass AND ($5)"
+
+	columns=$(sql "$1" "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+		WHERE attrelid = '$copy'::regclass AND attnum > 0 AND attname !~ '^_'")
+	sql current "COPY (SELECT $columns FROM $source) TO STDOUT" | sql "$1" "COPY $copy ($columns) FROM STDIN"
+	sql "$1" "DELETE FROM $copy t $unproved AND hashtext(t.$4) % 2 = 0"
+	sql "$1" "UPDATE $copy t SET updated_at = t.updated_at - interval '1 day' FROM ${unproved#USING }"
+}
+
 # is_done DATABASE TARGET SOURCE: the job comes to its end, and nothing is missing.
 is_done()
 {

@@ -37,6 +37,11 @@ known="SELECT source, target, state, watermark, gaps, rows_fetched, requests FRO
 	ORDER BY target::text"
 before=$(sql current "$known")
 former_database former
+fill_copy former begun crisp.conversations session_id "t.updated_at <@ ANY (j.gaps) OR
+	t.updated_at > j.watermark - interval '30 min' OR t.updated_at < j.reaches_to"
+fill_copy former people_begun crisp.people_profiles people_id "t.created_at <@ ANY (j.gaps) OR
+	t.updated_at > j.watermark - interval '30 min' OR t.updated_at < j.reaches_to"
+is "$(sql former 'SELECT count(*) BETWEEN 300 AND 900 FROM copies.begun')" t 'copies of 1.0 have rows'
 as_postgres "$old/bin/pg_dump" -h "$work" -p 54321 -d former -f "$work/former.sql"
 stop "$old"
 

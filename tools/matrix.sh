@@ -5,11 +5,12 @@
 #
 #   tools/matrix.sh [VERSION…]   these versions alone
 #   MATRIX=DIRECTORY             where the folders are (/var/cache/crisp_fdw): some 2 GB each
-#   MATRIX_SECONDS=N             begin with no version once so many seconds have passed
-#   ONLY, TESTS                  as of test.sh; PG_TEST_TIMEOUT_DEFAULT is that of PostgreSQL's tests
+#   MATRIX_SECONDS=N             stop after so many seconds
+#   PARTS="tests upgrade packages"   these parts alone
+#   ONLY, TESTS, SHUFFLE         as of test.sh, and no other part; PG_TEST_TIMEOUT_DEFAULT is that of PostgreSQL's tests
 #
 # Ends with a line for each version, and one for all.  Exits with 0 where all tests have passed on all
-# versions, with 1 where one has failed, and with 3 where none has, but a version could not be had.
+# versions, with 1 where one has failed, and with 3 where none has, but a version could not be had, or was cut off.
 set -uo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -19,12 +20,14 @@ set -uo pipefail
 # From which version databases are taken to another one by pg_upgrade.
 declare -A upgraded_from=([19]=18)
 
+parts=${PARTS:-tests upgrade packages}
+[ -z "${ONLY:-}${TESTS:-}" ] || parts=tests
 results=()
 passed=0 failed=0 absent=0
 
 if [ "$(id -u)" != 0 ]; then
 	command -v sudo >/dev/null || die "debootstrap and chroot are for root: run this as root, or install sudo"
-	exec sudo --preserve-env=MATRIX,MATRIX_SECONDS,ONLY,TESTS,PG_TEST_TIMEOUT_DEFAULT "$0" "$@"
+	exec sudo --preserve-env=MATRIX,MATRIX_SECONDS,PARTS,ONLY,TESTS,SHUFFLE,PG_TEST_TIMEOUT_DEFAULT "$0" "$@"
 fi
 
 # note VERSION TEXT
@@ -34,38 +37,71 @@ note()
 	say "PostgreSQL $1: $2"
 }
 
-# run_version VERSION: count what its tests say.
+# wanted PART: is it among those to run?
+wanted()
+{
+	[[ " $parts " = *" $1 "* ]]
+}
+
+# run_version VERSION
 run_version()
 {
-	local version=$1 folder=$matrix/$1 log=$matrix/$1.log start=$SECONDS counts
+	local version=$1 log=$matrix/$1.log
 
-	if [ -n "${MATRIX_SECONDS:-}" ] && [ "$SECONDS" -ge "$MATRIX_SECONDS" ]; then
+	if is_over; then
 		missing "$version" "not run: there is no time left"
 		return
 	fi
-	say "PostgreSQL $version, in $folder"
+	say "PostgreSQL $version, in $matrix/$version"
 	mkdir -p "$matrix"
-	if ! have_folder "$version" >"$log" 2>&1; then
+	# shellcheck disable=SC2086
+	if ! have_folder "$version" ${ONLY:-} >"$log" 2>&1; then
 		missing "$version" "could not be had" "$log"
 		return
 	fi
+	! wanted tests || run_tests "$version"
+	if wanted upgrade && [ -n "${upgraded_from[$version]:-}" ]; then
+		run_upgrade "$version"
+	fi
+	! wanted packages || run_packages "$version"
+}
+
+# run_tests VERSION: count what its tests say.
+run_tests()
+{
+	local version=$1 folder=$matrix/$1 log=$matrix/$1.log start=$SECONDS counts
+
 	in_folder "$folder" env ${PG_TEST_TIMEOUT_DEFAULT:+"PG_TEST_TIMEOUT_DEFAULT=$PG_TEST_TIMEOUT_DEFAULT"} \
+		${SHUFFLE:+"SHUFFLE=$SHUFFLE"} \
 		make -C /src/crisp_fdw test PG_CONFIG="/usr/lib/postgresql/$version/bin/pg_config" \
 		ONLY="${ONLY:-}" TESTS="${TESTS:-}" 2>&1 | tee "$log" | grep --line-buffered '^==>'
 	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
 	if [[ $counts =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
 		passed=$((passed + BASH_REMATCH[1]))
 		failed=$((failed + BASH_REMATCH[2]))
+		[ "${BASH_REMATCH[2]}" = 0 ] || sed -n '/^Test Summary Report/,/^Files=/p' "$log"
+	elif is_over; then
+		count_begun "$version" "$log"
+		return
 	else
 		tail -n 20 "$log"
 		failed=$((failed + 1))
 		counts="the tests did not come to an end"
 	fi
-	[ "${BASH_REMATCH[2]:-1}" = 0 ] || sed -n '/^Test Summary Report/,/^Files=/p' "$log"
 	note "$version" "$counts, in $((SECONDS - start)) s"
-	[ -z "${ONLY:-}${TESTS:-}" ] || return 0
-	[ -z "${upgraded_from[$version]:-}" ] || run_upgrade "$version"
-	run_packages "$version"
+}
+
+# count_begun VERSION LOG: count what has come to its end, as prove tells, before the time was up.
+count_begun()
+{
+	local ok bad
+
+	ok=$(grep -cE '^\[[0-9:]+\] .*\.t \.+ ok ' "$2")
+	bad=$(grep -cE '^\[[0-9:]+\] .*\.t \.+ *$|^==> (regress|isolation): [0-9]+ passed, [1-9]' "$2")
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+	[ "$bad" = 0 ] || grep -E -A 3 '^\[[0-9:]+\] .*\.t \.+ *$|^#   Failed test ' "$2"
+	missing "$1" "cut off by the time limit: $ok files of tests had passed, $bad had failed"
 }
 
 # count_tests VERSION WHAT LOG: count what a script with tests has said there, if it has come to its end.
@@ -78,12 +114,24 @@ count_tests()
 		passed=$((passed + BASH_REMATCH[1]))
 		failed=$((failed + BASH_REMATCH[2]))
 		! grep -B 30 '^not ok' "$3" || true
+		note "$1" "$2: $counts"
+	elif grep -B 30 '^not ok' "$3" || ! is_over; then
+		broken "$1" "$2: did not come to the end" "$3"
 	else
-		failed=$((failed + 1))
-		counts="did not come to its end"
-		tail -n 30 "$3"
+		missing "$1" "$2: cut off by the time limit"
 	fi
-	note "$1" "$2: $counts"
+}
+
+# broken VERSION WHAT LOG: count a failure, unless it's the time limit that has made it.
+broken()
+{
+	if is_over && ! grep -q '^not ok' "$3"; then
+		missing "$1" "cut off by the time limit: $2"
+		return
+	fi
+	failed=$((failed + 1))
+	tail -n 30 "$3"
+	note "$1" "$2"
 }
 
 # missing VERSION WHAT [LOG]
@@ -146,27 +194,34 @@ remove_image()
 	rm -rf "$matrix/$1/installed"
 }
 
+# have_clean VERSION FOLDER: one that has no compiler, as it was made: what a run has left there that was cut off, or
+# has failed, goes with it.
+have_clean()
+{
+	[ ! -e "$2/in-use" ] || remove_folder "$2" || return 1
+	[ -d "$2" ] || make_folder "$1" "$2" "postgresql-$1" || return 1
+	touch "$2/in-use"
+	copy_tree "$2"
+	apt_in "$2" update
+}
+
 # run_packages VERSION: build what is released in its folder, and try it in one that has no compiler.
 run_packages()
 {
-	local version=$1 folder=$matrix/$1 clean=$matrix/$1-packages log=$matrix/$1-packages.log
+	local version=$1 folder=$matrix/$1 clean=$matrix/$1-packages log=$matrix/$1-packages.log failed_before=$failed
 	local pg_config=/usr/lib/postgresql/$1/bin/pg_config tests=/src/crisp_fdw/tools/matrix-packages.sh
 
-	if [ ! -d "$clean" ] && ! make_folder "$version" "$clean" "postgresql-$version" >"$log" 2>&1; then
+	if ! have_clean "$version" "$clean" >"$log" 2>&1; then
 		missing "$version" "a folder without a compiler could not be had" "$log"
 		return
 	fi
-	if ! { apt_in "$folder" update && apt_in "$folder" install pgxnclient &&
-		apt_in "$clean" update; } >"$log" 2>&1; then
-		missing "$version" "there are no packages, to try those of crisp_fdw" "$log"
+	if ! { apt_in "$folder" update && apt_in "$folder" install pgxnclient; } >"$log" 2>&1; then
+		missing "$version" "there is no client of PGXN, to try the archive" "$log"
 		return
 	fi
-	copy_tree "$clean"
-	if ! copy_tree "$folder" ||
-		! in_folder "$folder" make -C /src/crisp_fdw deb dist PG_CONFIG="$pg_config" >"$log" 2>&1; then
-		failed=$((failed + 1))
-		tail -n 30 "$log"
-		note "$version" "packages and archive were not made"
+	copy_tree "$folder"
+	if ! in_folder "$folder" make -C /src/crisp_fdw deb dist PG_CONFIG="$pg_config" >"$log" 2>&1; then
+		broken "$version" "packages and archive were not made" "$log"
 		return
 	fi
 	rm -rf "$clean/released"
@@ -182,14 +237,13 @@ run_packages()
 	log=$matrix/$version-image.log
 	rm -rf "$folder/installed"
 	if ! run_dockerfile "$version" >"$log" 2>&1; then
-		failed=$((failed + 1))
-		tail -n 30 "$log"
-		note "$version" "the Dockerfile does not do what it says"
+		broken "$version" "the Dockerfile does not do what it says" "$log"
 		return
 	fi
 	in_folder "$clean" $tests image "$version" >>"$log" 2>&1
 	count_tests "$version" "image" "$log"
 	remove_image "$version"
+	[ "$failed" != "$failed_before" ] || is_over || rm "$clean/in-use"
 }
 
 "$tree/tools/setup.sh" matrix || exit 3

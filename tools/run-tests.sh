@@ -172,7 +172,7 @@ run_tap()
 		cd "$WORK/tap" || exit 1
 		tests=("${tests[@]/#/../src/t/}")
 		# Three at a time: much of what they do is wait.
-		prove --jobs 3 --timer "${tests[@]/%/.t}"
+		prove --jobs 3 --timer ${SHUFFLE:+--shuffle} "${tests[@]/%/.t}"
 	) 2>&1 | tee "$log"
 	status=$?
 

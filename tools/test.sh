@@ -8,6 +8,7 @@
 #                                contract/name.test.mjs, t/folder/*.t
 #   KEEP=1                       keep the directory, with all logs
 #   CRISP_ENCODING=LATIN1        the encoding of databases in t/, EUC_JP for example; UTF8 unless set
+#   SHUFFLE=1                    run files of t/ in random order: what a time limit leaves isn't always the same
 #   PG_CONFIG                    another PostgreSQL than the newest one
 set -uo pipefail
 # shellcheck source=common.sh
