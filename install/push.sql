@@ -219,6 +219,8 @@ BEGIN
                         ELSE m.message END AS message
             FROM (%1$s) g LEFT JOIN unnest($1, $6, $7) m (key, code, message)
                                   ON m.key COLLATE "C" = g.key),
+        doubled AS MATERIALIZED (
+            SELECT min(key) AS key FROM source WHERE key IS NOT NULL GROUP BY %3$s HAVING count(*) > 1 LIMIT 1),
         compared AS (
             SELECT coalesce(s.key, r.key) AS key, s.key IS NOT NULL AS is_present, s.code, s.message, s.wanted,
                    r.key IS NULL AS is_new, r.state, r.wanted AS was_wanted, r.pushed, r.is_there, r.is_gone,
@@ -259,7 +261,7 @@ BEGIN
             SELECT n.key, n.state, CASE WHEN n.state <> 'pushed' THEN n.wanted END, n.pushed, n.is_there, n.is_gone,
                    CASE WHEN n.state = 'refused' THEN n.code END, CASE WHEN n.state = 'refused' THEN n.message END,
                    CASE WHEN n.state = 'refused' THEN clock_timestamp() END
-            FROM noted n WHERE NOT n.is_forgotten
+            FROM noted n WHERE NOT n.is_forgotten AND NOT EXISTS (SELECT FROM doubled)
             ON CONFLICT (key) DO UPDATE
             SET state = EXCLUDED.state, wanted = EXCLUDED.wanted, pushed = EXCLUDED.pushed,
                 is_there = EXCLUDED.is_there, is_gone = EXCLUDED.is_gone, sqlstate = EXCLUDED.sqlstate,
@@ -267,7 +269,7 @@ BEGIN
         forgotten AS (
             DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key)
         SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
-               (SELECT min(key) FROM source WHERE key IS NOT NULL GROUP BY %3$s HAVING count(*) > 1 LIMIT 1),
+               (SELECT key FROM doubled),
                (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL AND (NOT $4 OR r.pushed_at IS NOT NULL)),
                CASE WHEN $8 THEN (SELECT count(*) FROM %2$s r
                                   WHERE NOT r.is_gone AND NOT EXISTS (SELECT FROM source s WHERE s.key = r.key)) END,

@@ -9,8 +9,9 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE NOTICE 'what has changed in "%" takes more than % requests', @extschema@.crisp_sync_name(copy.list),
-        call.last_request - call.first_request
+    RAISE NOTICE 'what has changed in "%" takes more than %', @extschema@.crisp_sync_name(copy.list),
+        CASE call.last_request - call.first_request
+            WHEN 1 THEN '1 request' ELSE call.last_request - call.first_request || ' requests' END
         USING DETAIL = 'The next calls read all of it again, part by part.',
             HINT = 'Raise max_requests to read changes alone.';
     SELECT j.pass_condition = 'all' AND @extschema@.crisp_sync_gaps(j) = '{}' INTO run.in_vain
@@ -574,6 +575,7 @@ BEGIN
                 HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
     END IF;
     call.started_at := date_trunc('milliseconds', clock_timestamp());
+    PERFORM @extschema@.crisp_sync_context();   -- of a call that was cancelled
     BEGIN
         -- The target is found by the caller's search_path; everything else by ours.
         PERFORM set_config('search_path', caller_path, true);

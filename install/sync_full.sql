@@ -60,6 +60,7 @@ BEGIN
         job));
     RETURN true;
 EXCEPTION WHEN SQLSTATE 'CS002' THEN
+    PERFORM @extschema@.crisp_sync_context();   -- is not that of the next error
     RETURN false;
 END
 $$;

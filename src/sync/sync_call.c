@@ -71,17 +71,22 @@ sync_call_failed(MemoryContext context)
 }
 
 /*
- * Return the CONTEXT of the error that ended the latest of these; NULL when it had none.
+ * Return the CONTEXT of the error that ended the latest of these, and forget it: another error, which
+ * another role may see, isn't to have it.  NULL when it had none.
  *
  * SQL: crisp_sync_context().
  */
 Datum
 crisp_sync_context(PG_FUNCTION_ARGS)
 {
+	text *context;
+
 	extension_version_check();
 	if (last_context == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(last_context));
+	context = cstring_to_text(last_context);
+	sync_call_begin();
+	PG_RETURN_TEXT_P(context);
 }
 
 /*

@@ -359,8 +359,9 @@ deliverer_raise(Deliverer *deliverer, const ChangeRequest *request, const Change
 		}
 	}
 	else
-		error->detail = psprintf("%s\nThe %s %s not %s.", error->detail, rows,
-								 request->nrows == 0 ? "was" : "were", done);
+		error->detail = psprintf("%s\nThe %s %s not %s%s.", error->detail, rows,
+								 request->nrows == 0 ? "was" : "were", done,
+								 before != NULL ? " by this request" : "");
 	if (request->nrows > 0)
 		error->detail = psprintf("%s They are: %s.", error->detail, request->names);
 

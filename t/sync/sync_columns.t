@@ -180,6 +180,25 @@ foreach my $case ([ 'bad', '22P02', qr/^column "number" of foreign table "bad", 
 	unlike($error->{context} // '', qr{PL/pgSQL|SQL statement}, "$target: and nothing of how it was come by");
 	like(status('last_error', $target), qr/@{[ quotemeta $error->{message} ]}\n@{[ quotemeta $error->{context} ]}/,
 		"$target: last_error says the same");
+
+	# The next error, maybe another role's, has nothing of it: neither after a failure, nor after a cancelled call.
+	$session->query('CREATE TABLE keyless (session_id text)');
+	foreach my $before ('failure', 'cancel')
+	{
+		if ($before eq 'cancel')
+		{
+			$sandbox->control({ answers => [ { match => { path => '*/conversations/*' }, hang => JSON::PP::true } ] });
+			$session->run("SET statement_timeout = 700; CALL crisp_sync('crisp.conversations', 'cancelled_$target')");
+			$session->query('RESET statement_timeout');
+			$sandbox->reset;
+		}
+		my $next = $session->run(q(CALL crisp_sync('crisp.conversations', 'keyless')))->{errors}->[0];
+
+		is($next->{sqlstate}, '42P16', "$target, $before: another error");
+		is($next->{context}, undef, "$target, $before: has no CONTEXT");
+		unlike(status('last_error', 'keyless'), qr/column "/, "$target, $before: nor has last_error");
+	}
+	$session->query('DROP TABLE keyless');
 }
 
 # A source whose columns have the names of ours.

@@ -261,7 +261,7 @@ subtest 'INSERT' => sub {
 		. "true)",
 		{
 			sqlstate => '42501',
-			detail => qr/\nThe conversation was not changed\.$/,
+			detail => qr/\nThe conversation was not changed by this request\.$/,
 			context => qr{of the same row, POST website/$website_id/conversation \($session_id\), PATCH website/$website_id/conversation/$session_id/state were carried out before}
 		},
 		'a part that fails');

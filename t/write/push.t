@@ -224,6 +224,7 @@ push_unasked('NULL, NULL', { sqlstate => '22004' }, 'NULL');
 query(q(CREATE VIEW no_columns AS SELECT email, id FROM customers;
 	CREATE VIEW wrong_type AS SELECT email, '{}'::jsonb AS person_nickname, 'x'::text AS person_timezone FROM customers;
 	CREATE VIEW twice AS SELECT email, person_nickname FROM customers UNION ALL SELECT 'Good@Example.com', 'G';
+	CREATE VIEW same AS SELECT email, person_nickname FROM customers UNION ALL SELECT 'good@example.com', 'G';
 	CREATE VIEW without AS SELECT nullif(email, 'good@example.com') AS email, person_nickname FROM customers));
 push_unasked(q('public.no_columns', 'crisp.people_profiles', key => 'email'),
 	{ sqlstate => '42703', message => qr/^nothing of "public\.no_columns" can be pushed/,
@@ -235,6 +236,10 @@ push_unasked(q('public.wrong_type', 'crisp.people_profiles', key => 'email'),
 			'a wrong type');
 push_unasked(q('public.twice', 'crisp.people_profiles', key => 'email'),
 	{ sqlstate => '23505', detail => qr/Whether Crisp tells capitals apart is not known/ },
+		'a key that is there twice, but for capitals');
+push_unasked(q('public.same', 'crisp.people_profiles', key => 'email'),
+	{ sqlstate => '23505', message => 'several rows of "public.same" have the same key "email"',
+		detail => qr/^One of the keys is "good\@example\.com"\./ },
 		'a key that is there twice');
 push_unasked(q('public.without', 'crisp.people_profiles', key => 'email'),
 	{ sqlstate => '23502', message => '1 row of "public.without" has a NULL in the key "email"' },
