@@ -17,7 +17,7 @@ use Time::HiRes qw(time);
 my $PER_PAGE = 20;
 
 # It takes milliseconds; the server would be silent for a minute.
-my $AT_ONCE = 3;
+my $AT_ONCE = 12;
 my $FAR_OFF_MS = 60_000;
 
 my $sandbox = CrispSandbox->start(

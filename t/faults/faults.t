@@ -265,7 +265,7 @@ $session->fails(
 # ---- Time
 
 with_options(
-	{ request_timeout => '400ms' },
+	{ request_timeout => '3s' },
 	sub {
 		foreach my $silence (
 			[ 'hangs', { hang => JSON::PP::true } ],
@@ -300,8 +300,8 @@ with_options(
 # Time that goes by while nobody asks for rows is not the server's: what it has sent meanwhile is there.
 with_options(
 	{
-		request_timeout => '2s',
-		low_speed_time => '2s',
+		request_timeout => '6s',
+		low_speed_time => '6s',
 		low_speed_limit => '100kB',
 		max_retries => '0'
 	},
@@ -315,7 +315,7 @@ with_options(
 		$sandbox->reset;
 		$session->query("$declare; FETCH $first FROM c");
 		cmp_ok($sandbox->count, '>', 3, 'a cursor: pages are asked for ahead of need');
-		$session->query('SELECT pg_sleep(3)');
+		$session->query('SELECT pg_sleep(7)');
 		is(scalar(my @later = split /\n/, $session->query('FETCH ALL FROM c')),
 			$rest, '... and are there after a break longer than request_timeout');
 		my @pages = map { $_->{path} =~ m{/conversations/(\d+)$} } $sandbox->requests;
@@ -326,7 +326,7 @@ with_options(
 		# Who is silent all the time is late, all the same: as seen from when somebody waits.
 		answer_with('*/conversations/4', { hang => JSON::PP::true });
 		$session->query("$declare; FETCH $first FROM c");
-		$session->query('SELECT pg_sleep(3)');
+		$session->query('SELECT pg_sleep(7)');
 		my $error = $session->run('FETCH ALL FROM c')->{errors}->[0];
 		is($error->{sqlstate}, 'HV00M', 'a page that never comes, after a break');
 		like(
@@ -493,7 +493,7 @@ foreach my $status (420, 422, 423, 429)
 			is($session->query($all), $rows, "$status without Retry-After: all rows");
 			my $waited = time_of_retry(2);
 			cmp_ok($waited, '>=', 750, '... after a wait that no other failure has');
-			cmp_ok($waited, '<', 5000, '... but not for ever');
+			cmp_ok($waited, '<', 30_000, '... but not for ever');
 			my ($turned_away) = asked(2);
 			is_deeply(
 				[   grep { $_ > $turned_away->{at_ms} + 200 && $_ < $turned_away->{at_ms} + 700 }
@@ -516,7 +516,7 @@ is($told, $sandbox->count, '... tells how many requests the statement has made')
 # ---- retry_budget
 
 with_options(
-	{ retry_budget => '400ms', retry_delay => '100ms', max_retries => 100 },
+	{ retry_budget => '3s', retry_delay => '100ms', max_retries => 100 },
 	sub {
 		my $error;
 
@@ -524,16 +524,16 @@ with_options(
 		my $seconds = seconds(
 			sub {
 				$error = $session->fails($count,
-					{ sqlstate => 'HV00M', detail => qr/\nGave up after \d+ attempts in 0\.\d s\.$/ },
+					{ sqlstate => 'HV00M', detail => qr/\nGave up after \d+ attempts in \d+\.\d s\.$/ },
 					'retry_budget');
 			});
 		my ($attempts) = $error->{detail} =~ /after (\d+) attempts/;
 		is($sandbox->count, $attempts, '... says how many attempts there were');
 		cmp_ok($attempts, '>', 1, '... more than one');
-		cmp_ok($seconds, '<', 5, '... and then no more');
+		cmp_ok($seconds, '<', 60, '... and then no more');
 
 		answer_with('*/conversations/1',
-			{ status => 429, headers => { 'Retry-After' => '1' } });
+			{ status => 429, headers => { 'Retry-After' => '30' } });
 		$session->fails($count, { sqlstate => '53400' }, 'Retry-After beyond retry_budget');
 		is($sandbox->count, 1, '... fails at once');
 	});
@@ -547,7 +547,7 @@ with_options(
 
 # ---- Others in flight go on
 
-answer_with('*/conversations/2', { times => 1, delay_ms => 1500 },
+answer_with('*/conversations/2', { times => 1, delay_ms => 5000 },
 	'*/conversations/3', { times => 1, status => 503 });
 is($session->query($all), $rows, 'a slow page, and one that fails: all rows');
 my ($slow) = asked(2);
@@ -716,7 +716,7 @@ is($session->query($all), $rows, 'no limit: all rows');
 # ---- While waiting to ask again
 
 my %WAIT = (status => 429, headers => { 'Retry-After' => '50' });
-my $AT_ONCE = 10;    # seconds, for machines that have much to do
+my $AT_ONCE = 25;    # seconds, for machines that have much to do; none waits for less than 50
 
 # Returns once the backend waits for its next attempt.
 sub wait_for_backoff

@@ -30,7 +30,7 @@ my %sandbox = (
 	moving => CrispSandbox->start(conversations => 130, people => 110, visitors => 3, operators => 5, websites => 1),
 	office => CrispSandbox->start(conversations => 40, people => 40, visitors => 3, operators => 5, websites => 1));
 my $node = start_node('log_error_verbosity = verbose');
-my $retries = "per_page '20', max_retries '2', retry_delay '1ms', request_timeout '2s', "
+my $retries = "per_page '20', max_retries '2', retry_delay '1ms', request_timeout '60s', "
 	. "include_empty 'true'";
 
 connect_crisp($node, $sandbox{crisp}, options => "$retries, prefetch '4'");

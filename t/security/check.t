@@ -272,7 +272,7 @@ sub agrees
 	return;
 }
 
-$session->query("ALTER SERVER support OPTIONS (ADD max_retries '0', ADD request_timeout '300ms')");
+$session->query("ALTER SERVER support OPTIONS (ADD max_retries '0', ADD request_timeout '3s')");
 my %fault = (
 	'HTTP 401' => [ qr/^Crisp rejected the credentials, server "support"$/, { status => 401 } ],
 	'HTTP 402' => [ qr/plan does not include this/, { status => 402 } ],

@@ -159,7 +159,7 @@ like(
 
 answer_with({ hang => JSON::PP::true });
 is_deeply(
-	spent_by("SET statement_timeout = '1s';\n$operators;\nRESET statement_timeout"),
+	spent_by("SET statement_timeout = '3s';\n$operators;\nRESET statement_timeout"),
 	{ requests => 1, abandoned => 1 },
 	'a cancelled request counts as abandoned');
 cmp_ok(usage($session, 'session')->{wait_time}, '>', 300, '... and the time that was spent on it, too');

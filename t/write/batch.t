@@ -557,7 +557,7 @@ subtest 'failures' => sub {
 
 		$sandbox->reset;
 		$own->query(q(ALTER SERVER support OPTIONS (SET prefetch '1')));
-		$own->query("ALTER SERVER support OPTIONS (ADD request_timeout '1s')") if $fault->{hang};
+		$own->query("ALTER SERVER support OPTIONS (ADD request_timeout '5s')") if $fault->{hang};
 		$sandbox->control(answer('batch/*', %{$fault}, nth => 3, times => 2));
 		$sandbox->control(answer('*', %{$fault}, nth => 3, times => 2)) if $fate eq 'was not';
 		my $result = $own->run(resolve(200));

@@ -269,7 +269,7 @@ subtest 'INSERT' => sub {
 	is($session->run("INSERT INTO crisp.conversations (inbox_id) VALUES ('$inbox')")->{notices}->[0]->{message},
 		'what was written to Crisp cannot be rolled back: 1 row', 'what was made is told');
 
-	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '3', ADD request_timeout '500ms')));
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '3', ADD request_timeout '5s')));
 	foreach my $answer ({ status => 500 }, { hang => JSON::PP::true }, { reset => JSON::PP::true })
 	{
 		$sandbox->reset;

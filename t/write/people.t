@@ -269,7 +269,7 @@ subtest 'at most once' => sub {
 	my $look = qr/^Before sending it again, look for it: SELECT \* FROM crisp\.people_profiles WHERE email = 'once\@example\.com'$/;
 
 	$session->query(
-		q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD request_timeout '500ms')));
+		q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD request_timeout '5s')));
 	foreach my $case (
 		[ 'reset after it was acted on', { reset => JSON::PP::true }, 'HV00M', 1 ],
 		[ 'no answer in time', { hang => JSON::PP::true }, 'HV00M', 1 ],

@@ -281,7 +281,7 @@ subtest 'INSERT' => sub {
 
 subtest 'failures' => sub {
 	let_data_be({ a => 1 });
-	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '2', ADD request_timeout '500ms')));
+	$session->query(q(ALTER SERVER support OPTIONS (SET max_retries '2', ADD request_timeout '5s')));
 	$sandbox->clear;
 	$sandbox->control({ answers => [ { match => { method => 'PATCH' }, times => 1, status => 500 } ] });
 	$session->query("UPDATE crisp.people_data SET data = data || '{\"a\": 2}' $where");

@@ -24,7 +24,7 @@ my $sandbox =
 my $node = start_node();
 
 connect_crisp($node, $sandbox,
-	options => "per_page '50', max_retries '4', retry_delay '1ms', request_timeout '2s', updatable 'true', "
+	options => "per_page '50', max_retries '4', retry_delay '1ms', request_timeout '60s', updatable 'true', "
 	  . "include_empty 'true'");
 
 my $session = CrispSession->start($node);

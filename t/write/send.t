@@ -598,7 +598,7 @@ subtest 'at most once' => sub {
 
 	# Even where retries are allowed.
 	$session->query(
-		q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD retry_delay '1ms', ADD request_timeout '500ms')));
+		q(ALTER SERVER support OPTIONS (SET max_retries '5', ADD retry_delay '1ms', ADD request_timeout '5s')));
 	foreach my $case (
 		[ 'reset after it was acted on', { reset => JSON::PP::true }, 'HV00M', 1 ],
 		[ 'closed after it was acted on', { close => JSON::PP::true }, 'HV00M', 1 ],
