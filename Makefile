@@ -25,7 +25,8 @@
 # Variables: PG_CONFIG, PKG_CONFIG, CC, WERROR=1 (a warning is an error),
 # ONLY="regress|isolation|tap|contract" and TESTS="name ..." (make test), VERSIONS="15 18"
 # (make matrix, make builds), WAYS="O0 arm64" (make builds), SECONDS=60 (make fuzz, of each target),
-# MINUTES=30 (make soak and sqlsmith), STATEMENTS=10000 and KINDS="scan join" (make memory), QUICK=1 (make bench).
+# MINUTES=30 (make soak and sqlsmith), STATEMENTS=10000 and KINDS="scan join" (make memory),
+# QUICK=1 (make bench, make sanitize), STRAIN=memory (make sanitize).
 
 # In a build outside the tree (make -f …/Makefile) the tree is where this file is.
 tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
@@ -167,7 +168,8 @@ builds:
 	@exec env WAYS='$(WAYS)' '$(tree)/tools/builds.sh' $(VERSIONS)
 
 sanitize:
-	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' '$(tree)/tools/sanitize.sh'
+	@exec env ONLY='$(ONLY)' TESTS='$(TESTS)' QUICK='$(QUICK)' STRAIN='$(STRAIN)' STATEMENTS='$(STATEMENTS)' \
+	  KINDS='$(KINDS)' '$(tree)/tools/sanitize.sh'
 
 soak sqlsmith memory:
 	@exec env PG_CONFIG='$(PG_CONFIG)' MINUTES='$(MINUTES)' STATEMENTS='$(STATEMENTS)' KINDS='$(KINDS)' \

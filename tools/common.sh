@@ -130,7 +130,8 @@ inside()
 	# What tests that draw at random take, the databases' encoding, the order, and what sanitize.sh sets.
 	for name in PROPERTY_SEED PROPERTY_QUERIES SETTINGS_DRAWS SYNC_SEED SYNC_SEQUENCES WRITE_SEED WRITE_STATEMENTS \
 		BATCH_SEED BATCH_DRAWS PUSH_SEED STREAM_SEED STATEMENT_SEED STATEMENTS SQLSMITH_SEED CRISP_ENCODING SHUFFLE \
-		COPT ASAN_OPTIONS UBSAN_OPTIONS CRISP_MEMORY_FACTOR PG_TEST_TIMEOUT_DEFAULT TEMP_CONFIG; do
+		COPT SANITIZED EXACT_CHUNKS ASAN_OPTIONS UBSAN_OPTIONS CRISP_MEMORY_FACTOR PG_TEST_TIMEOUT_DEFAULT \
+		TEMP_CONFIG; do
 		[ -z "${!name:-}" ] || drawn+=("$name=${!name}")
 	done
 	attended "${as_owner[@]}" env --ignore-environment --chdir="$work/src" \

@@ -245,10 +245,23 @@ failures()
 	} 2>/dev/null | cut -c1-160 | head -n 14
 }
 
+# reported: what sanitizers and assertions have told the servers' logs, if anything.
+reported()
+{
+	local text
+
+	text=$(grep -rhE -A 8 ' runtime error: |^TRAP: ' "$WORK/log" "$WORK/tap/tmp_check/log" "$WORK/regress/log" \
+		"$WORK/isolation/log" 2>/dev/null)
+	[ -n "$text" ] && head -n 100 <<<"$text"
+}
+
 # finish: the closing line, and the exit status that goes with it.  A run in
 # which nothing passed has tested nothing.
 finish()
 {
+	if [ -n "${SANITIZED:-}" ] && reported; then
+		failed=$((failed + 1))
+	fi
 	[ $failed = 0 ] || failures
 	if [ -n "$ONLY$TESTS" ]; then
 		echo "This was a partial run:${ONLY:+ ONLY=\"$ONLY\"}${TESTS:+ TESTS=\"$TESTS\"}"

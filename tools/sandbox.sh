@@ -40,7 +40,12 @@ find_private_postgres()
 install_extension()
 {
 	tools/private-postgres.sh "$PG_CONFIG" "$WORK/pg" &&
-		make -C "$WORK/gcc" install DESTDIR="$WORK/pg" PG_CONFIG="$PG_CONFIG" >"$WORK/log/install.log" 2>&1
+		make -C "$WORK/gcc" install DESTDIR="$WORK/pg" PG_CONFIG="$PG_CONFIG" >"$WORK/log/install.log" 2>&1 ||
+		return 1
+	if [ -n "${EXACT_CHUNKS:-}" ]; then
+		tools/sanitize/preload.sh || return 1
+	fi
+	[ -z "${SANITIZED:-}" ] || tools/sanitize/prove.sh
 }
 
 # tap_environment: what PostgreSQL's own modules for tests in Perl, and ours, want to know.

@@ -1,10 +1,15 @@
 #!/bin/bash
 #
-# Run the tests on a PostgreSQL that finds faults of memory: built from Debian's source package with
-# assertions, AddressSanitizer and UndefinedBehaviorSanitizer, and with memory contexts whose chunks are each a
-# malloc of its exact size (sanitize/exact_chunks.patch).  Without that, the sanitizer sees nothing of what
-# palloc and pfree do.  `make sanitize` calls this.
+# Run the tests where faults of memory are reported.  `make sanitize` calls this.
 #
+# The tests run on a PostgreSQL built from Debian's source package with assertions, AddressSanitizer and
+# UndefinedBehaviorSanitizer, and with memory contexts whose chunks are each a malloc of its exact size
+# (sanitize/exact_chunks.patch).  Without that, the sanitizer sees nothing of what palloc and pfree do.
+#
+#   QUICK=1              take Debian's own PostgreSQL instead, where sanitize/exact_chunks.c does the same when the
+#                        server starts: the extension and the sandbox alone are checked, with assertions of the
+#                        former; nothing else is built, and tests take little longer than without
+#   STRAIN=memory        as `make memory` instead of the tests; STATEMENTS and KINDS are as there
 #   SANITIZE=DIRECTORY   where that PostgreSQL stays for the next time (sanitize in /var/cache/crisp_fdw, or in
 #                        the user's own cache): some GB
 #   ONLY, TESTS, KEEP    as of test.sh; the contract has no part in it
@@ -16,9 +21,10 @@ set -uo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-# The patch is for the allocator of this release.
+# The patch, and the library, are for the allocator of this release.
 version=15
-flags="-O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all"
+sanitizers="-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
+flags="-O1 -g1 $sanitizers -fno-sanitize=alignment"
 
 # What tests need: the server, the programs that they call, and what they are called by.
 parts=(src/common src/port src/timezone src/backend src/backend/utils/mb/conversion_procs src/backend/snowball
@@ -119,31 +125,46 @@ link_cron()
 	ln -sf "$("$debian" --sharedir)"/extension/pg_cron* "$("$built/bin/pg_config" --sharedir)/extension/"
 }
 
-"$tree/tools/setup.sh" sanitize || exit 3
-mkdir -p "$cache" || exit 3
-if ! made_of | cmp -s - "$built/made_of"; then
+# have_postgres: build it, if it isn't there yet.
+have_postgres()
+{
+	"$tree/tools/setup.sh" sanitize && mkdir -p "$cache" || return 1
+	made_of | cmp -s - "$built/made_of" && return
 	say "building PostgreSQL $version with sanitizers, in $cache"
 	rm -rf "$built"
-	if ! (get_source && build_postgres) >"$cache/build.log" 2>&1; then
-		tail -n 20 "$cache/build.log"
-		say "PostgreSQL with sanitizers could not be had: $cache/build.log"
-		exit 3
-	fi
+	(get_source && build_postgres) >"$cache/build.log" 2>&1 && return
+	tail -n 20 "$cache/build.log"
+	say "PostgreSQL with sanitizers could not be had: $cache/build.log"
+	return 1
+}
+
+if [ "${QUICK:-}" = 1 ]; then
+	export PG_CONFIG=/usr/lib/postgresql/$version/bin/pg_config EXACT_CHUNKS=1
+	"$tree/tools/setup.sh" test || exit 3
+else
+	have_postgres || exit 3
+	export PG_CONFIG=$built/bin/pg_config
 fi
+
+# Our own code is to keep to alignments, too.
+export SANITIZED=1 COPT="-O1 -g1 $sanitizers${EXACT_CHUNKS:+ -DUSE_ASSERT_CHECKING}"
 
 # Whatever a process reports goes to a file of its own, since a test may not look into the server's log.
 reports=$(mktemp -d) || exit 1
 chmod 1777 "$reports"
 trap 'rm -rf "$reports"' EXIT
 
-# Exact chunks, what surrounds each, and what was freed and is not used again for a while, take their room.  Our
-# own code is to keep to alignments, too.
-export PG_CONFIG=$built/bin/pg_config ONLY="${ONLY:-regress isolation tap}" CRISP_MEMORY_FACTOR=40 \
-	COPT=-fsanitize=alignment PG_TEST_TIMEOUT_DEFAULT=600 \
+# Exact chunks, what surrounds each, and what was freed and is not used again for a while, take their room.
+# What was freed is filled, for those whose accesses aren't checked.
+export ONLY="${ONLY:-regress isolation tap}" CRISP_MEMORY_FACTOR=40 PG_TEST_TIMEOUT_DEFAULT=600 \
 	ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0:detect_odr_violation=0:abort_on_error=1:\
-allocator_may_return_null=1:quarantine_size_mb=32:log_path=$reports/asan" \
+allocator_may_return_null=1:quarantine_size_mb=32:max_free_fill_size=4096:free_fill_byte=165:log_path=$reports/asan" \
 	UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:abort_on_error=1:log_path=$reports/ubsan"
-"$tree/tools/test.sh"
+if [ -n "${STRAIN:-}" ]; then
+	"$tree/tools/strain.sh" "$STRAIN"
+else
+	"$tree/tools/test.sh"
+fi
 status=$?
 for report in "$reports"/*; do
 	[ -e "$report" ] || continue
