@@ -71,8 +71,8 @@ sync_call_failed(MemoryContext context)
 }
 
 /*
- * Return the CONTEXT of the error that ended the latest of these, and forget it: another error, which
- * another role may see, isn't to have it.  NULL when it had none.
+ * Return the CONTEXT of the error that ended the latest of these, and forget it: another error,
+ * which another role may see, isn't to have it.  NULL when it had none.
  *
  * SQL: crisp_sync_context().
  */
