@@ -104,7 +104,7 @@ typedef struct Settings
 {
 	uint32_t latency_ms;
 	uint32_t quiet_ms; /* how long no request has come when an answer goes out */
-	uint32_t untidy; /* the data has what is ugly in Crisp's, too */
+	uint32_t untidy;   /* the data has what is ugly in Crisp's, too */
 
 	uint32_t default_order;			/* DefaultOrder */
 	uint32_t waiting_order;			/* WaitingOrder */
