@@ -464,7 +464,7 @@ subtest 'failures' => sub {
 			sqlstate => '42501',
 			message => 'the Crisp token does not allow this, server "support"',
 			detail =>
-			  qr{^PATCH website/$website_id/conversation/$order[2]/routing answered HTTP 403.*\nThe conversation was not changed\.$}s,
+			  qr{^PATCH website/$website_id/conversation/$order[2]/routing answered HTTP 403.*\nThe conversation was not changed by this request\.$}s,
 			context =>
 			  qr{of the same row, PATCH website/$website_id/conversation/$order[2]/state was carried out before\nforeign table "conversations": before that, 2 conversations were changed, and cannot be rolled back: $order[0], $order[1]}
 		},
@@ -522,7 +522,7 @@ subtest 'failures' => sub {
 		{
 			sqlstate => 'CS002',
 			message => 'statement needs more than 10 requests to Crisp, server "support"',
-			detail => qr{^The next one would be PATCH website/\S+, attempt 1\.\nThe conversation was not changed\.$},
+			detail => qr{^The next one would be PATCH website/\S+, attempt 1\.\nThe conversation was not changed by this request\.$},
 			context => qr/before that, 2 conversations were changed/
 		},
 		'the limit of requests');
