@@ -105,6 +105,7 @@ append_rows(PastRuns *runs, RowStore *rows)
 		bool		 is_copy;
 		MinimalTuple tuple = ExecFetchSlotMinimalTuple(runs->slot, &is_copy);
 
+		CHECK_FOR_INTERRUPTS();
 		spill_append(runs->tuples, tuple, tuple->t_len);
 		if (is_copy)
 			heap_free_minimal_tuple(tuple);
@@ -177,7 +178,10 @@ past_runs_recall(PastRuns *runs, const CrispRequest *request, RowStore *rows)
 		int64 offset = run->offset;
 
 		for (int64 i = 0; i < run->count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
 			offset = put_row(runs, offset, rows);
+		}
 		row_store_rewind(rows);
 		runs->recalled++;
 	}
