@@ -93,12 +93,12 @@ BEGIN
         is_new := false;
     END;
     IF NOT is_new THEN
-        -- Names are looked up without a lock, by what this session has heard of so far.  To read from the table is to
-        -- hear of it; that it can't be read is told later.
+        -- Names are looked up without a lock, by what this session has heard of so far.  To lock the table is to hear
+        -- of it, and runs nothing of its owner's, as to plan a query of a view would; that it can't be is told later.
         BEGIN
-            EXECUTE format('SELECT FROM %I.%I LIMIT 0', schema, name);
+            EXECUTE format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', schema, name);
         EXCEPTION WHEN OTHERS THEN
-            RAISE DEBUG 'table %.% cannot be read: %', schema, name, SQLERRM;
+            RAISE DEBUG 'table %.% cannot be locked: %', schema, name, SQLERRM;
         END;
     END IF;
     created := to_regclass(format('%I.%I', schema, name));
