@@ -230,7 +230,7 @@ scan_start(ForeignScanState *node)
 	else if (kept_rows_are_for_lookups(scan->kept))
 		read_kept_list(node);
 	else if (recall_run(scan))
-		;
+		; /* nothing to ask for */
 	else if (wider_list_serves(node))
 		begin_wider(node);
 	else

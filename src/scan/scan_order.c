@@ -132,6 +132,7 @@ restart(ForeignScanState *node, bool reversed)
 {
 	CrispScan	 *scan = node->fdw_state;
 	MemoryContext old_context = MemoryContextSwitchTo(scan->request_context);
+
 	scan_source_end(scan);
 	if (reversed && !scan->options->exact_scan)
 		ask_for_all(scan);
