@@ -51,8 +51,8 @@ from_tree = $(patsubst $(tree)/%,%,$(sort $(wildcard $(addprefix $(tree)/,$(1)))
 # the schema of internal objects, and @extschema:own@ that of the extension (install/sync_state.sql).
 as_parts = $(patsubst %,$(tree)/install/%.sql,$(1))
 later_parts = $(call as_parts,sync_state sync_failed sync_target sync_plan sync_window \
-	sync_job sync_estimate sync_full sync sync_public sync_status push_state push_plan push push_step push_public \
-	push_status drop_notice reports)
+	sync_job sync_estimate sync_full sync sync_public sync_status push_state push_failed push_plan push push_step \
+	push_public push_status drop_notice reports)
 script_parts = $(call as_parts,fdw catalog quota internal) $(later_parts)
 
 # An update is made of the same parts, so that it leads to the same; but not of fdw.sql, which is as it was.

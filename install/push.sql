@@ -389,8 +389,9 @@ DECLARE
     found @extschema@.crisp_push_found;
 BEGIN
     PERFORM @extschema@.crisp_push_settings(run);
+    PERFORM @extschema@.crisp_push_forget_failed_calls(plan.source, plan.target);
     INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at)
-    VALUES (job.job_id, clock_timestamp())
+    VALUES (job.job_id, run.started_at)
     RETURNING job_id, run_id INTO run.job_id, run.run_id;
     run.finds_rows := job.finds_rows;
     run.found := 0;

@@ -26,6 +26,7 @@ CREATE TYPE crisp_push_plan AS (
 CREATE TYPE crisp_push_run_state AS (
     job_id bigint,
     run_id bigint,
+    started_at timestamptz,
     first_request bigint,       -- requests of the statement when the run began
     last_request bigint,        -- most that it may have made in the end; NULL for any number
     phase text,                 -- changes, unknown, inserts, removals, doubtful; in the end: end, exhausted, failed

@@ -319,22 +319,31 @@ UPDATE @extschema@.crisp_push_my_job j SET finds_rows = run.finds_rows
 WHERE j.job_id = run.job_id AND run.finds_rows IS NOT NULL
 $$;
 
--- Note a run of a job that has failed before it had anything to push, as where a key is there twice.  While another
--- session runs it, the job tells of that: the caller has the job's lock, or gets it here.  Who has lost the right to
--- have that lock keeps others from beginning a run by the job's row, which they would write to.
+-- Note a run that has failed before it had anything to push, as where a key is there twice: for the caller's job, or as
+-- a call that has none.  While another session runs the job, the job tells of that: the caller has the job's lock, or
+-- gets it here.  Who has lost the right to have that lock keeps others from beginning a run by the job's row, which they
+-- would write to.
 CREATE FUNCTION crisp_push_note_failure(
-    source regclass, target regclass, has_lock boolean, INOUT run crisp_push_run_state)
+    source regclass, target regclass, key text, missing text, has_lock boolean, INOUT run crisp_push_run_state)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    failure @extschema@.crisp_sync_failure;
+    job bigint;
 BEGIN
     run.phase := 'failed';
-    IF NOT has_lock THEN
-        PERFORM FROM @extschema@.crisp_push_my_job j
-        WHERE j.source = crisp_push_note_failure.source AND j.target = crisp_push_note_failure.target FOR UPDATE;
-        IF NOT FOUND THEN
-            RETURN;
-        END IF;
+    SELECT j.job_id INTO job FROM @extschema@.crisp_push_my_job j
+    WHERE j.source = crisp_push_note_failure.source AND j.target = crisp_push_note_failure.target
+      AND @extschema@.crisp_push_owner(j.job_id) = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)
+    FOR UPDATE;
+    IF NOT FOUND THEN
+        failure.code := run.code;
+        failure.message := run.message;
+        failure.detail := run.detail;
+        PERFORM @extschema@.crisp_push_note_failed_call(source, target, key, missing, run.started_at, failure);
+        RETURN;
+    ELSIF NOT has_lock THEN
         BEGIN
             has_lock := @extschema@.crisp_push_lock_briefly(source, target);
         EXCEPTION WHEN insufficient_privilege THEN
@@ -344,10 +353,7 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at)
-    SELECT j.job_id, clock_timestamp() FROM @extschema@.crisp_push_my_job j
-    WHERE j.source = crisp_push_note_failure.source AND j.target = crisp_push_note_failure.target
-      AND @extschema@.crisp_push_owner(j.job_id) = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)
+    INSERT INTO @extschema@.crisp_push_my_log (job_id, started_at) VALUES (job, run.started_at)
     RETURNING job_id, run_id INTO run.job_id, run.run_id;
     PERFORM @extschema@.crisp_push_turn(run);
     PERFORM @extschema@.crisp_push_fail(run);
@@ -412,16 +418,18 @@ BEGIN
                 DETAIL = 'It commits each part of its work together with what is known of it.',
                 HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
     END IF;
-    PERFORM @extschema@.crisp_push_check_call(max_requests, missing);
+    run.started_at := clock_timestamp();
     DELETE FROM @extschema@.crisp_push_orphan;
+    DELETE FROM @extschema@.crisp_push_orphan_failed_call;
     BEGIN
+        PERFORM @extschema@.crisp_push_check_call(max_requests, missing);
         plan := @extschema@.crisp_push_plan(source, target, key, missing);
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
     END;
     IF run.code IS NOT NULL THEN
-        PERFORM @extschema@.crisp_push_note_failure(source, target, false, run);
+        PERFORM @extschema@.crisp_push_note_failure(source, target, key, missing, false, run);
         COMMIT;
         PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
     ELSIF NOT @extschema@.crisp_push_lock(source, target) THEN
@@ -440,7 +448,7 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
-        run := @extschema@.crisp_push_note_failure(source, target, true, run);
+        run := @extschema@.crisp_push_note_failure(source, target, key, missing, true, run);
     END;
     COMMIT;
 
@@ -489,6 +497,14 @@ DECLARE
     job bigint;
 BEGIN
     PERFORM @extschema@.crisp_sync_check_writable(CASE WHEN whole THEN 'crisp_push_drop' ELSE 'crisp_push_reset' END);
+    IF whole AND @extschema@.crisp_push_forget_failed_calls(source, target) THEN
+        -- There may have been no job yet.
+        PERFORM FROM @extschema@.crisp_push_my_job j
+        WHERE j.source = crisp_push_forget.source AND j.target = crisp_push_forget.target;
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
     job := @extschema@.crisp_push_my_job_id(source, target);
     IF whole THEN
         DELETE FROM @extschema@.crisp_push_my_job j WHERE j.job_id = job;
@@ -590,9 +606,29 @@ BEGIN
 END
 $$;
 
+-- Forget calls that failed before they had a job: of one source, of one target, or of all.
+CREATE FUNCTION crisp_push_forget_failed(source regclass DEFAULT NULL, target regclass DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    forgotten bigint;
+BEGIN
+    PERFORM @extschema@.crisp_sync_check_writable('crisp_push_forget_failed');
+    DELETE FROM @extschema@.crisp_push_my_failed_call f
+    WHERE (crisp_push_forget_failed.source IS NULL OR f.source = crisp_push_forget_failed.source)
+      AND (crisp_push_forget_failed.target IS NULL OR f.target = crisp_push_forget_failed.target);
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    RETURN forgotten;
+END
+$$;
+
 COMMENT ON FUNCTION crisp_push_reset(regclass, regclass) IS
     'forget what a push has told Crisp: its next run pushes all rows again';
 COMMENT ON FUNCTION crisp_push_drop(regclass, regclass) IS 'forget a push; what it has written stays at Crisp';
+COMMENT ON FUNCTION crisp_push_forget_failed(regclass, regclass) IS
+    'forget calls of crisp_push() that failed before they had a job';
 COMMENT ON FUNCTION crisp_push_decide(regclass, regclass, boolean, text) IS
     'say whether rows that may have been sent were: those that were not are sent again';
 COMMENT ON FUNCTION crisp_push_problems(regclass, regclass) IS

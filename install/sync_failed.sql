@@ -21,7 +21,7 @@ LANGUAGE C VOLATILE;
 -- target.  Of each role, source and target, the last such call is kept.  It isn't dumped, as errors of runs aren't.
 CREATE TABLE crisp_sync_failed_call (
     run_id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('crisp_sync_run_seq'::pg_catalog.regclass),
-    role oid NOT NULL DEFAULT CAST(CURRENT_USER AS pg_catalog.regrole),
+    role oid NOT NULL DEFAULT CAST(pg_catalog.quote_ident(CURRENT_USER) AS pg_catalog.regrole),
     source regclass NOT NULL,
     target regclass,
     target_name text NOT NULL,
@@ -107,7 +107,7 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DELETE FROM @extschema@.crisp_sync_my_failed_call f
-WHERE f.role = CURRENT_USER::regrole AND f.source = crisp_sync_note_failed_call.source
+WHERE f.role = quote_ident(CURRENT_USER)::regrole AND f.source = crisp_sync_note_failed_call.source
   AND f.target_name = crisp_sync_note_failed_call.target_name;
 INSERT INTO @extschema@.crisp_sync_my_failed_call
     (source, target, target_name, mode, started_at, ended_at, sqlstate, message, detail, context)
@@ -115,8 +115,9 @@ VALUES (source, target, target_name, mode, started_at, clock_timestamp(), failur
         nullif(failure.detail, ''), failure.context)
 ON CONFLICT DO NOTHING;
 DELETE FROM @extschema@.crisp_sync_my_failed_call f
-WHERE f.role = CURRENT_USER::regrole
-  AND f.run_id <= (SELECT o.run_id FROM @extschema@.crisp_sync_my_failed_call o WHERE o.role = CURRENT_USER::regrole
+WHERE f.role = quote_ident(CURRENT_USER)::regrole
+  AND f.run_id <= (SELECT o.run_id FROM @extschema@.crisp_sync_my_failed_call o
+                   WHERE o.role = quote_ident(CURRENT_USER)::regrole
                    ORDER BY o.run_id DESC OFFSET 100 LIMIT 1)
 $$;
 

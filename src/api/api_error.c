@@ -343,13 +343,23 @@ api_error_of_day(ApiError *error, const CrispOptions *options, const char *metho
 	int allowed = quota_allowed(options);
 
 	error->code = ERRCODE_CRISP_REQUEST_LIMIT;
-	error->message = psprintf("the %d requests of the day are spent", allowed);
+	error->message = psprintf("the %d request%s of the day %s spent", allowed,
+							  allowed == 1 ? "" : "s", allowed == 1 ? "is" : "are");
 	error->detail = psprintf("The next one would be %s %s.", method, target);
-	if (allowed < options->daily_requests)
-		error->detail = psprintf("%s Another %d are reserved for syncs and pushes.", error->detail,
-								 options->daily_requests - allowed);
 	error->hint = "The next day begins at midnight, UTC. crisp_fdw_quota shows what was spent; the "
 				  "limit is option daily_requests of the server.";
+	if (allowed == 0)
+	{
+		/* CREATE and ALTER SERVER refuse such options. */
+		error->message = "all requests of the day are reserved for syncs and pushes";
+		error->detail = psprintf("%s Option daily_requests is %d, and reserved_requests %d.",
+								 error->detail, options->daily_requests, options->reserved_requests);
+		error->hint = "Set option reserved_requests of the server to less than daily_requests.";
+	}
+	else if (allowed < options->daily_requests)
+		error->detail = psprintf("%s Another %d %s reserved for syncs and pushes.", error->detail,
+								 options->daily_requests - allowed,
+								 options->daily_requests - allowed == 1 ? "is" : "are");
 }
 
 void

@@ -381,6 +381,34 @@ check_transport(List *options)
 }
 
 /*
+ * Refuse to reserve all requests of a day for syncs and pushes, which would leave queries none.
+ */
+static void
+check_quota(List *options)
+{
+	int		  daily = 0;
+	int		  reserved = 0;
+	ListCell *lc;
+
+	foreach(lc, options)
+	{
+		DefElem *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, "daily_requests") == 0)
+			(void) parse_int(defGetString(def), &daily, 0, NULL);
+		else if (strcmp(def->defname, "reserved_requests") == 0)
+			(void) parse_int(defGetString(def), &reserved, 0, NULL);
+	}
+	if (daily > 0 && reserved >= daily)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"reserved_requests\" must be less than \"daily_requests\""),
+				 errdetail("With %d requests a day and %d reserved, none would be left for queries.",
+						   daily, reserved),
+				 errhint("One ALTER SERVER can set both.")));
+}
+
+/*
  * Check that credentials come either from the user mapping or from a file.
  */
 static void
@@ -459,7 +487,10 @@ crisp_fdw_validator(PG_FUNCTION_ARGS)
 	}
 
 	if (place->place == ON_SERVER)
+	{
 		check_transport(options);
+		check_quota(options);
+	}
 	else if (place->place == ON_MAPPING)
 		check_mapping_options(options);
 	else if (place->place == ON_TABLE)

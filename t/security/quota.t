@@ -149,6 +149,38 @@ $session->query(q(CALL crisp_sync('other.conversations', 'public.talks'))) forea
 is($session->query('SELECT count(*) FROM talks'), $session->query('SELECT count(*) FROM other.conversations'),
 	'and goes on when there is more');
 
+# All of them can't be reserved, whichever of the two options comes last.
+my %none_left = (sqlstate => '22023', message => 'option "reserved_requests" must be less than "daily_requests"',
+	hint => qr/One ALTER SERVER can set both/);
+$session->query("ALTER SERVER other OPTIONS (ADD reserved_requests '5')");
+$session->fails("ALTER SERVER other OPTIONS (ADD daily_requests '5')",
+	{ %none_left, detail => 'With 5 requests a day and 5 reserved, none would be left for queries.' },
+	'as many as there are');
+$session->query("ALTER SERVER other OPTIONS (ADD daily_requests '6')");
+$session->fails("ALTER SERVER other OPTIONS (SET reserved_requests '7')", \%none_left, 'more');
+$session->fails(
+	q(CREATE SERVER refused FOREIGN DATA WRAPPER crisp_fdw OPTIONS (reserved_requests '8', daily_requests '8')),
+	\%none_left, 'a new server');
+$session->query("ALTER SERVER other OPTIONS (SET daily_requests '0', SET reserved_requests '7')");
+$session->query('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL');
+is(quota('daily_requests IS NULL, reserved_requests', 'other'), 't|7', '0 is for any number');
+
+# A server that has come to have such options otherwise.
+$session->query(q(UPDATE pg_foreign_server SET srvoptions = array_replace(srvoptions, 'daily_requests=0',
+	'daily_requests=7') WHERE srvname = 'other'));
+$session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL',
+	{
+		sqlstate => 'CS002',
+		message  => 'all requests of the day are reserved for syncs and pushes, server "other"',
+		detail   => qr/^The next one would be GET \S+ Option daily_requests is 7, and reserved_requests 7\.$/,
+		hint     => 'Set option reserved_requests of the server to less than daily_requests.'
+	},
+	'a query is told why it cannot be');
+$session->query("ALTER SERVER other OPTIONS (SET reserved_requests '6')");
+$session->fails('SELECT count(*) FROM other.operators WHERE user_id IS NOT NULL',
+	{ sqlstate => 'CS002', message => 'the 1 request of the day is spent, server "other"' }, 'one is left, and spent');
+$session->query('ALTER SERVER other OPTIONS (DROP daily_requests, DROP reserved_requests)');
+
 foreach my $value ('-1', 'x', '1.5', '')
 {
 	$session->fails("ALTER SERVER other OPTIONS (ADD daily_requests '$value')", { sqlstate => '22023' },

@@ -244,6 +244,15 @@ $session->query('GRANT ana TO ben');
 is($as{ben}->query($of_status), $denied, 'who has the rights of that role does');
 $session->query('REVOKE ana FROM ben');
 
+$session->query(q(CREATE ROLE "Cleo" LOGIN; GRANT USAGE ON SCHEMA crisp TO "Cleo"));
+my $cleo = CrispSession->start($node, user => 'Cleo');
+$cleo->fails(q(CALL crisp_sync('crisp.operators', 'secret.cleo')), { sqlstate => '42501' },
+	'a role whose name has a capital')
+  for 1, 2;
+is($cleo->query(q(SELECT target_name, last_sqlstate FROM crisp_sync_status WHERE last_error IS NOT NULL)),
+	'secret.cleo|42501', 'sees its own');
+is($cleo->query('SELECT crisp_sync_forget_failed()'), 1, 'and forgets it');
+
 # Who may write to the target sees it, as of jobs, and takes it away by a run.
 sync(q('crisp.operators', 'secret.staff'));
 is($session->query($of_status), '', 'a run of another role, into the same target, replaces it');

@@ -255,8 +255,17 @@ query(q(CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NE
 	CREATE TRIGGER t BEFORE UPDATE ON crisp.people_profiles FOR EACH ROW EXECUTE FUNCTION t()));
 push_unasked($call, { sqlstate => '42809', message => qr/it has triggers/ }, 'triggers');
 query('DROP TRIGGER t ON crisp.people_profiles');
-is(query('SELECT string_agg(sqlstate, $$ $$ ORDER BY run_id) FROM crisp_push_run WHERE state = \'failed\''),
-	'HV00M 22023 42703 55000 42809', 'runs that could not begin are told, and calls that are wrong are none');
+is(query(q(SELECT string_agg(r.sqlstate, ' ' ORDER BY r.run_id) FROM crisp_push_run r
+	JOIN crisp_push_status s ON s.source = r.source AND s.target = r.target AND s.last_success IS NOT NULL
+	WHERE r.state = 'failed')),
+	'HV00M 22023 42703 22023 22023 55000 42809', 'runs that could not begin are told');
+is(query(q(SELECT string_agg(concat_ws(' ', source, target, last_sqlstate), ', ' ORDER BY last_run)
+	FROM crisp_push_status WHERE last_success IS NULL)),
+	'customers customers 42809, customers crisp.visitors 55000, customers crisp.messages 0A000, '
+		. 'no_columns crisp.people_profiles 42703, wrong_type crisp.people_profiles 42804, '
+		. 'twice crisp.people_profiles 23505, same crisp.people_profiles 23505, '
+		. 'without crisp.people_profiles 23502', 'those that have no job, too');
+query('SELECT crisp_push_forget_failed()');
 is_deeply(push_rows($call)->{requests}, [], 'nothing has come of that');
 query(q(INSERT INTO customers VALUES (60, 'NEW1@example.com', 'x')));
 push_unasked($call, { sqlstate => '23505' }, 'a key that comes to be there twice');
@@ -453,6 +462,7 @@ is(scalar(@{ push_rows(q('public.data_of_copy', 'crisp.people_data', key => 'peo
 # Reset, drop, and tables that go
 #
 
+query('SELECT crisp_push_forget_failed()');
 query(q(SELECT crisp_push_reset('customers', 'crisp.people_profiles')));
 is(push_status('state, rows_known', 'customers'), 'unfinished|0', 'a push that was reset');
 is_deeply([ map { /^(\w+)/ } @{ push_rows($call)->{requests} } ], [ 'PATCH', 'PATCH' ], 'pushes all again');

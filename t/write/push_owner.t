@@ -97,7 +97,8 @@ my $rows = $admin->query(q(SELECT crisp_sync_internal.crisp_push_rows_of(job_id)
 	FROM crisp_sync_internal.crisp_push_job WHERE source = 'shop.customers'::regclass));
 $bob->fails("SELECT * FROM $rows", { sqlstate => '42501' }, 'what was pushed is nobody else\'s to see');
 is($alice->query("SELECT count(*) FROM $rows"), 2, 'but its owner\'s');
-is($bob->query(q(SELECT role, rows_known FROM crisp_push_status WHERE source = 'shop.customers'::regclass)), 'alice|2',
+is($bob->query(q(SELECT role, rows_known FROM crisp_push_status
+	WHERE source = 'shop.customers'::regclass AND role = 'alice')), 'alice|2',
 	'the status is for all');
 $alice->query(q(INSERT INTO shop.customers VALUES ('none', 'secret name', 'z', NULL)));
 push_with($alice, $sandbox);
