@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "base/compat.h"
 #include "base/spill.h"
 #include "base/text_key.h"
 #include "scan/past_runs.h"
