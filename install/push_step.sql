@@ -321,8 +321,8 @@ $$;
 
 -- Note a run that has failed before it had anything to push, as where a key is there twice: for the caller's job, or as
 -- a call that has none.  While another session runs the job, the job tells of that: the caller has the job's lock, or
--- gets it here.  Who has lost the right to have that lock keeps others from beginning a run by the job's row, which they
--- would write to.
+-- gets it here.  Who has lost the right to have that lock keeps others from beginning a run by the job's row, which
+-- they would write to.
 CREATE FUNCTION crisp_push_note_failure(
     source regclass, target regclass, key text, missing text, has_lock boolean, INOUT run crisp_push_run_state)
 LANGUAGE plpgsql

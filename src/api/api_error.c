@@ -353,7 +353,8 @@ api_error_of_day(ApiError *error, const CrispOptions *options, const char *metho
 		/* CREATE and ALTER SERVER refuse such options. */
 		error->message = "all requests of the day are reserved for syncs and pushes";
 		error->detail = psprintf("%s Option daily_requests is %d, and reserved_requests %d.",
-								 error->detail, options->daily_requests, options->reserved_requests);
+								 error->detail, options->daily_requests,
+								 options->reserved_requests);
 		error->hint = "Set option reserved_requests of the server to less than daily_requests.";
 	}
 	else if (allowed < options->daily_requests)

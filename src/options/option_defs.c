@@ -400,12 +400,12 @@ check_quota(List *options)
 			(void) parse_int(defGetString(def), &reserved, 0, NULL);
 	}
 	if (daily > 0 && reserved >= daily)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"reserved_requests\" must be less than \"daily_requests\""),
-				 errdetail("With %d requests a day and %d reserved, none would be left for queries.",
-						   daily, reserved),
-				 errhint("One ALTER SERVER can set both.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"reserved_requests\" must be less than \"daily_requests\""),
+						errdetail("With %d requests a day and %d reserved, none would be left for "
+								  "queries.",
+								  daily, reserved),
+						errhint("One ALTER SERVER can set both.")));
 }
 
 /*

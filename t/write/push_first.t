@@ -159,7 +159,8 @@ is($session->query(q(SELECT source FROM crisp_push_status WHERE state = 'failed'
 push_rows($call);
 is($session->query('SELECT count(*) FROM crisp_sync_internal.crisp_push_failed_call'), 1, 'and nothing stays of them');
 push_unasked(q('shop.twice', 'crisp.people_data', key => 'email'), { sqlstate => '42703' }, 'into another target');
-is($session->query(q(SELECT crisp_push_forget_failed(target => 'crisp.people_profiles'))), 1, 'forgotten by its target');
+is($session->query(q(SELECT crisp_push_forget_failed(target => 'crisp.people_profiles'))), 1,
+	'forgotten by its target');
 is($session->query(q(SELECT crisp_push_forget_failed('shop.twice', 'crisp.people_profiles'))), 0, 'once');
 is($session->query('SELECT crisp_push_forget_failed()'), 1, 'all are forgotten');
 
