@@ -18,11 +18,11 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION crisp_fdw_quota(integer) IS
-'requests to Crisp by server, token and day (UTC), of as many days as asked for, and what is left of them';
+'requests to Crisp by server, token and day (UTC), for so many days, and what is left of the quota';
 
 CREATE VIEW crisp_fdw_quota AS
 SELECT * FROM crisp_fdw_quota();
 
-COMMENT ON VIEW crisp_fdw_quota IS 'requests to Crisp of today, by server and token, and what is left of them';
+COMMENT ON VIEW crisp_fdw_quota IS 'today''s requests to Crisp, by server and token, and what is left of the quota';
 
 GRANT SELECT ON crisp_fdw_quota TO PUBLIC;

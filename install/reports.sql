@@ -209,4 +209,4 @@ END
 $$;
 
 COMMENT ON FUNCTION @extschema:own@.crisp_fdw_create_reports(name, name) IS
-    'make views of what support teams ask, in a schema, over the tables of another one';
+    'create views that answer the questions of support teams, over the tables of another schema';

@@ -664,7 +664,7 @@ $$;
 
 COMMENT ON PROCEDURE crisp_sync(regclass, text, text, text, text, timestamptz, integer, interval, text, regclass,
                                 integer) IS
-'fetch what is new from a table of Crisp''s into a local one';
+'copy what is new from a foreign table of Crisp''s into a local one';
 
 -- Forget what a job has fetched, or the job itself.
 CREATE FUNCTION crisp_sync_forget(source regclass, target regclass, whole boolean)
@@ -756,4 +756,4 @@ COMMENT ON FUNCTION crisp_sync_drop(regclass, regclass) IS 'forget a sync; the c
 COMMENT ON FUNCTION crisp_sync_forget_failed(text) IS
     'forget calls of crisp_sync() that failed before they had a job, as crisp_sync_status names their targets';
 COMMENT ON FUNCTION crisp_sync_forget_origins(regclass) IS
-    'let a full load delete rows of sources that feed a target no more';
+    'let a full load delete rows of sources that no longer feed a target';

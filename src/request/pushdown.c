@@ -182,9 +182,9 @@ pushdown_describe(const CrispResource *resource, const CrispColumn *column)
 							 crisp_resource_dates(resource->parent->resource)->lower_param,
 							 resource->parent->resource->name));
 	if (column == crisp_resource_argument(resource))
-		add_ability(&text, "=, IN, = ANY, join", "the rows of these alone");
+		add_ability(&text, "=, IN, = ANY, join", "only the rows of these");
 	else if (column == crisp_resource_word(resource))
-		add_ability(&text, "=, IN, = ANY, join", "the lists of these alone");
+		add_ability(&text, "=, IN, = ANY, join", "only the lists of these");
 	else if (resource->parent != NULL && crisp_resource_finds_parent(resource, column))
 		add_ability(&text, "=, IN, = ANY, join",
 					psprintf("one request of %s a value", resource->parent->resource->name));

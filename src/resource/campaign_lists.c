@@ -18,7 +18,7 @@
 /* One line a column. */
 /* clang-format off */
 static const CrispColumn campaign_recipient_columns[] = {
-	{"campaign_id", CRISP_TEXT, "campaign that the recipient is of, see campaigns",
+	{"campaign_id", CRISP_TEXT, "campaign that the recipient belongs to, see campaigns",
 	 CRISP_REQUIRED | CRISP_INHERITED},
 	{"people_id", CRISP_TEXT, "profile of the recipient, see people_profiles", CRISP_KEY},
 	CRISP_WEBSITE_COLUMN,

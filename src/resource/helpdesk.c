@@ -27,7 +27,7 @@ static const CrispColumn helpdesk_locale_columns[] = {
 	{"statistics.guides.groups", CRISP_INTEGER, "how many groups of guides there are"},
 	{"statistics.references.entries", CRISP_INTEGER, "how many references there are"},
 	{"statistics.references.groups", CRISP_INTEGER, "how many groups of references there are"},
-	{"statistics.news.entries", CRISP_INTEGER, "how many news there are"},
+	{"statistics.news.entries", CRISP_INTEGER, "how many news items there are"},
 	{"statistics.news.groups", CRISP_INTEGER, "how many groups of news there are"},
 };
 
@@ -35,7 +35,7 @@ static const CrispColumn helpdesk_locale_columns[] = {
 static const CrispColumn helpdesk_page_columns[] = {
 	{"locale", CRISP_TEXT, "language of the page, see helpdesk_locales",
 	 CRISP_REQUIRED | CRISP_INHERITED},
-	{"content_type", CRISP_TEXT, "articles, guides, references or news: whose list has the page",
+	{"content_type", CRISP_TEXT, "articles, guides, references or news: the list that has the page",
 	 CRISP_REQUIRED | CRISP_WORD},
 	{"entity_id", CRISP_TEXT, "identifier of the page", CRISP_KEY | CRISP_REQUIRED},
 	CRISP_WEBSITE_COLUMN,
@@ -47,7 +47,7 @@ static const CrispColumn helpdesk_page_columns[] = {
 static const CrispColumn helpdesk_feedback_columns[] = {
 	{"locale", CRISP_TEXT, "language of the page, see helpdesk_locales",
 	 CRISP_REQUIRED | CRISP_INHERITED},
-	{"content_type", CRISP_TEXT, "articles, guides, references or news: what the page is one of",
+	{"content_type", CRISP_TEXT, "articles, guides, references or news: the kind of the page",
 	 CRISP_REQUIRED | CRISP_WORD},
 	CRISP_WEBSITE_COLUMN,
 	{"created_at", CRISP_TIME, "when it was given", 0, "filter_date_start", "filter_date_end"},

@@ -46,7 +46,7 @@ static const CrispColumn message_columns[] = {
 	{"edited", CRISP_BOOLEAN, "whether it was changed after it was sent", CRISP_CHANGES},
 	{"translated", CRISP_BOOLEAN, "whether it was translated", CRISP_CHANGES},
 	{"automated", CRISP_BOOLEAN, "whether a machine sent it"},
-	{"stamped", CRISP_BOOLEAN, "whether Crisp has seen to it", CRISP_CHANGES},
+	{"stamped", CRISP_BOOLEAN, "whether Crisp has processed it", CRISP_CHANGES},
 	{"user.type", CRISP_TEXT, "what the sender is: participant or website", CRISP_CHANGES},
 	{"user.user_id", CRISP_TEXT, "who sent it: identifier, see operators", CRISP_CHANGES},
 	{"user.nickname", CRISP_TEXT, "who sent it: name", CRISP_CHANGES},
@@ -55,7 +55,7 @@ static const CrispColumn message_columns[] = {
 	{"original.original_id", CRISP_TEXT, "identifier of the original, as of an e-mail"},
 	{"properties", CRISP_JSON, "custom data: an object with any keys", CRISP_CHANGES},
 	{"stealth", CRISP_BOOLEAN,
-	 "for sending alone, and NULL when read: nobody is told of the message", CRISP_SENT},
+	 "whether nobody is notified: can only be sent, NULL when read", CRISP_SENT},
 };
 /* clang-format on */
 

@@ -104,11 +104,12 @@ static const CrispColumn website_columns[] = {
 	{"verified", CRISP_BOOLEAN, "whether Crisp has verified it", CRISP_DETAIL},
 	{"institutional", CRISP_BOOLEAN, "whether it belongs to an institution", CRISP_DETAIL},
 	{"price", CRISP_NUMBER, "what it pays for the plugin; tier plugin only"},
-	{"token", CRISP_TEXT, "by which the plugin tells the website's requests; tier plugin only"},
+	{"token", CRISP_TEXT,
+	 "by which the plugin recognizes the website's requests; tier plugin only"},
 	{"settings", CRISP_JSON, "the plugin's settings on the website; tier plugin only"},
 	{"plan.id", CRISP_TEXT, "identifier of its Crisp plan; tier plugin only"},
 	{"plan.name", CRISP_TEXT, "name of its Crisp plan; tier plugin only"},
-	{"plan.trialing", CRISP_BOOLEAN, "whether it tries the plan out; tier plugin only"},
+	{"plan.trialing", CRISP_BOOLEAN, "whether it is trying the plan out; tier plugin only"},
 	{"difference", CRISP_TEXT, "what changed, where Crisp tells; tier plugin only"},
 };
 /* clang-format on */

@@ -48,6 +48,8 @@ run("CREATE SERVER nowhere FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'htt
 	"CREATE USER MAPPING FOR CURRENT_USER SERVER nowhere OPTIONS ($mapping)",
 	q(CREATE FOREIGN TABLE nobody (email text) SERVER nowhere OPTIONS (resource 'operators')),
 	'SELECT count(*) FROM nobody');
+run(q(ALTER SERVER support OPTIONS (ADD daily_requests '1')), 'SELECT count(*) FROM crisp.messages',
+	'ALTER SERVER support OPTIONS (DROP daily_requests)');
 run('SET crisp_fdw.max_requests = 3', 'SELECT count(*) FROM crisp.messages', 'RESET crisp_fdw.max_requests');
 run(q(UPDATE crisp.conversations SET state = 'resolved' WHERE session_id = 'x'));
 run('CREATE TABLE ms (session_id text PRIMARY KEY, updated_at bigint)',
@@ -72,6 +74,7 @@ sub general
 	$text =~ s/server "\w+"$/server …/;
 	$text =~ s/(type integer: |Crisp has )"[^"]+"/$1"…"/;
 	$text =~ s/in \d+ s$/in … s/;
+	$text =~ s/the \d+ requests? of the day (?:is|are)/the … requests of the day are/;
 	return $text;
 }
 

@@ -300,7 +300,7 @@ cmp_ok(expected("WHERE content_type IN ('news', 'guides')"), '>', expected("WHER
 	'... and two more');
 is(sql(q(SELECT found_in, json_path IS NULL, pushdown FROM crisp_fdw_columns()
 	WHERE resource = 'helpdesk_pages' AND column_name = 'content_type')),
-	'request|t|=, IN, = ANY, join: the lists of these alone', 'the catalog tells of the content type');
+	'request|t|=, IN, = ANY, join: only the lists of these', 'the catalog tells of the content type');
 costs(0, 'ANALYZE crisp.helpdesk_pages', 'ANALYZE passes over pages');
 sql('ANALYZE crisp.helpdesk_locales; ANALYZE crisp.helpdesk_redirections');
 is(sql(q(SELECT string_agg(reltuples::text, ' ' ORDER BY relname) FROM pg_class WHERE relname IN
