@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * list_cost.c
- *		Tell whether a list costs no more requests than were made in its stead.
+ *		Tell whether a list costs no more requests than were made instead of it.
  *
  * Where nobody knows how long the list is, Crisp may have the number of rows.  Otherwise a request
  * for a page that the list has only if it's twice as long as what was spent tells whether it's far

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * list_cost.h
- *		Tell whether a list costs no more requests than were made in its stead.
+ *		Tell whether a list costs no more requests than were made instead of it.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -52,7 +52,7 @@ static const CrispColumn message_columns[] = {
 	{"user.nickname", CRISP_TEXT, "who sent it: name", CRISP_CHANGES},
 	{"user.avatar", CRISP_TEXT, "who sent it: URL of the picture", CRISP_CHANGES},
 	{"references", CRISP_JSON, "what it refers to: type, name, target", CRISP_CHANGES},
-	{"original.original_id", CRISP_TEXT, "identifier of the original, as of an e-mail"},
+	{"original.original_id", CRISP_TEXT, "identifier of the original: of an e-mail, say"},
 	{"properties", CRISP_JSON, "custom data: an object with any keys", CRISP_CHANGES},
 	{"stealth", CRISP_BOOLEAN,
 	 "whether nobody is notified: can only be sent, NULL when read", CRISP_SENT},

@@ -122,6 +122,10 @@ $session->fails('SELECT crisp_push_forget_failed()',
 	{ sqlstate => '25006', message => 'cannot execute crisp_push_forget_failed in a read-only transaction' },
 	'likewise');
 $session->query('RESET default_transaction_read_only');
+$session->query(q(CREATE VIEW shop.slow AS SELECT email, person_nickname FROM shop.customers, pg_sleep(60);
+	SET statement_timeout = '300ms'));
+push_unasked(q('shop.slow', 'crisp.people_profiles'), { sqlstate => '57014' }, 'cancelled while it looks');
+$session->query('RESET statement_timeout');
 is($session->query($known), '', 'no line of these');
 $session->fails(q(SELECT crisp_push_drop('shop.customers', 'crisp.people_profiles')), { sqlstate => '42704' },
 	'nothing to drop');
