@@ -254,8 +254,9 @@ read_proved(WholeList *list)
 	ReaderCounts  counts = {0};
 	ProvedListEnd end;
 
-	end = proved_list_read(list->options, (int64) list->cost.pages * MAX_EXCESS, keep_row, list,
-						   &counts);
+	int64		  most = list->cost.pages > 0 ? (int64) list->cost.pages * MAX_EXCESS : PG_INT64_MAX;
+
+	end = proved_list_read(list->options, most, keep_row, list, &counts);
 	list->counts.pages += counts.pages;
 	list->counts.past_end += counts.past_end;
 	list->is_proved = end == PROVED_LIST_PROVED && !list->lacks_key;
@@ -267,10 +268,10 @@ read_proved(WholeList *list)
 }
 
 /*
- * Read the list, as far as it can be had.
+ * Read the list by date, or else, by_pages, as far as it can be had.
  */
 static void
-read_list(WholeList *list, const CrispLookup *lookup)
+read_list(WholeList *list, const CrispLookup *lookup, bool by_pages)
 {
 	const CrispResource *resource = list->options->resource;
 	MemoryContext		 context = AllocSetContextCreate(list->context, "crisp_fdw list",
@@ -280,13 +281,16 @@ read_list(WholeList *list, const CrispLookup *lookup)
 	list->is_key = (crisp_column_by_path(resource, lookup->path)->flags & CRISP_KEY) != 0;
 	list->path = json_path_of(lookup->path);
 	create_rows(list);
-	if (!proved_list_is_possible(list->options) || !read_proved(list))
-	{
+	list->counts.is_read = proved_list_is_possible(list->options) && read_proved(list);
+	if (!list->counts.is_read)
 		create_rows(list);
+	if (!list->counts.is_read && by_pages)
+	{
 		read_pages(list);
+		list->counts.is_read = true;
 	}
-	keyed_rows_index(list->rows);
-	list->counts.is_read = true;
+	if (list->counts.is_read)
+		keyed_rows_index(list->rows);
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(context);
 }
@@ -297,7 +301,7 @@ read_list(WholeList *list, const CrispLookup *lookup)
 static bool
 may_be_read(const WholeList *list, const CrispLookup *lookup)
 {
-	return list != NULL && list->rows == NULL && !list->cost.given_up && lookup->is_listed;
+	return list != NULL && !list->counts.is_read && !list->cost.given_up && lookup->is_listed;
 }
 
 int
@@ -337,7 +341,7 @@ whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left)
 	if (cost->pages > 0 && (cost->spent >= cost->pages || certain > cost->pages) &&
 		left > cost->pages &&
 		can_spare(list, (proved_list_is_possible(list->options) ? 2 : 1) * cost->pages, keys_left))
-		read_list(list, request->lookup);
+		read_list(list, request->lookup, true);
 }
 
 bool
@@ -368,6 +372,25 @@ whole_list_lacks(WholeList *list, const char *key)
 {
 	return list != NULL && list->counts.is_read && list->is_proved &&
 		   !keyed_rows_has(list->rows, key, false) && is_complete(list);
+}
+
+bool
+whole_list_tells_of(WholeList *list, const KeysRequest *request)
+{
+	ListCell *lc;
+
+	if (may_be_read(list, request->lookup) && list->plan.repeats && api_max_requests == 0 &&
+		proved_list_is_possible(list->options))
+	{
+		begin_request(list);
+		read_list(list, request->lookup, false);
+	}
+	if (list == NULL || !list->counts.is_read)
+		return false;
+	foreach(lc, request->keys)
+		if (!whole_list_has(list, lfirst(lc)) && !whole_list_lacks(list, lfirst(lc)))
+			return false;
+	return true;
 }
 
 void

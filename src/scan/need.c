@@ -83,6 +83,12 @@ passes_rows(const PlanState *node)
 	return IsA(node, CustomScanState) && ((const CustomScanState *) node)->methods == passing;
 }
 
+PlanState *
+need_passed_child(const PlanState *node)
+{
+	return passes_rows(node) ? linitial(((const CustomScanState *) node)->custom_ps) : NULL;
+}
+
 /*
  * Return the run that a node is executed in; NULL where that's not known.
  */
@@ -93,6 +99,14 @@ find_run(const PlanState *node)
 		if (run->query->estate == node->state)
 			return run;
 	return NULL;
+}
+
+const PlanState *
+need_root(const PlanState *node)
+{
+	const Run *run = find_run(node);
+
+	return run ? run->query->planstate : NULL;
 }
 
 uint64
@@ -306,7 +320,7 @@ find_need(const PlanState *tree, const PlanState *node, double rows)
 						  node, rows);
 	if (passes_rows(tree))
 	{
-		PlanState *child = linitial(((const CustomScanState *) tree)->custom_ps);
+		PlanState *child = need_passed_child(tree);
 
 		return find_below(tree, &child, 1, node, rows);
 	}

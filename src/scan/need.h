@@ -36,6 +36,12 @@ extern double need_rows(const PlanState *node);
  */
 extern bool need_is_limited(const PlanState *node);
 
+/* Return the root of the plan that a node is run in, without subplans; NULL where none is known. */
+extern const PlanState *need_root(const PlanState *node);
+
+/* Return the only child of a node that passes on its rows (need_init()); NULL for other nodes. */
+extern PlanState *need_passed_child(const PlanState *node);
+
 /* Tell runs of statements apart: a cursor is run whenever rows are fetched. */
 extern uint64 need_run(const PlanState *node);
 

@@ -17,6 +17,7 @@
 #include "options/column_map.h"
 #include "plan/plan.h"
 #include "plan/plan_details.h"
+#include "scan/empty_join.h"
 #include "scan/partition.h"
 #include "scan/past_runs.h"
 #include "scan/rescan.h"
@@ -213,6 +214,19 @@ check_parameters(ForeignScanState *node)
 }
 
 /*
+ * Say whether it's worth no request to go on: a page is about to be asked for, and no row is of any
+ * use.  The scan isn't at its end for that, as another pass may want its rows.
+ */
+static bool
+is_in_vain(ForeignScanState *node)
+{
+	const CrispScan *scan = node->fdw_state;
+
+	return scan->started && scan->reader != NULL && !scan->at_end &&
+		   !row_reader_at_hand(scan->reader) && empty_join_is_above(&node->ss.ps);
+}
+
+/*
  * Fill slot with the scan's next row; leave it empty at the end, or where that has to be waited
  * for.
  */
@@ -227,6 +241,8 @@ iterate(ForeignScanState *node, TupleTableSlot *slot)
 		return;
 	if (scan->cut_off)
 		scan_raise_cut_off(node);
+	if (is_in_vain(node))
+		return;
 
 	scan->pending = node->ss.ps.async_capable && !scan_get_ready(node);
 	if (scan->pending)

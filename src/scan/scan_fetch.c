@@ -201,6 +201,32 @@ begin_wider(ForeignScanState *node)
 		scan_begin_sort(node, wider_list_fetch);
 }
 
+/*
+ * Make the request for a list one for keys, where these can't be looked up, but the list that
+ * serves others tells of them.
+ */
+static void
+use_whole_list(CrispScan *scan)
+{
+	const ListRequest *list = &scan->request->as.list;
+	const CrispOptions *options = list->options;
+	CrispRequest	  *request;
+
+	if (scan->request->kind != REQUEST_LIST || list->keep_path == NULL || scan->whole_list == NULL)
+		return;
+	request = palloc(sizeof(CrispRequest));
+	*request = *scan->request;
+	request->kind = REQUEST_KEYS;
+	request->as.keys = (KeysRequest){
+		.options = options,
+		.lookup = crisp_resource_lookup(options->resource, list->keep_path),
+		.keys = list->keep,
+		.inbox = list->inbox,
+	};
+	if (whole_list_tells_of(scan->whole_list, &request->as.keys))
+		scan->request = request;
+}
+
 void
 scan_start(ForeignScanState *node)
 {
@@ -217,6 +243,11 @@ scan_start(ForeignScanState *node)
 	tuple_maker_set_search(scan->maker, request ? request->search : NULL);
 	if (scan->prefetch != NULL)
 		lookup_prefetch_confirm(scan->prefetch, request != NULL);
+	if (request != NULL)
+	{
+		use_whole_list(scan);
+		request = scan->request;
+	}
 	if (request == NULL)
 		scan->at_end = true;
 	else if (request->kind == REQUEST_CHILDREN)

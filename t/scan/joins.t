@@ -20,6 +20,7 @@ run_statements($node, $sandbox);
 $sandbox->show_rechecks(1);
 
 my @rows = $sandbox->rows('conversations');
+my @listed = @rows;
 my @keys = map { $_->{session_id} } @rows;
 my %state = map { $_->{session_id} => $_->{state} } @rows;
 
@@ -132,6 +133,42 @@ is(costs(40, sprintf($join, 'ticket') . ' ORDER BY n DESC LIMIT 2', 'ORDER BY â€
 cmp_ok(
 	scalar(requests_of('BEGIN; DECLARE c CURSOR FOR ' . sprintf($join, 'ticket') . '; FETCH 3 FROM c; COMMIT')) - 1,
 	'<=', 3 + 7, 'a cursor: at most prefetch - 1 requests for rows that are not fetched');
+
+# A nested loop whose other side has been read, and has no row, doesn't go on with the list: neither as it comes, nor in
+# an order.  A run that finds rows there has all of the list, also where one before it had enough with its beginning.
+{
+	my $nested = 'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_sort = off;';
+	my $none = 'crisp.conversations c JOIN (SELECT n FROM ticket WHERE n > %s OFFSET 0) f ON length(c.state) > f.n';
+
+	foreach my $case (
+		[ 'the newest', 'SELECT c.session_id FROM ' . sprintf($none, 1000) . ' ORDER BY c.updated_at DESC LIMIT 3' ],
+		[ 'a semijoin', 'SELECT count(*) FROM crisp.conversations c WHERE EXISTS (SELECT FROM ticket f WHERE f.n > '
+				. '1000 AND length(c.state) > f.n)' ])
+	{
+		my ($about, $statement) = @{$case};
+		my $plan = sql("$nested EXPLAIN (COSTS OFF) $statement");
+
+		like($plan, qr/Nested Loop.*Foreign Scan on conversations.*Materialize/s, "$about: the plan");
+		my ($printed, @requests) = requests_of("$nested $statement");
+		is($printed, $about =~ /newest/ ? '' : 0, '... rows');
+		cmp_ok(scalar @requests, '<=', 1 + 8, '... and what was asked for together with the second page, of 80');
+	}
+	my $runs = 'SELECT v.x, s.count FROM (VALUES (1000), (38), (1000), (39), (0)) v (x), LATERAL (SELECT count(*) '
+	  . 'FROM ' . sprintf($none =~ s/length\(c.state\) >/length(c.state) <>/r, 'v.x') . ') s';
+	like(sql("$nested EXPLAIN (COSTS OFF) $runs"), qr/Nested Loop.*Foreign Scan on conversations.*Materialize/s,
+		'runs of which some find nothing: the plan');
+	my $different = sub { my ($than) = @_; return scalar grep { defined $_->{state} && length($_->{state}) != $than } @listed };
+	my $count = sub {
+		my ($x) = @_;
+		my $sum = 0;
+		$sum += $different->($_) foreach $x + 1 .. 40;
+		return $sum;
+	};
+	is(sql("$nested $runs"), join("\n", map { "$_|" . $count->($_) } 1000, 38, 1000, 39, 0), '... rows');
+	is( sql("$nested BEGIN; DECLARE c SCROLL CURSOR FOR $runs; MOVE ALL FROM c; MOVE ABSOLUTE 0 FROM c; FETCH 2 FROM c"
+			. '; COMMIT'),
+		join("\n", map { "$_|" . $count->($_) } 1000, 38), '... of a cursor that goes back');
+}
 
 # ---- Once more
 
