@@ -125,15 +125,15 @@ list_name(const ListRequest *request)
 
 /*
  * Return how many requests the scan has made for its runs, so far, beside what tells whether rows
- * have moved, and pages that there turned out to be none of.
+ * have moved.  Pages that were asked for ahead of need, and then weren't wanted, have cost as much
+ * as others.
  */
 static int64
 requests_made(const WiderList *list, const CrispScan *scan)
 {
 	ReaderCounts counts = scan_source_counts(scan);
 
-	return scan->options->counts->requests - list->probes - list->cost.probes - counts.rechecks -
-		   counts.past_end;
+	return scan->options->counts->requests - list->probes - list->cost.probes - counts.rechecks;
 }
 
 /*

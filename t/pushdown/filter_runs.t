@@ -12,9 +12,7 @@ use POSIX qw(ceil);
 use Test::More;
 
 my $false = JSON::PP::false;
-# The same at each run, unless one is given: with seed 611155, LATERAL, where Crisp ignores dates, costs 3 requests more
-# than the bound.
-my $seed = $ENV{FILTER_SEED} || 59243;
+my $seed = $ENV{FILTER_SEED} || (time ^ $$ << 12) % 1_000_000;
 diag("FILTER_SEED=$seed");
 srand $seed;
 my ($node, $sandbox) = start_crisp(conversations => 900, people => 700, operators => 7);
