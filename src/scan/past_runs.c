@@ -4,8 +4,8 @@
  *		Keep what runs of a scan have given, for others that ask for the same.
  *
  * A subquery, or a nested loop without Memoize, comes back to a value of what Crisp filters by, and
- * asks for the same list again.  So the rows of each run that has come to its end are kept, one
- * behind the other, and found by all that makes a list another one.
+ * asks for the same list again.  So the rows of each run that has given all that it's to give are
+ * kept, one behind the other, and found by all that makes the run another one.
  *
  * None is dropped for another: a run that is kept has cost requests, and rows cost no more than
  * room in a file.  There are rarely more rows than the list without that filter has, as that one is
@@ -32,7 +32,7 @@
 /* A run that was kept. */
 typedef struct PastRun
 {
-	TextKey key; /* of what was asked for */
+	TextKey key; /* of what it has given */
 	int64	offset;
 	int64	count;
 } PastRun;
@@ -63,11 +63,8 @@ past_runs_create(MemoryContext parent, TupleDesc tupdesc)
 	return runs;
 }
 
-/*
- * Return the key of what a request for a list asks for.
- */
-static TextKey
-request_key(const CrispRequest *request)
+TextKey
+past_runs_list_key(const CrispRequest *request)
 {
 	const ListRequest *list = &request->as.list;
 	char			  *target = request_list_target(list, 1);
@@ -82,14 +79,9 @@ request_key(const CrispRequest *request)
 }
 
 bool
-past_runs_has(PastRuns *runs, const CrispRequest *request)
+past_runs_has(PastRuns *runs, TextKey key)
 {
-	TextKey key;
-
-	if (runs->runs == NULL)
-		return false;
-	key = request_key(request);
-	return hash_search(runs->runs, &key, HASH_FIND, NULL) != NULL;
+	return runs->runs != NULL && hash_search(runs->runs, &key, HASH_FIND, NULL) != NULL;
 }
 
 /*
@@ -118,10 +110,9 @@ append_rows(PastRuns *runs, RowStore *rows)
 }
 
 void
-past_runs_keep(PastRuns *runs, const CrispRequest *request, RowStore *rows)
+past_runs_keep(PastRuns *runs, TextKey key, RowStore *rows)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(runs->context);
-	TextKey		  key = request_key(request);
 	PastRun		 *run;
 	int64		  offset;
 	int64		  count;
@@ -163,17 +154,13 @@ put_row(PastRuns *runs, int64 offset, RowStore *rows)
 }
 
 bool
-past_runs_recall(PastRuns *runs, const CrispRequest *request, RowStore *rows)
+past_runs_recall(PastRuns *runs, TextKey key, RowStore *rows)
 {
 	MemoryContext  old_context = MemoryContextSwitchTo(runs->context);
 	const PastRun *run = NULL;
-	TextKey		   key;
 
 	if (runs->runs != NULL)
-	{
-		key = request_key(request);
 		run = hash_search(runs->runs, &key, HASH_FIND, NULL);
-	}
 	if (run != NULL)
 	{
 		int64 offset = run->offset;

@@ -10,10 +10,11 @@
 #ifndef CRISP_PAST_RUNS_H
 #define CRISP_PAST_RUNS_H
 
+#include "base/text_key.h"
 #include "request/request.h"
 #include "scan/row_store.h"
 
-/* Rows of runs that have ended, each by what was asked for. */
+/* Rows of runs that have given all of them, each by a key that tells what these are. */
 typedef struct PastRuns PastRuns;
 
 /*
@@ -23,21 +24,20 @@ typedef struct PastRuns PastRuns;
  */
 extern PastRuns *past_runs_create(MemoryContext parent, TupleDesc tupdesc);
 
-/*
- * Keep all rows of a run that has asked for a list.  Raises for memory, and what temporary files
- * raise.
- */
-extern void past_runs_keep(PastRuns *runs, const CrispRequest *request, RowStore *rows);
+/* Return the key of a run that gives the whole list that a request asks for. */
+extern TextKey past_runs_list_key(const CrispRequest *request);
 
-/* Say whether a run that has asked for that list was kept. */
-extern bool past_runs_has(PastRuns *runs, const CrispRequest *request);
+/* Keep all rows of a run.  Raises for memory, and what temporary files raise. */
+extern void past_runs_keep(PastRuns *runs, TextKey key, RowStore *rows);
+
+/* Say whether a run was kept. */
+extern bool past_runs_has(PastRuns *runs, TextKey key);
 
 /*
- * Put the rows of the run that has asked for that list into a store without rows, of which the
- * first is the next.  Returns false where no such run was kept.  Raises what past_runs_keep()
- * raises.
+ * Put the rows of a run into a store without rows, of which the first is the next.  Returns false
+ * where no such run was kept.  Raises what past_runs_keep() raises.
  */
-extern bool past_runs_recall(PastRuns *runs, const CrispRequest *request, RowStore *rows);
+extern bool past_runs_recall(PastRuns *runs, TextKey key, RowStore *rows);
 
 /* Return how many runs were recalled; runs may be NULL. */
 extern int64 past_runs_recalled(const PastRuns *runs);

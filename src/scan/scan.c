@@ -180,9 +180,19 @@ scan_begin(ForeignScanState *node, int eflags)
  */
 
 /*
+ * Say whether the run's rows are of use to one that asks Crisp for the same.  Which of the first
+ * rows in an order a run gives depends on conditions that Crisp isn't asked about, too: they are
+ * chosen anew from what was fetched, unless they came from a run before.
+ */
+static bool
+may_serve_others(const CrispScan *scan)
+{
+	return scan->request != NULL && !scan->cut_off && !scan->reads_wider &&
+		   !(scan->reads_past && scan_method_sorts((ScanMethod) scan_method(scan, METHOD_KIND)));
+}
+
+/*
  * Go on, after a rescan with other parameters, with what was fetched, if they ask for the same.
- * Which of the first rows in an order are given depends on conditions that Crisp isn't asked about,
- * too.
  */
 static void
 check_parameters(ForeignScanState *node)
@@ -191,7 +201,7 @@ check_parameters(ForeignScanState *node)
 	CrispRequest *request;
 
 	scan->parameters_changed = false;
-	if (scan->request != NULL && !scan->cut_off && !scan->reads_wider)
+	if (may_serve_others(scan))
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(
 			node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
@@ -205,6 +215,7 @@ check_parameters(ForeignScanState *node)
 				top_n_again(scan->top_n);
 				kept_rows_clear(scan->kept);
 				scan->at_end = false;
+				scan->has_run_key = false;
 			}
 			kept_rows_rewind(scan->kept);
 			return;

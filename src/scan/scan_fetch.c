@@ -18,6 +18,7 @@
 #include "fetch/recheck.h"
 #include "plan/plan.h"
 #include "scan/need.h"
+#include "scan/run_values.h"
 #include "scan/scan_fetch.h"
 #include "scan/scan_order.h"
 #include "scan/scan_request.h"
@@ -155,37 +156,62 @@ begin_list(ForeignScanState *node)
 }
 
 /*
- * Say whether a run gives all rows of its list, as they come, so that another one may be given them
- * again.
+ * Say whether a run is for so many of the first rows in an order, which it gives.
  */
 static bool
-is_repeatable(const CrispScan *scan)
+gives_first_rows(const CrispScan *scan)
 {
-	return scan->past_runs != NULL && scan->errand == NULL && scan->request != NULL &&
-		   scan->request->kind == REQUEST_LIST && scan_method(scan, METHOD_KIND) == SCAN_LIST;
+	return scan_method_sorts((ScanMethod) scan_method(scan, METHOD_KIND)) &&
+		   scan_method(scan, METHOD_ROWS_WANTED) > 0;
 }
 
 /*
- * Say whether a run that has ended has asked for the same, and given the rows: then they come from
- * there.
+ * Find out what tells the run from others, where another one that gives the same may get its rows:
+ * those of its list, as they come, or the first ones in an order.
+ */
+static void
+name_run(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+
+	scan->has_run_key = false;
+	if (scan->past_runs == NULL || scan->errand != NULL || scan->request->kind != REQUEST_LIST)
+		return;
+	if (gives_first_rows(scan))
+		scan->has_run_key = run_values_key(node, &scan->run_key);
+	else if (scan_method(scan, METHOD_KIND) == SCAN_LIST)
+	{
+		scan->run_key = past_runs_list_key(&scan->asked);
+		scan->has_run_key = true;
+	}
+}
+
+/*
+ * Say whether a run before has given the same: then the rows come from there.
  */
 static bool
-recall_run(CrispScan *scan)
+recall_run(ForeignScanState *node)
 {
-	scan->reads_past = is_repeatable(scan) &&
-					   past_runs_recall(scan->past_runs, &scan->asked, kept_rows_rest(scan->kept));
+	CrispScan *scan = node->fdw_state;
+
+	name_run(node);
+	scan->reads_past = scan->has_run_key && past_runs_recall(scan->past_runs, scan->run_key,
+															 kept_rows_rest(scan->kept));
 	return scan->reads_past;
 }
 
 /*
- * Keep the rows of the run that is dropped, if it has given all of them.
+ * Keep the rows of the run that is dropped, if it has given all that it's to give.
  */
 static void
 keep_run(CrispScan *scan)
 {
-	if (scan->started && scan->at_end && !scan->cut_off && !scan->reads_past &&
-		!scan->reads_wider && is_repeatable(scan))
-		past_runs_keep(scan->past_runs, &scan->asked, kept_rows_rest(scan->kept));
+	bool is_complete = scan->at_end || (gives_first_rows(scan) &&
+										scan->matched >= scan_method(scan, METHOD_ROWS_WANTED));
+
+	if (scan->past_runs != NULL && scan->started && scan->has_run_key && is_complete &&
+		!scan->cut_off && !scan->reads_past && !scan->reads_wider)
+		past_runs_keep(scan->past_runs, scan->run_key, kept_rows_rest(scan->kept));
 }
 
 /*
@@ -260,7 +286,7 @@ scan_start(ForeignScanState *node)
 		scan_source_begin(node);
 	else if (kept_rows_are_for_lookups(scan->kept))
 		read_kept_list(node);
-	else if (recall_run(scan))
+	else if (recall_run(node))
 		; /* nothing to ask for */
 	else if (wider_list_serves(node))
 		begin_wider(node);
@@ -283,6 +309,7 @@ scan_drop_request(CrispScan *scan)
 	scan->reads_kept_list = false;
 	scan->reads_wider = false;
 	scan->reads_past = false;
+	scan->has_run_key = false;
 	scan->cut_off = false;
 	scan->narrowed = false;
 	scan->matched = 0;

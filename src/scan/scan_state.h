@@ -62,7 +62,9 @@ typedef struct CrispScan
 	bool			  reads_kept_list; /* the request is served from there, */
 	struct WiderList *wider; /* or from there, where runs have cost as much; may be NULL */
 	bool			  reads_wider;
-	PastRuns		 *past_runs; /* serve others that ask for the same; may be NULL */
+	PastRuns		 *past_runs; /* serve others that give the same; may be NULL */
+	TextKey			  run_key;	 /* of the run, there */
+	bool			  has_run_key;
 	bool			  reads_past;
 
 	/* Under an Append, which waits for several scans. */

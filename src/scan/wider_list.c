@@ -396,10 +396,10 @@ get_list(ForeignScanState *node, CrispRequest *request)
 
 	if (list->name == NULL || strcmp(list->name, name) != 0)
 		begin_list(list, scan, &request->as.list, name);
-	if (list->rows == NULL && past_runs_has(scan->past_runs, request))
+	if (list->rows == NULL && past_runs_has(scan->past_runs, past_runs_list_key(request)))
 	{
 		list->rows = create_rows(node);
-		(void) past_runs_recall(scan->past_runs, request, list->rows);
+		(void) past_runs_recall(scan->past_runs, past_runs_list_key(request), list->rows);
 	}
 	if (list->rows == NULL)
 	{

@@ -212,6 +212,46 @@ my $twice = "SELECT x, s.* FROM generate_series(1, 2) x, LATERAL (SELECT n, (SEL
 ($printed) = fresh($twice);
 is(sorted($printed =~ s/^\d+\|//gmr), sorted(join "\n", ($of_states) x 2), '... and once more');
 
+# ---- The first rows in an order, for each value once, as long as all values are the same
+
+my $firsts = {
+	'the newest' => 'SELECT n, (SELECT max(updated_at) FROM %s c WHERE c.assigned_user_id = need.user_id) FROM need',
+	'the oldest' => 'SELECT n, (SELECT min(updated_at) FROM %s c WHERE c.assigned_user_id = need.user_id) FROM need',
+	'three'      => 'SELECT n, (SELECT array_agg(updated_at) FROM (SELECT updated_at FROM %s c WHERE '
+		. 'c.assigned_user_id = need.user_id ORDER BY updated_at DESC LIMIT 3) s) FROM need',
+	'with a condition that Crisp is not asked about' => 'SELECT n, (SELECT max(updated_at) FROM %s c WHERE '
+		. "c.assigned_user_id = need.user_id AND c.meta_nickname > chr(65 + (n % 3) * 8)) FROM need",
+	'with one that changes alone' => 'SELECT v.*, (SELECT max(updated_at) FROM %s c WHERE c.assigned_user_id = v.u AND '
+		. "c.meta_nickname > v.x) FROM (SELECT i, (SELECT (array_agg(DISTINCT user_id))[u] FROM need) AS u, x FROM "
+		. "(VALUES (1, 1, 'A'), (2, 2, 'A'), (3, 1, 'A'), (4, 1, 'X'), (5, 1, 'A'), (6, 2, 'X'), (7, 2, 'A'), (8, 2, "
+		. "'A'), (9, 1, 'X')) w (i, u, x) OFFSET 0) v",
+	'with a limit beyond a page' => 'SELECT n, (SELECT count(*) FROM (SELECT session_id FROM %s c WHERE '
+		. 'c.assigned_user_id = need.user_id ORDER BY updated_at DESC LIMIT 70) s) FROM need WHERE n < 30' };
+foreach my $setting ({}, { honour_order => $false }, { honour_filters => $false }, { honour_dates => $false },
+	{ default_order => 'insertion' }, { past_end => 'not_found', full_last_page => 206 })
+{
+	my $about = join(', ', map { ref $setting->{$_} ? "$_ false" : "$_ $setting->{$_}" } sort keys %{$setting})
+	  || 'as documented';
+
+	$sandbox->control({ %defaults, %{$setting} });
+	foreach my $name (sort keys %{$firsts})
+	{
+		foreach my $mode ('fast', keys %{$setting} ? () : 'exact')
+		{
+			my ($rows, $made) = fresh(sprintf($firsts->{$name}, $c), "SET crisp_fdw.scan_mode = '$mode'");
+
+			is($rows, $session->query(sprintf($firsts->{$name}, 'copy.conversations')), "$name, $about, $mode: rows");
+
+			# Seven operators; three letters for each; pages of the list in no order.
+			my %most = ('the newest' => 7, 'three' => 7, 'with one that changes alone' => 7);
+			cmp_ok($made, '<=', $most{$name}, '... requests') if !keys %{$setting} && $mode eq 'fast' && $most{$name};
+		}
+	}
+}
+$sandbox->control({%defaults});
+($explained) = fresh('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' . sprintf($firsts->{'the newest'}, $c));
+like($explained, qr/^ *Loops Served From Earlier Ones: $again$/m, 'EXPLAIN ANALYZE: first rows that came before');
+
 # ---- Few runs cost what they need
 
 ($printed, my $requests) = fresh("SELECT n, (SELECT max(updated_at) FROM $c c WHERE c.assigned_user_id = need.user_id) "
