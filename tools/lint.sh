@@ -47,6 +47,21 @@ file_lengths()
 			print $2 ": " $1 " lines, more than " longest; found = 1 } END { exit found }'
 }
 
+# versions: what some version of PostgreSQL has in a header that others don't need comes by base/compat.h, also where
+# the one at hand would do without.
+versions()
+{
+	local names='VAR(DATA|SIZE|ATT)[A-Z0-9_]*|SET_VAR[A-Z0-9_]*|heap_free_minimal_tuple|get_database_name' file found=0
+
+	names+='|ExplainProperty[A-Za-z]*|Explain(Open|Close)Group|AddWaitEventToSet|mbms_[a-z_]*|GetNamedDSMSegment'
+	while read -r file; do
+		grep -q '^#include "base/compat.h"' "$file" && continue
+		echo "$file: includes no base/compat.h, for $(grep -owE -m 1 "$names" "$file")"
+		found=1
+	done < <(grep -lwE "$names" "${sources[@]}")
+	return $found
+}
+
 # perl_syntax FILE…: with PostgreSQL's test modules at hand, as when it's run.
 perl_syntax()
 {
@@ -113,6 +128,7 @@ check "clang-format" clang-format --dry-run -Werror "${sources[@]}" "${headers[@
 check "clang-tidy" tidy_all
 check "cppcheck" cpp_check
 check "rooms" tools/rooms.pl
+check "versions" versions
 check "lengths of files" file_lengths
 check "lines" tools/lines.pl "${sources[@]}" "${headers[@]}" "${tool_sources[@]}" "${sql[@]}" "${perl[@]}" \
 	"${scripts[@]}" Makefile

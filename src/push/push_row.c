@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "base/compat.h"
 #include "base/sqlstate.h"
 #include "json/json_parse.h"
 #include "json/json_writer.h"
