@@ -58,13 +58,21 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    parts text[] := parse_ident(target);
-    name text := parts[cardinality(parts)];
-    schema text := coalesce(parts[cardinality(parts) - 1], schema_name);
+    parts text[];
+    name text;
+    schema text;
     columns text;
     statement text;
     index text;
 BEGIN
+    BEGIN
+        parts := parse_ident(target);
+    EXCEPTION WHEN invalid_parameter_value THEN
+        -- Before 16, to_regclass() has raised this already.
+        RAISE EXCEPTION '%', SQLERRM USING ERRCODE = 'invalid_name';
+    END;
+    name := parts[cardinality(parts)];
+    schema := coalesce(parts[cardinality(parts) - 1], schema_name);
     IF schema IS NULL THEN
         RAISE EXCEPTION 'no schema has been selected to create "%" in', name
             USING ERRCODE = 'invalid_schema_name', HINT = 'Name the schema of the target, too.';

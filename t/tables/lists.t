@@ -225,7 +225,8 @@ $sandbox->data([
 	{ op => 'raw', resource => 'blocked', index => 0, text => '{"rule":[1,null,"a"],"blocked":9007199254740993}' },
 	{ op => 'raw', resource => 'blocked', index => 1, text => '{}' } ]);
 is(sql(q(SELECT count(*) FROM crisp.teams)), @{ $elements{teams} } - 1, 'what is no object is no team');
-is(sql(q(SELECT name FROM crisp.teams WHERE team_id IS NULL)), '7', 'a team without a key');
+# team_id is NOT NULL, so PostgreSQL answers IS NULL by itself from 17 on.
+is(sql(q(SELECT name, team_id FROM crisp.teams WHERE name = '7')), '7|', 'a team without a key');
 is(sql(q(SELECT rule, blocked FROM crisp.visitors_blocked LIMIT 2)), "{1,NULL,a}|9007199254740993\n|",
 	'odd rules');
 

@@ -678,7 +678,8 @@ my @unfitting_elements = (
 			'session_e||',
 			'session_f||'),
 		'rows of one millisecond, and rows that lack a time that is NOT NULL');
-	is(sql('SELECT count(*), count(updated_at) FROM crisp.conversations'), '6|3', 'counted');
+	# It's NOT NULL: from 19 on, a count of the column alone would be count(*).
+	is(sql('SELECT count(*), count(updated_at::text) FROM crisp.conversations'), '6|3', 'counted');
 	foreach my $zone (
 		[ 'UTC',                '2023-11-14 22:13:20.123+00' ],
 		[ 'Asia/Kolkata',       '2023-11-15 03:43:20.123+05:30' ],
@@ -703,10 +704,10 @@ my @unfitting_elements = (
 		'true',                '{"session_id":"a","state":"double"}',
 		'{"session_id":7}',    '1.5',
 		'[{"session_id":"inside"}]');
-	is( sql(q(SELECT coalesce(session_id, '-'), coalesce(state, '-') FROM crisp.conversations ORDER BY session_id )
+	is( sql(q(SELECT session_id, coalesce(state, '-') FROM crisp.conversations ORDER BY session_id )
 		. q(COLLATE "C", state)
 		),
-		"7|-\na|-\n-|pending\n-|-\n-|-",
+		"7|-\na|-\n|pending\n|-\n|-",
 		'objects of a list are its rows, and nothing else');
 }
 

@@ -292,8 +292,8 @@ subtest 'RETURNING' => sub {
 	$sandbox->control(
 		{ answers => [ { match => { method => 'GET', path => '*/message/*' }, status => 404 } ] });
 	$sandbox->clear;
-	my $result = $session->run("$insert VALUES ('$id', 'text', 'y') RETURNING content, \"timestamp\" IS NULL");
-	is($result->{output}, 'y|t', 'a message that cannot be read back: what is known');
+	my $result = $session->run("$insert VALUES ('$id', 'text', 'y') RETURNING content, \"timestamp\"");
+	is($result->{output}, 'y|', 'a message that cannot be read back: what is known');
 	is($result->{notices}->[0]->{severity}, 'WARNING', 'and a warning');
 	is(
 		$result->{notices}->[0]->{message},
