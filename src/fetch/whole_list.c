@@ -251,10 +251,9 @@ create_rows(WholeList *list)
 static bool
 read_proved(WholeList *list)
 {
+	int64		  most = list->cost.pages > 0 ? (int64) list->cost.pages * MAX_EXCESS : PG_INT64_MAX;
 	ReaderCounts  counts = {0};
 	ProvedListEnd end;
-
-	int64		  most = list->cost.pages > 0 ? (int64) list->cost.pages * MAX_EXCESS : PG_INT64_MAX;
 
 	end = proved_list_read(list->options, most, keep_row, list, &counts);
 	list->counts.pages += counts.pages;

@@ -71,9 +71,9 @@ extern bool whole_list_has(WholeList *list, const char *key);
 extern bool whole_list_lacks(WholeList *list, const char *key);
 
 /*
- * Say whether the list tells of all keys of a lookup, which may be such as Crisp can't be asked for.
- * It's read for that where it can be so that it lacks no row, unless requests are limited: nothing
- * but a list tells of such keys, and this one serves others, too.  Raises what
+ * Say whether the list tells of all keys of a lookup, which may be such as Crisp can't be asked
+ * for.  It's read for that where it can be so that it lacks no row, unless requests are limited:
+ * nothing but a list tells of such keys, and this one serves others, too.  Raises what
  * whole_list_consider() raises.
  */
 extern bool whole_list_tells_of(WholeList *list, const KeysRequest *request);

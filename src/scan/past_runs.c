@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * past_runs.c
- *		Keep what runs of a scan have given, for others that ask for the same.
+ *		Keep what runs of a scan have given, for others that give the same.
  *
  * A subquery, or a nested loop without Memoize, comes back to a value of what Crisp filters by, and
  * asks for the same list again.  So the rows of each run that has given all that it's to give are

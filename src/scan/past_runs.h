@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * past_runs.h
- *		Keep what runs of a scan have given, for others that ask for the same.
+ *		Keep what runs of a scan have given, for others that give the same.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -43,9 +43,9 @@ append_value(StringInfo text, int number, const ParamExecData *param, Oid type)
 bool
 run_values_key(const ForeignScanState *node, TextKey *key)
 {
-	const EState   *estate = node->ss.ps.state;
-	StringInfoData	text;
-	int				number = -1;
+	const EState  *estate = node->ss.ps.state;
+	StringInfoData text;
+	int			   number = -1;
 
 	initStringInfo(&text);
 	appendStringInfoString(&text, "values");

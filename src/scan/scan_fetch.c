@@ -195,8 +195,8 @@ recall_run(ForeignScanState *node)
 	CrispScan *scan = node->fdw_state;
 
 	name_run(node);
-	scan->reads_past = scan->has_run_key && past_runs_recall(scan->past_runs, scan->run_key,
-															 kept_rows_rest(scan->kept));
+	scan->reads_past = scan->has_run_key &&
+					   past_runs_recall(scan->past_runs, scan->run_key, kept_rows_rest(scan->kept));
 	return scan->reads_past;
 }
 
@@ -234,9 +234,9 @@ begin_wider(ForeignScanState *node)
 static void
 use_whole_list(CrispScan *scan)
 {
-	const ListRequest *list = &scan->request->as.list;
+	const ListRequest  *list = &scan->request->as.list;
 	const CrispOptions *options = list->options;
-	CrispRequest	  *request;
+	CrispRequest	   *request;
 
 	if (scan->request->kind != REQUEST_LIST || list->keep_path == NULL || scan->whole_list == NULL)
 		return;
