@@ -251,7 +251,8 @@ create_rows(WholeList *list)
 static bool
 read_proved(WholeList *list)
 {
-	int64		  most = list->cost.pages > 0 ? (int64) list->cost.pages * MAX_EXCESS : PG_INT64_MAX;
+	int			  known = list->cost.pages;
+	int64		  most = known > 0 ? (int64) known * MAX_EXCESS : PG_INT64_MAX;
 	ReaderCounts  counts = {0};
 	ProvedListEnd end;
 
