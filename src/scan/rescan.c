@@ -129,6 +129,7 @@ typedef struct Caller
 {
 	int			   plan_id;
 	const SubPlan *subplan; /* NULL before it's found */
+	bool		   is_init; /* it's an initplan, which is run when what it depends on has changed */
 } Caller;
 
 static bool
@@ -147,8 +148,21 @@ find_subplan(Node *node, void *context)
 }
 
 /*
- * Return the node of a plan tree whose expressions run a subplan for each of its rows; NULL when
- * there is none.  Those that others hide aren't looked for.
+ * Say whether a node has the subplan among its initplans.
+ */
+static bool
+has_initplan(const Plan *plan, Caller *caller)
+{
+	ListCell *lc;
+
+	foreach(lc, plan->initPlan)
+		caller->is_init = caller->is_init || find_subplan(lfirst(lc), caller);
+	return caller->is_init;
+}
+
+/*
+ * Return the node of a plan tree whose expressions run a subplan for each of its rows, or that has
+ * it among its initplans; NULL when there is none.  Those that others hide aren't looked for.
  */
 static const Plan *
 find_caller(const Plan *tree, Caller *caller)
@@ -162,7 +176,8 @@ find_caller(const Plan *tree, Caller *caller)
 	if (find_subplan((Node *) tree->targetlist, caller) ||
 		find_subplan((Node *) tree->qual, caller) ||
 		(IsA(tree, NestLoop) &&
-		 find_subplan((Node *) ((const NestLoop *) tree)->join.joinqual, caller)))
+		 find_subplan((Node *) ((const NestLoop *) tree)->join.joinqual, caller)) ||
+		has_initplan(tree, caller))
 		return tree;
 	children = plan_tree_children(tree);
 	foreach(lc, children)
@@ -170,6 +185,19 @@ find_caller(const Plan *tree, Caller *caller)
 			result = find_caller(lfirst(lc), caller);
 	list_free(children);
 	return result;
+}
+
+static void count_calls(const PlannedStmt *statement, int plan_id, Runs *runs);
+
+/*
+ * Count the runs of a node, in the subplan of that number, or in none for 0.
+ */
+static void
+count_above(const PlannedStmt *statement, const Plan *node, int within, Runs *runs)
+{
+	if (!count_runs(statement->planTree, node, runs) && within > 0 &&
+		count_runs(list_nth(statement->subplans, within - 1), node, runs))
+		count_calls(statement, within, runs);
 }
 
 /*
@@ -194,6 +222,11 @@ count_calls(const PlannedStmt *statement, int plan_id, Runs *runs)
 	}
 	if (node == NULL || caller.subplan->useHashTable)
 		return;
+	if (caller.is_init)
+	{
+		count_above(statement, node, within, runs);
+		return;
+	}
 	foreach(lc, caller.subplan->parParam)
 		if (bms_is_member(lfirst_int(lc), runs->params))
 		{
@@ -202,9 +235,7 @@ count_calls(const PlannedStmt *statement, int plan_id, Runs *runs)
 			/* Its conditions see more rows than pass them. */
 			runs->expected *= Max(Max(node->plan_rows, outer ? outer->plan_rows : 1), 1);
 			runs->params = bms_add_members(runs->params, node->allParam);
-			if (!count_runs(statement->planTree, node, runs) && within > 0 &&
-				count_runs(list_nth(statement->subplans, within - 1), node, runs))
-				count_calls(statement, within, runs);
+			count_above(statement, node, within, runs);
 			return;
 		}
 }

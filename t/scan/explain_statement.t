@@ -50,6 +50,21 @@ my ($loops) = map { /a loop, (\d+) in all/ ? $1 : () } @lines;
 is($loops, 3, 'a scan for each row of another');
 is_deeply([ total(@lines) ], [4], 'the sum has all its runs');
 
+# So do those of initplans within subplans, at any depth; an initplan that depends on no row is run once.
+foreach my $case (
+	[ '(SELECT max(updated_at) FROM crisp.conversations WHERE assigned_user_id = key)', '1 a loop, 3 in all' ],
+	[ '(SELECT count(*) FROM listed l WHERE l.key > (SELECT min(state) FROM (SELECT state FROM crisp.conversations '
+			. 'WHERE assigned_user_id = k.key ORDER BY updated_at DESC LIMIT 1) s))', '1 a loop, 3 in all' ],
+	[ '(SELECT (SELECT max(updated_at) FROM crisp.conversations WHERE assigned_user_id = l.key || k.key) FROM listed l '
+			. 'WHERE l.key > k.key LIMIT 1)', '1 a loop, 3 in all' ],
+	[ '(SELECT max(updated_at) FROM crisp.conversations)', '1' ])
+{
+	my ($value, $expected) = @{$case};
+
+	@lines = lines('COSTS', "SELECT $value FROM listed k");
+	like($lines[0], qr/^Expected Requests: \Q$expected\E$/, $value);
+}
+
 # Subplans of all kinds.
 foreach my $sql ('SELECT (SELECT count(*) FROM crisp.operators), (SELECT max(updated_at) FROM crisp.conversations)',
 	'WITH o AS MATERIALIZED (SELECT * FROM crisp.operators) SELECT * FROM o, crisp.people_profiles p',
