@@ -274,6 +274,10 @@ BEGIN
         run.hint := counts.hint;
     ELSIF counts.exhausted > 0 THEN
         run.phase := 'exhausted';
+    ELSIF run.phase = 'doubtful' AND counts.absent > 0 THEN
+        -- The row is new to Crisp after all, and that phase has passed.  It's no longer doubtful, so this has an end.
+        run.phase := 'inserts';
+        run.after := NULL;
     END IF;
 END
 $$;

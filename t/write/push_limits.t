@@ -342,6 +342,29 @@ is(push_status('rows_pending'), 1, 'when all others are there');
 answer();
 push_rows($call);
 
+# Rows that are new to Crisp, and have brought a run to its end before anybody knew: the next run makes them all, also
+# where there are no others.
+foreach my $count (1, 2, 5)
+{
+	foreach my $failure ([ { status => 401 }, '28000' ], [ { status => 500 }, 'HV00M' ], [ { status => 429 }, '53400' ])
+	{
+		my ($what, $code) = @{$failure};
+		my $new = qq('public.fresh', 'crisp.people_profiles', key => 'email');
+
+		query("CREATE TABLE fresh AS SELECT 'fresh' || n || '$code\@count$count.example' AS email, 'n' AS "
+			. "person_nickname FROM generate_series(1, $count) n");
+		answer({ match => { path => '*/people/profile/*' }, act => JSON::PP::false, %{$what} });
+		push_fails($new, { sqlstate => $code }, "$count new rows, $code: the run fails");
+		answer();
+		$run = push_rows($new);
+		like($run->{notices}, qr/new: $count, changed: 0, gone: 0, refused: 0; requests: \d+$/m, '... the next makes all');
+		is(push_status('state, rows_pending', 'fresh'), 'up to date|0', '... and nothing is left');
+		is(query("SELECT count(*) FROM crisp.people_profiles WHERE email ~ '$code\@count$count'"), $count, '... at Crisp');
+		cmp_ok(scalar @{ $run->{requests} }, '<=', 2 * $count + 1, '... requests');
+		query(q(SELECT crisp_push_drop('fresh', 'crisp.people_profiles'); DROP TABLE fresh));
+	}
+}
+
 #
 # What fails here
 #
