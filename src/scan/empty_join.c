@@ -45,21 +45,55 @@ gives_nothing(const PlanState *node)
 	return (type == JOIN_INNER || type == JOIN_SEMI) && has_kept_nothing(innerPlanState(node));
 }
 
+static bool is_below(const PlanState *tree, const PlanState *node, bool below);
+
+static bool
+is_below_one(PlanState *const *trees, int ntrees, const PlanState *node, bool below)
+{
+	for (int i = 0; i < ntrees; i++)
+		if (is_below(trees[i], node, below))
+			return true;
+	return false;
+}
+
 /*
  * Go down a tree to a node.  Returns whether it's there, below the outer side of such a join or of
- * one above the tree.  What is below anything but joins, and nodes that pass on rows, isn't looked
- * at: others may read it.
+ * one above the tree.  Between the two there is no node that may give its rows again, in another
+ * pass: it would take what has come for all that there is.  What others may read, too, isn't looked
+ * at.
  */
 static bool
 is_below(const PlanState *tree, const PlanState *node, bool below)
 {
-	if (tree == NULL)
-		return false;
-	if (tree == node)
-		return below;
-	return is_below(outerPlanState(tree), node, below || gives_nothing(tree)) ||
-		   is_below(innerPlanState(tree), node, below) ||
-		   (need_passed_child(tree) != NULL && is_below(need_passed_child(tree), node, below));
+	const PlanState *passed = tree ? need_passed_child(tree) : NULL;
+
+	if (tree == NULL || tree == node)
+		return tree != NULL && below;
+	switch (nodeTag(tree))
+	{
+		case T_NestLoopState:
+			return is_below(outerPlanState(tree), node, below || gives_nothing(tree)) ||
+				   is_below(innerPlanState(tree), node, below);
+		case T_HashJoinState:
+		case T_MergeJoinState:
+		case T_LimitState:
+		case T_ResultState:
+			return is_below(outerPlanState(tree), node, below) ||
+				   (!below && is_below(innerPlanState(tree), node, false));
+		case T_SubqueryScanState:
+			return is_below(((const SubqueryScanState *) tree)->subplan, node, below);
+		case T_AppendState:
+			return is_below_one(((const AppendState *) tree)->appendplans,
+								((const AppendState *) tree)->as_nplans, node, below);
+		case T_MergeAppendState:
+			return is_below_one(((const MergeAppendState *) tree)->mergeplans,
+								((const MergeAppendState *) tree)->ms_nplans, node, below);
+		default:
+			if (!below && (is_below(outerPlanState(tree), node, false) ||
+						   is_below(innerPlanState(tree), node, false)))
+				return true;
+			return passed != NULL && is_below(passed, node, below);
+	}
 }
 
 bool
