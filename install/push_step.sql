@@ -373,6 +373,8 @@ AS $$
 DECLARE
     numbers @extschema@.crisp_push_numbers;
     log @extschema@.crisp_push_log;
+    reason record;
+    told text;
 BEGIN
     UPDATE @extschema@.crisp_push_my_job j SET last_success = clock_timestamp(), finds_rows = run.finds_rows
     WHERE j.job_id = run.job_id;
@@ -380,11 +382,24 @@ BEGIN
     SET outcome = CASE WHEN run.phase = 'end' THEN 'finished' ELSE 'partial' END, ended_at = clock_timestamp()
     WHERE l.run_id = run.run_id RETURNING * INTO log;
     SELECT * INTO numbers FROM @extschema@.crisp_push_numbers n WHERE n.job_id = run.job_id;
-    RAISE NOTICE '"%": new: %, changed: %, gone: %, refused: %; requests: %',
+    SELECT * INTO reason FROM @extschema@.crisp_sync_limit(plan.target, run.first_request, run.last_request)
+    WHERE run.phase <> 'end' AND numbers.rows_pending > 0;
+    IF reason.is_day AND log.requests = 0 THEN
+        RAISE WARNING 'the push of "%" into "%" gets no further today', @extschema@.crisp_sync_name(plan.source),
+            @extschema@.crisp_sync_name(plan.target)
+            USING DETAIL = reason.detail, HINT = reason.hint;
+        reason.detail := NULL;
+    END IF;
+    told := format('"%s": new: %s, changed: %s, gone: %s, refused: %s; requests: %s%s',
         @extschema@.crisp_sync_name(plan.source), log.rows_inserted, log.rows_updated, log.rows_deleted,
-        log.rows_refused,
-        log.requests || CASE numbers.rows_pending WHEN 0 THEN '' WHEN 1 THEN '; 1 row next time'
-                            ELSE format('; %s rows next time', numbers.rows_pending) END;
+        log.rows_refused, log.requests,
+        CASE numbers.rows_pending WHEN 0 THEN '' WHEN 1 THEN '; 1 row next time'
+            ELSE format('; %s rows next time', numbers.rows_pending) END);
+    IF reason.detail IS NULL THEN
+        RAISE NOTICE '%', told;
+    ELSE
+        RAISE NOTICE '%', told USING DETAIL = reason.detail, HINT = reason.hint;
+    END IF;
     IF log.rows_refused > 0 OR numbers.rows_uncertain > 0 THEN
         RAISE WARNING '% of "%" % here',
             CASE numbers.rows_refused + numbers.rows_uncertain WHEN 1 THEN '1 row'

@@ -494,6 +494,46 @@ SELECT run.in_vain IS TRUE OR (run.phase <> 'end' AND NOT run.adapted
             ELSE run.found <@ @extschema@.crisp_sync_gaps(job) END)
 $$;
 
+-- What has limited a run that has not come to its end, of a sync or a push: what its server allows a day, or a setting
+-- of the session; NULL where it's max_requests.  Settings are the session's own again by then.
+CREATE FUNCTION crisp_sync_limit(
+    relation regclass, first_request bigint, last_request bigint, OUT is_day boolean, OUT detail text, OUT hint text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    daily record;
+    left_today bigint;
+BEGIN
+    BEGIN
+        left_today := @extschema@.crisp_sync_quota_left(relation);
+    EXCEPTION WHEN OTHERS THEN
+        -- The server or the mapping is gone, which the next run tells.
+        left_today := NULL;
+    END;
+    is_day := coalesce(left_today <= greatest(last_request - @extschema@.crisp_sync_requests(), 0), left_today = 0,
+                       false);
+    IF is_day THEN
+        SELECT s.srvname AS server, o.option_value::bigint AS requests INTO daily
+        FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = t.ftserver, pg_options_to_table(s.srvoptions) o
+        WHERE t.ftrelid = relation AND o.option_name = 'daily_requests';
+        detail := format(CASE WHEN left_today > 0
+                              THEN 'Of the %s requests of the day, %s left: what comes next takes more'
+                              WHEN daily.requests = 1 THEN 'The %s request of the day is spent'
+                              ELSE 'The %s requests of the day are spent' END, daily.requests,
+                         CASE left_today WHEN 1 THEN '1 is' ELSE left_today || ' are' END)
+                  || format(', server "%s".', daily.server);
+        hint := 'The next day begins at midnight, UTC. crisp_fdw_quota shows what was spent; the limit is option '
+                'daily_requests of the server.';
+    ELSIF last_request = nullif(current_setting('crisp_fdw.max_requests')::bigint, 0) THEN
+        detail := format('The setting crisp_fdw.max_requests allows %s.',
+                         CASE last_request - first_request WHEN 1 THEN '1 request'
+                             ELSE greatest(last_request - first_request, 0) || ' requests' END);
+        hint := 'Raise the setting crisp_fdw.max_requests.';
+    END IF;
+END
+$$;
+
 -- End a run, and tell what it has done.
 CREATE FUNCTION crisp_sync_finish(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress)
 RETURNS void
@@ -503,23 +543,35 @@ AS $$
 DECLARE
     job @extschema@.crisp_sync_job;
     counts record;
+    reason record;
+    told text;
 BEGIN
     PERFORM @extschema@.crisp_sync_note_run(call, CASE WHEN run.phase = 'end' THEN 'finished' ELSE 'partial' END);
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id;
+    SELECT * INTO reason FROM @extschema@.crisp_sync_limit(copy.source, call.first_request, call.last_request)
+    WHERE run.phase <> 'end';
     IF @extschema@.crisp_sync_is_stalled(call, run, job) THEN
         UPDATE @extschema@.crisp_sync_my_job j SET stalled = true WHERE j.job_id = call.job_id;
-        RAISE WARNING 'the sync of "%" into "%" gets no further with a limit of %',
+        RAISE WARNING 'the sync of "%" into "%" gets no further %',
             @extschema@.crisp_sync_name(copy.source),
             @extschema@.crisp_sync_name(copy.target),
-            call.last_request - call.first_request
-            USING DETAIL = 'What comes next takes more requests.', HINT = 'Raise max_requests.';
+            CASE WHEN reason.is_day THEN 'today'
+                 ELSE 'with a limit of ' || greatest(call.last_request - call.first_request, 0) END
+            USING DETAIL = CASE WHEN reason.is_day THEN reason.detail ELSE 'What comes next takes more requests.' END,
+                HINT = coalesce(reason.hint, 'Raise max_requests.');
+        reason.detail := NULL;
     END IF;
     SELECT l.* INTO counts FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id;
-    RAISE NOTICE '"%": rows fetched: %, new: %, changed: %, gone: %; requests: %',
+    told := format('"%s": rows fetched: %s, new: %s, changed: %s, gone: %s; requests: %s%s',
         @extschema@.crisp_sync_name(copy.source),
         counts.rows_fetched, counts.rows_inserted, counts.rows_updated, counts.rows_deleted,
-        @extschema@.crisp_sync_requests() - call.first_request
-            || CASE WHEN run.phase = 'end' THEN '' ELSE '; the rest next time' END;
+        @extschema@.crisp_sync_requests() - call.first_request,
+        CASE WHEN run.phase = 'end' THEN '' ELSE '; the rest next time' END);
+    IF reason.detail IS NULL THEN
+        RAISE NOTICE '%', told;
+    ELSE
+        RAISE NOTICE '%', told USING DETAIL = reason.detail, HINT = reason.hint;
+    END IF;
 END
 $$;
 

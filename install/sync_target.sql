@@ -230,8 +230,9 @@ BEGIN
             @extschema@.crisp_sync_name(target), bad.attname,
             bad.target_type, bad.source_type
             USING ERRCODE = 'datatype_mismatch',
-                HINT = format('Give both the same type. A column of the source may be declared in another one: '
-                              'ALTER FOREIGN TABLE %s ALTER COLUMN %I TYPE %s;', source, bad.attname, bad.target_type);
+                HINT = format('Give the target''s column the type %s. To keep %s, declare another foreign table whose '
+                              'column has that type, and sync from there: to alter this one would break its other '
+                              'copies and queries.', bad.source_type, bad.target_type);
     END IF;
     -- A trigger may fill a column that has nothing else to fill it.
     SELECT a.attname INTO bad FROM pg_attribute a

@@ -144,6 +144,107 @@ $session->query(q(CALL crisp_sync('other.conversations', 'public.talks')));
 is($session->query(q(SELECT requests FROM crisp_sync_run WHERE target = 'talks'::regclass ORDER BY run_id DESC LIMIT
 	1)),
 	'0', 'with nothing left it makes no request');
+
+# What a call says of that: the level, the message, the detail and the hint of each notice.
+sub told
+{
+	my ($call) = @_;
+	my $result = $session->run($call);
+
+	is(scalar @{ $result->{errors} }, 0, "$call: no error");
+	return join("\n",
+		map { join('|', map { $_ // '' } @{$_}{qw(severity message detail hint)}) } @{ $result->{notices} });
+}
+
+# Let so many requests be left of the day, also for queries.
+sub leave
+{
+	my ($left) = @_;
+	my $now = quota('token_requests', 'other') + $left;
+
+	$session->query("ALTER SERVER other OPTIONS (SET daily_requests '$now', SET reserved_requests '0')");
+	return $now;
+}
+
+my $tomorrow = 'The next day begins at midnight, UTC. crisp_fdw_quota shows what was spent; the limit is option '
+	. 'daily_requests of the server.';
+my $day = $spent + 2;
+
+# The detail and the hint where all are spent, as a pattern.
+sub spent { return quotemeta "The $day requests of the day are spent, server \"other\".|$tomorrow" }
+
+# ... and where a setting allows no more.
+sub setting
+{
+	return quotemeta "The setting crisp_fdw.max_requests allows $_[0].|Raise the setting crisp_fdw.max_requests.";
+}
+
+my $sync = q(CALL crisp_sync('other.conversations', 'public.talks'));
+is(told($sync),
+	'WARNING|the sync of "other.conversations" into "public.talks" gets no further today|'
+		. "The $day requests of the day are spent, server \"other\".|$tomorrow\n"
+		. 'NOTICE|"other.conversations": rows fetched: 0, new: 0, changed: 0, gone: 0; requests: 0; the rest next time||',
+	'a sync that finds none left says so');
+is($session->query(q(SELECT state FROM crisp_sync_status WHERE target = 'talks'::regclass)), 'stalled', '... its state');
+$day = leave(3);
+like(told($sync),
+	qr/^NOTICE\|"other.conversations": [^|]*; requests: 3; the rest next time\|@{[ spent() ]}$/m,
+	'so does one that the day cuts short');
+foreach my $left ([ 1, '1 is' ], [ 4, '4 are' ])
+{
+	$day = leave($left->[0]);
+	is($session->query(q(SELECT detail FROM crisp_sync_internal.crisp_sync_limit('other.operators', 0, 4))),
+		"Of the $day requests of the day, $left->[1] left: what comes next takes more, server \"other\".",
+		"... or of which $left->[1] left");
+}
+$day = leave(5);
+is($session->query(q(SELECT is_day, detail FROM crisp_sync_internal.crisp_sync_limit('other.operators', 0, 4))), 'f|',
+	'but not where max_requests are fewer');
+$session->query('SET crisp_fdw.max_requests = 2');
+$day = leave(50);
+like(told(q(CALL crisp_sync('crisp.conversations', 'public.own'))),
+	qr/; requests: 2; the rest next time\|@{[ setting('2 requests') ]}$/m,
+	'and one that a setting does');
+$session->query('SET crisp_fdw.max_requests = 1');
+is(told(q(CALL crisp_sync('other.visitors', 'public.visits', max_requests => 2))) =~ s/\nNOTICE.*//sr,
+	'NOTICE|created table public.visits||
+WARNING|the sync of "other.visitors" into "public.visits" gets no further with a limit of 1|What comes next takes '
+		. 'more requests.|Raise the setting crisp_fdw.max_requests.',
+	'... which stalls it');
+$session->query('SET crisp_fdw.max_requests = 2');
+is(told(q(CALL crisp_sync('other.visitors', 'public.visits', max_requests => 1))) =~ s/\nNOTICE.*//sr,
+	'WARNING|the sync of "other.visitors" into "public.visits" gets no further with a limit of 1|What comes next takes '
+		. 'more requests.|Raise max_requests.',
+	'... or max_requests');
+$session->query('RESET crisp_fdw.max_requests');
+$day = leave(1);
+is(told(q(CALL crisp_sync('other.visitors', 'public.visits'))) =~ s/\nNOTICE.*//sr,
+	'WARNING|the sync of "other.visitors" into "public.visits" gets no further today|'
+		. "The $day requests of the day are spent, server \"other\".|$tomorrow",
+	'... or what is left of the day');
+
+# Pushes, too.
+$session->query("ALTER SERVER other OPTIONS (ADD updatable 'true'); CREATE TABLE friends AS "
+		. q(SELECT 'f' || n || '@example.org' AS email, 'f' AS person_nickname FROM generate_series(1, 4) n));
+my $push = q(CALL crisp_push('public.friends', 'other.people_profiles', key => 'email'));
+$day = leave(0);
+is(told($push),
+	'WARNING|the push of "public.friends" into "other.people_profiles" gets no further today|'
+		. "The $day requests of the day are spent, server \"other\".|$tomorrow\n"
+		. 'NOTICE|"public.friends": new: 0, changed: 0, gone: 0, refused: 0; requests: 0; 4 rows next time||',
+	'a push that finds none left says so');
+$day = leave(3);
+like(told($push),
+	qr/^NOTICE\|"public\.friends": [^|]*; requests: 3; \d rows? next time\|@{[ spent() ]}$/,
+	'so does one that the day cuts short');
+leave(50);
+$session->query('SET crisp_fdw.max_requests = 1');
+like(told($push),
+	qr/; requests: 1; \d rows? next time\|@{[ setting('1 request') ]}$/,
+	'and one that a setting does');
+$session->query('RESET crisp_fdw.max_requests');
+unlike(told($push), qr/today|setting|of the day/, 'what comes to its end says nothing of that');
+is($session->query(q(SELECT state, rows_pending FROM crisp_push_status)), 'up to date|0', '... and all is pushed');
 $session->query(q(ALTER SERVER other OPTIONS (DROP daily_requests, DROP reserved_requests)));
 $session->query(q(CALL crisp_sync('other.conversations', 'public.talks'))) foreach 1 .. 2;
 is($session->query('SELECT count(*) FROM talks'), $session->query('SELECT count(*) FROM other.conversations'),
