@@ -212,11 +212,12 @@ tell_of_letters(const Lookup *lookup, const JsonNode *row, const char *key)
 		told_by == GetCurrentStatementStartTimestamp())
 		return;
 	told_by = GetCurrentStatementStartTimestamp();
-	ereport(NOTICE,
-			(errmsg("\"%s\" of \"%s\" is compared exactly, and Crisp has \"%s\" in another case",
-					lookup->request->lookup->path, options->table_name,
-					pg_any_to_server(key, (int) strlen(key), PG_UTF8)),
-			 errhint("Crisp ignores case here. Write it as Crisp has it, usually in lower case.")));
+	ereport(
+		NOTICE,
+		(errmsg("\"%s\" of \"%s\" is compared exactly, and Crisp has it in another case: \"%s\"",
+				lookup->request->lookup->path, options->table_name,
+				pg_any_to_server(value, (int) strlen(value), PG_UTF8)),
+		 errhint("Crisp ignores case here. Write it as Crisp has it.")));
 }
 
 /*----------

@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/rel.h"
+#include "utils/varlena.h"
 
 #include "fetch/pager.h"
 #include "functions/check_columns.h"
@@ -31,13 +32,17 @@
 #include "request/request.h"
 #include "base/compat.h"
 
+/* In how many letters a misspelt name may differ from what was meant; less than half of them. */
+#define MOST_WRONG_LETTERS 3
+
 /* A column that isn't in the catalog. */
 typedef struct OwnColumn
 {
 	const char	   *name;
-	const char	   *path_text; /* of option json_path; or NULL */
-	const JsonPath *path;	   /* likewise */
-	const char	   *key;	   /* without one: what the flattening rule goes by, in UTF-8 */
+	const char	   *looked_for; /* its column_name option, else its name */
+	const char	   *path_text;	/* of option json_path; or NULL */
+	const JsonPath *path;		/* likewise */
+	const char	   *key;		/* without one: what the flattening rule goes by, in UTF-8 */
 	bool			found;
 } OwnColumn;
 
@@ -83,6 +88,7 @@ own_columns(const CrispOptions *options, Relation relation)
 			continue;
 		column = palloc0(sizeof(OwnColumn));
 		column->name = pstrdup(NameStr(TupleDescAttr(tupdesc, i)->attname));
+		column->looked_for = pstrdup(map.name);
 		column->path_text = map.path;
 		column->path = map.path ? json_path_of(map.path) : NULL;
 		column->key = pg_server_to_any(map.name, (int) strlen(map.name), PG_UTF8);
@@ -134,6 +140,60 @@ look_at_page(const CrispOptions *options, const List *columns)
 	return rows;
 }
 
+/*
+ * Return the name of the resource's column that is most like a name, and may have been meant; or
+ * NULL.
+ */
+static const char *
+closest_name(const CrispResource *resource, const char *name)
+{
+	const char *closest = NULL;
+	int			length = (int) strlen(name);
+	int			most = length < NAMEDATALEN ? Min(MOST_WRONG_LETTERS, (length - 1) / 2) : 0;
+
+	for (int i = 0; i < resource->ncolumns && most > 0; i++)
+	{
+		const char *other = crisp_column_name(resource, &resource->columns[i]);
+		int			other_length = (int) strlen(other);
+		int			distance;
+
+		distance = varstr_levenshtein_less_equal(name, length, other, other_length, 1, 1, 1, most,
+												 true);
+		if (distance <= most)
+		{
+			closest = other;
+			most = distance - 1;
+		}
+	}
+	return closest;
+}
+
+/*
+ * Tell of a column that has no value in so many rows.
+ */
+static void
+tell_of_column(const CrispOptions *options, const OwnColumn *column, const char *table_name,
+			   int rows)
+{
+	const char *meant = column->path_text ? NULL
+										  : closest_name(options->resource, column->looked_for);
+
+	ereport(
+		NOTICE,
+		(errmsg("no row of the first page of \"%s\" has a value for column \"%s\"", table_name,
+				column->name),
+		 column->path_text
+			 ? errdetail("Looked for JSON path \"%s\" in %d rows.", column->path_text, rows)
+			 : errdetail("Crisp's resource \"%s\" has no column of that name, and %d rows "
+						 "have nothing at the path that the name stands for.",
+						 options->resource->name, rows),
+		 meant ? errhint("Perhaps you meant the column \"%s\". crisp_fdw_columns() lists all that "
+						 "are known.",
+						 meant)
+			   : errhint("If it is misspelt, it is always NULL. crisp_fdw_columns() lists the "
+						 "names and paths that are known.")));
+}
+
 void
 check_columns(Oid relid, const CrispOptions *server)
 {
@@ -159,19 +219,8 @@ check_columns(Oid relid, const CrispOptions *server)
 		{
 			const OwnColumn *column = lfirst(lc);
 
-			if (column->found || rows == 0)
-				continue;
-			ereport(
-				NOTICE,
-				(errmsg("no row of the first page of \"%s\" has a value for column \"%s\"",
-						RelationGetRelationName(relation), column->name),
-				 column->path_text
-					 ? errdetail("Looked for JSON path \"%s\" in %d rows.", column->path_text, rows)
-					 : errdetail("Crisp's resource \"%s\" has no column of that name, and %d rows "
-								 "have nothing at the path that the name stands for.",
-								 options->resource->name, rows),
-				 errhint("If it is misspelt, it is always NULL. crisp_fdw_columns() lists the "
-						 "names and paths that are known.")));
+			if (!column->found && rows > 0)
+				tell_of_column(options, column, RelationGetRelationName(relation), rows);
 		}
 	}
 	relation_close(relation, AccessShareLock);

@@ -60,7 +60,7 @@ my $capitals = ucfirst $email;
 my $result = $session->run("SELECT email FROM crisp.people_profiles WHERE email = '$capitals'");
 is($result->{output}, '', 'an address in another case: no row');
 is_deeply([ map { $_->{message} } @{ $result->{notices} } ],
-	[ qq("email" of "people_profiles" is compared exactly, and Crisp has "$capitals" in another case) ],
+	[ qq("email" of "people_profiles" is compared exactly, and Crisp has it in another case: "$email") ],
 	'and a NOTICE says why');
 $result = $session->run("SELECT email FROM crisp.people_profiles WHERE email = ANY (ARRAY['$capitals', '" . uc($email)
 	. "', '$email'])");

@@ -14,7 +14,8 @@ my $foreign = $sandbox->website_id(2);
 $session->query(<<'END');
 CREATE FOREIGN TABLE own (session_id text, stat text, meta_nickname text, meta_nickname_first text,
 	city text OPTIONS (json_path 'meta.device.geolocation.city'),
-	town text OPTIONS (json_path 'meta.device.geolocation.town')) SERVER support OPTIONS (resource 'conversations');
+	town text OPTIONS (json_path 'meta.device.geolocation.town'),
+	customer text OPTIONS (column_name 'meta_nikname'), xyz text) SERVER support OPTIONS (resource 'conversations');
 CREATE FOREIGN TABLE staff (email text, nam text) SERVER support OPTIONS (resource 'operators');
 CREATE FOREIGN TABLE below (session_id text, contents text) SERVER support OPTIONS (resource 'messages');
 CREATE FOREIGN TABLE known (session_id text, state text) SERVER support OPTIONS (resource 'conversations');
@@ -27,14 +28,21 @@ is($result->{output}, 'ok|3', 'tables with columns of their own are asked for, t
 is($sandbox->count, 3, 'for a page each');
 is_deeply(
 	[ sort map { $_->{message} } @{ $result->{notices} } ],
-	[   'no row of the first page of "own" has a value for column "meta_nickname_first"',
+	[   'no row of the first page of "own" has a value for column "customer"',
+		'no row of the first page of "own" has a value for column "meta_nickname_first"',
 		'no row of the first page of "own" has a value for column "stat"',
 		'no row of the first page of "own" has a value for column "town"',
+		'no row of the first page of "own" has a value for column "xyz"',
 		'no row of the first page of "staff" has a value for column "nam"'
 	],
 	'columns that show nothing');
 my ($town) = grep { $_->{message} =~ /town/ } @{ $result->{notices} };
 like($town->{detail}, qr/^Looked for JSON path "meta\.device\.geolocation\.town" in \d+ rows\.$/, 'where it has looked');
+
+# What may have been meant.
+my %meant = map { $_->{message} =~ /column "(\w+)"/, $_->{hint} =~ /^Perhaps you meant the column "(\w+)"\. / }
+  grep { $_->{hint} =~ /^Perhaps/ } @{ $result->{notices} };
+is_deeply(\%meant, { stat => 'state', customer => 'meta_nickname' }, 'columns with names like theirs');
 
 # Tables that the role may not read, and those that can't be read, are passed over.
 $session->query("ALTER FOREIGN TABLE own OPTIONS (ADD website_id '$foreign')");
