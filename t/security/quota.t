@@ -183,9 +183,11 @@ my $sync = q(CALL crisp_sync('other.conversations', 'public.talks'));
 is(told($sync),
 	'WARNING|the sync of "other.conversations" into "public.talks" gets no further today|'
 		. "The $day requests of the day are spent, server \"other\".|$tomorrow\n"
-		. 'NOTICE|"other.conversations": rows fetched: 0, new: 0, changed: 0, gone: 0; requests: 0; the rest next time||',
+		. 'NOTICE|"other.conversations": rows fetched: 0, new: 0, changed: 0, gone: 0; requests: 0; the rest next '
+		. 'time||',
 	'a sync that finds none left says so');
-is($session->query(q(SELECT state FROM crisp_sync_status WHERE target = 'talks'::regclass)), 'stalled', '... its state');
+is($session->query(q(SELECT state FROM crisp_sync_status WHERE target = 'talks'::regclass)), 'stalled',
+	'... its state');
 $day = leave(3);
 like(told($sync),
 	qr/^NOTICE\|"other.conversations": [^|]*; requests: 3; the rest next time\|@{[ spent() ]}$/m,
