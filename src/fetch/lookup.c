@@ -10,9 +10,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
+#include "base/server_text.h"
 #include "request/inbox.h"
 #include "json/json_path.h"
 #include "fetch/lookup.h"
@@ -205,8 +205,9 @@ static void
 tell_of_letters(const Lookup *lookup, const JsonNode *row, const char *key)
 {
 	static TimestampTz	told_by = 0;
+	size_t				length;
 	const CrispOptions *options = lookup->request->options;
-	const char		   *value = json_node_string(json_path_get(row, lookup->path), NULL);
+	const char		   *value = json_node_string(json_path_get(row, lookup->path), &length);
 
 	if (value == NULL || pg_strcasecmp(value, key) != 0 ||
 		told_by == GetCurrentStatementStartTimestamp())
@@ -216,7 +217,7 @@ tell_of_letters(const Lookup *lookup, const JsonNode *row, const char *key)
 		NOTICE,
 		(errmsg("\"%s\" of \"%s\" is compared exactly, and Crisp has it in another case: \"%s\"",
 				lookup->request->lookup->path, options->table_name,
-				pg_any_to_server(value, (int) strlen(value), PG_UTF8)),
+				server_text(value, &length, INVALID_TEXT_REPLACE)),
 		 errhint("Crisp ignores case here. Write it as Crisp has it.")));
 }
 

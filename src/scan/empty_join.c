@@ -47,6 +47,9 @@ gives_nothing(const PlanState *node)
 
 static bool is_below(const PlanState *tree, const PlanState *node, bool below);
 
+/*
+ * Do what is_below() does for several trees.
+ */
 static bool
 is_below_one(PlanState *const *trees, int ntrees, const PlanState *node, bool below)
 {
