@@ -159,7 +159,7 @@ trap 'rm -rf "$reports"' EXIT
 
 # Exact chunks, what surrounds each, and what was freed and is not used again for a while, take their room.
 # What was freed is filled, for those whose accesses aren't checked.
-export ONLY="${ONLY:-regress isolation tap}" CRISP_MEMORY_FACTOR=40 CRISP_QUIET_FACTOR=4 \
+export ONLY="${ONLY:-regress isolation tap}" CRISP_MEMORY_FACTOR=40 CRISP_QUIET_MORE=100 \
 	PG_TEST_TIMEOUT_DEFAULT=600 \
 	ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=0:detect_odr_violation=0:abort_on_error=1:\
 allocator_may_return_null=1:quarantine_size_mb=32:max_free_fill_size=4096:free_fill_byte=165:log_path=$reports/asan" \

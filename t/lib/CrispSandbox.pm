@@ -346,7 +346,7 @@ sub reset    ## no critic (the sandbox calls it so)
 
 Change how the sandbox answers, or its data; see F<sandbox/README.md>.  Numbers must
 be numbers, and true and false C<JSON::PP::true> and C<JSON::PP::false>.  Where programs are slow,
-C<CRISP_QUIET_FACTOR> multiplies C<quiet_ms>.
+C<CRISP_QUIET_MORE> says how many milliseconds C<quiet_ms> gets on top.
 
 =cut
 
@@ -355,7 +355,7 @@ sub control
 	my ($self, $settings) = @_;
 	my %settings = %$settings;
 
-	$settings{quiet_ms} *= $ENV{CRISP_QUIET_FACTOR} // 1 if $settings{quiet_ms};
+	$settings{quiet_ms} += $ENV{CRISP_QUIET_MORE} // 0 if $settings{quiet_ms};
 	$self->ask('POST', '/_control', \%settings);
 	return;
 }
