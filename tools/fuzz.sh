@@ -7,13 +7,14 @@
 #   TARGETS="json path convert option head time_range credentials"
 #   KEEP=1         keep the directory, with what was found
 #
-# An input that breaks something is printed, in Base64, and stays in fuzz/found/ of the current directory.
+# An input that breaks something is printed, in Base64, and stays in fuzz/found/ of the current directory.  Exits with 3
+# where what it needs could not be had.
 set -uo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-"$tree/tools/setup.sh" fuzz || exit 1
-find_pg_config || exit 1
+"$tree/tools/setup.sh" fuzz || exit 3
+find_pg_config || exit 3
 work_begin
 
 say "fuzzing with $("$PG_CONFIG" --version) in $work"
