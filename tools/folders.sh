@@ -122,8 +122,8 @@ copy_tree()
 	rm -rf "$1/src/crisp_fdw"
 	mkdir -p "$1/src/crisp_fdw"
 	tar -C "$tree" --exclude-vcs --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude=node_modules \
-		--exclude=./sandbox/crisp-sandbox --exclude=./sandbox/crisp-sandbox.objects --exclude=./dist --exclude=./results \
-		--exclude=./tmp_check -cf - . |
+		--exclude=./sandbox/crisp-sandbox --exclude=./sandbox/crisp-sandbox.objects --exclude=./dist \
+		--exclude=./results --exclude=./tmp_check -cf - . |
 		tar -C "$1/src/crisp_fdw" --no-same-owner -xf -
 	[ ! -e /etc/ssl/certs/ca-certificates.crt ] ||
 		cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/machine.crt"

@@ -171,8 +171,8 @@ cmp_ok(
 		join("\n", map { "$_|" . $count->($_) } 1000, 38), '... of a cursor that goes back');
 
 	# Below other nodes, too, but for such as keep rows for another pass: they would keep a part.
-	my $union = q(SELECT u.session_id FROM (SELECT session_id, state FROM crisp.conversations UNION ALL SELECT 'x', 'y') u, )
-	  . 'nobody f WHERE f.n > length(u.state)';
+	my $union = 'SELECT u.session_id FROM (SELECT session_id, state FROM crisp.conversations UNION ALL '
+	  . "SELECT 'x', 'y') u, nobody f WHERE f.n > length(u.state)";
 	sql('CREATE TABLE nobody (n int) WITH (autovacuum_enabled = off)');
 	like(sql("$nested EXPLAIN (COSTS OFF) $union"), qr/Nested Loop.*Append.*Foreign Scan.*Materialize/s,
 		'an Append: the plan');
@@ -180,9 +180,9 @@ cmp_ok(
 	is($printed, '', '... rows');
 	cmp_ok(scalar @requests, '<=', 1 + 2 * 8, '... requests');
 	sql('CREATE TABLE listed AS SELECT session_id, state FROM crisp.conversations; ANALYZE listed');
-	my $kept = 'SELECT v.x, s.count FROM (VALUES (1000), (38), (1000), (39)) v (x), LATERAL (SELECT count(*) FROM (ticket '
-	  . 'g LEFT JOIN %s c ON length(c.state) > g.n AND g.n < 3) JOIN (SELECT n FROM ticket WHERE n > v.x OFFSET 0) f ON '
-	  . 'coalesce(length(c.state), 0) <> f.n) s';
+	my $kept = 'SELECT v.x, s.count FROM (VALUES (1000), (38), (1000), (39)) v (x), LATERAL (SELECT count(*) FROM '
+	  . '(ticket g LEFT JOIN %s c ON length(c.state) > g.n AND g.n < 3) JOIN (SELECT n FROM ticket WHERE n > v.x '
+	  . 'OFFSET 0) f ON coalesce(length(c.state), 0) <> f.n) s';
 	my $local = sql("$nested " . sprintf($kept, 'listed'));
 	foreach my $sets ('SET enable_memoize = off', 'SET enable_material = on', 'SET join_collapse_limit = 1',
 		'SET enable_hashjoin = on')

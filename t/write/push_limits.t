@@ -359,7 +359,8 @@ foreach my $count (1, 2, 5)
 		$run = push_rows($new);
 		like($run->{notices}, qr/new: $count, changed: 0, gone: 0, refused: 0; requests: \d+$/m, '... the next makes all');
 		is(push_status('state, rows_pending', 'fresh'), 'up to date|0', '... and nothing is left');
-		is(query("SELECT count(*) FROM crisp.people_profiles WHERE email ~ '$code\@count$count'"), $count, '... at Crisp');
+		is(query("SELECT count(*) FROM crisp.people_profiles WHERE email ~ '$code\@count$count'"), $count,
+			'... at Crisp');
 		cmp_ok(scalar @{ $run->{requests} }, '<=', 2 * $count + 1, '... requests');
 		query(q(SELECT crisp_push_drop('fresh', 'crisp.people_profiles'); DROP TABLE fresh));
 	}
