@@ -59,6 +59,7 @@ struct WholeList
 	bool			is_key;		  /* what rows are found by identifies them */
 	bool			lacks_key;	  /* some row does, although it's that */
 	bool			is_proved;	  /* the list lacks no row that there is */
+	bool			is_unproved;  /* it was to be read for that alone, and couldn't */
 	JsonPath	   *path;		  /* of what rows are found by */
 	size_t			full_page;	  /* rows of the fullest page, as far as is known */
 	WholeListCounts counts;
@@ -379,11 +380,12 @@ whole_list_tells_of(WholeList *list, const KeysRequest *request)
 {
 	ListCell *lc;
 
-	if (may_be_read(list, request->lookup) && list->plan.repeats && api_max_requests == 0 &&
-		proved_list_is_possible(list->options))
+	if (may_be_read(list, request->lookup) && !list->is_unproved && list->plan.repeats &&
+		api_max_requests == 0 && proved_list_is_possible(list->options))
 	{
 		begin_request(list);
 		read_list(list, request->lookup, false);
+		list->is_unproved = !list->counts.is_read;
 	}
 	if (list == NULL || !list->counts.is_read)
 		return false;
