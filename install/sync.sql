@@ -150,7 +150,7 @@ BEGIN
             RETURN;
         ELSIF copy.way = 'order' AND copy.dates_field IS NOT NULL AND run.passes = 1 THEN
             -- Two have brought what was there all the time; the next run reads what has slipped by.
-            IF run.has_budget THEN
+            IF run.has_budget AND NOT @extschema@.crisp_sync_awaits_day(copy, call) THEN
                 run := @extschema@.crisp_sync_read_all(copy, call, run);
             END IF;
             run.adapted := true;
@@ -411,6 +411,68 @@ SELECT CASE run.phase
     ELSE true END
 $$;
 
+-- What the server of a foreign table allows a day; no row where it's any number.
+CREATE FUNCTION crisp_sync_daily(relation regclass, OUT server name, OUT requests bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT s.srvname, o.option_value::bigint
+FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = t.ftserver, pg_options_to_table(s.srvoptions) o
+WHERE t.ftrelid = relation AND o.option_name = 'daily_requests'
+$$;
+
+-- What has limited a run that has not come to its end, of a sync or a push: what its server allows a day, or a setting
+-- of the session; NULL where it's max_requests.  Settings are the session's own again by then.
+CREATE FUNCTION crisp_sync_limit(
+    relation regclass, first_request bigint, last_request bigint, OUT is_day boolean, OUT detail text, OUT hint text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    daily record;
+    left_today bigint;
+BEGIN
+    BEGIN
+        left_today := @extschema@.crisp_sync_quota_left(relation);
+    EXCEPTION WHEN OTHERS THEN
+        -- The server or the mapping is gone, which the next run tells.
+        left_today := NULL;
+    END;
+    is_day := coalesce(left_today <= greatest(last_request - @extschema@.crisp_sync_requests(), 0), left_today = 0,
+                       false);
+    IF is_day THEN
+        SELECT * INTO daily FROM @extschema@.crisp_sync_daily(relation);
+        detail := format(CASE WHEN left_today > 0
+                              THEN 'Of the %s requests of the day, %s left: what comes next takes more'
+                              WHEN daily.requests = 1 THEN 'The %s request of the day is spent'
+                              ELSE 'The %s requests of the day are spent' END, daily.requests,
+                         CASE left_today WHEN 1 THEN '1 is' ELSE left_today || ' are' END)
+                  || format(', server "%s".', daily.server);
+        hint := 'The next day begins at midnight, UTC. crisp_fdw_quota shows what was spent; the limit is option '
+                'daily_requests of the server.';
+    ELSIF last_request = nullif(current_setting('crisp_fdw.max_requests')::bigint, 0) THEN
+        detail := format('The setting crisp_fdw.max_requests allows %s.',
+                         CASE last_request - first_request WHEN 1 THEN '1 request'
+                             ELSE greatest(last_request - first_request, 0) || ' requests' END);
+        hint := 'Raise the setting crisp_fdw.max_requests.';
+    END IF;
+END
+$$;
+
+-- Whether a run has met the end of a day of which it had less than a half: what was too much for it need not be
+-- too much for the next day.
+CREATE FUNCTION crisp_sync_awaits_day(copy crisp_sync_copy, call crisp_sync_call)
+RETURNS boolean
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce((
+    SELECT l.is_day AND call.last_request - call.first_request < d.requests / 2
+    FROM @extschema@.crisp_sync_limit(copy.source, call.first_request, call.last_request) l,
+        @extschema@.crisp_sync_daily(copy.source) d), false)
+$$;
+
 -- Judge why a step has failed: whether the run goes on in another way, ends for now, or has failed.
 CREATE FUNCTION crisp_sync_after_failure(
     copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, failure crisp_sync_failure)
@@ -420,7 +482,9 @@ AS $$
 BEGIN
     IF failure.code = 'CS002' THEN
         -- More than the run may ask for.
-        IF run.phase = 'changes' AND copy.dates_field IS NOT NULL AND run.has_budget THEN
+        IF @extschema@.crisp_sync_awaits_day(copy, call) THEN
+            NULL; -- it's the same again tomorrow
+        ELSIF run.phase = 'changes' AND copy.dates_field IS NOT NULL AND run.has_budget THEN
             -- One statement is too much for a call, so windows have to do.
             run := @extschema@.crisp_sync_read_all(copy, call, run);
         ELSIF run.phase = 'history' AND (NOT run.by_date OR copy.argument IS NOT NULL) THEN
@@ -492,46 +556,6 @@ SELECT run.in_vain IS TRUE OR (run.phase <> 'end' AND NOT run.adapted
    AND CASE WHEN run.found = '{}' THEN @extschema@.crisp_sync_windows(call) = 0
             OR (job.full_since IS NOT NULL AND call.reference IS NULL)
             ELSE run.found <@ @extschema@.crisp_sync_gaps(job) END)
-$$;
-
--- What has limited a run that has not come to its end, of a sync or a push: what its server allows a day, or a setting
--- of the session; NULL where it's max_requests.  Settings are the session's own again by then.
-CREATE FUNCTION crisp_sync_limit(
-    relation regclass, first_request bigint, last_request bigint, OUT is_day boolean, OUT detail text, OUT hint text)
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    daily record;
-    left_today bigint;
-BEGIN
-    BEGIN
-        left_today := @extschema@.crisp_sync_quota_left(relation);
-    EXCEPTION WHEN OTHERS THEN
-        -- The server or the mapping is gone, which the next run tells.
-        left_today := NULL;
-    END;
-    is_day := coalesce(left_today <= greatest(last_request - @extschema@.crisp_sync_requests(), 0), left_today = 0,
-                       false);
-    IF is_day THEN
-        SELECT s.srvname AS server, o.option_value::bigint AS requests INTO daily
-        FROM pg_foreign_table t JOIN pg_foreign_server s ON s.oid = t.ftserver, pg_options_to_table(s.srvoptions) o
-        WHERE t.ftrelid = relation AND o.option_name = 'daily_requests';
-        detail := format(CASE WHEN left_today > 0
-                              THEN 'Of the %s requests of the day, %s left: what comes next takes more'
-                              WHEN daily.requests = 1 THEN 'The %s request of the day is spent'
-                              ELSE 'The %s requests of the day are spent' END, daily.requests,
-                         CASE left_today WHEN 1 THEN '1 is' ELSE left_today || ' are' END)
-                  || format(', server "%s".', daily.server);
-        hint := 'The next day begins at midnight, UTC. crisp_fdw_quota shows what was spent; the limit is option '
-                'daily_requests of the server.';
-    ELSIF last_request = nullif(current_setting('crisp_fdw.max_requests')::bigint, 0) THEN
-        detail := format('The setting crisp_fdw.max_requests allows %s.',
-                         CASE last_request - first_request WHEN 1 THEN '1 request'
-                             ELSE greatest(last_request - first_request, 0) || ' requests' END);
-        hint := 'Raise the setting crisp_fdw.max_requests.';
-    END IF;
-END
 $$;
 
 -- End a run, and tell what it has done.

@@ -225,6 +225,21 @@ is(told(q(CALL crisp_sync('other.visitors', 'public.visits'))) =~ s/\nNOTICE.*//
 		. "The $day requests of the day are spent, server \"other\".|$tomorrow",
 	'... or what is left of the day');
 
+# What a day's rest doesn't suffice for may be no matter for the next day: nothing is read again for that.
+my $mine = q(CALL crisp_sync('crisp.people_profiles', 'public.mine'));
+$session->query($mine) foreach 1 .. 2;
+$sandbox->data([ { op => 'touch_random', resource => 'people', count => 200, seed => 7 } ]);
+$session->query("ALTER SERVER support OPTIONS (ADD daily_requests '" . (quota('token_requests') + 3) . "')");
+my $cut = told($mine);
+like($cut, qr/ gets no further today\|(?:The|Of the) \d+ requests of the day/, 'changes are more than a day has left');
+unlike($cut, qr/takes more than|Raise/, '... and are all that the next run reads');
+$session->query('ALTER SERVER support OPTIONS (DROP daily_requests)');
+my ($changes) = told($mine) =~ /rows fetched: .*; requests: (\d+)\|/;
+cmp_ok($changes // 99, '<=', 8, '... for no more requests than changes take');
+my $apart = join(' UNION ALL ', map { "(SELECT people_id, updated_at, email FROM $_->[0] EXCEPT ALL SELECT people_id, "
+		. "updated_at, email FROM $_->[1])" } [qw(crisp.people_profiles mine)], [qw(mine crisp.people_profiles)]);
+is($session->query("SELECT count(*) FROM ($apart) d"), '0', '... and the copy is as the list');
+
 # Pushes, too.
 $session->query("ALTER SERVER other OPTIONS (ADD updatable 'true'); CREATE TABLE friends AS "
 		. q(SELECT 'f' || n || '@example.org' AS email, 'f' AS person_nickname FROM generate_series(1, 4) n));
