@@ -66,12 +66,18 @@ past_runs_create(MemoryContext parent, TupleDesc tupdesc)
 TextKey
 past_runs_list_key(const CrispRequest *request)
 {
-	const ListRequest *list = &request->as.list;
-	char			  *target = request_list_target(list, 1);
-	char			  *text = psprintf("%s %s " INT64_FORMAT " %s", target,
-						   list->stops && list->stop_column ? list->stop_column->path : "-",
-									   list->stop_before, request->search ? request->search : "");
-	TextKey			   key = text_key(text);
+	ListRequest list = request->as.list;
+	char	   *target;
+	char	   *text;
+	TextKey		key;
+
+	/* Crisp may refuse an order. */
+	list.any_order = true;
+	target = request_list_target(&list, 1);
+	text = psprintf("%s %s " INT64_FORMAT " %s", target,
+					list.stops && list.stop_column ? list.stop_column->path : "-", list.stop_before,
+					request->search ? request->search : "");
+	key = text_key(text);
 
 	pfree(text);
 	pfree(target);

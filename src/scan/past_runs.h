@@ -24,7 +24,7 @@ typedef struct PastRuns PastRuns;
  */
 extern PastRuns *past_runs_create(MemoryContext parent, TupleDesc tupdesc);
 
-/* Return the key of a run that gives the whole list that a request asks for. */
+/* Return the key of a run that gives the whole list that a request asks for, in any order. */
 extern TextKey past_runs_list_key(const CrispRequest *request);
 
 /* Keep all rows of a run.  Raises for memory, and what temporary files raise. */

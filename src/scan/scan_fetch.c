@@ -201,6 +201,21 @@ recall_run(ForeignScanState *node)
 }
 
 /*
+ * Keep the list of the run that is dropped for runs that go through it with other conditions, if
+ * it was read to its end for the first rows in an order.
+ */
+static void
+keep_list(const CrispScan *scan)
+{
+	RowStore *rows = scan->top_n ? top_n_whole_list(scan->top_n) : NULL;
+	TextKey	  key;
+
+	if (rows != NULL && !scan->narrowed && !scan->reads_wider &&
+		wider_list_own_key(scan->wider, &key))
+		past_runs_keep(scan->past_runs, key, rows);
+}
+
+/*
  * Keep the rows of the run that is dropped, if it has given all that it's to give.
  */
 static void
@@ -212,6 +227,8 @@ keep_run(CrispScan *scan)
 	if (scan->past_runs != NULL && scan->started && scan->has_run_key && is_complete &&
 		!scan->cut_off && !scan->reads_past && !scan->reads_wider)
 		past_runs_keep(scan->past_runs, scan->run_key, kept_rows_rest(scan->kept));
+	if (scan->past_runs != NULL && !scan->cut_off)
+		keep_list(scan);
 }
 
 /*

@@ -32,7 +32,6 @@
 #include "utils/typcache.h"
 
 #include "scan/top_n.h"
-#include "scan/row_store.h"
 #include "base/compat.h"
 
 struct TopN
@@ -412,6 +411,12 @@ bool
 top_n_has_sorted(const TopN *top_n)
 {
 	return top_n->has_sorted;
+}
+
+RowStore *
+top_n_whole_list(const TopN *top_n)
+{
+	return top_n->list_end ? top_n->all : NULL;
 }
 
 void

@@ -13,6 +13,7 @@
 #include "nodes/execnodes.h"
 
 #include "fetch/order.h"
+#include "scan/row_store.h"
 
 typedef struct TopN TopN;
 
@@ -92,6 +93,12 @@ extern bool top_n_next(TopN *top_n, TupleTableSlot *slot);
 
 /* Say whether the whole list has been read, and sorted here. */
 extern bool top_n_has_sorted(const TopN *top_n);
+
+/*
+ * Return all rows of the list, in any order, if they were read to its end, and are kept; else NULL.
+ * They are top_n's.
+ */
+extern RowStore *top_n_whole_list(const TopN *top_n);
 
 /*
  * Begin anew, after the scan's conditions have got other values of which Crisp isn't told: the rows

@@ -12,6 +12,11 @@
  * Which conditions these are shows by the parameters that have changed so far.  Where others change
  * later on, the list is another one, and counting begins anew.
  *
+ * Some conditions can't be left out: no list has the rows of all searches, or inboxes.  Runs that
+ * ask Crisp for the same, and differ in what it isn't asked about, then have a list of their own,
+ * as dear to each of them as it may be to read once.  So what was spent is counted for each list.
+ * Where a run has read its own list to the end, that one serves others at once.
+ *
  * Copyright (c) 2026, the crisp_fdw developers
  *
  *-------------------------------------------------------------------------
@@ -33,10 +38,14 @@
 #include "scan/rescan.h"
 #include "scan/scan_request.h"
 #include "scan/scan_source.h"
+#include "scan/spent_lists.h"
 #include "scan/wider_list.h"
 
 /* Pages of lists that aren't full are forgiven as a share of the list's. */
 #define SHARE_OF_PARTS 8
+
+/* Requests for runs before somebody asks how long their own list is, of which there may be many. */
+#define FIRST_OWN_PROBE 4
 
 struct WiderList
 {
@@ -47,20 +56,25 @@ struct WiderList
 	int			  whole_pages; /* of the list without any condition, by statistics; 0 for none */
 
 	/* Of the list. */
-	MemoryContext list_context;
-	char		 *name; /* NULL before the first */
+	MemoryContext list_context; /* NULL before the first */
+	TextKey		  key;
+	bool		  is_own; /* it leaves nothing out */
 	ListRequest	  request;
 	ListCost	  cost;
 	int64		  lists;  /* that runs have asked for in its stead */
 	int64		  before; /* requests of the scan that don't count */
 	int64		  pages_before;
-	RowStore	 *rows; /* NULL before it was read */
+	RowStore	 *rows;	  /* NULL before it was read */
+	SpentLists	 *others; /* that were the latest one before */
 
 	/* Of the run that is under way. */
 	int64		  spent_before; /* requests for those before it */
 	int64		  pages_began;	/* of all runs, when it began */
 	int64		  looked_at;	/* requests when it was last seen whether it's time */
 	CrispRequest *own_list;		/* the request for the list; NULL where there is none */
+	bool		  has_own_key;	/* it has a list of its own */
+	TextKey		  own_key;		/* which that is */
+	RowStore	 *own_rows;		/* of that one, from a run before; NULL where they aren't used */
 	KeySet		 *given;		/* keys of rows that it has given; NULL for none */
 	bool		  skips;		/* those rows of the list that it has given */
 	Bitmapset	 *given_rows;	/* which these are */
@@ -88,6 +102,7 @@ wider_list_create(ForeignScanState *node)
 	list = MemoryContextAllocZero(context, sizeof(WiderList));
 	list->context = context;
 	list->owner = CurrentResourceOwner;
+	list->others = spent_lists_create(context);
 	list->whole_pages = scan_method(scan, METHOD_LIST_REQUESTS);
 	list->expected = rescan_expected(estate->es_plannedstmt, node->ss.ps.plan) *
 					 scan_method(scan, METHOD_REQUESTS);
@@ -110,18 +125,6 @@ wider_list_note_params(WiderList *list, const Bitmapset *params)
  * Which list, and what it costs
  *----------
  */
-
-/*
- * Return the name of a list, whatever its order, which Crisp may refuse; palloc'd.
- */
-static char *
-list_name(const ListRequest *request)
-{
-	ListRequest list = *request;
-
-	list.any_order = true;
-	return request_list_target(&list, 1);
-}
 
 /*
  * Return how many requests the scan has made for its runs, so far, beside what tells whether rows
@@ -149,56 +152,6 @@ pages_read(const CrispScan *scan)
 }
 
 /*
- * Forget the list, and count for another one.  Nothing of the request that is in memory of the
- * moment is kept.
- */
-static void
-begin_list(WiderList *list, const CrispScan *scan, const ListRequest *request, const char *name)
-{
-	bool		  is_first = list->name == NULL;
-	MemoryContext old_context;
-
-	list->probes += list->cost.probes;
-	if (list->rows != NULL)
-		row_store_end(list->rows);
-	list->rows = NULL;
-	if (list->list_context != NULL)
-		MemoryContextDelete(list->list_context);
-	list->list_context = AllocSetContextCreate(list->context, "crisp_fdw list",
-											   ALLOCSET_SMALL_SIZES);
-	old_context = MemoryContextSwitchTo(list->list_context);
-	list->request = *request;
-	list->request.query = pstrdup(request->query);
-	list->request.inbox = request->inbox ? pstrdup(request->inbox) : NULL;
-	list->request.proof = (QueryProof){0};
-	list->cost = list_cost_create(list->whole_pages);
-	list_cost_begin(&list->cost, &list->request);
-	list->name = pstrdup(name);
-	MemoryContextSwitchTo(old_context);
-
-	/* Runs before this one count, unless they have counted for another list. */
-	if (!is_first)
-		list->before = requests_made(list, scan);
-	list->lists = 0;
-}
-
-/*
- * Make the request for the list; NULL where there is none.
- */
-static CrispRequest *
-make_request(ForeignScanState *node)
-{
-	const CrispScan *scan = node->fdw_state;
-	CrispRequest	*request = scan_request_create_wider(node, scan->options, scan->value_states,
-														 scan->wider->changing);
-
-	if (request == NULL || request->kind != REQUEST_LIST)
-		return NULL;
-	request->as.list.per_page = scan->options->per_page;
-	return request;
-}
-
-/*
  * Count what was spent on runs, and note what the latest has shown of the list's length.
  */
 static void
@@ -211,6 +164,85 @@ count_runs(WiderList *list, const CrispScan *scan)
 	list->cost.spent = requests_made(list, scan) - list->before;
 	if (pages > 1 && scan_method(scan, METHOD_KIND) == SCAN_LIST)
 		list_cost_note_least(&list->cost, (int) Min(pages, PG_INT32_MAX / 4));
+}
+
+/*
+ * Leave the list for another one, and remember what was spent, in case it's asked for again.  Its
+ * rows are kept as those of runs are.
+ */
+static void
+leave_list(WiderList *list, CrispScan *scan)
+{
+	list->probes += list->cost.probes;
+	if (list->rows != NULL)
+	{
+		past_runs_keep(scan->past_runs, list->key, list->rows);
+		row_store_end(list->rows);
+	}
+	list->rows = NULL;
+	spent_lists_put(list->others,
+					&(SpentList){.key = list->key, .cost = list->cost, .lists = list->lists});
+	MemoryContextDelete(list->list_context);
+	list->list_context = NULL;
+}
+
+/*
+ * Take up what was spent on a list before.  Runs before its first count where no list did: those of
+ * a list that runs don't share count for it alone.
+ */
+static void
+take_up(WiderList *list, const CrispScan *scan, bool is_first)
+{
+	const SpentList *other = spent_lists_get(list->others, list->key);
+
+	list->cost = other ? other->cost : list_cost_create(list->is_own ? 0 : list->whole_pages);
+	if (other == NULL && list->is_own)
+		list->cost.next = FIRST_OWN_PROBE;
+	list->lists = other ? other->lists : 0;
+	if (!is_first || list->is_own)
+		list->before = requests_made(list, scan) - list->cost.spent;
+}
+
+/*
+ * Count for another list than the latest.  Nothing of the request that is in memory of the moment
+ * is kept.
+ */
+static void
+begin_list(WiderList *list, CrispScan *scan, const ListRequest *request, TextKey key)
+{
+	bool		  is_first = list->list_context == NULL;
+	MemoryContext old_context;
+
+	if (!is_first)
+		leave_list(list, scan);
+	list->list_context = AllocSetContextCreate(list->context, "crisp_fdw list",
+											   ALLOCSET_SMALL_SIZES);
+	old_context = MemoryContextSwitchTo(list->list_context);
+	list->request = *request;
+	list->request.query = pstrdup(request->query);
+	list->request.inbox = request->inbox ? pstrdup(request->inbox) : NULL;
+	list->request.proof = (QueryProof){0};
+	list->key = key;
+	take_up(list, scan, is_first);
+	list_cost_begin(&list->cost, &list->request);
+	MemoryContextSwitchTo(old_context);
+}
+
+/*
+ * Make the request for the list that leaves out what depends on parameters of a set; NULL where
+ * there is none.
+ */
+static CrispRequest *
+make_request(ForeignScanState *node, const Bitmapset *changing)
+{
+	const CrispScan *scan = node->fdw_state;
+	CrispRequest	*request = scan_request_create_wider(node, scan->options, scan->value_states,
+														 changing);
+
+	if (request == NULL || request->kind != REQUEST_LIST)
+		return NULL;
+	request->as.list.per_page = scan->options->per_page;
+	return request;
 }
 
 /*
@@ -353,6 +385,22 @@ read_list(ForeignScanState *node, CrispRequest *request)
 	row_store_end(rows);
 }
 
+/*
+ * Return the rows of a list that a run has read; NULL where none has.
+ */
+static RowStore *
+recall(const ForeignScanState *node, TextKey key)
+{
+	const CrispScan *scan = node->fdw_state;
+	RowStore		*rows;
+
+	if (!past_runs_has(scan->past_runs, key))
+		return NULL;
+	rows = create_rows(node);
+	(void) past_runs_recall(scan->past_runs, key, rows);
+	return rows;
+}
+
 /*----------
  * Runs
  *----------
@@ -371,6 +419,10 @@ forget_run(WiderList *list)
 	list->skips = false;
 	bms_free(list->given_rows);
 	list->given_rows = NULL;
+	list->has_own_key = false;
+	if (list->own_rows != NULL)
+		row_store_end(list->own_rows);
+	list->own_rows = NULL;
 }
 
 /*
@@ -385,6 +437,19 @@ begin_served(WiderList *list)
 }
 
 /*
+ * Say whether the list of the run's own serves it, as another run has read that.
+ */
+static bool
+is_recalled(ForeignScanState *node)
+{
+	WiderList *list = ((CrispScan *) node->fdw_state)->wider;
+
+	if (list->has_own_key && list->rows == NULL)
+		list->own_rows = recall(node, list->own_key);
+	return list->own_rows != NULL;
+}
+
+/*
  * Get the rows of the list that a request is for, if a run has read them, or it's time to.
  */
 static void
@@ -392,21 +457,37 @@ get_list(ForeignScanState *node, CrispRequest *request)
 {
 	CrispScan *scan = node->fdw_state;
 	WiderList *list = scan->wider;
-	char	  *name = list_name(&request->as.list);
+	TextKey	   key = past_runs_list_key(request);
 
-	if (list->name == NULL || strcmp(list->name, name) != 0)
-		begin_list(list, scan, &request->as.list, name);
-	if (list->rows == NULL && past_runs_has(scan->past_runs, past_runs_list_key(request)))
-	{
-		list->rows = create_rows(node);
-		(void) past_runs_recall(scan->past_runs, past_runs_list_key(request), list->rows);
-	}
+	if (list->list_context != NULL)
+		count_runs(list, scan);
+	if (list->list_context == NULL || memcmp(&list->key, &key, sizeof(key)) != 0)
+		begin_list(list, scan, &request->as.list, key);
+	if (list->rows == NULL)
+		list->rows = recall(node, key);
 	if (list->rows == NULL)
 	{
 		count_runs(list, scan);
 		if (is_due(list))
 			read_list(node, request);
 	}
+}
+
+/*
+ * Make the request for the list that is to serve runs such as the one that begins.
+ */
+static CrispRequest *
+choose_list(ForeignScanState *node)
+{
+	WiderList	 *list = ((CrispScan *) node->fdw_state)->wider;
+	CrispRequest *own = make_request(node, NULL);
+	CrispRequest *shared = list->changing ? make_request(node, list->changing) : NULL;
+
+	list->has_own_key = own != NULL;
+	if (own != NULL)
+		list->own_key = past_runs_list_key(own);
+	list->is_own = shared == NULL && list->changing != NULL;
+	return list->is_own ? own : shared;
 }
 
 bool
@@ -419,9 +500,11 @@ wider_list_serves(ForeignScanState *node)
 
 	if (list == NULL || scan->errand != NULL)
 		return false;
-	is_first = list->name == NULL;
+	is_first = list->list_context == NULL;
 	forget_run(list);
-	request = list->changing != NULL ? make_request(node) : NULL;
+	request = choose_list(node);
+	if (is_recalled(node))
+		return true;
 	if (request != NULL)
 		get_list(node, request);
 	if (request != NULL && list->rows != NULL)
@@ -454,7 +537,7 @@ wider_list_note_given(CrispScan *scan, const FetchedRow *row)
 	/* What can't be told from others keeps the run from changing over. */
 	if (key == NULL)
 	{
-		forget_run(list);
+		list->own_list = NULL;
 		return;
 	}
 	if (list->given == NULL)
@@ -490,7 +573,22 @@ wider_list_is_due(ForeignScanState *node)
 	const CrispScan *scan = node->fdw_state;
 	WiderList		*list = scan->wider;
 
-	return list != NULL && is_between_pages(list, scan) && is_due(list);
+	/* The first one to read its own list can't make it dearer than it is. */
+	if (list == NULL || (list->is_own && list->spent_before == 0) ||
+		!is_between_pages(list, scan) || !is_due(list))
+		return false;
+
+	/* Nor does one that is about to end it. */
+	return !list->is_own || pages_read(scan) - list->pages_began < list->cost.pages - 1;
+}
+
+bool
+wider_list_own_key(const WiderList *list, TextKey *key)
+{
+	if (list == NULL || !list->has_own_key)
+		return false;
+	*key = list->own_key;
+	return true;
 }
 
 bool
@@ -542,13 +640,15 @@ wider_list_rewind(CrispScan *scan)
 
 	list->skips = false;
 	list->position = 0;
-	row_store_rewind(list->rows);
+	row_store_rewind(list->own_rows ? list->own_rows : list->rows);
 	scan->at_end = false;
 }
 
 bool
 wider_list_get(WiderList *list, TupleTableSlot *slot)
 {
+	if (list->own_rows != NULL)
+		return row_store_get(list->own_rows, slot);
 	while (row_store_get(list->rows, slot))
 		if (!list->skips || !bms_is_member((int) list->position++, list->given_rows))
 			return true;

@@ -54,6 +54,12 @@ extern bool wider_list_takes_over(ForeignScanState *node);
 extern bool wider_list_is_due(ForeignScanState *node);
 extern bool wider_list_takes_all(ForeignScanState *node);
 
+/*
+ * Set *key to that of the list that the run which is under way would read if it read all, in
+ * past_runs.h; returns false where there is none.  list may be NULL.
+ */
+extern bool wider_list_own_key(const WiderList *list, TextKey *key);
+
 /* Say whether rows of the run that is under way come from the list as they are in it. */
 extern bool wider_list_is_read(const CrispScan *scan);
 
