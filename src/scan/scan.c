@@ -211,12 +211,7 @@ check_parameters(ForeignScanState *node)
 		if (request != NULL && request_equal(request, &scan->asked))
 		{
 			if (scan->top_n != NULL)
-			{
-				top_n_again(scan->top_n);
-				kept_rows_clear(scan->kept);
-				scan->at_end = false;
-				scan->has_run_key = false;
-			}
+				scan_sort_again(node);
 			kept_rows_rewind(scan->kept);
 			return;
 		}

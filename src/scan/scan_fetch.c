@@ -210,13 +210,13 @@ keep_list(const CrispScan *scan)
 	RowStore *rows = scan->top_n ? top_n_whole_list(scan->top_n) : NULL;
 	TextKey	  key;
 
-	if (rows != NULL && !scan->narrowed && !scan->reads_wider &&
-		wider_list_own_key(scan->wider, &key))
+	if (rows != NULL && scan->past_runs != NULL && !scan->cut_off && !scan->narrowed &&
+		!scan->reads_wider && wider_list_own_key(scan->wider, &key))
 		past_runs_keep(scan->past_runs, key, rows);
 }
 
 /*
- * Keep the rows of the run that is dropped, if it has given all that it's to give.
+ * Keep the rows of the run that ends, if it has given all that it's to give.
  */
 static void
 keep_run(CrispScan *scan)
@@ -227,8 +227,6 @@ keep_run(CrispScan *scan)
 	if (scan->past_runs != NULL && scan->started && scan->has_run_key && is_complete &&
 		!scan->cut_off && !scan->reads_past && !scan->reads_wider)
 		past_runs_keep(scan->past_runs, scan->run_key, kept_rows_rest(scan->kept));
-	if (scan->past_runs != NULL && !scan->cut_off)
-		keep_list(scan);
 }
 
 /*
@@ -313,9 +311,23 @@ scan_start(ForeignScanState *node)
 }
 
 void
+scan_sort_again(ForeignScanState *node)
+{
+	CrispScan *scan = node->fdw_state;
+
+	keep_run(scan);
+	name_run(node);
+	top_n_again(scan->top_n);
+	kept_rows_clear(scan->kept);
+	scan->at_end = false;
+	scan->matched = 0;
+}
+
+void
 scan_drop_request(CrispScan *scan)
 {
 	keep_run(scan);
+	keep_list(scan);
 	if (scan->top_n != NULL)
 		top_n_end(scan->top_n);
 	scan->top_n = NULL;

@@ -30,6 +30,12 @@ extern bool scan_fetch(ForeignScanState *node, TupleTableSlot *slot);
  */
 extern bool scan_satisfies_conditions(ForeignScanState *node, TupleTableSlot *slot);
 
+/*
+ * Give the first rows in an order of the list that has come, once more: conditions of which Crisp
+ * isn't told have other values now.  Raises what keeping the rows of the run before raises.
+ */
+extern void scan_sort_again(ForeignScanState *node);
+
 /* Forget the request that is running, and all that it fetched. */
 extern void scan_drop_request(CrispScan *scan);
 
