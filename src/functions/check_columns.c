@@ -141,31 +141,69 @@ look_at_page(const CrispOptions *options, const List *columns)
 }
 
 /*
- * Return the name of the resource's column that is most like a name, and may have been meant; or
- * NULL.
+ * Return what a column of the resource is found by: its JSON path, or its name.
  */
 static const char *
-closest_name(const CrispResource *resource, const char *name)
+known_text(const CrispResource *resource, int i, bool by_path)
+{
+	const CrispColumn *column = &resource->columns[i];
+
+	return by_path ? column->path : crisp_column_name(resource, column);
+}
+
+/*
+ * Return the only text of the resource's columns that ends with a text as one of its parts; NULL
+ * where there is none, or several.
+ */
+static const char *
+longer_text(const CrispResource *resource, const char *text, bool by_path)
+{
+	char	   *end = psprintf("%c%s", by_path ? '.' : '_', text);
+	size_t		length = strlen(end);
+	const char *found = NULL;
+
+	for (int i = 0; i < resource->ncolumns; i++)
+	{
+		const char *other = known_text(resource, i, by_path);
+		size_t		other_length = other ? strlen(other) : 0;
+
+		if (other_length <= length || strcmp(other + other_length - length, end) != 0)
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = other;
+	}
+	return found;
+}
+
+/*
+ * Return the name, or the path, of the resource's column that is most like a text, and may have
+ * been meant; or NULL.
+ */
+static const char *
+closest_text(const CrispResource *resource, const char *text, bool by_path)
 {
 	const char *closest = NULL;
-	int			length = (int) strlen(name);
+	int			length = (int) strlen(text);
 	int			most = length < NAMEDATALEN ? Min(MOST_WRONG_LETTERS, (length - 1) / 2) : 0;
 
 	for (int i = 0; i < resource->ncolumns && most > 0; i++)
 	{
-		const char *other = crisp_column_name(resource, &resource->columns[i]);
-		int			other_length = (int) strlen(other);
+		const char *other = known_text(resource, i, by_path);
 		int			distance;
 
-		distance = varstr_levenshtein_less_equal(name, length, other, other_length, 1, 1, 1, most,
-												 true);
+		/* varstr_levenshtein() takes no longer ones. */
+		if (other == NULL || strlen(other) >= NAMEDATALEN)
+			continue;
+		distance = varstr_levenshtein_less_equal(text, length, other, (int) strlen(other), 1, 1, 1,
+												 most, true);
 		if (distance <= most)
 		{
 			closest = other;
 			most = distance - 1;
 		}
 	}
-	return closest;
+	return closest ? closest : longer_text(resource, text, by_path);
 }
 
 /*
@@ -175,8 +213,9 @@ static void
 tell_of_column(const CrispOptions *options, const OwnColumn *column, const char *table_name,
 			   int rows)
 {
-	const char *meant = column->path_text ? NULL
-										  : closest_name(options->resource, column->looked_for);
+	bool		by_path = column->path_text != NULL;
+	const char *meant = closest_text(options->resource,
+									 by_path ? column->path_text : column->looked_for, by_path);
 
 	ereport(
 		NOTICE,
@@ -187,11 +226,16 @@ tell_of_column(const CrispOptions *options, const OwnColumn *column, const char 
 			 : errdetail("Crisp's resource \"%s\" has no column of that name, and %d rows "
 						 "have nothing at the path that the name stands for.",
 						 options->resource->name, rows),
-		 meant ? errhint("Perhaps you meant the column \"%s\". crisp_fdw_columns() lists all that "
-						 "are known.",
-						 meant)
-			   : errhint("If it is misspelt, it is always NULL. crisp_fdw_columns() lists the "
-						 "names and paths that are known.")));
+		 meant && by_path
+			 ? errhint("Perhaps you meant the JSON path \"%s\". crisp_fdw_columns() lists "
+					   "all that are known.",
+					   meant)
+		 : meant
+			 ? errhint("Perhaps you meant the column \"%s\". crisp_fdw_columns() lists all that "
+					   "are known.",
+					   meant)
+			 : errhint("If it is misspelt, it is always NULL. crisp_fdw_columns() lists the "
+					   "names and paths that are known.")));
 }
 
 void

@@ -225,6 +225,19 @@ explain_statistics(const List *method, ExplainState *es)
 }
 
 /*
+ * Say whether it's expected that no more than some rows are asked for, of a list whose requests are
+ * those for all of it.
+ */
+static bool
+may_stop_early(const List *method)
+{
+	int kind = list_nth_int(method, METHOD_KIND);
+
+	return kind == SCAN_STREAM ||
+		   (kind == SCAN_LIST && list_nth_int(method, METHOD_ROWS_WANTED) > 0);
+}
+
+/*
  * Show the requests that the planner reckons with: of a scan that is run for each row of another,
  * of one run, and in all.
  */
@@ -242,8 +255,7 @@ explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainSta
 		(request->kind == REQUEST_LIST ||
 		 (request->kind == REQUEST_KEYS && request->as.keys.lookup->is_listed)))
 		all = Min(all, 2.0 * list_requests);
-	if (es->format == EXPLAIN_FORMAT_TEXT && all > 1 &&
-		list_nth_int(method, METHOD_KIND) == SCAN_STREAM)
+	if (es->format == EXPLAIN_FORMAT_TEXT && all > 1 && may_stop_early(method))
 		ExplainPropertyText("Expected Requests",
 							psprintf("1 for the first rows, %.0f for all", all), es);
 	else if (es->format == EXPLAIN_FORMAT_TEXT && all > requests)

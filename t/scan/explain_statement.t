@@ -33,6 +33,15 @@ my @lines = lines('COSTS', 'SELECT * FROM crisp.conversations');
 is(scalar @lines, 1, 'one scan: one line');
 my ($list) = $lines[0] =~ /^Expected Requests: (\d+)$/;
 
+# A LIMIT is likely to end it before all of that.
+foreach my $limited ('SELECT session_id FROM crisp.conversations LIMIT 3',
+	"SELECT session_id FROM crisp.conversations WHERE topic = 'x' LIMIT 3")
+{
+	is((lines('COSTS', $limited))[0], "Expected Requests: 1 for the first rows, $list for all", $limited);
+}
+is((lines('COSTS', 'SELECT session_id FROM crisp.conversations WHERE random() < 2 LIMIT 3'))[0],
+	"Expected Requests: $list", '... unless nobody may check conditions ahead of time');
+
 # Several.
 @lines = lines('COSTS',
 	'SELECT session_id FROM crisp.conversations UNION ALL SELECT people_id FROM crisp.people_profiles');

@@ -15,6 +15,7 @@ $session->query(<<'END');
 CREATE FOREIGN TABLE own (session_id text, stat text, meta_nickname text, meta_nickname_first text,
 	city text OPTIONS (json_path 'meta.device.geolocation.city'),
 	town text OPTIONS (json_path 'meta.device.geolocation.town'),
+	mail text OPTIONS (json_path 'meta.emial'), country text OPTIONS (json_path 'geolocation.country'), email text,
 	customer text OPTIONS (column_name 'meta_nikname'), xyz text) SERVER support OPTIONS (resource 'conversations');
 CREATE FOREIGN TABLE staff (email text, nam text) SERVER support OPTIONS (resource 'operators');
 CREATE FOREIGN TABLE below (session_id text, contents text) SERVER support OPTIONS (resource 'messages');
@@ -28,7 +29,10 @@ is($result->{output}, 'ok|3', 'tables with columns of their own are asked for, t
 is($sandbox->count, 3, 'for a page each');
 is_deeply(
 	[ sort map { $_->{message} } @{ $result->{notices} } ],
-	[   'no row of the first page of "own" has a value for column "customer"',
+	[   'no row of the first page of "own" has a value for column "country"',
+		'no row of the first page of "own" has a value for column "customer"',
+		'no row of the first page of "own" has a value for column "email"',
+		'no row of the first page of "own" has a value for column "mail"',
 		'no row of the first page of "own" has a value for column "meta_nickname_first"',
 		'no row of the first page of "own" has a value for column "stat"',
 		'no row of the first page of "own" has a value for column "town"',
@@ -39,10 +43,19 @@ is_deeply(
 my ($town) = grep { $_->{message} =~ /town/ } @{ $result->{notices} };
 like($town->{detail}, qr/^Looked for JSON path "meta\.device\.geolocation\.town" in \d+ rows\.$/, 'where it has looked');
 
-# What may have been meant.
-my %meant = map { $_->{message} =~ /column "(\w+)"/, $_->{hint} =~ /^Perhaps you meant the column "(\w+)"\. / }
+# What may have been meant: one that is like it, or the only one that ends so.
+my %meant = map { $_->{message} =~ /column "(\w+)"/, $_->{hint} =~ /^Perhaps you meant the (.+)\. crisp_fdw_columns/ }
   grep { $_->{hint} =~ /^Perhaps/ } @{ $result->{notices} };
-is_deeply(\%meant, { stat => 'state', customer => 'meta_nickname' }, 'columns with names like theirs');
+is_deeply(
+	\%meant,
+	{
+		stat     => 'column "state"',
+		customer => 'column "meta_nickname"',
+		email    => 'column "meta_email"',
+		mail     => 'JSON path "meta.email"',
+		country  => 'JSON path "meta.device.geolocation.country"'
+	},
+	'columns with names and paths like theirs');
 
 # Tables that the role may not read, and those that can't be read, are passed over.
 $session->query("ALTER FOREIGN TABLE own OPTIONS (ADD website_id '$foreign')");
