@@ -168,6 +168,7 @@ CREATE TYPE crisp_push_found AS (
     rows bigint,                -- of the source
     without_key bigint,
     double_key text,            -- a key that several rows have; or NULL
+    double_spelling text,       -- how another of these spells it
     pushed bigint,              -- rows that were pushed so far
     lost bigint,                -- known rows whose keys aren't there; asked where these have changed their type
     gone bigint,                -- of these, those that are to be deleted at Crisp
@@ -199,6 +200,9 @@ $$;
 -- Compare the source with what Crisp was told, and note what differs.  One statement, whatever the size: sorted or
 -- hashed within work_mem, it writes only rows that differ.  Misfits, and rows whose key is too long for an index, are
 -- refused; such a key is known by its beginning and a hash of all of it.
+--
+-- Of a row whose key is spelled otherwise than before, Crisp may have what was pushed, or nothing, or what was pushed
+-- under that spelling earlier: all of it is sent.
 CREATE FUNCTION crisp_push_compare(
     plan crisp_push_plan, job crisp_push_job, retry boolean, misfits crisp_push_misfits)
 RETURNS crisp_push_found
@@ -210,20 +214,25 @@ DECLARE
 BEGIN
     EXECUTE format($sql$
         WITH source AS MATERIALIZED (
-            SELECT CASE WHEN octet_length(g.key) <= $5 THEN g.key
+            SELECT CASE WHEN octet_length(g.spelling) <= $5 THEN g.key
                         ELSE left(g.key, 100) || '... '
-                             || encode(sha256(convert_to(g.key, getdatabaseencoding())), 'hex') END AS key, g.wanted,
-                   CASE WHEN octet_length(g.key) > $5 THEN '54000' ELSE m.code END AS code,
-                   CASE WHEN octet_length(g.key) > $5
-                        THEN format('the key has %%s bytes, of at most %%s', octet_length(g.key), $5)
+                             || encode(sha256(convert_to(g.key, getdatabaseencoding())), 'hex') END AS key,
+                   CASE WHEN octet_length(g.spelling) <= $5 THEN nullif(g.spelling, g.key) END AS spelling, g.wanted,
+                   CASE WHEN octet_length(g.spelling) > $5 THEN '54000' ELSE m.code END AS code,
+                   CASE WHEN octet_length(g.spelling) > $5
+                        THEN format('the key has %%s bytes, of at most %%s', octet_length(g.spelling), $5)
                         ELSE m.message END AS message
             FROM (%1$s) g LEFT JOIN unnest($1, $6, $7) m (key, code, message)
-                                  ON m.key COLLATE "C" = g.key),
+                                  ON m.key COLLATE "C" = g.spelling),
         doubled AS MATERIALIZED (
-            SELECT min(key) AS key FROM source WHERE key IS NOT NULL GROUP BY %3$s HAVING count(*) > 1 LIMIT 1),
+            SELECT min(coalesce(spelling, key)) AS key, max(coalesce(spelling, key)) AS spelling
+            FROM source WHERE key IS NOT NULL GROUP BY source.key HAVING count(*) > 1 LIMIT 1),
         compared AS (
             SELECT coalesce(s.key, r.key) AS key, s.key IS NOT NULL AS is_present, s.code, s.message, s.wanted,
+                   CASE WHEN s.key IS NOT NULL THEN s.spelling ELSE r.spelling END AS spelling,
+                   s.key IS NOT NULL AND r.key IS NOT NULL AND s.spelling IS DISTINCT FROM r.spelling AS is_respelled,
                    r.key IS NULL AS is_new, r.state, r.wanted AS was_wanted, r.pushed, r.is_there, r.is_gone,
+                   r.name,
                    -- Of a row that was NULL but for its key, nothing was sent.
                    NOT $4 OR r.state <> 'pushed' OR r.pushed_at IS NOT NULL AS was_written
             FROM source s FULL JOIN %2$s r ON r.key = s.key
@@ -234,11 +243,13 @@ BEGIN
                                                       OR ($3 AND r.state = 'refused')
                 WHEN s.key IS NULL THEN true
                 WHEN r.is_gone THEN true
-                WHEN r.state = 'pushed' THEN $4 AND s.wanted IS DISTINCT FROM r.pushed
-                ELSE s.wanted IS DISTINCT FROM r.wanted OR ($3 AND r.state = 'refused') END),
+                WHEN r.state = 'pushed' THEN $4 AND (s.wanted, s.spelling) IS DISTINCT FROM (r.pushed, r.spelling)
+                ELSE (s.wanted, s.spelling) IS DISTINCT FROM (r.wanted, r.spelling)
+                     OR ($3 AND r.state = 'refused') END),
         noted AS (
-            SELECT c.key, CASE
-                    WHEN c.is_present AND c.is_gone AND c.state = 'pushed' AND (c.pushed = c.wanted OR NOT $4)
+            SELECT c.key, c.spelling, c.is_respelled, CASE WHEN NOT c.is_respelled THEN c.name END AS name, CASE
+                    WHEN c.is_present AND c.is_gone AND c.state = 'pushed' AND NOT c.is_respelled
+                         AND (c.pushed = c.wanted OR NOT $4)
                     THEN 'pushed'
                     WHEN c.code IS NOT NULL THEN 'refused'
                     WHEN c.is_present OR $2 THEN 'pending'
@@ -257,26 +268,29 @@ BEGIN
                 c.state = 'pushed' AND NOT c.is_present AND c.was_written AND $2 AS is_removed
             FROM compared c),
         written AS (
-            INSERT INTO %2$s AS r (key, state, wanted, pushed, is_there, is_gone, sqlstate, error, tried_at)
-            SELECT n.key, n.state, CASE WHEN n.state <> 'pushed' THEN n.wanted END, n.pushed, n.is_there, n.is_gone,
+            INSERT INTO %2$s AS r
+                (key, spelling, name, state, wanted, pushed, is_there, is_gone, sqlstate, error, tried_at)
+            SELECT n.key, n.spelling, n.name, n.state, CASE WHEN n.state <> 'pushed' THEN n.wanted END,
+                   CASE WHEN n.is_respelled THEN @extschema@.crisp_push_doubt(n.pushed) ELSE n.pushed END,
+                   n.is_there, n.is_gone,
                    CASE WHEN n.state = 'refused' THEN n.code END, CASE WHEN n.state = 'refused' THEN n.message END,
                    CASE WHEN n.state = 'refused' THEN clock_timestamp() END
             FROM noted n WHERE NOT n.is_forgotten AND NOT EXISTS (SELECT FROM doubled)
             ON CONFLICT (key) DO UPDATE
-            SET state = EXCLUDED.state, wanted = EXCLUDED.wanted, pushed = EXCLUDED.pushed,
-                is_there = EXCLUDED.is_there, is_gone = EXCLUDED.is_gone, sqlstate = EXCLUDED.sqlstate,
-                error = EXCLUDED.error, tried_at = coalesce(EXCLUDED.tried_at, r.tried_at)),
+            SET spelling = EXCLUDED.spelling, name = EXCLUDED.name, state = EXCLUDED.state, wanted = EXCLUDED.wanted,
+                pushed = EXCLUDED.pushed, is_there = EXCLUDED.is_there, is_gone = EXCLUDED.is_gone,
+                sqlstate = EXCLUDED.sqlstate, error = EXCLUDED.error,
+                tried_at = coalesce(EXCLUDED.tried_at, r.tried_at)),
         forgotten AS (
             DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key)
         SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
-               (SELECT key FROM doubled),
+               (SELECT key FROM doubled), (SELECT spelling FROM doubled),
                (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL AND (NOT $4 OR r.pushed_at IS NOT NULL)),
                CASE WHEN $8 THEN (SELECT count(*) FROM %2$s r
                                   WHERE NOT r.is_gone AND NOT EXISTS (SELECT FROM source s WHERE s.key = r.key)) END,
                (SELECT count(*) FROM noted n WHERE n.is_removed),
                (SELECT count(*) FROM noted n WHERE n.state = 'refused')
-        $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job.job_id),
-        CASE WHEN plan.key_holds = '@' THEN 'lower(key)' ELSE 'key' END)
+        $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job.job_id))
     INTO found USING coalesce(misfits.keys, '{}'), plan.missing <> 'ignore', retry, plan.names_rows,
         @extschema@.crisp_push_longest_key(), coalesce(misfits.codes, '{}'), coalesce(misfits.messages, '{}'),
         coalesce(@extschema@.crisp_push_key_changed(plan, job), false);
@@ -319,7 +333,9 @@ BEGIN
         RAISE EXCEPTION 'several rows of "%" have the same key "%"', @extschema@.crisp_sync_name(plan.source), plan.key
             USING ERRCODE = 'unique_violation',
                 DETAIL = format('One of the keys is "%s".', found.double_key)
-                         || CASE WHEN plan.key_holds = '@' THEN ' Whether Crisp tells capitals apart is not known.'
+                         || CASE WHEN found.double_key <> found.double_spelling
+                                THEN format(' Another is "%s".', found.double_spelling)
+                                     || ' Whether Crisp tells capitals apart is not known.'
                                 ELSE '' END,
                 HINT = 'Push from a view that has one row for each key.';
     ELSIF found.lost > 0 THEN

@@ -12,7 +12,6 @@ CREATE TYPE crisp_push_plan AS (
     key text,                   -- the column of the source that names a row
     key_type text,              -- of what its values are, before they are text
     names_rows boolean,         -- by which Crisp knows it, too; otherwise rows are inserted once, and never changed
-    key_holds text,             -- text that each key holds; or NULL
     fields text[],              -- columns that are pushed
     merged text[],              -- those that hold keys of which only some are sent
     others text[],              -- columns of the source that are not
@@ -205,7 +204,6 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = format('Columns that can be the key: %s', @extschema@.crisp_sync_list(names));
     END IF;
-    plan.key_holds := nullif((catalog.names_hold)[array_position(names, plan.key)], '');
 END
 $$;
 
@@ -322,6 +320,21 @@ FROM (SELECT s.name, s.value AS sent, CASE WHEN crisp_push_unsure.pushed IS NULL
 WHERE jsonb_typeof(f.sent) = 'object' OR f.sent = f.pushed
 $$;
 
+-- What may be at Crisp of a row of which it isn't known whether Crisp has what was pushed, on top of that: others than
+-- NULLs may have any value, and so may keys within a field.
+CREATE FUNCTION crisp_push_doubt(pushed jsonb)
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT coalesce(jsonb_object_agg(f.name, CASE
+    WHEN jsonb_typeof(f.value) = 'object'
+    THEN (SELECT coalesce(jsonb_object_agg(k.key, 'null'::jsonb), '{}') FROM jsonb_object_keys(f.value) k (key))
+    ELSE f.value END), '{}')
+FROM jsonb_each(pushed) f (name, value)
+WHERE jsonb_typeof(f.value) IN ('object', 'null')
+$$;
+
 -- A column of the source as the target has it, as text; or, where keys of it are told apart, as JSON.
 CREATE FUNCTION crisp_push_expression(plan crisp_push_plan, name text)
 RETURNS text
@@ -373,15 +386,18 @@ SELECT format('jsonb_object(%L::text[], ARRAY[%s]::text[])%s',
      FROM unnest(fields) WITH ORDINALITY f (name, number) WHERE f.name = ANY (plan.merged)))
 $$;
 
--- A query for the rows of the source: key, and wanted, unless that is one of the rows $1 whose values can't be had.
+-- A query for the rows of the source: key, as the source spells it and as rows are known by it, and wanted, unless that
+-- is one of the rows $1 whose values can't be had.
 CREATE FUNCTION crisp_push_query(plan crisp_push_plan)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT format('SELECT %1$s COLLATE "C" AS key, CASE WHEN %1$s COLLATE "C" = ANY ($1) THEN NULL ELSE %2$s END AS wanted '
-              'FROM %3$s s',
-    @extschema@.crisp_push_key_text(plan), @extschema@.crisp_push_wanted(plan, plan.fields), plan.source)
+SELECT format('SELECT %1$s COLLATE "C" AS spelling, %4$s COLLATE "C" AS key, '
+              'CASE WHEN %1$s COLLATE "C" = ANY ($1) THEN NULL ELSE %2$s END AS wanted FROM %3$s s',
+    k.key, @extschema@.crisp_push_wanted(plan, plan.fields), plan.source,
+    CASE WHEN plan.names_rows THEN format('@extschema@.crisp_push_fold(%s)', k.key) ELSE k.key END)
+FROM @extschema@.crisp_push_key_text(plan) k (key)
 $$;
 
 -- Rows of a source of which something can't be had as the target has it.

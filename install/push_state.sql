@@ -19,6 +19,9 @@
 -- off: so it's changed before it's inserted once more.  name is what Crisp calls the row in routes, where that isn't
 -- the key, and was asked for.
 --
+-- Crisp may take keys for the same that differ in case only, or by spaces around them.  So where it knows rows by the
+-- key, these are one row: key is folded (crisp_push_fold), and spelling is what the source has, if that's another text.
+--
 -- pushed promises: each of its fields had this value at Crisp when it was last written from here.  A field that it
 -- lacks may have any: what was about to be written when a run was broken off, and is wanted no more, is taken out.
 SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
@@ -151,6 +154,7 @@ BEGIN
     EXECUTE format($sql$
         CREATE TABLE @extschema@.%1$I (
             key text COLLATE "C" PRIMARY KEY,
+            spelling text COLLATE "C",
             name text,
             state text NOT NULL CHECK (state IN ('pending', 'sending', 'pushed', 'refused', 'uncertain')),
             wanted jsonb,
@@ -266,7 +270,6 @@ CREATE FUNCTION crisp_push_target(
     OUT noun text,
     OUT parent text,
     OUT names text[],
-    OUT names_hold text[],
     OUT has_key boolean,
     OUT inserts boolean,
     OUT insert_takes text[],
@@ -305,6 +308,13 @@ LANGUAGE C VOLATILE;
 
 COMMENT ON FUNCTION crisp_push_send(regclass, text, text, text[], text[], jsonb[], jsonb[], boolean[]) IS
     'write rows to Crisp, several at a time, and say what became of each';
+
+CREATE FUNCTION crisp_push_fold(key text)
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION crisp_push_fold(text) IS 'a key without what Crisp may not tell apart';
 
 CREATE FUNCTION crisp_push_lock(source oid, target oid)
 RETURNS boolean

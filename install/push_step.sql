@@ -5,7 +5,8 @@
 -- Rows that a step is to send, and as what.
 CREATE TYPE crisp_push_batch AS (
     operation text,             -- insert, update, delete
-    keys text[],
+    keys text[],                -- by which they are known here
+    spellings text[],           -- their keys as the source has them
     names text[],               -- what Crisp calls them, where that is known besides
     wanted jsonb[],
     pushed jsonb[],
@@ -27,10 +28,11 @@ BEGIN
                     WHEN NOT $4 OR ($5 AND bool_and(p.is_there IS FALSE OR (p.is_there IS NULL AND NOT $6)))
                     THEN 'insert' ELSE 'update' END,
                array_agg(p.key ORDER BY length(p.key), p.key),
+               array_agg(coalesce(p.spelling, p.key) ORDER BY length(p.key), p.key),
                array_agg(p.name ORDER BY length(p.key), p.key),
                array_agg(p.wanted ORDER BY length(p.key), p.key), array_agg(p.pushed ORDER BY length(p.key), p.key),
                array_agg(p.is_there IS NOT TRUE ORDER BY length(p.key), p.key)
-        FROM (SELECT r.key, r.name, r.wanted, r.pushed, r.is_there, r.is_gone FROM %s r
+        FROM (SELECT r.key, r.spelling, r.name, r.wanted, r.pushed, r.is_there, r.is_gone FROM %s r
               WHERE r.state = 'pending' AND ($1 IS NULL OR (length(r.key), r.key) > (length($1), $1))
                 AND CASE $2 WHEN 'changes' THEN r.is_there AND NOT r.is_gone AND r.error IS NULL
                             WHEN 'unknown' THEN r.is_there IS NULL AND NOT r.is_gone AND r.error IS NULL
@@ -55,7 +57,8 @@ DECLARE
     batch @extschema@.crisp_push_batch;
 BEGIN
     EXECUTE format($sql$
-        SELECT 'insert', ARRAY[r.key], ARRAY[r.name], ARRAY[r.wanted], ARRAY[r.pushed], ARRAY[r.is_there IS NULL]
+        SELECT 'insert', ARRAY[r.key], ARRAY[coalesce(r.spelling, r.key)], ARRAY[r.name], ARRAY[r.wanted],
+               ARRAY[r.pushed], ARRAY[r.is_there IS NULL]
         FROM %s r WHERE r.key = $1 AND r.state = 'sending'
         $sql$, @extschema@.crisp_push_rows_of(run.job_id)) INTO batch USING run.insert;
     RETURN batch;
@@ -115,7 +118,7 @@ BEGIN
     EXECUTE format($sql$
         WITH sent AS MATERIALIZED (
             SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint, s.written
-            FROM @extschema@.crisp_push_send($2, $3, $4, $1, $9, $5, $10, $11) s),
+            FROM @extschema@.crisp_push_send($2, $3, $4, $12, $9, $5, $10, $11) s),
         judged AS (
             SELECT s.*, CASE
                     WHEN s.outcome = 'empty' THEN CASE
@@ -177,7 +180,7 @@ BEGIN
     INTO counts
     USING batch.keys, plan.target, batch.operation, CASE WHEN plan.names_rows THEN plan.key END, batch.wanted,
         plan.inserts AND plan.updates, run.sent > 0 AND run.phase = 'doubtful', plan.names_rows, batch.names,
-        batch.pushed, batch.is_whole;
+        batch.pushed, batch.is_whole, batch.spellings;
     RETURN counts;
 END
 $$;
@@ -617,9 +620,9 @@ BEGIN
     WHERE j.source = crisp_push_problems.source AND j.target = crisp_push_problems.target;
     IF FOUND THEN
         RETURN QUERY EXECUTE format($sql$
-            SELECT r.key, r.state, r.sqlstate, r.error, r.tried_at FROM %s r
+            SELECT coalesce(r.spelling, r.key), r.state, r.sqlstate, r.error, r.tried_at FROM %s r
             WHERE r.state IN ('refused', 'uncertain', 'sending') OR (r.state = 'pending' AND r.error IS NOT NULL)
-            ORDER BY r.key
+            ORDER BY 1
             $sql$, @extschema@.crisp_push_rows_of(job));
     END IF;
 END

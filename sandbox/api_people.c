@@ -108,7 +108,7 @@ call_profile(Call *call)
 	uint32_t		  id = collection_find(people, call->arguments[0]);
 
 	if (id == NO_ROW)
-		id = people_find_email(people, call->arguments[0], false);
+		id = people_find_email(people, call->arguments[0], call->sandbox->settings.email_case);
 	if (id == NO_ROW)
 		reply_error(call->reply, 404, "not_found", "This profile does not exist");
 	return id;

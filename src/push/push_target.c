@@ -39,7 +39,6 @@ enum
 	TARGET_NOUN,
 	TARGET_PARENT,
 	TARGET_NAMES,
-	TARGET_NAMES_HOLD,
 	TARGET_HAS_KEY,
 	TARGET_INSERTS,
 	TARGET_INSERT_TAKES,
@@ -153,23 +152,18 @@ check_crisp_table(Oid relid)
 }
 
 /*
- * Return what names a row at Crisp, in names of the table's columns, and what each name holds.
+ * Return what names a row at Crisp, in names of the table's columns.
  */
-static void
-find_names(const ChangeTable *table, Datum *names, Datum *holds)
+static Datum
+names_of_rows(const ChangeTable *table)
 {
 	Names	columns = begin_names(2);
-	Names	parts = begin_names(2);
 	PushKey keys[2];
 	int		count = push_keys(table, keys);
 
 	for (int i = 0; i < count; i++)
-	{
 		add_name(&columns, keys[i].name);
-		add_name(&parts, keys[i].holds ? keys[i].holds : "");
-	}
-	*names = names_array(&columns);
-	*holds = names_array(&parts);
+	return names_array(&columns);
 }
 
 /*
@@ -210,7 +204,7 @@ crisp_push_target(PG_FUNCTION_ARGS)
 	values[TARGET_NOUN] = CStringGetTextDatum(changes->noun);
 	nulls[TARGET_PARENT] = changes->parent == NULL;
 	values[TARGET_PARENT] = changes->parent ? CStringGetTextDatum(changes->parent) : (Datum) 0;
-	find_names(table, &values[TARGET_NAMES], &values[TARGET_NAMES_HOLD]);
+	values[TARGET_NAMES] = names_of_rows(table);
 	values[TARGET_HAS_KEY] = BoolGetDatum(crisp_resource_key(options->resource) != NULL ||
 										  crisp_resource_name(options->resource) != NULL);
 	values[TARGET_INSERTS] = BoolGetDatum(changes->insert != NULL);
