@@ -300,7 +300,7 @@ $$;
 
 -- What may be at Crisp of a row of which sent was about to be written, on top of pushed: a field, or a key within one,
 -- that had the same value in both has it; a key with another may have any, which null stands for; other fields are not
--- known.
+-- known.  Something else can't have been written to a field with keys.
 CREATE FUNCTION crisp_push_unsure(pushed jsonb, sent jsonb)
 RETURNS jsonb
 LANGUAGE sql IMMUTABLE
@@ -317,7 +317,7 @@ SELECT coalesce(jsonb_object_agg(f.name, CASE
 FROM (SELECT s.name, s.value AS sent, CASE WHEN crisp_push_unsure.pushed IS NULL THEN 'null'
                                            ELSE crisp_push_unsure.pushed -> s.name END AS pushed
       FROM jsonb_each(crisp_push_unsure.sent) s (name, value)) f
-WHERE jsonb_typeof(f.sent) = 'object' OR f.sent = f.pushed
+WHERE 'object' IN (jsonb_typeof(f.sent), jsonb_typeof(f.pushed)) OR f.sent = f.pushed
 $$;
 
 -- What may be at Crisp of a row of which it isn't known whether Crisp has what was pushed, on top of that: others than

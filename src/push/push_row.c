@@ -131,6 +131,26 @@ is_sent(const PushRow *row, bool whole, const char *name, JsonbValue *value)
 }
 
 /*
+ * Set a column to a JSON value.
+ */
+static void
+set_json(const PushRows *rows, Values *values, AttrNumber attnum, JsonbValue *value)
+{
+	Jsonb *json = JsonbValueToJsonb(value);
+
+	set_text(rows, values, attnum, JsonbToCString(NULL, &json->root, (int) VARSIZE(json)));
+}
+
+/*
+ * Say whether a column has all of a row's custom data: its value is JSON, be it a string or null.
+ */
+static bool
+is_data_column(const ChangeTable *table, AttrNumber attnum)
+{
+	return table->data_column != NULL && change_attribute(table, table->data_column) == attnum;
+}
+
+/*
  * Return the values of a row that are to be sent.
  */
 static Values
@@ -145,19 +165,17 @@ read_values(const PushRows *rows, const PushRow *row)
 	memset(values.nulls, true, sizeof(bool) * count);
 	while (next_member(rows, &iterator, &attnum, &value))
 	{
-		if (!is_sent(row, row->whole || rows->operation == CMD_INSERT,
-					 rows->table->columns[attnum - 1].name, &value))
+		if (is_data_column(rows->table, attnum) && value.type != jbvBinary)
+			set_json(rows, &values, attnum, &value);
+		else if (!is_sent(row, row->whole || rows->operation == CMD_INSERT,
+						  rows->table->columns[attnum - 1].name, &value))
 			continue;
-		if (value.type == jbvNull)
+		else if (value.type == jbvNull)
 			values.columns = bms_add_member(values.columns, attnum);
 		else if (value.type == jbvString)
 			set_text(rows, &values, attnum, pnstrdup(value.val.string.val, value.val.string.len));
 		else
-		{
-			Jsonb *json = JsonbValueToJsonb(&value);
-
-			set_text(rows, &values, attnum, JsonbToCString(NULL, &json->root, (int) VARSIZE(json)));
-		}
+			set_json(rows, &values, attnum, &value);
 	}
 	return values;
 }
