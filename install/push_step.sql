@@ -145,6 +145,8 @@ BEGIN
                                        ELSE 'pending' END,
                 pushed = CASE WHEN j.verdict IN ('done', 'found') THEN r.wanted
                               WHEN j.verdict = 'absent' THEN NULL
+                              -- Should Crisp have such a row again, that has nothing of what was pushed.
+                              WHEN j.outcome = 'absent' THEN @extschema@.crisp_push_doubt(r.pushed)
                               WHEN j.outcome = 'unsure' AND $8
                               THEN @extschema@.crisp_push_unsure(r.pushed, r.wanted)
                               WHEN j.written <> '{}' THEN @extschema@.crisp_push_partly(r.pushed, r.wanted, j.written)

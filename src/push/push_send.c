@@ -343,9 +343,31 @@ fly(const Push *push)
 		take_result(push, flights);
 }
 
+static void send_together(const Push *push);
+
 /*
- * Send rows whose changes may be made twice.  One that Crisp doesn't have by the name that it had
- * is looked for once more.
+ * Look once more for a row that Crisp doesn't have by the name that it had.  By another name it may
+ * be a new one, which has nothing of what was pushed: then all of it is sent.  Until that is done,
+ * it keeps its old name, so that the next run comes to know this, too.
+ */
+static void
+send_renamed(const Push *push, PushedRow *row)
+{
+	Push		again = *push;
+	const char *old_name = row->row.name;
+
+	row->was_named = false;
+	row->row.name = NULL;
+	row->row.whole = true;
+	again.pushed = row;
+	again.count = 1;
+	send_together(&again);
+	if (row->outcome != done)
+		row->row.name = old_name;
+}
+
+/*
+ * Send rows whose changes may be made twice.
  */
 static void
 send_together(const Push *push)
@@ -367,15 +389,7 @@ send_together(const Push *push)
 				row->outcome = refused;
 		}
 		else if (row->outcome == absent && row->was_named)
-		{
-			Push again = *push;
-
-			row->was_named = false;
-			row->row.name = NULL;
-			again.pushed = row;
-			again.count = 1;
-			send_together(&again);
-		}
+			send_renamed(push, row);
 	}
 }
 
