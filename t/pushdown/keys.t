@@ -601,6 +601,18 @@ $sandbox->control({ answers => [] });
 is((again('SELECT count(*) FROM lots JOIN crisp.people_profiles p USING (people_id)'))[0], 300,
 	'... and the next statement');
 
+# Keys of which Crisp can't be asked are told of by the list, if it has every row.  Where that can't be shown, as Crisp
+# refuses what it takes, it's tried once a statement, and not for each key.
+keys_table('unasked', map { "nobody $_" } 1 .. 5);
+$sandbox->control({ answers => [ { match => { path => '*/people/profiles/*', query => 'filter_date_end' },
+	status => 403 } ] });
+($printed) = fresh('SELECT count(*), count(people_id) FROM unasked LEFT JOIN crisp.people_profiles p USING (email)',
+	'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off');
+is($printed, '5|0', 'keys that are no addresses: rows');
+is(scalar(grep { ($_->{query} // '') =~ /filter_date_end/ } $sandbox->requests), 1, '... one try to prove the list');
+is(scalar(grep { $_->{path} =~ m{/profiles/2$} } $sandbox->requests), 1, '... and one list');
+$sandbox->control({ answers => [] });
+
 $session->quit;
 $node->stop;
 done_testing();
