@@ -16,8 +16,8 @@
 /*
  * A change may be seen some time after the moment that it bears: a row that was updated just before
  * the first page was answered, and isn't on it, may come to the front later, behind newer ones.  So
- * the first recheck goes back by so many milliseconds more, but not beyond half of the first page,
- * which leaves room on a page for what has changed.
+ * a recheck goes back by so many milliseconds more, but not beyond half of the list's first page,
+ * which leaves room on a page for what has changed: many rows may have changed at once.
  */
 #define LATE_MS 10000
 
@@ -86,6 +86,7 @@ recheck_restart(Recheck *recheck, const ListRequest *request)
 {
 	recheck->request = request;
 	recheck->since = recheck->next_since = recheck->next_start = PG_INT64_MIN;
+	recheck->half = PG_INT64_MIN;
 	recheck->age.began = PG_INT64_MIN;
 	recheck->last_time = PG_INT64_MAX;
 	recheck->has_first = false;
@@ -131,6 +132,15 @@ note_beginning(Recheck *recheck, const JsonNode *page)
 }
 
 /*
+ * Have the next recheck begin earlier than with what has come since this step began: see LATE_MS.
+ */
+static void
+go_back(Recheck *recheck)
+{
+	recheck->next_start = Max(time_shift(recheck->next_since, -LATE_MS), recheck->half);
+}
+
+/*
  * Note what is known when a page has come: what changes after the first page of a step was answered
  * changes no earlier than any row that came with it or before it; see LATE_MS for by how much that
  * may be wrong.
@@ -159,9 +169,9 @@ recheck_note_page(Recheck *recheck, const JsonNode *page, int64 date)
 	if (ntimes > 0 && !recheck_is_running(recheck))
 	{
 		order_sort_times(times, ntimes);
-		recheck->next_start = time_shift(recheck->latest, -LATE_MS);
 		if (times[ntimes / 2] <= recheck->latest)
-			recheck->next_start = Max(recheck->next_start, times[ntimes / 2]);
+			recheck->half = times[ntimes / 2];
+		go_back(recheck);
 	}
 	pfree(times);
 }
@@ -308,7 +318,7 @@ void
 recheck_pause(Recheck *recheck)
 {
 	recheck->since = PG_INT64_MIN;
-	recheck->next_start = time_shift(recheck->next_since, -LATE_MS);
+	go_back(recheck);
 	recheck->last_time = PG_INT64_MAX;
 	recheck->has_first = true;
 	recheck->idle = 0;

@@ -32,6 +32,7 @@ typedef struct Recheck
 	int64 since;	  /* of this step; PG_INT64_MIN for the list itself */
 	int64 next_since; /* of the next: no change since this step began is older, */
 	int64 next_start; /* but the next had better begin there */
+	int64 half;		  /* half of the list's first page is no older; PG_INT64_MIN for unknown */
 	int64 latest;	  /* of all rows so far, but for those of the future */
 	int64 clock;	  /* Crisp's, on the first page; PG_INT64_MAX if it isn't told */
 	int64 last_time;  /* of the row before, in this step */

@@ -219,5 +219,24 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 	$sandbox->stop;
 }
 
+# Many rows that have changed at once aren't asked for again with each look for rows that have moved.
+{
+	my $sandbox = CrispSandbox->start(conversations => 1500);
+
+	connect_crisp($node, $sandbox);
+	$sandbox->data([ { op => 'touch_random', count => 900, seed => 3 } ]);
+	my $session = CrispSession->start($node);
+	$sandbox->clear;
+	$session->query("BEGIN; DECLARE c CURSOR FOR SELECT session_id FROM $c ORDER BY updated_at DESC");
+	$session->query("MOVE $_ IN c") foreach 120, 280, 500;
+	cmp_ok($sandbox->count, '<=', 900 / 50 + 4, 'a cursor after a burst of changes');
+	$session->query('COMMIT');
+	is($session->query("SELECT count(*) FROM (SELECT session_id, row_number() OVER (ORDER BY updated_at DESC) n FROM $c) x "
+				. 'WHERE n <= 700'),
+		700, '... and a window: rows');
+	$session->quit;
+	$sandbox->stop;
+}
+
 $node->stop;
 done_testing();
