@@ -124,6 +124,16 @@ note_failure(ForeignScanState *node, bool unsorted)
 }
 
 /*
+ * Say whether Crisp is known not to keep the order: a page has shown it, and not just that rows
+ * have moved from one page to another.
+ */
+static bool
+disproved(ForeignScanState *node)
+{
+	return order_is_disproved(&((const CrispScan *) node->fdw_state)->request->as.list);
+}
+
+/*
  * Read a list that does not come in the order that it was asked for from the start, page by full
  * page.  Where it came from the other end, that order still leaves out what isn't wanted.
  */
@@ -220,6 +230,8 @@ scan_begin_top_n(ForeignScanState *node, bool trusted)
 		source.restart = restart;
 		source.replace = replace;
 		source.widen = widen;
+		source.disproved = disproved;
+		source.relied = trusted && list->order != NULL ? &scan->relied : NULL;
 		source.full_pages = list->pages_wanted == 0;
 		if (trusted && scan_method(scan, METHOD_KIND) == SCAN_STREAM)
 			source.note_failure = note_failure;

@@ -52,6 +52,7 @@ typedef struct CrispScan
 	int64		  matched;	/* rows that satisfy the conditions, where a LIMIT counts these */
 	ExprContext	 *econtext; /* for finding that out */
 	ReaderCounts  counts;	/* of earlier requests */
+	bool		  relied;	/* a run has given the first rows in an order that it took on trust */
 
 	/* Of all requests. */
 	LookupPrefetch	 *prefetch;	  /* lookups that a join has begun; NULL without lookups */

@@ -307,6 +307,19 @@ is_replaced(TopN *top_n)
 }
 
 /*
+ * Fail where an earlier run has given rows that belong to the first in the order as far as these
+ * alone could tell, and this one shows that Crisp doesn't keep it.
+ */
+static void
+fail_if_relied(const TopN *top_n)
+{
+	const TopNSource *source = &top_n->source;
+
+	if (source->relied != NULL && *source->relied && source->disproved(top_n->node))
+		raise_out_of_order(top_n, false);
+}
+
+/*
  * Gather the rows that are wanted, and those that have come with them.
  */
 static void
@@ -329,14 +342,20 @@ gather(TopN *top_n, TupleTableSlot *slot)
 	top_n->gathered = true;
 	if (top_n->trusted && !is_kept(top_n))
 	{
+		fail_if_relied(top_n);
 		if (!top_n->at_end)
 			restart(top_n);
 		top_n->trusted = false;
 	}
 	if (!top_n->trusted)
+	{
 		sort_rest(top_n, slot, true);
-	else if (top_n->has_late)
+		return;
+	}
+	if (top_n->has_late)
 		sort_gathered(top_n, slot);
+	if (top_n->source.relied != NULL && !top_n->list_end)
+		*top_n->source.relied = true;
 }
 
 /*

@@ -57,6 +57,12 @@ typedef bool (*TopNWiden)(ForeignScanState *node);
  */
 typedef void (*TopNNoteFailure)(ForeignScanState *node, bool unsorted);
 
+/*
+ * Whether the session knows that the list doesn't come in that order.  NULL where no run relies on
+ * it (see relied).
+ */
+typedef bool (*TopNDisproved)(ForeignScanState *node);
+
 /* Where rows come from, and in what order they are wanted. */
 typedef struct TopNSource
 {
@@ -68,8 +74,10 @@ typedef struct TopNSource
 	TopNReplace		replace;
 	TopNWiden		widen;
 	TopNNoteFailure note_failure;
-	AttrNumber		attnum;		 /* rows are sorted by this column, */
-	bool			ascending;	 /* from the smallest on, or from the largest, */
+	TopNDisproved	disproved;
+	bool		   *relied;	   /* a run has given rows on trust in the order; NULL for no matter */
+	AttrNumber		attnum;	   /* rows are sorted by this column, */
+	bool			ascending; /* from the smallest on, or from the largest, */
 	bool			nulls_first; /* and where NULLs go */
 	bool			full_pages;	 /* the list is asked for as one that is read in whole */
 	double			wanted;		 /* rows that satisfy the scan's conditions */
