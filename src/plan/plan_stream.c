@@ -8,8 +8,8 @@
  * rows are certain to be asked for reads the list as ever, and sorts it.  That is known when it's
  * run, and not before: a loop of PL/pgSQL is planned as if it wanted all rows.
  *
- * Below an Append it costs more: who reads all of several lists had better read them at the same
- * time, and sort what comes.
+ * So it is below an Append, which becomes a MergeAppend: that asks its scans one after the other,
+ * but of which all rows are wanted, read_together.c reads them at the same time.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -86,7 +86,7 @@ offer_stream(PlannerInfo *root, RelOptInfo *baserel, PathKey *pathkey, const Cri
 	draft.received = plan->received;
 	draft.requests = plan_list_requests(options, draft.received) + plan->details;
 	draft.pathkeys = list_make1(pathkey);
-	draft.surcharge = sort_cost(root, baserel, draft.pathkeys) * (IS_OTHER_REL(baserel) ? 2 : 0.5);
+	draft.surcharge = sort_cost(root, baserel, draft.pathkeys) * 0.5;
 	plan_offer_path(root, baserel, &draft);
 }
 

@@ -20,6 +20,7 @@
 #include "scan/empty_join.h"
 #include "scan/partition.h"
 #include "scan/past_runs.h"
+#include "scan/read_together.h"
 #include "scan/rescan.h"
 #include "scan/scan.h"
 #include "scan/scan_fetch.h"
@@ -250,6 +251,7 @@ iterate(ForeignScanState *node, TupleTableSlot *slot)
 	if (is_in_vain(node))
 		return;
 
+	read_together(node);
 	scan->pending = node->ss.ps.async_capable && !scan_get_ready(node);
 	if (scan->pending)
 		return;

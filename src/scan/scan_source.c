@@ -62,12 +62,23 @@ scan_source_begin(ForeignScanState *node)
 }
 
 bool
-scan_source_next(CrispScan *scan, TupleTableSlot *slot, FetchedRow *row)
+scan_source_read(CrispScan *scan, TupleTableSlot *slot, FetchedRow *row)
 {
 	if (!row_reader_next(scan->reader, row))
 		return false;
 	tuple_maker_store(scan->maker, row, slot);
 	return true;
+}
+
+bool
+scan_source_next(CrispScan *scan, TupleTableSlot *slot, FetchedRow *row)
+{
+	if (scan->ahead != NULL && row_store_get(scan->ahead, slot))
+	{
+		*row = (FetchedRow){0};
+		return true;
+	}
+	return scan_source_read(scan, slot, row);
 }
 
 ReaderCounts
@@ -86,6 +97,9 @@ scan_source_end(CrispScan *scan)
 	if (scan->reader == NULL)
 		return;
 	scan->counts = scan_source_counts(scan);
+	if (scan->ahead != NULL)
+		row_store_end(scan->ahead);
+	scan->ahead = NULL;
 	row_reader_end(scan->reader);
 	scan->reader = NULL;
 }

@@ -26,10 +26,13 @@ extern void scan_source_begin_list(CrispScan *scan);
 
 /*
  * Fill slot with the next row that Crisp has, in CurrentMemoryContext; returns false at the end.
- * *row gets what it was made of, which is valid until the next call.  Raises what the reader
- * raises.
+ * *row gets what it was made of, which is valid until the next call; nothing where rows were taken
+ * ahead, whose order doesn't matter.  Raises what the reader raises.
  */
 extern bool scan_source_next(CrispScan *scan, TupleTableSlot *slot, FetchedRow *row);
+
+/* Do so without those that were taken ahead: for who takes them. */
+extern bool scan_source_read(CrispScan *scan, TupleTableSlot *slot, FetchedRow *row);
 
 /* Return what all readers of the scan have received. */
 extern ReaderCounts scan_source_counts(const CrispScan *scan);

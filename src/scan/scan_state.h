@@ -43,6 +43,7 @@ typedef struct CrispScan
 	TopN		 *top_n;  /* sorts what comes from there; or NULL */
 	OrderJudge	  judge;  /* of the rows that come for it */
 	JsonPath	 *order_path;
+	RowStore	 *ahead;		 /* rows of the reader that were taken before; NULL for none */
 	bool		  streams;		 /* rows are given as they come, if the order is trusted */
 	bool		  narrowed;		 /* to the oldest rows, as far as they have been found */
 	bool		  shuns_failure; /* rows are sorted, since the latest stream has failed */

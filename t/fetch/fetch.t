@@ -572,6 +572,29 @@ sub overlaps
 	($printed, @requests) =
 	  requests_of('SET enable_async_append = off; SELECT count(session_id) FROM everything');
 	is(overlaps($websites[1], $websites[2], @requests), 0, 'switched off: one after the other');
+
+	# In an order that whoever stops early would get page by page, too.
+	my $ordered = 'SELECT session_id FROM everything ORDER BY updated_at DESC NULLS LAST';
+	my $nobody  = sql("SELECT count(*), md5(string_agg(session_id, ',' ORDER BY updated_at DESC, session_id)) "
+		  . 'FROM everything');
+	($printed, @requests) = requests_of("EXPLAIN (COSTS OFF) $ordered");
+	like($printed, qr/Merge Append/, 'merged: the plan');
+	foreach my $off (0, 1)
+	{
+		my $text = $off ? 'merged, switched off' : 'merged';
+
+		($printed, @requests) =
+		  requests_of(($off ? 'SET enable_async_append = off; ' : '')
+			. "SELECT count(*), md5(string_agg(session_id, ',' ORDER BY updated_at DESC, session_id)) "
+			  . 'FROM (SELECT session_id, updated_at FROM everything ORDER BY updated_at DESC NULLS LAST OFFSET 0) x');
+		is($printed, $nobody, "$text: all rows");
+		foreach my $pair ([ 0, 1 ], [ 1, 2 ])
+		{
+			my $overlaps = overlaps($websites[ $pair->[0] ], $websites[ $pair->[1] ], @requests);
+
+			cmp_ok($overlaps, $off ? '==' : '>', 0, "$text: websites @{$pair}");
+		}
+	}
 	($printed, @requests) = requests_of("SELECT count(*) FROM ($union) u");
 	is($printed, 2 * $second + $third, 'UNION ALL: all rows');
 	cmp_ok(overlaps($websites[1], $websites[2], @requests), '>', 0, 'UNION ALL: at the same time');

@@ -117,6 +117,19 @@ my @statements = (
 	[   'partitions',
 		'SELECT w.updated_at, n.note FROM websites w LEFT JOIN note n USING (state) ORDER BY 1 DESC LIMIT 30', 2, 3,
 		'SELECT w.updated_at, n.note FROM copy.websites w LEFT JOIN note n USING (state) ORDER BY 1 DESC LIMIT 30' ],
+	[   'row numbers, partitions',
+		'SELECT updated_at FROM (SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) n FROM websites) s '
+		  . 'WHERE n <= 10', 2, 3,
+		'SELECT updated_at FROM copy.websites ORDER BY updated_at DESC LIMIT 10' ],
+	[   'row numbers, UNION ALL',
+		'SELECT updated_at FROM (SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) n FROM '
+		  . "(SELECT updated_at FROM $c UNION ALL SELECT updated_at FROM $c) u) s WHERE n <= 10", 2, 3 ],
+	[   'a loop that is left, partitions',
+		"SELECT leave_loop('SELECT updated_at FROM websites ORDER BY updated_at DESC', 30)", 2, 4,
+		"SELECT leave_loop('SELECT updated_at FROM copy.websites ORDER BY updated_at DESC', 30)" ],
+	[   'a loop that is left, UNION ALL',
+		"SELECT leave_loop('SELECT updated_at FROM $c UNION ALL SELECT updated_at FROM $c ORDER BY updated_at DESC', "
+		  . '30)', 2, 4 ],
 	[ 'an aggregate of all', "SELECT array_agg(updated_at ORDER BY updated_at DESC) FROM $c" ],
 	[ 'all rows', "SELECT updated_at FROM $c ORDER BY updated_at DESC" ],
 	[ 'a window over all', "SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) FROM $c" ],
@@ -162,6 +175,19 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 			cmp_ok(scalar @requests, '>=', $fewest // $all,      "$name: requests");
 			cmp_ok(scalar @requests, '<=', $most   // $all + 8, "$name: requests are few");
 		}
+	}
+
+	# Who wants all rows of partitions pays no more than without an order, and gets them all.
+	foreach my $analyzed (0, 1)
+	{
+		sql('ANALYZE website_0, website_1') if $analyzed;
+		my $name = "$size->[0] conversations, " . ($analyzed ? 'analyzed, ' : '') . 'all rows of partitions';
+		my ($all_rows, @of_all) = requests_of('SELECT updated_at FROM websites');
+		my ($sorted, @of_sorted) = requests_of('SELECT updated_at FROM websites ORDER BY updated_at DESC');
+
+		is(join("\n", sort split /\n/, $sorted), join("\n", sort split /\n/, $all_rows), "$name: rows");
+		is($sorted, sql('SELECT updated_at FROM copy.websites ORDER BY updated_at DESC'), "$name: order");
+		is(scalar @of_sorted, scalar @of_all, "$name: requests");
 	}
 
 	# Of pages ahead of need, no more than half as many as were read; and memory doesn't grow.
