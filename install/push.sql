@@ -34,9 +34,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     gone CONSTANT text[] := ARRAY(SELECT unnest(job.fields) EXCEPT SELECT unnest(plan.fields));
-    new CONSTANT jsonb := (SELECT jsonb_object_agg(n.name, CASE WHEN n.name = ANY (plan.merged) THEN '{}'::jsonb
-                                                                ELSE 'null' END)
-                           FROM (SELECT unnest(plan.fields) EXCEPT SELECT unnest(job.fields)) n (name));
+    new CONSTANT jsonb := @extschema@.crisp_push_nothing(plan, ARRAY(
+        SELECT unnest(plan.fields) EXCEPT SELECT unnest(job.fields)));
 BEGIN
     IF job.fields = '{}' OR (gone = '{}' AND new IS NULL) THEN
         RETURN;
@@ -202,7 +201,7 @@ $$;
 -- refused; such a key is known by its beginning and a hash of all of it.
 --
 -- Of a row whose key is spelled otherwise than before, Crisp may have what was pushed, or nothing, or what was pushed
--- under that spelling earlier: all of it is sent.
+-- under that spelling earlier: all of it is sent.  Of a new row that is NULL but for its key, nothing is.
 CREATE FUNCTION crisp_push_compare(
     plan crisp_push_plan, job crisp_push_job, retry boolean, misfits crisp_push_misfits)
 RETURNS crisp_push_found
@@ -232,7 +231,7 @@ BEGIN
                    CASE WHEN s.key IS NOT NULL THEN s.spelling ELSE r.spelling END AS spelling,
                    s.key IS NOT NULL AND r.key IS NOT NULL AND s.spelling IS DISTINCT FROM r.spelling AS is_respelled,
                    r.key IS NULL AS is_new, r.state, r.wanted AS was_wanted, r.pushed, r.is_there, r.is_gone,
-                   r.name,
+                   r.name, r.sqlstate, r.error,
                    -- Of a row that was NULL but for its key, nothing was sent.
                    NOT $4 OR r.state <> 'pushed' OR r.pushed_at IS NOT NULL AS was_written
             FROM source s FULL JOIN %2$s r ON r.key = s.key
@@ -252,17 +251,22 @@ BEGIN
                          AND (c.pushed = c.wanted OR NOT $4)
                     THEN 'pushed'
                     WHEN c.code IS NOT NULL THEN 'refused'
+                    WHEN c.is_new AND $4 AND c.wanted = $9 THEN 'pushed'
                     WHEN c.is_present OR $2 THEN 'pending'
                     ELSE 'pushed' END AS state,
                 CASE WHEN c.is_present THEN c.wanted END AS wanted,
                 CASE
+                    WHEN c.is_new AND $4 AND c.code IS NULL AND c.wanted = $9 THEN c.wanted
                     WHEN c.is_new OR c.state = 'pushed' THEN c.pushed
                     WHEN c.is_gone AND c.state = 'refused' AND NOT c.is_present THEN c.pushed
-                    WHEN c.is_gone THEN CASE WHEN c.is_present THEN NULL ELSE '{}'::jsonb END
+                    -- Whether it was deleted isn't known.
+                    WHEN c.is_gone THEN @extschema@.crisp_push_doubt(c.pushed)
                     WHEN c.was_wanted = c.wanted OR c.was_wanted IS NULL THEN c.pushed
                     ELSE @extschema@.crisp_push_unsure(c.pushed, c.was_wanted) END AS pushed,
-                CASE WHEN c.is_gone AND c.state <> 'pushed' THEN NULL ELSE c.is_there END AS is_there,
-                NOT c.is_present AS is_gone, c.code, c.message,
+                c.is_there, NOT c.is_present AS is_gone,
+                -- One that has failed still comes last when it changes: it may fail again.
+                CASE WHEN c.code IS NOT NULL THEN c.code WHEN c.state = 'pending' THEN c.sqlstate END AS sqlstate,
+                CASE WHEN c.code IS NOT NULL THEN c.message WHEN c.state = 'pending' THEN c.error END AS error,
                 -- What was never pushed isn't removed.
                 NOT c.is_present AND (c.pushed IS NULL OR NOT c.was_written) AND NOT c.is_gone AS is_forgotten,
                 c.state = 'pushed' AND NOT c.is_present AND c.was_written AND $2 AS is_removed
@@ -273,7 +277,7 @@ BEGIN
             SELECT n.key, n.spelling, n.name, n.state, CASE WHEN n.state <> 'pushed' THEN n.wanted END,
                    CASE WHEN n.is_respelled THEN @extschema@.crisp_push_doubt(n.pushed) ELSE n.pushed END,
                    n.is_there, n.is_gone,
-                   CASE WHEN n.state = 'refused' THEN n.code END, CASE WHEN n.state = 'refused' THEN n.message END,
+                   CASE WHEN n.state <> 'pushed' THEN n.sqlstate END, CASE WHEN n.state <> 'pushed' THEN n.error END,
                    CASE WHEN n.state = 'refused' THEN clock_timestamp() END
             FROM noted n WHERE NOT n.is_forgotten AND NOT EXISTS (SELECT FROM doubled)
             ON CONFLICT (key) DO UPDATE
@@ -293,7 +297,8 @@ BEGIN
         $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job.job_id))
     INTO found USING coalesce(misfits.keys, '{}'), plan.missing <> 'ignore', retry, plan.names_rows,
         @extschema@.crisp_push_longest_key(), coalesce(misfits.codes, '{}'), coalesce(misfits.messages, '{}'),
-        coalesce(@extschema@.crisp_push_key_changed(plan, job), false);
+        coalesce(@extschema@.crisp_push_key_changed(plan, job), false),
+        @extschema@.crisp_push_nothing(plan, plan.fields);
     RETURN found;
 END
 $$;

@@ -320,6 +320,16 @@ FROM (SELECT s.name, s.value AS sent, CASE WHEN crisp_push_unsure.pushed IS NULL
 WHERE 'object' IN (jsonb_typeof(f.sent), jsonb_typeof(f.pushed)) OR f.sent = f.pushed
 $$;
 
+-- What Crisp is to have of columns that are NULL; NULL for no columns.
+CREATE FUNCTION crisp_push_nothing(plan crisp_push_plan, fields text[])
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT jsonb_object_agg(f.name, CASE WHEN f.name = ANY (plan.merged) THEN '{}'::jsonb ELSE 'null' END)
+FROM unnest(fields) f (name)
+$$;
+
 -- What may be at Crisp of a row of which it isn't known whether Crisp has what was pushed, on top of that: others than
 -- NULLs may have any value, and so may keys within a field.
 CREATE FUNCTION crisp_push_doubt(pushed jsonb)

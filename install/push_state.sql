@@ -22,6 +22,8 @@
 -- Crisp may take keys for the same that differ in case only, or by spaces around them.  So where it knows rows by the
 -- key, these are one row: key is folded (crisp_push_fold), and spelling is what the source has, if that's another text.
 --
+-- phase says when a row that is pending is sent, see crisp_push_next_phase(); doubtful ones go by when they were tried.
+--
 -- pushed promises: each of its fields had this value at Crisp when it was last written from here.  A field that it
 -- lacks may have any: what was about to be written when a run was broken off, and is wanted no more, is taken out.
 SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
@@ -81,12 +83,14 @@ CREATE TABLE crisp_push_log (
     rows_deleted bigint NOT NULL DEFAULT 0,
     rows_refused bigint NOT NULL DEFAULT 0,
     rows_uncertain bigint NOT NULL DEFAULT 0,
+    rows_empty bigint NOT NULL DEFAULT 0,
     progress_at timestamptz
 );
 
 CREATE INDEX crisp_push_log_job ON crisp_push_log (job_id, run_id);
 
 COMMENT ON TABLE crisp_push_log IS 'the runs of crisp_push(); crisp_push_run shows them';
+COMMENT ON COLUMN crisp_push_log.rows_empty IS 'rows that were pending, and of which there was nothing to send';
 
 -- An error may quote a row, so not everybody may see it.
 CREATE TABLE crisp_push_error (
@@ -164,8 +168,16 @@ BEGIN
             sqlstate text,
             error text,
             tried_at timestamptz,
-            pushed_at timestamptz);
-        CREATE INDEX ON @extschema@.%1$I (state, length(key), key) WHERE state <> 'pushed';
+            pushed_at timestamptz,
+            phase text GENERATED ALWAYS AS (
+                CASE WHEN state <> 'pending' THEN NULL
+                     WHEN error IS NOT NULL THEN 'doubtful'
+                     WHEN is_gone THEN 'removals'
+                     WHEN is_there THEN 'changes'
+                     WHEN is_there IS NULL THEN 'unknown'
+                     ELSE 'inserts' END) STORED);
+        CREATE INDEX ON @extschema@.%1$I (phase, length(key), key) WHERE phase IS NOT NULL;
+        CREATE INDEX ON @extschema@.%1$I (tried_at, length(key), key) WHERE phase = 'doubtful';
         REVOKE ALL ON @extschema@.%1$I FROM PUBLIC;
         ALTER TABLE @extschema@.%1$I OWNER TO %2$I
         $sql$, name, NEW.role);
@@ -227,7 +239,7 @@ WITH CASCADED CHECK OPTION;
 CREATE VIEW crisp_push_numbers AS
 SELECT j.job_id, j.rows_known - coalesce(l.rows_deleted, 0) AS rows_known,
        j.rows_pending - coalesce(l.rows_inserted + l.rows_updated + l.rows_deleted + l.rows_refused
-                                 + l.rows_uncertain, 0) AS rows_pending,
+                                 + l.rows_uncertain + l.rows_empty, 0) AS rows_pending,
        j.rows_refused + coalesce(l.rows_refused, 0) AS rows_refused,
        j.rows_uncertain + coalesce(l.rows_uncertain, 0) AS rows_uncertain,
        j.rows_pushed + coalesce(l.rows_inserted + l.rows_updated + l.rows_deleted, 0) AS rows_pushed,
@@ -257,7 +269,7 @@ GRANT INSERT (source, target, key),
 ON crisp_push_my_job TO PUBLIC;
 GRANT INSERT (job_id, started_at),
       UPDATE (ended_at, outcome, requests, rows_inserted, rows_updated, rows_deleted, rows_refused,
-              rows_uncertain, progress_at)
+              rows_uncertain, rows_empty, progress_at)
 ON crisp_push_my_log TO PUBLIC;
 GRANT INSERT ON crisp_push_my_error TO PUBLIC;
 GRANT USAGE ON crisp_push_job_seq, crisp_push_run_seq TO PUBLIC;
@@ -304,7 +316,7 @@ RETURNS TABLE (
     hint text,
     written text[])
 AS 'MODULE_PATHNAME'
-LANGUAGE C VOLATILE;
+LANGUAGE C VOLATILE ROWS 4;
 
 COMMENT ON FUNCTION crisp_push_send(regclass, text, text, text[], text[], jsonb[], jsonb[], boolean[]) IS
     'write rows to Crisp, several at a time, and say what became of each';

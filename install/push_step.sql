@@ -14,7 +14,8 @@ CREATE TYPE crisp_push_batch AS (
 );
 
 -- The next rows that are to be sent, in the order of their keys, numbers by their size.  Those that have brought a run
--- to its end come last (doubtful), one by one.
+-- to its end come last (doubtful), one by one: first what wasn't tried for longest, so that one that always fails, and
+-- ends the run, doesn't keep the others waiting.  Once tried, none is doubtful in a run that goes on.
 CREATE FUNCTION crisp_push_pick(plan crisp_push_plan, run crisp_push_run_state, most bigint)
 RETURNS crisp_push_batch
 LANGUAGE plpgsql
@@ -33,15 +34,12 @@ BEGIN
                array_agg(p.wanted ORDER BY length(p.key), p.key), array_agg(p.pushed ORDER BY length(p.key), p.key),
                array_agg(p.is_there IS NOT TRUE ORDER BY length(p.key), p.key)
         FROM (SELECT r.key, r.spelling, r.name, r.wanted, r.pushed, r.is_there, r.is_gone FROM %s r
-              WHERE r.state = 'pending' AND ($1 IS NULL OR (length(r.key), r.key) > (length($1), $1))
-                AND CASE $2 WHEN 'changes' THEN r.is_there AND NOT r.is_gone AND r.error IS NULL
-                            WHEN 'unknown' THEN r.is_there IS NULL AND NOT r.is_gone AND r.error IS NULL
-                            WHEN 'inserts' THEN NOT r.is_there AND NOT r.is_gone AND r.error IS NULL
-                            WHEN 'removals' THEN r.is_gone AND r.error IS NULL
-                            ELSE r.error IS NOT NULL END
-              ORDER BY length(r.key), r.key LIMIT $3) p
+              WHERE %s ORDER BY %s LIMIT $3) p
         HAVING count(*) > 0
-        $sql$, @extschema@.crisp_push_rows_of(run.job_id))
+        $sql$, @extschema@.crisp_push_rows_of(run.job_id), CASE run.phase
+        WHEN 'doubtful' THEN 'r.phase = ''doubtful'''
+        ELSE 'r.phase = $2 AND (length(r.key), r.key) > (coalesce(length($1), -1), coalesce($1, ''''))' END,
+        CASE run.phase WHEN 'doubtful' THEN 'r.tried_at, ' ELSE '' END || 'length(r.key), r.key')
     INTO batch USING run.after, run.phase, most, plan.updates, plan.inserts, run.finds_rows;
     RETURN batch;
 END
@@ -86,6 +84,7 @@ CREATE TYPE crisp_push_counts AS (
     deleted bigint,
     refused bigint,
     uncertain bigint,
+    empty bigint,               -- there was nothing to send
     absent bigint,
     failed bigint,
     exhausted bigint,
@@ -121,10 +120,6 @@ BEGIN
             FROM @extschema@.crisp_push_send($2, $3, $4, $12, $9, $5, $10, $11) s),
         judged AS (
             SELECT s.*, CASE
-                    WHEN s.outcome = 'empty' THEN CASE
-                        WHEN $3 = 'insert' THEN 'found'
-                        WHEN $6 AND r.is_there IS NOT TRUE THEN 'absent'
-                        ELSE 'done' END
                     WHEN s.outcome = 'absent' AND $3 = 'delete' THEN 'done'
                     WHEN s.outcome = 'absent' AND NOT $6 THEN 'refused'
                     -- Crisp says so of a row that it doesn't take, and where a quota is spent.  While it takes others,
@@ -135,15 +130,15 @@ BEGIN
                         ELSE 'failed' END
                     WHEN s.outcome = 'unsure' AND $8 THEN 'failed'
                     ELSE s.outcome END AS verdict
-            FROM sent s JOIN %1$s r ON r.key = s.key),
+            FROM sent s),
         removed AS (
             DELETE FROM %1$s r USING judged j WHERE r.key = j.key AND $3 = 'delete' AND j.verdict = 'done'),
         noted AS (
             UPDATE %1$s r SET
-                state = CASE j.verdict WHEN 'done' THEN 'pushed' WHEN 'found' THEN 'pushed'
+                state = CASE j.verdict WHEN 'done' THEN 'pushed' WHEN 'found' THEN 'pushed' WHEN 'empty' THEN 'pushed'
                                        WHEN 'refused' THEN 'refused' WHEN 'unsure' THEN 'uncertain'
                                        ELSE 'pending' END,
-                pushed = CASE WHEN j.verdict IN ('done', 'found') THEN r.wanted
+                pushed = CASE WHEN j.verdict IN ('done', 'found', 'empty') THEN r.wanted
                               WHEN j.verdict = 'absent' THEN NULL
                               -- Should Crisp have such a row again, that has nothing of what was pushed.
                               WHEN j.outcome = 'absent' THEN @extschema@.crisp_push_doubt(r.pushed)
@@ -151,18 +146,19 @@ BEGIN
                               THEN @extschema@.crisp_push_unsure(r.pushed, r.wanted)
                               WHEN j.written <> '{}' THEN @extschema@.crisp_push_partly(r.pushed, r.wanted, j.written)
                               ELSE r.pushed END,
-                wanted = CASE WHEN j.verdict NOT IN ('done', 'found') THEN r.wanted END,
+                wanted = CASE WHEN j.verdict NOT IN ('done', 'found', 'empty') THEN r.wanted END,
                 is_there = CASE WHEN j.verdict IN ('done', 'found', 'there') OR j.written <> '{}' THEN true
                                 WHEN j.verdict = 'absent' THEN false
                                 WHEN j.outcome = 'unsure' THEN CASE WHEN $8 THEN true END
                                 ELSE r.is_there END,
                 name = j.name,
-                sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off', 'tired')
-                                THEN j.sqlstate END,
+                sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off', 'tired') THEN j.sqlstate
+                                WHEN j.verdict = 'exhausted' THEN r.sqlstate END,
                 error = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off', 'tired')
-                             THEN concat_ws(E'\n', j.message, j.detail) END,
-                tried_at = clock_timestamp(),
-                pushed_at = CASE WHEN (j.verdict IN ('done', 'found') AND j.outcome <> 'empty') OR j.written <> '{}'
+                             THEN concat_ws(E'\n', j.message, j.detail)
+                             WHEN j.verdict = 'exhausted' THEN r.error END,
+                tried_at = CASE WHEN j.verdict = 'exhausted' THEN r.tried_at ELSE clock_timestamp() END,
+                pushed_at = CASE WHEN j.verdict IN ('done', 'found') OR j.written <> '{}'
                                  THEN clock_timestamp() ELSE r.pushed_at END
             FROM judged j
             WHERE r.key = j.key AND NOT ($3 = 'delete' AND j.verdict = 'done'))
@@ -172,6 +168,7 @@ BEGIN
                      count(*) FILTER (WHERE j.verdict = 'done' AND $3 = 'delete'),
                      count(*) FILTER (WHERE j.verdict = 'refused'),
                      count(*) FILTER (WHERE j.verdict = 'unsure'),
+                     count(*) FILTER (WHERE j.verdict = 'empty'),
                      count(*) FILTER (WHERE j.verdict = 'absent'),
                      count(*) FILTER (WHERE j.verdict IN ('failed', 'unsure')),
                      count(*) FILTER (WHERE j.verdict IN ('exhausted', 'there', 'tired'))
@@ -197,7 +194,8 @@ UPDATE @extschema@.crisp_push_my_log l
 SET requests = @extschema@.crisp_sync_requests() - run.first_request,
     rows_inserted = l.rows_inserted + counts.inserted, rows_updated = l.rows_updated + counts.updated,
     rows_deleted = l.rows_deleted + counts.deleted, rows_refused = l.rows_refused + counts.refused,
-    rows_uncertain = l.rows_uncertain + counts.uncertain, progress_at = clock_timestamp()
+    rows_uncertain = l.rows_uncertain + counts.uncertain, rows_empty = l.rows_empty + counts.empty,
+    progress_at = clock_timestamp()
 WHERE l.run_id = run.run_id
 $$;
 
@@ -266,7 +264,7 @@ BEGIN
         run.finds_rows := CASE WHEN counts.updated > 0 THEN true WHEN counts.inserted > 0 THEN false
                               ELSE run.finds_rows END;
         run.found := 0;
-    ELSIF run.phase = 'unknown' THEN
+    ELSIF run.phase = 'unknown' AND counts.absent + counts.updated > 0 THEN
         run.finds_rows := counts.absent <= counts.updated;
         run.found := CASE WHEN run.finds_rows THEN run.found + counts.updated ELSE 0 END;
     END IF;
