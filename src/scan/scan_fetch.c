@@ -210,6 +210,9 @@ keep_list(const CrispScan *scan)
 	RowStore *rows = scan->top_n ? top_n_whole_list(scan->top_n) : NULL;
 	TextKey	  key;
 
+	/* One that ends at a bound of which Crisp isn't told isn't read to its end. */
+	if (rows != NULL && scan->request->kind == REQUEST_LIST && scan->request->as.list.stops)
+		return;
 	if (rows != NULL && scan->past_runs != NULL && !scan->cut_off && !scan->narrowed &&
 		!scan->reads_wider && wider_list_own_key(scan->wider, &key))
 		past_runs_keep(scan->past_runs, key, rows);

@@ -31,6 +31,13 @@ CREATE TABLE need WITH (autovacuum_enabled = off) AS SELECT n,
 	FROM generate_series(1, 60) n;
 END
 
+# Bounds in turn, and a row within the lower one, or none.
+$node->safe_psql('postgres', <<'END');
+CREATE TABLE bounds AS SELECT n, (SELECT percentile_disc(CASE WHEN n % 2 = 0 THEN 0.1 ELSE 0.98 END) WITHIN GROUP
+	(ORDER BY updated_at) FROM copy.people_profiles) AS at, CASE WHEN n % 3 = 0 THEN 'nobody' ELSE (SELECT people_id FROM
+	copy.people_profiles ORDER BY updated_at DESC OFFSET 90 + 17 * n LIMIT 1) END AS key FROM generate_series(1, 12) n;
+END
+
 my %pages = map {
 	$_ => ceil($node->safe_psql('postgres', "SELECT count(*) FROM copy.$_") / 50)
 } qw(conversations people_profiles);
@@ -222,6 +229,8 @@ my $firsts = {
 	'with a condition that Crisp is not asked about' => 'SELECT n, (SELECT max(updated_at) FROM %s c WHERE '
 		. "c.assigned_user_id = need.user_id AND c.meta_nickname > chr(65 + (n % 3) * 8)) FROM need",
 	'by state' => 'SELECT n, (SELECT max(updated_at) FROM %s c WHERE c.state = need.state) FROM need',
+	'within a bound of which Crisp is not told' => 'SELECT n, (SELECT max(updated_at) FROM %2$s p WHERE p.updated_at > '
+		. "b.at AND p.people_id || '' = b.key) FROM bounds b",
 	'with one that changes alone' => 'SELECT v.*, (SELECT max(updated_at) FROM %s c WHERE c.assigned_user_id = v.u AND '
 		. "c.meta_nickname > v.x) FROM (SELECT i, (SELECT (array_agg(DISTINCT user_id))[u] FROM need) AS u, x FROM "
 		. "(VALUES (1, 1, 'A'), (2, 2, 'A'), (3, 1, 'A'), (4, 1, 'X'), (5, 1, 'A'), (6, 2, 'X'), (7, 2, 'A'), (8, 2, "
@@ -239,9 +248,10 @@ foreach my $setting ({}, { honour_order => $false }, { honour_filters => $false 
 	{
 		foreach my $mode ('fast', keys %{$setting} ? () : 'exact')
 		{
-			my ($rows, $made) = fresh(sprintf($firsts->{$name}, $c), "SET crisp_fdw.scan_mode = '$mode'");
+			my ($rows, $made) = fresh(sprintf($firsts->{$name}, $c, $p), "SET crisp_fdw.scan_mode = '$mode'");
 
-			is($rows, $session->query(sprintf($firsts->{$name}, 'copy.conversations')), "$name, $about, $mode: rows");
+			is($rows, $session->query(sprintf($firsts->{$name}, 'copy.conversations', 'copy.people_profiles')),
+				"$name, $about, $mode: rows");
 
 			# Seven operators; three letters for each; pages of the list in no order.
 			my %most = ('the newest' => 7, 'three' => 7, 'with one that changes alone' => 7, 'by state' => 12);
