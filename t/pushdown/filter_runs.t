@@ -34,8 +34,9 @@ END
 # Bounds in turn, and a row within the lower one, or none.
 $node->safe_psql('postgres', <<'END');
 CREATE TABLE bounds AS SELECT n, (SELECT percentile_disc(CASE WHEN n % 2 = 0 THEN 0.1 ELSE 0.98 END) WITHIN GROUP
-	(ORDER BY updated_at) FROM copy.people_profiles) AS at, CASE WHEN n % 3 = 0 THEN 'nobody' ELSE (SELECT people_id FROM
-	copy.people_profiles ORDER BY updated_at DESC OFFSET 90 + 17 * n LIMIT 1) END AS key FROM generate_series(1, 12) n;
+	(ORDER BY updated_at) FROM copy.people_profiles) AS at, CASE WHEN n % 3 = 0 THEN 'nobody' ELSE (SELECT people_id
+	FROM copy.people_profiles ORDER BY updated_at DESC OFFSET 90 + 17 * n LIMIT 1) END AS key
+	FROM generate_series(1, 12) n;
 END
 
 my %pages = map {
