@@ -152,7 +152,8 @@ BEGIN
     SELECT n.privilege INTO lacking
     FROM (VALUES ('UPDATE', plan.updates), ('INSERT', plan.inserts)) n (privilege, is_needed)
     WHERE n.is_needed
-      AND EXISTS (SELECT FROM unnest(plan.fields) f (name)
+      AND EXISTS (SELECT FROM unnest(plan.fields
+                                     || CASE WHEN n.privilege = 'INSERT' AND plan.names_rows THEN plan.key END) f (name)
                   WHERE NOT has_column_privilege(plan.target, f.name, n.privilege)) LIMIT 1;
     IF lacking IS NULL AND plan.missing <> 'ignore' AND NOT has_table_privilege(plan.target, 'DELETE') THEN
         lacking := 'DELETE';
@@ -160,7 +161,10 @@ BEGIN
     IF lacking IS NOT NULL THEN
         RAISE EXCEPTION 'permission denied to push into "%"', @extschema@.crisp_sync_name(plan.target)
             USING ERRCODE = 'insufficient_privilege',
-                HINT = format('It takes the right to %s on the columns that are pushed.', lacking);
+                HINT = format(CASE lacking
+                    WHEN 'DELETE' THEN 'It takes the right to %s.'
+                    WHEN 'INSERT' THEN 'It takes the right to %s on the columns that are pushed, and on the key.'
+                    ELSE 'It takes the right to %s on the columns that are pushed.' END, lacking);
     END IF;
     SELECT t.tgname INTO trigger_name FROM pg_trigger t
     WHERE t.tgrelid = plan.target AND NOT t.tgisinternal AND t.tgenabled <> 'D' LIMIT 1;

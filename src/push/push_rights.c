@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/objectaddress.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -22,7 +23,8 @@
 pg_noreturn static void
 refuse(Oid target)
 {
-	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_TABLE, get_rel_name(target));
+	aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(target)),
+				   get_rel_name(target));
 	pg_unreachable();
 }
 

@@ -572,6 +572,13 @@ read_rows(FunctionCallInfo fcinfo, Push *push)
 		if (row->wanted != NULL)
 			columns = bms_join(columns, push_row_columns(&push->rows, row->wanted));
 	}
+	/* An insert of a row with a key may become a change, if Crisp has the row. */
+	if (push->rows.operation == CMD_INSERT && push->rows.key != NULL)
+	{
+		push_rights_check_columns(push->rows.relation, CMD_UPDATE, columns);
+		columns = bms_add_member(columns,
+								 change_attribute(push->rows.table, push->rows.key->catalog_name));
+	}
 	push_rights_check_columns(push->rows.relation, push->rows.operation, columns);
 	if (push->rows.operation == CMD_UPDATE)
 		change_check_updated(push->rows.table, columns);

@@ -36,7 +36,8 @@ my $call = q('shop.customers', 'crisp.people_profiles', key => 'email');
 push_with($alice, $sandbox);
 push_unasked($call, { sqlstate => '42501' }, 'without any right on the target');
 $admin->query('GRANT UPDATE ON crisp.people_profiles TO alice');
-push_unasked($call, { sqlstate => '42501', hint => 'It takes the right to INSERT on the columns that are pushed.' },
+push_unasked($call,
+	{ sqlstate => '42501', hint => 'It takes the right to INSERT on the columns that are pushed, and on the key.' },
 	'without INSERT');
 $admin->query('GRANT INSERT ON crisp.people_profiles TO alice');
 is(scalar @{ push_rows($call)->{requests} }, 3, 'with both');
