@@ -5,7 +5,9 @@
 -- What is pushed from where to where: the same all through a run.
 CREATE TYPE crisp_push_plan AS (
     source regclass,
+    source_name text,           -- its name when the run began; it may be dropped
     target regclass,
+    target_name text,
     resource text,
     noun text,                  -- what a row of it is, in messages
     origin text[],              -- whose rows are written: resource, website, inbox, base_url
@@ -246,7 +248,9 @@ DECLARE
     catalog record := @extschema@.crisp_push_target(target);
 BEGIN
     plan.source := source;
+    plan.source_name := @extschema@.crisp_sync_name(source);
     plan.target := target;
+    plan.target_name := @extschema@.crisp_sync_name(target);
     plan.resource := catalog.resource;
     plan.noun := catalog.noun;
     plan.origin := catalog.origin;

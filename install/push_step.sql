@@ -209,8 +209,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = plan.target) THEN
         RAISE EXCEPTION 'the target of the push was dropped while it ran' USING ERRCODE = 'undefined_table';
     ELSIF @extschema@.crisp_push_rows_of(run.job_id) IS NULL THEN
-        RAISE EXCEPTION 'the push of "%" into "%" was dropped while it ran', @extschema@.crisp_sync_name(plan.source),
-            @extschema@.crisp_sync_name(plan.target) USING ERRCODE = 'undefined_object';
+        RAISE EXCEPTION 'the push of "%" into "%" was dropped while it ran', plan.source_name,
+            plan.target_name USING ERRCODE = 'undefined_object';
     ELSIF (@extschema@.crisp_sync_origin_of(plan.target))[1:2] <> plan.origin[1:2] THEN
         RAISE EXCEPTION 'the target of the push became that of another website while it ran'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run pushes all rows again.';
@@ -388,13 +388,13 @@ BEGIN
     SELECT * INTO reason FROM @extschema@.crisp_sync_limit(plan.target, run.first_request, run.last_request)
     WHERE run.phase <> 'end' AND numbers.rows_pending > 0;
     IF reason.is_day AND log.requests = 0 THEN
-        RAISE WARNING 'the push of "%" into "%" gets no further today', @extschema@.crisp_sync_name(plan.source),
-            @extschema@.crisp_sync_name(plan.target)
+        RAISE WARNING 'the push of "%" into "%" gets no further today', plan.source_name,
+            plan.target_name
             USING DETAIL = reason.detail, HINT = reason.hint;
         reason.detail := NULL;
     END IF;
     told := format('"%s": new: %s, changed: %s, gone: %s, refused: %s; requests: %s%s',
-        @extschema@.crisp_sync_name(plan.source), log.rows_inserted, log.rows_updated, log.rows_deleted,
+        plan.source_name, log.rows_inserted, log.rows_updated, log.rows_deleted,
         log.rows_refused, log.requests,
         CASE numbers.rows_pending WHEN 0 THEN '' WHEN 1 THEN '; 1 row next time'
             ELSE format('; %s rows next time', numbers.rows_pending) END);
@@ -407,11 +407,14 @@ BEGIN
         RAISE WARNING '% of "%" % here',
             CASE numbers.rows_refused + numbers.rows_uncertain WHEN 1 THEN '1 row'
                 ELSE numbers.rows_refused + numbers.rows_uncertain || ' rows' END,
-            @extschema@.crisp_sync_name(plan.source),
+            plan.source_name,
             CASE numbers.rows_refused + numbers.rows_uncertain WHEN 1 THEN 'is not at Crisp as it is'
                 ELSE 'are not at Crisp as they are' END
             USING DETAIL = format('Refused: %s. May have been sent: %s.', numbers.rows_refused, numbers.rows_uncertain),
-                HINT = format('SELECT * FROM crisp_push_problems(%L, %L);', plan.source::text, plan.target::text);
+                HINT = CASE WHEN EXISTS (SELECT FROM pg_class c WHERE c.oid = plan.source)
+                           THEN format('SELECT * FROM crisp_push_problems(%L, %L);', plan.source::text,
+                                       plan.target::text)
+                            ELSE 'The source was dropped while it was pushed.' END;
     END IF;
 END
 $$;
@@ -429,6 +432,8 @@ DECLARE
     plan @extschema@.crisp_push_plan;
     run @extschema@.crisp_push_run_state;
     failure @extschema@.crisp_sync_failure;
+    -- It's raised again without its CONTEXT, which would be pages of SQL, and what was under way counts as broken off.
+    query_canceled CONSTANT text := '57014';
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM @extschema@.crisp_sync_check_writable('crisp_push');
@@ -446,11 +451,13 @@ BEGIN
     BEGIN
         PERFORM @extschema@.crisp_push_check_call(max_requests, missing);
         plan := @extschema@.crisp_push_plan(source, target, key, missing);
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
     END;
-    IF run.code IS NOT NULL THEN
+    IF run.code = query_canceled THEN
+        PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
+    ELSIF run.code IS NOT NULL THEN
         PERFORM @extschema@.crisp_push_note_failure(source, target, key, missing, false, run);
         COMMIT;
         PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
@@ -467,9 +474,12 @@ BEGIN
                               nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0));
     BEGIN
         run := @extschema@.crisp_push_open(plan, coalesce(retry, false), run);
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
+        IF run.code = query_canceled THEN
+            PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
+        END IF;
         run := @extschema@.crisp_push_note_failure(source, target, key, missing, true, run);
     END;
     COMMIT;
@@ -480,11 +490,13 @@ BEGIN
         failure := NULL;
         BEGIN
             run := @extschema@.crisp_push_step(plan, run);
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN OTHERS OR query_canceled THEN
             GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
                 failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
         END;
-        IF failure.code IS NOT NULL THEN
+        IF failure.code = query_canceled THEN
+            PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint, NULL);
+        ELSIF failure.code IS NOT NULL THEN
             run.phase := 'failed';
             run.code := failure.code;
             run.message := failure.message;
