@@ -64,11 +64,12 @@ BEGIN
                        count(*) FILTER (WHERE f.%3$I IS NULL),
                        array_agg(concat(extract(epoch FROM %2$s), '|', md5(f.%3$I::text))),
                        jsonb_agg(f.%3$I ORDER BY %5$s) FILTER (WHERE %1$s AND NOT (%4$s)),
-                       NULL)::@extschema@.crisp_sync_batch
+                       NULL, NULL, NULL)::@extschema@.crisp_sync_batch
             FROM fetched f
             $sql$, is_kept, changed, key, is_known, is_there),
         NULL, NULL, NULL, listed, copy.keys, NULL, copy.guard, false, job.deleted = 'mark',
-        format('%s AND %s', is_kept, is_known), NULL, NULL, NULL);
+        format('%s AND %s', is_kept, is_known), NULL, NULL, NULL, @extschema@.crisp_sync_witnesses(copy));
+    PERFORM @extschema@.crisp_sync_check_kept(copy, batch.lost);
     wanted := ARRAY(SELECT jsonb_array_elements_text(batch.sample));
     remaining := @extschema@.crisp_sync_requests_left(call);
     is_cut := coalesce(cardinality(wanted) > remaining, false);
@@ -81,6 +82,7 @@ BEGIN
             NULL, NULL, NULL, NULL, NULL, job.deleted);
         batch.inserted := batch.inserted + details.inserted;
         batch.updated := batch.updated + details.updated;
+        batch.witnesses := details.witnesses;
     END IF;
     batch.sample := details.sample;
 END
@@ -391,6 +393,9 @@ BEGIN
         WHEN 'changes' THEN @extschema@.crisp_sync_changes(copy, call, run)
         WHEN 'history' THEN @extschema@.crisp_sync_history(copy, call, run)
         ELSE @extschema@.crisp_sync_closing(copy, call, run) END;
+    -- It may have made requests after it had written.
+    PERFORM @extschema@.crisp_sync_check_kept(copy, @extschema@.crisp_sync_lost(
+        copy.target, copy.keys, @extschema@.crisp_sync_witnesses(copy)));
 END
 $$;
 

@@ -34,11 +34,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     batch @extschema@.crisp_sync_batch;
+    witnesses CONSTANT jsonb := @extschema@.crisp_sync_witnesses(copy);
+    held CONSTANT jsonb := @extschema@.crisp_sync_surviving(copy.target, copy.keys, witnesses, true);
 BEGIN
+    -- What it doesn't find afterwards, it has dropped itself: nobody else can meanwhile.
+    PERFORM @extschema@.crisp_sync_check_kept(copy, jsonb_array_length(held) * 2 < jsonb_array_length(witnesses));
     batch.deleted := @extschema@.crisp_sync_remove(
         copy.source, copy.target, array_remove(copy.columns, '_synced_at'), copy.keys, copy.argument,
         CASE WHEN copy.argument IS NULL AND copy.dates_field = ANY (copy.columns) THEN copy.dates_field END,
         job.deleted = 'mark', gone);
+    batch.witnesses := @extschema@.crisp_sync_surviving(copy.target, copy.keys, held);
     PERFORM @extschema@.crisp_sync_note(copy, call, batch);
 END
 $$;

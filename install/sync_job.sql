@@ -10,9 +10,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     has_rows boolean;
+    is_first boolean;           -- rows of the run
 BEGIN
     -- Options of a server are nobody's to hold: what came may be of those that it has now.
     PERFORM @extschema@.crisp_sync_check_unchanged(copy);
+    SELECT l.rows_fetched = 0 INTO is_first FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id;
     UPDATE @extschema@.crisp_sync_my_log l
     SET windows = l.windows + 1,
         rows_fetched = l.rows_fetched + coalesce(batch.fetched, 0),
@@ -33,8 +35,8 @@ BEGIN
         rows_updated = j.rows_updated + coalesce(batch.updated, 0),
         rows_deleted = j.rows_deleted + coalesce(batch.deleted, 0),
         told_keyless = greatest(j.told_keyless, batch.keyless),
-        witnesses = @extschema@.crisp_sync_surviving(copy.target, copy.keys,
-                                                     coalesce(batch.sample, '[]') || j.witnesses)
+        witnesses = @extschema@.crisp_sync_new_witnesses(copy, coalesce(batch.witnesses, j.witnesses), batch.sample,
+                                                         is_first)
     WHERE j.job_id = call.job_id
     RETURNING j.rows_inserted + j.rows_updated > 0 OR j.witnesses <> '[]' INTO has_rows;
     INSERT INTO @extschema@.crisp_sync_my_origin (target, origin, source)
@@ -95,21 +97,40 @@ SET sync_field = NULL, selected = '{}', wanted = '{}', covered = '{}', watermark
 WHERE j.job_id = job
 $$;
 
--- Of the rows with these keys, twenty at most, and the first, that are in a target.
-CREATE FUNCTION crisp_sync_find_witnesses(target oid, keys text[], witnesses jsonb)
+-- Of the rows with these keys, twenty at most, and the first, that are in a target; hold: and stay there until the
+-- transaction ends.
+CREATE FUNCTION crisp_sync_find_witnesses(target oid, keys text[], witnesses jsonb, hold boolean)
 RETURNS jsonb
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT VOLATILE;
 
-CREATE FUNCTION crisp_sync_surviving(target regclass, keys text[], witnesses jsonb)
+CREATE FUNCTION crisp_sync_surviving(target regclass, keys text[], witnesses jsonb, hold boolean DEFAULT false)
 RETURNS jsonb
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT coalesce(@extschema@.crisp_sync_find_witnesses(target,
-    ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys)), witnesses), '[]')
+SELECT @extschema@.crisp_sync_find_witnesses(target,
+    ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys)), witnesses, hold)
 WHERE witnesses <> '[]'
 UNION ALL SELECT '[]' WHERE witnesses = '[]'
+$$;
+
+-- The rows that a job keeps in mind, after some were stored.  All of those from before are as old as the run, or are
+-- of its first window: whoever empties the table while it's filled deletes them, with whatever of the later windows.
+-- So new ones come among them with the first rows of a run only, and as the lesser part, or else those would seem to be
+-- most of the copy that have come while a DELETE was under way.
+CREATE FUNCTION crisp_sync_new_witnesses(copy crisp_sync_copy, witnesses jsonb, sample jsonb, is_first boolean)
+RETURNS jsonb
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN sample IS NULL OR (witnesses <> '[]' AND NOT is_first) THEN witnesses
+    ELSE @extschema@.crisp_sync_surviving(copy.target, copy.keys, coalesce((
+        SELECT jsonb_agg(e.witness ORDER BY e.number)
+        FROM jsonb_array_elements(@extschema@.crisp_sync_surviving(copy.target, copy.keys, sample))
+             WITH ORDINALITY e (witness, number)
+        WHERE witnesses = '[]' OR e.number <= greatest(1, least(9, jsonb_array_length(witnesses) - 1))), '[]')
+        || witnesses) END
 $$;
 
 -- Whether what a job has stored is gone from its target: most of the rows that it has kept in mind.  Rows of others,
@@ -259,10 +280,8 @@ BEGIN
         PERFORM @extschema@.crisp_sync_check_target(copy.target);
         RAISE EXCEPTION 'the sync of "%" into "%" was dropped while it ran', @extschema@.crisp_sync_name(copy.source),
             @extschema@.crisp_sync_name(copy.target) USING ERRCODE = 'undefined_object';
-    ELSIF @extschema@.crisp_sync_lost(copy.target, copy.keys, job.witnesses) THEN
-        RAISE EXCEPTION 'table "%" was emptied while it was filled', @extschema@.crisp_sync_name(copy.target)
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
     END IF;
+    PERFORM @extschema@.crisp_sync_check_kept(copy, @extschema@.crisp_sync_lost(copy.target, copy.keys, job.witnesses));
     RETURN job;
 END
 $$;

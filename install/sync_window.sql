@@ -19,13 +19,15 @@ CREATE TYPE crisp_sync_batch AS (
     keyless bigint,             -- rows without a key, which can't be kept
     versions text[],            -- sync_field and key of each row of the list, which tell one version of it from another
     sample jsonb,               -- keys of some rows that were stored
-    covered tstzmultirange      -- parts that were asked for of which all rows have come; NULL: the list has no order
+    covered tstzmultirange,     -- parts that were asked for of which all rows have come; NULL: the list has no order
+    witnesses jsonb,            -- keys of rows stored before that are still there; NULL: none, or not looked for
+    lost boolean                -- most of them have gone meanwhile
 );
 
 CREATE FUNCTION crisp_sync_exchange(
     source oid, target oid, query text, summary text, lower timestamptz, upper timestamptz, parents text[],
     columns text[], keys text[], argument text, guard text, is_full boolean, mark boolean, kept text,
-    parts timestamptz[], pages bigint, pages_before bigint)
+    parts timestamptz[], pages bigint, pages_before bigint, witnesses jsonb)
 RETURNS crisp_sync_batch
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
@@ -37,6 +39,29 @@ LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 SELECT call.last_request - @extschema@.crisp_sync_requests()
+$$;
+
+-- Keys of rows that a job has stored, which tell whether its copy is still there.
+CREATE FUNCTION crisp_sync_witnesses(copy crisp_sync_copy)
+RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT j.witnesses FROM @extschema@.crisp_sync_my_job j WHERE j.source = copy.source AND j.target = copy.target
+$$;
+
+-- Raise an error where a copy was emptied while rows were fetched for it: those before them would be missing for good.
+CREATE FUNCTION crisp_sync_check_kept(copy crisp_sync_copy, is_lost boolean)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF is_lost THEN
+        RAISE EXCEPTION 'table "%" was emptied while it was filled', @extschema@.crisp_sync_name(copy.target)
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
+    END IF;
+END
 $$;
 
 -- The settings of a transaction of the run.  Windows that go by an order must not lose a row to a deletion.  What
@@ -88,6 +113,9 @@ DECLARE
         GROUP BY c.name ORDER BY min(c.number)), 's.');
     witness text := (SELECT format('jsonb_build_object(%s)', string_agg(format('%L, f.%I', k.name, k.name), ', '))
                      FROM unnest(copy.keys) k (name));
+    -- Below parents, of as many of these as there are: one that somebody deletes is not all of the copy.
+    spread text := CASE WHEN copy.argument IS NULL THEN ''
+                        ELSE format('ORDER BY row_number() OVER (PARTITION BY f.%I)', copy.argument) END;
 BEGIN
     batch := @extschema@.crisp_sync_exchange(copy.source, copy.target,
         format('SELECT %s FROM %s s WHERE %s LIMIT %s', fetched, copy.source, condition,
@@ -99,16 +127,17 @@ BEGIN
                        coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present),
                        array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))),
                        (SELECT jsonb_agg(w.witness)
-                        FROM (SELECT %6$s AS witness FROM fetched f WHERE %3$s AND %4$s LIMIT 4) w),
-                       NULL)::@extschema@.crisp_sync_batch
+                        FROM (SELECT %6$s AS witness FROM fetched f WHERE %3$s AND %4$s %7$s LIMIT 20) w),
+                       NULL, NULL, NULL)::@extschema@.crisp_sync_batch
             FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
                   FROM (SELECT %1$s AS date, %2$s AS change, %3$s AS present, %4$s AS kept, ROW(%5$s)::text AS key
                         FROM fetched f) l) x
             $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present,
             coalesce('(' || kept || ')', 'true'),
-            @extschema@.crisp_sync_list(copy.keys, 'f.'), witness),
+            @extschema@.crisp_sync_list(copy.keys, 'f.'), witness, spread),
         lower, upper, parents, copied, copy.keys, copy.argument, copy.guard, full_since IS NOT NULL, deleted = 'mark',
-        kept, parts, pages, pages_before);
+        kept, parts, pages, pages_before, @extschema@.crisp_sync_witnesses(copy));
+    PERFORM @extschema@.crisp_sync_check_kept(copy, batch.lost);
     RETURN batch;
 END
 $$;
@@ -171,6 +200,7 @@ BEGIN
     batch.deleted := below.deleted;
     batch.keyless := below.keyless;
     batch.sample := below.sample;
+    batch.witnesses := below.witnesses;
 END
 $$;
 

@@ -19,6 +19,7 @@
 #include "funcapi.h"
 #include "nodes/pg_list.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -32,6 +33,7 @@
 #include "sync/sync_seen.h"
 #include "sync/sync_sql.h"
 #include "sync/sync_target.h"
+#include "sync/sync_witness.h"
 
 PG_FUNCTION_INFO_V1(crisp_sync_exchange);
 
@@ -54,7 +56,8 @@ enum
 	EXCHANGE_KEPT,
 	EXCHANGE_PARTS,
 	EXCHANGE_PAGES,
-	EXCHANGE_PAGES_BEFORE
+	EXCHANGE_PAGES_BEFORE,
+	EXCHANGE_WITNESSES
 };
 
 /*----------
@@ -144,16 +147,18 @@ check_keys(const SyncTarget *target)
 }
 
 /*
- * Write rows over their old versions, where those differ.
+ * Write rows over their old versions, where those differ.  Return how many of the witnesses, which
+ * are shown if there are any, were gone, and are there again.
  */
-static void
-write_by_key(const SyncTarget *target, bool full, SyncWritten *written)
+static int64
+write_by_key(const SyncTarget *target, bool full, bool has_witnesses, SyncWritten *written)
 {
 	SyncParameters	now = sync_sql_now();
 	StringInfoData	sql;
 	SyncRows	   *counts;
 	TupleTableSlot *slot;
 	bool			isnull;
+	int64			come_again = 0;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "WITH stored AS (");
@@ -171,18 +176,25 @@ write_by_key(const SyncTarget *target, bool full, SyncWritten *written)
 					 target->has_synced ? ", _synced_at = excluded._synced_at" : "",
 					 target->has_deleted ? ", _deleted_at = NULL" : "");
 	append_differs(&sql, target, full);
-	appendStringInfoString(&sql, " RETURNING t.xmax::text = '0' AS is_new) "
-								 "SELECT count(*) FILTER (WHERE is_new), "
-								 "count(*) FILTER (WHERE NOT is_new) FROM stored");
+	appendStringInfoString(&sql, " RETURNING t.xmax::text = '0' AS is_new, ");
+	if (has_witnesses)
+		sync_witness_append_is_known(&sql, target);
+	else
+		appendStringInfoString(&sql, "false");
+	appendStringInfoString(&sql, " AS is_known) SELECT count(*) FILTER (WHERE is_new), "
+								 "count(*) FILTER (WHERE NOT is_new), "
+								 "count(*) FILTER (WHERE is_new AND is_known) FROM stored");
 	counts = sync_rows_run(sql.data, &now);
 	slot = MakeSingleTupleTableSlot(counts->tupdesc, &TTSOpsMinimalTuple);
 	if (tuplestore_gettupleslot(counts->store, true, false, slot))
 	{
 		written->inserted = DatumGetInt64(slot_getattr(slot, 1, &isnull));
 		written->updated = DatumGetInt64(slot_getattr(slot, 2, &isnull));
+		come_again = DatumGetInt64(slot_getattr(slot, 3, &isnull));
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	sync_rows_free(counts);
+	return come_again;
 }
 
 /*----------
@@ -253,11 +265,12 @@ summarize(SyncRows *rows, const char *statement, Oid type, TupleDesc *tupdesc,
 }
 
 /*
- * Add to the value that summarize() made what was written, and what parts have covered, which may
- * be NULL.
+ * Add to the value that summarize() made what was written, what has become of witnesses, and what
+ * parts have covered, which may be NULL.
  */
 static Datum
-with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written, const SyncParts *parts)
+with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written,
+			const SyncWitnesses *witnesses, const SyncParts *parts)
 {
 	Datum *values = palloc(sizeof(Datum) * tupdesc->natts);
 	bool  *nulls = palloc(sizeof(bool) * tupdesc->natts);
@@ -278,6 +291,16 @@ with_counts(HeapTuple tuple, TupleDesc tupdesc, const SyncWritten *written, cons
 		}
 		else if (parts != NULL && strcmp(name, "covered") == 0)
 			nulls[i] = !sync_parts_covered(parts, &values[i]);
+		else if (witnesses->has_keys && strcmp(name, "witnesses") == 0)
+		{
+			values[i] = witnesses->found;
+			nulls[i] = false;
+		}
+		else if (strcmp(name, "lost") == 0)
+		{
+			values[i] = BoolGetDatum(witnesses->are_lost);
+			nulls[i] = false;
+		}
 	}
 	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
 }
@@ -302,7 +325,7 @@ keep_some(SyncRows *rows, const char *condition)
  */
 static SyncRows *
 write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_parents, bool full,
-			  bool mark, SyncWritten *written)
+			  bool mark, SyncWritten *written, SyncWitnesses *witnesses)
 {
 	const int *needed = target->has_key ? target->keys : &target->argument;
 	int		   nneeded = target->has_key ? target->nkeys : 1;
@@ -310,6 +333,7 @@ write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_
 	SyncRows  *seen = NULL;
 	SyncOwner  saved;
 	SyncRows  *fetched;
+	int64	   come_again = 0;
 
 	sync_owner_become(target->owner, &saved);
 	fetched = sync_rows_convert(rows, target->table, target->attnums, target->ncolumns, needed,
@@ -320,6 +344,7 @@ write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_
 		below = sync_rows_of_texts(parents, target->table, target->attnums[target->argument]);
 		sync_rows_show(below, "parents");
 	}
+	sync_witness_begin(witnesses, target, parents, has_parents);
 	if (target->has_key)
 	{
 		if (has_parents)
@@ -328,10 +353,11 @@ write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_
 			written->deleted = drop_missing(target, mark);
 		}
 		check_keys(target);
-		write_by_key(target, full, written);
+		come_again = write_by_key(target, full, witnesses->has_keys, written);
 	}
 	else
 		sync_match_write(target, mark, written);
+	sync_witness_end(witnesses, target, come_again, parents, has_parents);
 	if (full)
 		seen = seen_keys(target);
 	sync_rows_hide("fetched");
@@ -382,6 +408,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	bool			 has_parents = !PG_ARGISNULL(EXCHANGE_PARENTS);
 	bool			 full = PG_GETARG_BOOL(EXCHANGE_FULL);
 	SyncWritten		 written = {0, 0, 0};
+	SyncWitnesses	 witnesses = {0};
 	SyncParts		*parts = NULL;
 	SyncTarget		*target;
 	SyncRows		*rows;
@@ -412,9 +439,14 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	if (!PG_ARGISNULL(EXCHANGE_KEPT))
 		rows = keep_some(rows, sync_call_text(fcinfo, EXCHANGE_KEPT));
 
+	if (!PG_ARGISNULL(EXCHANGE_WITNESSES))
+	{
+		witnesses.keys = PG_GETARG_DATUM(EXCHANGE_WITNESSES);
+		witnesses.has_keys = JB_ROOT_COUNT(DatumGetJsonbP(witnesses.keys)) > 0;
+	}
 	target = open_target(fcinfo);
 	seen = write_fetched(rows, target, values[3], has_parents, full, PG_GETARG_BOOL(EXCHANGE_MARK),
-						 &written);
+						 &written, &witnesses);
 	sync_rows_free(rows);
 	if (seen != NULL)
 	{
@@ -426,7 +458,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	}
 	sync_target_close(target);
 	old = MemoryContextSwitchTo(caller);
-	result = with_counts(summary, tupdesc, &written, parts);
+	result = with_counts(summary, tupdesc, &written, &witnesses, parts);
 	MemoryContextSwitchTo(old);
 	return result;
 }
@@ -436,14 +468,15 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
  * the column covered of the type that is returned is filled in.  Parameters of the query are lower
  * ($1), upper ($2) and the parents ($4).  With parents, what these had before, and no longer have,
  * goes, or is marked.  The summary is a query over the rows, called fetched, for one value of the
- * type that is returned; the counts of what was written are filled in.
+ * type that is returned; the counts of what was written are filled in, and what has become of
+ * witnesses: rows that were stored before, by their keys.
  *
  * Rows that don't satisfy the condition kept are summarized, and not written.
  *
  * An error's CONTEXT says what happened here, and nothing of who called.
  *
  * SQL: crisp_sync_exchange(source, target, query, summary, lower, upper, parents, columns, keys,
- * argument, guard, is_full, mark, kept, parts, pages, pages_before).
+ * argument, guard, is_full, mark, kept, parts, pages, pages_before, witnesses).
  */
 Datum
 crisp_sync_exchange(PG_FUNCTION_ARGS)

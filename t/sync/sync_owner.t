@@ -162,7 +162,7 @@ is($session->query('SELECT DISTINCT state FROM public.own'), 'x', 'but into a ta
 # Functions that are the sync's own give nobody the owner's rights.
 my $exchange = q[SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, ]
 	. q['hers.copy'::regclass, 'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL, ]
-	. q[NULL, NULL, NULL)];
+	. q[NULL, NULL, NULL, NULL)];
 $as{mallory}->query('REVOKE DELETE ON hers.copy FROM writer');
 $as{writer}->fails($exchange, { sqlstate => '42501', message => 'permission denied for table copy' },
 	'who may not delete may not use them');
@@ -185,7 +185,7 @@ sub exchange
 	return
 	  "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, "
 		. "$query, $summary, NULL, NULL, NULL, '{session_id}', '{session_id}', NULL, NULL, "
-		. 'false, false, NULL, NULL, NULL, NULL)';
+		. 'false, false, NULL, NULL, NULL, NULL, NULL)';
 }
 $as{writer}->fails(exchange(q('SELECT 1'), $_),
 	{ sqlstate => '42804', message => 'a summary must be one value of type crisp_sync_internal.crisp_sync_batch' },
@@ -197,12 +197,12 @@ $as{writer}->fails(exchange(q('SELECT 1'), 'NULL'), { sqlstate => '22004' }, 'no
 $as{writer}->fails(
 	q[SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'public.own'::regclass, $$SELECT ]
 		. q['x' AS session_id$$, 'SELECT ]
-		. q[ROW(1,0,0,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL)]
+		. q[ROW(1,0,0,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL)]
 		. q[::crisp_sync_internal.crisp_sync_batch', NULL, NULL, '{a,b}', '{session_id}', '{session_id}', NULL, NULL, ]
-		. q[false, false, NULL, NULL, NULL, NULL)],
+		. q[false, false, NULL, NULL, NULL, NULL, NULL)],
 	{ sqlstate => '22023' }, 'parents that no column names');
 $as{writer}->fails("SELECT crisp_sync_internal.$_", { sqlstate => '22004' }, "nothing at all: $_")
-  foreach 'crisp_sync_exchange(' . join(', ', ('NULL') x 17) . ')',
+  foreach 'crisp_sync_exchange(' . join(', ', ('NULL') x 18) . ')',
   'crisp_sync_remove(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
   'crisp_sync_unseen(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)';
 $as{writer}->fails(

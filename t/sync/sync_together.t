@@ -177,7 +177,7 @@ is_copy('crisp.people_profiles', 'unordered', 'an order that is not kept any mor
 
 # Parts that can't be.
 my $exchange = "SELECT crisp_sync_internal.crisp_sync_exchange('crisp.conversations'::regclass, 'moment'::regclass, "
-	. "'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL, %s, %s, 0)";
+	. "'SELECT 1', 'SELECT 1', NULL, NULL, NULL, '{}', '{}', NULL, NULL, false, false, NULL, %s, %s, 0, NULL)";
 $session->fails(sprintf($exchange, @{$_}), { sqlstate => '22023' }, "parts @{$_}")
   foreach [ q('{}'), 1 ], [ q('{2020-01-01}'), 1 ], [ q('{2020-01-01,NULL}'), 1 ], [ q('{2020-01-02,2020-01-01}'), 1 ],
   [ q('{2020-01-01,2020-01-02}'), 0 ];
