@@ -106,6 +106,29 @@ is_deeply(
 	'a row that was to go, and is back');
 
 #
+# What a first push of unlike rows costs: 1 is a row that Crisp has, 0 one that it lacks
+#
+
+my $number = 0;
+foreach my $case (
+	[ '11111111', 0 ],
+	[ '00000000', 1 ],
+	[ '00001111', 2 ],
+	[ '11111000000', 6 ],
+	[ '1' x 8 . '0' x 8, 3 ],
+	[ '1' x 40 . '0' x 40, 3 ],
+	[ '01010101', 8 ])
+{
+	my ($there, $more) = @{$case};
+	my $name = 'cost' . ++$number;
+
+	query(qq(CREATE TABLE $name AS SELECT format('%s-%s\@x.org', '$name', 1000 + n) AS email, 'N' AS person_nickname, there FROM string_to_table('$there', NULL) WITH ORDINALITY t (there, n);
+		INSERT INTO crisp.people_profiles (email, person_nickname) SELECT email, 'x' FROM $name WHERE there = '1'));
+	is(scalar @{ push_rows("'$name', 'crisp.people_profiles', key => 'email'")->{requests} } - length $there, $more,
+		"$there: so many requests more than rows");
+}
+
+#
 # What a step reads doesn't grow with what is pending
 #
 
