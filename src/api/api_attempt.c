@@ -41,6 +41,23 @@ call_is_success(const ApiCall *call)
 	return response->status >= 200 && response->status <= 299;
 }
 
+/*
+ * Say whether a refusal has a body that begins as those of Crisp do.
+ */
+static bool
+is_refusal_of_crisps(const HttpResponse *response)
+{
+	return (response->status == 400 || response->status == 404) &&
+		   response->body[strspn(response->body, " \t\r\n")] == '{';
+}
+
+bool
+call_is_cut(const ApiCall *call)
+{
+	return call->outcome == JSON_CUT &&
+		   (call_is_success(call) || is_refusal_of_crisps(http_response(call->transfer)));
+}
+
 void
 call_drop_answer(ApiCall *call)
 {
@@ -101,7 +118,7 @@ call_describe_failure(ApiCall *call, ApiError *error)
 		call_parse_answer(call);
 	if (call_is_success(call) && call->outcome == JSON_TOO_LARGE)
 		api_error_of_size(error, options, method, target, call->problem);
-	else if (call_is_success(call) && call->problem != NULL)
+	else if ((call_is_success(call) && call->problem != NULL) || call_is_cut(call))
 		api_error_of_body(error, options, method, target, response,
 						  psprintf("It is not JSON: %s.", call->problem));
 	else if (!call_is_success(call) && response->status / 100 == 2)

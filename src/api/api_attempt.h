@@ -65,6 +65,12 @@ extern bool call_is_get(const ApiCall *call);
 /* Say whether a settled call's answer is a success, as far as its status goes. */
 extern bool call_is_success(const ApiCall *call);
 
+/*
+ * Say whether the body of an answer that was parsed is JSON which ends too early, where the body
+ * has to be known: that of a success, and of a refusal that may say there is no such thing.
+ */
+extern bool call_is_cut(const ApiCall *call);
+
 /* Count how a call's latest attempt has ended, once. */
 extern void call_count_outcome(ApiCall *call, UsageOutcome outcome);
 

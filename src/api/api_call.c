@@ -428,8 +428,8 @@ get_on(ApiCall *call)
 
 /*
  * Get a call on, and leave parsing to when the answer is wanted: before, as text, it takes a
- * fraction of the memory.  A page that was cut although its transfer was whole, as servers behind
- * others do when they fail, may come whole the next time.
+ * fraction of the memory.  An answer that was cut although its transfer was whole, as servers
+ * behind others do when they fail, may come whole the next time.
  */
 bool
 api_get_ready(ApiCall *call)
@@ -440,7 +440,7 @@ api_get_ready(ApiCall *call)
 	if (http_response(call->transfer)->outcome == HTTP_ANSWERED && !call->parsed)
 	{
 		call_parse_answer(call);
-		if (call_is_success(call) && call->outcome == JSON_CUT && call->request.repeatable)
+		if (call_is_cut(call) && call->request.repeatable)
 			return !try_again(call, RETRY_ONCE);
 	}
 	return true;

@@ -12,7 +12,7 @@ use IO::Compress::Gzip ();
 use JSON::PP;
 use List::Util qw(uniq);
 use MIME::Base64 qw(encode_base64);
-use POSIX qw(setlocale strftime LC_TIME);
+use POSIX qw(ceil setlocale strftime LC_TIME);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -235,6 +235,56 @@ $session->fails(
 	{ sqlstate => 'HV00M', message => 'connection to Crisp broke off, server "support"' },
 	'a 404 that breaks off, after another refusal');
 is($sandbox->count, $ATTEMPTS, '... is tried again');
+
+# So it has, where a proxy has cut the body, and its transfer is whole; what is none of Crisp's is as good as none.
+my $by_key = "SELECT count(*) FROM crisp.conversations WHERE session_id = '$key'";
+
+foreach my $refusal ([ 404, 'not_found' ], [ 400, 'invalid_session' ])
+{
+	my ($status, $reason) = @{$refusal};
+	my $whole = qq({"error":true,"reason":"$reason","data":{"message":"There is no such thing"}});
+	my @whole = (status => $status, body => $whole);
+	my @half  = (status => $status, body => substr $whole, 0, length($whole) / 2);
+
+	answer_with('*/conversation/session*', {@whole});
+	is($session->query($by_key), 0, "a lookup, HTTP $status");
+	is($sandbox->count, 1, '... is an answer');
+	answer_with('*/conversation/session*', { times => 1, @half });
+	is($session->query($by_key), 1, "a lookup, HTTP $status with half a body, once");
+	is($sandbox->count, 2, '... is tried again');
+	answer_with('*/conversation/session*', { times => 1, @half }, '*/conversation/session*', {@whole});
+	is($session->query($by_key), 0, "a lookup, HTTP $status with half a body, then a whole one");
+	answer_with('*/conversation/session*', {@half});
+	$session->fails(
+		$by_key,
+		{
+			sqlstate => '08P01',
+			message => 'unexpected answer from Crisp, server "support"',
+			detail =>
+			  qr/ answered HTTP $status, .*It is not JSON: .* The body begins: \{"error".*\nGave up after 2 attempts in /s,
+			hint => "Check the server's option base_url, and what is between this machine and Crisp."
+		},
+		"a lookup, HTTP $status with half a body, always");
+	is($sandbox->count, 2, '... is tried again');
+}
+foreach my $body ('<html><body>no', '', ' ', 'nope')
+{
+	answer_with('*/conversation/session*', { status => 404, body => $body });
+	$session->fails($by_key, { sqlstate => 'HV00R' }, "a 404 with the body \"$body\"");
+	is($sandbox->count, 1, '... is not tried again');
+}
+
+# Behind the last page of a list, too.
+my $last_page = ceil(scalar(split /,/, $rows) / $PER_PAGE);
+my $past_end  = $last_page + 1;
+
+answer_with(
+	"*/conversations/$last_page", { status => 206 },
+	"*/conversations/$past_end", { times => 1, status => 404, body => '{"error":true,"rea' });
+$sandbox->control({ past_end => 'not_found' });
+is($session->query($all), $rows, 'the end of a list, said by half a body: all rows');
+is(scalar(asked($past_end)), 2, '... after another request');
+$sandbox->reset;
 answer_with('*/people/stats', { times => 2, status => 500 });
 is($session->query('SELECT count(*) FROM crisp.people_profiles'), 60, 'a count is tried again');
 is($sandbox->count, 3, '... twice');
