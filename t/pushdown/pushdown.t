@@ -402,6 +402,20 @@ check(
 	'an e-mail address that is none',
 	$all_people, "SELECT people_id FROM $people WHERE email = '" . $keyed{people_id}->[1] . "'",
 	none => 1);
+foreach my $text (q(''), q('.'), q('..'), q(repeat('x', 1100)), q(repeat('x', 1100) || '@x.com'))
+{
+	my $id = $keyed{people_id}->[1];
+
+	$sandbox->data([ { op => 'patch', resource => 'people', key => $id, set => { email => sql("SELECT $text") } } ]);
+	my ($printed, @requests) = requests_of("SELECT people_id FROM $people WHERE email = $text");
+	is($printed, $id, "the e-mail address $text is found");
+	cmp_ok(scalar @requests, '>=', $all_people, '... in the list: Crisp cannot be asked for it');
+	is( sql("SELECT people_id FROM $people WHERE email IN ($text, 'nobody\@example.com')"),
+		$id, '... also among others');
+	$sandbox->reset;
+	is(scalar(@{ [ requests_of("SELECT people_id FROM $people WHERE people_id = $text") ] }) - 1,
+		0, "the key $text costs nothing") if $text !~ /@/;
+}
 {
 	my ($id, $email) = split /\|/, sql(
 		'SELECT people_id, email FROM copy.people_profiles WHERE email IS NOT NULL LIMIT 1');
