@@ -26,6 +26,44 @@ static bool		   is_plain_ascii(const char *text, size_t length);
 static const char *replace_invalid(const char *utf8, size_t *length);
 
 /*
+ * Say what to do about text that the database can't keep.
+ */
+static int
+hint_at_option(void)
+{
+	return errhint(
+		"Set option invalid_text of the server or of the foreign table to \"replace\" to "
+		"have such characters replaced, or leave the column out of the query.");
+}
+
+/*
+ * An ErrorContextCallback for the conversion of such text.
+ */
+static void
+add_hint(void *arg)
+{
+	int code = geterrcode();
+
+	if (code == ERRCODE_UNTRANSLATABLE_CHARACTER || code == ERRCODE_CHARACTER_NOT_IN_REPERTOIRE)
+		hint_at_option();
+}
+
+/*
+ * Convert text to the database's encoding.
+ */
+static const char *
+convert(const char *utf8, size_t length)
+{
+	ErrorContextCallback callback = {.callback = add_hint, .previous = error_context_stack};
+	const char			*text;
+
+	error_context_stack = &callback;
+	text = pg_any_to_server(utf8, (int) length, PG_UTF8);
+	error_context_stack = callback.previous;
+	return text;
+}
+
+/*
  * Check text, and bring it into the database's encoding.
  */
 const char *
@@ -42,9 +80,9 @@ server_text(const char *utf8, size_t *length, InvalidText invalid)
 	if (memchr(utf8, '\0', *length) != NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
 						errmsg("unsupported Unicode escape sequence"),
-						errdetail("\\u0000 cannot be converted to text.")));
+						errdetail("\\u0000 cannot be converted to text."), hint_at_option()));
 
-	text = pg_any_to_server(utf8, (int) *length, PG_UTF8);
+	text = convert(utf8, *length);
 	if (text != utf8)
 		*length = strlen(text);
 	return text;

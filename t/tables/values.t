@@ -299,6 +299,9 @@ foreach my $page (0 .. $#pages)
 # Values that don't: type, JSON, SQLSTATE, message, and the start of the value
 # in the context where that isn't the JSON itself.
 #
+# What errors say about text that the database can't keep.
+my $replace_hint = qr/^HINT:  Set option invalid_text of the server or of the foreign table to "replace" to have such /m;
+
 my @unfitting = (
 	[ 'bigint', '"gold"', '22P02', 'invalid input syntax for type bigint: "gold"', 'gold' ],
 	[ 'bigint', '""',     '22P02', 'invalid input syntax for type bigint: ""',     '' ],
@@ -424,6 +427,15 @@ my @unfitting_elements = (
 	{
 		my ($type, $json, $sqlstate, $message, $index, $value) = @{ $cases[$i] };
 
+		if ($message =~ /^unsupported Unicode/)
+		{
+			like($errors[$i], $replace_hint, "$type: what to do about $json");
+		}
+		else
+		{
+			unlike($errors[$i], qr/invalid_text/, "$type: $json is another matter");
+		}
+
 		like($errors[$i], qr/^ERROR:  \Q$sqlstate: $message\E$/m, "$type of $json: message");
 		like(
 			$errors[$i],
@@ -523,6 +535,7 @@ my @unfitting_elements = (
 		'SELECT as_json FROM bytes');
 	like($string, qr/^ERROR:  22021: invalid byte sequence for encoding "UTF8": 0xff$/m,
 		'bad bytes');
+	like($_, $replace_hint, 'bad bytes: what to do about it') foreach $string, $overlong_string, $object, $json;
 	like(
 		$string,
 		qr/column "meta_data_bad" of foreign table "bytes", JSON path "meta\.data\.bad", value "a\\xff\\xc3b", row "[^"]+"$/m,
@@ -578,6 +591,7 @@ my @unfitting_elements = (
 		$raw,
 		qr/^ERROR:  22P05: character with byte sequence 0xd0 0x96 in encoding "UTF8" has no equivalent in encoding "LATIN1"$/m,
 		'a character that LATIN1 lacks');
+	like($_, $replace_hint, 'what to do about it') foreach $raw, $escaped;
 	like(
 		$raw,
 		qr/column "meta_data_a" of foreign table "words", JSON path "meta\.data\.a", value "(\\x[[:xdigit:]]{2})+", row "[^"]+"$/m,
