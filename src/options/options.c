@@ -9,6 +9,9 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
@@ -16,7 +19,9 @@
 #include "common/hashfn.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "options/credentials_file.h"
@@ -97,6 +102,46 @@ option_writable(Oid relid)
 	CrispOptions *options = read_table_options(relid);
 
 	return options->updatable && options->resource != NULL ? options->resource->changes : NULL;
+}
+
+/*
+ * Say whether a table is as option_table_beside() wants it.
+ */
+static bool
+is_beside(Oid relid, Oid schema, const char *resource, const char *website_id)
+{
+	const CrispOptions *options;
+
+	if (get_rel_namespace(relid) != schema ||
+		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		return false;
+	options = read_table_options(relid);
+	return options->resource != NULL && strcmp(options->resource->name, resource) == 0 &&
+		   options->website_id != NULL && website_id != NULL &&
+		   strcmp(options->website_id, website_id) == 0;
+}
+
+Oid
+option_table_beside(Oid relid, const char *resource)
+{
+	const CrispOptions *options = read_table_options(relid);
+	Oid					schema = get_rel_namespace(relid);
+	Relation			catalog = table_open(ForeignTableRelationId, AccessShareLock);
+	TableScanDesc		scan = table_beginscan_catalog(catalog, 0, NULL);
+	Oid					found = InvalidOid;
+	HeapTuple			tuple;
+
+	while (!OidIsValid(found) && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		const FormData_pg_foreign_table *form = (Form_pg_foreign_table) GETSTRUCT(tuple);
+
+		if (form->ftserver == options->server_id &&
+			is_beside(form->ftrelid, schema, resource, options->website_id))
+			found = form->ftrelid;
+	}
+	table_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
 }
 
 CrispOptions *

@@ -58,6 +58,13 @@ extern void option_add_tier(CrispOptions *options, Oid user_id);
 extern const CrispChanges *option_writable(Oid relid);
 
 /*
+ * Return a foreign table of a resource, by name, that stands in the schema of another one, and is
+ * of its server and its website; one that the current role may read.  InvalidOid where there is
+ * none.
+ */
+extern Oid option_table_beside(Oid relid, const char *resource);
+
+/*
  * Add the credentials that user_id has for the options' server.  Raises 42704 when there is no user
  * mapping, HV002 when it is incomplete, or when the table's resource needs a website with a token
  * of its tier and there is none, 42501 when the mapping names a credentials file and no superuser

@@ -136,9 +136,9 @@ static const CrispLookup conversation_lookups[] = {
 
 /* The criteria of the list's search filter aren't documented for fields of meta. */
 static const CrispDetour conversation_detours[] = {
-	{"meta.email",
-	 "session_id IN (SELECT session_id FROM people_conversations WHERE email = '...') asks for the "
-	 "profile and its conversations alone, and leaves out those without a profile"},
+	{"meta.email", "session_id IN (SELECT session_id FROM ", "people_conversations",
+	 " WHERE email = '...') asks for the profile and its conversations alone, and leaves out those "
+	 "without a profile"},
 	{NULL},
 };
 

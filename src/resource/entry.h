@@ -104,7 +104,9 @@ typedef struct CrispLookup
 typedef struct CrispDetour
 {
 	const char *path;
-	const char *advice; /* what to write instead, and what that leaves out */
+	const char *before;	  /* what to write instead, up to the name of a table, */
+	const char *resource; /* that is of this resource; */
+	const char *after;	  /* the rest, and what that leaves out */
 } CrispDetour;
 
 /*

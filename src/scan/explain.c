@@ -389,7 +389,7 @@ explain_scan(ForeignScanState *node, struct ExplainState *es)
 		if (request->kind == REQUEST_LIST)
 		{
 			explain_early_stop(method, &request->as.list, es);
-			explain_advice(node, request->as.list.options->resource, es);
+			explain_advice(node, es);
 		}
 		explain_order(node, method, es);
 		explain_details(node, es);

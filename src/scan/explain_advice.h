@@ -17,10 +17,10 @@
 struct ExplainState;
 
 /*
- * Show the advice of the catalog for a scan of a resource's list, if a condition wants a column to
- * be equal to something, and the API has another way to such rows.
+ * Show advice for a scan of a list, if a condition wants a column to be equal to something, and the
+ * API has another way to such rows; or if it wants that of a function of a column that could be
+ * looked up.
  */
-extern void explain_advice(const ForeignScanState *node, const CrispResource *resource,
-						   struct ExplainState *es);
+extern void explain_advice(const ForeignScanState *node, struct ExplainState *es);
 
 #endif /* CRISP_EXPLAIN_ADVICE_H */
