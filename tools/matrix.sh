@@ -26,7 +26,10 @@ results=()
 passed=0 failed=0 absent=0
 
 if [ "$(id -u)" != 0 ]; then
-	command -v sudo >/dev/null || die "debootstrap and chroot are for root: run this as root, or install sudo"
+	if ! command -v sudo >/dev/null; then
+		say "debootstrap and chroot are for root: run this as root, or install sudo"
+		exit 3
+	fi
 	exec sudo --preserve-env=MATRIX,MATRIX_SECONDS,PARTS,ONLY,TESTS,SHUFFLE,PG_TEST_TIMEOUT_DEFAULT "$0" "$@"
 fi
 

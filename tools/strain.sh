@@ -9,14 +9,16 @@
 #
 #   KEEP=1      keep the directory, with all logs
 #   PG_CONFIG   another PostgreSQL than the newest one
+#
+# Exits with 3 where what it needs could not be had.
 set -uo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
 kind=${1:-}
 [ -n "$kind" ] && [ -e "$tree/tools/strain/$kind.pl" ] || die "say what is to be done: soak, sqlsmith or memory"
-"$tree/tools/setup.sh" strain || exit 1
-find_pg_config || exit 1
+"$tree/tools/setup.sh" strain || exit 3
+find_pg_config || exit 3
 work_begin
 
 say "$kind with $("$PG_CONFIG" --version) in $work"
