@@ -72,16 +72,20 @@ sub disturb
 				{ body => '{"error":false,"reason":"x","data":[]}' }, { status => 404 }, { delay_ms => 100 }) } } }
 	  1 .. int rand 4;
 
-	$sandbox->control({ answers => \@faults });
 	# Statements delete what they find, so there are new ones.
-	$sandbox->data([
-		map {
-			my $resource = $_;
+	my @changes = map {
+		my $resource = $_;
 
-			map { { op => "${_}_random", resource => $resource, count => 1 + int rand 2,
-				seed => int rand 1e6 } } 'insert',
-				pick('touch', 'delete')
-		} 'conversations', 'people' ]) if chance(0.3);
+		map { { op => "${_}_random", resource => $resource, count => 1 + int rand 2, seed => int rand 1e6 } } 'insert',
+			pick('touch', 'delete')
+	} 'conversations', 'people';
+
+	# At times there is no row to touch, and on a busy machine no answer in time.
+	eval {
+		$sandbox->control({ answers => \@faults });
+		$sandbox->data(\@changes) if chance(0.3);
+		1;
+	} or diag("not disturbed: $@");
 	return;
 }
 
