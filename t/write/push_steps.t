@@ -122,7 +122,8 @@ foreach my $case (
 	my ($there, $more) = @{$case};
 	my $name = 'cost' . ++$number;
 
-	query(qq(CREATE TABLE $name AS SELECT format('%s-%s\@x.org', '$name', 1000 + n) AS email, 'N' AS person_nickname, there FROM string_to_table('$there', NULL) WITH ORDINALITY t (there, n);
+	query(qq(CREATE TABLE $name AS SELECT format('%s-%s\@x.org', '$name', 1000 + n) AS email, 'N' AS person_nickname,
+		there FROM string_to_table('$there', NULL) WITH ORDINALITY t (there, n);
 		INSERT INTO crisp.people_profiles (email, person_nickname) SELECT email, 'x' FROM $name WHERE there = '1'));
 	is(scalar @{ push_rows("'$name', 'crisp.people_profiles', key => 'email'")->{requests} } - length $there, $more,
 		"$there: so many requests more than rows");
