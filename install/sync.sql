@@ -61,7 +61,7 @@ BEGIN
                copy.source),
         format($sql$
             SELECT ROW(count(*), count(*) FILTER (WHERE %1$s), 0, 0, 0, NULL, NULL, NULL, max(%2$s), NULL, NULL, true,
-                       count(*) FILTER (WHERE f.%3$I IS NULL),
+                       array_agg(NULL::timestamptz) FILTER (WHERE f.%3$I IS NULL),
                        array_agg(concat(extract(epoch FROM %2$s), '|', md5(f.%3$I::text))),
                        jsonb_agg(f.%3$I ORDER BY %5$s) FILTER (WHERE %1$s AND NOT (%4$s)),
                        NULL, NULL, NULL)::@extschema@.crisp_sync_batch
@@ -129,6 +129,9 @@ BEGIN
         batch := @extschema@.crisp_sync_fetch(copy, call, run, condition, NULL, lower(run.changes), upper(run.changes),
                                               job);
     END IF;
+    -- Each pass comes upon the same ones.
+    batch.keyless := batch.keyless[CASE run.passes WHEN 0 THEN 0 ELSE run.keyless END + 1:];
+    run.keyless := CASE run.passes WHEN 0 THEN 0 ELSE run.keyless END + coalesce(cardinality(batch.keyless), 0);
     PERFORM @extschema@.crisp_sync_note(copy, call, batch);
     run.passes := run.passes + 1;
     run.pass_requests := @extschema@.crisp_sync_requests() - first_request;
@@ -279,6 +282,11 @@ BEGIN
         done := tstzmultirange(result.done);
     END IF;
     batch := result.batch;
+    IF copy.argument IS NULL THEN
+        -- The others come again.
+        batch.keyless := ARRAY(SELECT k.date FROM unnest(batch.keyless) k (date)
+                               WHERE done @> k.date OR (k.date IS NULL AND done <> '{}'));
+    END IF;
     PERFORM @extschema@.crisp_sync_note(copy, call, batch);
     IF done = '{}' THEN
         UPDATE @extschema@.crisp_sync_my_job j
@@ -478,6 +486,29 @@ SELECT coalesce((
         @extschema@.crisp_sync_daily(copy.source) d), false)
 $$;
 
+-- Tell how many rows were left out since that was told last, for want of a key.  Of a list that each run reads as a
+-- whole, they are the same as before, unless there are more.
+CREATE FUNCTION crisp_sync_tell_keyless(copy crisp_sync_copy, call crisp_sync_call)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    job @extschema@.crisp_sync_job;
+BEGIN
+    SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id;
+    IF job.keyless > CASE WHEN copy.dates_field IS NULL THEN job.told_keyless ELSE 0 END THEN
+        RAISE WARNING '% of "%" % its key, and % left out',
+            CASE job.keyless WHEN 1 THEN '1 row' ELSE job.keyless || ' rows' END,
+            @extschema@.crisp_sync_name(copy.source),
+            CASE job.keyless WHEN 1 THEN 'lacks' ELSE 'lack' END,
+            CASE job.keyless WHEN 1 THEN 'was' ELSE 'were' END;
+    END IF;
+    UPDATE @extschema@.crisp_sync_my_job j SET keyless = 0, told_keyless = greatest(j.told_keyless, j.keyless)
+    WHERE j.job_id = call.job_id AND j.keyless > 0;
+END
+$$;
+
 -- Judge why a step has failed: whether the run goes on in another way, ends for now, or has failed.
 CREATE FUNCTION crisp_sync_after_failure(
     copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, failure crisp_sync_failure)
@@ -521,6 +552,7 @@ BEGIN
         SELECT l.run_id, failure.code, failure.message, nullif(failure.detail, ''), nullif(failure.hint, ''),
             failure.context
         FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id;
+        PERFORM @extschema@.crisp_sync_tell_keyless(copy, call);
         PERFORM @extschema@.crisp_sync_note_run(call, 'failed');
         run.phase := 'failed';
     END IF;
@@ -576,6 +608,7 @@ DECLARE
     told text;
 BEGIN
     PERFORM @extschema@.crisp_sync_note_run(call, CASE WHEN run.phase = 'end' THEN 'finished' ELSE 'partial' END);
+    PERFORM @extschema@.crisp_sync_tell_keyless(copy, call);
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id;
     SELECT * INTO reason FROM @extschema@.crisp_sync_limit(copy.source, call.first_request, call.last_request)
     WHERE run.phase <> 'end';

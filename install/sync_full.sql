@@ -58,11 +58,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     look CONSTANT tstzrange := @extschema@.crisp_sync_look(job);
+    batch @extschema@.crisp_sync_batch;
 BEGIN
     PERFORM set_config('crisp_fdw.max_requests', (@extschema@.crisp_sync_requests() + most)::text, true);
-    PERFORM @extschema@.crisp_sync_note(copy, call, @extschema@.crisp_sync_fetch(
-        copy, call, run, @extschema@.crisp_sync_within(copy.list, copy.dates_field, look), NULL, lower(look), NULL,
-        job));
+    batch := @extschema@.crisp_sync_fetch(copy, call, run,
+                                          @extschema@.crisp_sync_within(copy.list, copy.dates_field, look), NULL,
+                                          lower(look), NULL, job);
+    batch.keyless := NULL;      -- windows have counted them, or the next run will
+    PERFORM @extschema@.crisp_sync_note(copy, call, batch);
     RETURN true;
 EXCEPTION WHEN SQLSTATE 'CS002' THEN
     PERFORM @extschema@.crisp_sync_context();   -- is not that of the next error

@@ -22,19 +22,12 @@ BEGIN
         rows_updated = l.rows_updated + coalesce(batch.updated, 0),
         rows_deleted = l.rows_deleted + coalesce(batch.deleted, 0)
     WHERE l.run_id = call.run_id;
-    IF batch.keyless > (SELECT j.told_keyless FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id) THEN
-        RAISE WARNING '% of "%" % its key, and % left out',
-            CASE batch.keyless WHEN 1 THEN '1 row' ELSE batch.keyless || ' rows' END,
-            @extschema@.crisp_sync_name(copy.source),
-            CASE batch.keyless WHEN 1 THEN 'lacks' ELSE 'lack' END,
-            CASE batch.keyless WHEN 1 THEN 'was' ELSE 'were' END;
-    END IF;
     UPDATE @extschema@.crisp_sync_my_job j
     SET rows_fetched = j.rows_fetched + coalesce(batch.fetched, 0),
         rows_inserted = j.rows_inserted + coalesce(batch.inserted, 0),
         rows_updated = j.rows_updated + coalesce(batch.updated, 0),
         rows_deleted = j.rows_deleted + coalesce(batch.deleted, 0),
-        told_keyless = greatest(j.told_keyless, batch.keyless),
+        keyless = j.keyless + coalesce(cardinality(batch.keyless), 0),
         witnesses = @extschema@.crisp_sync_new_witnesses(copy, coalesce(batch.witnesses, j.witnesses), batch.sample,
                                                          is_first)
     WHERE j.job_id = call.job_id

@@ -46,6 +46,7 @@ CREATE TYPE crisp_sync_progress AS (
     has_budget boolean,         -- for which the run has all of its requests,
     passes integer,             -- over these changes, so far,
     versions text[],            -- what they have brought,
+    keyless integer,            -- how many rows without a key among that,
     newest timestamptz,         -- what was newest before the last of them began; of sync_field
     pass_requests bigint,       -- and what that has taken
     kept text,                  -- condition for rows that the copy is to have, over the alias f; NULL for all

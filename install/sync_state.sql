@@ -106,6 +106,7 @@ CREATE TABLE crisp_sync_job (
     daily_quota integer,
     witnesses jsonb NOT NULL DEFAULT '[]',
     told_columns text[] NOT NULL DEFAULT '{}',
+    keyless bigint NOT NULL DEFAULT 0,
     told_keyless bigint NOT NULL DEFAULT 0,
     rows_fetched bigint NOT NULL DEFAULT 0,
     rows_inserted bigint NOT NULL DEFAULT 0,
@@ -159,7 +160,8 @@ COMMENT ON COLUMN crisp_sync_job.pages_missing IS '... and none of this one';
 COMMENT ON COLUMN crisp_sync_job.witnesses IS
     'keys of some rows that the job has stored: when most of them are gone, so is the copy';
 COMMENT ON COLUMN crisp_sync_job.told_columns IS 'columns of the source that the target lacks, of which a run has told';
-COMMENT ON COLUMN crisp_sync_job.told_keyless IS 'rows without a key, of which a run has told';
+COMMENT ON COLUMN crisp_sync_job.keyless IS 'rows without a key that were left out, of which no run has told yet';
+COMMENT ON COLUMN crisp_sync_job.told_keyless IS 'the most of them that a run has told of';
 COMMENT ON COLUMN crisp_sync_job.stalled IS 'the last run has not come further: its requests did not suffice';
 COMMENT ON COLUMN crisp_sync_job.origin IS 'whose rows the last run was to bring, as crisp_sync_origin has them';
 COMMENT ON COLUMN crisp_sync_job.scope IS 'which rows the list showed that windows go over: see crisp_sync_scope_of()';
@@ -315,7 +317,7 @@ GRANT INSERT (source, target, resource),
       UPDATE (sync_field, dates_field, mode, selected, wanted, covered, watermark, watermark_at, settled, unlooked,
               overlap, caught_up, looked, due, pass_condition, pass_reference, pass_rows, full_since, deleted, by_date,
               cuts, window_rows, pages_found, pages_missing, expected_rows, rows_per_request, daily_quota, witnesses,
-              told_columns, told_keyless, rows_fetched, rows_inserted, rows_updated, rows_deleted, requests,
+              told_columns, keyless, told_keyless, rows_fetched, rows_inserted, rows_updated, rows_deleted, requests,
               stalled, last_run_id, last_success, origin, scope, parent)
 ON crisp_sync_my_job TO PUBLIC;
 GRANT INSERT (job_id, mode, started_at),

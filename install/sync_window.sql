@@ -16,7 +16,7 @@ CREATE TYPE crisp_sync_batch AS (
     first_date timestamptz,     -- of the row that came first: all others were read then or later
     page_change timestamptz,    -- newest of sync_field, of rows that came with the first, where no row is left out
     in_order boolean,           -- of dates_field, newest first
-    keyless bigint,             -- rows without a key, which can't be kept
+    keyless timestamptz[],      -- rows without a key, which can't be kept, by their dates_field; NULL: none
     versions text[],            -- sync_field and key of each row of the list, which tell one version of it from another
     sample jsonb,               -- keys of some rows that were stored
     covered tstzmultirange,     -- parts that were asked for of which all rows have come; NULL: the list has no order
@@ -102,7 +102,8 @@ DECLARE
                        THEN @extschema@.crisp_sync_time(copy.source, copy.dates_field, 'f.') END;
     changes text := CASE WHEN copy.argument IS NULL
                          THEN @extschema@.crisp_sync_time(copy.source, copy.sync_field, 'f.') END;
-    -- Of rows below a parent, several may have the same key, or none.
+    -- Of rows below a parent, several may have the same key, or none.  A row without one that comes with two pages
+    -- can't be recognized by it.
     present text := (SELECT string_agg(format('f.%I IS NOT NULL', k.name), ' AND ')
                      FROM unnest(CASE WHEN copy.keys_repeat THEN ARRAY[copy.argument] ELSE copy.keys END) k (name));
     kept text := CASE WHEN copy.argument IS NULL THEN format(run.kept, changes) END;
@@ -124,13 +125,16 @@ BEGIN
             SELECT ROW(count(*), count(*) FILTER (WHERE x.kept), 0, 0, 0, min(x.date), max(x.date),
                        percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change),
                        max(x.date) FILTER (WHERE x.number = 1), max(x.change) FILTER (WHERE x.number <= 20),
-                       coalesce(bool_and(x.date <= x.previous), true), count(*) FILTER (WHERE NOT x.present),
+                       coalesce(bool_and(x.date <= x.previous), true),
+                       (SELECT array_agg(k.date)
+                        FROM (SELECT DISTINCT ROW(f.*)::text AS image, %1$s AS date FROM fetched f
+                              WHERE NOT (%3$s)) k),
                        array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))),
                        (SELECT jsonb_agg(w.witness)
                         FROM (SELECT %6$s AS witness FROM fetched f WHERE %3$s AND %4$s %7$s LIMIT 20) w),
                        NULL, NULL, NULL)::@extschema@.crisp_sync_batch
             FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
-                  FROM (SELECT %1$s AS date, %2$s AS change, %3$s AS present, %4$s AS kept, ROW(%5$s)::text AS key
+                  FROM (SELECT %1$s AS date, %2$s AS change, %4$s AS kept, ROW(%5$s)::text AS key
                         FROM fetched f) l) x
             $sql$, coalesce(dates, 'NULL::timestamptz'), coalesce(changes, 'NULL::timestamptz'), present,
             coalesce('(' || kept || ')', 'true'),
