@@ -239,20 +239,29 @@ BEGIN
 END
 $$;
 
--- Keep a table as it is until the transaction ends.  Raises an error if it was dropped.
+-- Keep a table as it is until the transaction ends.  Raises an error if it was dropped.  Whoever drops or renames it
+-- may do so while the lock is awaited, which is by its name: then what it is called now tells.
 CREATE FUNCTION crisp_sync_hold(relation regclass, what text)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    name CONSTANT text := relation;
+    name text;
 BEGIN
-    -- What was dropped has its number for a name, and is found by that from PostgreSQL 16 on.
-    IF name = relation::oid::text OR to_regclass(name) IS DISTINCT FROM relation THEN
-        RAISE EXCEPTION 'the % of the sync was dropped while it ran', what USING ERRCODE = 'undefined_table';
-    END IF;
-    EXECUTE format('SELECT FROM %s LIMIT 0', name);
+    FOR attempt IN 1 .. 10 LOOP
+        name := relation;
+        -- What was dropped has its number for a name, and is found by that from PostgreSQL 16 on.
+        EXIT WHEN name = relation::oid::text;
+        CONTINUE WHEN to_regclass(name) IS DISTINCT FROM relation;
+        BEGIN
+            EXECUTE format('SELECT FROM %s LIMIT 0', name);
+            RETURN;
+        EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
+            RAISE DEBUG 'table % was dropped or renamed', name;
+        END;
+    END LOOP;
+    RAISE EXCEPTION 'the % of the sync was dropped while it ran', what USING ERRCODE = 'undefined_table';
 END
 $$;
 
@@ -274,7 +283,8 @@ BEGIN
         RAISE EXCEPTION 'the sync of "%" into "%" was dropped while it ran', @extschema@.crisp_sync_name(copy.source),
             @extschema@.crisp_sync_name(copy.target) USING ERRCODE = 'undefined_object';
     END IF;
-    PERFORM @extschema@.crisp_sync_check_kept(copy, @extschema@.crisp_sync_lost(copy.target, copy.keys, job.witnesses));
+    PERFORM @extschema@.crisp_sync_check_kept(
+        copy, @extschema@.crisp_sync_lost(copy.target, copy.keys, job.witnesses));
     RETURN job;
 END
 $$;
