@@ -13,7 +13,7 @@ BEGIN
         CASE call.last_request - call.first_request
             WHEN 1 THEN '1 request' ELSE call.last_request - call.first_request || ' requests' END
         USING DETAIL = 'The next calls read all of it again, part by part.',
-            HINT = 'Raise max_requests to read changes alone.';
+            HINT = format('Raise %s to read changes alone.', call.limited_by);
     SELECT j.pass_condition = 'all' AND @extschema@.crisp_sync_gaps(j) = '{}' INTO run.in_vain
     FROM @extschema@.crisp_sync_job j WHERE j.job_id = call.job_id;
     UPDATE @extschema@.crisp_sync_my_job j
@@ -27,10 +27,11 @@ $$;
 -- A list whose rows have details, for a request each: these are fetched of rows that the copy lacks, that have
 -- changed since the last run, or have another sync_field there.  Of all others it has what the list shows.  Where
 -- requests don't suffice for all details, those of rows that the copy lacks come first, and the rest with the next
--- run (is_cut).
+-- run (is_cut).  Requests that are repeated may spend what others need.  So no statement asks for more than half of
+-- what the requests allow, or for what window_rows says, which is halved where they didn't suffice for that.
 CREATE FUNCTION crisp_sync_refresh(
-    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, OUT batch crisp_sync_batch,
-    OUT is_cut boolean)
+    copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, job crisp_sync_job,
+    OUT batch crisp_sync_batch, OUT is_cut boolean)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -38,6 +39,9 @@ DECLARE
     details @extschema@.crisp_sync_batch;
     wanted text[];              -- keys of rows whose details are to be fetched
     remaining bigint;
+    number integer;             -- of these, that the next statement is to bring
+    done integer := 0;          -- and that others have brought
+    is_less boolean := false;   -- the next run asks for fewer at a time
     key CONSTANT text := copy.keys[1];
     listed CONSTANT text[] := ARRAY(SELECT c.name FROM unnest(copy.columns) WITH ORDINALITY c (name, number)
                                     WHERE c.name <> ALL (copy.details || '_synced_at'::text) ORDER BY c.number);
@@ -71,20 +75,41 @@ BEGIN
         format('%s AND %s', is_kept, is_known), NULL, NULL, NULL, @extschema@.crisp_sync_witnesses(copy));
     PERFORM @extschema@.crisp_sync_check_kept(copy, batch.lost);
     wanted := ARRAY(SELECT jsonb_array_elements_text(batch.sample));
-    remaining := @extschema@.crisp_sync_requests_left(call);
-    is_cut := coalesce(cardinality(wanted) > remaining, false);
-    IF is_cut AND remaining < 1 THEN
-        RAISE EXCEPTION 'no request is left for details of "%"', @extschema@.crisp_sync_name(copy.list)
-            USING ERRCODE = 'CS002';
-    ELSIF wanted <> '{}' THEN
-        details := @extschema@.crisp_sync_store(copy, run,
-            format('s.%I = ANY (%L::%s[])', key, wanted[1:coalesce(remaining, cardinality(wanted))], key_type),
-            NULL, NULL, NULL, NULL, NULL, job.deleted);
-        batch.inserted := batch.inserted + details.inserted;
-        batch.updated := batch.updated + details.updated;
-        batch.witnesses := details.witnesses;
-    END IF;
-    batch.sample := details.sample;
+    batch.sample := NULL;
+    is_cut := false;
+    WHILE done < cardinality(wanted) AND NOT is_cut LOOP
+        remaining := @extschema@.crisp_sync_requests_left(call);
+        number := least(ceil(remaining / 2.0), run.window_rows, cardinality(wanted) - done);
+        IF remaining < 1 AND done = 0 THEN
+            RAISE EXCEPTION 'no request is left for details of "%"', @extschema@.crisp_sync_name(copy.list)
+                USING ERRCODE = 'CS002';
+        ELSIF remaining < 1 THEN
+            is_cut := true;
+            EXIT;
+        END IF;
+        BEGIN
+            details := @extschema@.crisp_sync_store(copy, run,
+                format('s.%I = ANY (%L::%s[])', key, wanted[done + 1:done + number], key_type),
+                NULL, NULL, NULL, NULL, NULL, job.deleted);
+        EXCEPTION WHEN SQLSTATE 'CS002' THEN
+            PERFORM @extschema@.crisp_sync_context();   -- is not that of the next error
+            is_cut := true;
+            run.window_rows := greatest(1, number / 2);
+            is_less := number > 1;
+        END;
+        IF NOT is_cut THEN
+            done := done + number;
+            batch.inserted := batch.inserted + details.inserted;
+            batch.updated := batch.updated + details.updated;
+            batch.witnesses := details.witnesses;
+            batch.sample := coalesce(batch.sample, details.sample);
+            run.window_rows := CASE WHEN run.window_rows < remaining THEN run.window_rows * 2 END;
+        END IF;
+    END LOOP;
+    -- Rows that the copy lacked are there now, or the next run asks for fewer, or else it will have to do the same.
+    run.in_vain := is_cut AND NOT is_less AND batch.inserted = 0 AND batch.updated = 0;
+    run.adapted := run.adapted OR is_less;
+    UPDATE @extschema@.crisp_sync_my_job j SET window_rows = run.window_rows WHERE j.job_id = call.job_id;
 END
 $$;
 
@@ -118,10 +143,9 @@ BEGIN
     IF copy.details IS NOT NULL AND job.full_since IS NULL THEN
         result := @extschema@.crisp_sync_refresh(copy, call, run, job);
         batch := result.batch;
+        run := result.run;
         IF result.is_cut THEN
-            -- Rows that the copy lacked are there now, or else the next run will have to do the same.
             PERFORM @extschema@.crisp_sync_note(copy, call, batch);
-            run.in_vain := batch.inserted = 0 AND batch.updated = 0;
             run.phase := 'exhausted';
             RETURN;
         END IF;
@@ -497,7 +521,7 @@ DECLARE
     job @extschema@.crisp_sync_job;
 BEGIN
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id;
-    IF job.keyless > CASE WHEN copy.dates_field IS NULL THEN job.told_keyless ELSE 0 END THEN
+    IF job.keyless > (CASE WHEN copy.dates_field IS NULL THEN job.told_keyless ELSE 0 END) THEN
         RAISE WARNING '% of "%" % its key, and % left out',
             CASE job.keyless WHEN 1 THEN '1 row' ELSE job.keyless || ' rows' END,
             @extschema@.crisp_sync_name(copy.source),
@@ -652,6 +676,24 @@ BEGIN
 END
 $$;
 
+-- How many requests a call may make, and what says so.  Before its first step, settings are the session's own.
+CREATE FUNCTION crisp_sync_limit_call(copy crisp_sync_copy, INOUT call crisp_sync_call, max_requests integer)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    setting CONSTANT bigint := nullif(current_setting('crisp_fdw.max_requests')::bigint, 0);
+    of_day CONSTANT bigint := call.first_request + @extschema@.crisp_sync_quota_left(copy.source);
+BEGIN
+    call.last_request := least(call.first_request + max_requests,
+                               CASE WHEN max_requests IS NOT NULL THEN 2147483647 END, setting, of_day);
+    call.limited_by := CASE call.last_request WHEN call.first_request + max_requests THEN 'max_requests'
+                           WHEN setting THEN 'the setting crisp_fdw.max_requests'
+                           WHEN of_day THEN 'the option daily_requests of the server'
+                           ELSE 'max_requests' END;
+END
+$$;
+
 -- OR REPLACE: an update from 1.0 keeps it, and who may call it.
 CREATE OR REPLACE PROCEDURE crisp_sync(
     source regclass,
@@ -725,10 +767,7 @@ BEGIN
     call.overlap := overlap;
     call.first_request := @extschema@.crisp_sync_requests();
     BEGIN
-        call.last_request := least(call.first_request + max_requests,
-                                   CASE WHEN max_requests IS NOT NULL THEN 2147483647 END,
-                                   nullif(pg_catalog.current_setting('crisp_fdw.max_requests')::bigint, 0),
-                                   call.first_request + @extschema@.crisp_sync_quota_left(copy.source));
+        call := @extschema@.crisp_sync_limit_call(copy, call, max_requests);
         opened := @extschema@.crisp_sync_open(copy, call, deleted, daily_quota);
         call := opened.call;
         run := opened.run;

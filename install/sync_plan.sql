@@ -35,7 +35,8 @@ CREATE TYPE crisp_sync_call AS (
     overlap interval,
     started_at timestamptz,     -- before the first request
     first_request bigint,       -- requests of the statement when the run began
-    last_request bigint        -- most that it may have made in the end; NULL for any number
+    last_request bigint,        -- most that it may have made in the end; NULL for any number
+    limited_by text            -- what is to be raised for more
 );
 
 -- How far a run is, handed from one step to the next.

@@ -114,8 +114,21 @@ is_copy('crisp.conversations', 'by_session', 'without a limit');
 	my $run = sync(q('crisp.people_profiles', 'people', max_requests => 4));
 	like($run->{notices}, qr/^what has changed in "crisp\.people_profiles" takes more than 4 requests$/m,
 		'too many changes for a call');
+	like($run->{details}, qr/^Raise max_requests to read changes alone\.$/m, 'which says what to raise');
 	finish(q('crisp.people_profiles', 'people', max_requests => 4), 4);
 	is_copy('crisp.people_profiles', 'people', 'are found all the same');
+
+	sync(q('crisp.people_profiles', 'people', max_requests => NULL));
+	$sandbox->data([ { op => 'touch_random', resource => 'people', count => 300, seed => 5 } ]);
+	$session->query('SET crisp_fdw.max_requests = 3');
+	$run = sync(q('crisp.people_profiles', 'people'));
+	$session->query('RESET crisp_fdw.max_requests');
+	like($run->{notices}, qr/^what has changed in "crisp\.people_profiles" takes more than 3 requests$/m,
+		'too many changes for what the session allows');
+	like($run->{details}, qr/^Raise the setting crisp_fdw\.max_requests to read changes alone\.$/m,
+		'which says what to raise');
+	sync(q('crisp.people_profiles', 'people', max_requests => NULL));
+	is_copy('crisp.people_profiles', 'people', 'these are found, too');
 }
 like(sync(q('crisp.visitors', 'visitors', max_requests => 2))->{notices}, qr/the rest next time/,
 	'a list without dates comes as a whole, or not');
