@@ -149,12 +149,15 @@ BEGIN
         RETURN field;
     ELSIF found = ANY (candidates) THEN
         RETURN found;
-    ELSIF NOT has_times THEN
+    ELSIF NOT has_times AND coalesce(field, 'updated_at') = 'updated_at' THEN
+        -- That's what a call has which names none.
         RETURN NULL;
     END IF;
     RAISE EXCEPTION 'sync_field "%" is not a column of "%" that holds a time', field, @extschema@.crisp_sync_name(list)
         USING ERRCODE = 'undefined_column',
-            HINT = format('Columns that do: %s', coalesce(@extschema@.crisp_sync_list(candidates), 'none'));
+            HINT = CASE WHEN has_times
+                        THEN format('Columns that do: %s', coalesce(@extschema@.crisp_sync_list(candidates), 'none'))
+                        ELSE 'It needs none: each run reads all rows. Leave sync_field out.' END;
 END
 $$;
 

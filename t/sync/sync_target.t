@@ -280,6 +280,17 @@ sync_fails(q('crisp.conversations', 'copy', sync_field => 'state'),
 	{ sqlstate => '42703', message => qr/^sync_field "state" is not a column/,
 		hint => qr/active_last, .*created_at, updated_at, waiting_since/ },
 	'sync_field that is no time');
+foreach my $resource (qw(operators visitors))
+{
+	$sandbox->clear;
+	sync_fails("'crisp.$resource', 'no_times', sync_field => 'nosuch'",
+		{
+			sqlstate => '42703',
+			message => qq(sync_field "nosuch" is not a column of "crisp.$resource" that holds a time),
+			hint => qr/^(It needs none: each run reads all rows\. Leave sync_field out\.|Columns that do: .*)$/ },
+		"$resource: a sync_field that is no column");
+	is($sandbox->count, 0, "$resource: before the first request");
+}
 
 #
 # Where it can't commit
