@@ -394,6 +394,8 @@ BEGIN
     PERFORM @extschema@.crisp_sync_check_keys(target_table, catalog.keys, copy.argument, copy.keys_repeat);
     PERFORM @extschema@.crisp_sync_check_marks(target_table,
                                                deleted = 'mark' AND (mode = 'full' OR copy.argument IS NOT NULL));
+    PERFORM @extschema@.crisp_sync_check_keys_differ(source, target_table, catalog.resource, catalog.parent,
+                                                     copy.origin);
     PERFORM @extschema@.crisp_sync_check_shared(source, target_table, mode);
     PERFORM @extschema@.crisp_sync_check_origins(source, target_table, copy.origin, mode);
     copy.target := target_table;
