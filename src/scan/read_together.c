@@ -1,20 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * read_together.c
- *		Read lists that are merged in an order at the same time, where all of their rows are wanted.
+ *		Read lists that are merged in an order at the same time.
  *
  * A MergeAppend asks its first child for a row, then its second one, and so on.  A scan that has to
  * sort all rows of its list reads all of it for that first row, so the lists would be read one
  * after the other, where an Append has them read together.  So the first one that is asked takes
- * the rows of all of them, as they come; each sorts its own when it's asked.
+ * the rows of all of them, as they come; each sorts its own when it's asked.  Of lists that are
+ * streamed, it asks for the first pages.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-
-#include <math.h>
 
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -70,6 +69,7 @@ is_to_begin(const PlanState *node, FdwRoutine *routine)
 
 /*
  * Begin a run of a scan.  Returns whether it is to sort all rows of a list that Crisp is asked for.
+ * Of a list that is streamed, only the first page is asked for: the first row of each is wanted.
  */
 static bool
 begin(ForeignScanState *node)
@@ -77,8 +77,13 @@ begin(ForeignScanState *node)
 	CrispScan *scan = node->fdw_state;
 
 	scan_start(node);
-	if (scan->streams || scan->reader == NULL || scan->top_n == NULL || scan->reads_wider)
+	if (scan->reader == NULL || scan->top_n == NULL || scan->reads_wider)
 		return false;
+	if (scan->streams)
+	{
+		(void) row_reader_get_ready(scan->reader);
+		return false;
+	}
 	scan->ahead = row_store_create(scan->request_context, scan_row_desc(node));
 	scan->busy = true;
 	return true;
@@ -174,8 +179,7 @@ read_together(ForeignScanState *node)
 	const PlanState *root;
 	ListCell		*lc;
 
-	if (!enable_async_append || !is_to_begin(&node->ss.ps, node->fdwroutine) ||
-		!isinf(need_rows(&node->ss.ps)))
+	if (!enable_async_append || !is_to_begin(&node->ss.ps, node->fdwroutine))
 		return;
 	root = need_root(&node->ss.ps);
 	if (root == NULL || !find_merge(unconstify(PlanState *, root), &search))

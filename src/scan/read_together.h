@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * read_together.h
- *		Read lists that are merged in an order at the same time, where all of their rows are wanted.
+ *		Read lists that are merged in an order at the same time.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -13,9 +13,10 @@
 #include "nodes/execnodes.h"
 
 /*
- * Before a scan begins a run that is certain to be asked for all rows of a list, sorted here: read
- * it together with others that the same MergeAppend is about to read in that way.  Does nothing for
- * other scans.  Raises what reading raises.
+ * Before a scan begins a run for a list in an order: begin it together with others that the same
+ * MergeAppend is about to begin.  Lists that are to be sorted here are read; of those that are
+ * streamed, the first pages are asked for.  Does nothing for other scans.  Raises what reading
+ * raises.
  */
 extern void read_together(ForeignScanState *node);
 

@@ -594,6 +594,20 @@ sub overlaps
 
 			cmp_ok($overlaps, $off ? '==' : '>', 0, "$text: websites @{$pair}");
 		}
+
+		# Who stops early waits for the first pages together.
+		($printed, @requests) =
+		  requests_of(($off ? 'SET enable_async_append = off; ' : '')
+			. 'SELECT count(*) FROM (SELECT row_number() OVER (ORDER BY updated_at DESC NULLS LAST) n FROM '
+			. 'everything) x WHERE n <= 5');
+		is($printed, 5, "$text, the first rows");
+		cmp_ok(scalar @requests, '<=', 4, "$text, the first rows: requests");
+		foreach my $pair ([ 0, 1 ], [ 1, 2 ])
+		{
+			my $overlaps = overlaps($websites[ $pair->[0] ], $websites[ $pair->[1] ], @requests);
+
+			cmp_ok($overlaps, $off ? '==' : '>', 0, "$text, the first rows: websites @{$pair}");
+		}
 	}
 	($printed, @requests) = requests_of("SELECT count(*) FROM ($union) u");
 	is($printed, 2 * $second + $third, 'UNION ALL: all rows');

@@ -130,6 +130,11 @@ my @statements = (
 	[   'a loop that is left, UNION ALL',
 		"SELECT leave_loop('SELECT updated_at FROM $c UNION ALL SELECT updated_at FROM $c ORDER BY updated_at DESC', "
 		  . '30)', 2, 4 ],
+	[   'a subquery for each row, partitions',
+		'SELECT n.note, s.updated_at FROM note n, LATERAL (SELECT updated_at, row_number() OVER (ORDER BY updated_at '
+		  . 'DESC) i FROM websites w WHERE w.state = n.state) s WHERE i <= 2 ORDER BY 1, 2 DESC', 4, 60,
+		'SELECT n.note, s.updated_at FROM note n, LATERAL (SELECT updated_at FROM copy.websites w WHERE w.state = '
+		  . 'n.state ORDER BY 1 DESC LIMIT 2) s ORDER BY 1, 2 DESC' ],
 	[ 'an aggregate of all', "SELECT array_agg(updated_at ORDER BY updated_at DESC) FROM $c" ],
 	[ 'all rows', "SELECT updated_at FROM $c ORDER BY updated_at DESC" ],
 	[ 'a window over all', "SELECT updated_at, row_number() OVER (ORDER BY updated_at DESC) FROM $c" ],
@@ -188,6 +193,10 @@ foreach my $size ([ 2000, 1000 ], [ 6000, 3000 ])
 		is(join("\n", sort split /\n/, $sorted), join("\n", sort split /\n/, $all_rows), "$name: rows");
 		is($sorted, sql('SELECT updated_at FROM copy.websites ORDER BY updated_at DESC'), "$name: order");
 		is(scalar @of_sorted, scalar @of_all, "$name: requests");
+		is( sql('SELECT n.note, s.updated_at FROM note n, LATERAL (SELECT updated_at FROM websites w WHERE w.state = '
+				  . 'n.state ORDER BY 1 DESC OFFSET 0) s ORDER BY 1, 2'),
+			sql('SELECT n.note, w.updated_at FROM note n JOIN copy.websites w USING (state) ORDER BY 1, 2'),
+			"$name: for each row of another table");
 	}
 
 	# Of pages ahead of need, no more than half as many as were read; and memory doesn't grow.
