@@ -87,11 +87,17 @@ page_note_progress(PageProgress *progress, const CrispOptions *options, bool has
 }
 
 void
-page_raise_missing(const CrispOptions *options, const char *target)
+page_raise_missing(const CrispOptions *options, const char *target, bool is_empty)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
-			 errmsg("Crisp does not know a page of a list, server \"%s\"", options->server_name),
-			 errdetail("GET %s answered HTTP 404, although the page after it has rows.", target),
-			 errhint("Try again.")));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+		 is_empty
+			 ? errmsg("Crisp sent an empty page of a list, server \"%s\"", options->server_name)
+			 : errmsg("Crisp does not know a page of a list, server \"%s\"", options->server_name),
+		 is_empty
+			 ? errdetail("GET %s answered without a row, although the page after it has rows.",
+						 target)
+			 : errdetail("GET %s answered HTTP 404, although the page after it has rows.", target),
+		 errhint("Try again.")));
 }

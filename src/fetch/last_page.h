@@ -40,8 +40,12 @@ extern void page_note_size(const CrispOptions *options, size_t nelements, int pe
  */
 extern bool page_is_short(const CrispOptions *options, size_t nelements, int per_page);
 
-/* Raise HV00R for a page, by its target, that Crisp doesn't know although there is one after it. */
-pg_noreturn extern void page_raise_missing(const CrispOptions *options, const char *target);
+/*
+ * Raise HV00R for a page, by its target, that Crisp doesn't know, or that is empty, although there
+ * are rows on the one after it.
+ */
+pg_noreturn extern void page_raise_missing(const CrispOptions *options, const char *target,
+										   bool is_empty);
 
 /* How far the reading of a list with numbered pages has come; all zero before its first page. */
 typedef struct PageProgress

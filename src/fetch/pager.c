@@ -53,6 +53,7 @@ struct Pager
 	bool			short_first;	 /* the first page wasn't full */
 	bool			said_more;		 /* a page did, by its status: the latest that there was */
 	bool			missing;		 /* there is no page of that number */
+	bool			may_be_gap;		 /* but others after it, perhaps; or it has no row */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
 
 	const RowAge *age;		 /* NULL where nobody tells which rows are older than the scan */
@@ -211,17 +212,6 @@ is_one_row(const Pager *pager)
 }
 
 /*
- * Say whether Crisp may refuse the order that is asked for.
- */
-static bool
-may_be_refused(const Pager *pager)
-{
-	const CrispOrder *order = request_list_order(pager->request);
-
-	return order != NULL && order->opposite != NULL;
-}
-
-/*
  * Take the page that was received.  Returns false where Crisp has refused it, for its order.  A
  * page that isn't the first, and of which Crisp says that there is none, is empty.
  */
@@ -232,7 +222,7 @@ take_page(Pager *pager)
 	bool		  is_first = pager->page_number == 1;
 	bool		  of_all = is_first && inbox_is_all(pager->request);
 	bool		  by_criteria = is_first && pager->request->proof.criteria != NULL;
-	bool		  in_order = is_first && may_be_refused(pager);
+	bool		  in_order = is_first && request_list_order_may_be_refused(pager->request);
 	ApiKey		  key = !is_first ? API_PAGE : of_all || by_criteria ? API_KEY_GIVEN : API_ORDER;
 	bool		  found = true;
 	ApiAnswer	  answer = {0};
@@ -260,14 +250,19 @@ take_page(Pager *pager)
 		inbox_check_first_page(pager->request, found, json_node_length(answer.data));
 	pager->counts.pages++;
 	pager->missing = !found;
-	if (found)
-		pager->said_more = answer.more;
 	pager->has_new = false;
 	pager->has_old = false;
 	pager->has_known = false;
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
 	pager->nrows = is_one_row(pager) ? 1 : json_node_length(answer.data);
+
+	/* Where another page was asked for already, to look at that costs nothing. */
+	pager->may_be_gap = pager->missing ? pager->said_more
+									   : pager->nrows == 0 &&
+											 (answer.more || pipeline_count(pager->pipeline) > 0);
+	if (found)
+		pager->said_more = answer.more;
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
 	pager->last_page = is_last_page(pager, answer.more);
 	page_note_size(pager->request->options, pager->nrows, pager->request->per_page);
@@ -301,8 +296,8 @@ take_page_in_any_order(Pager *pager)
 }
 
 /*
- * See, where there is no page of a number that the one before had announced, that it's the end of
- * the list, and no page is missing in its middle.
+ * See, where there is no page of a number, or no row on it, that it's the end of the list, and no
+ * page is missing in its middle.
  */
 static void
 check_gap(Pager *pager)
@@ -320,7 +315,8 @@ check_gap(Pager *pager)
 	MemoryContextSwitchTo(old_context);
 	pager->counts.past_end++;
 	if (found && json_node_length(answer.data) > 0)
-		page_raise_missing(request->options, request_list_target(request, pager->page_number));
+		page_raise_missing(request->options, request_list_target(request, pager->page_number),
+						   !pager->missing);
 	MemoryContextDelete(page_context);
 }
 
@@ -427,7 +423,7 @@ fetch_page(Pager *pager)
 
 	pager->page_number++;
 	take_page_in_any_order(pager);
-	if (pager->missing && pager->said_more)
+	if (pager->may_be_gap)
 		check_gap(pager);
 	if (pager->last_page)
 		end_pages(pager);

@@ -267,6 +267,14 @@ request_list_order(const ListRequest *request)
 			   : order;
 }
 
+bool
+request_list_order_may_be_refused(const ListRequest *request)
+{
+	const CrispOrder *order = request_list_order(request);
+
+	return order != NULL && order->opposite != NULL;
+}
+
 void
 request_list_order_refused(const ListRequest *request)
 {

@@ -152,6 +152,9 @@ extern bool request_equal(const CrispRequest *a, const CrispRequest *b);
  */
 extern const CrispOrder *request_list_order(const ListRequest *request);
 
+/* Say whether Crisp may refuse that order, since it isn't documented. */
+extern bool request_list_order_may_be_refused(const ListRequest *request);
+
 /* Note that Crisp has refused that order, so that this session asks for it no more. */
 extern void request_list_order_refused(const ListRequest *request);
 

@@ -230,6 +230,18 @@ foreach my $prefetch (1, 4)
 		$session->fails('SELECT session_id FROM crisp.conversations', { sqlstate => 'HV00R' },
 			"404 of page $page, prefetch $prefetch");
 	}
+
+	# Nor is one without a row, if it announces another, or that one comes in any case.
+	foreach my $case ([ 1, 206 ], [ 3, 206 ], $prefetch > 1 ? [ 5, 200 ] : ())
+	{
+		my ($page, $status) = @{$case};
+
+		$sandbox->control({ answers => [ { match => { path => "*/conversations/$page" }, status => $status,
+			body => '{"error":false,"reason":"listed","data":[]}' } ] });
+		$session->fails('SELECT session_id FROM crisp.conversations',
+			{ sqlstate => 'HV00R', message => qr/^Crisp sent an empty page of a list, / },
+			"page $page is empty, with $status, prefetch $prefetch");
+	}
 }
 
 # Lists without a date to go on by. Pages that don't go by their number have an end, too, and so has
