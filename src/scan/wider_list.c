@@ -41,7 +41,7 @@
 #include "scan/spent_lists.h"
 #include "scan/wider_list.h"
 
-/* Pages of lists that aren't full are forgiven as a share of the list's. */
+/* Pages of lists that aren't full, or unknown, are forgiven as a share of the list's. */
 #define SHARE_OF_PARTS 8
 
 /* Requests for runs before somebody asks how long their own list is, of which there may be many. */
@@ -246,10 +246,11 @@ make_request(ForeignScanState *node, const Bitmapset *changing)
 }
 
 /*
- * Say whether it's time to read the list, when more requests are about to be made in its stead.
+ * Say whether it's time to read the list, when more requests are about to be made in its stead, for
+ * a run that begins, or one that is under way.
  */
 static bool
-is_due(WiderList *list)
+is_due(WiderList *list, bool is_under_way)
 {
 	ListCost *cost = &list->cost;
 	double	  left = list->expected - (double) cost->spent;
@@ -260,8 +261,14 @@ is_due(WiderList *list)
 	if (left <= 0 || left > cost->next)
 		list_cost_find(cost, HUGE_VAL);
 
-	/* Runs that share the list out among them end with a page each that isn't full. */
-	parts = Min(list->lists, cost->pages / SHARE_OF_PARTS);
+	/*
+	 * Runs that share the list out among them end with a page each that isn't full, or have asked
+	 * for some past their ends; and statistics may make it shorter than it is.  So the last of them
+	 * had better go on to its own end.
+	 */
+	parts = cost->pages / SHARE_OF_PARTS;
+	if (!is_under_way && cost->pages != list->whole_pages)
+		parts = Min(list->lists, parts);
 	if (cost->pages == 0 || cost->spent < cost->pages + parts)
 		return false;
 	return api_max_requests == 0 ||
@@ -468,7 +475,7 @@ get_list(ForeignScanState *node, CrispRequest *request)
 	if (list->rows == NULL)
 	{
 		count_runs(list, scan);
-		if (is_due(list))
+		if (is_due(list, false))
 			read_list(node, request);
 	}
 }
@@ -575,7 +582,7 @@ wider_list_is_due(ForeignScanState *node)
 
 	/* The first one to read its own list can't make it dearer than it is. */
 	if (list == NULL || (list->is_own && list->spent_before == 0) ||
-		!is_between_pages(list, scan) || !is_due(list))
+		!is_between_pages(list, scan) || !is_due(list, true))
 		return false;
 
 	/* Nor does one that is about to end it. */
