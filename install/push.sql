@@ -201,7 +201,8 @@ $$;
 -- refused; such a key is known by its beginning and a hash of all of it.
 --
 -- Of a row whose key is spelled otherwise than before, Crisp may have what was pushed, or nothing, or what was pushed
--- under that spelling earlier: all of it is sent.  Of a new row that is NULL but for its key, nothing is.
+-- under that spelling earlier: all of it is sent, as a change first.  Of a new row that is NULL but for its key,
+-- nothing is.
 CREATE FUNCTION crisp_push_compare(
     plan crisp_push_plan, job crisp_push_job, retry boolean, misfits crisp_push_misfits)
 RETURNS crisp_push_found
@@ -263,7 +264,7 @@ BEGIN
                     WHEN c.is_gone THEN @extschema@.crisp_push_doubt(c.pushed)
                     WHEN c.was_wanted = c.wanted OR c.was_wanted IS NULL THEN c.pushed
                     ELSE @extschema@.crisp_push_unsure(c.pushed, c.was_wanted) END AS pushed,
-                c.is_there, NOT c.is_present AS is_gone,
+                c.is_respelled OR c.is_there AS is_there, NOT c.is_present AS is_gone,
                 -- One that has failed still comes last when it changes: it may fail again.
                 CASE WHEN c.code IS NOT NULL THEN c.code WHEN c.state = 'pending' THEN c.sqlstate END AS sqlstate,
                 CASE WHEN c.code IS NOT NULL THEN c.message WHEN c.state = 'pending' THEN c.error END AS error,
