@@ -54,6 +54,7 @@ struct Pager
 	bool			said_more;		 /* a page did, by its status: the latest that there was */
 	bool			missing;		 /* there is no page of that number */
 	bool			may_be_gap;		 /* but others after it, perhaps; or it has no row */
+	bool			may_be_refused;	 /* for the order that was asked for */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
 
 	const RowAge *age;		 /* NULL where nobody tells which rows are older than the scan */
@@ -127,6 +128,8 @@ ask_for_page(Pager *pager)
 	MemoryContext old_context = MemoryContextSwitchTo(pager->scratch);
 	char		 *target = request_list_target(pager->request, pager->next_page++);
 
+	/* Another scan may learn so before this page is taken. */
+	pager->may_be_refused = request_list_order_may_be_refused(pager->request);
 	MemoryContextSwitchTo(old_context);
 	pipeline_start(pager->pipeline, target);
 	MemoryContextReset(pager->scratch);
@@ -222,7 +225,7 @@ take_page(Pager *pager)
 	bool		  is_first = pager->page_number == 1;
 	bool		  of_all = is_first && inbox_is_all(pager->request);
 	bool		  by_criteria = is_first && pager->request->proof.criteria != NULL;
-	bool		  in_order = is_first && request_list_order_may_be_refused(pager->request);
+	bool		  in_order = is_first && pager->may_be_refused;
 	ApiKey		  key = !is_first ? API_PAGE : of_all || by_criteria ? API_KEY_GIVEN : API_ORDER;
 	bool		  found = true;
 	ApiAnswer	  answer = {0};

@@ -613,6 +613,13 @@ sub overlaps
 	is($printed, 2 * $second + $third, 'UNION ALL: all rows');
 	cmp_ok(overlaps($websites[1], $websites[2], @requests), '>', 0, 'UNION ALL: at the same time');
 
+	# Crisp may refuse an order to scans that have asked for it together.
+	my $profiles = sql('SELECT count(people_id) FROM crisp.people_profiles');
+	$sandbox->control({ honour_sort => 'refused', quiet_ms => 50 });
+	is( sql('SELECT count(*) FROM (SELECT people_id FROM crisp.people_profiles UNION ALL '
+			  . 'SELECT people_id FROM crisp.people_profiles) u'),
+		2 * $profiles, 'UNION ALL: an order that is refused');
+
 	# Two servers, each with its own pool.
 	$another->control({ quiet_ms => 30 });
 	$another->clear;
