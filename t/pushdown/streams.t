@@ -93,9 +93,10 @@ my @statements = (
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.state = 'resolved' $order "
 		  . 'LIMIT 30',
 		1, 1 ],
+	# How many pages that takes depends on the characters of names, and so on the encoding.
 	[   'conditions that Crisp is not told',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE c.topic IS NULL AND "
-		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 15 ],
+		  . "c.meta_nickname > 'D' $order, n.note LIMIT 30", 5, 20 ],
 	[   'a segment',
 		"SELECT c.updated_at, n.note FROM $c c JOIN note n ON n.state = c.state WHERE meta_segments @> ARRAY['vip'] "
 		  . "$order LIMIT 10", 1, 1 ],
