@@ -231,7 +231,7 @@ scan_begin_top_n(ForeignScanState *node, bool trusted)
 		source.replace = replace;
 		source.widen = widen;
 		source.disproved = disproved;
-		source.relied = trusted && list->order != NULL ? &scan->relied : NULL;
+		source.relied = trusted ? &scan->relied : NULL;
 		source.full_pages = list->pages_wanted == 0;
 		if (trusted && scan_method(scan, METHOD_KIND) == SCAN_STREAM)
 			source.note_failure = note_failure;
