@@ -409,3 +409,20 @@ match_names_parent(const CrispResource *resource, const Conditions *conditions)
 	}
 	return false;
 }
+
+bool
+match_is_exact(const CrispResource *resource, const Conditions *conditions)
+{
+	ListCell *lc;
+
+	foreach(lc, conditions->conditions)
+	{
+		const char *path = condition_column(resource, lfirst(lc))->path;
+
+		for (const CrispFilter *filter = resource->filters; filter->path != NULL; filter++)
+			if (strcmp(filter->path, path) == 0 &&
+				(filter->test == CRISP_IS || filter->test == CRISP_IS_NOT))
+				return false;
+	}
+	return true;
+}

@@ -36,4 +36,10 @@ extern Conditions *match_clauses(RelOptInfo *rel, Oid relid, const CrispOptions 
  */
 extern bool match_names_parent(const CrispResource *resource, const Conditions *conditions);
 
+/*
+ * Say whether Crisp is asked for no more than rows that satisfy the conditions, as far as is known.
+ * Where a parameter only tells one value of a column from all others, it may be.
+ */
+extern bool match_is_exact(const CrispResource *resource, const Conditions *conditions);
+
 #endif /* CRISP_MATCH_H */

@@ -61,7 +61,8 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
 	plan->conditions = match_clauses(baserel, foreigntableid, plan->options,
 									 baserel->baserestrictinfo);
 	plan->all_asked = list_length(plan->conditions->clauses) ==
-					  list_length(baserel->baserestrictinfo);
+						  list_length(baserel->baserestrictinfo) &&
+					  match_is_exact(plan->options->resource, plan->conditions);
 	baserel->fdw_private = plan;
 
 	if (estimate_is_known(baserel))

@@ -56,7 +56,8 @@ asks_all(RelOptInfo *baserel, const CrispOrder *order, AttrNumber attnum)
 		if (order->filters && IsA(test, NullTest) && IsA(test->arg, Var))
 			asked++;
 	}
-	return asked == list_length(baserel->baserestrictinfo);
+	return asked == list_length(baserel->baserestrictinfo) &&
+		   match_is_exact(plan->options->resource, plan->conditions);
 }
 
 bool

@@ -21,7 +21,7 @@ typedef struct ScanPlan
 	Oid			  relid;
 	CrispOptions *options;
 	Conditions	 *conditions;	 /* among the relation's own clauses */
-	bool		  all_asked;	 /* there are no other clauses */
+	bool		  all_asked;	 /* there are no other clauses, and no row fails these */
 	double		  received;		 /* rows that Crisp sends for them */
 	double		  details;		 /* rows whose details are asked for, of these */
 	double		  list_requests; /* for all rows, by statistics; 0 where there are none */

@@ -262,13 +262,13 @@ is_due(WiderList *list, bool is_under_way)
 		list_cost_find(cost, HUGE_VAL);
 
 	/*
-	 * Runs that share the list out among them end with a page each that isn't full, or have asked
-	 * for some past their ends; and statistics may make it shorter than it is.  So the last of them
-	 * had better go on to its own end.
+	 * Runs that share the list out among them end with a page each that isn't full, and may have
+	 * asked for others past it; and statistics may make the list shorter than it is.  So the last
+	 * of them had better go on to its own end.
 	 */
 	parts = cost->pages / SHARE_OF_PARTS;
-	if (!is_under_way && cost->pages != list->whole_pages)
-		parts = Min(list->lists, parts);
+	if (cost->pages != list->whole_pages)
+		parts = Min(list->lists * (is_under_way ? list->request.options->prefetch : 1), parts);
 	if (cost->pages == 0 || cost->spent < cost->pages + parts)
 		return false;
 	return api_max_requests == 0 ||
