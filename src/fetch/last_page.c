@@ -15,6 +15,9 @@
 /* The fact that a server tells pages that aren't the last by status 206. */
 #define SAYS_MORE "says 206"
 
+/* The fact that it does so of pages past the end of a list, too. */
+#define SAYS_MORE_PAST_END "says 206 past the end"
+
 /*
  * So many pages without anything new are more than those that came before.  A list that moves while
  * it's read shows these again, once; one that grows by a page with each request, or whose pages
@@ -86,9 +89,25 @@ page_note_progress(PageProgress *progress, const CrispOptions *options, bool has
 					   target, progress->idle)));
 }
 
-void
-page_raise_missing(const CrispOptions *options, const char *target, bool is_empty)
+bool
+page_announces_more(const CrispOptions *options, bool more)
 {
+	return more && server_fact_recall(options, SAYS_MORE_PAST_END) != FACT_TRUE;
+}
+
+void
+page_note_end(const CrispOptions *options, bool more)
+{
+	if (more)
+		server_fact_remember(options, SAYS_MORE_PAST_END, true);
+}
+
+void
+page_raise_missing(const ListRequest *request, int page, bool is_empty)
+{
+	const CrispOptions *options = request->options;
+	const char		   *target = request_list_target(request, page);
+
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),

@@ -11,7 +11,7 @@
 #define CRISP_LAST_PAGE_H
 
 #include "base/compat.h"
-#include "options/options.h"
+#include "request/request.h"
 
 /*
  * Say whether the list of the options' resource ends with a page of nelements that was answered
@@ -41,11 +41,19 @@ extern void page_note_size(const CrispOptions *options, size_t nelements, int pe
 extern bool page_is_short(const CrispOptions *options, size_t nelements, int per_page);
 
 /*
- * Raise HV00R for a page, by its target, that Crisp doesn't know, or that is empty, although there
- * are rows on the one after it.
+ * Say whether an empty page announces another one; more tells its status.  It doesn't where pages
+ * past the end of a list do so, too.
  */
-pg_noreturn extern void page_raise_missing(const CrispOptions *options, const char *target,
-										   bool is_empty);
+extern bool page_announces_more(const CrispOptions *options, bool more);
+
+/* Note that an empty page of such a status was past the end of its list. */
+extern void page_note_end(const CrispOptions *options, bool more);
+
+/*
+ * Raise HV00R for a page (1-based) that Crisp doesn't know, or that is empty, although there are
+ * rows on the one after it.
+ */
+pg_noreturn extern void page_raise_missing(const ListRequest *request, int page, bool is_empty);
 
 /* How far the reading of a list with numbered pages has come; all zero before its first page. */
 typedef struct PageProgress

@@ -228,6 +228,7 @@ take_page(Pager *pager)
 	bool		  in_order = is_first && pager->may_be_refused;
 	ApiKey		  key = !is_first ? API_PAGE : of_all || by_criteria ? API_KEY_GIVEN : API_ORDER;
 	bool		  found = true;
+	bool		  more;
 	ApiAnswer	  answer = {0};
 
 	if (pager->page_context != NULL)
@@ -261,9 +262,10 @@ take_page(Pager *pager)
 	pager->nrows = is_one_row(pager) ? 1 : json_node_length(answer.data);
 
 	/* Where another page was asked for already, to look at that costs nothing. */
-	pager->may_be_gap = pager->missing ? pager->said_more
-									   : pager->nrows == 0 &&
-											 (answer.more || pipeline_count(pager->pipeline) > 0);
+	more = page_announces_more(pager->request->options, answer.more);
+	pager->may_be_gap = pager->missing
+							? pager->said_more
+							: pager->nrows == 0 && (more || pipeline_count(pager->pipeline) > 0);
 	if (found)
 		pager->said_more = answer.more;
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
@@ -305,11 +307,10 @@ take_page_in_any_order(Pager *pager)
 static void
 check_gap(Pager *pager)
 {
-	const ListRequest *request = pager->request;
-	MemoryContext	   old_context = MemoryContextSwitchTo(pager->context);
-	MemoryContext	   page_context;
-	ApiAnswer		   answer = {0};
-	bool			   found;
+	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
+	MemoryContext page_context;
+	ApiAnswer	  answer = {0};
+	bool		  found;
 
 	if (pipeline_count(pager->pipeline) == 0)
 		ask_for_page(pager);
@@ -318,8 +319,9 @@ check_gap(Pager *pager)
 	MemoryContextSwitchTo(old_context);
 	pager->counts.past_end++;
 	if (found && json_node_length(answer.data) > 0)
-		page_raise_missing(request->options, request_list_target(request, pager->page_number),
-						   !pager->missing);
+		page_raise_missing(pager->request, pager->page_number, !pager->missing);
+	if (!pager->missing)
+		page_note_end(pager->request->options, pager->said_more);
 	MemoryContextDelete(page_context);
 }
 
