@@ -92,6 +92,16 @@ end_wait_at_once(AsyncRequest *areq, WaitEventSet *events)
 	ended = events;
 }
 
+/*
+ * Say whether the Append begins anew with other values of parameters.  It waits for what is under
+ * way first, of which nobody wants a row any more.
+ */
+static bool
+is_outdated(const AsyncRequest *areq)
+{
+	return areq->requestor->chgParam != NULL;
+}
+
 void
 crispForeignAsyncConfigureWait(AsyncRequest *areq)
 {
@@ -108,7 +118,7 @@ crispForeignAsyncConfigureWait(AsyncRequest *areq)
 	 * Nothing is received here: another scan of the same pool might have been
 	 * told to wait for it already, and would wait in vain.
 	 */
-	descriptor = scan_wait_descriptor(node);
+	descriptor = is_outdated(areq) ? PGINVALID_SOCKET : scan_wait_descriptor(node);
 	if (descriptor == PGINVALID_SOCKET)
 		end_wait_at_once(areq, append->as_eventset);
 	else
@@ -121,5 +131,8 @@ crispForeignAsyncNotify(AsyncRequest *areq)
 	/* The wait is over; the next set may be in the place of that one, with others' events in it. */
 	ended = NULL;
 	http_append_waits(false);
-	produce_row(areq);
+	if (is_outdated(areq))
+		ExecAsyncRequestDone(areq, NULL);
+	else
+		produce_row(areq);
 }
