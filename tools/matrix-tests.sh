@@ -87,6 +87,7 @@ start_sandbox()
 {
 	local _
 
+	: >"$work/sandbox"
 	(cd "$work" && exec "$1" --port 0 "${@:2}" >"$work/sandbox" 2>&1) &
 	sandbox_pid=$!
 	for _ in {1..100}; do

@@ -29,8 +29,9 @@ sanitizers_of_server="$sanitizers -fno-sanitize=alignment"
 
 # What tests need: the server, the programs that they call, and what they are called by.
 parts=(src/common src/port src/timezone src/backend src/backend/utils/mb/conversion_procs src/backend/snowball
-	src/backend/replication/libpqwalreceiver src/include src/interfaces/libpq src/fe_utils src/bin/initdb
-	src/bin/pg_ctl src/bin/psql src/bin/pg_dump src/bin/pg_config src/bin/pg_basebackup src/pl/plpgsql
+	src/backend/replication/libpqwalreceiver src/backend/replication/pgoutput src/include src/interfaces/libpq
+	src/fe_utils src/bin/initdb src/bin/pg_ctl src/bin/psql src/bin/pg_dump src/bin/pg_config src/bin/pg_basebackup
+	src/bin/pg_upgrade src/bin/pg_resetwal src/bin/pg_controldata src/bin/scripts src/pl/plpgsql
 	src/test/regress src/test/isolation contrib/postgres_fdw)
 
 cache=/var/cache/crisp_fdw/sanitize
