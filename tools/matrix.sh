@@ -114,7 +114,8 @@ count_tests()
 	local counts
 
 	counts=$(tail -n 1 "$3")
-	if [[ $counts =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] && [ $((BASH_REMATCH[1] + BASH_REMATCH[2])) -ge "$4" ]; then
+	if [[ $counts =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] &&
+		[ $((BASH_REMATCH[1] + BASH_REMATCH[2])) -ge "$4" ]; then
 		passed=$((passed + BASH_REMATCH[1]))
 		failed=$((failed + BASH_REMATCH[2]))
 		! grep -B 30 '^not ok' "$3" || true
