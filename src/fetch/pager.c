@@ -261,11 +261,10 @@ take_page(Pager *pager)
 	pager->page_date = answer.date;
 	pager->nrows = is_one_row(pager) ? 1 : json_node_length(answer.data);
 
-	/* Where another page was asked for already, to look at that costs nothing. */
-	more = page_announces_more(pager->request->options, answer.more);
-	pager->may_be_gap = pager->missing
-							? pager->said_more
-							: pager->nrows == 0 && (more || pipeline_count(pager->pipeline) > 0);
+	/* Where the next page has come already, to look at it costs nothing. */
+	more = page_announces_more(pager->request->options, answer.more) ||
+		   (pipeline_count(pager->pipeline) > 0 && pipeline_has_come(pager->pipeline));
+	pager->may_be_gap = pager->missing ? pager->said_more : pager->nrows == 0 && more;
 	if (found)
 		pager->said_more = answer.more;
 	pager->largest_page = Max(pager->largest_page, pager->nrows);

@@ -231,16 +231,14 @@ foreach my $prefetch (1, 4)
 			"404 of page $page, prefetch $prefetch");
 	}
 
-	# Nor is one without a row, if it announces another, or that one comes in any case.
-	foreach my $case ([ 1, 206 ], [ 3, 206 ], $prefetch > 1 ? [ 5, 200 ] : ())
+	# Nor is one without a row, if it announces another.
+	foreach my $page (1, 3)
 	{
-		my ($page, $status) = @{$case};
-
-		$sandbox->control({ answers => [ { match => { path => "*/conversations/$page" }, status => $status,
+		$sandbox->control({ answers => [ { match => { path => "*/conversations/$page" }, status => 206,
 			body => '{"error":false,"reason":"listed","data":[]}' } ] });
 		$session->fails('SELECT session_id FROM crisp.conversations',
 			{ sqlstate => 'HV00R', message => qr/^Crisp sent an empty page of a list, / },
-			"page $page is empty, with $status, prefetch $prefetch");
+			"page $page is empty, prefetch $prefetch");
 	}
 }
 

@@ -152,7 +152,7 @@ sub serve
 
 			@page = () if $page > $PAGES || $request =~ /filter_date_start/;
 			my $body   = encode_json({ error => JSON::PP::false, reason => 'listed', data => \@page });
-			my $status = $page < $PAGES ? '206 Partial Content' : '200 OK';
+			my $status = $page < $PAGES && @page ? '206 Partial Content' : '200 OK';
 			syswrite($ready,
 				"HTTP/1.1 $status\r\nContent-Type: application/json\r\nContent-Length: "
 				  . length($body)
