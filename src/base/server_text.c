@@ -54,9 +54,12 @@ add_hint(void *arg)
 static const char *
 convert(const char *utf8, size_t length)
 {
-	ErrorContextCallback callback = {.callback = add_hint, .previous = error_context_stack};
+	ErrorContextCallback callback;
 	const char			*text;
 
+	callback.callback = add_hint;
+	callback.arg = NULL;
+	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	text = pg_any_to_server(utf8, (int) length, PG_UTF8);
 	error_context_stack = callback.previous;

@@ -37,12 +37,9 @@
 #include "fetch/whole_list.h"
 #include "api/pipeline.h"
 
-/*
- * Keys that are worth knowing of where its length isn't known, and worth asking for that: more than
- * a first page of rows brings.
- */
+/* Keys that are worth knowing of where its length isn't known, and worth asking for that. */
 #define FORESIGHT 64
-#define FORESIGHT_TO_COUNT 21
+#define FORESIGHT_TO_COUNT 16
 
 /* A list that turns out to be so many times as long as it was said to be isn't read on. */
 #define MAX_EXCESS 2
