@@ -37,9 +37,12 @@
 #include "fetch/whole_list.h"
 #include "api/pipeline.h"
 
-/* Keys that are worth knowing of where its length isn't known, and worth asking for that. */
+/*
+ * Keys that are worth knowing of where its length isn't known, and worth asking for that: more than
+ * a first page of rows brings.
+ */
 #define FORESIGHT 64
-#define FORESIGHT_TO_COUNT 16
+#define FORESIGHT_TO_COUNT 21
 
 /* A list that turns out to be so many times as long as it was said to be isn't read on. */
 #define MAX_EXCESS 2
@@ -151,7 +154,7 @@ find_cost(WholeList *list, double left)
 {
 	double expected = list->plan.lookups - (double) list->cost.spent;
 
-	if (expected <= 0 || expected > list->cost.next)
+	if (expected < 0 || expected > list->cost.next)
 		list_cost_find(&list->cost, left);
 }
 

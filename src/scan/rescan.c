@@ -64,6 +64,7 @@ typedef struct Runs
 {
 	double	   expected;
 	Bitmapset *params; /* that its values depend on */
+	bool is_streaming; /* whoever runs it does so as long as rows are asked for, and no longer */
 } Runs;
 
 /*
@@ -94,8 +95,25 @@ count_loops(const NestLoop *join, Runs *runs)
 		{
 			runs->expected *= Max(outer->plan_rows, 1);
 			runs->params = bms_add_members(runs->params, outer->allParam);
+			runs->is_streaming = true;
 			return;
 		}
+}
+
+/*
+ * Note a node above the scan: a limit on rows is one on the runs that these take, if what lies
+ * between gives rows as it gets them.
+ */
+static void
+note_node(const Plan *tree, Runs *runs)
+{
+	const Plan *outer = outerPlan(tree);
+
+	if (IsA(tree, Limit) && runs->is_streaming && outer->plan_rows > tree->plan_rows)
+		runs->expected = Max(runs->expected * tree->plan_rows / outer->plan_rows, 1);
+	else if (!IsA(tree, Limit) && !IsA(tree, NestLoop) && !IsA(tree, Result) &&
+			 !IsA(tree, SubqueryScan) && !IsA(tree, CustomScan))
+		runs->is_streaming = false;
 }
 
 /*
@@ -118,7 +136,10 @@ count_runs(const Plan *tree, const Plan *scan, Runs *runs)
 		if (found && IsA(tree, NestLoop) && lfirst(lc) == innerPlan(tree))
 			count_loops((const NestLoop *) tree, runs);
 		if (found)
+		{
+			note_node(tree, runs);
 			break;
+		}
 	}
 	list_free(children);
 	return found;

@@ -59,6 +59,11 @@ my ($loops) = map { /a loop, (\d+) in all/ ? $1 : () } @lines;
 is($loops, 3, 'a scan for each row of another');
 is_deeply([ total(@lines) ], [4], 'the sum has all its runs');
 
+# A LIMIT is one on loops, too, unless all rows are needed first.
+my $limited = 'SELECT p.email FROM crisp.conversations c LEFT JOIN crisp.people_profiles p USING (people_id)';
+is(scalar(grep { /a loop, 5 in all$/ } lines('COSTS', "$limited ORDER BY c.updated_at DESC LIMIT 5")), 1, 'a LIMIT');
+is(scalar(grep { /a loop, 5 in all$/ } lines('COSTS', "$limited ORDER BY p.score LIMIT 5")), 0, '... above a sort');
+
 # So do those of initplans within subplans, at any depth; an initplan that depends on no row is run once.
 foreach my $case (
 	[ '(SELECT max(updated_at) FROM crisp.conversations WHERE assigned_user_id = key)', '1 a loop, 3 in all' ],
