@@ -191,8 +191,8 @@ read_together(ForeignScanState *node)
 	foreach(lc, scans)
 		if (begin(lfirst(lc)))
 			begun = lappend(begun, lfirst(lc));
-	row_context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw row",
-										ALLOCSET_DEFAULT_SIZES);
+	row_context = AllocSetContextCreate(((CrispScan *) node->fdw_state)->request_context,
+										"crisp_fdw row", ALLOCSET_DEFAULT_SIZES);
 	take_all(list_copy(begun), row_context);
 	MemoryContextDelete(row_context);
 
