@@ -364,6 +364,18 @@ RETURNS text[]
 AS 'MODULE_PATHNAME'
 LANGUAGE C STRICT STABLE;
 
+-- What the keys of a resource name; rows of two resources whose keys name the same may have the same ones.
+CREATE FUNCTION crisp_sync_keys_name(resource text)
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT STABLE;
+
+-- May rows of other websites have the same keys?
+CREATE FUNCTION crisp_sync_keys_recur(resource text)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT STABLE;
+
 CREATE FUNCTION crisp_sync_lock(source oid, target oid)
 RETURNS boolean
 AS 'MODULE_PATHNAME'
@@ -455,6 +467,8 @@ COMMENT ON FUNCTION crisp_sync_source(regclass) IS
     'what the catalog says of the source of a sync, in names of its columns';
 COMMENT ON FUNCTION crisp_sync_origin_of(regclass) IS
     'whose rows a source shows: resource, website, inbox, and base_url of the server';
+COMMENT ON FUNCTION crisp_sync_keys_name(text) IS 'what the keys of a resource name: itself, or what others name, too';
+COMMENT ON FUNCTION crisp_sync_keys_recur(text) IS 'whether rows of several websites may have the same key';
 COMMENT ON FUNCTION crisp_sync_scope_of(regclass) IS 'which rows a list shows: website, inbox, also empty ones or not';
 COMMENT ON FUNCTION crisp_sync_lock(oid, oid) IS
     'take the lock of a job, until it is given back, a transaction fails, or the session ends';

@@ -297,18 +297,6 @@ $$;
 COMMENT ON FUNCTION crisp_sync_add_columns(regclass, regclass) IS
     'an ALTER TABLE that adds the columns of a source that a target lacks';
 
--- Where keys of a resource come from.  Two resources with the same keys can't share a target.
-CREATE FUNCTION crisp_sync_key_space(resource text)
-RETURNS text
-LANGUAGE sql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT CASE WHEN resource IN ('conversations', 'visitors') THEN 'sessions'
-            WHEN resource LIKE 'operators%' THEN 'operators'
-            WHEN resource IN ('conversation_segments', 'people_segments') THEN 'segments'
-            ELSE resource END
-$$;
-
 -- Raise an error when another job brings rows that those of this one would replace, since they have the same keys, or
 -- delete, since they aren't among what is fetched below a row of the parent.  Identifiers of Crisp's differ from
 -- website to website; names, languages and operators don't.
@@ -327,12 +315,10 @@ BEGIN
     WHERE j.target = crisp_sync_check_keys_differ.target AND j.source <> crisp_sync_check_keys_differ.source
       AND CASE WHEN j.resource <> crisp_sync_check_keys_differ.resource
                THEN j.parent IS NOT NULL OR crisp_sync_check_keys_differ.parent IS NOT NULL
-                    OR @extschema@.crisp_sync_key_space(j.resource)
-                       = @extschema@.crisp_sync_key_space(crisp_sync_check_keys_differ.resource)
+                    OR @extschema@.crisp_sync_keys_name(j.resource)
+                       = @extschema@.crisp_sync_keys_name(crisp_sync_check_keys_differ.resource)
                ELSE j.origin[2] <> crisp_sync_check_keys_differ.origin[2]
-                    AND (@extschema@.crisp_sync_key_space(j.resource) IN ('operators', 'segments')
-                         OR j.resource IN ('people_event_names', 'helpdesk_locales', 'helpdesk_pages',
-                                           'helpdesk_feedback')) END
+                    AND @extschema@.crisp_sync_keys_recur(j.resource) END
     ORDER BY j.job_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'cannot sync into "%": it is the target of "%", too', @extschema@.crisp_sync_name(target),

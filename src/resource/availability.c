@@ -49,6 +49,8 @@ const CrispResource crisp_operators_active = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.keys_name = "operator",
+	.keys_recur = true,
 	.columns = operator_active_columns,
 	.ncolumns = lengthof(operator_active_columns),
 };
@@ -61,6 +63,8 @@ const CrispResource crisp_operators_availability = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.keys_name = "operator",
+	.keys_recur = true,
 	.columns = operator_availability_columns,
 	.ncolumns = lengthof(operator_availability_columns),
 };

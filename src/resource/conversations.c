@@ -190,6 +190,7 @@ const CrispResource crisp_conversations = {
 	.dates_follow_changes = true,
 	.created_path = "created_at",
 	.changes = &crisp_conversation_changes,
+	.keys_name = "session",
 	.columns = conversation_columns,
 	.ncolumns = lengthof(conversation_columns),
 };

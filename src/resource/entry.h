@@ -283,6 +283,13 @@ typedef struct CrispResource
 	 */
 	const char *created_path;
 
+	/*
+	 * What the key names, where rows of several resources may have the same one; NULL: rows of this
+	 * resource alone.  Whether rows of other websites may have the same, as names and languages do.
+	 */
+	const char *keys_name;
+	bool		keys_recur;
+
 	const CrispInbox		*inbox;			/* NULL: option inbox has no meaning */
 	const CrispSearchFilter *search_filter; /* for CRISP_CONTAINS and CRISP_LACKS; or NULL */
 

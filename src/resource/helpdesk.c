@@ -94,6 +94,7 @@ const CrispResource crisp_helpdesk_locales = {
 	.filters = crisp_no_filters,
 	.lookups = locale_lookups,
 	.orders = crisp_no_orders,
+	.keys_recur = true,
 	.columns = helpdesk_locale_columns,
 	.ncolumns = lengthof(helpdesk_locale_columns),
 };
@@ -130,6 +131,7 @@ const CrispResource crisp_helpdesk_pages = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.keys_recur = true,
 	.columns = helpdesk_page_columns,
 	.ncolumns = lengthof(helpdesk_page_columns),
 };
@@ -146,6 +148,7 @@ const CrispResource crisp_helpdesk_feedback = {
 	.orders = crisp_no_orders,
 	.dates_path = "created_at",
 	.created_path = "created_at",
+	.keys_recur = true,
 	.columns = helpdesk_feedback_columns,
 	.ncolumns = lengthof(helpdesk_feedback_columns),
 };

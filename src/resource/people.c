@@ -282,6 +282,7 @@ const CrispResource crisp_people_event_names = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.keys_recur = true,
 	.columns = people_event_name_columns,
 	.ncolumns = lengthof(people_event_name_columns),
 };

@@ -37,6 +37,8 @@ const CrispResource crisp_conversation_segments = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.keys_name = "segment",
+	.keys_recur = true,
 	.columns = conversation_segment_columns,
 	.ncolumns = lengthof(conversation_segment_columns),
 };
@@ -49,6 +51,8 @@ const CrispResource crisp_people_segments = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.keys_name = "segment",
+	.keys_recur = true,
 	.columns = people_segment_columns,
 	.ncolumns = lengthof(people_segment_columns),
 };

@@ -125,6 +125,7 @@ const CrispResource crisp_visitors = {
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
 	.count = &visitor_count,
+	.keys_name = "session",
 	.columns = visitor_columns,
 	.ncolumns = lengthof(visitor_columns),
 };
@@ -138,6 +139,8 @@ const CrispResource crisp_operators = {
 	.filters = crisp_no_filters,
 	.lookups = crisp_no_lookups,
 	.orders = crisp_no_orders,
+	.keys_name = "operator",
+	.keys_recur = true,
 	.columns = operator_columns,
 	.ncolumns = lengthof(operator_columns),
 };

@@ -44,6 +44,8 @@ PG_FUNCTION_INFO_V1(crisp_sync_source_1_1);
 PG_FUNCTION_INFO_V1(crisp_sync_source_unmapped);
 PG_FUNCTION_INFO_V1(crisp_sync_origin_of);
 PG_FUNCTION_INFO_V1(crisp_sync_scope_of);
+PG_FUNCTION_INFO_V1(crisp_sync_keys_name);
+PG_FUNCTION_INFO_V1(crisp_sync_keys_recur);
 PG_FUNCTION_INFO_V1(crisp_sync_may_commit);
 PG_FUNCTION_INFO_V1(crisp_sync_requests);
 PG_FUNCTION_INFO_V1(crisp_sync_pages);
@@ -416,6 +418,46 @@ crisp_sync_scope_of(PG_FUNCTION_ARGS)
 	parts[1] = inbox_of(options);
 	parts[2] = options->resource->include_empty_param && options->include_empty ? "empty" : NULL;
 	PG_RETURN_ARRAYTYPE_P(texts(parts, lengthof(parts)));
+}
+
+/* Return the resource whose name is the function's first argument; NULL where there is none. */
+static const CrispResource *
+resource_named(FunctionCallInfo fcinfo)
+{
+	return crisp_resource_find(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+}
+
+/*
+ * Say what the keys of a resource name, such as operators; the resource itself, if rows of no other
+ * one have the same.
+ *
+ * SQL: crisp_sync_keys_name(resource).
+ */
+Datum
+crisp_sync_keys_name(PG_FUNCTION_ARGS)
+{
+	const CrispResource *resource;
+
+	extension_version_check();
+	resource = resource_named(fcinfo);
+	if (resource == NULL || resource->keys_name == NULL)
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	PG_RETURN_TEXT_P(cstring_to_text(resource->keys_name));
+}
+
+/*
+ * Say whether rows of two websites may have the same key.
+ *
+ * SQL: crisp_sync_keys_recur(resource).
+ */
+Datum
+crisp_sync_keys_recur(PG_FUNCTION_ARGS)
+{
+	const CrispResource *resource;
+
+	extension_version_check();
+	resource = resource_named(fcinfo);
+	PG_RETURN_BOOL(resource != NULL && resource->keys_recur);
 }
 
 /*----------
