@@ -7,6 +7,8 @@
  * many pages, and then hold an old row that was updated a minute ago.  Where an order isn't
  * documented, it is proved by the first page and that of the opposite order: both are sorted, all
  * of the first is newer than all of the other, and at least one of them is sorted by no other time.
+ * The two pages of a list that is shorter than both together have rows in common: these must be the
+ * last ones of each.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -70,6 +72,64 @@ order_page_times(const JsonNode *rows, const char *path)
 }
 
 /*
+ * Say whether a page has a row with this key.
+ */
+static bool
+page_has_key(const JsonNode *rows, JsonPath *path, const JsonNode *key)
+{
+	size_t		nrows = json_node_length(rows);
+	size_t		length;
+	const char *text = json_plain_text(key, &length);
+
+	for (size_t i = 0; i < nrows; i++)
+	{
+		const JsonNode *other = json_path_get(json_node_element(rows, i), path);
+		size_t			other_length;
+		const char	   *other_text;
+
+		if (json_node_kind(other) == JSON_NODE_NULL)
+			continue;
+		other_text = json_plain_text(other, &other_length);
+		if (length == other_length && memcmp(text, other_text, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Say whether the two pages meet in rows that they have in common, as those of a list do that is
+ * shorter than both together: each begins with rows beyond the other's, and what the second has
+ * that is newer than the end of the first, the first has, too.  The other way round, a row may have
+ * moved to the front before the second page was answered.
+ */
+static bool
+pages_meet(const CrispResource *resource, const char *path, const JsonNode *newest,
+		   const PageTimes *newest_times, const JsonNode *oldest, const PageTimes *oldest_times)
+{
+	const CrispColumn *key = crisp_resource_key(resource);
+	JsonPath		  *key_path;
+	JsonPath		  *time_path;
+	size_t			   nrows = json_node_length(oldest);
+
+	if (key == NULL || newest_times->first <= oldest_times->last ||
+		oldest_times->first >= newest_times->last)
+		return false;
+	key_path = json_path_of(key->path);
+	time_path = json_path_of(path);
+	for (size_t i = 0; i < nrows; i++)
+	{
+		const JsonNode *row = json_node_element(oldest, i);
+		const JsonNode *value = json_path_get(row, key_path);
+		int64			time;
+
+		if (order_row_time(row, time_path, &time) && time > newest_times->last &&
+			(json_node_kind(value) == JSON_NODE_NULL || !page_has_key(newest, key_path, value)))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Say whether the two pages prove that lists are sorted by the column at path.
  */
 static bool
@@ -80,7 +140,10 @@ pages_prove(const CrispResource *resource, const char *path, const JsonNode *new
 	PageTimes oldest_times = order_page_times(oldest, path);
 
 	if (newest_times.count < 2 || oldest_times.count < 2 || !newest_times.falling ||
-		!oldest_times.rising || newest_times.last < oldest_times.last)
+		!oldest_times.rising)
+		return false;
+	if (newest_times.last < oldest_times.last &&
+		!pages_meet(resource, path, newest, &newest_times, oldest, &oldest_times))
 		return false;
 
 	/* They must not be sorted by another time just as well; what hardly a row has sorts none. */

@@ -9,6 +9,7 @@ use CrispCopy;
 use CrispSandbox;
 use CrispStatement;
 use JSON::PP;
+use POSIX qw(ceil);
 use Test::More;
 
 my ($node, $sandbox) = start_crisp(conversations => 2000, people => 1000);
@@ -317,24 +318,35 @@ run_statements($node, $sandbox);
 	$sandbox->reset;
 }
 
-# Profiles that were never updated are sorted by both times: that proves nothing.  Nor does a list by the wrong time.
-# A time that rows lack sorts nothing.
-foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as asked', 'as asked, nobody was active',
-	'as asked, one was active')
+# Profiles that were never updated are sorted by both times: that proves nothing.  Nor does a list by the wrong time,
+# or one whose pages are sorted, each by itself.  A time that rows lack sorts nothing.  Of less than two pages, the
+# first one and that of the opposite order have rows in common.
+foreach my $case ('sorted by both times', 'sorted by the wrong time', 'each page is sorted', 'sorted as asked',
+	'as asked, nobody was active', 'as asked, one was active')
 {
+	foreach my $number ($case =~ /active/ ? 260 : (260, 99, 70, 51))
+	{
+		check_profiles($case, $number);
+	}
+}
+
+sub check_profiles
+{
+	my ($case, $number) = @_;
 	my $small  = CrispSandbox->start(conversations => 1, people => 0, visitors => 1, websites => 1);
-	my $schema = $case =~ s/\W/_/gr;
+	my $schema = "$case $number" =~ s/\W/_/gr;
 	my $json   = JSON::PP->new->canonical;
+	my $pages  = ceil($number / 50);
 	my @profiles = map {
 		my $created = 1_700_000_000_000 + $_ * 1_000_000;
-		my $updated = $case =~ /both/ ? $created : 1_700_300_000_000 + $_ * 7919 % 260 * 1_000_000;
+		my $updated = $case =~ /both/ ? $created : 1_700_300_000_000 + $_ * 7919 % $number * 1_000_000;
 		{   people_id  => "p$_",
 			created_at => $created,
 			updated_at => $updated,
 			active     =>
 			  { $case =~ /nobody/ || ($case =~ /one/ && $_ != 3) ? () : (last => 1_700_000_000_000 + $_ * 6007 % 260) }
 		}
-	} 0 .. 259;
+	} 0 .. $number - 1;
 	my @answers;
 
 	connect_crisp($node, $small, server => $schema, schema => $schema);
@@ -347,19 +359,23 @@ foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as
 					created_at => $_->{created_at},
 					updated_at => $_->{updated_at} }
 			} @profiles ]);
-	if ($case =~ /wrong/)
+	if ($case =~ /wrong|each/)
 	{
 		foreach my $order ('ascending', 'descending')
 		{
-			my @sorted = $order eq 'ascending' ? @profiles : reverse @profiles;
+			my @sorted = $case =~ /wrong/ && $order eq 'descending' ? reverse @profiles : @profiles;
 
-			push @answers, map {
-				{   match  => { path => "*/people/profiles/$_", query => "sort_order=$order" },
-					status => $_ < 6 ? 206 : 200,
-					body   => $json->encode(
-						{ error => $false, reason => 'listed', data => [ splice @sorted, 0, 50 ] })
-				}
-			} 1 .. 6;
+			foreach my $page (1 .. $pages)
+			{
+				my @rows = splice @sorted, 0, 50;
+
+				@rows = sort { $a->{updated_at} <=> $b->{updated_at} } @rows if $case =~ /each/;
+				@rows = reverse @rows if $case =~ /each/ && $order eq 'descending';
+				push @answers,
+				  { match  => { path => "*/people/profiles/$page", query => "sort_order=$order" },
+					status => $page < $pages ? 206 : 200,
+					body   => $json->encode({ error => $false, reason => 'listed', data => \@rows }) };
+			}
 		}
 		$small->control({ answers => \@answers });
 	}
@@ -373,10 +389,11 @@ foreach my $case ('sorted by both times', 'sorted by the wrong time', 'sorted as
 		my ($rows, @requests) =
 		  requests_of("SELECT people_id FROM $schema.people_profiles WHERE $where");
 
-		is(sorted($rows),    join("\n", @expected),               "$case: rows");
-		is(scalar @requests, $proof + ($case =~ /asked/ ? 1 : 6), "$case: requests");
+		is(sorted($rows), join("\n", @expected), "$case, $number: rows");
+		is(scalar @requests, $proof + ($case =~ /asked/ ? 1 : $pages), "$case, $number: requests");
 	}
 	$small->stop;
+	return;
 }
 
 $node->stop;
