@@ -46,8 +46,8 @@ BEGIN
 END
 $$;
 
--- Look into what became of inserts that were broken off.  One that can be looked for by its key is tried as a change
--- first, which tells whether it was made.
+-- Look into what became of rows that were under way when a run was broken off: each may have been written.  An insert
+-- that can be looked for by its key is tried as a change first, which tells whether it was made.
 CREATE FUNCTION crisp_push_recover(plan crisp_push_plan, job bigint)
 RETURNS void
 LANGUAGE plpgsql
@@ -56,9 +56,12 @@ AS $$
 BEGIN
     EXECUTE format($sql$
         UPDATE %s SET state = CASE WHEN $1 THEN 'pending' ELSE 'uncertain' END,
-            is_there = CASE WHEN $1 THEN true END,
-            pushed = CASE WHEN $1 THEN @extschema@.crisp_push_unsure(pushed, wanted) ELSE pushed END
-        WHERE state = 'sending'
+            is_there = CASE WHEN state = 'changing' THEN is_there WHEN $1 THEN true END,
+            pushed = CASE WHEN is_gone THEN @extschema@.crisp_push_doubt(pushed)
+                          WHEN $1 THEN @extschema@.crisp_push_unsure(pushed, wanted)
+                          ELSE pushed END,
+            pushed_at = coalesce(pushed_at, clock_timestamp())
+        WHERE state IN ('sending', 'changing')
         $sql$, @extschema@.crisp_push_rows_of(job)) USING plan.names_rows;
 END
 $$;
@@ -231,14 +234,13 @@ BEGIN
             SELECT coalesce(s.key, r.key) AS key, s.key IS NOT NULL AS is_present, s.code, s.message, s.wanted,
                    CASE WHEN s.key IS NOT NULL THEN s.spelling ELSE r.spelling END AS spelling,
                    s.key IS NOT NULL AND r.key IS NOT NULL AND s.spelling IS DISTINCT FROM r.spelling AS is_respelled,
-                   r.key IS NULL AS is_new, r.state, r.wanted AS was_wanted, r.pushed, r.is_there, r.is_gone,
+                   r.key IS NULL AS is_new, r.state, r.pushed, r.is_there, r.is_gone,
                    r.name, r.sqlstate, r.error,
-                   -- Of a row that was NULL but for its key, nothing was sent.
-                   NOT $4 OR r.state <> 'pushed' OR r.pushed_at IS NOT NULL AS was_written
+                   r.pushed IS NOT NULL AND (NOT $4 OR r.pushed_at IS NOT NULL) AS was_written
             FROM source s FULL JOIN %2$s r ON r.key = s.key
             WHERE CASE
                 WHEN r.key IS NULL THEN s.key IS NOT NULL
-                WHEN r.state IN ('sending', 'uncertain') THEN false
+                WHEN r.state IN ('sending', 'changing', 'uncertain') THEN false
                 WHEN s.key IS NULL AND r.is_gone THEN r.state = CASE WHEN $2 THEN 'pushed' ELSE 'pending' END
                                                       OR ($3 AND r.state = 'refused')
                 WHEN s.key IS NULL THEN true
@@ -256,21 +258,15 @@ BEGIN
                     WHEN c.is_present OR $2 THEN 'pending'
                     ELSE 'pushed' END AS state,
                 CASE WHEN c.is_present THEN c.wanted END AS wanted,
-                CASE
-                    WHEN c.is_new AND $4 AND c.code IS NULL AND c.wanted = $9 THEN c.wanted
-                    WHEN c.is_new OR c.state = 'pushed' THEN c.pushed
-                    WHEN c.is_gone AND c.state = 'refused' AND NOT c.is_present THEN c.pushed
-                    -- Whether it was deleted isn't known.
-                    WHEN c.is_gone THEN @extschema@.crisp_push_doubt(c.pushed)
-                    WHEN c.was_wanted = c.wanted OR c.was_wanted IS NULL THEN c.pushed
-                    ELSE @extschema@.crisp_push_unsure(c.pushed, c.was_wanted) END AS pushed,
+                CASE WHEN c.is_new AND $4 AND c.code IS NULL AND c.wanted = $9 THEN c.wanted
+                     ELSE c.pushed END AS pushed,
                 c.is_respelled OR c.is_there AS is_there, NOT c.is_present AS is_gone,
                 -- One that has failed still comes last when it changes: it may fail again.
                 CASE WHEN c.code IS NOT NULL THEN c.code WHEN c.state = 'pending' THEN c.sqlstate END AS sqlstate,
                 CASE WHEN c.code IS NOT NULL THEN c.message WHEN c.state = 'pending' THEN c.error END AS error,
-                -- What was never pushed isn't removed.
-                NOT c.is_present AND (c.pushed IS NULL OR NOT c.was_written) AND NOT c.is_gone AS is_forgotten,
-                c.state = 'pushed' AND NOT c.is_present AND c.was_written AND $2 AS is_removed
+                -- What was never written isn't removed.
+                NOT c.is_present AND NOT c.was_written AND NOT c.is_gone AS is_forgotten,
+                NOT c.is_present AND c.was_written AND $2 AND NOT (c.is_gone AND c.state = 'refused') AS is_removed
             FROM compared c),
         written AS (
             INSERT INTO %2$s AS r

@@ -32,7 +32,8 @@ CREATE TYPE crisp_push_run_state AS (
     last_request bigint,        -- most that it may have made in the end; NULL for any number
     phase text,                 -- changes, unknown, inserts, removals, doubtful; in the end: end, exhausted, failed
     after text,                 -- the last key that the phase has come to; or NULL
-    insert text,                -- the key of a row whose insert comes next, now that this is known; or NULL
+    keys text[],                -- of rows that come next, now that this is announced; or NULL
+    operation text,             -- what is done with these
     finds_rows boolean,         -- Crisp has had the latest of the rows that were never pushed before,
     found integer,              -- and so many, one after the other
     sent bigint,                -- rows that Crisp has taken

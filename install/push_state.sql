@@ -11,6 +11,7 @@
 --   pending    it differs from what Crisp was told: wanted is to be sent, or, if is_gone, the row is to be removed
 --   sending    an insert of it is about to be sent; when a run finds that, it was broken off, and what became of the
 --              insert isn't known
+--   changing   likewise, a change of it, or its removal
 --   pushed     Crisp has what pushed says
 --   refused    Crisp did not take wanted, or it can't be sent; error says why.  Without wanted: a value can't be had
 --   uncertain  an insert of it may have been made, and can't be looked for: someone has to decide
@@ -25,7 +26,10 @@
 -- phase says when a row that is pending is sent, see crisp_push_next_phase(); doubtful ones go by when they were tried.
 --
 -- pushed promises: each of its fields had this value at Crisp when it was last written from here.  A field that it
--- lacks may have any: what was about to be written when a run was broken off, and is wanted no more, is taken out.
+-- lacks may have any: what may have been written is taken out, when it isn't known whether it was.  That a row is to be
+-- sent says nothing of this.  Only requests do: a row that may be told to Crisp is sending or changing before, and that
+-- is committed.  Likewise pushed_at: when something of the row was last written, or may have been.  Where it's NULL,
+-- nothing was, so that the row is not for us to remove.
 SET LOCAL search_path = crisp_sync_internal, @extschema:own@;
 
 CREATE SEQUENCE crisp_push_job_seq;
@@ -160,7 +164,7 @@ BEGIN
             key text COLLATE "C" PRIMARY KEY,
             spelling text COLLATE "C",
             name text,
-            state text NOT NULL CHECK (state IN ('pending', 'sending', 'pushed', 'refused', 'uncertain')),
+            state text NOT NULL CHECK (state IN ('pending', 'sending', 'changing', 'pushed', 'refused', 'uncertain')),
             wanted jsonb,
             pushed jsonb,
             is_there boolean,
@@ -314,12 +318,22 @@ RETURNS TABLE (
     message text,
     detail text,
     hint text,
-    written text[])
+    is_anew boolean,
+    written text[],
+    perhaps text[])
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE ROWS 4;
 
 COMMENT ON FUNCTION crisp_push_send(regclass, text, text, text[], text[], jsonb[], jsonb[], boolean[]) IS
     'write rows to Crisp, several at a time, and say what became of each';
+
+CREATE FUNCTION crisp_push_begun(forget boolean)
+RETURNS integer[]
+AS 'MODULE_PATHNAME'
+LANGUAGE C STRICT VOLATILE;
+
+COMMENT ON FUNCTION crisp_push_begun(boolean) IS
+    'the rows, by number, that the latest call of crisp_push_send() has begun to write, also where it has failed';
 
 CREATE FUNCTION crisp_push_fold(key text)
 RETURNS text

@@ -45,8 +45,8 @@ BEGIN
 END
 $$;
 
--- The row whose insert was announced.
-CREATE FUNCTION crisp_push_pick_insert(run crisp_push_run_state)
+-- The rows that were announced.
+CREATE FUNCTION crisp_push_pick_announced(run crisp_push_run_state)
 RETURNS crisp_push_batch
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -55,10 +55,14 @@ DECLARE
     batch @extschema@.crisp_push_batch;
 BEGIN
     EXECUTE format($sql$
-        SELECT 'insert', ARRAY[r.key], ARRAY[coalesce(r.spelling, r.key)], ARRAY[r.name], ARRAY[r.wanted],
-               ARRAY[r.pushed], ARRAY[r.is_there IS NULL]
-        FROM %s r WHERE r.key = $1 AND r.state = 'sending'
-        $sql$, @extschema@.crisp_push_rows_of(run.job_id)) INTO batch USING run.insert;
+        SELECT $2, array_agg(r.key ORDER BY length(r.key), r.key),
+               array_agg(coalesce(r.spelling, r.key) ORDER BY length(r.key), r.key),
+               array_agg(r.name ORDER BY length(r.key), r.key), array_agg(r.wanted ORDER BY length(r.key), r.key),
+               array_agg(r.pushed ORDER BY length(r.key), r.key),
+               array_agg(CASE WHEN $2 = 'insert' THEN r.is_there IS NULL ELSE r.is_there IS NOT TRUE END
+                         ORDER BY length(r.key), r.key)
+        FROM %s r WHERE r.key = ANY ($1) AND r.state IN ('sending', 'changing')
+        $sql$, @extschema@.crisp_push_rows_of(run.job_id)) INTO batch USING run.keys, run.operation;
     RETURN batch;
 END
 $$;
@@ -94,14 +98,28 @@ CREATE TYPE crisp_push_counts AS (
     hint text
 );
 
--- What Crisp has of a row of which some columns were written, on top of pushed.
-CREATE FUNCTION crisp_push_partly(pushed jsonb, wanted jsonb, written text[])
+-- Of what is said of some columns.
+CREATE FUNCTION crisp_push_only(fields jsonb, names text[])
 RETURNS jsonb
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT coalesce(pushed, (SELECT jsonb_object_agg(w.name, 'null'::jsonb) FROM jsonb_object_keys(wanted) w (name)))
-    || coalesce((SELECT jsonb_object_agg(w.key, w.value) FROM jsonb_each(wanted) w WHERE w.key = ANY (written)), '{}')
+SELECT coalesce(jsonb_object_agg(f.key, f.value), '{}') FROM jsonb_each(fields) f WHERE f.key = ANY (names)
+$$;
+
+-- What Crisp has of a row of which some columns were written, and others may have been, on top of pushed.
+CREATE FUNCTION crisp_push_partly(pushed jsonb, wanted jsonb, written text[], perhaps text[])
+RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN written = '{}' AND perhaps = '{}' THEN pushed
+            ELSE (b.before - perhaps)
+                 || @extschema@.crisp_push_unsure(@extschema@.crisp_push_only(b.before, perhaps),
+                                                  @extschema@.crisp_push_only(wanted, perhaps))
+                 || @extschema@.crisp_push_only(wanted, written) END
+FROM (SELECT coalesce(pushed, (SELECT jsonb_object_agg(w.name, 'null'::jsonb)
+                               FROM jsonb_object_keys(wanted) w (name)))) b (before)
 $$;
 
 -- Write down what became of rows that were sent.
@@ -116,7 +134,8 @@ DECLARE
 BEGIN
     EXECUTE format($sql$
         WITH sent AS MATERIALIZED (
-            SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint, s.written
+            SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint,
+                   s.is_anew, s.written, s.perhaps
             FROM @extschema@.crisp_push_send($2, $3, $4, $12, $9, $5, $10, $11) s),
         judged AS (
             SELECT s.*, CASE
@@ -142,10 +161,13 @@ BEGIN
                               WHEN j.verdict = 'absent' THEN NULL
                               -- Should Crisp have such a row again, that has nothing of what was pushed.
                               WHEN j.outcome = 'absent' THEN @extschema@.crisp_push_doubt(r.pushed)
+                              WHEN $3 = 'delete' AND j.perhaps <> '{}' THEN @extschema@.crisp_push_doubt(r.pushed)
+                              WHEN $3 = 'delete' THEN r.pushed
                               WHEN j.outcome = 'unsure' AND $8
                               THEN @extschema@.crisp_push_unsure(r.pushed, r.wanted)
-                              WHEN j.written <> '{}' THEN @extschema@.crisp_push_partly(r.pushed, r.wanted, j.written)
-                              ELSE r.pushed END,
+                              ELSE @extschema@.crisp_push_partly(
+                                  CASE WHEN j.is_anew THEN @extschema@.crisp_push_doubt(r.pushed) ELSE r.pushed END,
+                                  r.wanted, j.written, j.perhaps) END,
                 wanted = CASE WHEN j.verdict NOT IN ('done', 'found', 'empty') THEN r.wanted END,
                 is_there = CASE WHEN j.verdict IN ('done', 'found', 'there') OR j.written <> '{}' THEN true
                                 WHEN j.verdict = 'absent' THEN false
@@ -158,8 +180,9 @@ BEGIN
                              THEN concat_ws(E'\n', j.message, j.detail)
                              WHEN j.verdict = 'exhausted' THEN r.error END,
                 tried_at = CASE WHEN j.verdict = 'exhausted' THEN r.tried_at ELSE clock_timestamp() END,
-                pushed_at = CASE WHEN j.verdict IN ('done', 'found') OR j.written <> '{}'
-                                 THEN clock_timestamp() ELSE r.pushed_at END
+                pushed_at = CASE WHEN j.verdict IN ('done', 'found') OR j.outcome = 'unsure'
+                                      OR j.written || j.perhaps <> '{}' THEN clock_timestamp()
+                                 WHEN j.verdict <> 'absent' THEN r.pushed_at END
             FROM judged j
             WHERE r.key = j.key AND NOT ($3 = 'delete' AND j.verdict = 'done'))
         SELECT c.*, f.*
@@ -228,25 +251,43 @@ SELECT CASE phase WHEN 'changes' THEN 'unknown' WHEN 'unknown' THEN 'inserts' WH
                   WHEN 'removals' THEN 'doubtful' ELSE 'end' END
 $$;
 
--- Find what a step is to send.  An insert is announced first, for the next step to send it: then batch is NULL, as it
--- is where nothing is left in the phase.
-CREATE FUNCTION crisp_push_choose(plan crisp_push_plan, INOUT run crisp_push_run_state, OUT batch crisp_push_batch)
+-- Find what the next step is to send, and announce it: should that be broken off, these rows may have been sent, and no
+-- others.  run.keys is NULL where nothing is left in the phase.
+CREATE FUNCTION crisp_push_announce(plan crisp_push_plan, INOUT run crisp_push_run_state)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    batch CONSTANT @extschema@.crisp_push_batch :=
+        @extschema@.crisp_push_pick(plan, run, @extschema@.crisp_push_most(plan, run));
 BEGIN
-    batch := @extschema@.crisp_push_pick(plan, run, @extschema@.crisp_push_most(plan, run));
     IF batch.keys IS NULL THEN
         run.phase := @extschema@.crisp_push_next_phase(run.phase);
         run.after := NULL;
         RETURN;
     END IF;
     run.after := batch.keys[cardinality(batch.keys)];
-    IF batch.operation = 'insert' THEN
-        run.insert := run.after;
-        EXECUTE format('UPDATE %s SET state = ''sending'' WHERE key = $1', @extschema@.crisp_push_rows_of(run.job_id))
-        USING run.insert;
-        batch := NULL;
+    run.keys := batch.keys;
+    run.operation := batch.operation;
+    EXECUTE format('UPDATE %s SET state = $2 WHERE key = ANY ($1)', @extschema@.crisp_push_rows_of(run.job_id))
+    USING run.keys, CASE run.operation WHEN 'insert' THEN 'sending' ELSE 'changing' END;
+END
+$$;
+
+-- Take back what was announced, of rows that Crisp can't have been told of: the step that was to send them was broken
+-- off before it came to them.
+CREATE FUNCTION crisp_push_take_back(run crisp_push_run_state)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF run.keys IS NOT NULL AND @extschema@.crisp_push_rows_of(run.job_id) IS NOT NULL THEN
+        EXECUTE format($sql$
+            UPDATE %s SET state = 'pending' WHERE key = ANY ($1) AND state IN ('sending', 'changing')
+            $sql$, @extschema@.crisp_push_rows_of(run.job_id))
+        USING ARRAY(SELECT k.key FROM unnest(run.keys) WITH ORDINALITY k (key, number)
+                    WHERE k.number <> ALL (@extschema@.crisp_push_begun(false)));
     END IF;
 END
 $$;
@@ -285,29 +326,23 @@ BEGIN
 END
 $$;
 
--- One step of a run: what one transaction does.  Once an insert was sent, the next one is announced at once.
+-- One step of a run: what one transaction does.  Once rows were sent, the next ones are announced at once.
 CREATE FUNCTION crisp_push_step(plan crisp_push_plan, INOUT run crisp_push_run_state)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    chosen record;
-    insert CONSTANT boolean := run.insert IS NOT NULL;
 BEGIN
+    PERFORM @extschema@.crisp_push_begun(true);
     PERFORM @extschema@.crisp_push_settings(run);
     PERFORM @extschema@.crisp_push_check_unchanged(plan, run);
-    IF insert THEN
-        run := @extschema@.crisp_push_send_batch(plan, run, @extschema@.crisp_push_pick_insert(run));
-        run.insert := NULL;
-        IF @extschema@.crisp_push_most(plan, run) <> 1 OR run.phase IN ('failed', 'exhausted') THEN
-            RETURN;
-        END IF;
+    IF run.keys IS NOT NULL THEN
+        run := @extschema@.crisp_push_send_batch(plan, run, @extschema@.crisp_push_pick_announced(run));
+        run.keys := NULL;
     END IF;
-    chosen := @extschema@.crisp_push_choose(plan, run);
-    run := chosen.run;
-    IF (chosen.batch).keys IS NOT NULL THEN
-        run := @extschema@.crisp_push_send_batch(plan, run, chosen.batch);
-    END IF;
+    WHILE run.keys IS NULL AND run.phase NOT IN ('end', 'failed', 'exhausted')
+          AND (@extschema@.crisp_push_requests_left(run) < 1) IS NOT TRUE LOOP
+        run := @extschema@.crisp_push_announce(plan, run);
+    END LOOP;
 END
 $$;
 
@@ -486,15 +521,17 @@ BEGIN
 
     WHILE run.phase NOT IN ('end', 'failed', 'exhausted') LOOP
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        EXIT WHEN run.insert IS NULL AND @extschema@.crisp_push_requests_left(run) < 1;
+        EXIT WHEN run.keys IS NULL AND @extschema@.crisp_push_requests_left(run) < 1;
         failure := NULL;
         BEGIN
             run := @extschema@.crisp_push_step(plan, run);
         EXCEPTION WHEN OTHERS OR query_canceled THEN
             GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
                 failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
+            PERFORM @extschema@.crisp_push_take_back(run);
         END;
         IF failure.code = query_canceled THEN
+            COMMIT;
             PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint, NULL);
         ELSIF failure.code IS NOT NULL THEN
             run.phase := 'failed';

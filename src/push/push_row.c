@@ -396,6 +396,32 @@ push_row_written(const PushRows *rows, const PushRow *row, const ChangeRequest *
 	return columns;
 }
 
+Bitmapset *
+push_row_perhaps_written(const PushRows *rows, const PushRow *row, const ChangeRequest *last,
+						 const ChangeRequest *failed)
+{
+	Bitmapset *columns = NULL;
+	ListCell  *lc;
+
+	/* What names a row stands for all of one that is removed. */
+	if (failed != NULL && rows->operation == CMD_DELETE)
+		return bms_make_singleton(change_attribute(rows->table, rows->key->catalog_name));
+	if (failed != NULL)
+		columns = add_columns(rows->table, failed->change, columns);
+	foreach(lc, row->requests)
+	{
+		const ChangeRequest *request = lfirst(lc);
+
+		if (last == NULL)
+			break;
+		if (request->gone != NIL)
+			columns = add_columns(rows->table, request->change, columns);
+		if (request == last)
+			break;
+	}
+	return columns;
+}
+
 /*----------
  * Problems
  *----------

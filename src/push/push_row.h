@@ -81,6 +81,14 @@ extern void push_row_check(const PushRows *rows, PushRow *row);
 extern Bitmapset *push_row_written(const PushRows *rows, const PushRow *row,
 								   const ChangeRequest *last);
 
+/*
+ * Return the columns (attribute numbers) that a row's requests may have written besides: those of a
+ * request that has failed, but may have been acted on (NULL: of none), and those of requests up to
+ * and with last by which keys of custom data were to go.
+ */
+extern Bitmapset *push_row_perhaps_written(const PushRows *rows, const PushRow *row,
+										   const ChangeRequest *last, const ChangeRequest *failed);
+
 /* Say whether a problem is the row's affair alone, so that others can go on. */
 extern bool push_problem_is_of_row(const PushProblem *problem);
 

@@ -11,41 +11,17 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
-#include "catalog/pg_type.h"
-#include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/tuplestore.h"
+#include "utils/memutils.h"
 
 #include "api/api_call.h"
-#include "base/extension_version.h"
 #include "base/server_text.h"
 #include "base/sqlstate.h"
-#include "options/options.h"
-#include "push/push_rights.h"
-#include "push/push_row.h"
 #include "json/json_path.h"
+#include "options/options.h"
+#include "push/push_send.h"
 #include "write/change_check.h"
 #include "write/flights.h"
-#include "write/modify_plan.h"
-
-PG_FUNCTION_INFO_V1(crisp_push_send);
-
-/* Arguments of crisp_push_send(). */
-enum
-{
-	SEND_TARGET,
-	SEND_OPERATION,
-	SEND_KEY,
-	SEND_KEYS,
-	SEND_NAMES,
-	SEND_WANTED,
-	SEND_PUSHED,
-	SEND_WHOLE
-};
 
 /* What became of a row; the words are those that SQL knows. */
 static const char *const done = "done";		  /* Crisp has made the change */
@@ -60,22 +36,36 @@ static const char *const exhausted = "exhausted";	/* no request is left; nothing
 static const char *const there = "there"; /* likewise, but an insert told that Crisp has it */
 static const char *const tired = "tired"; /* likewise, since attempts that failed took the last */
 
-typedef struct PushedRow
-{
-	PushRow		row;
-	bool		was_named; /* by who calls: Crisp may have given that name to another since */
-	const char *outcome;   /* NULL: not yet known */
-	Bitmapset  *written;   /* columns that were, where others of the row were not */
-} PushedRow;
+/*
+ * Rows of the latest call, by their numbers, of which Crisp may have been told something, in
+ * TopMemoryContext: who calls asks for them where the call has raised an error.
+ */
+static Bitmapset *begun;
 
-/* The rows of a call, and how they are sent. */
-typedef struct Push
+const Bitmapset *
+push_send_begun(void)
 {
-	PushRows   rows;
-	Deliverer *deliverer;
-	PushedRow *pushed;
-	int		   count;
-} Push;
+	return begun;
+}
+
+void
+push_send_forget_begun(void)
+{
+	bms_free(begun);
+	begun = NULL;
+}
+
+/*
+ * Note that a row is about to be written.
+ */
+static void
+note_begun(const PushedRow *row)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+	begun = bms_add_member(begun, row->number);
+	MemoryContextSwitchTo(caller);
+}
 
 /*----------
  * What became of a row
@@ -315,6 +305,8 @@ take_result(const Push *push, Flights *flights)
 	}
 	note_failure(push, row, &result.failure);
 	row->written = push_row_written(&push->rows, &row->row, result.before);
+	row->perhaps = push_row_perhaps_written(&push->rows, &row->row, result.before,
+											result.failure.may_have_acted ? result.request : NULL);
 	if (result.before != NULL)
 		row->row.problem.detail = psprintf("%s\nOf the same row, %s %s was carried out before.",
 										   row->row.problem.detail, result.before->api.method,
@@ -337,33 +329,48 @@ fly(const Push *push)
 			continue;
 		while (!flights_have_room(flights))
 			take_result(push, flights);
+		note_begun(row);
 		flights_start(flights, row->row.requests, row, 1);
 	}
 	while (flights_count(flights) > 0)
 		take_result(push, flights);
 }
 
+/*
+ * Check what became of a row whose requests were carried out.
+ */
+static void
+check(const Push *push, PushedRow *row)
+{
+	const ChangeRequest *last = row->row.requests ? llast(row->row.requests) : NULL;
+
+	push_row_check(&push->rows, &row->row);
+	if (row->row.problem.code == 0)
+		return;
+	row->outcome = refused;
+	row->written = push_row_written(&push->rows, &row->row, last);
+	row->perhaps = push_row_perhaps_written(&push->rows, &row->row, last, NULL);
+}
+
 static void send_together(const Push *push);
 
 /*
  * Look once more for a row that Crisp doesn't have by the name that it had.  By another name it may
- * be a new one, which has nothing of what was pushed: then all of it is sent.  Until that is done,
- * it keeps its old name, so that the next run comes to know this, too.
+ * be a new one, which has nothing of what was pushed: then all of it is sent, if not now, by the
+ * next run.
  */
 static void
 send_renamed(const Push *push, PushedRow *row)
 {
-	Push		again = *push;
-	const char *old_name = row->row.name;
+	Push again = *push;
 
 	row->was_named = false;
+	row->anew = true;
 	row->row.name = NULL;
 	row->row.whole = true;
 	again.pushed = row;
 	again.count = 1;
 	send_together(&again);
-	if (row->outcome != done)
-		row->row.name = old_name;
 }
 
 /*
@@ -384,9 +391,7 @@ send_together(const Push *push)
 
 		if (row->outcome == done)
 		{
-			push_row_check(&push->rows, &row->row);
-			if (row->row.problem.code != 0)
-				row->outcome = refused;
+			check(push, row);
 		}
 		else if (row->outcome == absent && row->was_named)
 			send_renamed(push, row);
@@ -499,6 +504,7 @@ send_inserts(const Push *push)
 		complete(push, row);
 		if (row->outcome != NULL)
 			continue;
+		note_begun(row);
 		if (send_one(push, linitial(row->row.requests), &failure))
 			row->outcome = done;
 		else if (failure.conflicts && !failure.may_have_acted && push->rows.key != NULL)
@@ -508,170 +514,15 @@ send_inserts(const Push *push)
 	}
 }
 
-/*----------
- * The function
- *----------
- */
-
-static CmdType
-read_operation(const char *word)
+void
+push_send(Push *push)
 {
-	if (strcmp(word, "insert") == 0)
-		return CMD_INSERT;
-	if (strcmp(word, "update") == 0)
-		return CMD_UPDATE;
-	if (strcmp(word, "delete") == 0)
-		return CMD_DELETE;
-	elog(ERROR, "crisp_fdw: invalid operation \"%s\"", word);
-}
-
-/*
- * Take an array that the caller has given, which must have so many elements (-1: any number).
- */
-static int
-read_array(FunctionCallInfo fcinfo, int number, Oid type, int wanted, Datum **values, bool **nulls)
-{
-	bool by_value = type == BOOLOID;
-	int	 count;
-
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), type, by_value ? 1 : -1, by_value,
-					  by_value ? TYPALIGN_CHAR : TYPALIGN_INT, values, nulls, &count);
-	if (wanted >= 0 && count != wanted)
-		elog(ERROR, "crisp_fdw: there are not as many values as keys");
-	return count;
-}
-
-/*
- * Take the rows of the call, and check that the user may write what they hold.
- */
-static void
-read_rows(FunctionCallInfo fcinfo, Push *push)
-{
-	static const Oid types[] = {TEXTOID, TEXTOID, JSONBOID, JSONBOID, BOOLOID};
-	Datum			*values[lengthof(types)] = {NULL};
-	bool			*nulls[lengthof(types)] = {NULL};
-	Bitmapset		*columns = NULL;
-	int				 count = -1;
-
-	for (int i = 0; i < (int) lengthof(types); i++)
-		count = read_array(fcinfo, SEND_KEYS + i, types[i], count, &values[i], &nulls[i]);
-	push->count = count;
-	push->pushed = palloc0(sizeof(PushedRow) * Max(count, 1));
-	for (int i = 0; i < count; i++)
-	{
-		PushRow *row = &push->pushed[i].row;
-
-		if (nulls[0][i] || (nulls[2][i] && push->rows.operation != CMD_DELETE))
-			elog(ERROR, "crisp_fdw: a row lacks its key, or what it is to have");
-		row->key = TextDatumGetCString(values[0][i]);
-		row->name = nulls[1][i] ? NULL : TextDatumGetCString(values[1][i]);
-		row->wanted = nulls[2][i] ? NULL : DatumGetJsonbP(values[2][i]);
-		row->pushed = nulls[3][i] ? NULL : DatumGetJsonbP(values[3][i]);
-		row->whole = !nulls[4][i] && DatumGetBool(values[4][i]);
-		push->pushed[i].was_named = row->name != NULL;
-		if (row->wanted != NULL)
-			columns = bms_join(columns, push_row_columns(&push->rows, row->wanted));
-	}
-	/* An insert of a row with a key may become a change, if Crisp has the row. */
-	if (push->rows.operation == CMD_INSERT && push->rows.key != NULL)
-	{
-		push_rights_check_columns(push->rows.relation, CMD_UPDATE, columns);
-		columns = bms_add_member(columns,
-								 change_attribute(push->rows.table, push->rows.key->catalog_name));
-	}
-	push_rights_check_columns(push->rows.relation, push->rows.operation, columns);
-	if (push->rows.operation == CMD_UPDATE)
-		change_check_updated(push->rows.table, columns);
-}
-
-/*
- * Return the names of columns, as an array.
- */
-static Datum
-names_of(const ChangeTable *table, const Bitmapset *columns)
-{
-	Datum *names = palloc(sizeof(Datum) * Max(bms_num_members(columns), 1));
-	int	   count = 0;
-	int	   attnum = -1;
-
-	while ((attnum = bms_next_member(columns, attnum)) >= 0)
-		names[count++] = CStringGetTextDatum(table->columns[attnum - 1].name);
-	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-/*
- * Give the caller what became of the rows.
- */
-static void
-return_rows(FunctionCallInfo fcinfo, const Push *push)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	for (int i = 0; i < push->count; i++)
-	{
-		const PushProblem *problem = &push->pushed[i].row.problem;
-		const char		  *texts[] = {push->pushed[i].outcome,
-									  push->pushed[i].row.name,
-								  problem->code ? unpack_sql_state(problem->code) : NULL,
-									  problem->message,
-									  problem->detail,
-									  problem->hint};
-		Datum			   values[lengthof(texts) + 2];
-		bool			   nulls[lengthof(texts) + 2] = {false};
-
-		values[0] = Int32GetDatum(i + 1);
-		for (int n = 0; n < (int) lengthof(texts); n++)
-		{
-			nulls[n + 1] = texts[n] == NULL;
-			values[n + 1] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
-		}
-		values[lengthof(texts) + 1] = names_of(push->rows.table, push->pushed[i].written);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-}
-
-/*
- * Write rows to Crisp, and say what became of each: a line for each key.  Changes and removals are
- * under way together, up to the option prefetch.  An insert of a row that Crisp turns out to have
- * becomes a change.  No failure of a request raises an error.
- *
- * SQL: crisp_push_send(target, operation, key, keys, names, wanted, pushed, is_whole).
- */
-Datum
-crisp_push_send(PG_FUNCTION_ARGS)
-{
-	Push		  push = {0};
-	CrispOptions *options;
-
-	extension_version_check();
-	for (int i = 0; i < PG_NARGS(); i++)
-		if (PG_ARGISNULL(i) && i != SEND_KEY)
-			elog(ERROR, "crisp_fdw: argument %d is null", i + 1);
-	InitMaterializedSRF(fcinfo, 0);
-	push.rows.operation = read_operation(text_to_cstring(PG_GETARG_TEXT_PP(SEND_OPERATION)));
-	push_rights_check(PG_GETARG_OID(SEND_TARGET));
-	options = options_of_table(PG_GETARG_OID(SEND_TARGET));
-	push.rows.relation = relation_open(PG_GETARG_OID(SEND_TARGET), AccessShareLock);
-	modify_check_allowed(options, push.rows.relation, push.rows.operation);
-	option_add_credentials(options, GetUserId());
-	push.rows.table = change_table_create(options, push.rows.relation);
-	if (!PG_ARGISNULL(SEND_KEY))
-		push.rows.key = push_key_find(push.rows.table,
-									  text_to_cstring(PG_GETARG_TEXT_PP(SEND_KEY)));
-	if (push.rows.key == NULL && push.rows.operation != CMD_INSERT)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("foreign table \"%s\" lacks the key of the push", push.rows.table->name)));
-	read_rows(fcinfo, &push);
-
-	push.deliverer = deliverer_create(push.rows.table, push.rows.operation);
-	deliverer_enter(push.deliverer);
-	if (push.rows.operation == CMD_INSERT)
-		send_inserts(&push);
+	push_send_forget_begun();
+	push->deliverer = deliverer_create(push->rows.table, push->rows.operation);
+	deliverer_enter(push->deliverer);
+	if (push->rows.operation == CMD_INSERT)
+		send_inserts(push);
 	else
-		send_together(&push);
-	deliverer_leave(push.deliverer);
-	return_rows(fcinfo, &push);
-	relation_close(push.rows.relation, NoLock);
-	return (Datum) 0;
+		send_together(push);
+	deliverer_leave(push->deliverer);
 }

@@ -7,6 +7,7 @@ use CrispCluster;
 use CrispPush;
 use CrispSandbox;
 use CrispSession;
+use JSON::PP;
 use Test::More;
 
 my $sandbox = CrispSandbox->start(conversations => 4, people => 20, visitors => 1, operators => 1);
@@ -101,9 +102,18 @@ query('CREATE TABLE kept AS SELECT * FROM away; TRUNCATE away');
 push_rows("$away, max_requests => 1");
 query(q(INSERT INTO away SELECT email, person_nickname FROM kept WHERE email ~ 'away[23]'));
 is_deeply(
-	[ map { s/.*people/people/r } @{ push_rows($away)->{requests} } ],
-	[ map { qq(people/profile/away$_\@x.org {"notepad":null,"person":{"nickname":"away$_"}}) } 2, 3 ],
-	'a row that was to go, and is back');
+	[ sort map { s/.*people/people/r } @{ push_rows($away)->{requests} } ],
+	[ map { qq(people/profile/away$_\@x.org {"notepad":null}) } 2, 3 ],
+	'a row that was to go, and is back before that was asked for');
+query(q(DELETE FROM away WHERE email ~ 'away[23]'));
+$sandbox->control({ answers => [ { match => { method => 'DELETE' }, status => 503, act => JSON::PP::false } ] });
+push_fails($away, { sqlstate => 'HV00M' }, 'rows that may have gone');
+poison();
+query(q(INSERT INTO away SELECT email, person_nickname FROM kept WHERE email ~ 'away[23]'));
+is_deeply(
+	[ sort map { s/.*people/people/r } @{ push_rows($away)->{requests} } ],
+	[ map { qq(people/profile/away$_\@x.org {"person":{"nickname":"away$_"}}) } 2, 3 ],
+	'and are back');
 
 #
 # What a first push of unlike rows costs: 1 is a row that Crisp has, 0 one that it lacks
