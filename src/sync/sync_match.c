@@ -20,6 +20,7 @@
 #include "utils/rel.h"
 
 #include "sync/sync_match.h"
+#include "sync/sync_stored.h"
 
 /*
  * Return the statements that let several rows have the same key.
@@ -189,14 +190,14 @@ sync_match_write(const SyncTarget *target, bool mark, SyncWritten *written)
 					 "%s%s FROM plan p JOIN fetched f ON f.number = p.number WHERE t.ctid = p.at",
 					 target->has_synced ? ", _synced_at = $1" : "",
 					 target->has_deleted ? ", _deleted_at = NULL" : "");
-	written->updated = sync_sql_counted(sql.data);
+	written->updated = sync_stored_counted(target, sql.data);
 
 	resetStringInfo(&sql);
 	sync_sql_insert(&sql, target);
 	appendStringInfoString(&sql,
 						   " WHERE f.number IN (SELECT p.number FROM plan p WHERE p.at IS NULL) "
 						   "ORDER BY f.number");
-	written->inserted = sync_sql_counted(sql.data);
+	written->inserted = sync_stored_counted(target, sql.data);
 	sync_rows_hide("plan");
 	sync_rows_free(plan);
 }

@@ -32,6 +32,7 @@
 #include "sync/sync_rows.h"
 #include "sync/sync_seen.h"
 #include "sync/sync_sql.h"
+#include "sync/sync_stored.h"
 #include "sync/sync_target.h"
 #include "sync/sync_witness.h"
 
@@ -109,6 +110,8 @@ append_differs(StringInfo sql, const SyncTarget *target, bool full)
 
 		appendStringInfo(sql, " AND (t.%s <= excluded.%s) IS NOT FALSE", guard, guard);
 	}
+	/* One that is stored under a key of a trigger's is returned, so that it's noticed. */
+	sync_stored_append_or_moved(sql, target);
 }
 
 /*
@@ -148,7 +151,8 @@ check_keys(const SyncTarget *target)
 
 /*
  * Write rows over their old versions, where those differ.  Return how many of the witnesses, which
- * are shown if there are any, were gone, and are there again.
+ * are shown if there are any, were gone, and are there again.  Raise an error where a trigger has
+ * given a row another key.
  */
 static int64
 write_by_key(const SyncTarget *target, bool full, bool has_witnesses, SyncWritten *written)
@@ -181,13 +185,20 @@ write_by_key(const SyncTarget *target, bool full, bool has_witnesses, SyncWritte
 		sync_witness_append_is_known(&sql, target);
 	else
 		appendStringInfoString(&sql, "false");
-	appendStringInfoString(&sql, " AS is_known) SELECT count(*) FILTER (WHERE is_new), "
+	appendStringInfoString(&sql, " AS is_known, ");
+	sync_stored_append_moved(&sql, target);
+	appendStringInfoString(&sql, ") SELECT count(*) FILTER (WHERE is_new), "
 								 "count(*) FILTER (WHERE NOT is_new), "
-								 "count(*) FILTER (WHERE is_new AND is_known) FROM stored");
+								 "count(*) FILTER (WHERE is_new AND is_known), min(moved) "
+								 "FROM stored");
 	counts = sync_rows_run(sql.data, &now);
 	slot = MakeSingleTupleTableSlot(counts->tupdesc, &TTSOpsMinimalTuple);
 	if (tuplestore_gettupleslot(counts->store, true, false, slot))
 	{
+		Datum moved = slot_getattr(slot, 4, &isnull);
+
+		if (!isnull)
+			sync_stored_raise(target, TextDatumGetCString(moved));
 		written->inserted = DatumGetInt64(slot_getattr(slot, 1, &isnull));
 		written->updated = DatumGetInt64(slot_getattr(slot, 2, &isnull));
 		come_again = DatumGetInt64(slot_getattr(slot, 3, &isnull));
