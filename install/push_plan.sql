@@ -37,6 +37,7 @@ CREATE TYPE crisp_push_run_state AS (
     finds_rows boolean,         -- Crisp has had the latest of the rows that were never pushed before,
     found integer,              -- and so many, one after the other
     sent bigint,                -- rows that Crisp has taken
+    needs integer,              -- requests that a row takes which waits, since fewer were left; or NULL
     code text,                  -- why it has failed
     message text,
     detail text,

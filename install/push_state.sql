@@ -320,7 +320,8 @@ RETURNS TABLE (
     hint text,
     is_anew boolean,
     written text[],
-    perhaps text[])
+    perhaps text[],
+    needs integer)
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE ROWS 4;
 

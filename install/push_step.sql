@@ -92,6 +92,8 @@ CREATE TYPE crisp_push_counts AS (
     absent bigint,
     failed bigint,
     exhausted bigint,
+    waiting bigint,             -- for more requests than are left
+    needs integer,              -- most that one of these takes
     code text,                  -- why one has failed
     message text,
     detail text,
@@ -135,7 +137,7 @@ BEGIN
     EXECUTE format($sql$
         WITH sent AS MATERIALIZED (
             SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint,
-                   s.is_anew, s.written, s.perhaps
+                   s.is_anew, s.written, s.perhaps, s.needs
             FROM @extschema@.crisp_push_send($2, $3, $4, $12, $9, $5, $10, $11) s),
         judged AS (
             SELECT s.*, CASE
@@ -175,11 +177,11 @@ BEGIN
                                 ELSE r.is_there END,
                 name = j.name,
                 sqlstate = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off', 'tired') THEN j.sqlstate
-                                WHEN j.verdict = 'exhausted' THEN r.sqlstate END,
+                                WHEN j.verdict IN ('exhausted', 'waits') THEN r.sqlstate END,
                 error = CASE WHEN j.verdict IN ('refused', 'failed', 'unsure', 'put off', 'tired')
                              THEN concat_ws(E'\n', j.message, j.detail)
-                             WHEN j.verdict = 'exhausted' THEN r.error END,
-                tried_at = CASE WHEN j.verdict = 'exhausted' THEN r.tried_at ELSE clock_timestamp() END,
+                             WHEN j.verdict IN ('exhausted', 'waits') THEN r.error END,
+                tried_at = CASE WHEN j.verdict IN ('exhausted', 'waits') THEN r.tried_at ELSE clock_timestamp() END,
                 pushed_at = CASE WHEN j.verdict IN ('done', 'found') OR j.outcome = 'unsure'
                                       OR j.written || j.perhaps <> '{}' THEN clock_timestamp()
                                  WHEN j.verdict <> 'absent' THEN r.pushed_at END
@@ -194,7 +196,8 @@ BEGIN
                      count(*) FILTER (WHERE j.verdict = 'empty'),
                      count(*) FILTER (WHERE j.verdict = 'absent'),
                      count(*) FILTER (WHERE j.verdict IN ('failed', 'unsure')),
-                     count(*) FILTER (WHERE j.verdict IN ('exhausted', 'there', 'tired'))
+                     count(*) FILTER (WHERE j.verdict IN ('exhausted', 'there', 'tired')),
+                     count(*) FILTER (WHERE j.verdict = 'waits'), max(j.needs)
               FROM judged j) c
         LEFT JOIN (SELECT j.sqlstate, j.message, j.detail, j.hint
                    FROM judged j WHERE j.verdict IN ('failed', 'unsure') LIMIT 1) f ON true
@@ -298,6 +301,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    before CONSTANT bigint := @extschema@.crisp_sync_requests();
     counts CONSTANT @extschema@.crisp_push_counts := @extschema@.crisp_push_record(plan, run, batch);
 BEGIN
     run.sent := run.sent + counts.inserted + counts.updated + counts.deleted;
@@ -318,6 +322,13 @@ BEGIN
         run.hint := counts.hint;
     ELSIF counts.exhausted > 0 THEN
         run.phase := 'exhausted';
+    ELSIF counts.waiting > 0 THEN
+        -- Others may take fewer requests; of this phase it's not likely, where no row of the step has got on.
+        run.needs := greatest(run.needs, counts.needs);
+        IF @extschema@.crisp_sync_requests() = before THEN
+            run.phase := @extschema@.crisp_push_next_phase(run.phase);
+            run.after := NULL;
+        END IF;
     ELSIF run.phase = 'doubtful' AND counts.absent > 0 THEN
         -- The row is new to Crisp after all, and that phase has passed.  It's no longer doubtful, so this has an end.
         run.phase := 'inserts';
@@ -417,11 +428,12 @@ BEGIN
     UPDATE @extschema@.crisp_push_my_job j SET last_success = clock_timestamp(), finds_rows = run.finds_rows
     WHERE j.job_id = run.job_id;
     UPDATE @extschema@.crisp_push_my_log l
-    SET outcome = CASE WHEN run.phase = 'end' THEN 'finished' ELSE 'partial' END, ended_at = clock_timestamp()
+    SET outcome = CASE WHEN run.phase = 'end' AND run.needs IS NULL THEN 'finished' ELSE 'partial' END,
+        ended_at = clock_timestamp()
     WHERE l.run_id = run.run_id RETURNING * INTO log;
     SELECT * INTO numbers FROM @extschema@.crisp_push_numbers n WHERE n.job_id = run.job_id;
     SELECT * INTO reason FROM @extschema@.crisp_sync_limit(plan.target, run.first_request, run.last_request)
-    WHERE run.phase <> 'end' AND numbers.rows_pending > 0;
+    WHERE numbers.rows_pending > 0 AND (run.phase <> 'end' OR run.needs IS NOT NULL);
     IF reason.is_day AND log.requests = 0 THEN
         RAISE WARNING 'the push of "%" into "%" gets no further today', plan.source_name,
             plan.target_name
@@ -437,6 +449,13 @@ BEGIN
         RAISE NOTICE '%', told;
     ELSE
         RAISE NOTICE '%', told USING DETAIL = reason.detail, HINT = reason.hint;
+    END IF;
+    IF run.needs > run.last_request - run.first_request THEN
+        RAISE WARNING 'the push of "%" into "%" may make too few requests', plan.source_name, plan.target_name
+            USING DETAIL = format('A row takes %s, of at most %s a call.', run.needs,
+                                  run.last_request - run.first_request),
+                HINT = CASE run.last_request WHEN nullif(current_setting('crisp_fdw.max_requests')::bigint, 0)
+                           THEN 'Raise the setting crisp_fdw.max_requests.' ELSE 'Raise max_requests.' END;
     END IF;
     IF log.rows_refused > 0 OR numbers.rows_uncertain > 0 THEN
         RAISE WARNING '% of "%" % here',

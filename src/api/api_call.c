@@ -58,14 +58,23 @@ api_statement_requests(void)
 	return statement_requests;
 }
 
+int64
+api_requests_left(const CrispOptions *options)
+{
+	int64 left = quota_left(options);
+
+	if (api_max_requests > 0)
+		left = Min(left, api_max_requests - api_statement_requests());
+	return Max(left, 0);
+}
+
 /*
  * Say whether the statement, and the day, leave a call another request.
  */
 static bool
 may_request(const ApiCall *call)
 {
-	return (api_max_requests == 0 || api_statement_requests() < api_max_requests) &&
-		   quota_left(call->options) > 0;
+	return api_requests_left(call->options) > 0;
 }
 
 bool

@@ -18,6 +18,9 @@ extern int api_max_requests;
 /* Return how many requests the statement that the client sent last has made so far. */
 extern int64 api_statement_requests(void);
 
+/* Return how many more it may make, within that setting and the day's; INT64_MAX: any number. */
+extern int64 api_requests_left(const CrispOptions *options);
+
 /*
  * Say whether the statement has requests to spare for what may turn out not to be needed: there is
  * no limit, or more are left than twice as many as may be under way together, for what comes after.

@@ -146,8 +146,8 @@ return_rows(FunctionCallInfo fcinfo, const Push *push)
 									  problem->message,
 									  problem->detail,
 									  problem->hint};
-		Datum			   values[lengthof(texts) + 4];
-		bool			   nulls[lengthof(texts) + 4] = {false};
+		Datum			   values[lengthof(texts) + 5];
+		bool			   nulls[lengthof(texts) + 5] = {false};
 
 		values[0] = Int32GetDatum(i + 1);
 		for (int n = 0; n < (int) lengthof(texts); n++)
@@ -157,6 +157,7 @@ return_rows(FunctionCallInfo fcinfo, const Push *push)
 		}
 		values[lengthof(texts) + 1] = BoolGetDatum(push->pushed[i].anew);
 		values[lengthof(texts) + 2] = names_of(push->rows.table, push->pushed[i].written);
+		values[lengthof(texts) + 4] = Int32GetDatum(push->pushed[i].needs);
 		values[lengthof(texts) + 3] = names_of(push->rows.table, push->pushed[i].perhaps);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}

@@ -295,6 +295,38 @@ make_requests(const PushRows *rows, PushRow *row)
 	row->requests = list_make1(change_insert(table, values.values, values.nulls));
 }
 
+int64
+push_row_cost(const PushRows *rows, const PushRow *row)
+{
+	int64	  cost = 0;
+	ListCell *lc;
+
+	foreach(lc, row->requests)
+	{
+		const ChangeRequest *request = lfirst(lc);
+
+		/* One question for the name does for all of them. */
+		if (request->lacks_key && lc == list_head(row->requests))
+			cost++;
+		cost += 1 + complete_cost(rows->table, request);
+	}
+	return cost;
+}
+
+bool
+push_row_is_indivisible(const PushRows *rows, const PushRow *row)
+{
+	ListCell *lc;
+
+	foreach(lc, row->requests)
+		if (((const ChangeRequest *) lfirst(lc))->lacks_key)
+			return false;
+	foreach(lc, row->requests)
+		if (complete_cost(rows->table, lfirst(lc)) > 0)
+			return true;
+	return false;
+}
+
 void
 push_row_set_name(const PushRows *rows, PushRow *row, const char *name)
 {

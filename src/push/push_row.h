@@ -59,6 +59,15 @@ extern Bitmapset *push_row_columns(const PushRows *rows, Jsonb *wanted);
  */
 extern void push_row_prepare(const PushRows *rows, PushRow *row);
 
+/* Return how many requests it may take to send a row, with those for what its requests lack. */
+extern int64 push_row_cost(const PushRows *rows, const PushRow *row);
+
+/*
+ * Say whether a row gets nowhere with fewer requests than that, since Crisp has to be asked for
+ * more than its name, and what it says isn't kept.
+ */
+extern bool push_row_is_indivisible(const PushRows *rows, const PushRow *row);
+
 /* Give a row whose requests lack it the name by which routes know it. */
 extern void push_row_set_name(const PushRows *rows, PushRow *row, const char *name);
 

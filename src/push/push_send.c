@@ -33,6 +33,7 @@ static const char *const questioned = "questioned"; /* whether the row is to bla
 static const char *const failed = "failed";			/* Crisp can't be asked now */
 static const char *const unsure = "unsure";			/* likewise, and an insert may have been made */
 static const char *const exhausted = "exhausted";	/* no request is left; nothing was sent */
+static const char *const waits = "waits";			/* fewer requests are left than the row takes */
 static const char *const there = "there"; /* likewise, but an insert told that Crisp has it */
 static const char *const tired = "tired"; /* likewise, since attempts that failed took the last */
 
@@ -203,6 +204,40 @@ lacks_name(const PushedRow *row)
 {
 	return row->outcome == NULL && row->row.requests != NIL &&
 		   ((const ChangeRequest *) linitial(row->row.requests))->lacks_key;
+}
+
+/*
+ * Begin no more rows than can be ended with the requests that are left; those that take more wait.
+ * A first row for which they don't suffice may yet get a part of its way, which the next run goes
+ * on from.
+ */
+static void
+ration(const Push *push)
+{
+	int64 left = api_requests_left(push->rows.table->options);
+	bool  is_first = true;
+
+	for (int i = 0; i < push->count && left < INT64_MAX; i++)
+	{
+		PushedRow *row = &push->pushed[i];
+		int64	   cost;
+
+		if (row->outcome != NULL)
+			continue;
+		cost = push_row_cost(&push->rows, &row->row);
+		if (left == 0)
+			row->outcome = exhausted;
+		else if (cost > left && (!is_first || push_row_is_indivisible(&push->rows, &row->row)))
+		{
+			row->outcome = waits;
+			row->needs = (int) cost;
+		}
+		else
+		{
+			left = Max(left - cost, 0);
+			is_first = false;
+		}
+	}
 }
 
 /*
@@ -381,7 +416,9 @@ send_together(const Push *push)
 {
 	for (int i = 0; i < push->count; i++)
 		prepare(push, &push->pushed[i]);
+	ration(push);
 	find_names(push);
+	ration(push);
 	for (int i = 0; i < push->count; i++)
 		complete(push, &push->pushed[i]);
 	fly(push);
@@ -429,7 +466,7 @@ change_found(const Push *push, PushedRow *row)
 	send_together(&change);
 	if (row->outcome == done)
 		row->outcome = found;
-	else if (row->outcome == exhausted || row->outcome == tired)
+	else if (row->outcome == exhausted || row->outcome == tired || row->outcome == waits)
 		row->outcome = there;
 	else if (row->outcome == absent)
 	{

@@ -25,6 +25,7 @@ typedef struct PushedRow
 	const char *outcome;   /* NULL: not yet known */
 	Bitmapset  *written;   /* columns that were, where others of the row were not */
 	Bitmapset  *perhaps;   /* columns that may have been written */
+	int			needs;	   /* requests that were too many, where it waits for these; or 0 */
 } PushedRow;
 
 /* The rows of a call, and how they are sent. */

@@ -107,6 +107,24 @@ complete_data(const ChangeTable *table, ChangeRequest *request, MemoryContext an
 	return COMPLETION_READY;
 }
 
+/*
+ * Name what a session learns of a server: that it replaces custom data by what it's sent.
+ */
+static char *
+replacement_fact(const ChangeTable *table)
+{
+	return psprintf("replaces %s", table->options->resource->custom_data->path);
+}
+
+/*
+ * Say whether that is known.
+ */
+static bool
+knows_replacement(const ChangeTable *table)
+{
+	return server_fact_recall(table->options, replacement_fact(table)) == FACT_TRUE;
+}
+
 Completion
 complete_request(const ChangeTable *table, ChangeRequest *request)
 {
@@ -122,6 +140,15 @@ complete_request(const ChangeTable *table, ChangeRequest *request)
 		change_finish(table, request);
 	MemoryContextDelete(answers);
 	return completion;
+}
+
+int
+complete_cost(const ChangeTable *table, const ChangeRequest *request)
+{
+	bool checks = request->gone != NIL ||
+				  (request->lacks_data && request->change->replace_method == NULL);
+
+	return (request->lacks_data ? 1 : 0) + (checks && !knows_replacement(table) ? 1 : 0);
 }
 
 void
@@ -175,13 +202,12 @@ void
 complete_check_gone(const ChangeTable *table, const ChangeRequest *request)
 {
 	const CrispOptions *options = table->options;
-	char			   *fact = psprintf("replaces %s", options->resource->custom_data->path);
 	char			   *target = change_target(table, table->changes->read_route, &request->keys);
 	ApiAnswer			answer;
 	ApiFailure			failure;
 	const char		   *kept;
 
-	if (request->gone == NIL || server_fact_recall(options, fact) == FACT_TRUE)
+	if (request->gone == NIL || knows_replacement(table))
 		return;
 	if (!api_try_finish(api_start(options, target, CurrentMemoryContext), API_OBJECT, &answer,
 						&failure))
@@ -206,5 +232,5 @@ complete_check_gone(const ChangeTable *table, const ChangeRequest *request)
 						   request->api.target, target, kept),
 				 errhint("Crisp may merge what it is sent into what it has: write other values "
 						 "instead.")));
-	server_fact_remember(options, fact, true);
+	server_fact_remember(options, replacement_fact(table), true);
 }

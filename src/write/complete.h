@@ -31,6 +31,12 @@ typedef enum Completion
 extern Completion complete_request(const ChangeTable *table, ChangeRequest *request);
 
 /*
+ * Return how many requests it may take to ask for the custom data that one lacks, and to check it
+ * after it was sent.
+ */
+extern int complete_cost(const ChangeTable *table, const ChangeRequest *request);
+
+/*
  * Check that Crisp has removed the keys of custom data that were to go by a request, which was
  * sent: it may merge what is sent into what it has.  What a server does is remembered for the
  * session.  Raises HV000 where keys were kept; warns where that can't be found out.
