@@ -375,6 +375,9 @@ scan_counts(ForeignScanState *node)
 							   .wider_list = wider_list_counts(scan->wider),
 							   .past_runs = past_runs_recalled(scan->past_runs)};
 
+	/* A list that is recalled serves as itself. */
+	counts.past_runs -= counts.wider_list.recalled;
+
 	/* Rows that are served from that list came with its pages. */
 	counts.reader.pages += counts.whole_list.pages;
 	counts.reader.rows += counts.whole_list.rows - counts.whole_list.served;

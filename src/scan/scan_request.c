@@ -197,7 +197,7 @@ narrows_list(const CrispResource *resource, const List *condition)
 
 CrispRequest *
 scan_request_create_wider(ForeignScanState *node, const CrispOptions *options,
-						  const List *value_states, const Bitmapset *changing)
+						  const List *value_states, const Bitmapset *changing, bool *is_apart)
 {
 	const ForeignScan *plan = (const ForeignScan *) node->ss.ps.plan;
 	List			  *conditions = NIL;
@@ -205,17 +205,17 @@ scan_request_create_wider(ForeignScanState *node, const CrispOptions *options,
 	ConditionValue	  *all = evaluate_values(node, value_states, NIL);
 	ConditionValue	  *values = palloc0(sizeof(ConditionValue) * Max(nvalues, 1));
 
+	*is_apart = false;
 	for (int i = 0; i < nvalues; i++)
 	{
 		List *condition = list_nth(list_nth(plan->fdw_private, SCAN_PRIVATE_CONDITIONS), i);
+		bool  changes = has_param(list_nth(plan->fdw_exprs, i), unconstify(Bitmapset *, changing));
 
-		if (!has_param(list_nth(plan->fdw_exprs, i), unconstify(Bitmapset *, changing)))
-		{
-			values[list_length(conditions)] = all[i];
-			conditions = lappend(conditions, condition);
-		}
-		else if (!narrows_list(options->resource, condition))
-			return NULL;
+		if (changes && narrows_list(options->resource, condition))
+			continue;
+		*is_apart |= changes;
+		values[list_length(conditions)] = all[i];
+		conditions = lappend(conditions, condition);
 	}
 	return request_create(options, conditions, values, -1, NULL, false);
 }

@@ -27,11 +27,14 @@ extern CrispRequest *scan_request_create(ForeignScanState *node, const CrispOpti
 
 /*
  * Make the request for a list that has the rows of the scan whatever the executor's parameters of
- * the set are: by the conditions on whose values these have no say.  NULL where there is no such
- * list.  Palloc'd in CurrentMemoryContext.  Raises what scan_request_create() raises.
+ * the set are: by the conditions on whose values these have no say, and those that no list can do
+ * without, with their values of now.  Where there are such, *is_apart is set, and the list is one
+ * of several.  NULL when no row can match.  Palloc'd in CurrentMemoryContext.  Raises what
+ * scan_request_create() raises.
  */
 extern CrispRequest *scan_request_create_wider(ForeignScanState *node, const CrispOptions *options,
-											   const List *value_states, const Bitmapset *changing);
+											   const List *value_states, const Bitmapset *changing,
+											   bool *is_apart);
 
 /*
  * Return the role whose user mapping counts for a scan of the relation with that range table index:

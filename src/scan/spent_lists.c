@@ -39,6 +39,20 @@ spent_lists_put(SpentLists *lists, const SpentList *list)
 	entry->cost.probes = 0;
 }
 
+void
+spent_lists_add(SpentLists *lists, TextKey key, int64 requests, int next)
+{
+	const SpentList *entry = spent_lists_get(lists, key);
+	SpentList		 list = {.key = key, .cost = list_cost_create(0)};
+
+	list.cost.next = next;
+	if (entry != NULL)
+		list = *entry;
+	list.cost.spent += requests;
+	list.lists++;
+	spent_lists_put(lists, &list);
+}
+
 const SpentList *
 spent_lists_get(SpentLists *lists, TextKey key)
 {

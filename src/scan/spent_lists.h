@@ -30,6 +30,12 @@ extern SpentLists *spent_lists_create(MemoryContext context);
 /* Remember a list, or what has become of it since it was remembered.  Raises for memory. */
 extern void spent_lists_put(SpentLists *lists, const SpentList *list);
 
+/*
+ * Count requests of a run for a list; one that wasn't remembered is, as one of whose length nobody
+ * knows, nor asks before next requests.  Raises for memory.
+ */
+extern void spent_lists_add(SpentLists *lists, TextKey key, int64 requests, int next);
+
 /* Return a list, which lives until it's put again; NULL where it wasn't. */
 extern const SpentList *spent_lists_get(SpentLists *lists, TextKey key);
 

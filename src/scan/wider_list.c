@@ -12,10 +12,11 @@
  * Which conditions these are shows by the parameters that have changed so far.  Where others change
  * later on, the list is another one, and counting begins anew.
  *
- * Some conditions can't be left out: no list has the rows of all searches, or inboxes.  Runs that
- * ask Crisp for the same, and differ in what it isn't asked about, then have a list of their own,
- * as dear to each of them as it may be to read once.  So what was spent is counted for each list.
- * Where a run has read its own list to the end, that one serves others at once.
+ * Some conditions can't be left out: no list has the rows of all searches, or inboxes.  Where their
+ * values change, there is a list for each of these, and what was spent is counted for each list.
+ * It serves runs that differ in other conditions, or in what Crisp isn't asked about.  Where a run
+ * has read its own list to the end, that one serves others at once.  Where runs stop early, and
+ * others ask for the same, their own list may be the cheaper one: what they cost counts for both.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -25,20 +26,18 @@
 
 #include <math.h>
 
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "api/api_error.h"
-#include "base/key_set.h"
 #include "fetch/list_cost.h"
-#include "json/json_path.h"
 #include "plan/plan.h"
+#include "scan/given_rows.h"
 #include "scan/rescan.h"
 #include "scan/scan_request.h"
 #include "scan/scan_source.h"
 #include "scan/spent_lists.h"
+#include "scan/stored_list.h"
 #include "scan/wider_list.h"
 
 /* Pages of lists that aren't full, or unknown, are forgiven as a share of the list's. */
@@ -58,7 +57,7 @@ struct WiderList
 	/* Of the list. */
 	MemoryContext list_context; /* NULL before the first */
 	TextKey		  key;
-	bool		  is_own; /* it leaves nothing out */
+	bool		  is_apart; /* other runs have other ones */
 	ListRequest	  request;
 	ListCost	  cost;
 	int64		  lists;  /* that runs have asked for in its stead */
@@ -74,13 +73,16 @@ struct WiderList
 	CrispRequest *own_list;		/* the request for the list; NULL where there is none */
 	bool		  has_own_key;	/* it has a list of its own */
 	TextKey		  own_key;		/* which that is */
+	bool		  has_beside;	/* another list than the latest one would serve it, too */
+	TextKey		  beside;		/* which that is */
+	int64		  began;		/* requests before it */
 	RowStore	 *own_rows;		/* of that one, from a run before; NULL where they aren't used */
-	KeySet		 *given;		/* keys of rows that it has given; NULL for none */
-	bool		  skips;		/* those rows of the list that it has given */
-	Bitmapset	 *given_rows;	/* which these are */
+	GivenRows	 *given;		/* rows that it has given; NULL for none */
+	bool		  skips;		/* these, where the list has them */
 	int64		  position;		/* of the next row */
 
 	int64 runs;
+	int64 recalled;
 	int64 probes; /* of lists before this one */
 };
 
@@ -127,6 +129,15 @@ wider_list_note_params(WiderList *list, const Bitmapset *params)
  */
 
 /*
+ * Say whether a list is the latest one that runs were counted for.
+ */
+static bool
+is_latest(const WiderList *list, TextKey key)
+{
+	return list->list_context != NULL && memcmp(&list->key, &key, sizeof(key)) == 0;
+}
+
+/*
  * Return how many requests the scan has made for its runs, so far, beside what tells whether rows
  * have moved.  Pages that were asked for ahead of need, and then weren't wanted, have cost as much
  * as others.
@@ -168,7 +179,8 @@ count_runs(WiderList *list, const CrispScan *scan)
 
 /*
  * Leave the list for another one, and remember what was spent, in case it's asked for again.  Its
- * rows are kept as those of runs are.
+ * rows are kept as those of runs are.  Where there's no room for them, it's read again once as much
+ * again was spent.
  */
 static void
 leave_list(WiderList *list, CrispScan *scan)
@@ -178,6 +190,8 @@ leave_list(WiderList *list, CrispScan *scan)
 	{
 		past_runs_keep(scan->past_runs, list->key, list->rows);
 		row_store_end(list->rows);
+		if (!past_runs_has(scan->past_runs, list->key))
+			list->cost.spent = 0;
 	}
 	list->rows = NULL;
 	spent_lists_put(list->others,
@@ -195,11 +209,11 @@ take_up(WiderList *list, const CrispScan *scan, bool is_first)
 {
 	const SpentList *other = spent_lists_get(list->others, list->key);
 
-	list->cost = other ? other->cost : list_cost_create(list->is_own ? 0 : list->whole_pages);
-	if (other == NULL && list->is_own)
+	list->cost = other ? other->cost : list_cost_create(list->is_apart ? 0 : list->whole_pages);
+	if (other == NULL && list->is_apart)
 		list->cost.next = FIRST_OWN_PROBE;
 	list->lists = other ? other->lists : 0;
-	if (!is_first || list->is_own)
+	if (!is_first || list->is_apart)
 		list->before = requests_made(list, scan) - list->cost.spent;
 }
 
@@ -229,15 +243,15 @@ begin_list(WiderList *list, CrispScan *scan, const ListRequest *request, TextKey
 }
 
 /*
- * Make the request for the list that leaves out what depends on parameters of a set; NULL where
- * there is none.
+ * Make the request for the list that leaves out what depends on parameters of a set, as far as it
+ * can (*is_apart: not all of it); NULL where there is none.
  */
 static CrispRequest *
-make_request(ForeignScanState *node, const Bitmapset *changing)
+make_request(ForeignScanState *node, const Bitmapset *changing, bool *is_apart)
 {
 	const CrispScan *scan = node->fdw_state;
 	CrispRequest	*request = scan_request_create_wider(node, scan->options, scan->value_states,
-														 changing);
+														 changing, is_apart);
 
 	if (request == NULL || request->kind != REQUEST_LIST)
 		return NULL;
@@ -281,66 +295,6 @@ is_due(WiderList *list, bool is_under_way)
  */
 
 /*
- * Return the key of a row; NULL where it has none.
- */
-static const char *
-row_key(const CrispScan *scan, const JsonNode *row)
-{
-	const CrispColumn *key = crisp_resource_key(scan->options->resource);
-	const JsonNode	  *value = key ? json_path_get(row, json_path_of(key->path)) : NULL;
-
-	return json_node_string(value, NULL);
-}
-
-/*
- * Note where a row of the list is, if the run under way has given it.
- */
-static void
-note_place(CrispScan *scan, const JsonNode *row, int place)
-{
-	WiderList  *list = scan->wider;
-	const char *key = list->given ? row_key(scan, row) : NULL;
-
-	if (key != NULL && !key_set_add(list->given, key, strlen(key)))
-		list->given_rows = bms_add_member(list->given_rows, place);
-}
-
-/*
- * Keep the rows of the list that the scan's reader gives.  Somebody may still use the latest row
- * that was given, in the scan's slot.
- */
-static void
-keep_rows(ForeignScanState *node, RowStore *rows)
-{
-	CrispScan	   *scan = node->fdw_state;
-	MemoryContext	old_context = MemoryContextSwitchTo(scan->wider->context);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(scan_row_desc(node), &TTSOpsHeapTuple);
-	MemoryContext	row_context = AllocSetContextCreate(scan->wider->context, "crisp_fdw row",
-														ALLOCSET_DEFAULT_SIZES);
-	FetchedRow		row;
-
-	/* Not in the caller's memory, which may be that of a tuple. */
-	MemoryContextSwitchTo(old_context);
-	scan_source_begin_list(scan);
-	if (row_reader_minds_need(scan->reader))
-		row_reader_expect(scan->reader, HUGE_VAL);
-	old_context = MemoryContextSwitchTo(row_context);
-	for (int place = 0; scan_source_next(scan, slot, &row); place++)
-	{
-		row_store_put(rows, slot);
-		ExecClearTuple(slot);
-		MemoryContextSwitchTo(scan->wider->list_context);
-		note_place(scan, row.row, place);
-		MemoryContextSwitchTo(row_context);
-		MemoryContextReset(row_context);
-	}
-	MemoryContextSwitchTo(old_context);
-	MemoryContextDelete(row_context);
-	ExecDropSingleTupleTableSlot(slot);
-	scan_source_end(scan);
-}
-
-/*
  * Create the store for the rows, whose file is the statement's.
  */
 static RowStore *
@@ -362,34 +316,18 @@ create_rows(const ForeignScanState *node)
 static void
 read_list(ForeignScanState *node, CrispRequest *request)
 {
-	CrispScan	 *scan = node->fdw_state;
-	WiderList	 *list = scan->wider;
-	CrispRequest *own = scan->request;
-	MemoryContext old_context = CurrentMemoryContext;
-	RowStore	 *rows = create_rows(node);
+	const CrispScan *scan = node->fdw_state;
+	WiderList		*list = scan->wider;
+	RowStore		*rows = create_rows(node);
 
 	request->as.list.pages_expected = list->cost.pages;
-	scan->request = request;
-	PG_TRY();
-	{
-		keep_rows(node, rows);
+	if (stored_list_read(node, request, rows, list->given))
 		list->rows = rows;
-	}
-	PG_CATCH();
+	else
 	{
-		scan->request = own;
-		if (!api_error_is_crisps(geterrcode()))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(old_context);
-		FlushErrorState();
 		list->cost.given_up = true;
+		row_store_end(rows);
 	}
-	PG_END_TRY();
-	scan->request = own;
-	if (list->rows != NULL)
-		return;
-	scan_source_end(scan);
-	row_store_end(rows);
 }
 
 /*
@@ -420,12 +358,10 @@ static void
 forget_run(WiderList *list)
 {
 	if (list->given != NULL)
-		key_set_free(list->given);
+		given_rows_end(list->given);
 	list->given = NULL;
 	list->own_list = NULL;
 	list->skips = false;
-	bms_free(list->given_rows);
-	list->given_rows = NULL;
 	list->has_own_key = false;
 	if (list->own_rows != NULL)
 		row_store_end(list->own_rows);
@@ -444,14 +380,27 @@ begin_served(WiderList *list)
 }
 
 /*
- * Say whether the list of the run's own serves it, as another run has read that.
+ * Say whether rows of a list have been read.
  */
 static bool
-is_recalled(ForeignScanState *node)
+is_read(const CrispScan *scan, TextKey key)
 {
-	WiderList *list = ((CrispScan *) node->fdw_state)->wider;
+	return (scan->wider->rows != NULL && is_latest(scan->wider, key)) ||
+		   past_runs_has(scan->past_runs, key);
+}
 
-	if (list->has_own_key && list->rows == NULL)
+/*
+ * Say whether the list of the run's own serves it, as another run has read that, and the latest
+ * isn't at hand for the run's request, or NULL.
+ */
+static bool
+is_recalled(ForeignScanState *node, const CrispRequest *request)
+{
+	const CrispScan *scan = node->fdw_state;
+	WiderList		*list = scan->wider;
+
+	if (list->has_own_key &&
+		(list->rows == NULL || request == NULL || !is_latest(list, past_runs_list_key(request))))
 		list->own_rows = recall(node, list->own_key);
 	return list->own_rows != NULL;
 }
@@ -466,12 +415,13 @@ get_list(ForeignScanState *node, CrispRequest *request)
 	WiderList *list = scan->wider;
 	TextKey	   key = past_runs_list_key(request);
 
-	if (list->list_context != NULL)
-		count_runs(list, scan);
-	if (list->list_context == NULL || memcmp(&list->key, &key, sizeof(key)) != 0)
+	if (!is_latest(list, key))
 		begin_list(list, scan, &request->as.list, key);
 	if (list->rows == NULL)
+	{
 		list->rows = recall(node, key);
+		list->recalled += list->rows != NULL;
+	}
 	if (list->rows == NULL)
 	{
 		count_runs(list, scan);
@@ -481,20 +431,76 @@ get_list(ForeignScanState *node, CrispRequest *request)
 }
 
 /*
+ * Count what the run before has cost: for the list that it was to come from, and for the other one
+ * that would have served it.
+ */
+static void
+count_latest(WiderList *list, const CrispScan *scan)
+{
+	if (list->list_context == NULL)
+		return;
+	count_runs(list, scan);
+	if (list->has_beside)
+		spent_lists_add(list->others, list->beside, requests_made(list, scan) - list->began,
+						FIRST_OWN_PROBE);
+	list->has_beside = false;
+}
+
+/*
+ * Say whether the run's own list, which other runs asked for, too, may have cost as much as it
+ * takes.
+ */
+static bool
+is_own_worth_asking(WiderList *list)
+{
+	const SpentList *other = spent_lists_get(list->others, list->own_key);
+	const ListCost	*cost = other ? &other->cost : NULL;
+
+	if (is_latest(list, list->own_key))
+		cost = &list->cost;
+	return cost != NULL && !cost->given_up &&
+		   cost->spent >= (cost->pages > 0 ? cost->pages : cost->next);
+}
+
+/*
+ * Choose between the run's own list, by a request, and the one that leaves conditions out: that is
+ * the one to count for first.
+ */
+static CrispRequest *
+choose_between(CrispScan *scan, CrispRequest *own, CrispRequest *shared)
+{
+	WiderList *list = scan->wider;
+	TextKey	   key = past_runs_list_key(shared);
+	bool	   takes_own;
+
+	if (memcmp(&key, &list->own_key, sizeof(key)) == 0 || is_read(scan, key))
+		return shared;
+	takes_own = is_own_worth_asking(list);
+	list->has_beside = true;
+	list->beside = takes_own ? key : list->own_key;
+	list->began = requests_made(list, scan);
+	return takes_own ? own : shared;
+}
+
+/*
  * Make the request for the list that is to serve runs such as the one that begins.
  */
 static CrispRequest *
 choose_list(ForeignScanState *node)
 {
-	WiderList	 *list = ((CrispScan *) node->fdw_state)->wider;
-	CrispRequest *own = make_request(node, NULL);
-	CrispRequest *shared = list->changing ? make_request(node, list->changing) : NULL;
+	CrispScan	 *scan = node->fdw_state;
+	WiderList	 *list = scan->wider;
+	CrispRequest *own = make_request(node, NULL, &list->is_apart);
+	CrispRequest *shared = NULL;
 
+	if (list->changing != NULL)
+		shared = make_request(node, list->changing, &list->is_apart);
 	list->has_own_key = own != NULL;
 	if (own != NULL)
 		list->own_key = past_runs_list_key(own);
-	list->is_own = shared == NULL && list->changing != NULL;
-	return list->is_own ? own : shared;
+	if (own == NULL || shared == NULL || !list->is_apart)
+		return shared;
+	return choose_between(scan, own, shared);
 }
 
 bool
@@ -509,8 +515,9 @@ wider_list_serves(ForeignScanState *node)
 		return false;
 	is_first = list->list_context == NULL;
 	forget_run(list);
+	count_latest(list, scan);
 	request = choose_list(node);
-	if (is_recalled(node))
+	if (is_recalled(node, request))
 		return true;
 	if (request != NULL)
 		get_list(node, request);
@@ -532,30 +539,16 @@ wider_list_serves(ForeignScanState *node)
 void
 wider_list_note_given(CrispScan *scan, const FetchedRow *row)
 {
-	WiderList	 *list = scan->wider;
-	MemoryContext old_context;
-	ResourceOwner old_owner = CurrentResourceOwner;
-	const char	 *key;
+	WiderList *list = scan->wider;
 
 	if (list == NULL || list->own_list == NULL)
 		return;
-	key = row_key(scan, row->row);
+	if (list->given == NULL)
+		list->given = given_rows_create(list->context, list->owner, scan->options);
 
 	/* What can't be told from others keeps the run from changing over. */
-	if (key == NULL)
-	{
+	if (!given_rows_add(list->given, row->row))
 		list->own_list = NULL;
-		return;
-	}
-	if (list->given == NULL)
-	{
-		old_context = MemoryContextSwitchTo(list->context);
-		CurrentResourceOwner = list->owner;
-		list->given = key_set_create((Size) work_mem * 1024);
-		CurrentResourceOwner = old_owner;
-		MemoryContextSwitchTo(old_context);
-	}
-	(void) key_set_add(list->given, key, strlen(key));
 }
 
 /*
@@ -580,13 +573,13 @@ wider_list_is_due(ForeignScanState *node)
 	const CrispScan *scan = node->fdw_state;
 	WiderList		*list = scan->wider;
 
-	/* The first one to read its own list can't make it dearer than it is. */
-	if (list == NULL || (list->is_own && list->spent_before == 0) ||
+	/* The first one to read a part of its list can't make it dearer than it is. */
+	if (list == NULL || (list->is_apart && list->spent_before == 0) ||
 		!is_between_pages(list, scan) || !is_due(list, true))
 		return false;
 
 	/* Nor does one that is about to end it. */
-	return !list->is_own || pages_read(scan) - list->pages_began < list->cost.pages - 1;
+	return !list->is_apart || pages_read(scan) - list->pages_began < list->cost.pages - 1;
 }
 
 bool
@@ -623,9 +616,11 @@ wider_list_takes_all(ForeignScanState *node)
 bool
 wider_list_takes_over(ForeignScanState *node)
 {
+	WiderList *wider = ((CrispScan *) node->fdw_state)->wider;
+
 	if (!wider_list_is_due(node) || !wider_list_takes_all(node))
 		return false;
-	((CrispScan *) node->fdw_state)->wider->skips = true;
+	wider->skips = wider->given != NULL;
 	return true;
 }
 
@@ -657,7 +652,7 @@ wider_list_get(WiderList *list, TupleTableSlot *slot)
 	if (list->own_rows != NULL)
 		return row_store_get(list->own_rows, slot);
 	while (row_store_get(list->rows, slot))
-		if (!list->skips || !bms_is_member((int) list->position++, list->given_rows))
+		if (!list->skips || !given_rows_at(list->given, (int) list->position++))
 			return true;
 
 	/* A row that was skipped isn't given. */
@@ -680,6 +675,7 @@ wider_list_counts(const WiderList *list)
 	if (list != NULL)
 	{
 		counts.runs = list->runs;
+		counts.recalled = list->recalled;
 		counts.probes = list->probes + list->cost.probes;
 	}
 	return counts;

@@ -75,8 +75,9 @@ extern bool wider_list_fetch(ForeignScanState *node, TupleTableSlot *slot, bool 
 /* What a list has come to. */
 typedef struct WiderListCounts
 {
-	int64 runs;	  /* that it has served */
-	int64 probes; /* requests to find out how long it is */
+	int64 runs;		/* that it has served */
+	int64 recalled; /* how often it was recalled from past_runs.h for them */
+	int64 probes;	/* requests to find out how long it is */
 } WiderListCounts;
 
 /* Return that; list may be NULL. */
