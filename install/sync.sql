@@ -45,7 +45,8 @@ DECLARE
     key CONSTANT text := copy.keys[1];
     listed CONSTANT text[] := ARRAY(SELECT c.name FROM unnest(copy.columns) WITH ORDINALITY c (name, number)
                                     WHERE c.name <> ALL (copy.details || '_synced_at'::text) ORDER BY c.number);
-    key_type CONSTANT text := (SELECT c.type FROM @extschema@.crisp_sync_columns(copy.source) c WHERE c.name = key);
+    key_type CONSTANT text := (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+                               WHERE a.attrelid = copy.source AND a.attname = key AND a.attnum > 0);
     changed CONSTANT text := @extschema@.crisp_sync_time(copy.list, copy.sync_field, 'f.');
     is_kept CONSTANT text := format('f.%I IS NOT NULL AND %s', key,
                                     coalesce('(' || format(run.kept, changed) || ')', 'true'));

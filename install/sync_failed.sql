@@ -42,11 +42,13 @@ COMMENT ON COLUMN crisp_sync_failed_call.target_name IS
     'its name, with its schema; as the call has named it, where that is no name of a table';
 
 -- The relation of a name that was written down with its schema; NULL when there is none.  Unlike to_regclass(), this
--- raises no error, whatever the text, and whoever asks.
+-- raises no error, whatever the text, and whoever asks.  Names are compared as texts, and so must not depend on who
+-- calls.
 CREATE FUNCTION crisp_sync_relation(name text)
 RETURNS regclass
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
 SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE format('%I.%I', n.nspname, c.relname) = name
@@ -57,6 +59,7 @@ CREATE FUNCTION crisp_sync_full_name(target_table regclass, target text, schema_
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     most CONSTANT integer := 300;       -- characters: two names with quotes, and what an index can hold

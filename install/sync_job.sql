@@ -507,6 +507,18 @@ BEGIN
 END
 $$;
 
+-- Names of columns, of which some stand for many.
+CREATE FUNCTION crisp_sync_some_columns(columns text[], most integer)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN cardinality(columns) > most
+            THEN format('%s, and %s more', @extschema@.crisp_sync_list(columns[1:most - 2]),
+                        cardinality(columns) - most + 2)
+            ELSE @extschema@.crisp_sync_list(columns) END
+$$;
+
 -- Tell of columns that are not copied, when there are others than before.
 CREATE FUNCTION crisp_sync_tell_columns(copy crisp_sync_copy, told text[])
 RETURNS void
@@ -515,19 +527,34 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     most CONSTANT integer := 5;
-    number CONSTANT integer := cardinality(copy.missing);
+    detail CONSTANT text := 'What these columns of the source hold is not copied.';
+    generated CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@.crisp_sync_columns(copy.target) t
+                                       WHERE t.name = ANY (copy.missing) ORDER BY t.number);
+    lacking CONSTANT text[] := ARRAY(SELECT m.name FROM unnest(copy.missing) WITH ORDINALITY m (name, number)
+                                     WHERE m.name <> ALL (generated) ORDER BY m.number);
 BEGIN
-    IF copy.missing <@ told THEN
-        RETURN;
+    IF NOT lacking <@ told THEN
+        RAISE NOTICE 'table "%" has no column for %', @extschema@.crisp_sync_name(copy.target),
+            @extschema@.crisp_sync_some_columns(lacking, most)
+            USING DETAIL = detail,
+                HINT = CASE WHEN cardinality(lacking) > most
+                            THEN format('SELECT crisp_sync_add_columns(%L, %L) writes the ALTER TABLE that adds them.',
+                                        copy.source::text, copy.target::text)
+                            ELSE @extschema@.crisp_sync_add_columns(copy.source, copy.target) END;
     END IF;
-    RAISE NOTICE 'table "%" has no column for %', @extschema@.crisp_sync_name(copy.target),
-        @extschema@.crisp_sync_list(copy.missing[1:CASE WHEN number > most THEN most - 2 ELSE most END])
-        || CASE WHEN number > most THEN format(', and %s more', number - most + 2) ELSE '' END
-        USING DETAIL = 'What these columns of the source hold is not copied.',
-            HINT = CASE WHEN number > most
-                        THEN format('SELECT crisp_sync_add_columns(%L, %L) writes the ALTER TABLE that adds them.',
-                                    copy.source::text, copy.target::text)
-                        ELSE @extschema@.crisp_sync_add_columns(copy.source, copy.target) END;
+    IF NOT generated <@ told THEN
+        RAISE NOTICE 'table "%" generates %', @extschema@.crisp_sync_name(copy.target),
+            @extschema@.crisp_sync_some_columns(generated, most)
+            USING DETAIL = detail,
+                HINT = coalesce((
+                    SELECT format('ALTER TABLE %s %s;', copy.target, string_agg(
+                               format('ALTER COLUMN %I DROP %s', a.attname,
+                                      CASE WHEN a.attidentity <> '' THEN 'IDENTITY' ELSE 'EXPRESSION' END),
+                               ', ' ORDER BY a.attnum))
+                    FROM pg_attribute a
+                    WHERE a.attrelid = copy.target AND a.attname = ANY (generated) AND a.attgenerated <> 'v'
+                    HAVING count(*) > 0), 'To copy them, rename or drop those of the table.');
+    END IF;
 END
 $$;
 

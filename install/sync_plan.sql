@@ -20,7 +20,7 @@ CREATE TYPE crisp_sync_copy AS (
     way text,                   -- how changes are found: dates, as they are later than all that was covered; order, by
                                 -- sync_field from the newest on; all, where each run reads all
     details text[],             -- columns that a request for each row brings, if the list is read for others first
-    missing text[],             -- columns of the source that the target lacks
+    missing text[],             -- columns of the source that the target lacks, or fills by itself
     per_page integer,
     prefetch integer           -- requests of the list that may be under way together
 );
@@ -75,8 +75,9 @@ WITH RECURSIVE base (type, typmod) AS (
     WHERE a.attrelid = relation AND a.attname = crisp_sync_kind.name AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
     SELECT t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
-SELECT CASE WHEN b.type IN ('timestamptz'::regtype, 'timestamp'::regtype, 'bigint'::regtype)
-           THEN b.type::regtype::text END,
+SELECT CASE b.type WHEN 'timestamptz'::regtype THEN 'timestamp with time zone'
+                   WHEN 'timestamp'::regtype THEN 'timestamp without time zone'
+                   WHEN 'bigint'::regtype THEN 'bigint' END,
        CASE WHEN b.typmod BETWEEN 0 AND 2 THEN interval '1 second' ELSE interval '1 millisecond' END
 FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd'
 $$;
@@ -201,6 +202,8 @@ BEGIN
         hint := 'NULL means no limit.';
     ELSIF overlap IS NULL OR overlap < interval '0' THEN
         problem := 'overlap must not be negative';
+    ELSIF overlap > interval '1000 years' THEN
+        problem := 'overlap must not be more than 1000 years';
     ELSIF deleted IS NULL OR deleted NOT IN ('delete', 'mark') THEN
         problem := format('invalid value for deleted: "%s"', deleted);
         hint := 'Valid values are: delete, mark';
@@ -370,8 +373,9 @@ BEGIN
     END IF;
     copy.argument := catalog.argument[1];
     copy.keys_repeat := catalog.keys_repeat;
-    IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(source) c
-               WHERE c.name = copy.argument AND c.type !~ '^(text|character varying)') THEN
+    IF EXISTS (SELECT FROM pg_attribute a
+               WHERE a.attrelid = source AND a.attname = copy.argument AND a.attnum > 0
+                 AND a.atttypid NOT IN ('text'::regtype, 'varchar'::regtype)) THEN
         RAISE EXCEPTION 'column "%" of "%" is not of type text', copy.argument, @extschema@.crisp_sync_name(source)
             USING ERRCODE = 'datatype_mismatch', DETAIL = 'Crisp is asked for its rows by that.';
     END IF;
@@ -400,7 +404,8 @@ BEGIN
     PERFORM @extschema@.crisp_sync_check_origins(source, target_table, copy.origin, mode);
     copy.target := target_table;
     copy.columns := @extschema@.crisp_sync_match_columns(source, target_table, catalog.asked);
-    copy.missing := @extschema@.crisp_sync_missing_columns(source, target_table, catalog.asked);
+    copy.missing := @extschema@.crisp_sync_missing_columns(source, target_table, catalog.asked)
+                    || @extschema@.crisp_sync_generated_columns(source, target_table, catalog.asked);
     PERFORM @extschema@.crisp_sync_check_types(source, target_table, copy.columns);
     IF catalog.changed[1] = ANY (copy.columns) THEN
         copy.guard := catalog.changed[1];

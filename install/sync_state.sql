@@ -159,7 +159,8 @@ COMMENT ON COLUMN crisp_sync_job.pages_found IS 'the list has a page of this num
 COMMENT ON COLUMN crisp_sync_job.pages_missing IS '... and none of this one';
 COMMENT ON COLUMN crisp_sync_job.witnesses IS
     'keys of some rows that the job has stored: when most of them are gone, so is the copy';
-COMMENT ON COLUMN crisp_sync_job.told_columns IS 'columns of the source that the target lacks, of which a run has told';
+COMMENT ON COLUMN crisp_sync_job.told_columns IS
+    'columns of the source that the target lacks, or generates, of which a run has told';
 COMMENT ON COLUMN crisp_sync_job.keyless IS 'rows without a key that were left out, of which no run has told yet';
 COMMENT ON COLUMN crisp_sync_job.told_keyless IS 'the most of them that a run has told of';
 COMMENT ON COLUMN crisp_sync_job.stalled IS 'the last run has not come further: its requests did not suffice';

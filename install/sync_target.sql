@@ -279,7 +279,19 @@ SELECT ARRAY(SELECT s.name
              ORDER BY s.number)
 $$;
 
--- The ALTER TABLE that adds them; NULL where there are none.
+-- Those that the target has, and fills by itself.
+CREATE FUNCTION crisp_sync_generated_columns(source regclass, target regclass, asked text[])
+RETURNS text[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT ARRAY(SELECT s.name FROM @extschema@.crisp_sync_columns(source) s
+             JOIN @extschema@.crisp_sync_columns(target) t ON t.name = s.name AND NOT t.insertable
+             WHERE s.name <> ALL (asked || ARRAY['_synced_at', '_deleted_at'])
+             ORDER BY s.number)
+$$;
+
+-- The ALTER TABLE that adds those that the target lacks; NULL where there are none.
 CREATE FUNCTION crisp_sync_add_columns(source regclass, target regclass)
 RETURNS text
 LANGUAGE sql STABLE

@@ -20,16 +20,13 @@ CREATE FUNCTION change_one() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.fi
 	RETURN NEW; END $$;
 CREATE FUNCTION leave_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 	RETURN CASE WHEN NEW.state = 'resolved' THEN NULL ELSE NEW END; END $$;
-CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE kept (session_id text PRIMARY KEY, state text, updated_at timestamptz);
 CREATE TABLE padded (session_id char(60) PRIMARY KEY, state text);
-CREATE TABLE same (session_id text COLLATE any_case PRIMARY KEY, state text);
 CREATE TABLE filtered (session_id text PRIMARY KEY, state text);
 CREATE TABLE said (session_id text, fingerprint bigint, content text);
 CREATE INDEX ON said (session_id);
 CREATE TABLE happened (session_id text, type text);
 CREATE INDEX ON happened (session_id);
-CREATE TRIGGER change_key BEFORE INSERT OR UPDATE ON same FOR EACH ROW EXECUTE FUNCTION change_key();
 CREATE TRIGGER leave_out BEFORE INSERT ON filtered FOR EACH ROW EXECUTE FUNCTION leave_out();
 CREATE TRIGGER leave_out BEFORE INSERT ON padded FOR EACH ROW EXECUTE FUNCTION leave_out();
 END
@@ -79,7 +76,14 @@ sync_fails(
 	'one column of the key');
 
 # What is no other key.
-foreach my $target ('same', 'filtered', 'padded')
+my @targets = ('filtered', 'padded');
+if ($session->query(q(SELECT count(*) FROM pg_collation WHERE collprovider = 'i')))
+{
+	$session->query(q(CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+		CREATE TABLE same (session_id text COLLATE any_case PRIMARY KEY, state text);) . sprintf $trigger, 'same');
+	push @targets, 'same';
+}
+foreach my $target (@targets)
 {
 	my $there = $target eq 'same' ? $rows
 	  : $session->query("SELECT count(*) FROM crisp.conversations WHERE state IS DISTINCT FROM 'resolved'");

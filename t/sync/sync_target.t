@@ -76,6 +76,22 @@ like($run->{notices}, qr/^table "public\.mine" has no column for website_id, inb
 like($run->{details},
 	qr/^SELECT crisp_sync_add_columns\('crisp\.conversations', 'public\.mine'\) writes the ALTER TABLE that adds them\.$/m, 'and what adds them');
 unlike(sync(q('crisp.conversations', 'mine'))->{notices}, qr/has no column/, 'once');
+
+# A column of the target that fills itself is not copied.
+$session->query(<<'END');
+CREATE TABLE generates (session_id text PRIMARY KEY, unread_operator int GENERATED ALWAYS AS IDENTITY,
+	state text GENERATED ALWAYS AS ('x') STORED, "Note" text)
+END
+$run = sync(q('crisp.conversations', 'generates'));
+like($run->{notices}, qr/^table "public\.generates" generates unread_operator, state$/m,
+	'columns that generate values are told');
+my $drop = 'ALTER TABLE public.generates ALTER COLUMN unread_operator DROP IDENTITY, ALTER COLUMN state DROP EXPRESSION;';
+like($run->{details}, qr/^\Q$drop\E$/m, 'and what lets them be copied');
+unlike(sync(q('crisp.conversations', 'generates'))->{notices}, qr/generates [us]/, 'once');
+$session->query("$drop ALTER TABLE generates ALTER unread_operator DROP NOT NULL");
+unlike(sync(q('crisp.conversations', 'generates', mode => 'full'))->{notices}, qr/generates [us]/, 'no more');
+is_copy('crisp.conversations', 'generates', 'they are copied then', 'true');
+
 my $alter = $session->query(q(SELECT public.crisp_sync_add_columns('crisp.conversations', 'public.mine')));
 like($alter, qr/^ALTER TABLE public\.mine ADD COLUMN website_id text, .* ADD COLUMN _synced_at timestamp with time zone;$/, 'the ALTER TABLE that adds them');
 is($session->query(
@@ -265,6 +281,7 @@ my %wrong = (
 	q(mode => 'full', reference => '2026-01-01') => qr/a full load takes no reference/,
 	q(max_requests => 0) => qr/max_requests must be at least 1/,
 	q(overlap => '-1 s') => qr/overlap must not be negative/,
+	q(overlap => '178000000 years') => qr/overlap must not be more than 1000 years/,
 	q(overlap => NULL) => qr/overlap must not be negative/,
 	q(deleted => 'keep') => qr/invalid value for deleted: "keep"/,
 	q(daily_quota => -1) => qr/daily_quota must be at least 1/,
