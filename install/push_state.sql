@@ -203,7 +203,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM @extschema@.crisp_push_log l WHERE l.job_id = OLD.job_id;
-    EXECUTE format('DROP TABLE IF EXISTS @extschema@.%I', 'crisp_push_rows_' || OLD.job_id);
+    -- It may have gone with its owner.
+    IF @extschema@.crisp_push_rows_of(OLD.job_id) IS NOT NULL THEN
+        EXECUTE format('DROP TABLE %s', @extschema@.crisp_push_rows_of(OLD.job_id));
+    END IF;
     RETURN NULL;
 END
 $$;

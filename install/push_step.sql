@@ -487,7 +487,7 @@ DECLARE
     run @extschema@.crisp_push_run_state;
     failure @extschema@.crisp_sync_failure;
     -- It's raised again without its CONTEXT, which would be pages of SQL, and what was under way counts as broken off.
-    query_canceled CONSTANT text := '57014';
+    query_canceled CONSTANT pg_catalog.text := '57014';
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM @extschema@.crisp_sync_check_writable('crisp_push');
@@ -537,9 +537,10 @@ BEGIN
         run := @extschema@.crisp_push_note_failure(source, target, key, missing, true, run);
     END;
     COMMIT;
+    -- From each COMMIT on, the caller's search_path finds operators and types: nothing comes in between.
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
     WHILE run.phase NOT IN ('end', 'failed', 'exhausted') LOOP
-        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         EXIT WHEN run.keys IS NULL AND @extschema@.crisp_push_requests_left(run) < 1;
         failure := NULL;
         BEGIN
@@ -563,8 +564,8 @@ BEGIN
             PERFORM @extschema@.crisp_push_fail(run);
         END IF;
         COMMIT;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END LOOP;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     IF run.phase = 'failed' THEN
         PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
     END IF;

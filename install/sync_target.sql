@@ -89,7 +89,9 @@ BEGIN
             CASE WHEN NOT keys_repeat THEN format(', PRIMARY KEY (%s)', @extschema@.crisp_sync_list(keys)) ELSE '' END);
         index := CASE WHEN keys_repeat
                       THEN format('CREATE INDEX ON %I.%I (%s)', schema, name, @extschema@.crisp_sync_list(keys)) END;
-        PERFORM set_config('search_path', caller_path, true);
+        -- Event triggers have the caller's; types of columns are ours all the same.
+        PERFORM set_config('search_path', CASE WHEN caller_path LIKE '%pg_catalog%' THEN 'pg_catalog, ' ELSE '' END
+                                          || caller_path, true);
         EXECUTE statement;
         IF index IS NOT NULL THEN
             EXECUTE index;

@@ -38,9 +38,9 @@ typedef struct Push
 } Push;
 
 /*
- * Send rows, which have their numbers, and note the outcome of each.  Changes and removals are under
- * way together, up to the option prefetch.  An insert of a row that Crisp turns out to have becomes
- * a change.  No failure of a request raises an error.
+ * Send rows, which have their numbers, and note the outcome of each.  Changes and removals are
+ * under way together, up to the option prefetch.  An insert of a row that Crisp turns out to have
+ * becomes a change.  No failure of a request raises an error.
  */
 extern void push_send(Push *push);
 

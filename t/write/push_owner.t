@@ -212,6 +212,14 @@ push_rows($call);
 is(push_status('role, state', 'shop.customers'), 'carol|up to date', 'who gets what a role owns gets its pushes');
 $admin->query('DROP OWNED BY carol CASCADE');
 is($admin->query('SELECT count(*) FROM crisp_push_status'), 0, 'they go with what it owns');
+$admin->query('GRANT INSERT, UPDATE ON crisp.people_profiles TO bob; CREATE SCHEMA den AUTHORIZATION bob');
+my $next = CrispSession->start($node, user => 'bob');
+$next->query(q(CREATE TABLE den.people AS SELECT 'den@example.com' AS email, 'Den' AS person_nickname));
+my $told = $next->run(q(CALL crisp_push('den.people', 'crisp.people_profiles')))->{notices};
+is(join(', ', map { $_->{message} } @{$told}),
+	'"den.people": new: 1, changed: 0, gone: 0, refused: 0; requests: 2',
+	'of which the next role to push hears nothing');
+is($admin->query('SELECT count(*) FROM crisp_sync_internal.crisp_push_job'), 1, 'what was left of them is gone');
 $admin->query('DROP EXTENSION crisp_fdw CASCADE');
 is($admin->query(q(SELECT count(*) FROM pg_class WHERE relname LIKE 'crisp_push_%')), 0,
 	'DROP EXTENSION leaves nothing');
