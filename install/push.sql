@@ -251,7 +251,9 @@ BEGIN
         noted AS (
             SELECT c.key, c.spelling, c.is_respelled, CASE WHEN NOT c.is_respelled THEN c.name END AS name, CASE
                     WHEN c.is_present AND c.is_gone AND c.state = 'pushed' AND NOT c.is_respelled
-                         AND (c.pushed = c.wanted OR NOT $4)
+                         AND (NOT $4 OR (c.pushed = c.wanted
+                              -- A null in what was pushed may be a key with any value, not one that is wanted as null.
+                              AND NOT jsonb_path_exists(c.pushed, '$.*.* ? (@ == null)')))
                     THEN 'pushed'
                     WHEN c.code IS NOT NULL THEN 'refused'
                     WHEN c.is_new AND $4 AND c.wanted = $9 THEN 'pushed'

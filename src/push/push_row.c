@@ -118,6 +118,29 @@ pushed_value(const PushRow *row, const char *name)
 }
 
 /*
+ * Say whether what Crisp was told of a column has keys that may have any value, which nulls stand
+ * for: they are no keys with the null that may be wanted.
+ */
+static bool
+has_doubtful_key(Jsonb *pushed)
+{
+	JsonbIterator *iterator;
+	JsonbValue	   value;
+
+	if (!JB_ROOT_IS_OBJECT(pushed))
+		return false;
+	iterator = JsonbIteratorInit(&pushed->root);
+	(void) JsonbIteratorNext(&iterator, &value, true);
+	while (JsonbIteratorNext(&iterator, &value, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (value.type == jbvNull)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Say whether a column's value has to be sent.
  */
 static bool
@@ -127,7 +150,7 @@ is_sent(const PushRow *row, bool whole, const char *name, JsonbValue *value)
 	Jsonb *pushed = pushed_value(row, name);
 
 	return (whole && value->type != jbvNull) || pushed == NULL ||
-		   compareJsonbContainers(&wanted->root, &pushed->root) != 0;
+		   compareJsonbContainers(&wanted->root, &pushed->root) != 0 || has_doubtful_key(pushed);
 }
 
 /*

@@ -281,6 +281,24 @@ is(join(' ', sort map { /^(\w+)/ } @{ $run->{requests} }), 'GET PATCH PATCH PATC
 is(query("SELECT string_agg(DISTINCT l, ', ' ORDER BY l)
 	FROM crisp.people_data d JOIN p USING (people_id), concat_ws(' ', people_id = '$first', d.data) l"),
 	'f {"x": 2, "plan": "theirs"}, t {"x": 2}', 'keys of others stay');
+
+# What may be at Crisp of a key doesn't pass for a null in the source, which is refused.
+query(q(UPDATE p SET data = '{"x": 3}'));
+answer({ match => { method => 'PATCH' }, status => 503, act => JSON::PP::false });
+push_fails($push, { sqlstate => 'HV00M' }, 'custom data that may have been written');
+answer();
+query(q(UPDATE p SET data = '{"x": null}'));
+is_deeply(push_rows($push)->{requests}, [], 'and becomes null');
+is(push_status('state, rows_refused', 'p'), 'refused|4', '... is refused');
+query(q(CREATE TABLE kept AS TABLE p; UPDATE p SET data = '{"x": 3}'));
+answer({ match => { method => 'PATCH' }, status => 503, act => JSON::PP::false });
+$session->run("CALL crisp_push($push)");
+answer();
+query('DELETE FROM p');
+push_rows($push);
+query('INSERT INTO p TABLE kept; DROP TABLE kept');
+is_deeply(push_rows($push)->{requests}, [], 'also of a row that left meanwhile');
+is(push_status('state, rows_refused', 'p'), 'refused|4', '... is refused');
 drop('p', 'crisp.people_data');
 
 #
