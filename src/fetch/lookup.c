@@ -134,6 +134,19 @@ ask_ahead(Lookup *lookup)
 }
 
 /*
+ * Ask for the next keys, unless it's time to read the list that has all of them.
+ */
+static void
+begin_next(Lookup *lookup)
+{
+	int nkeys = list_length(lookup->request->keys);
+
+	if (lookup->next_ask < nkeys)
+		whole_list_consider(lookup->whole_list, lookup->request, nkeys - lookup->next_ask);
+	ask_ahead(lookup);
+}
+
+/*
  * Take the answer for a key that was asked for; NULL when there is no row.
  */
 static const JsonNode *
@@ -240,10 +253,7 @@ next(RowReader *reader, FetchedRow *found)
 		const char *key = list_nth(request->keys, index);
 		char	   *target = request_lookup_target(request, key);
 
-		if (lookup->next_ask < list_length(request->keys))
-			whole_list_consider(lookup->whole_list, request,
-								list_length(request->keys) - lookup->next_ask);
-		ask_ahead(lookup);
+		begin_next(lookup);
 		if (lookup->next_ask <= index)
 		{
 			key_search_finish(lookup->search);
@@ -284,7 +294,9 @@ get_ready(RowReader *reader)
 	if (lookup->next_key >= list_length(lookup->request->keys))
 		return true;
 	old_context = MemoryContextSwitchTo(lookup->context);
-	ask_ahead(lookup);
+
+	/* To read the list takes waiting, but just once. */
+	begin_next(lookup);
 	searched = lookup->next_ask > lookup->next_key || key_search_get_ready(lookup->search);
 	if (searched)
 		ask_ahead(lookup);

@@ -351,7 +351,9 @@ is_deeply(
 	[ map { $_->{sqlstate} } @{ $result->{errors} } ],
 	[ ('57014') x 100 ],
 	'a hundred cancelled statements');
-cmp_ok($session->descriptors, '<=', $descriptors, '... leave no descriptor behind');
+
+# When the first ten are cancelled, not all connections, and files of catalogs, may be open yet.
+cmp_ok($session->descriptors, '<', $descriptors + 10, '... leave no descriptor behind');
 cmp_ok($session->memory - $memory, '<', 1024 * 1024, '... and no memory');
 note 'grown by ', $session->memory - $memory, ' bytes';
 $session->query('RESET statement_timeout');
