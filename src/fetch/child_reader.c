@@ -52,6 +52,9 @@ struct ChildReader
 	bool		rechecks;  /* all pages were read, and now those that may have changed since, */
 	int			last_page; /* no more than there were */
 	bool		at_end;
+	bool		said_more;	  /* the latest page did, by its status */
+	int			doubts;		  /* empty pages that were asked for again ... */
+	bool		is_doubted;	  /* ... as the one that's next is */
 	bool		without_link; /* Crisp has nothing by what joins tell, or refuses that */
 
 	/* The answer at hand. */
@@ -177,7 +180,7 @@ child_ask(ChildReader *child)
 	Assert(!child->at_end);
 	old_context = MemoryContextSwitchTo(child->context);
 	child->target = next_target(child);
-	child->cache_key = psprintf("%s %d", child->target, count_retries(child));
+	child->cache_key = psprintf("%s %d %d", child->target, count_retries(child), child->doubts);
 	child->is_cached = child->cache != NULL && answer_cache_has(child->cache, child->cache_key);
 	if (!child->is_cached)
 		pipeline_start(child->pipeline, child->target);
@@ -519,6 +522,23 @@ note_names(ChildReader *child)
 }
 
 /*
+ * Say whether a page without an element, or one that Crisp doesn't know (answer: NULL), is to be
+ * asked for once more: others are said to follow, or a row should be on it.
+ */
+static bool
+is_doubtful(const ChildReader *child, const ApiAnswer *answer)
+{
+	const CrispOptions *options = child->request->options;
+
+	if (child->is_doubted || (answer != NULL && json_node_length(answer->data) > 0))
+		return false;
+	if (child->cursor != NULL && time_cursor_expects_rows(child->cursor))
+		return answer != NULL;
+	return (child->cursor != NULL || crisp_resource_is_paged(options->resource, options->tier)) &&
+		   page_announces_more(options, child->said_more, answer && answer->more);
+}
+
+/*
  * Take a page of a list.
  */
 static void
@@ -527,6 +547,9 @@ take_page(ChildReader *child, const ApiAnswer *answer)
 	size_t nelements = json_node_length(answer->data);
 
 	log_skipped(child, answer->data);
+	if (child->is_doubted && nelements == 0)
+		page_note_end(child->request->options, child->said_more, answer->more);
+	child->said_more = answer->more;
 	child->rows = MemoryContextAlloc(child->answer_context, sizeof(JsonNode *) * Max(nelements, 1));
 	child->counts.rows += (int64) nelements;
 	if (child->cursor != NULL)
@@ -557,7 +580,8 @@ child_take(ChildReader *child)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(child->context);
 	ApiAnswer	  answer = {0};
-	bool		  asks_again = false; /* for the same, without what may have been refused */
+	bool		  asks_again = false; /* for the same, without what may have been refused, */
+	bool		  doubts = false;	  /* or once more */
 	bool		  found;
 
 	if (child->answer_context != NULL)
@@ -577,6 +601,11 @@ child_take(ChildReader *child)
 			take_single(child, &answer);
 		child->at_end = true;
 	}
+	else if (is_doubtful(child, found ? &answer : NULL))
+	{
+		doubts = true;
+		child->doubts++;
+	}
 	else if (found)
 	{
 		if (child->without_link && !child->has_begun)
@@ -587,7 +616,9 @@ child_take(ChildReader *child)
 		asks_again = child->without_link = true;
 	else
 		end_numbered_pages(child);
-	child->has_begun = !asks_again;
+	child->is_doubted = doubts;
+	if (!doubts)
+		child->has_begun = !asks_again;
 	pfree(child->target);
 	pfree(child->cache_key);
 	child->target = NULL;

@@ -83,6 +83,7 @@ exact_step_take(ExactStep *step)
 	if (step->next != NULL)
 		use_next(step);
 	(void) pager_take(step->pager);
+	pager_check_gap(step->pager);
 	step->waits = false;
 }
 

@@ -59,7 +59,10 @@ extern void exact_step_bound(ExactStep *step, Span span);
  */
 extern void exact_step_ask(ExactStep *step);
 
-/* Take the page that was asked for, waiting for it.  Raises what pager_take() raises. */
+/*
+ * Take the page that was asked for, waiting for it.  Raises what pager_take() and pager_check_gap()
+ * raise.
+ */
 extern void exact_step_take(ExactStep *step);
 
 /* Return the pager that waits for a page; the step must. */

@@ -18,6 +18,9 @@
 /* The fact that it does so of pages past the end of a list, too. */
 #define SAYS_MORE_PAST_END "says 206 past the end"
 
+/* The fact that it does so of a page after which there are no rows. */
+#define SAYS_MORE_OF_LAST "says 206 of the last page"
+
 /*
  * So many pages without anything new are more than those that came before.  A list that moves while
  * it's read shows these again, once; one that grows by a page with each request, or whose pages
@@ -36,6 +39,17 @@ page_is_last(const CrispOptions *options, size_t nelements, size_t full_page, bo
 		return false;
 	}
 	return nelements < full_page || page_status_is_trusted(options);
+}
+
+bool
+page_ends_list(const ListRequest *request, size_t nelements, size_t largest_page, bool more)
+{
+	const CrispOptions *options = request->options;
+
+	return !crisp_resource_is_paged(options->resource, options->tier) ||
+		   page_is_last(
+			   options, nelements,
+			   options->resource->per_page_param ? (size_t) request->per_page : largest_page, more);
 }
 
 bool
@@ -90,16 +104,19 @@ page_note_progress(PageProgress *progress, const CrispOptions *options, bool has
 }
 
 bool
-page_announces_more(const CrispOptions *options, bool more)
+page_announces_more(const CrispOptions *options, bool before, bool more)
 {
-	return more && server_fact_recall(options, SAYS_MORE_PAST_END) != FACT_TRUE;
+	return (more && server_fact_recall(options, SAYS_MORE_PAST_END) != FACT_TRUE) ||
+		   (before && server_fact_recall(options, SAYS_MORE_OF_LAST) != FACT_TRUE);
 }
 
 void
-page_note_end(const CrispOptions *options, bool more)
+page_note_end(const CrispOptions *options, bool before, bool more)
 {
 	if (more)
 		server_fact_remember(options, SAYS_MORE_PAST_END, true);
+	if (before)
+		server_fact_remember(options, SAYS_MORE_OF_LAST, true);
 }
 
 void

@@ -26,6 +26,13 @@ extern bool page_is_last(const CrispOptions *options, size_t nelements, size_t f
 						 bool more);
 
 /*
+ * Say so of a page of a list that is read by page numbers.  Where the page size is the server's
+ * choice, the largest page seen stands for a full one.
+ */
+extern bool page_ends_list(const ListRequest *request, size_t nelements, size_t largest_page,
+						   bool more);
+
+/*
  * Say whether a server has been seen to say 206 in this session, so that a 200 is the end of a
  * list.
  */
@@ -41,13 +48,14 @@ extern void page_note_size(const CrispOptions *options, size_t nelements, int pe
 extern bool page_is_short(const CrispOptions *options, size_t nelements, int per_page);
 
 /*
- * Say whether an empty page announces another one; more tells its status.  It doesn't where pages
- * past the end of a list do so, too.
+ * Say whether rows were announced that an empty page doesn't have: by its own status (more), or by
+ * that of the page before it (before; false where there is none).  A status announces nothing where
+ * empty pages, or last pages, are known to have it, too.
  */
-extern bool page_announces_more(const CrispOptions *options, bool more);
+extern bool page_announces_more(const CrispOptions *options, bool before, bool more);
 
-/* Note that an empty page of such a status was past the end of its list. */
-extern void page_note_end(const CrispOptions *options, bool more);
+/* Note that an empty page, of which these are the statuses, was past the end of its list. */
+extern void page_note_end(const CrispOptions *options, bool before, bool more);
 
 /*
  * Raise HV00R for a page (1-based) that Crisp doesn't know, or that is empty, although there are

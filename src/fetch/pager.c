@@ -51,7 +51,8 @@ struct Pager
 	size_t			largest_page;	 /* most rows seen on one page */
 	bool			last_page;		 /* nothing follows the page at hand */
 	bool			short_first;	 /* the first page wasn't full */
-	bool			said_more;		 /* a page did, by its status: the latest that there was */
+	bool			said_more;		 /* a page did, by its status: the latest that there was, */
+	bool			said_before;	 /* and the one before it */
 	bool			missing;		 /* there is no page of that number */
 	bool			may_be_gap;		 /* but others after it, perhaps; or it has no row */
 	bool			may_be_refused;	 /* for the order that was asked for */
@@ -107,21 +108,6 @@ pager_begin(const ListRequest *request, KeySet *seen)
 	return pager;
 }
 
-/*
- * Say whether the list ends with the page at hand.  Where the page size is the server's choice, the
- * largest page seen stands for it.
- */
-static bool
-is_last_page(const Pager *pager, bool more)
-{
-	const CrispOptions *options = pager->request->options;
-	size_t full_page = options->resource->per_page_param ? (size_t) pager->request->per_page
-														 : pager->largest_page;
-
-	return !crisp_resource_is_paged(options->resource, options->tier) ||
-		   page_is_last(options, pager->nrows, full_page, more);
-}
-
 static void
 ask_for_page(Pager *pager)
 {
@@ -136,9 +122,8 @@ ask_for_page(Pager *pager)
 }
 
 /*
- * Say whether the next page may be asked for ahead of need: the query may need it, and it's likely
- * to be there.  When all pages that were expected have come, and the list goes on, nothing is known
- * of how far it goes, as in the beginning.
+ * Say whether the query may need the next page, and it's likely to be there.  When all pages that
+ * were expected have come, and the list goes on, nothing is known of how far it goes.
  */
 static bool
 may_ask_ahead(Pager *pager)
@@ -192,9 +177,7 @@ ask_ahead(Pager *pager)
 	}
 }
 
-/*
- * Say what a page is: an array of rows, an object that is the only row, or either.
- */
+/* Say what a page is: an array of rows, an object that is the only row, or either. */
 static ApiData
 wanted_data(const Pager *pager)
 {
@@ -205,9 +188,7 @@ wanted_data(const Pager *pager)
 	return options->resource->maybe_one_row ? API_ROWS : API_LIST;
 }
 
-/*
- * Say whether the page at hand is an object, the only row.
- */
+/* Say whether the page at hand is an object, the only row. */
 static bool
 is_one_row(const Pager *pager)
 {
@@ -262,13 +243,15 @@ take_page(Pager *pager)
 	pager->nrows = is_one_row(pager) ? 1 : json_node_length(answer.data);
 
 	/* Where the next page has come already, to look at it costs nothing. */
-	more = page_announces_more(pager->request->options, answer.more) ||
+	more = page_announces_more(pager->request->options, pager->said_more, answer.more) ||
 		   (pipeline_count(pager->pipeline) > 0 && pipeline_has_come(pager->pipeline));
 	pager->may_be_gap = pager->missing ? pager->said_more : pager->nrows == 0 && more;
+	pager->said_before = pager->said_more;
 	if (found)
 		pager->said_more = answer.more;
 	pager->largest_page = Max(pager->largest_page, pager->nrows);
-	pager->last_page = is_last_page(pager, answer.more);
+	pager->last_page = page_ends_list(pager->request, pager->nrows, pager->largest_page,
+									  answer.more);
 	page_note_size(pager->request->options, pager->nrows, pager->request->per_page);
 	if (is_first)
 		pager->short_first = pager_page_is_short(pager);
@@ -282,7 +265,7 @@ take_page(Pager *pager)
  * good.
  */
 static void
-take_page_in_any_order(Pager *pager)
+take_page_in_some_order(Pager *pager)
 {
 	while (!take_page(pager))
 	{
@@ -300,17 +283,36 @@ take_page_in_any_order(Pager *pager)
 }
 
 /*
- * See, where there is no page of a number, or no row on it, that it's the end of the list, and no
- * page is missing in its middle.
+ * Take the page that was received.  It's asked for once more where it has no row, or isn't known,
+ * although others are said to follow, or one that was seen should be on the first page.
  */
 static void
-check_gap(Pager *pager)
+take_sure_page(Pager *pager)
 {
-	MemoryContext old_context = MemoryContextSwitchTo(pager->context);
+	take_page_in_some_order(pager);
+	if (!pager->may_be_gap && (pager->page_number > 1 || pager->rows == NULL || pager->nrows > 0 ||
+							   !pager->request->expects_rows))
+		return;
+	pager->counts.pages--;
+	pager->counts.past_end += 1 + pipeline_drop(pager->pipeline);
+	pager->said_more = pager->said_before;
+	pager->next_page = pager->page_number;
+	ask_for_page(pager);
+	(void) pipeline_receive(pager->pipeline);
+	take_page_in_some_order(pager);
+}
+
+void
+pager_check_gap(Pager *pager)
+{
+	MemoryContext old_context;
 	MemoryContext page_context;
 	ApiAnswer	  answer = {0};
 	bool		  found;
 
+	if (!pager->may_be_gap)
+		return;
+	old_context = MemoryContextSwitchTo(pager->context);
 	if (pipeline_count(pager->pipeline) == 0)
 		ask_for_page(pager);
 	(void) pipeline_receive(pager->pipeline);
@@ -320,13 +322,11 @@ check_gap(Pager *pager)
 	if (found && json_node_length(answer.data) > 0)
 		page_raise_missing(pager->request, pager->page_number, !pager->missing);
 	if (!pager->missing)
-		page_note_end(pager->request->options, pager->said_more);
+		page_note_end(pager->request->options, pager->said_before, pager->said_more);
 	MemoryContextDelete(page_context);
 }
 
-/*
- * Note that the list is of no more use after the page at hand.
- */
+/* Note that the list is of no more use after the page at hand. */
 static void
 end_pages(Pager *pager)
 {
@@ -363,8 +363,7 @@ pager_is_stalled(const Pager *pager)
 }
 
 /*
- * Note a page that was read, and isn't the last, and whether it has brought the list nearer to its
- * end.
+ * Note whether a page that was read, and isn't the last, has brought the list nearer to its end.
  */
 static void
 note_progress(Pager *pager, bool is_progress)
@@ -384,8 +383,7 @@ pager_check_keys(Pager *pager)
 }
 
 /*
- * Judge whether the list comes to an end, after a page was read.  Of a list that is read a second
- * time, no row need be new.
+ * Judge, after a page, whether the list ends.  If it's read a second time, no row need be new.
  */
 static void
 watch_page(Pager *pager)
@@ -426,16 +424,13 @@ fetch_page(Pager *pager)
 	MemoryContextSwitchTo(old_context);
 
 	pager->page_number++;
-	take_page_in_any_order(pager);
-	if (pager->may_be_gap)
-		check_gap(pager);
+	take_sure_page(pager);
+	pager_check_gap(pager);
 	if (pager->last_page)
 		end_pages(pager);
 }
 
-/*
- * Look at a row that has come twice.
- */
+/* Look at a row that has come twice. */
 static void
 note_duplicate(Pager *pager)
 {
@@ -490,9 +485,7 @@ note_new(Pager *pager, const JsonNode *row)
 	list_growth_note_row(&pager->growth, is_old);
 }
 
-/*
- * Say in the server's log that an element of a list is no row; once a page.
- */
+/* Say in the server's log that an element of a list is no row; once a page. */
 static void
 log_skipped(Pager *pager)
 {
@@ -572,15 +565,21 @@ pager_ask(Pager *pager, int page_number)
 {
 	pager->counts.past_end += pipeline_drop(pager->pipeline);
 	pager->next_page = page_number;
+	pager->said_more = pager->said_more && page_number == pager->page_number + 1;
 	ask_for_page(pager);
 }
 
 size_t
 pager_take(Pager *pager)
 {
+	bool follows = pager->next_page <= pager->page_number + 2;
+
 	pager->page_number = pager->next_page - 1;
 	(void) pipeline_receive(pager->pipeline);
-	take_page_in_any_order(pager);
+	if (follows)
+		take_sure_page(pager);
+	else
+		take_page_in_some_order(pager);
 	return pager->nrows;
 }
 

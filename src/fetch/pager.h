@@ -52,8 +52,15 @@ extern bool			   pager_on_last_page(const Pager *pager);
  * answer that is no failure, without doing anything for it to come; and pager_call() what to wait
  * for.
  */
-extern void		pager_ask(Pager *pager, int page_number);
-extern size_t	pager_take(Pager *pager);
+extern void	  pager_ask(Pager *pager, int page_number);
+extern size_t pager_take(Pager *pager);
+
+/*
+ * See, where there is no page of the number of the page at hand, or no row on it, that it's the end
+ * of the list, and no page is missing in its middle: ask for the next one, where there may be such.
+ * Raises HV00R where there is, and what waiting raises.
+ */
+extern void		pager_check_gap(Pager *pager);
 extern bool		pager_has_answer(const Pager *pager);
 extern ApiCall *pager_call(const Pager *pager);
 

@@ -273,6 +273,7 @@ recheck_make_request(const Recheck *recheck, bool by_date)
 	result->pages_wanted = 0;
 	result->pages_expected = 1;
 	result->streamed = false;
+	result->expects_rows = recheck->half != PG_INT64_MIN && recheck->next_start <= recheck->latest;
 	if (request->stops)
 	{
 		result->stop_before = Max(recheck->next_start, request->stop_before);

@@ -105,6 +105,12 @@ time_cursor_at_end(const TimeCursor *cursor)
 	return cursor->at_end;
 }
 
+bool
+time_cursor_expects_rows(const TimeCursor *cursor)
+{
+	return cursor->moved;
+}
+
 char *
 time_cursor_query(const TimeCursor *cursor)
 {

@@ -42,4 +42,10 @@ extern int time_cursor_retries(const TimeCursor *cursor);
 /* Say whether no page follows that is of any use. */
 extern bool time_cursor_at_end(const TimeCursor *cursor);
 
+/*
+ * Say whether a row that was seen is asked for again with the next page, so that this one isn't
+ * empty.
+ */
+extern bool time_cursor_expects_rows(const TimeCursor *cursor);
+
 #endif /* CRISP_TIME_CURSOR_H */

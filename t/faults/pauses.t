@@ -150,9 +150,11 @@ sub serve
 			my ($page) = $request =~ m{^GET \S+/conversations/(\d+)\?};
 			my @page = map { { session_id => "session_$page-$_", updated_at => 1 } } 1 .. $PER_PAGE;
 
-			@page = () if $page > $PAGES || $request =~ /filter_date_start/;
+			# Nothing has changed: a row that came before is the latest.
+			my $is_recheck = $request =~ /filter_date_start/;
+			@page = $is_recheck ? $page[0] : () if $page > $PAGES || $is_recheck;
 			my $body   = encode_json({ error => JSON::PP::false, reason => 'listed', data => \@page });
-			my $status = $page < $PAGES && @page ? '206 Partial Content' : '200 OK';
+			my $status = $page < $PAGES && @page && !$is_recheck ? '206 Partial Content' : '200 OK';
 			syswrite($ready,
 				"HTTP/1.1 $status\r\nContent-Type: application/json\r\nContent-Length: "
 				  . length($body)

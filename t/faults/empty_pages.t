@@ -1,0 +1,107 @@
+# A page that comes without a row, once, although it or the page before it says that more rows follow, or a row that was
+# seen should be on it: no row is lost for that in silence, and no copy loses rows.
+
+use strict;
+use warnings;
+
+use CrispCluster;
+use CrispSession;
+use Test::More;
+
+my $empty = '{"error":false,"reason":"resolved","data":[]}';
+my ($node, $sandbox) = start_crisp(conversations => 230, people => 170);
+
+connect_crisp($node, $sandbox, server => 'plain', schema => 'plain', options => "prefetch '1'");
+
+my $session = CrispSession->start($node);
+my %truth;
+
+# What is read, and the path of its pages.
+my %statements = (
+	'SELECT session_id FROM %s.conversations' => 'website/*/conversations/*',
+	"SELECT session_id FROM %s.conversations WHERE state = 'resolved'" => 'website/*/conversations/*',
+	'SELECT session_id FROM %s.conversations ORDER BY updated_at DESC LIMIT 120' => 'website/*/conversations/*',
+	'SELECT min(updated_at) FROM %s.conversations' => 'website/*/conversations/*',
+	'SELECT people_id FROM %s.people_profiles' => 'website/*/people/profiles/*',
+	'SELECT fingerprint FROM %s.messages WHERE session_id = (SELECT session_id FROM conversation)' =>
+	  'website/*/conversation/*/messages*',
+	'SELECT text FROM %s.people_events WHERE people_id = (SELECT people_id FROM person)' => 'website/*/people/events/*',
+);
+
+$session->query('CREATE TABLE conversation AS SELECT session_id FROM crisp.messages GROUP BY 1 ORDER BY count(*) DESC '
+	. 'LIMIT 1; CREATE TABLE person AS SELECT people_id FROM crisp.people_events GROUP BY 1 ORDER BY count(*) DESC LIMIT 1');
+
+# Return the rows of a statement, sorted, in a session that knows nothing of the server; or the SQLSTATE.
+sub rows
+{
+	my ($mode, $statement) = @_;
+	my $fresh = CrispSession->start($node);
+	my $result;
+
+	$fresh->query("SET crisp_fdw.scan_mode = '$mode'");
+	$result = $fresh->run($statement);
+	$fresh->quit;
+	return $result->{errors}->[0]->{sqlstate} if @{ $result->{errors} };
+	return join ' ', sort split /\n/, $result->{output};
+}
+
+foreach my $statement (sort keys %statements)
+{
+	my $path = $statements{$statement};
+
+	foreach my $mode ('fast', 'exact')
+	{
+		foreach my $schema ('plain', 'crisp')
+		{
+			my $text = sprintf $statement, $schema;
+			my ($right, $requests, %ends);
+
+			$sandbox->control({ answers => [] });
+			$sandbox->clear;
+			$right = rows($mode, $text);
+			$requests = scalar grep { $_->{path} =~ m{/(?:conversations/\d|profiles/\d|messages|events)} } $sandbox->requests;
+			cmp_ok(length $right, '>', 20, "$mode, $text: there are rows");
+			foreach my $nth (1 .. $requests)
+			{
+				foreach my $status (206, 200)
+				{
+					my $got;
+
+					# An empty first page that says that it's the last is the truth, as far as anybody can tell.
+					next if $status == 200 && $nth == 1;
+					$sandbox->control({ answers => [ { match => { path => $path, nth => $nth }, status => $status,
+								body => $empty } ] });
+					$got = rows($mode, $text);
+					$ends{ $got eq $right ? 'right' : $got =~ /^\w{5}$/ ? $got : "wrong: $nth, $status" }++;
+				}
+			}
+			is_deeply([ grep { !/^right$/ } sort keys %ends ], [], '... and no empty page changes them')
+			  or diag(explain(\%ends));
+		}
+	}
+}
+
+# Syncs delete what they don't find.
+foreach my $source ('conversations', 'people_profiles', 'messages')
+{
+	$sandbox->control({ answers => [] });
+	$session->query("CALL crisp_sync('crisp.$source', 'public.copy_$source')");
+	my $count = $session->query("SELECT count(*) FROM copy_$source");
+
+	cmp_ok($count, '>', 100, "$source: a copy");
+	foreach my $nth (1 .. 8)
+	{
+		my $path = $source eq 'messages' ? 'website/*/conversation/*/messages*'
+		  : $source eq 'conversations' ? 'website/*/conversations/*' : 'website/*/people/profiles/*';
+
+		$sandbox->control({ answers => [ { match => { path => $path, nth => $nth }, status => 206, body => $empty } ] });
+		my $fresh = CrispSession->start($node);
+		$fresh->run("CALL crisp_sync('crisp.$source', 'public.copy_$source', mode => 'full')");
+		$fresh->quit;
+		is($session->query("SELECT count(*) FROM copy_$source"), $count, "$source: a full load, page $nth was empty");
+	}
+}
+
+$session->quit;
+$node->stop;
+done_testing();
