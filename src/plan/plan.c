@@ -448,6 +448,29 @@ filled_columns(PlannerInfo *root, RelOptInfo *rel, const ScanPlan *plan, List *q
 	return columns;
 }
 
+/*
+ * Return how many requests are expected of all runs of a scan, however many there are: twice those
+ * for the list, which takes over when they have cost as much; 0 where none does.
+ */
+static int
+most_requests(const RelOptInfo *rel, const ScanPlan *plan, const Conditions *conditions,
+			  const List *method)
+{
+	const CrispResource *resource = plan->options->resource;
+	int					 kind = list_nth_int(method, METHOD_KIND);
+	int					 lookup = list_nth_int(method, METHOD_CONDITION);
+	double				 requests = plan_list_requests(plan->options, rel->tuples);
+
+	if (kind == SCAN_CHILDREN || (kind != SCAN_LOOKUP && plan->details > 0))
+		return 0;
+	if (kind == SCAN_LOOKUP && lookup >= 0 &&
+		!crisp_resource_lookup(
+			 resource, condition_column(resource, list_nth(conditions->conditions, lookup))->path)
+			 ->is_listed)
+		return 0;
+	return (int) Min(2 * requests, PG_INT32_MAX);
+}
+
 ForeignScan *
 crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, ForeignPath *best_path,
 					List *tlist, List *scan_clauses, Plan *outer_plan)
@@ -464,6 +487,8 @@ crispGetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid foreigntableid, Fore
 	conditions = match_clauses(rel, foreigntableid, plan->options, scan_clauses);
 	if (list_nth_int(method, METHOD_CONDITION) >= 0)
 		set_lookup_condition(root, plan->options, conditions, method);
+	lfirst_int(list_nth_cell(method, METHOD_MOST_REQUESTS)) = most_requests(rel, plan, conditions,
+																			method);
 
 	/* All conditions are checked here, whatever Crisp does with those that it is told. */
 	quals = extract_actual_clauses(scan_clauses, false);

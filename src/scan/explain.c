@@ -18,13 +18,13 @@
 
 #include "scan/aggregate.h"
 #include "fetch/time_cursor.h"
+#include "scan/expected_requests.h"
 #include "scan/explain.h"
 #include "scan/explain_advice.h"
 #include "scan/explain_statement.h"
 #include "fetch/list_reader.h"
 #include "fetch/order.h"
 #include "plan/plan.h"
-#include "scan/rescan.h"
 #include "scan/scan.h"
 #include "request/time_range.h"
 #include "base/compat.h"
@@ -225,46 +225,31 @@ explain_statistics(const List *method, ExplainState *es)
 }
 
 /*
- * Say whether it's expected that no more than some rows are asked for, of a list whose requests are
- * those for all of it.
- */
-static bool
-may_stop_early(const List *method)
-{
-	int kind = list_nth_int(method, METHOD_KIND);
-
-	return kind == SCAN_STREAM ||
-		   (kind == SCAN_LIST && list_nth_int(method, METHOD_ROWS_WANTED) > 0);
-}
-
-/*
  * Show the requests that the planner reckons with: of a scan that is run for each row of another,
  * of one run, and in all.
  */
 static void
 explain_expected(ForeignScanState *node, const CrispRequest *request, ExplainState *es)
 {
-	const Plan *plan = node->ss.ps.plan;
-	List	   *method = list_nth(((const ForeignScan *) plan)->fdw_private, SCAN_PRIVATE_METHOD);
-	int			requests = request ? list_nth_int(method, METHOD_REQUESTS) : 0;
-	int			list_requests = list_nth_int(method, METHOD_LIST_REQUESTS);
-	double		all = requests * rescan_expected(es->pstmt, plan);
+	ExpectedRequests expected = {0};
+	bool			 is_text = es->format == EXPLAIN_FORMAT_TEXT;
+	char			*text = NULL;
 
-	/* See whole_list.c, and wider_list.c. */
-	if (request != NULL && list_requests > 0 &&
-		(request->kind == REQUEST_LIST ||
-		 (request->kind == REQUEST_KEYS && request->as.keys.lookup->is_listed)))
-		all = Min(all, 2.0 * list_requests);
-	if (es->format == EXPLAIN_FORMAT_TEXT && all > 1 && may_stop_early(method))
-		ExplainPropertyText("Expected Requests",
-							psprintf("1 for the first rows, %.0f for all", all), es);
-	else if (es->format == EXPLAIN_FORMAT_TEXT && all > requests)
-		ExplainPropertyText("Expected Requests", psprintf("%d a loop, %.0f in all", requests, all),
-							es);
+	if (request != NULL)
+		expected = expected_requests(es->pstmt, (const ForeignScan *) node->ss.ps.plan);
+	if (expected.may_stop && expected.run > 1 && expected.runs > 1)
+		text = psprintf("1 a loop for the first rows, %.0f a loop for all, %.0f in all",
+						expected.run, expected.all);
+	else if (expected.may_stop && expected.run > 1)
+		text = psprintf("1 for the first rows, %.0f for all", expected.run);
+	else if (expected.all > expected.run)
+		text = psprintf("%.0f a loop, %.0f in all", expected.run, expected.all);
+	if (is_text && text != NULL)
+		ExplainPropertyText("Expected Requests", text, es);
 	else
-		ExplainPropertyInteger("Expected Requests", NULL, requests, es);
-	if (es->format != EXPLAIN_FORMAT_TEXT)
-		ExplainPropertyFloat("Expected Requests In All", NULL, Max(all, requests), 0, es);
+		ExplainPropertyFloat("Expected Requests", NULL, expected.run, 0, es);
+	if (!is_text)
+		ExplainPropertyFloat("Expected Requests In All", NULL, expected.all, 0, es);
 }
 
 /*

@@ -16,10 +16,9 @@
 
 #include "api/api_call.h"
 #include "plan/plan.h"
-#include "plan/scan_method.h"
+#include "scan/expected_requests.h"
 #include "scan/explain_statement.h"
 #include "scan/plan_tree.h"
-#include "scan/rescan.h"
 #include "base/compat.h"
 
 /* What was found in a plan. */
@@ -38,31 +37,6 @@ is_ours(const Plan *plan)
 	return IsA(plan, ForeignScan) && OidIsValid(((const ForeignScan *) plan)->fs_server) &&
 		   GetFdwRoutineByServerId(((const ForeignScan *) plan)->fs_server)->GetForeignRelSize ==
 			   crispGetForeignRelSize;
-}
-
-/*
- * Return the requests that the planner reckons with for a scan, in all its runs.
- */
-static double
-expected_requests(const PlannedStmt *statement, const ForeignScan *scan)
-{
-	const List *method;
-	double		requests;
-	double		all;
-	int			list_requests;
-
-	/* A node that counts rows asks once. */
-	if (scan->scan.scanrelid == 0)
-		return 1;
-	method = list_nth(scan->fdw_private, SCAN_PRIVATE_METHOD);
-	requests = list_nth_int(method, METHOD_REQUESTS);
-	list_requests = list_nth_int(method, METHOD_LIST_REQUESTS);
-	all = requests * rescan_expected(statement, (const Plan *) scan);
-
-	/* See whole_list.c, and wider_list.c. */
-	if (list_nth_int(method, METHOD_KIND) != SCAN_CHILDREN && list_requests > 0)
-		all = Min(all, 2.0 * list_requests);
-	return Max(all, requests);
 }
 
 static void find_scans(const Plan *plan, StatementScans *scans);
@@ -96,7 +70,7 @@ find_scans(const Plan *plan, StatementScans *scans)
 		if (scans->first == NULL)
 			scans->first = plan;
 		scans->count++;
-		scans->requests += expected_requests(scans->statement, (const ForeignScan *) plan);
+		scans->requests += expected_requests(scans->statement, (const ForeignScan *) plan).likely;
 	}
 	foreach(lc, plan->initPlan)
 		find_in_subplan(((const SubPlan *) lfirst(lc))->plan_id, scans);

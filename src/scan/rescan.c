@@ -101,18 +101,67 @@ count_loops(const NestLoop *join, Runs *runs)
 }
 
 /*
+ * Return the share of the rows below it that a limit reads, those that it skips among them.
+ */
+static double
+limit_share(const Limit *limit)
+{
+	double		 below = Max(outerPlan(limit)->plan_rows, 1);
+	double		 rows = limit->plan.plan_rows;
+	const Const *offset = (const Const *) limit->limitOffset;
+
+	if (offset != NULL && IsA(offset, Const) && !offset->constisnull)
+		rows += Max((double) DatumGetInt64(offset->constvalue), 0);
+	return Min(rows / below, 1);
+}
+
+/*
+ * Say whether a node hands rows of a child on as it gets them.
+ */
+static bool
+hands_on(const Plan *tree, const Plan *child)
+{
+	const WindowAgg *window = (const WindowAgg *) tree;
+
+	switch (nodeTag(tree))
+	{
+		case T_Limit:
+		case T_Result:
+		case T_ProjectSet:
+		case T_SubqueryScan:
+		case T_CustomScan:
+		case T_Append:
+		case T_MergeAppend:
+		case T_Unique:
+		case T_Group:
+		case T_IncrementalSort:
+		case T_Material:
+		case T_LockRows:
+		case T_MergeJoin:
+			return true;
+		case T_NestLoop:
+		case T_HashJoin:
+			return child == outerPlan(tree);
+		case T_Agg:
+			return ((const Agg *) tree)->aggstrategy == AGG_SORTED;
+		case T_WindowAgg:
+			return window->ordNumCols > 0 &&
+				   (window->frameOptions & FRAMEOPTION_END_UNBOUNDED_FOLLOWING) == 0;
+		default:
+			return false;
+	}
+}
+
+/*
  * Note a node above the scan: a limit on rows is one on the runs that these take, if what lies
  * between gives rows as it gets them.
  */
 static void
-note_node(const Plan *tree, Runs *runs)
+note_node(const Plan *tree, const Plan *child, Runs *runs)
 {
-	const Plan *outer = outerPlan(tree);
-
-	if (IsA(tree, Limit) && runs->is_streaming && outer->plan_rows > tree->plan_rows)
-		runs->expected = Max(runs->expected * tree->plan_rows / outer->plan_rows, 1);
-	else if (!IsA(tree, Limit) && !IsA(tree, NestLoop) && !IsA(tree, Result) &&
-			 !IsA(tree, SubqueryScan) && !IsA(tree, CustomScan))
+	if (IsA(tree, Limit) && runs->is_streaming)
+		runs->expected = Max(runs->expected * limit_share((const Limit *) tree), 1);
+	else if (!hands_on(tree, child))
 		runs->is_streaming = false;
 }
 
@@ -133,17 +182,69 @@ count_runs(const Plan *tree, const Plan *scan, Runs *runs)
 	foreach(lc, children)
 	{
 		found = count_runs(lfirst(lc), scan, runs);
-		if (found && IsA(tree, NestLoop) && lfirst(lc) == innerPlan(tree))
+		if (!found)
+			continue;
+		if (IsA(tree, NestLoop) && lfirst(lc) == innerPlan(tree))
 			count_loops((const NestLoop *) tree, runs);
-		if (found)
-		{
-			note_node(tree, runs);
-			break;
-		}
+		else
+			note_node(tree, lfirst(lc), runs);
+		break;
 	}
 	list_free(children);
 	return found;
 }
+
+/*----------
+ * Rows of a run
+ *----------
+ */
+
+/*
+ * Look for a scan in a plan tree.  Returns whether it's there; *streams tells whether whoever runs
+ * the tree may stop it at any row, and *share what limits leave of its rows.
+ */
+static bool
+find_share(const Plan *tree, const Plan *scan, bool *streams, double *share)
+{
+	List	 *children;
+	ListCell *lc;
+	bool	  found = tree == scan;
+
+	if (tree == NULL || found)
+		return found;
+	children = plan_tree_children(tree);
+	foreach(lc, children)
+	{
+		found = find_share(lfirst(lc), scan, streams, share);
+		if (!found)
+			continue;
+		*streams = *streams && hands_on(tree, lfirst(lc));
+		if (*streams && IsA(tree, Limit))
+			*share *= limit_share((const Limit *) tree);
+		break;
+	}
+	list_free(children);
+	return found;
+}
+
+double
+rescan_share(const PlannedStmt *statement, const Plan *scan)
+{
+	double	  share = 1;
+	bool	  streams = true;
+	bool	  found = find_share(statement->planTree, scan, &streams, &share);
+	ListCell *lc;
+
+	foreach(lc, statement->subplans)
+		if (!found)
+			found = find_share(lfirst(lc), scan, &streams, &share);
+	return share;
+}
+
+/*----------
+ * Who runs a subplan
+ *----------
+ */
 
 /* For finding who runs a subplan. */
 typedef struct Caller

@@ -25,4 +25,10 @@ extern bool rescan_is_possible(const ForeignScanState *node, int eflags);
  */
 extern double rescan_expected(const PlannedStmt *statement, const Plan *scan);
 
+/*
+ * Estimate the share of a scan's rows that limits above it leave, in one run of the tree that it is
+ * in, where all nodes between hand rows on as they get them; 1 where there is no such limit.
+ */
+extern double rescan_share(const PlannedStmt *statement, const Plan *scan);
+
 #endif /* CRISP_RESCAN_H */

@@ -55,6 +55,7 @@ my $join = 'SELECT c.state, o.email FROM listed k JOIN crisp.conversations c ON 
   . 'CROSS JOIN crisp.operators o';
 $session->query('SET enable_hashjoin = off; SET enable_mergejoin = off');
 @lines = lines('COSTS', $join);
+my $made;
 my ($loops) = map { /a loop, (\d+) in all/ ? $1 : () } @lines;
 is($loops, 3, 'a scan for each row of another');
 is_deeply([ total(@lines) ], [4], 'the sum has all its runs');
@@ -63,6 +64,49 @@ is_deeply([ total(@lines) ], [4], 'the sum has all its runs');
 my $limited = 'SELECT p.email FROM crisp.conversations c LEFT JOIN crisp.people_profiles p USING (people_id)';
 is(scalar(grep { /a loop, 5 in all$/ } lines('COSTS', "$limited ORDER BY c.updated_at DESC LIMIT 5")), 1, 'a LIMIT');
 is(scalar(grep { /a loop, 5 in all$/ } lines('COSTS', "$limited ORDER BY p.score LIMIT 5")), 0, '... above a sort');
+
+# And on pages of a stream, if all between hands rows on; what is skipped is read.
+foreach my $case (
+	[ "$limited ORDER BY c.updated_at DESC LIMIT 5",          1 + 5 ],
+	[ "$limited ORDER BY c.updated_at DESC LIMIT 5 OFFSET 60", 2 + 4 ],
+	[ "SELECT * FROM ($limited ORDER BY c.updated_at DESC OFFSET 0) s LIMIT 5", 1 + 5 ],
+	[ 'SELECT * FROM (SELECT row_number() OVER (ORDER BY c.updated_at DESC), p.email FROM crisp.conversations c LEFT '
+			. 'JOIN crisp.people_profiles p USING (people_id)) s LIMIT 5', 1 + 5 ],
+	[ 'SELECT updated_at FROM crisp.conversations UNION ALL SELECT updated_at FROM crisp.conversations ORDER BY 1 DESC '
+			. 'LIMIT 5', 1 + 1 ],
+	[ 'SELECT session_id FROM crisp.conversations UNION ALL SELECT people_id FROM crisp.people_profiles LIMIT 5', 1 + 1 ])
+{
+	my ($statement, $expected) = @{$case};
+
+	is_deeply([ total(lines('COSTS', $statement)) ], [$expected], $statement);
+}
+($made) = total(lines('COSTS', "$limited ORDER BY c.updated_at DESC"));
+cmp_ok($made, '>=', $list, '... without a LIMIT, all pages');
+($made) = total(lines('COSTS', 'SELECT * FROM (SELECT count(*) OVER (), c.updated_at, p.email FROM '
+	. 'crisp.conversations c LEFT JOIN crisp.people_profiles p USING (people_id) ORDER BY c.updated_at DESC) s LIMIT 5'));
+cmp_ok($made, '>=', $list, '... nor where all rows are counted first');
+
+# Of a stream in a loop, what a run needs at least, what it needs for all, and what all runs do.
+like((lines('COSTS', "SELECT key, s.* FROM listed, LATERAL (SELECT session_id FROM crisp.conversations WHERE "
+	. "updated_at < timestamptz '2100-01-01' - length(key) * interval '1 day' "
+	. 'ORDER BY updated_at DESC, session_id LIMIT 3) s'))[0],
+	qr/^Expected Requests: 1 a loop for the first rows, \d+ a loop for all, \d+ in all$/, 'a stream in a loop');
+
+# Runs cost no more than twice the list, of which a table that was never analyzed is taken to have 10,000 rows.
+$session->query('CREATE FOREIGN TABLE unknown (session_id text, state text, updated_at timestamptz) SERVER support '
+	. "OPTIONS (resource 'conversations')");
+foreach my $case ([ crisp => 'crisp.conversations', 2 * $list ], [ unknown => 'unknown', 400 ])
+{
+	my ($name, $table, $most) = @{$case};
+
+	foreach my $value (
+		"SELECT count(*) FROM $table c WHERE c.updated_at > timestamptz '2020-01-01' + n * interval '1 day'",
+		"SELECT state FROM $table c WHERE c.session_id = n::text")
+	{
+		like((lines('COSTS', "SELECT ($value) FROM generate_series(1, 2000) n"))[0], qr/ a loop, $most in all$/,
+			"runs without end: $value");
+	}
+}
 
 # So do those of initplans within subplans, at any depth; an initplan that depends on no row is run once.
 foreach my $case (
@@ -93,7 +137,7 @@ foreach my $sql ('SELECT (SELECT count(*) FROM crisp.operators), (SELECT max(upd
 $sandbox->clear;
 $sandbox->show_rechecks(1);
 @lines = lines('ANALYZE, COSTS OFF', $join);
-my ($made) = map { /^Requests Of The Statement: (\d+)$/ ? $1 : () } @lines;
+($made) = map { /^Requests Of The Statement: (\d+)$/ ? $1 : () } @lines;
 is($made, $sandbox->count, 'ANALYZE says what was made');
 is_deeply([ total(@lines) ], [], 'COSTS OFF leaves out what was expected');
 is_deeply([ lines('COSTS OFF', $join) ], [], 'without both, nothing is said');
