@@ -140,6 +140,45 @@ go_on_in_group(StretchScan *scan, Stretch *stretch, PageTimes times, bool is_las
 	return true;
 }
 
+/*
+ * Begin to look whether the first page, which is full and has shown nothing of the order, is all
+ * that there is.  Return false where there is no reason to.
+ */
+static bool
+begin_to_seek_end(Stretch *stretch)
+{
+	if (stretch->step.asked.order == NULL || stretch->oldest != PG_INT64_MAX ||
+		stretch->sought_end || !order_shows_nothing(&stretch->step.asked))
+		return false;
+	stretch->seeks_end = stretch->sought_end = true;
+	return true;
+}
+
+/*
+ * Look whether no page follows the first one, twice, as a row may slip by between the two.  If one
+ * does, the order can be proved by now, and the stretch begins anew.
+ */
+static void
+seek_end(StretchScan *scan, Stretch *stretch)
+{
+	ExactStep *step = &stretch->step;
+	int64	   nrows = (int64) json_node_length(pager_page(step->pager));
+
+	stretch->decided = true;
+	if (step->page_number > 1 && nrows > 0)
+	{
+		order_note_longer(&step->asked);
+		stretch->seeks_end = false;
+		ask(scan, stretch, true);
+	}
+	else if (!stretch_may_ask(scan))
+		stretch->stopped = true;
+	else if (exact_step_next_of_group(step, nrows, step->page_number > 1))
+		note_asked(scan, stretch);
+	else
+		stretch->ended = true;
+}
+
 bool
 stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 {
@@ -150,13 +189,20 @@ stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 	bool	   is_past;
 
 	/* What fits a page is in whatever order. */
-	if (is_last && stretch->oldest == PG_INT64_MAX)
+	if (is_last && stretch->oldest == PG_INT64_MAX && !stretch->seeks_end)
 	{
 		stretch->decided = stretch->ended = true;
 		return true;
 	}
-	if (step->asked.order == NULL || !is_in_order(stretch, times))
+	if (!stretch->seeks_end && (step->asked.order == NULL || !is_in_order(stretch, times)) &&
+		!begin_to_seek_end(stretch))
 		return false;
+	if (stretch->seeks_end)
+	{
+		if (is_read)
+			seek_end(scan, stretch);
+		return true;
+	}
 
 	in_group = step->page_number > 1 ||
 			   (!is_last && (times.count == 0 || times.last >= stretch->oldest));

@@ -37,7 +37,9 @@ typedef struct Stretch
 	bool   decided; /* whether more is to be asked for after the page at hand; if so, it has been */
 	bool   ended;	/* there is no more */
 	bool   stopped; /* there may be more, which isn't wanted */
-	uint64 turn;	/* of its latest request, of those of all stretches */
+	bool   seeks_end;  /* looks whether the first page, which is full, is all that there is */
+	bool   sought_end; /* it did so once */
+	uint64 turn;	   /* of its latest request, of those of all stretches */
 
 	/* To tell how much is left. */
 	int64  pages;	  /* read */

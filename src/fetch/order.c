@@ -130,6 +130,32 @@ pages_meet(const CrispResource *resource, const char *path, const JsonNode *newe
 }
 
 /*
+ * Say whether the two pages are sorted and have the same rows: those of a list that fits a page
+ * show nothing.
+ */
+static bool
+pages_are_same(const CrispResource *resource, const char *path, const JsonNode *newest,
+			   const JsonNode *oldest)
+{
+	const CrispColumn *key = crisp_resource_key(resource);
+	size_t			   nrows = json_node_length(oldest);
+	JsonPath		  *key_path;
+
+	if (key == NULL || json_node_length(newest) != nrows ||
+		!order_page_times(newest, path).falling || !order_page_times(oldest, path).rising)
+		return false;
+	key_path = json_path_of(key->path);
+	for (size_t i = 0; i < nrows; i++)
+	{
+		const JsonNode *value = json_path_get(json_node_element(oldest, i), key_path);
+
+		if (json_node_kind(value) == JSON_NODE_NULL || !page_has_key(newest, key_path, value))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Say whether the two pages prove that lists are sorted by the column at path.
  */
 static bool
@@ -242,6 +268,29 @@ order_judge_verdict(const OrderJudge *judge)
 	return wanted || judge->trusts_ties ? ORDER_KEPT : ORDER_OPEN;
 }
 
+/*
+ * Return the name of the fact that a list has shown nothing of its order, as it fits a page;
+ * palloc'd.
+ */
+static char *
+one_page_fact(const ListRequest *request)
+{
+	return psprintf("%s one page", request->order->query);
+}
+
+bool
+order_shows_nothing(const ListRequest *request)
+{
+	return server_fact_recall(request->options, request->order->query) == FACT_UNKNOWN &&
+		   server_fact_recall(request->options, one_page_fact(request)) == FACT_TRUE;
+}
+
+void
+order_note_longer(const ListRequest *request)
+{
+	server_fact_remember(request->options, one_page_fact(request), false);
+}
+
 bool
 order_is_trusted(const ListRequest *request)
 {
@@ -258,6 +307,8 @@ order_is_trusted(const ListRequest *request)
 		return state == FACT_TRUE;
 	if (order->opposite == NULL)
 		return true;
+	if (order_shows_nothing(request))
+		return false;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw order",
 									ALLOCSET_DEFAULT_SIZES);
@@ -266,7 +317,12 @@ order_is_trusted(const ListRequest *request)
 	oldest = newest ? first_page(options, order->opposite) : NULL;
 	proved = newest != NULL && oldest != NULL &&
 			 pages_prove(options->resource, order->path, newest, oldest);
-	server_fact_remember(options, order->query, proved);
+	if (!proved && newest != NULL && oldest != NULL &&
+		server_fact_recall(options, one_page_fact(request)) != FACT_FALSE &&
+		pages_are_same(options->resource, order->path, newest, oldest))
+		server_fact_remember(options, one_page_fact(request), true);
+	else
+		server_fact_remember(options, order->query, proved);
 	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(context);
 	return proved;

@@ -21,6 +21,13 @@
 extern bool order_is_trusted(const ListRequest *request);
 
 /*
+ * Say whether that has shown nothing, as the list fits a page, so that it isn't trusted for now;
+ * and note that the list doesn't, by which the order is to be proved once more.
+ */
+extern bool order_shows_nothing(const ListRequest *request);
+extern void order_note_longer(const ListRequest *request);
+
+/*
  * Say whether the list comes earliest first in an order: what rows have shown in this session, or
  * else what the catalog says.  Makes no request.
  */
