@@ -362,9 +362,7 @@ pager_is_stalled(const Pager *pager)
 	return pager->stalled;
 }
 
-/*
- * Note whether a page that was read, and isn't the last, has brought the list nearer to its end.
- */
+/* Note whether a page that was read, and isn't the last, has brought the list nearer to its end. */
 static void
 note_progress(Pager *pager, bool is_progress)
 {
@@ -382,9 +380,7 @@ pager_check_keys(Pager *pager)
 	note_progress(pager, pager->has_new || pager->has_known);
 }
 
-/*
- * Judge, after a page, whether the list ends.  If it's read a second time, no row need be new.
- */
+/* Judge, after a page, whether the list ends.  If it's read a second time, no row need be new. */
 static void
 watch_page(Pager *pager)
 {
@@ -402,12 +398,11 @@ watch_page(Pager *pager)
 }
 
 /*
- * Get the next page, and have others on their way.
- *
- * The second page is asked for when the first has been read to its end, not before: until then, the
- * query may have had enough.  From then on it takes the list for one that it will read on, and asks
- * for more as soon as a page is here, before it's parsed and read; unless the page's rows may show
- * that they are the last ones wanted, or the user wants no page that isn't needed.
+ * Get the next page, and have others on their way.  The second page is asked for when the first has
+ * been read to its end, not before: until then, the query may have had enough.  From then on it
+ * takes the list for one that it will read on, and asks for more as soon as a page is here, before
+ * it's parsed and read; unless the page's rows may show that they are the last ones wanted, or the
+ * user wants no page that isn't needed.
  */
 static void
 fetch_page(Pager *pager)
@@ -569,18 +564,23 @@ pager_ask(Pager *pager, int page_number)
 	ask_for_page(pager);
 }
 
-size_t
-pager_take(Pager *pager)
+/* Take the page that was asked for, and make sure of one that has no row. */
+static size_t
+take_asked(Pager *pager, bool makes_sure)
 {
-	bool follows = pager->next_page <= pager->page_number + 2;
-
 	pager->page_number = pager->next_page - 1;
 	(void) pipeline_receive(pager->pipeline);
-	if (follows)
+	if (makes_sure)
 		take_sure_page(pager);
 	else
 		take_page_in_some_order(pager);
 	return pager->nrows;
+}
+
+size_t
+pager_take(Pager *pager)
+{
+	return take_asked(pager, true);
 }
 
 bool
@@ -599,7 +599,9 @@ size_t
 pager_go_to(Pager *pager, int page_number)
 {
 	pager_ask(pager, page_number);
-	return pager_take(pager);
+
+	/* Others may be beyond the end. */
+	return take_asked(pager, page_number == 1);
 }
 
 bool
