@@ -29,7 +29,8 @@ my %statements = (
 );
 
 $session->query('CREATE TABLE conversation AS SELECT session_id FROM crisp.messages GROUP BY 1 ORDER BY count(*) DESC '
-	. 'LIMIT 1; CREATE TABLE person AS SELECT people_id FROM crisp.people_events GROUP BY 1 ORDER BY count(*) DESC LIMIT 1');
+	. 'LIMIT 1; '
+	. 'CREATE TABLE person AS SELECT people_id FROM crisp.people_events GROUP BY 1 ORDER BY count(*) DESC LIMIT 1');
 
 # Return the rows of a statement, sorted, in a session that knows nothing of the server; or the SQLSTATE.
 sub rows
@@ -94,7 +95,8 @@ foreach my $source ('conversations', 'people_profiles', 'messages')
 		my $path = $source eq 'messages' ? 'website/*/conversation/*/messages*'
 		  : $source eq 'conversations' ? 'website/*/conversations/*' : 'website/*/people/profiles/*';
 
-		$sandbox->control({ answers => [ { match => { path => $path, nth => $nth }, status => 206, body => $empty } ] });
+		$sandbox->control(
+			{ answers => [ { match => { path => $path, nth => $nth }, status => 206, body => $empty } ] });
 		my $fresh = CrispSession->start($node);
 		$fresh->run("CALL crisp_sync('crisp.$source', 'public.copy_$source', mode => 'full')");
 		$fresh->quit;

@@ -406,8 +406,8 @@ my %lists = (
 		. 'c.updated_at > at AND c.state = pair.state OFFSET 0) s',
 	'one of an array' => 'SELECT n, (SELECT count(*) FROM %1$s c WHERE c.search_query = ANY (ARRAY[word]) AND at >= '
 		. 'c.updated_at) FROM pair',
-	'two texts' => "SELECT n, (SELECT count(*) $of_search AND 'refund' = c.search_query AND c.updated_at > at) FROM pair "
-		. "WHERE word = 'refund' OR word IS NULL",
+	'two texts' => "SELECT n, (SELECT count(*) $of_search AND 'refund' = c.search_query AND c.updated_at > at) "
+		. "FROM pair WHERE word = 'refund' OR word IS NULL",
 	'the latest found' => "SELECT n, (SELECT max(updated_at) $of_search AND c.updated_at <= at) FROM pair",
 	'the latest found of a name' => "SELECT n, (SELECT max(updated_at) $of_search AND c.updated_at <= at AND "
 		. "c.meta_nickname >= letters) FROM pair",
@@ -422,14 +422,15 @@ my %lists = (
 		. 'at',
 	'an inbox, no inbox' => 'SELECT n, (SELECT count(*) FROM %2$s c WHERE c.inbox_id = ANY (ARRAY[inbox, \'x\']) AND '
 		. 'c.updated_at >= at) FROM pair',
-	'an inbox that changes seldom' => "SELECT n, s.* FROM (SELECT DISTINCT inbox FROM pair) i (box), LATERAL (SELECT n, "
-		. "(SELECT count(*) FROM %2\$s c WHERE c.inbox_id = box AND c.updated_at <= at) FROM pair OFFSET 0) s",
-	'a search of an inbox' => "SELECT n, (SELECT count(*) $of_search AND c.inbox_id = inbox AND c.updated_at <= at) FROM "
-		. 'pair',
+	'an inbox that changes seldom' => "SELECT n, s.* FROM (SELECT DISTINCT inbox FROM pair) i (box), LATERAL (SELECT "
+		. "n, (SELECT count(*) FROM %2\$s c WHERE c.inbox_id = box AND c.updated_at <= at) FROM pair OFFSET "
+		. '0) s',
+	'a search of an inbox' => "SELECT n, (SELECT count(*) $of_search AND c.inbox_id = inbox AND c.updated_at <= at) "
+		. 'FROM pair',
 	'profiles' => 'SELECT n, (SELECT count(*) FROM %3$s p WHERE p.search_query = letter AND p.segments @> '
 		. 'ARRAY[segment]) FROM pair',
-	'profiles by date' => 'SELECT n, (SELECT count(*) FROM %3$s p WHERE p.search_query = letter AND p.created_at > born) '
-		. 'FROM pair');
+	'profiles by date' => 'SELECT n, (SELECT count(*) FROM %3$s p WHERE p.search_query = letter AND '
+		. 'p.created_at > born) FROM pair');
 
 # Each list twice, and what tells how long each is: before four requests nobody asks.
 my %all = map {
@@ -456,7 +457,8 @@ foreach my $setting ({}, { honour_order => $false }, { plain_inbox => 'main' }, 
 
 		my $list = $name =~ /search of an inbox/ ? 'both' : $name =~ /profiles/ ? 'profiles' :
 			$name =~ /inbox/ ? 'inbox' : 'search';
-		cmp_ok($made, '<=', $name eq 'an inbox, no inbox' ? 2 * $pages{conversations} + 20 : $all{$list}, '... requests');
+		cmp_ok($made, '<=', $name eq 'an inbox, no inbox' ? 2 * $pages{conversations} + 20 : $all{$list},
+			'... requests');
 	}
 }
 $sandbox->control({%defaults});
@@ -464,8 +466,8 @@ $sandbox->control({%defaults});
 # A parameter of a generic plan, that is set or isn't.
 foreach my $value ("'refund'", 'NULL')
 {
-	my $prepare = 'PREPARE %1$s AS SELECT n, (SELECT count(*) FROM %2$s c WHERE c.search_query = coalesce($1, word) AND '
-	  . 'c.updated_at <= at), (SELECT count(*) FROM %2$s c WHERE c.search_query = $1 AND c.updated_at > at) FROM pair; '
+	my $prepare = 'PREPARE %1$s AS SELECT n, (SELECT count(*) FROM %2$s c WHERE c.search_query = coalesce($1, word) '
+	  . 'AND c.updated_at <= at), (SELECT count(*) FROM %2$s c WHERE c.search_query = $1 AND c.updated_at > at) FROM pair; '
 	  . "EXECUTE %1\$s ($value)";
 	my ($rows, $made) = fresh(sprintf($prepare, 'remote', $c), 'SET plan_cache_mode = force_generic_plan');
 

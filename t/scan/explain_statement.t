@@ -74,7 +74,8 @@ foreach my $case (
 			. 'JOIN crisp.people_profiles p USING (people_id)) s LIMIT 5', 1 + 5 ],
 	[ 'SELECT updated_at FROM crisp.conversations UNION ALL SELECT updated_at FROM crisp.conversations ORDER BY 1 DESC '
 			. 'LIMIT 5', 1 + 1 ],
-	[ 'SELECT session_id FROM crisp.conversations UNION ALL SELECT people_id FROM crisp.people_profiles LIMIT 5', 1 + 1 ])
+	[ 'SELECT session_id FROM crisp.conversations UNION ALL SELECT people_id FROM crisp.people_profiles LIMIT 5',
+		1 + 1 ])
 {
 	my ($statement, $expected) = @{$case};
 
@@ -83,7 +84,8 @@ foreach my $case (
 ($made) = total(lines('COSTS', "$limited ORDER BY c.updated_at DESC"));
 cmp_ok($made, '>=', $list, '... without a LIMIT, all pages');
 ($made) = total(lines('COSTS', 'SELECT * FROM (SELECT count(*) OVER (), c.updated_at, p.email FROM '
-	. 'crisp.conversations c LEFT JOIN crisp.people_profiles p USING (people_id) ORDER BY c.updated_at DESC) s LIMIT 5'));
+	. 'crisp.conversations c LEFT JOIN crisp.people_profiles p USING (people_id) ORDER BY c.updated_at DESC) s '
+	. 'LIMIT 5'));
 cmp_ok($made, '>=', $list, '... nor where all rows are counted first');
 
 # Of a stream in a loop, what a run needs at least, what it needs for all, and what all runs do.

@@ -25,7 +25,8 @@ foreach my $setting ('on', 'off', 'on')
 		sync("'crisp.$table', 'copy_$table', max_requests => NULL");
 		is_copy("crisp.$table", "copy_$table", "$table: $setting");
 	}
-	sync_fails(q('crisp.conversations', 'nowhere.copy'), { sqlstate => '3F000' }, "a schema that isn't there: $setting");
+	sync_fails(q('crisp.conversations', 'nowhere.copy'),
+		{ sqlstate => '3F000' }, "a schema that isn't there: $setting");
 	sync_fails(q('crisp.conversations', '"Odd".copy'), { sqlstate => '3F000' }, "... and takes quotes: $setting");
 }
 is(status(q(string_agg(target_name, ' ' ORDER BY target_name) FILTER (WHERE target IS NULL))),

@@ -85,7 +85,8 @@ END
 $run = sync(q('crisp.conversations', 'generates'));
 like($run->{notices}, qr/^table "public\.generates" generates unread_operator, state$/m,
 	'columns that generate values are told');
-my $drop = 'ALTER TABLE public.generates ALTER COLUMN unread_operator DROP IDENTITY, ALTER COLUMN state DROP EXPRESSION;';
+my $drop = 'ALTER TABLE public.generates ALTER COLUMN unread_operator DROP IDENTITY, '
+  . 'ALTER COLUMN state DROP EXPRESSION;';
 like($run->{details}, qr/^\Q$drop\E$/m, 'and what lets them be copied');
 unlike(sync(q('crisp.conversations', 'generates'))->{notices}, qr/generates [us]/, 'once');
 $session->query("$drop ALTER TABLE generates ALTER unread_operator DROP NOT NULL");

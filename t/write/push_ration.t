@@ -138,7 +138,8 @@ is(push_status('state, requests', 'known'), 'up to date|12', 'in the end, two re
 # Profiles that were deleted and made again: PATCH, GET, PATCH.
 sub make_anew
 {
-	query(q(CREATE TABLE again AS SELECT email FROM known; DELETE FROM crisp.people_profiles WHERE email IN (TABLE again);
+	query(q(CREATE TABLE again AS SELECT email FROM known;
+		DELETE FROM crisp.people_profiles WHERE email IN (TABLE again);
 		INSERT INTO crisp.people_profiles (email, person_nickname) SELECT email, 'anew' FROM again; DROP TABLE again));
 	return;
 }

@@ -62,7 +62,8 @@ sub drop
 {
 	my ($name, $target) = @_;
 
-	query(sprintf q(SELECT crisp_push_drop('%s', '%s'); DROP TABLE %s), $name, $target // 'crisp.people_profiles', $name);
+	query(sprintf q(SELECT crisp_push_drop('%s', '%s'); DROP TABLE %s),
+		$name, $target // 'crisp.people_profiles', $name);
 	return;
 }
 
@@ -249,7 +250,8 @@ foreach my $status (400, 401, 403, 422, 429)
 	nothing_is_wiped(
 		"rows that Crisp has answered with $status",
 		sub {
-			answer({ match => { method => 'PATCH', nth => 2 }, times => 10, status => $status, act => JSON::PP::false });
+			answer({ match => { method => 'PATCH', nth => 2 }, times => 10, status => $status,
+				act => JSON::PP::false });
 			$sandbox->clear;
 			$session->run("CALL crisp_push($push)");
 			return told(1);

@@ -1,6 +1,6 @@
 # sqlsmith writes statements that nobody would write, against imported tables, partitions that are such tables, and the
-# functions of the extension, while requests fail and lists move.  Whatever they say, the server goes on, and no error is
-# an internal one.  `make sqlsmith` runs this; MINUTES says how long, SQLSMITH_SEED draws again what a run has drawn.
+# functions of the extension, while requests fail and lists move.  Whatever they say, the server goes on, and no error
+# is an internal one.  `make sqlsmith` runs this; MINUTES says how long, SQLSMITH_SEED draws again what a run has drawn.
 
 use strict;
 use warnings;
