@@ -467,8 +467,8 @@ $sandbox->control({%defaults});
 foreach my $value ("'refund'", 'NULL')
 {
 	my $prepare = 'PREPARE %1$s AS SELECT n, (SELECT count(*) FROM %2$s c WHERE c.search_query = coalesce($1, word) '
-	  . 'AND c.updated_at <= at), (SELECT count(*) FROM %2$s c WHERE c.search_query = $1 AND c.updated_at > at) FROM pair; '
-	  . "EXECUTE %1\$s ($value)";
+	  . 'AND c.updated_at <= at), (SELECT count(*) FROM %2$s c WHERE c.search_query = $1 AND c.updated_at > at) '
+	  . "FROM pair; EXECUTE %1\$s ($value)";
 	my ($rows, $made) = fresh(sprintf($prepare, 'remote', $c), 'SET plan_cache_mode = force_generic_plan');
 
 	same_rows($rows, $session->query(sprintf($prepare, 'local', 'copy.found')), "a generic plan, $value: rows");
