@@ -533,7 +533,7 @@ is_doubtful(const ChildReader *child, const ApiAnswer *answer)
 	if (child->is_doubted || (answer != NULL && json_node_length(answer->data) > 0))
 		return false;
 	if (child->cursor != NULL && time_cursor_expects_rows(child->cursor))
-		return answer != NULL;
+		return true;
 	return (child->cursor != NULL || crisp_resource_is_paged(options->resource, options->tier)) &&
 		   page_announces_more(options, child->said_more, answer && answer->more);
 }

@@ -190,7 +190,6 @@ exact_spans_begin(ExactStep *step, const CrispColumn *dates)
 
 	step->asked.order = NULL;
 	step->asked.any_order = true;
-	step->asked.expects_rows = false;
 	spans->step = step;
 	spans->dates = dates;
 	spans->max_spans = 16;

@@ -36,11 +36,10 @@ note_asked(StretchScan *scan, Stretch *stretch)
 }
 
 /*
- * Ask for the first page of what is left of a stretch, unless no more is wanted.  expects_rows says
- * whether a row that was seen is among that.
+ * Ask for the first page of what is left of a stretch, unless no more is wanted.
  */
 static void
-ask(StretchScan *scan, Stretch *stretch, bool expects_rows)
+ask(StretchScan *scan, Stretch *stretch)
 {
 	Span left = {stretch->span.lower, stretch->oldest};
 
@@ -52,7 +51,6 @@ ask(StretchScan *scan, Stretch *stretch, bool expects_rows)
 	else
 	{
 		exact_step_bound(&stretch->step, left);
-		stretch->step.asked.expects_rows = expects_rows;
 		exact_step_ask(&stretch->step);
 		note_asked(scan, stretch);
 	}
@@ -67,8 +65,7 @@ stretch_begin(StretchScan *scan, const ListRequest *asked, Span span)
 	stretch->step.asked = *asked;
 	stretch->span = span;
 	stretch->oldest = stretch->read_to = span.upper;
-	ask(scan, stretch,
-		asked->expects_rows && span.lower == PG_INT64_MIN && span.upper == PG_INT64_MAX);
+	ask(scan, stretch);
 	return stretch;
 }
 
@@ -169,7 +166,7 @@ seek_end(StretchScan *scan, Stretch *stretch)
 	{
 		order_note_longer(&step->asked);
 		stretch->seeks_end = false;
-		ask(scan, stretch, true);
+		ask(scan, stretch);
 	}
 	else if (!stretch_may_ask(scan))
 		stretch->stopped = true;
@@ -186,7 +183,6 @@ stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 	PageTimes  times = order_page_times(pager_page(step->pager), scan->dates->path);
 	bool	   is_last = pager_on_last_page(step->pager);
 	bool	   in_group;
-	bool	   is_past;
 
 	/* What fits a page is in whatever order. */
 	if (is_last && stretch->oldest == PG_INT64_MAX && !stretch->seeks_end)
@@ -217,9 +213,8 @@ stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 	}
 
 	/* Rows of one time may come in as fast as they are read. */
-	is_past = times.last >= stretch->oldest;
-	stretch->oldest = is_past ? time_shift(stretch->oldest, -1) : times.last;
-	ask(scan, stretch, !is_past);
+	stretch->oldest = times.last >= stretch->oldest ? time_shift(stretch->oldest, -1) : times.last;
+	ask(scan, stretch);
 	return true;
 }
 

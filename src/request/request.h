@@ -49,7 +49,7 @@ typedef struct ListRequest
 	const char *inbox; /* that is asked for beside the query (text); NULL for none */
 
 	bool newest_first; /* read by date, it comes in that order, one page after the other */
-	bool expects_rows; /* some row that was seen is among these, unless it has gone since */
+	bool expects_rows; /* that there are none is to be made sure of: a row that was seen is there */
 
 	/* What is wanted of a scan by date, if not all; see exact_reader.h. */
 	struct ExactErrand *errand;

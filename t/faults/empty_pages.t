@@ -82,6 +82,36 @@ foreach my $statement (sort keys %statements)
 	}
 }
 
+# A long list is read in parts, of which one that is empty is not taken for the end of all; nor is the first page.
+my $long = CrispSandbox->start(conversations => 1500, websites => 1);
+
+connect_crisp($node, $long, server => 'long', schema => 'long');
+{
+	my $text = 'SELECT session_id FROM long.conversations';
+	my $right = rows('exact', $text);
+	my ($requests, %ends) = ($long->count);
+
+	cmp_ok($requests, '>', 20, 'a long list');
+	foreach my $nth (1 .. $requests)
+	{
+		$long->control({ answers => [ { match => { path => 'website/*/conversations/*', nth => $nth }, status => 200,
+					body => $empty } ] });
+		$ends{ rows('exact', $text) eq $right ? 'right' : "wrong: $nth" }++;
+	}
+	is_deeply([ grep { !/^right$/ } sort keys %ends ], [], '... in parts, of which one is empty');
+}
+
+# The next messages of a conversation may be a 404, once.
+$sandbox->control({ answers => [] });
+{
+	my $text = 'SELECT fingerprint FROM crisp.messages WHERE session_id = (SELECT session_id FROM conversation)';
+	my $right = rows('fast', $text);
+
+	$sandbox->control({ answers => [ { match => { path => '*/messages', query => 'timestamp_before', nth => 1 },
+				status => 404 } ] });
+	is(rows('fast', $text), $right, 'messages: a 404 in the middle');
+}
+
 # Syncs delete what they don't find.
 foreach my $source ('conversations', 'people_profiles', 'messages')
 {
@@ -95,8 +125,12 @@ foreach my $source ('conversations', 'people_profiles', 'messages')
 		my $path = $source eq 'messages' ? 'website/*/conversation/*/messages*'
 		  : $source eq 'conversations' ? 'website/*/conversations/*' : 'website/*/people/profiles/*';
 
-		$sandbox->control(
-			{ answers => [ { match => { path => $path, nth => $nth }, status => 206, body => $empty } ] });
+		# What says that a list below a row is empty, or gone, is believed; but not that it ends where it went on.
+		my @next = $source eq 'messages' && $nth % 2 == 0 ? (query => 'timestamp_before') : ();
+		my $answer = $nth % 2 ? { status => 206, body => $empty }
+		  : @next ? { status => 404 } : { status => 200, body => $empty };
+
+		$sandbox->control({ answers => [ { match => { path => $path, nth => $nth, @next }, %{$answer} } ] });
 		my $fresh = CrispSession->start($node);
 		$fresh->run("CALL crisp_sync('crisp.$source', 'public.copy_$source', mode => 'full')");
 		$fresh->quit;
