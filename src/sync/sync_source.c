@@ -437,12 +437,13 @@ Datum
 crisp_sync_keys_name(PG_FUNCTION_ARGS)
 {
 	const CrispResource *resource;
+	Datum				 name = PG_GETARG_DATUM(0);
 
 	extension_version_check();
 	resource = resource_named(fcinfo);
-	if (resource == NULL || resource->keys_name == NULL)
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	PG_RETURN_TEXT_P(cstring_to_text(resource->keys_name));
+	if (resource != NULL && resource->keys_name != NULL)
+		name = CStringGetTextDatum(resource->keys_name);
+	PG_RETURN_DATUM(name);
 }
 
 /*
