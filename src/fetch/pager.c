@@ -54,7 +54,8 @@ struct Pager
 	bool			said_more;		 /* a page did, by its status: the latest that there was, */
 	bool			said_before;	 /* and the one before it */
 	bool			missing;		 /* there is no page of that number */
-	bool			may_be_gap;		 /* but others after it, perhaps; or it has no row */
+	bool			is_announced;	 /* that page, or rows of one that has none, were */
+	bool			may_be_gap;		 /* there may be rows after it */
 	bool			may_be_refused;	 /* for the order that was asked for */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
 
@@ -235,17 +236,16 @@ take_page(Pager *pager)
 		inbox_check_first_page(pager->request, found, json_node_length(answer.data));
 	pager->counts.pages++;
 	pager->missing = !found;
-	pager->has_new = false;
-	pager->has_old = false;
-	pager->has_known = false;
+	pager->has_new = pager->has_old = pager->has_known = false;
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
 	pager->nrows = is_one_row(pager) ? 1 : json_node_length(answer.data);
+	more = page_announces_more(pager->request->options, pager->said_more, answer.more);
+	pager->is_announced = pager->missing ? pager->said_more : pager->nrows == 0 && more;
 
 	/* Where the next page has come already, to look at it costs nothing. */
-	more = page_announces_more(pager->request->options, pager->said_more, answer.more) ||
-		   (pipeline_count(pager->pipeline) > 0 && pipeline_has_come(pager->pipeline));
-	pager->may_be_gap = pager->missing ? pager->said_more : pager->nrows == 0 && more;
+	more = pipeline_count(pager->pipeline) > 0 && pipeline_has_come(pager->pipeline);
+	pager->may_be_gap = pager->is_announced || (!pager->missing && pager->nrows == 0 && more);
 	pager->said_before = pager->said_more;
 	if (found)
 		pager->said_more = answer.more;
@@ -290,8 +290,8 @@ static void
 take_sure_page(Pager *pager)
 {
 	take_page_in_some_order(pager);
-	if (!pager->may_be_gap && (pager->page_number > 1 || pager->rows == NULL || pager->nrows > 0 ||
-							   !pager->request->expects_rows))
+	if (!pager->is_announced && (pager->page_number > 1 || pager->rows == NULL ||
+								 pager->nrows > 0 || !pager->request->expects_rows))
 		return;
 	pager->counts.pages--;
 	pager->counts.past_end += 1 + pipeline_drop(pager->pipeline);
