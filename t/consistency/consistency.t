@@ -695,7 +695,7 @@ foreach my $per_page (20, 50)
 
 				# By date, it's made sure that there are none.
 				is(scalar @requests, $mode eq 'exact' && $count == 0 ? 2 : 1,
-					"$count rows, $per_page a page: $mode: one request")
+					"$count rows, $per_page a page: $mode: requests")
 				  if $count < $per_page;
 			}
 		}
