@@ -6,7 +6,8 @@
  * Where nobody knows how long the list is, Crisp may have the number of rows.  Otherwise a request
  * for a page that the list has only if it's twice as long as what was spent tells whether it's far
  * from that, whenever twice as much was spent.  If it isn't, a few more pages tell how long it is,
- * but for an eighth: what is spent too much by then is little.
+ * but for an eighth: what is spent too much by then is little.  What statistics say is believed once
+ * the list is seen to have half as many pages.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -22,8 +23,12 @@
 #include "fetch/list_cost.h"
 #include "fetch/page_estimate.h"
 
-/* Requests before somebody asks how long the list is. */
+/*
+ * Requests before somebody asks how long the list is, and where conditions leave a part of it: that
+ * may be far shorter.
+ */
 #define FIRST_PROBE 16
+#define FIRST_PROBE_OF_PART 4
 
 /* How near to its length is near enough, as a share of what was spent. */
 #define SHARE_OF_SPENT 8
@@ -31,7 +36,21 @@
 ListCost
 list_cost_create(int pages)
 {
-	return (ListCost){.pages = pages, .next = FIRST_PROBE, .rows = -1};
+	return (ListCost){
+		.pages = pages, .next = FIRST_PROBE, .is_believed = pages > FIRST_PROBE, .rows = -1};
+}
+
+ListCost
+list_cost_create_part(void)
+{
+	return (ListCost){.next = FIRST_PROBE_OF_PART, .rows = -1};
+}
+
+bool
+list_cost_is_whole(const ListRequest *request)
+{
+	return request->query[0] == '\0' && request->inbox == NULL &&
+		   request->dates.lower == PG_INT64_MIN && request->dates.upper == PG_INT64_MAX;
 }
 
 void
@@ -40,6 +59,8 @@ list_cost_note_least(ListCost *cost, int pages)
 	cost->least = Max(cost->least, pages);
 	if (cost->pages < cost->least)
 		cost->pages = 0;
+	if (cost->pages / 2 <= cost->least)
+		cost->is_believed = false;
 	while (cost->next <= cost->least / 2 && cost->next <= PG_INT32_MAX / 4)
 		cost->next *= 2;
 }
@@ -52,7 +73,10 @@ list_cost_begin(ListCost *cost, ListRequest *request)
 
 	cost->request = request;
 	if (ended)
+	{
 		cost->pages = Max(pages, 1);
+		cost->is_believed = false;
+	}
 	else if (pages > 0)
 		list_cost_note_least(cost, pages + 1);
 }
@@ -91,6 +115,7 @@ ask_count(ListCost *cost)
 		!count_read(options, answer.data, &rows))
 		return;
 	cost->rows = rows;
+	cost->is_believed = false;
 	cost->pages = (int) Max(Min((rows + per_page - 1) / per_page, PG_INT32_MAX / 4), 1);
 }
 
@@ -150,6 +175,22 @@ bisect(ListCost *cost, int absent)
 }
 
 /*
+ * Find out whether the list is as long as statistics say, or half of it; if not, how long it is.
+ */
+static void
+verify(ListCost *cost)
+{
+	int pages = cost->pages;
+
+	cost->is_believed = false;
+	cost->pages = 0;
+	if (ask_page(cost, pages / 2))
+		cost->pages = pages;
+	else
+		bisect(cost, pages / 2);
+}
+
+/*
  * Ask for pages until they tell how long the list is, or that it's far longer than what was spent.
  */
 static void
@@ -177,21 +218,11 @@ ask(ListCost *cost, void (*function)(ListCost *cost))
 	MemoryContextDelete(context);
 }
 
-/*
- * Say whether the list is that of all rows, which Crisp's number is about.
- */
-static bool
-is_whole(const ListRequest *request)
-{
-	return request->query[0] == '\0' && request->dates.lower == PG_INT64_MIN &&
-		   request->dates.upper == PG_INT64_MAX;
-}
-
 void
 list_cost_count(ListCost *cost)
 {
 	if (cost->counted || cost->request->options->resource->count == NULL ||
-		!is_whole(cost->request))
+		!list_cost_is_whole(cost->request))
 		return;
 	cost->counted = true;
 	ask(cost, ask_count);
@@ -201,10 +232,13 @@ void
 list_cost_find(ListCost *cost, double left)
 {
 	/* A limit of requests is for what is needed. */
-	if (cost->pages > 0 || cost->spent < cost->next || api_max_requests > 0 || left <= cost->next ||
-		cost->given_up || cost->next > PG_INT32_MAX / 8)
+	if ((cost->pages > 0 && !cost->is_believed) || cost->spent < cost->next ||
+		api_max_requests > 0 || left <= cost->next || cost->given_up ||
+		cost->next > PG_INT32_MAX / 8)
 		return;
 	list_cost_count(cost);
 	if (cost->pages == 0)
 		ask(cost, ask_pages);
+	else if (cost->is_believed)
+		ask(cost, verify);
 }

@@ -15,22 +15,29 @@
 /* What is known of the pages of a list, and what was spent where it could have been read. */
 typedef struct ListCost
 {
-	ListRequest *request;  /* for all of it; NULL before list_cost_begin() */
-	int			 pages;	   /* of the list; 0 where that isn't known */
-	int64		 spent;	   /* requests that it would have spared */
-	int			 least;	   /* pages that there are at least */
-	int			 next;	   /* requests after which to ask how long it is */
-	bool		 counted;  /* Crisp was asked for the number of rows, */
-	int64		 rows;	   /* and has told it; -1 before */
-	bool		 given_up; /* it can't be had */
-	int64		 probes;   /* requests to find out how long it is */
+	ListRequest *request;	  /* for all of it; NULL before list_cost_begin() */
+	int			 pages;		  /* of the list; 0 where that isn't known */
+	int64		 spent;		  /* requests that it would have spared */
+	int			 least;		  /* pages that there are at least */
+	int			 next;		  /* requests after which to ask how long it is */
+	bool		 is_believed; /* statistics say so, and nothing that was seen */
+	bool		 counted;	  /* Crisp was asked for the number of rows, */
+	int64		 rows;		  /* and has told it; -1 before */
+	bool		 given_up;	  /* it can't be had */
+	int64		 probes;	  /* requests to find out how long it is */
 } ListCost;
 
 /*
- * Return the cost of a list that nothing was spent for.  pages is what statistics say of it, 0
- * where there are none.
+ * Return the cost of a list of all rows that nothing was spent for.  pages is what statistics say
+ * of it, 0 where there are none.
  */
 extern ListCost list_cost_create(int pages);
+
+/* The same for a list that conditions leave a part of, which statistics don't know. */
+extern ListCost list_cost_create_part(void);
+
+/* Say whether a request's list is that of all rows: statistics, and Crisp's number, are about it. */
+extern bool list_cost_is_whole(const ListRequest *request);
 
 /*
  * Note which list it is, and what the session knows of it.  request, which isn't copied, must live

@@ -40,12 +40,11 @@ spent_lists_put(SpentLists *lists, const SpentList *list)
 }
 
 void
-spent_lists_add(SpentLists *lists, TextKey key, int64 requests, int next)
+spent_lists_add(SpentLists *lists, TextKey key, int64 requests)
 {
 	const SpentList *entry = spent_lists_get(lists, key);
-	SpentList		 list = {.key = key, .cost = list_cost_create(0)};
+	SpentList		 list = {.key = key, .cost = list_cost_create_part()};
 
-	list.cost.next = next;
 	if (entry != NULL)
 		list = *entry;
 	list.cost.spent += requests;

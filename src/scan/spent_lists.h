@@ -31,10 +31,10 @@ extern SpentLists *spent_lists_create(MemoryContext context);
 extern void spent_lists_put(SpentLists *lists, const SpentList *list);
 
 /*
- * Count requests of a run for a list; one that wasn't remembered is, as one of whose length nobody
- * knows, nor asks before next requests.  Raises for memory.
+ * Count requests of a run for a list that conditions leave a part of; one that wasn't remembered
+ * is, as one of whose length nobody knows.  Raises for memory.
  */
-extern void spent_lists_add(SpentLists *lists, TextKey key, int64 requests, int next);
+extern void spent_lists_add(SpentLists *lists, TextKey key, int64 requests);
 
 /* Return a list, which lives until it's put again; NULL where it wasn't. */
 extern const SpentList *spent_lists_get(SpentLists *lists, TextKey key);

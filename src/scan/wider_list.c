@@ -43,9 +43,6 @@
 /* Pages of lists that aren't full, or unknown, are forgiven as a share of the list's. */
 #define SHARE_OF_PARTS 8
 
-/* Requests for runs before somebody asks how long their own list is, of which there may be many. */
-#define FIRST_OWN_PROBE 4
-
 struct WiderList
 {
 	MemoryContext context;
@@ -209,9 +206,12 @@ take_up(WiderList *list, const CrispScan *scan, bool is_first)
 {
 	const SpentList *other = spent_lists_get(list->others, list->key);
 
-	list->cost = other ? other->cost : list_cost_create(list->is_apart ? 0 : list->whole_pages);
-	if (other == NULL && list->is_apart)
-		list->cost.next = FIRST_OWN_PROBE;
+	if (other != NULL)
+		list->cost = other->cost;
+	else if (list_cost_is_whole(&list->request))
+		list->cost = list_cost_create(list->whole_pages);
+	else
+		list->cost = list_cost_create_part();
 	list->lists = other ? other->lists : 0;
 	if (!is_first || list->is_apart)
 		list->before = requests_made(list, scan) - list->cost.spent;
@@ -441,8 +441,7 @@ count_latest(WiderList *list, const CrispScan *scan)
 		return;
 	count_runs(list, scan);
 	if (list->has_beside)
-		spent_lists_add(list->others, list->beside, requests_made(list, scan) - list->began,
-						FIRST_OWN_PROBE);
+		spent_lists_add(list->others, list->beside, requests_made(list, scan) - list->began);
 	list->has_beside = false;
 }
 
