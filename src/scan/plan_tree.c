@@ -34,19 +34,32 @@ plan_tree_children(const Plan *plan)
 	return children;
 }
 
+List *
+plan_tree_way(const Plan *tree, const Plan *plan)
+{
+	List	 *way = NIL;
+	List	 *children;
+	ListCell *lc;
+
+	if (tree == plan)
+		return list_make1(unconstify(Plan *, plan));
+	if (tree == NULL)
+		return NIL;
+	children = plan_tree_children(tree);
+	foreach(lc, children)
+		if (way == NIL)
+			way = plan_tree_way(lfirst(lc), plan);
+	list_free(children);
+	return way == NIL ? NIL : lappend(way, unconstify(Plan *, tree));
+}
+
 bool
 plan_tree_has(const Plan *tree, const Plan *plan)
 {
-	List	 *children;
-	ListCell *lc;
-	bool	  found = tree == plan;
+	List *way = plan_tree_way(tree, plan);
+	bool  found = way != NIL;
 
-	if (tree == NULL || found)
-		return found;
-	children = plan_tree_children(tree);
-	foreach(lc, children)
-		found = found || plan_tree_has(lfirst(lc), plan);
-	list_free(children);
+	list_free(way);
 	return found;
 }
 

@@ -19,6 +19,12 @@
  */
 extern List *plan_tree_children(const Plan *plan);
 
+/*
+ * Return the nodes on the way from one below a plan's root, or that itself, up to the root, both
+ * among them: a list that is palloc'd; NIL where the node isn't there.
+ */
+extern List *plan_tree_way(const Plan *tree, const Plan *plan);
+
 /* Say whether a node is a plan's root, or below it. */
 extern bool plan_tree_has(const Plan *tree, const Plan *plan);
 

@@ -17,41 +17,32 @@
 #include "scan/rescan.h"
 
 /*
- * Look for a node in a plan tree.  Returns whether it's there; *repeats is set when it is on a side
- * that a nested loop runs for each row of the other.
+ * Say whether a node is on the side of its parent that a nested loop runs for each row of the
+ * other.
  */
 static bool
-find_plan(const Plan *tree, const Plan *plan, bool *repeats)
+is_looped(const Plan *parent, const Plan *child)
 {
-	List	 *children;
-	ListCell *lc;
-	bool	  found = tree == plan;
-
-	if (tree == NULL || found)
-		return found;
-	children = plan_tree_children(tree);
-	foreach(lc, children)
-	{
-		if (!find_plan(lfirst(lc), plan, repeats))
-			continue;
-		if (IsA(tree, NestLoop) && lfirst(lc) == innerPlan(tree))
-			*repeats = true;
-		found = true;
-		break;
-	}
-	list_free(children);
-	return found;
+	return IsA(parent, NestLoop) && child == innerPlan(parent);
 }
 
 bool
 rescan_is_possible(const ForeignScanState *node, int eflags)
 {
 	const PlannedStmt *statement = node->ss.ps.state->es_plannedstmt;
-	bool			   repeats = false;
+	List			  *way;
+	bool			   repeats;
 
 	if (eflags & EXEC_FLAG_REWIND)
 		return true;
-	return !find_plan(statement->planTree, node->ss.ps.plan, &repeats) || repeats;
+	way = plan_tree_way(statement->planTree, node->ss.ps.plan);
+
+	/* A subplan may run more than once. */
+	repeats = way == NIL;
+	for (int i = 1; i < list_length(way); i++)
+		repeats = repeats || is_looped(list_nth(way, i), list_nth(way, i - 1));
+	list_free(way);
+	return repeats;
 }
 
 /*----------
@@ -172,25 +163,20 @@ note_node(const Plan *tree, const Plan *child, Runs *runs)
 static bool
 count_runs(const Plan *tree, const Plan *scan, Runs *runs)
 {
-	List	 *children;
-	ListCell *lc;
-	bool	  found = tree == scan;
+	List *way = plan_tree_way(tree, scan);
+	bool  found = way != NIL;
 
-	if (tree == NULL || found)
-		return found;
-	children = plan_tree_children(tree);
-	foreach(lc, children)
+	for (int i = 1; i < list_length(way); i++)
 	{
-		found = count_runs(lfirst(lc), scan, runs);
-		if (!found)
-			continue;
-		if (IsA(tree, NestLoop) && lfirst(lc) == innerPlan(tree))
-			count_loops((const NestLoop *) tree, runs);
+		const Plan *parent = list_nth(way, i);
+		const Plan *child = list_nth(way, i - 1);
+
+		if (is_looped(parent, child))
+			count_loops((const NestLoop *) parent, runs);
 		else
-			note_node(tree, lfirst(lc), runs);
-		break;
+			note_node(parent, child, runs);
 	}
-	list_free(children);
+	list_free(way);
 	return found;
 }
 
@@ -200,44 +186,38 @@ count_runs(const Plan *tree, const Plan *scan, Runs *runs)
  */
 
 /*
- * Look for a scan in a plan tree.  Returns whether it's there; *streams tells whether whoever runs
- * the tree may stop it at any row, and *share what limits leave of its rows.
+ * Return what limits on the way from a scan to the root of its plan leave of its rows, as long as
+ * whoever runs it may stop it at any row.
  */
-static bool
-find_share(const Plan *tree, const Plan *scan, bool *streams, double *share)
+static double
+share_on(const List *way)
 {
-	List	 *children;
-	ListCell *lc;
-	bool	  found = tree == scan;
+	double share = 1;
 
-	if (tree == NULL || found)
-		return found;
-	children = plan_tree_children(tree);
-	foreach(lc, children)
+	for (int i = 1; i < list_length(way); i++)
 	{
-		found = find_share(lfirst(lc), scan, streams, share);
-		if (!found)
-			continue;
-		*streams = *streams && hands_on(tree, lfirst(lc));
-		if (*streams && IsA(tree, Limit))
-			*share *= limit_share((const Limit *) tree);
-		break;
+		const Plan *parent = list_nth(way, i);
+
+		if (!hands_on(parent, list_nth(way, i - 1)))
+			break;
+		if (IsA(parent, Limit))
+			share *= limit_share((const Limit *) parent);
 	}
-	list_free(children);
-	return found;
+	return share;
 }
 
 double
 rescan_share(const PlannedStmt *statement, const Plan *scan)
 {
-	double	  share = 1;
-	bool	  streams = true;
-	bool	  found = find_share(statement->planTree, scan, &streams, &share);
+	List	 *way = plan_tree_way(statement->planTree, scan);
 	ListCell *lc;
+	double	  share;
 
 	foreach(lc, statement->subplans)
-		if (!found)
-			found = find_share(lfirst(lc), scan, &streams, &share);
+		if (way == NIL)
+			way = plan_tree_way(lfirst(lc), scan);
+	share = share_on(way);
+	list_free(way);
 	return share;
 }
 
