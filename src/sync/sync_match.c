@@ -182,6 +182,7 @@ sync_match_write(const SyncTarget *target, bool mark, SyncWritten *written)
 	sync_sql_gone(&sql, target, mark ? " FROM plan p" : " USING plan p", mark);
 	appendStringInfoString(&sql, "t.ctid = p.at AND p.number IS NULL");
 	written->deleted = sync_sql_counted(sql.data);
+	written->before = sync_stored_count(target);
 
 	resetStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE ONLY %s t SET ", target->name);

@@ -26,8 +26,8 @@
 /*
  * Have deferred triggers fire at once, those that wait and those to come.
  */
-static void
-fire_deferred(void)
+void
+sync_owner_fire_deferred(void)
 {
 	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
 
@@ -58,7 +58,7 @@ sync_owner_become(Oid owner, SyncOwner *saved)
 	if (saved->is_restricted)
 	{
 		/* Nothing may be deferred in there, to run as somebody else later. */
-		fire_deferred();
+		sync_owner_fire_deferred();
 		SetUserIdAndSecContext(owner, saved->sec_context | SECURITY_RESTRICTED_OPERATION);
 	}
 	begin_settings(saved);
@@ -84,7 +84,7 @@ void
 sync_owner_leave(const SyncOwner *saved)
 {
 	if (!saved->is_trusted)
-		fire_deferred();
+		sync_owner_fire_deferred();
 	AtEOXact_GUC(false, saved->nest_level);
 	SetUserIdAndSecContext(saved->userid, saved->sec_context);
 }

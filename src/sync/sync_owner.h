@@ -28,6 +28,12 @@ typedef struct SyncOwner
  */
 extern void sync_owner_become(Oid owner, SyncOwner *saved);
 
+/*
+ * Fire what triggers have deferred, and what they will defer in this transaction.  Raises what they
+ * raise.
+ */
+extern void sync_owner_fire_deferred(void);
+
 /* Run what follows as the owner of a table of the extension, to look into what users can't see. */
 extern void sync_owner_become_trusted(Oid owner, SyncOwner *saved);
 

@@ -48,8 +48,8 @@ typedef struct ColumnConversion
 /*
  * Make room for rows, whose description is whole.
  */
-static SyncRows *
-begin_rows(TupleDesc tupdesc)
+SyncRows *
+sync_rows_begin(TupleDesc tupdesc)
 {
 	SyncRows *rows = palloc(sizeof(SyncRows));
 
@@ -60,22 +60,14 @@ begin_rows(TupleDesc tupdesc)
 }
 
 /*
- * Run a statement, and keep its rows.
+ * Run a statement, and keep its rows; before: as things were when the function that SQL called
+ * began.
  *
  * By a cursor: SPI then adds no text of the statement to errors, which is as long as the table is
  * wide.
  */
-SyncRows *
-sync_rows_run(const char *statement, const SyncParameters *parameters)
-{
-	return sync_rows_run_parts(statement, parameters, NULL);
-}
-
-/*
- * Run a statement, and keep its rows, for parts of a list.
- */
-SyncRows *
-sync_rows_run_parts(const char *statement, const SyncParameters *parameters, SyncParts *parts)
+static SyncRows *
+run(const char *statement, const SyncParameters *parameters, SyncParts *parts, bool before)
 {
 	SPIPlanPtr plan;
 	Portal	   portal;
@@ -86,10 +78,10 @@ sync_rows_run_parts(const char *statement, const SyncParameters *parameters, Syn
 	if (plan == NULL)
 		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
 	portal = SPI_cursor_open(NULL, plan, parameters ? parameters->values : NULL,
-							 parameters ? parameters->nulls : NULL, false);
+							 parameters ? parameters->nulls : NULL, before);
 	if (parts != NULL && portal->queryDesc != NULL)
 		sync_parts_begin(parts, portal->queryDesc);
-	rows = begin_rows(CreateTupleDescCopy(portal->tupDesc));
+	rows = sync_rows_begin(CreateTupleDescCopy(portal->tupDesc));
 	for (;;)
 	{
 		SPI_cursor_fetch(portal, true, BATCH_ROWS);
@@ -104,6 +96,33 @@ sync_rows_run_parts(const char *statement, const SyncParameters *parameters, Syn
 	SPI_cursor_close(portal);
 	SPI_freeplan(plan);
 	return rows;
+}
+
+/*
+ * Run a statement, and keep its rows.
+ */
+SyncRows *
+sync_rows_run(const char *statement, const SyncParameters *parameters)
+{
+	return sync_rows_run_parts(statement, parameters, NULL);
+}
+
+/*
+ * Run a statement, and keep its rows, for parts of a list.
+ */
+SyncRows *
+sync_rows_run_parts(const char *statement, const SyncParameters *parameters, SyncParts *parts)
+{
+	return run(statement, parameters, parts, false);
+}
+
+/*
+ * Run a statement that sees what was there before.
+ */
+SyncRows *
+sync_rows_run_before(const char *statement)
+{
+	return run(statement, NULL, NULL, true);
 }
 
 /*
@@ -280,7 +299,7 @@ sync_rows_convert(SyncRows *rows, Relation table, const AttrNumber *attnums, int
 	}
 	TupleDescInitEntry(tupdesc, (AttrNumber) (ncolumns + 1), "number", INT8OID, -1, 0);
 
-	converted = begin_rows(tupdesc);
+	converted = sync_rows_begin(tupdesc);
 	econtext->ecxt_scantuple = slot;
 	tuplestore_select_read_pointer(rows->store, 0);
 	tuplestore_rescan(rows->store);
@@ -314,7 +333,7 @@ sync_rows_of_texts(Datum array, Relation table, AttrNumber attnum)
 	SyncRows   *converted;
 
 	TupleDescInitEntry(tupdesc, 1, name, TEXTOID, -1, 0);
-	rows = begin_rows(tupdesc);
+	rows = sync_rows_begin(tupdesc);
 	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &texts, &nulls,
 					  &count);
 	for (int i = 0; i < count; i++)

@@ -45,6 +45,15 @@ extern SyncRows *sync_rows_run(const char *statement, const SyncParameters *para
 extern SyncRows *sync_rows_run_parts(const char *statement, const SyncParameters *parameters,
 									 SyncParts *parts);
 
+/*
+ * Run a statement in the same way that only reads, and sees what was there when the function that
+ * SQL called began: nothing that it has written since.
+ */
+extern SyncRows *sync_rows_run_before(const char *statement);
+
+/* Make room for rows of a description that is whole. */
+extern SyncRows *sync_rows_begin(TupleDesc tupdesc);
+
 /* Run a statement in the same way that gives one row of one number. */
 extern int64 sync_rows_number(const char *statement, const SyncParameters *parameters);
 

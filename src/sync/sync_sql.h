@@ -19,6 +19,7 @@ typedef struct SyncWritten
 	int64 inserted;
 	int64 updated;
 	int64 deleted;
+	int64 before; /* rows with the keys of those that were fetched (sync_stored_count) */
 } SyncWritten;
 
 /* Return the time that rows are written at, as the parameter $1. */

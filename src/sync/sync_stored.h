@@ -33,7 +33,30 @@ extern void sync_stored_append_or_moved(StringInfo sql, const SyncTarget *target
  */
 extern int64 sync_stored_counted(const SyncTarget *target, const char *statement);
 
-/* Raise that: moved is a key, as text. */
+/*
+ * Run a statement that inserts rows or updates those that have the same key, and return its rows.
+ * Raises 27000 where a trigger has given two rows the same key.
+ */
+extern SyncRows *sync_stored_run(const SyncTarget *target, const char *statement,
+								 const SyncParameters *parameters);
+
+/*
+ * Count the rows of the target that have keys of those that are shown as fetched, before some of
+ * these are written.  Return -1, and cost nothing, where no trigger fires then.
+ */
+extern int64 sync_stored_count(const SyncTarget *target);
+
+/*
+ * Fire what triggers have deferred, and raise 27000 where there are fewer such rows than expected
+ * while this transaction has stored rows under keys that are none of theirs, and weren't there when
+ * the function that SQL called began.
+ */
+extern void sync_stored_check(const SyncTarget *target, int64 expected);
+
+/*
+ * Raise that: moved is a key, as text; or NULL where rows of different keys were stored with the
+ * same.
+ */
 pg_noreturn extern void sync_stored_raise(const SyncTarget *target, const char *moved);
 
 #endif /* CRISP_SYNC_STORED_H */

@@ -191,7 +191,7 @@ write_by_key(const SyncTarget *target, bool full, bool has_witnesses, SyncWritte
 								 "count(*) FILTER (WHERE NOT is_new), "
 								 "count(*) FILTER (WHERE is_new AND is_known), min(moved) "
 								 "FROM stored");
-	counts = sync_rows_run(sql.data, &now);
+	counts = sync_stored_run(target, sql.data, &now);
 	slot = MakeSingleTupleTableSlot(counts->tupdesc, &TTSOpsMinimalTuple);
 	if (tuplestore_gettupleslot(counts->store, true, false, slot))
 	{
@@ -364,10 +364,13 @@ write_fetched(SyncRows *rows, const SyncTarget *target, Datum parents, bool has_
 			written->deleted = drop_missing(target, mark);
 		}
 		check_keys(target);
+		written->before = sync_stored_count(target);
 		come_again = write_by_key(target, full, witnesses->has_keys, written);
 	}
 	else
 		sync_match_write(target, mark, written);
+	if (written->before >= 0)
+		sync_stored_check(target, written->before + written->inserted);
 	sync_witness_end(witnesses, target, come_again, parents, has_parents);
 	if (full)
 		seen = seen_keys(target);
@@ -418,7 +421,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	SyncParameters	 parameters = {4, types, values, nulls};
 	bool			 has_parents = !PG_ARGISNULL(EXCHANGE_PARENTS);
 	bool			 full = PG_GETARG_BOOL(EXCHANGE_FULL);
-	SyncWritten		 written = {0, 0, 0};
+	SyncWritten		 written = {0};
 	SyncWitnesses	 witnesses = {0};
 	SyncParts		*parts = NULL;
 	SyncTarget		*target;

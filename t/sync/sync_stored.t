@@ -1,5 +1,5 @@
 # crisp_sync(): rows that a trigger stores under another key than Crisp's are an error, and nothing is deleted; what
-# else triggers change is not, nor are keys that a type or a collation takes for the same.
+# else triggers do is not, nor are keys that a type or a collation takes for the same.
 
 use strict;
 use warnings;
@@ -96,6 +96,109 @@ foreach my $target (@targets)
 	}
 	is(status('rows_deleted', $target), 0, "$target: nothing was deleted");
 }
+
+# What triggers make of rows that were stored is noticed, too: at once or deferred, for each row or all, by whatever
+# statement, and whatever is there already.
+$session->query(<<'END');
+CREATE FUNCTION move_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		EXECUTE format('UPDATE %s SET session_id = upper(session_id) WHERE session_id = $1', TG_RELID::regclass)
+			USING NEW.session_id;
+	END IF; RETURN NULL; END $$;
+CREATE FUNCTION replace_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	DELETE FROM public.stored WHERE session_id = NEW.session_id;
+	BEGIN INSERT INTO public.stored VALUES (upper(NEW.session_id), NEW.state); END; RETURN NULL; END $$;
+CREATE FUNCTION move_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF pg_trigger_depth() = 1 THEN
+		UPDATE public.stored SET session_id = upper(session_id) WHERE session_id <> upper(session_id);
+	END IF; RETURN NULL; END $$;
+CREATE FUNCTION archive() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	DELETE FROM public.current WHERE session_id = NEW.session_id AND state = 'resolved';
+	UPDATE public.current SET seen = seen + 1; RETURN NULL; END $$;
+CREATE FUNCTION one_key() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.session_id := 'one'; RETURN NEW; END $$;
+CREATE FUNCTION two_rows() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	NEW.session_id := (SELECT x FROM generate_series(1, 2) x); RETURN NEW; END $$;
+CREATE TABLE stored (session_id text PRIMARY KEY, state text);
+CREATE TABLE current (session_id text PRIMARY KEY, state text, seen integer DEFAULT 0);
+CREATE TABLE merged (session_id text PRIMARY KEY, state text);
+END
+my %ways = (
+	'after each row'  => 'CREATE TRIGGER after_it AFTER INSERT OR UPDATE ON stored FOR EACH ROW %s move_row()',
+	'under another'   => 'CREATE TRIGGER after_it AFTER INSERT OR UPDATE ON stored FOR EACH ROW '
+	  . 'WHEN (NEW.session_id <> upper(NEW.session_id)) %s replace_row()',
+	'after all rows'  => 'CREATE TRIGGER after_it AFTER INSERT OR UPDATE ON stored %s move_all()',
+	'before all rows' => 'CREATE TRIGGER after_it BEFORE INSERT ON stored %s move_all()',
+	'deferred'        => 'CREATE CONSTRAINT TRIGGER after_it AFTER INSERT OR UPDATE ON stored '
+	  . 'DEFERRABLE INITIALLY DEFERRED FOR EACH ROW %s move_row()');
+my %moved = (%expected, detail => qr/\(session_id\)=\(SESSION_\S+\), which is none of theirs\. .*: "after_it"\.$/);
+foreach my $way (sort keys %ways)
+{
+	my $create = sprintf $ways{$way}, 'EXECUTE FUNCTION';
+
+	# Nothing precedes what happens before all rows of a first run.
+	if ($way ne 'before all rows')
+	{
+		$session->query("TRUNCATE stored; $create");
+		sync_fails(q('crisp.conversations', 'stored'), \%moved, "moved $way: at first");
+		is($session->query('SELECT count(*) FROM stored'), 0, "moved $way: nothing is stored");
+		$session->query('DROP TRIGGER after_it ON stored');
+	}
+	sync(q('crisp.conversations', 'stored'));
+	$session->query("UPDATE stored SET state = 'another'; $create");
+	sync_fails(q('crisp.conversations', 'stored', mode => 'full'), \%moved, "moved $way: full");
+	$session->query('DROP TRIGGER after_it ON stored');
+	sync(q('crisp.conversations', 'stored', mode => 'full'));
+	is_copy('crisp.conversations', 'stored', "moved $way: a full load without the trigger");
+}
+
+# One that fires where nothing is written.
+$session->query(sprintf $ways{'after all rows'}, 'EXECUTE FUNCTION');
+sync_fails(q('crisp.conversations', 'stored', mode => 'full'), \%moved, 'moved where nothing differs');
+
+# Below parents, where a count of rows alone would tell nothing.
+foreach my $case ([ 'messages', 'said' ], [ 'conversation_events', 'happened' ])
+{
+	my ($source, $target) = @{$case};
+
+	$session->query("DROP TRIGGER IF EXISTS change_one ON $target;"
+		. "CREATE TRIGGER after_it AFTER INSERT OR UPDATE ON $target FOR EACH ROW EXECUTE FUNCTION move_row()");
+	sync_fails(
+		"'crisp.$source', '$target', max_requests => 20",
+		{ %expected, detail => qr/\(session_id\b.*\)=\(SESSION_.*\), which is none of theirs\. .*: "after_it"\.$/ },
+		"$source moved below another parent");
+	$session->query("DROP TRIGGER after_it ON $target");
+	sync("'crisp.$source', '$target'");
+	is($session->query("SELECT count(*) > 0 FROM $target"), 't', "$source: without the trigger");
+}
+
+# Triggers may delete rows, and touch others.
+$session->query('CREATE TRIGGER archive AFTER INSERT OR UPDATE OF state ON current FOR EACH ROW '
+	. 'EXECUTE FUNCTION archive()');
+foreach my $mode ('incremental', 'full')
+{
+	sync("'crisp.conversations', 'current', mode => '$mode'");
+	is($session->query('SELECT count(*) FROM current'),
+		$session->query("SELECT count(*) FROM crisp.conversations WHERE state IS DISTINCT FROM 'resolved'"),
+		"rows that a trigger deletes: $mode");
+	is(status('rows_deleted', 'current'), 0, 'nothing else is deleted');
+}
+
+# Two rows under one key are no other error; an error of a trigger is.
+$session->query('CREATE TRIGGER one_key BEFORE INSERT ON merged FOR EACH ROW EXECUTE FUNCTION one_key()');
+sync_fails(
+	q('crisp.conversations', 'merged'),
+	{ %expected, detail => qr/^Rows that differ in \(session_id\) at Crisp were stored with the same\. .*: "one_key"\.$/ },
+	'rows that get the same key');
+$session->query('DROP TRIGGER one_key ON merged;'
+	. 'CREATE TRIGGER two_rows BEFORE INSERT ON merged FOR EACH ROW EXECUTE FUNCTION two_rows()');
+sync_fails(
+	q('crisp.conversations', 'merged'),
+	{ sqlstate => '21000', message => qr/^more than one row returned by a subquery/ },
+	'what a trigger raises');
+
+# Rules are refused, even where they come while a run is under way.
+$session->query('CREATE RULE nothing AS ON INSERT TO merged DO INSTEAD NOTHING');
+sync_fails(q('crisp.conversations', 'merged'), { message => qr/has rules$/ }, 'rules');
 
 $session->quit;
 $node->stop;
