@@ -291,7 +291,7 @@ BEGIN
     IF job.watermark IS NULL AND job.pass_condition = 'all' AND job.covered = '{}'
        AND @extschema@.crisp_sync_windows(call) = 0 THEN
         newest_change := @extschema@.crisp_sync_newest(copy, call);
-        PERFORM @extschema@.crisp_sync_settings(call, run);
+        PERFORM @extschema@.crisp_sync_settings(copy, call, run);
         job := @extschema@.crisp_sync_first_moment(copy, call, job, newest_change);
     END IF;
     IF pages IS NOT NULL THEN
@@ -421,7 +421,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM @extschema@.crisp_sync_settings(call, run);
+    PERFORM @extschema@.crisp_sync_settings(copy, call, run);
     run := CASE run.phase
         WHEN 'changes' THEN @extschema@.crisp_sync_changes(copy, call, run)
         WHEN 'history' THEN @extschema@.crisp_sync_history(copy, call, run)

@@ -129,7 +129,7 @@ BEGIN
         most := least(greatest(3, cardinality(unseen)), @extschema@.crisp_sync_requests_left(call) / 2);
         run.moves := run.by_date OR most < 1 OR job.watermark IS NULL
                      OR NOT @extschema@.crisp_sync_catch_up(copy, call, run, job, most);
-        PERFORM @extschema@.crisp_sync_settings(call, run);
+        PERFORM @extschema@.crisp_sync_settings(copy, call, run);
     END IF;
     remaining := @extschema@.crisp_sync_requests_left(call);
     IF unseen <> '{}' AND run.moves AND (remaining < 1) IS NOT TRUE THEN

@@ -65,8 +65,9 @@ END
 $$;
 
 -- The settings of a transaction of the run.  Windows that go by an order must not lose a row to a deletion.  What
--- is repeated until nothing new comes, or fits a page, can do without that.
-CREATE FUNCTION crisp_sync_settings(call crisp_sync_call, run crisp_sync_progress)
+-- is repeated until nothing new comes, or fits a page, can do without that.  A list without dates comes whole, and an
+-- answer that has no row would delete all: that it has none is made sure of.
+CREATE FUNCTION crisp_sync_settings(copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -74,7 +75,8 @@ AS $$
 BEGIN
     PERFORM set_config('crisp_fdw.max_requests', coalesce(call.last_request, 0)::text, true);
     PERFORM set_config('crisp_fdw.scan_mode',
-                       CASE WHEN run.by_date OR run.phase = 'changes' THEN 'fast' ELSE 'exact' END, true);
+                       CASE WHEN copy.dates_field IS NOT NULL AND (run.by_date OR run.phase = 'changes') THEN 'fast'
+                            ELSE 'exact' END, true);
     -- What a timestamp or a text holds of a time must not depend on who calls.
     PERFORM set_config('TimeZone', 'UTC', true);
     PERFORM set_config('DateStyle', 'ISO', true);
@@ -182,7 +184,7 @@ BEGIN
     USING lower, upper;
 
     list_pages := @extschema@.crisp_sync_pages() - first_page;
-    PERFORM @extschema@.crisp_sync_settings(call, run);
+    PERFORM @extschema@.crisp_sync_settings(copy, call, run);
     IF run.by_date AND run.phase = 'history' AND row_limit IS NOT NULL
        AND (batch.listed > row_limit OR list_pages > 1) THEN
         -- More than one window can be of: before anything below them is asked for.
@@ -441,10 +443,10 @@ BEGIN
         END IF;
         pages := 2;
     END;
-    PERFORM @extschema@.crisp_sync_settings(call, run);
+    PERFORM @extschema@.crisp_sync_settings(copy, call, run);
     IF pages > 1 AND NOT is_whole AND run.unbounded IS NULL THEN
         run.unbounded := @extschema@.crisp_sync_ignores_dates(copy, call);
-        PERFORM @extschema@.crisp_sync_settings(call, run);
+        PERFORM @extschema@.crisp_sync_settings(copy, call, run);
     END IF;
 
     IF is_whole THEN

@@ -207,3 +207,11 @@ api_try_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiFailure *fai
 	MemoryContextDelete(call->context);
 	return false;
 }
+
+void
+api_log_skipped(const CrispOptions *options, const char *target, size_t element)
+{
+	ereport(LOG, (errmsg("skipped elements of a Crisp list that are no rows, server \"%s\"",
+						 options->server_name),
+				  errdetail("GET %s: first at element %zu.", target, element)));
+}

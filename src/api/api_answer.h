@@ -64,4 +64,10 @@ extern bool api_finish_lookup(ApiCall *call, ApiData wanted, ApiKey key, ApiAnsw
  */
 extern bool api_try_finish(ApiCall *call, ApiData wanted, ApiAnswer *answer, ApiFailure *failure);
 
+/*
+ * Say in the server's log that an element of a list (from 1), which a target was asked for, is no
+ * row, and left out.
+ */
+extern void api_log_skipped(const CrispOptions *options, const char *target, size_t element);
+
 #endif /* CRISP_API_ANSWER_H */

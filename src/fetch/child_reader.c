@@ -495,9 +495,7 @@ log_skipped(const ChildReader *child, const JsonNode *elements)
 
 		if (scalars ? !is_scalar(element) : json_node_kind(element) != JSON_NODE_OBJECT)
 		{
-			ereport(LOG, (errmsg("skipped elements of a Crisp list that are no rows, server \"%s\"",
-								 options->server_name),
-						  errdetail("GET %s: first at element %zu.", child->target, i + 1)));
+			api_log_skipped(options, child->target, i + 1);
 			return;
 		}
 	}

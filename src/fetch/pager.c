@@ -18,8 +18,8 @@
 #include "api/api_answer.h"
 #include "request/criteria.h"
 #include "fetch/early_stop.h"
-#include "fetch/list_growth.h"
 #include "fetch/page_estimate.h"
+#include "fetch/page_watch.h"
 #include "request/inbox.h"
 #include "json/json_path.h"
 #include "fetch/last_page.h"
@@ -58,21 +58,13 @@ struct Pager
 	bool			may_be_gap;		 /* there may be rows after it */
 	bool			may_be_refused;	 /* for the order that was asked for */
 	int				skipped_on_page; /* page whose skipped elements were logged last */
+	int				repeated;		 /* page that was asked for again, as it had nothing new, */
+	bool			repeats;		 /* nor had it then, or the next one: the list has moved */
 
-	const RowAge *age;		 /* NULL where nobody tells which rows are older than the scan */
-	ListGrowth	  growth;	 /* of keyed rows, while the list may stall */
-	bool		  may_stall; /* somebody reads it in another way then */
-	bool		  stalled;
+	PageWatch watch; /* of whether it comes to an end */
 
 	PageSlips *slips;		/* what notes where rows may slip by; NULL where nobody asks */
 	bool	   minds_slips; /* the pages that follow are asked for anew where one may have */
-
-	/* Whether it comes to an end at all, where its keys are no others' too. */
-	bool		 is_first;	/* no key had come before it */
-	bool		 has_new;	/* the page at hand, a row whose key had not come before, */
-	bool		 has_old;	/* and that may be older than the scan, */
-	bool		 has_known; /* and one whose key had */
-	PageProgress progress;
 
 	EarlyStop stop;
 
@@ -103,7 +95,7 @@ pager_begin(const ListRequest *request, KeySet *seen)
 		pager->owns_seen = seen == NULL;
 		pager->seen = seen ? seen : key_set_create((Size) work_mem * 1024);
 	}
-	pager->is_first = seen == NULL || key_set_is_empty(seen);
+	pager->watch.is_first = seen == NULL || key_set_is_empty(seen);
 
 	MemoryContextSwitchTo(old_context);
 	return pager;
@@ -139,7 +131,7 @@ may_ask_ahead(Pager *pager)
 		return false;
 
 	/* While the list moves, what is asked for ahead had to be asked for again. */
-	if (pager->minds_slips && pager->has_known)
+	if (pager->minds_slips && pager->watch.has_known)
 		return false;
 	if (request->pages_wanted > 0)
 		return pager->next_page <= request->pages_wanted;
@@ -236,7 +228,7 @@ take_page(Pager *pager)
 		inbox_check_first_page(pager->request, found, json_node_length(answer.data));
 	pager->counts.pages++;
 	pager->missing = !found;
-	pager->has_new = pager->has_old = pager->has_known = false;
+	page_watch_begin(&pager->watch);
 	pager->rows = answer.data;
 	pager->page_date = answer.date;
 	pager->nrows = is_one_row(pager) ? 1 : json_node_length(answer.data);
@@ -283,15 +275,26 @@ take_page_in_some_order(Pager *pager)
 }
 
 /*
- * Take the page that was received.  It's asked for once more where it has no row, or isn't known,
- * although others are said to follow, or one that was seen should be on the first page.
+ * Say whether the page at hand isn't believed to have no row, or not to exist: others are said to
+ * follow, or it's the first one, and should have a row that was seen, or nothing is taken on trust.
+ */
+static bool
+is_doubtful(const Pager *pager)
+{
+	if (pager->is_announced)
+		return true;
+	return pager->page_number == 1 && pager->rows != NULL && pager->nrows == 0 &&
+		   (pager->request->expects_rows || pager->request->options->exact_scan);
+}
+
+/*
+ * Take the page that was received.  It's asked for once more where it's doubtful.
  */
 static void
 take_sure_page(Pager *pager)
 {
 	take_page_in_some_order(pager);
-	if (!pager->is_announced && (pager->page_number > 1 || pager->rows == NULL ||
-								 pager->nrows > 0 || !pager->request->expects_rows))
+	if (!is_doubtful(pager))
 		return;
 	pager->counts.pages--;
 	pager->counts.past_end += 1 + pipeline_drop(pager->pipeline);
@@ -339,15 +342,15 @@ end_pages(Pager *pager)
 void
 pager_watch(Pager *pager, const RowAge *age)
 {
-	pager->age = age;
-	pager->may_stall = true;
+	pager->watch.age = age;
+	pager->watch.may_stall = true;
 }
 
 void
 pager_go_on(Pager *pager)
 {
-	pager->may_stall = false;
-	pager->stalled = false;
+	pager->watch.may_stall = false;
+	pager->watch.stalled = false;
 }
 
 void
@@ -359,17 +362,15 @@ pager_note_slips(Pager *pager, PageSlips *slips)
 bool
 pager_is_stalled(const Pager *pager)
 {
-	return pager->stalled;
+	return pager->watch.stalled;
 }
 
-/* Note whether a page that was read, and isn't the last, has brought the list nearer to its end. */
 static void
-note_progress(Pager *pager, bool is_progress)
+judge_page(Pager *pager, bool by_keys)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(pager->scratch);
 
-	page_note_progress(&pager->progress, pager->request->options, is_progress,
-					   request_list_target(pager->request, pager->page_number));
+	page_watch_end(&pager->watch, pager->request, pager->page_number, by_keys);
 	MemoryContextSwitchTo(old_context);
 	MemoryContextReset(pager->scratch);
 }
@@ -377,23 +378,17 @@ note_progress(Pager *pager, bool is_progress)
 void
 pager_check_keys(Pager *pager)
 {
-	note_progress(pager, pager->has_new || pager->has_known);
+	judge_page(pager, true);
 }
 
-/* Judge, after a page, whether the list ends.  If it's read a second time, no row need be new. */
+/* Judge, after a page, whether the list ends. */
 static void
 watch_page(Pager *pager)
 {
 	if (pager->page_number == 0)
 		return;
-	if (pager->is_first && !pager->may_stall)
-		note_progress(pager, pager->has_old);
-	else
-		pager_check_keys(pager);
-	if (!pager->may_stall)
-		return;
-	pager->stalled = list_growth_note_page(&pager->growth, pager->request->options->prefetch);
-	if (pager->stalled)
+	judge_page(pager, false);
+	if (pager->watch.stalled)
 		(void) pipeline_drop(pager->pipeline);
 }
 
@@ -430,8 +425,7 @@ static void
 note_duplicate(Pager *pager)
 {
 	pager->counts.duplicates++;
-	pager->has_known = true;
-	list_growth_note_row(&pager->growth, false);
+	page_watch_note_known(&pager->watch);
 	if (pager->slips != NULL)
 		page_slips_note_duplicate(pager->slips);
 	if (pager->minds_slips)
@@ -464,35 +458,20 @@ pager_has_key(const Pager *pager, const JsonNode *row)
 	return pager->key == NULL || json_path_get(row, pager->key) != NULL;
 }
 
-/*
- * Look at a row that is returned.  Where rows have a key, those without one say nothing of whether
- * the list goes on.
- */
-static void
-note_new(Pager *pager, const JsonNode *row)
-{
-	bool is_old = pager->age == NULL || row_is_old(pager->age, row);
-
-	if (!pager_has_key(pager, row))
-		return;
-	pager->has_new = true;
-	pager->has_old = pager->has_old || is_old;
-	list_growth_note_row(&pager->growth, is_old);
-}
-
 /* Say in the server's log that an element of a list is no row; once a page. */
 static void
 log_skipped(Pager *pager)
 {
-	const CrispOptions *options = pager->request->options;
+	MemoryContext old_context;
 
 	if (pager->skipped_on_page == pager->page_number)
 		return;
 	pager->skipped_on_page = pager->page_number;
-	ereport(LOG, (errmsg("skipped elements of a Crisp list that are not objects, server \"%s\"",
-						 options->server_name),
-				  errdetail("Resource \"%s\", page %d, first at element %zu.",
-							options->resource->name, pager->page_number, pager->next_row)));
+	old_context = MemoryContextSwitchTo(pager->scratch);
+	api_log_skipped(pager->request->options,
+					request_list_target(pager->request, pager->page_number), pager->next_row);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextReset(pager->scratch);
 }
 
 const JsonNode *
@@ -504,7 +483,6 @@ pager_next_on_page(Pager *pager)
 												: json_node_element(pager->rows, pager->next_row);
 
 		pager->next_row++;
-
 		pager->counts.rows++;
 		if (json_node_kind(row) != JSON_NODE_OBJECT)
 			log_skipped(pager);
@@ -516,12 +494,32 @@ pager_next_on_page(Pager *pager)
 		}
 		else if (is_new(pager, row))
 		{
-			note_new(pager, row);
+			/* Where rows have a key, those without one say nothing of whether the list goes on. */
+			if (pager_has_key(pager, row))
+				page_watch_note_new(&pager->watch, row);
 			early_stop_note_row(&pager->stop, row, pager->rows);
 			return row;
 		}
 	}
 	return NULL;
+}
+
+/*
+ * Ask for the page at hand once more, if none of its rows is new, though the list is read for the
+ * first time: it may have been the answer to another request.  Returns whether it was asked for.
+ * Where that changes little, the list has moved by pages, and no other is asked for again.
+ */
+static bool
+take_repeated_again(Pager *pager)
+{
+	if (!pager->watch.is_first || !page_watch_repeats(&pager->watch))
+		return false;
+	pager->repeats = pager->repeats || pager->page_number - pager->repeated < 2;
+	if (pager->repeats)
+		return false;
+	pager->repeated = pager->next_page = pager->page_number--;
+	fetch_page(pager);
+	return true;
 }
 
 const JsonNode *
@@ -534,11 +532,13 @@ pager_next_within_dates(Pager *pager, bool *keeps_dates)
 		if (keeps_dates != NULL)
 			*keeps_dates = row != NULL || pager->rows == NULL ||
 						   page_keeps_dates(pager->rows, pager->request);
-		if (row != NULL || pager->last_page || pager->stalled ||
+		if (row == NULL && take_repeated_again(pager))
+			continue;
+		if (row != NULL || pager->last_page || pager->watch.stalled ||
 			(keeps_dates != NULL && !*keeps_dates))
 			return row;
 		watch_page(pager);
-		if (!pager->stalled)
+		if (!pager->watch.stalled)
 			fetch_page(pager);
 	}
 }
@@ -663,7 +663,7 @@ pager_get_ready(Pager *pager)
 {
 	MemoryContext old_context;
 
-	if (pager_at_hand(pager) || pager->last_page || pager->stalled)
+	if (pager_at_hand(pager) || pager->last_page || pager->watch.stalled)
 		return true;
 	old_context = MemoryContextSwitchTo(pager->context);
 	ask_ahead(pager);

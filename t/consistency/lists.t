@@ -109,7 +109,7 @@ foreach my $case (
 	is(scalar @lines, 2, 'one line in the log for a page, and for the same page in the recheck');
 	like(
 		$lines[0],
-		qr/LOG:  skipped elements of a Crisp list that are not objects, server "support"/,
+		qr/LOG:  skipped elements of a Crisp list that are no rows, server "support"/,
 		'and its words');
 	$sandbox->reset;
 }

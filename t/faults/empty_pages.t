@@ -138,6 +138,28 @@ foreach my $source ('conversations', 'people_profiles', 'messages')
 	}
 }
 
+# So do those of lists without dates, which are full loads: a first page that is empty is asked for again.
+foreach my $source ('operators', 'campaigns', 'people_segments')
+{
+	$sandbox->control({ answers => [] });
+	$session->query("CALL crisp_sync('crisp.$source', 'public.copy_$source')");
+	my $count = $session->query("SELECT count(*) FROM copy_$source");
+
+	cmp_ok($count, '>', 1, "$source: a copy");
+	foreach my $mode ('default', 'full')
+	{
+		my $argument = $mode eq 'full' ? ", mode => 'full'" : '';
+
+		$sandbox->clear;
+		$sandbox->control({ answers => [ { match => { path => 'website/*', nth => 1 }, status => 200, body => $empty } ] });
+		my $result = $session->run("CALL crisp_sync('crisp.$source', 'public.copy_$source'$argument)");
+		is_deeply($result->{errors}, [], "$source, $mode: a run whose first answer was empty");
+		is($session->query("SELECT count(*) FROM copy_$source"), $count, '... deletes nothing');
+		my ($first, $second) = map { "$_->{path}?$_->{query}" } $sandbox->requests;
+		is($second, $first, '... but asks again');
+	}
+}
+
 $session->quit;
 $node->stop;
 done_testing();
