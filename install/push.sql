@@ -212,10 +212,8 @@ RETURNS crisp_push_found
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    found @extschema@.crisp_push_found;
 BEGIN
-    EXECUTE format($sql$
+    RETURN @extschema@.crisp_sync_quietly(NULL::@extschema@.crisp_push_found, format($sql$
         WITH source AS MATERIALIZED (
             SELECT CASE WHEN octet_length(g.spelling) <= $5 THEN g.key
                         ELSE left(g.key, 100) || '... '
@@ -286,19 +284,20 @@ BEGIN
                 tried_at = coalesce(EXCLUDED.tried_at, r.tried_at)),
         forgotten AS (
             DELETE FROM %2$s r USING noted n WHERE n.is_forgotten AND r.key = n.key)
-        SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
+        SELECT ROW(
+               (SELECT count(*) FROM source), (SELECT count(*) FROM source WHERE key IS NULL),
                (SELECT key FROM doubled), (SELECT spelling FROM doubled),
                (SELECT count(*) FROM %2$s r WHERE r.pushed IS NOT NULL AND (NOT $4 OR r.pushed_at IS NOT NULL)),
                CASE WHEN $8 THEN (SELECT count(*) FROM %2$s r
                                   WHERE NOT r.is_gone AND NOT EXISTS (SELECT FROM source s WHERE s.key = r.key)) END,
                (SELECT count(*) FROM noted n WHERE n.is_removed),
                (SELECT count(*) FROM noted n WHERE n.state = 'refused')
-        $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job.job_id))
-    INTO found USING coalesce(misfits.keys, '{}'), plan.missing <> 'ignore', retry, plan.names_rows,
-        @extschema@.crisp_push_longest_key(), coalesce(misfits.codes, '{}'), coalesce(misfits.messages, '{}'),
-        coalesce(@extschema@.crisp_push_key_changed(plan, job), false),
-        @extschema@.crisp_push_nothing(plan, plan.fields);
-    RETURN found;
+               )::@extschema@.crisp_push_found
+        $sql$, @extschema@.crisp_push_query(plan), @extschema@.crisp_push_rows_of(job.job_id)),
+        ROW(coalesce(misfits.keys, '{}'), plan.missing <> 'ignore', retry, plan.names_rows,
+            @extschema@.crisp_push_longest_key(), coalesce(misfits.codes, '{}'), coalesce(misfits.messages, '{}'),
+            coalesce(@extschema@.crisp_push_key_changed(plan, job), false),
+            @extschema@.crisp_push_nothing(plan, plan.fields)));
 END
 $$;
 

@@ -41,7 +41,8 @@ CREATE TYPE crisp_push_run_state AS (
     code text,                  -- why it has failed
     message text,
     detail text,
-    hint text
+    hint text,
+    context text                -- of what the source runs; NULL for none
 );
 
 -- Raise an error for a parameter that can't be.

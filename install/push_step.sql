@@ -131,10 +131,8 @@ RETURNS crisp_push_counts
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    counts @extschema@.crisp_push_counts;
 BEGIN
-    EXECUTE format($sql$
+    RETURN @extschema@.crisp_sync_quietly(NULL::@extschema@.crisp_push_counts, format($sql$
         WITH sent AS MATERIALIZED (
             SELECT ($1)[s.number] AS key, s.outcome, s.name, s.sqlstate, s.message, s.detail, s.hint,
                    s.is_anew, s.written, s.perhaps, s.needs
@@ -187,7 +185,7 @@ BEGIN
                                  WHEN j.verdict <> 'absent' THEN r.pushed_at END
             FROM judged j
             WHERE r.key = j.key AND NOT ($3 = 'delete' AND j.verdict = 'done'))
-        SELECT c.*, f.*
+        SELECT ROW(c.*, f.*)::@extschema@.crisp_push_counts
         FROM (SELECT count(*) FILTER (WHERE j.verdict = 'done' AND $3 = 'insert'),
                      count(*) FILTER (WHERE j.verdict = 'found' OR (j.verdict = 'done' AND $3 = 'update')),
                      count(*) FILTER (WHERE j.verdict = 'done' AND $3 = 'delete'),
@@ -201,12 +199,10 @@ BEGIN
               FROM judged j) c
         LEFT JOIN (SELECT j.sqlstate, j.message, j.detail, j.hint
                    FROM judged j WHERE j.verdict IN ('failed', 'unsure') LIMIT 1) f ON true
-        $sql$, @extschema@.crisp_push_rows_of(run.job_id))
-    INTO counts
-    USING batch.keys, plan.target, batch.operation, CASE WHEN plan.names_rows THEN plan.key END, batch.wanted,
-        plan.inserts AND plan.updates, run.sent > 0 AND run.phase = 'doubtful', plan.names_rows, batch.names,
-        batch.pushed, batch.is_whole, batch.spellings;
-    RETURN counts;
+        $sql$, @extschema@.crisp_push_rows_of(run.job_id)),
+        ROW(batch.keys, plan.target, batch.operation, CASE WHEN plan.names_rows THEN plan.key END, batch.wanted,
+            plan.inserts AND plan.updates, run.sent > 0 AND run.phase = 'doubtful', plan.names_rows, batch.names,
+            batch.pushed, batch.is_whole, batch.spellings));
 END
 $$;
 
@@ -500,6 +496,7 @@ BEGIN
                 HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
     END IF;
     run.started_at := clock_timestamp();
+    PERFORM @extschema@.crisp_sync_context();   -- of a call that was cancelled
     DELETE FROM @extschema@.crisp_push_orphan;
     DELETE FROM @extschema@.crisp_push_orphan_failed_call;
     BEGIN
@@ -508,13 +505,14 @@ BEGIN
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
+        run.context := @extschema@.crisp_sync_context();
     END;
     IF run.code = query_canceled THEN
         PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
     ELSIF run.code IS NOT NULL THEN
         PERFORM @extschema@.crisp_push_note_failure(source, target, key, missing, false, run);
         COMMIT;
-        PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
+        PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, run.context);
     ELSIF NOT @extschema@.crisp_push_lock(source, target) THEN
         RAISE NOTICE 'the push of "%" into "%" is running already, in process %',
             @extschema@.crisp_sync_name(source), @extschema@.crisp_sync_name(target),
@@ -531,6 +529,7 @@ BEGIN
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
+        run.context := @extschema@.crisp_sync_context();
         IF run.code = query_canceled THEN
             PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
         END IF;
@@ -548,6 +547,7 @@ BEGIN
         EXCEPTION WHEN OTHERS OR query_canceled THEN
             GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
                 failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
+            failure.context := @extschema@.crisp_sync_context();
             PERFORM @extschema@.crisp_push_take_back(run);
         END;
         IF failure.code = query_canceled THEN
@@ -559,6 +559,7 @@ BEGIN
             run.message := failure.message;
             run.detail := failure.detail;
             run.hint := failure.hint;
+            run.context := failure.context;
         END IF;
         IF run.phase = 'failed' THEN
             PERFORM @extschema@.crisp_push_fail(run);
@@ -567,7 +568,7 @@ BEGIN
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END LOOP;
     IF run.phase = 'failed' THEN
-        PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
+        PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, run.context);
     END IF;
     PERFORM @extschema@.crisp_push_finish(plan, run);
     COMMIT;

@@ -226,15 +226,15 @@ RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    newest timestamptz;
 BEGIN
     PERFORM set_config('crisp_fdw.max_requests',
                        least(call.last_request, @extschema@.crisp_sync_requests() + 3)::text, true);
-    EXECUTE format('SELECT %s FROM %s s WHERE s.%I IS NOT NULL ORDER BY s.%I DESC LIMIT 1',
-                   @extschema@.crisp_sync_time(copy.list, copy.sync_field, 's.'), copy.list, copy.sync_field,
-                   copy.sync_field) INTO newest;
-    RETURN newest;
+    RETURN @extschema@.crisp_sync_quietly(
+        NULL::timestamptz,
+        format('SELECT %s FROM %s s WHERE s.%I IS NOT NULL ORDER BY s.%I DESC LIMIT 1',
+               @extschema@.crisp_sync_time(copy.list, copy.sync_field, 's.'), copy.list, copy.sync_field,
+               copy.sync_field),
+        ROW());
 EXCEPTION WHEN OTHERS THEN
     RETURN NULL;
 END

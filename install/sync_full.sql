@@ -92,8 +92,8 @@ BEGIN
                                                   NULL, job.full_since, job.deleted);
             is_there := batch.listed > 0;
         ELSE
-            EXECUTE format('SELECT EXISTS (SELECT FROM %s s WHERE s.%I = %L)', copy.list, copy.list_key, asked)
-                INTO is_there;
+            is_there := @extschema@.crisp_sync_quietly(false, format('SELECT EXISTS (SELECT FROM %s s WHERE s.%I = %L)',
+                                                                     copy.list, copy.list_key, asked), ROW());
             IF is_there THEN
                 batch := @extschema@.crisp_sync_store(copy, run, format('s.%I = ANY ($4)', copy.argument), NULL, NULL,
                                                       NULL, ARRAY[asked], job.full_since, job.deleted);

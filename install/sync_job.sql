@@ -255,7 +255,7 @@ BEGIN
         EXIT WHEN name = relation::oid::text;
         CONTINUE WHEN to_regclass(name) IS DISTINCT FROM relation;
         BEGIN
-            EXECUTE format('SELECT FROM %s LIMIT 0', name);
+            PERFORM @extschema@.crisp_sync_quietly(false, format('SELECT false FROM %s LIMIT 0', name), ROW());
             RETURN;
         EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
             RAISE DEBUG 'table % was dropped or renamed', name;

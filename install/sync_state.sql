@@ -424,6 +424,13 @@ RETURNS text
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 
+-- Run a statement that gives one value, of the type of shape; its parameters are the fields of a row.  Where it fails,
+-- or is stopped, nobody is shown the statement.
+CREATE FUNCTION crisp_sync_quietly(shape anyelement, statement text, parameters record)
+RETURNS anyelement
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE;
+
 CREATE FUNCTION crisp_sync_can_assign(from_type oid, to_type oid)
 RETURNS boolean
 AS 'MODULE_PATHNAME'

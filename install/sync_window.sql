@@ -24,6 +24,13 @@ CREATE TYPE crisp_sync_batch AS (
     lost boolean                -- most of them have gone meanwhile
 );
 
+-- What a list above the source has shown.
+CREATE TYPE crisp_sync_listing AS (
+    keys text[],
+    parents text[],             -- of these, those whose rows are to be kept
+    batch crisp_sync_batch
+);
+
 CREATE FUNCTION crisp_sync_exchange(
     source oid, target oid, query text, summary text, lower timestamptz, upper timestamptz, parents text[],
     columns text[], keys text[], argument text, guard text, is_full boolean, mark boolean, kept text,
@@ -159,29 +166,32 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    listed_keys text[];         -- of the parent,
-    parents text[];             -- and of those whose rows are to be kept
+    listing @extschema@.crisp_sync_listing;
+    parents text[];             -- those whose rows are to be kept
     below @extschema@.crisp_sync_batch;
     list_pages bigint;
     first_page CONSTANT bigint := @extschema@.crisp_sync_pages();
 BEGIN
-    EXECUTE format($sql$
-        SELECT array_agg(x.key ORDER BY x.date DESC NULLS LAST),
+    listing := @extschema@.crisp_sync_quietly(NULL::@extschema@.crisp_sync_listing, format($sql$
+        SELECT ROW(
+               array_agg(x.key ORDER BY x.date DESC NULLS LAST),
                array_agg(x.key ORDER BY x.date DESC NULLS LAST) FILTER (WHERE %7$s),
-               array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))), count(*), min(x.date), max(x.date),
-               percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change),
-               max(x.date) FILTER (WHERE x.number = 1),
-               max(x.change) FILTER (WHERE x.number <= 20),
-               coalesce(bool_and(x.date <= x.previous), true)
+               ROW(count(*), NULL, NULL, NULL, NULL, min(x.date), max(x.date),
+                   percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change),
+                   max(x.date) FILTER (WHERE x.number = 1),
+                   max(x.change) FILTER (WHERE x.number <= 20),
+                   coalesce(bool_and(x.date <= x.previous), true), NULL,
+                   array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))), NULL, NULL, NULL, NULL)
+               )::@extschema@.crisp_sync_listing
         FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
               FROM (SELECT s.%1$I::text AS key, %2$s AS date, %3$s AS change FROM %4$s s WHERE %5$s LIMIT %6$s) l) x
         $sql$,
         copy.list_key, coalesce(@extschema@.crisp_sync_time(copy.list, copy.dates_field, 's.'), 'NULL::timestamptz'),
         coalesce(@extschema@.crisp_sync_time(copy.list, copy.sync_field, 's.'), 'NULL::timestamptz'),
-        copy.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(run.kept, 'x.change'), 'true'))
-    INTO listed_keys, parents, batch.versions, batch.listed, batch.oldest, batch.newest, batch.median,
-         batch.newest_change, batch.first_date, batch.page_change, batch.in_order
-    USING lower, upper;
+        copy.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(run.kept, 'x.change'), 'true')),
+        ROW(lower, upper));
+    batch := listing.batch;
+    parents := listing.parents;
 
     list_pages := @extschema@.crisp_sync_pages() - first_page;
     PERFORM @extschema@.crisp_sync_settings(copy, call, run);
@@ -191,7 +201,7 @@ BEGIN
         batch.listed := row_limit + 1;
         parents := NULL;
     ELSIF batch.listed > row_limit THEN
-        parents := ARRAY(SELECT p.key FROM unnest(parents) p (key) WHERE p.key = ANY (listed_keys[1:row_limit]));
+        parents := ARRAY(SELECT p.key FROM unnest(parents) p (key) WHERE p.key = ANY (listing.keys[1:row_limit]));
         batch.listed := row_limit;
     ELSE
         batch.oldest := NULL;
@@ -341,9 +351,10 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM set_config('crisp_fdw.max_requests', (@extschema@.crisp_sync_requests() + 1)::text, true);
-    EXECUTE format('SELECT FROM %s s WHERE %s', copy.list,
-                   @extschema@.crisp_sync_within(copy.list, copy.dates_field, nowhen))
-        USING lower(nowhen), upper(nowhen);
+    PERFORM @extschema@.crisp_sync_quietly(
+        false, format('SELECT false FROM %s s WHERE %s', copy.list,
+                      @extschema@.crisp_sync_within(copy.list, copy.dates_field, nowhen)),
+        ROW(lower(nowhen), upper(nowhen)));
     RETURN false;
 EXCEPTION WHEN SQLSTATE 'CS002' THEN
     RETURN true;

@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -227,11 +228,13 @@ static Datum
 collect_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool mark, int most,
 			   MemoryContext context)
 {
-	StringInfoData sql;
-	SyncOwner	   saved;
-	MemoryContext  old;
-	Datum		   found = (Datum) 0;
-	bool		   isnull = true;
+	StringInfoData	sql;
+	SyncOwner		saved;
+	SyncRows	   *rows;
+	TupleTableSlot *slot;
+	MemoryContext	old;
+	Datum			found = (Datum) 0;
+	bool			isnull = true;
 
 	sync_owner_become(target->owner, &saved);
 	sync_rows_show(keys, "seen");
@@ -242,13 +245,17 @@ collect_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool
 		appendStringInfoString(&sql, "t._deleted_at IS NULL AND ");
 	append_unseen(&sql, target, dated);
 	appendStringInfo(&sql, " LIMIT %d)", most);
-	if (SPI_execute(sql.data, false, 1) == SPI_OK_SELECT && SPI_processed == 1)
-		found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	rows = sync_rows_run(sql.data, NULL);
+	slot = MakeSingleTupleTableSlot(rows->tupdesc, &TTSOpsMinimalTuple);
+	if (tuplestore_gettupleslot(rows->store, true, false, slot))
+		found = slot_getattr(slot, 1, &isnull);
 	if (isnull)
 		elog(ERROR, "what the full load has not seen is not known");
 	old = MemoryContextSwitchTo(context);
 	found = datumCopy(found, false, -1);
 	MemoryContextSwitchTo(old);
+	ExecDropSingleTupleTableSlot(slot);
+	sync_rows_free(rows);
 	sync_rows_hide("seen");
 	sync_owner_leave(&saved);
 	return found;
@@ -263,16 +270,18 @@ collect_unseen(SyncRows *keys, const SyncTarget *target, const char *dated, bool
 Datum
 crisp_sync_unseen(PG_FUNCTION_ARGS)
 {
-	static const int needed[] = {UNSEEN_SOURCE, UNSEEN_TARGET, UNSEEN_COLUMNS,
-								 UNSEEN_KEYS,	UNSEEN_MARK,   UNSEEN_MOST};
-	MemoryContext	 caller = CurrentMemoryContext;
-	SyncTarget		*target;
-	SyncSeen		 load;
-	SyncRows		*keys;
-	Datum			 found;
+	static const int	  needed[] = {UNSEEN_SOURCE, UNSEEN_TARGET, UNSEEN_COLUMNS,
+									  UNSEEN_KEYS,	 UNSEEN_MARK,	UNSEEN_MOST};
+	MemoryContext		  caller = CurrentMemoryContext;
+	ErrorContextCallback *outer = error_context_stack;
+	SyncTarget			 *target;
+	SyncSeen			  load;
+	SyncRows			 *keys;
+	Datum				  found;
 
 	extension_version_check();
 	sync_call_check_given(fcinfo, needed, lengthof(needed));
+	error_context_stack = NULL;
 	SPI_connect();
 	target = open_unseen(fcinfo, &load);
 	keys = sync_seen_rows(&load);
@@ -281,5 +290,6 @@ crisp_sync_unseen(PG_FUNCTION_ARGS)
 	sync_rows_free(keys);
 	sync_target_close(target);
 	SPI_finish();
+	error_context_stack = outer;
 	PG_RETURN_DATUM(found);
 }

@@ -217,14 +217,16 @@ sync_witness_end(SyncWitnesses *witnesses, const SyncTarget *target, int64 come_
 Datum
 crisp_sync_find_witnesses(PG_FUNCTION_ARGS)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	SyncWitnesses witnesses = {.keys = PG_GETARG_DATUM(FIND_WITNESSES), .has_keys = true};
-	SyncTarget	 *target;
-	SyncOwner	  saved;
-	Datum		  found;
-	MemoryContext old;
+	MemoryContext		  caller = CurrentMemoryContext;
+	ErrorContextCallback *outer = error_context_stack;
+	SyncWitnesses		  witnesses = {.keys = PG_GETARG_DATUM(FIND_WITNESSES), .has_keys = true};
+	SyncTarget			 *target;
+	SyncOwner			  saved;
+	Datum				  found;
+	MemoryContext		  old;
 
 	extension_version_check();
+	error_context_stack = NULL;
 	SPI_connect();
 	target = sync_target_open(PG_GETARG_OID(FIND_TARGET), PG_GETARG_DATUM(FIND_KEYS),
 							  PG_GETARG_DATUM(FIND_KEYS), NULL, NULL);
@@ -239,5 +241,6 @@ crisp_sync_find_witnesses(PG_FUNCTION_ARGS)
 	sync_owner_leave(&saved);
 	sync_target_close(target);
 	SPI_finish();
+	error_context_stack = outer;
 	PG_RETURN_DATUM(found);
 }
