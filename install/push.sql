@@ -96,7 +96,7 @@ BEGIN
                       WHERE o.source_name = j.source_name AND o.target = j.target AND o.key = j.key)
     RETURNING * INTO job;
     IF FOUND THEN
-        RAISE NOTICE '"%" was made anew: what was pushed of it is known', @extschema@.crisp_sync_name(plan.source);
+        RAISE NOTICE '"%" was made anew: what was pushed of it is known', plan.source_name;
     END IF;
     RETURN job;
 END
@@ -124,19 +124,19 @@ BEGIN
     END IF;
     owner := @extschema@.crisp_push_owner(job.job_id);
     IF owner <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user) THEN
-        RAISE EXCEPTION 'the push of "%" into "%" belongs to role "%"', @extschema@.crisp_sync_name(plan.source),
-            @extschema@.crisp_sync_name(plan.target), pg_get_userbyid(owner)
+        RAISE EXCEPTION 'the push of "%" into "%" belongs to role "%"', plan.source_name,
+            plan.target_name, pg_get_userbyid(owner)
             USING ERRCODE = 'insufficient_privilege', DETAIL = 'Who has made it runs it.',
                 HINT = format('SET ROLE %I;', pg_get_userbyid(owner));
     ELSIF job.key <> plan.key THEN
-        RAISE EXCEPTION 'the push of "%" into "%" goes by "%", not by "%"', @extschema@.crisp_sync_name(plan.source),
-            @extschema@.crisp_sync_name(plan.target), job.key, plan.key
+        RAISE EXCEPTION 'the push of "%" into "%" goes by "%", not by "%"', plan.source_name,
+            plan.target_name, job.key, plan.key
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = format('SELECT crisp_push_drop(%L, %L) forgets that, and the next run pushes all rows again.',
                               plan.source, plan.target);
     ELSIF job.origin[1:2] <> plan.origin[1:2] THEN
         RAISE NOTICE '"%" is of another website than before, so all rows are pushed',
-            @extschema@.crisp_sync_name(plan.target);
+            plan.target_name;
         PERFORM @extschema@.crisp_push_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_push_my_job j WHERE j.job_id = job.job_id;
     END IF;
@@ -157,7 +157,7 @@ BEGIN
     IF plan.others <@ told THEN
         RETURN;
     END IF;
-    RAISE NOTICE 'table "%" has no column that can be written for %', @extschema@.crisp_sync_name(plan.target),
+    RAISE NOTICE 'table "%" has no column that can be written for %', plan.target_name,
         @extschema@.crisp_sync_list(plan.others[1:CASE WHEN number > most THEN most - 2 ELSE most END])
         || CASE WHEN number > most THEN format(', and %s more', number - most + 2) ELSE '' END
         USING DETAIL = 'What these columns of the source hold is not pushed.',
@@ -330,10 +330,10 @@ BEGIN
     IF found.without_key > 0 THEN
         RAISE EXCEPTION '% of "%" % a NULL in the key "%"',
             CASE found.without_key WHEN 1 THEN '1 row' ELSE found.without_key || ' rows' END,
-            @extschema@.crisp_sync_name(plan.source), CASE found.without_key WHEN 1 THEN 'has' ELSE 'have' END, plan.key
+            plan.source_name, CASE found.without_key WHEN 1 THEN 'has' ELSE 'have' END, plan.key
             USING ERRCODE = 'not_null_violation', HINT = 'Push from a view that leaves such rows out.';
     ELSIF found.double_key IS NOT NULL THEN
-        RAISE EXCEPTION 'several rows of "%" have the same key "%"', @extschema@.crisp_sync_name(plan.source), plan.key
+        RAISE EXCEPTION 'several rows of "%" have the same key "%"', plan.source_name, plan.key
             USING ERRCODE = 'unique_violation',
                 DETAIL = format('One of the keys is "%s".', found.double_key)
                          || CASE WHEN found.double_key <> found.double_spelling
@@ -343,7 +343,7 @@ BEGIN
                 HINT = 'Push from a view that has one row for each key.';
     ELSIF found.lost > 0 THEN
         RAISE EXCEPTION 'the key "%" of "%" is of type %, and was of type %', plan.key,
-            @extschema@.crisp_sync_name(plan.source), plan.key_type, job.key_type
+            plan.source_name, plan.key_type, job.key_type
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 DETAIL = format('%s of the rows that were pushed are not found by their keys as these read now, '
                                 'and would be inserted once more.', found.lost),
@@ -351,7 +351,7 @@ BEGIN
                               'once more.', plan.source, plan.target);
     ELSIF plan.missing = 'delete' AND found.gone > 0 AND (found.rows = 0 OR found.gone * 2 > found.pushed) THEN
         RAISE EXCEPTION '% of % rows that were pushed are gone from "%"', found.gone, found.pushed,
-            @extschema@.crisp_sync_name(plan.source)
+            plan.source_name
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 DETAIL = 'They would be deleted at Crisp. Nothing was sent.',
                 HINT = 'If that is meant: missing => ''delete_all''.';

@@ -229,7 +229,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = plan.target) THEN
-        RAISE EXCEPTION 'the target of the push was dropped while it ran' USING ERRCODE = 'undefined_table';
+        RAISE EXCEPTION 'the target of the push was dropped while it ran'
+            USING ERRCODE = 'undefined_table', DETAIL = format('It was "%s".', plan.target_name);
     ELSIF @extschema@.crisp_push_rows_of(run.job_id) IS NULL THEN
         RAISE EXCEPTION 'the push of "%" into "%" was dropped while it ran', plan.source_name,
             plan.target_name USING ERRCODE = 'undefined_object';

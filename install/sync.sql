@@ -9,7 +9,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE NOTICE 'what has changed in "%" takes more than %', @extschema@.crisp_sync_name(copy.list),
+    RAISE NOTICE 'what has changed in "%" takes more than %', copy.list_name,
         CASE call.last_request - call.first_request
             WHEN 1 THEN '1 request' ELSE call.last_request - call.first_request || ' requests' END
         USING DETAIL = 'The next calls read all of it again, part by part.',
@@ -82,7 +82,7 @@ BEGIN
         remaining := @extschema@.crisp_sync_requests_left(call);
         number := least(ceil(remaining / 2.0), run.window_rows, cardinality(wanted) - done);
         IF remaining < 1 AND done = 0 THEN
-            RAISE EXCEPTION 'no request is left for details of "%"', @extschema@.crisp_sync_name(copy.list)
+            RAISE EXCEPTION 'no request is left for details of "%"', copy.list_name
                 USING ERRCODE = 'CS002';
         ELSIF remaining < 1 THEN
             is_cut := true;
@@ -525,7 +525,7 @@ BEGIN
     IF job.keyless > (CASE WHEN copy.dates_field IS NULL THEN job.told_keyless ELSE 0 END) THEN
         RAISE WARNING '% of "%" % its key, and % left out',
             CASE job.keyless WHEN 1 THEN '1 row' ELSE job.keyless || ' rows' END,
-            @extschema@.crisp_sync_name(copy.source),
+            copy.source_name,
             CASE job.keyless WHEN 1 THEN 'lacks' ELSE 'lack' END,
             CASE job.keyless WHEN 1 THEN 'was' ELSE 'were' END;
     END IF;
@@ -563,7 +563,7 @@ BEGIN
         END IF;
         run.phase := 'exhausted';
     ELSIF failure.code = 'CS003' AND NOT run.by_date THEN
-        RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', @extschema@.crisp_sync_name(copy.list)
+        RAISE NOTICE 'Crisp does not give "%" in the order that it is asked for', copy.list_name
             USING DETAIL = 'It is read by spans of time instead, which takes more requests.',
                 HINT = 'What was read in that order before is read again.';
         run.by_date := true;
@@ -599,7 +599,7 @@ BEGIN
         FROM @extschema@.crisp_sync_job j, unnest(j.wanted - j.covered) g (range)
         WHERE j.job_id = call.job_id ORDER BY g.range DESC LIMIT 1;
         IF reached IS NOT NULL THEN
-            RAISE NOTICE '"%": back to %; rows: %; requests: %', @extschema@.crisp_sync_name(copy.source), reached,
+            RAISE NOTICE '"%": back to %; rows: %; requests: %', copy.source_name, reached,
                 (SELECT l.rows_fetched FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id),
                 @extschema@.crisp_sync_requests() - call.first_request;
         END IF;
@@ -640,8 +640,8 @@ BEGIN
     IF @extschema@.crisp_sync_is_stalled(call, run, job) THEN
         UPDATE @extschema@.crisp_sync_my_job j SET stalled = true WHERE j.job_id = call.job_id;
         RAISE WARNING 'the sync of "%" into "%" gets no further %',
-            @extschema@.crisp_sync_name(copy.source),
-            @extschema@.crisp_sync_name(copy.target),
+            copy.source_name,
+            copy.target_name,
             CASE WHEN reason.is_day THEN 'today'
                  ELSE 'with a limit of ' || greatest(call.last_request - call.first_request, 0) END
             USING DETAIL = CASE WHEN reason.is_day THEN reason.detail ELSE 'What comes next takes more requests.' END,
@@ -650,7 +650,7 @@ BEGIN
     END IF;
     SELECT l.* INTO counts FROM @extschema@.crisp_sync_my_log l WHERE l.run_id = call.run_id;
     told := format('"%s": rows fetched: %s, new: %s, changed: %s, gone: %s; requests: %s%s',
-        @extschema@.crisp_sync_name(copy.source),
+        copy.source_name,
         counts.rows_fetched, counts.rows_inserted, counts.rows_updated, counts.rows_deleted,
         @extschema@.crisp_sync_requests() - call.first_request,
         CASE WHEN run.phase = 'end' THEN '' ELSE '; the rest next time' END);
@@ -756,8 +756,8 @@ BEGIN
                                              failure.context);
     ELSIF NOT @extschema@.crisp_sync_lock(copy.source, copy.target) THEN
         RAISE NOTICE 'the sync of "%" into "%" is running already, in process %',
-            @extschema@.crisp_sync_name(copy.source),
-            @extschema@.crisp_sync_name(copy.target),
+            copy.source_name,
+            copy.target_name,
             @extschema@.crisp_sync_pid(copy.source, copy.target);
         COMMIT;     -- of settings, too
         RETURN;

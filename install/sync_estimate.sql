@@ -83,7 +83,7 @@ BEGIN
         PERFORM @extschema@.crisp_sync_expect(copy, call, run, job);
     EXCEPTION WHEN OTHERS THEN
         -- Rows matter more than a guess of how many are left.
-        RAISE DEBUG 'no estimate of what is left of "%": %', @extschema@.crisp_sync_name(copy.list), SQLERRM;
+        RAISE DEBUG 'no estimate of what is left of "%": %', copy.list_name, SQLERRM;
     END;
     run.probes := 0;
     PERFORM @extschema@.crisp_sync_note_run(call, NULL);

@@ -33,7 +33,7 @@ BEGIN
     WHERE j.job_id = call.job_id
     RETURNING j.rows_inserted + j.rows_updated > 0 OR j.witnesses <> '[]' INTO has_rows;
     INSERT INTO @extschema@.crisp_sync_my_origin (target, origin, source)
-    SELECT copy.target, copy.origin, @extschema@.crisp_sync_name(copy.source)
+    SELECT copy.target, copy.origin, copy.source_name
     WHERE has_rows AND NOT EXISTS (SELECT FROM @extschema@.crisp_sync_my_origin o
                                    WHERE o.target = copy.target AND o.origin = copy.origin)
     ON CONFLICT DO NOTHING;
@@ -182,27 +182,27 @@ BEGIN
         RETURNING * INTO job;
     ELSIF job.origin[1:3] <> copy.origin[1:3] THEN
         RAISE NOTICE '"%" is of another website or inbox than before, so all is fetched again',
-            @extschema@.crisp_sync_name(copy.source);
+            copy.source_name;
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = copy.source AND j.target = copy.target;
     ELSIF job.scope <> copy.scope THEN
         -- What was covered are other rows.
         RAISE NOTICE '"%" shows other rows than before, so all is fetched again',
-            @extschema@.crisp_sync_name(copy.list);
+            copy.list_name;
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = copy.source AND j.target = copy.target;
     ELSIF job.sync_field <> field THEN
-        RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', @extschema@.crisp_sync_name(copy.source),
-            @extschema@.crisp_sync_name(copy.target), job.sync_field, field
+        RAISE EXCEPTION 'the sync of "%" into "%" goes by "%", not by "%"', copy.source_name,
+            copy.target_name, job.sync_field, field
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = format('SELECT crisp_sync_reset(%L, %L) forgets that, and the next run fetches all again.',
                               copy.source, copy.target);
     ELSIF @extschema@.crisp_sync_lost(copy.target, copy.keys, job.witnesses) THEN
         IF @extschema@.crisp_sync_is_empty(copy.target) THEN
-            RAISE NOTICE 'table "%" is empty, so all is fetched again', @extschema@.crisp_sync_name(copy.target);
+            RAISE NOTICE 'table "%" is empty, so all is fetched again', copy.target_name;
         ELSE
             RAISE NOTICE 'rows of "%" are gone from "%", so all is fetched again',
-                @extschema@.crisp_sync_name(copy.source), @extschema@.crisp_sync_name(copy.target);
+                copy.source_name, copy.target_name;
         END IF;
         PERFORM @extschema@.crisp_sync_forget_state(job.job_id);
         SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.source = copy.source AND j.target = copy.target;
@@ -233,7 +233,7 @@ BEGIN
         RAISE EXCEPTION 'the source of the sync became that of another website or inbox while it ran'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
     ELSIF @extschema@.crisp_sync_scope_of(copy.list) <> copy.scope THEN
-        RAISE EXCEPTION '"%" came to show other rows while the sync ran', @extschema@.crisp_sync_name(copy.list)
+        RAISE EXCEPTION '"%" came to show other rows while the sync ran', copy.list_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
     END IF;
 END
@@ -241,7 +241,7 @@ $$;
 
 -- Keep a table as it is until the transaction ends.  Raises an error if it was dropped.  Whoever drops or renames it
 -- may do so while the lock is awaited, which is by its name: then what it is called now tells.
-CREATE FUNCTION crisp_sync_hold(relation regclass, what text)
+CREATE FUNCTION crisp_sync_hold(relation regclass, what text, known_as text)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -261,7 +261,8 @@ BEGIN
             RAISE DEBUG 'table % was dropped or renamed', name;
         END;
     END LOOP;
-    RAISE EXCEPTION 'the % of the sync was dropped while it ran', what USING ERRCODE = 'undefined_table';
+    RAISE EXCEPTION 'the % of the sync was dropped while it ran', what
+        USING ERRCODE = 'undefined_table', DETAIL = format('It was "%s".', known_as);
 END
 $$;
 
@@ -274,14 +275,15 @@ AS $$
 DECLARE
     job @extschema@.crisp_sync_job;
 BEGIN
-    PERFORM @extschema@.crisp_sync_hold(copy.source, 'source'), @extschema@.crisp_sync_hold(copy.list, 'parent'),
-            @extschema@.crisp_sync_hold(copy.target, 'target');
+    PERFORM @extschema@.crisp_sync_hold(copy.source, 'source', copy.source_name),
+            @extschema@.crisp_sync_hold(copy.list, 'parent', copy.list_name),
+            @extschema@.crisp_sync_hold(copy.target, 'target', copy.target_name);
     PERFORM @extschema@.crisp_sync_check_unchanged(copy);
     SELECT * INTO job FROM @extschema@.crisp_sync_my_job j WHERE j.job_id = call.job_id FOR UPDATE;
     IF NOT FOUND THEN
         PERFORM @extschema@.crisp_sync_check_target(copy.target);
-        RAISE EXCEPTION 'the sync of "%" into "%" was dropped while it ran', @extschema@.crisp_sync_name(copy.source),
-            @extschema@.crisp_sync_name(copy.target) USING ERRCODE = 'undefined_object';
+        RAISE EXCEPTION 'the sync of "%" into "%" was dropped while it ran', copy.source_name,
+            copy.target_name USING ERRCODE = 'undefined_object';
     END IF;
     PERFORM @extschema@.crisp_sync_check_kept(
         copy, @extschema@.crisp_sync_lost(copy.target, copy.keys, job.witnesses));
@@ -534,7 +536,7 @@ DECLARE
                                      WHERE m.name <> ALL (generated) ORDER BY m.number);
 BEGIN
     IF NOT lacking <@ told THEN
-        RAISE NOTICE 'table "%" has no column for %', @extschema@.crisp_sync_name(copy.target),
+        RAISE NOTICE 'table "%" has no column for %', copy.target_name,
             @extschema@.crisp_sync_some_columns(lacking, most)
             USING DETAIL = detail,
                 HINT = CASE WHEN cardinality(lacking) > most
@@ -543,7 +545,7 @@ BEGIN
                             ELSE @extschema@.crisp_sync_add_columns(copy.source, copy.target) END;
     END IF;
     IF NOT generated <@ told THEN
-        RAISE NOTICE 'table "%" generates %', @extschema@.crisp_sync_name(copy.target),
+        RAISE NOTICE 'table "%" generates %', copy.target_name,
             @extschema@.crisp_sync_some_columns(generated, most)
             USING DETAIL = detail,
                 HINT = coalesce((

@@ -22,7 +22,10 @@ CREATE TYPE crisp_sync_copy AS (
     details text[],             -- columns that a request for each row brings, if the list is read for others first
     missing text[],             -- columns of the source that the target lacks, or fills by itself
     per_page integer,
-    prefetch integer           -- requests of the list that may be under way together
+    prefetch integer,           -- requests of the list that may be under way together
+    source_name text,           -- names when the run began: what is dropped meanwhile has none
+    target_name text,
+    list_name text
 );
 
 -- The call that a run is of: the same all through the run, once that has begun.
@@ -410,6 +413,9 @@ BEGIN
     IF catalog.changed[1] = ANY (copy.columns) THEN
         copy.guard := catalog.changed[1];
     END IF;
+    copy.source_name := @extschema@.crisp_sync_name(copy.source);
+    copy.target_name := @extschema@.crisp_sync_name(copy.target);
+    copy.list_name := @extschema@.crisp_sync_name(copy.list);
     RETURN copy;
 END
 $$;

@@ -65,7 +65,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF is_lost THEN
-        RAISE EXCEPTION 'table "%" was emptied while it was filled', @extschema@.crisp_sync_name(copy.target)
+        RAISE EXCEPTION 'table "%" was emptied while it was filled', copy.target_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
     END IF;
 END
@@ -276,7 +276,7 @@ BEGIN
             RETURN;
         END IF;
         IF NOT batch.in_order THEN
-            RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(copy.list) USING ERRCODE = 'CS003';
+            RAISE EXCEPTION 'cannot read "%" exactly', copy.list_name USING ERRCODE = 'CS003';
         END IF;
         done := range * tstzrange(batch.oldest, NULL, '()');
         EXIT WHEN NOT isempty(done);
@@ -327,7 +327,7 @@ BEGIN
                                               lower(range), upper(range), NULL, job.full_since, job.deleted, parts,
                                               pages, job.pass_rows / copy.per_page);
         IF batch.covered IS NULL THEN
-            RAISE EXCEPTION 'cannot read "%" exactly', @extschema@.crisp_sync_name(copy.list) USING ERRCODE = 'CS003';
+            RAISE EXCEPTION 'cannot read "%" exactly', copy.list_name USING ERRCODE = 'CS003';
         END IF;
         done := batch.covered * gaps;
         EXIT WHEN done <> '{}';

@@ -30,10 +30,10 @@ sub sync_while
 
 	$session->query($with{before} =~ s/TARGET/$target/gr) if $with{before};
 	$sandbox->clear;
-	$sandbox->control({ answers => [ { match => { path => 'website/*/conversations/*', nth => 8 },
+	$sandbox->control({ answers => [ { match => { path => 'website/*/conversations/*', nth => $with{nth} // 8 },
 		hang => JSON::PP::true } ] });
 	$runner->send('CALL crisp_sync(\'' . ($with{source} // 'crisp.conversations') . "', 'public.$target')");
-	$sandbox->wait_for_requests(8);
+	$sandbox->wait_for_requests($with{nth} // 8);
 	$other->send($statement =~ s/TARGET/$target/gr);
 	if ($with{blocks} // 1)
 	{
@@ -60,6 +60,8 @@ sub fails_while
 	{
 		like($result->{errors}->[0]->{$field} // '', $expected->{$field}, "$name: $field");
 	}
+	unlike(join("\n", map { $_->{message} } @{ $result->{errors} }, @{ $result->{notices} }),
+		qr/"\d+"/, "$name: whatever is gone is called by its name");
 	is($other->query(q(SELECT count(*) FROM pg_locks WHERE objsubid = 17235)), 0, "$name: no lock is left behind");
 	return $target;
 }
@@ -68,8 +70,13 @@ sub fails_while
 fails_while('DROP TABLE TARGET', { sqlstate => qr/^42P01$/, message => qr/^the target of the sync was dropped while it ran$/ },
 	'a target that is dropped');
 fails_while('DROP FOREIGN TABLE crisp.short_lived',
-	{ sqlstate => qr/^42P01$/, message => qr/^the source of the sync was dropped while it ran$/ },
+	{ sqlstate => qr/^42P01$/, message => qr/^the source of the sync was dropped while it ran$/,
+		detail => qr/^It was "crisp\.short_lived"\.$/ },
 	'a source that is dropped', source => 'crisp.short_lived');
+$session->query('CREATE FOREIGN TABLE crisp.short_lived (session_id text, updated_at timestamptz) SERVER support '
+	. "OPTIONS (resource 'conversations')");
+fails_while('DROP FOREIGN TABLE crisp.short_lived', { sqlstate => qr/^42P01$/ },
+	'a source that is dropped in the first window, which is told', source => 'crisp.short_lived', nth => 3);
 {
 	my ($target, $result) = sync_while('ALTER TABLE TARGET RENAME TO renamed');
 
