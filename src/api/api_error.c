@@ -261,6 +261,45 @@ other_tier_hint(const CrispOptions *options)
 		options->resource->name, options->resource->tier, options->tier);
 }
 
+/*
+ * Say whether a target is one that a route makes: segments in braces stand for any.
+ */
+static bool
+is_of_route(const char *target, const char *route)
+{
+	while (*route != '\0' && *target != '\0')
+	{
+		if (*route == '{')
+		{
+			route += strcspn(route, "/");
+			target += strcspn(target, "/?");
+		}
+		else if (*route++ != *target++)
+			return false;
+	}
+	return *route == '\0' && (*target == '\0' || *target == '?');
+}
+
+/*
+ * Say what to do while Crisp fails to answer; of a request for what a list lacks of a row, also
+ * what needs none.
+ */
+static const char *
+failing_hint(const CrispOptions *options, const char *target, const char *hint)
+{
+	const CrispResource *resource = options->resource;
+	const char *route = resource ? crisp_resource_detail_route(resource, options->tier) : NULL;
+
+	if (route == NULL || !is_of_route(target, route))
+		return hint;
+	for (int i = 0; i < resource->ncolumns; i++)
+		if (resource->columns[i].flags & CRISP_DETAIL)
+			return psprintf("%s If this row fails each time, use none of the columns that take a "
+							"request for each row, such as \"%s\".",
+							hint, crisp_column_name(resource, &resource->columns[i]));
+	return hint;
+}
+
 void
 api_error_of_status(ApiError *error, const CrispOptions *options, const char *method,
 					const char *target, const HttpResponse *response, const JsonNode *envelope)
@@ -291,9 +330,11 @@ api_error_of_status(ApiError *error, const CrispOptions *options, const char *me
 	error->code = meaning->code;
 	error->message = meaning->what;
 	error->detail = detail.data;
-	error->hint = meaning->code == ERRCODE_INSUFFICIENT_PRIVILEGE && is_of_other_tier(options)
-					  ? other_tier_hint(options)
-					  : meaning->hint;
+	error->hint = meaning->hint;
+	if (meaning->code == ERRCODE_INSUFFICIENT_PRIVILEGE && is_of_other_tier(options))
+		error->hint = other_tier_hint(options);
+	else if (meaning->counts_as == USAGE_SERVER_ERROR)
+		error->hint = failing_hint(options, target, meaning->hint);
 }
 
 void

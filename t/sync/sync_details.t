@@ -68,4 +68,36 @@ foreach my $case ([ 0, 13, 6 ], [ 3, 13, 3 ], [ 2, 20, 1 ])
 	is_copy('crisp.campaigns', 'at_once', 'all of them at once');
 }
 
+# One whose details are gone by the time that they are asked for is left out, as one that the list lacks.
+my $broken = $session->query('SELECT campaign_id FROM crisp.campaigns ORDER BY 1 OFFSET 7 LIMIT 1');
+
+sub answer_for_one
+{
+	my ($status) = @_;
+
+	$sandbox->control({ answers => [ { match => { path => "*/campaign/$broken" }, status => $status } ] });
+	return;
+}
+answer_for_one(404);
+is($session->query('SELECT count(message) FROM crisp.campaigns'), $campaigns - 1, 'gone: a scan leaves it out');
+sync(q('crisp.campaigns', 'without'));
+is($session->query('SELECT count(*) FROM without'), $campaigns - 1, 'gone: so does a sync');
+
+# One that Crisp fails to give is an error, which says which one it is, and what to do.
+answer_for_one(500);
+my %failure = (
+	sqlstate => 'HV00M',
+	message  => qr/^Crisp failed to answer, server "support"$/,
+	detail   => qr{^GET website/\S+/campaign/\Q$broken\E answered HTTP 500},
+	hint     => qr/^Try again later\. If this row fails each time, use none of the columns .*, such as "sender_user_id"\.$/);
+$session->fails('SELECT message FROM crisp.campaigns', \%failure, 'a campaign that fails: a scan');
+sync_fails(q('crisp.campaigns', 'failing'), \%failure, 'a campaign that fails: a sync');
+like(status('last_error', 'failing'), qr/^Crisp failed to answer/, 'as the status has it');
+is($session->query('SELECT count(name) FROM crisp.campaigns'), $campaigns, 'without its details');
+$session->query('CREATE TABLE lists_only (campaign_id text PRIMARY KEY, name text, updated_at timestamptz)');
+sync(q('crisp.campaigns', 'lists_only'));
+is($session->query('SELECT count(name) FROM lists_only'), $campaigns, 'a sync without them');
+$sandbox->control({ answers => [ { match => { path => '*/campaigns/list/*' }, status => 500 } ] });
+is($session->run('SELECT name FROM crisp.campaigns')->{errors}->[0]->{hint}, 'Try again later.', 'a list that fails');
+
 done_testing();
