@@ -22,6 +22,12 @@ BEGIN
     IF current_query() !~* '\mcrisp_fdw\M' THEN
         RETURN;
     END IF;
+    BEGIN
+        -- Runs lock this first in each of their transactions: what is dropped is locked in another order than theirs.
+        LOCK TABLE ONLY @extschema@.crisp_sync_job IN ACCESS EXCLUSIVE MODE;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE DEBUG 'running syncs are not waited for: %', SQLERRM;
+    END;
     copies := ARRAY(SELECT DISTINCT j.target::text COLLATE "C" FROM @extschema@.crisp_sync_job j
                     JOIN pg_class c ON c.oid = j.target ORDER BY 1);
     pushed := ARRAY(SELECT DISTINCT j.source::text COLLATE "C" FROM @extschema@.crisp_push_job j

@@ -498,6 +498,8 @@ BEGIN
     END IF;
     run.started_at := clock_timestamp();
     PERFORM @extschema@.crisp_sync_context();   -- of a call that was cancelled
+    -- DROP EXTENSION waits for this, in each transaction before it locks what we use.
+    LOCK TABLE ONLY @extschema@.crisp_sync_job IN ACCESS SHARE MODE;
     DELETE FROM @extschema@.crisp_push_orphan;
     DELETE FROM @extschema@.crisp_push_orphan_failed_call;
     BEGIN
@@ -539,6 +541,12 @@ BEGIN
     COMMIT;
     -- From each COMMIT on, the caller's search_path finds operators and types: nothing comes in between.
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    BEGIN
+        LOCK TABLE ONLY @extschema@.crisp_sync_job IN ACCESS SHARE MODE;
+    EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
+        RAISE EXCEPTION 'extension "crisp_fdw" was dropped while the push ran'
+            USING ERRCODE = 'undefined_object';
+    END;
 
     WHILE run.phase NOT IN ('end', 'failed', 'exhausted') LOOP
         EXIT WHEN run.keys IS NULL AND @extschema@.crisp_push_requests_left(run) < 1;
@@ -567,6 +575,12 @@ BEGIN
         END IF;
         COMMIT;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        BEGIN
+            LOCK TABLE ONLY @extschema@.crisp_sync_job IN ACCESS SHARE MODE;
+        EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
+            RAISE EXCEPTION 'extension "crisp_fdw" was dropped while the push ran'
+                USING ERRCODE = 'undefined_object';
+        END;
     END LOOP;
     IF run.phase = 'failed' THEN
         PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, run.context);

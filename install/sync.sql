@@ -733,6 +733,8 @@ BEGIN
     END IF;
     call.started_at := date_trunc('milliseconds', clock_timestamp());
     PERFORM @extschema@.crisp_sync_context();   -- of a call that was cancelled
+    -- DROP EXTENSION waits for this, in each transaction before it locks what we use.
+    LOCK TABLE ONLY @extschema@.crisp_sync_job IN ACCESS SHARE MODE;
     BEGIN
         -- The target is found by the caller's search_path; everything else by ours.
         PERFORM set_config('search_path', caller_path, true);
@@ -782,6 +784,12 @@ BEGIN
     END;
     COMMIT;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    BEGIN
+        LOCK TABLE ONLY @extschema@.crisp_sync_job IN ACCESS SHARE MODE;
+    EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
+        RAISE EXCEPTION 'extension "crisp_fdw" was dropped while the sync ran'
+            USING ERRCODE = 'undefined_object';
+    END;
     IF failure.code IS NOT NULL THEN
         PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
                                              failure.context);
@@ -802,6 +810,12 @@ BEGIN
         END IF;
         COMMIT;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        BEGIN
+            LOCK TABLE ONLY @extschema@.crisp_sync_job IN ACCESS SHARE MODE;
+        EXCEPTION WHEN undefined_table OR invalid_schema_name THEN
+            RAISE EXCEPTION 'extension "crisp_fdw" was dropped while the sync ran'
+                USING ERRCODE = 'undefined_object';
+        END;
         IF run.phase = 'failed' THEN
             PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
                                                  failure.context);
