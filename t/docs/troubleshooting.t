@@ -42,6 +42,9 @@ $sandbox->answer_with('*/operators/list', { status => 403 });
 run('SELECT count(*) FROM crisp.operators');
 $sandbox->answer_with('*/operators/list', { status => 429, headers => { 'Retry-After' => '9000' } });
 run('SELECT count(*) FROM crisp.operators');
+$sandbox->answer_with('*/campaign/*', { status => 500 });
+run(q(ALTER SERVER support OPTIONS (ADD max_retries '0')), 'SELECT count(message) FROM crisp.campaigns',
+	'ALTER SERVER support OPTIONS (DROP max_retries)');
 $sandbox->control({ answers => [] });
 run("CREATE SERVER nowhere FOREIGN DATA WRAPPER crisp_fdw OPTIONS (base_url 'http://127.0.0.1:9/v1', "
 	  . "website_id '$website', max_retries '0')",
