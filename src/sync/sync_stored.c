@@ -17,7 +17,8 @@
  */
 #include "postgres.h"
 
-#include "access/tableam.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
@@ -181,26 +182,24 @@ sync_stored_counted(const SyncTarget *target, const char *statement)
 static SyncRows *
 find_written(const SyncTarget *target)
 {
-	TupleDesc		tupdesc = CreateTemplateTupleDesc(1);
-	SyncRows	   *written;
-	Snapshot		snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc	scan = table_beginscan_strat(target->table, snapshot, 0, NULL, true, false);
-	TupleTableSlot *slot = table_slot_create(target->table, NULL);
+	TupleDesc	tupdesc = CreateTemplateTupleDesc(1);
+	SyncRows   *written;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	SysScanDesc scan = systable_beginscan(target->table, InvalidOid, false, snapshot, 0, NULL);
+	HeapTuple	tuple;
 
 	TupleDescInitEntry(tupdesc, 1, "at", TIDOID, -1, 0);
 	written = sync_rows_begin(tupdesc);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		bool  isnull = false;
-		Datum xmin = slot_getsysattr(slot, MinTransactionIdAttributeNumber, &isnull);
-		Datum at = PointerGetDatum(&slot->tts_tid);
+		Datum at = PointerGetDatum(&tuple->t_self);
 
 		CHECK_FOR_INTERRUPTS();
-		if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
+		if (TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)))
 			tuplestore_putvalues(written->store, tupdesc, &at, &isnull);
 	}
-	ExecDropSingleTupleTableSlot(slot);
-	table_endscan(scan);
+	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	return written;
 }
