@@ -178,16 +178,17 @@ CREATE TYPE crisp_push_found AS (
 );
 
 -- Whether keys that are the same may read otherwise than in the last run, so that rows wouldn't be known again.  Where
--- Crisp knows rows by the key, that does no harm.
+-- Crisp knows rows by the key, that does no harm.  Types that hold all that the last one did, as it read, are exempt.
 CREATE FUNCTION crisp_push_key_changed(plan crisp_push_plan, job crisp_push_job)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT NOT plan.names_rows AND job.key_type <> plan.key_type AND NOT EXISTS (
-    SELECT FROM (VALUES ('{smallint,integer,bigint,numeric}'::text[]), ('{text,character varying,character,name}'))
-        same (types)
-    WHERE job.key_type = ANY (same.types) AND plan.key_type = ANY (same.types))
+SELECT NOT plan.names_rows AND job.key_type <> plan.key_type
+   AND NOT (job.key_type IN ('smallint', 'integer', 'bigint')
+            AND plan.key_type IN ('smallint', 'integer', 'bigint', 'numeric'))
+   AND NOT (job.key_type ~ '^(text|character varying|character|name)(\(\d+\))?$'
+            AND plan.key_type IN ('text', 'character varying'))
 $$;
 
 -- The most bytes of a key: PostgreSQL's indexes hold no more than some 2,700.

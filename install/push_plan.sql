@@ -374,7 +374,8 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT format_type(coalesce(nullif(y.typbasetype, 0), y.oid), NULL)
+SELECT CASE y.typbasetype WHEN 0 THEN format_type(y.oid, coalesce(t.atttypmod, s.atttypmod))
+       ELSE format_type(y.typbasetype, y.typtypmod) END
 FROM pg_attribute s
 LEFT JOIN pg_attribute t ON t.attrelid = plan.target AND t.attname = s.attname
 JOIN pg_type y ON y.oid = coalesce(t.atttypid, s.atttypid)
@@ -387,7 +388,7 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT format(CASE WHEN plan.key_type = 'numeric' THEN 'trim_scale(%s::numeric)::text' ELSE '%s' END,
+SELECT format(CASE WHEN starts_with(plan.key_type, 'numeric') THEN 'trim_scale(%s::numeric)::text' ELSE '%s' END,
               @extschema@.crisp_push_expression(plan, plan.key))
 $$;
 

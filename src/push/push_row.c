@@ -257,7 +257,7 @@ read_before(const PushRows *rows, const PushRow *row, const Values *values)
 	const ChangeTable *table = rows->table;
 	AttrNumber		   whole = table->data_column ? change_attribute(table, table->data_column) : 0;
 	JsonWriter		  *writer = json_writer_object();
-	DataBefore		   before = {.known = true};
+	DataBefore		   before = {.known = true, .is_part = true};
 	char			  *problem = NULL;
 	size_t			   length;
 	char			  *text;

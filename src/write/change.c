@@ -259,7 +259,7 @@ find_data(const ChangeRow *row, const CrispField *field, const Bitmapset *update
 
 /*
  * Add custom data to a request.  What only Crisp knows of it is asked for later on: whether a new
- * row's is there already, and, where keys go, what else there is.
+ * row's is there already, and what else there is, where keys go or all are sent.
  */
 static void
 add_data(ChangeRequest *request, const ChangeRow *row, const CrispField *field,
@@ -280,7 +280,8 @@ add_data(ChangeRequest *request, const ChangeRow *row, const CrispField *field,
 	request->data_member = request->nmembers;
 	request->lacks_data = request->change == table->changes->insert ||
 						  (merged ? data->whole || data->removed != NIL
-								  : !before.known || data_may_be_replaced(table, before));
+								  : !before.known || before.is_part ||
+										data_may_be_replaced(table, before));
 	if (!merged && before.known)
 		request->gone = data_change_gone(data, before.data);
 	value.json = data_change_apply(data, merged ? NULL : before.data);

@@ -33,12 +33,14 @@ typedef struct DataMember
 } DataMember;
 
 /*
- * The data that a row had when it was read.  What isn't known may be anything.
+ * The data that a row had when it was read, or that Crisp was told.  What isn't known may be
+ * anything.
  */
 typedef struct DataBefore
 {
 	bool			known;
-	const JsonNode *data; /* NULL, or no object, where there was none */
+	bool			is_part; /* others may have set more keys: these stay */
+	const JsonNode *data;	 /* NULL, or no object, where there was none */
 } DataBefore;
 
 /*

@@ -146,5 +146,74 @@ query(q(INSERT INTO extra VALUES ('b@x.org', 'null')));
 push_rows($extra);
 is_deeply([ push_problems('extra', 'crisp.people_data') ], ['b@x.org|refused|22023'], 'a null of JSON in a new row');
 
+#
+# Custom data of conversations is one object, which a change may replace: keys that others have set stay, and those that
+# were pushed before
+#
+
+my ($conversation) = query('SELECT session_id FROM crisp.conversations ORDER BY session_id LIMIT 1');
+query(q(CREATE FOREIGN TABLE crisp.plans (session_id text, plan text OPTIONS (json_path 'meta.data.plan'),
+	seats int OPTIONS (json_path 'meta.data.seats')) SERVER support OPTIONS (resource 'conversations');
+	CREATE FOREIGN TABLE crisp.objects (session_id text, meta_data jsonb) SERVER support
+	OPTIONS (resource 'conversations')));
+
+sub set_data { return query("UPDATE crisp.objects SET meta_data = '$_[0]' WHERE session_id = '$conversation'") }
+
+sub conversation_data
+{
+	return query("SELECT meta_data FROM crisp.objects WHERE session_id = '$conversation'");
+}
+
+foreach my $way ('merged', 'replaced')
+{
+	$sandbox->control({ answers => [], meta_data => 'replaced' });
+	set_data('{"plan": "gold", "by_operator": "keep me", "größe": 1.50}');
+	$sandbox->control({ meta_data => $way });
+	query(q(SELECT crisp_push_drop(source, target) FROM crisp_push_status WHERE target = 'crisp.plans'::regclass;
+		DROP TABLE IF EXISTS contract));
+	query("CREATE TABLE contract AS SELECT '$conversation' AS session_id, 'silver' AS plan, 5 AS seats");
+
+	my $contract = q('contract', 'crisp.plans', key => 'session_id');
+	my $run = push_rows($contract);
+	is(conversation_data(),
+		'{"plan": "silver", "seats": 5, "größe": 1.50, "by_operator": "keep me"}',
+		"$way, columns of keys: the first push leaves the keys of others");
+	like($run->{requests}->[0], qr{^GET conversation/}, '... which are asked for');
+	query(q(UPDATE contract SET plan = 'bronze'));
+	push_rows($contract);
+	is(conversation_data(),
+		'{"plan": "bronze", "seats": 5, "größe": 1.50, "by_operator": "keep me"}',
+		'... a change those that were pushed before');
+	next if $way eq 'merged';
+	query('UPDATE contract SET seats = NULL');
+	push_rows($contract);
+	is(conversation_data(), '{"plan": "bronze", "größe": 1.50, "by_operator": "keep me"}',
+		'... a NULL takes its key alone');
+	is_deeply(push_rows($contract)->{requests}, [], '... and then nothing is sent');
+
+	query('DROP TABLE IF EXISTS documents');
+	query(qq(CREATE TABLE documents AS SELECT '$conversation' AS session_id, '{"a": 1, "b": 2}'::jsonb AS meta_data));
+	my $documents = q('documents', 'crisp.objects', key => 'session_id');
+	push_rows($documents);
+	is(conversation_data(),
+		'{"a": 1, "b": 2, "plan": "bronze", "größe": 1.50, "by_operator": "keep me"}',
+		'the whole object: the first push leaves the keys of others');
+	query(q(UPDATE documents SET meta_data = '{"a": 3}'));
+	push_rows($documents);
+	is(conversation_data(), '{"a": 3, "plan": "bronze", "größe": 1.50, "by_operator": "keep me"}',
+		'... and a key that leaves the row goes alone');
+}
+
+# Two at once, of conversations that somebody else changes in between.
+query('DROP TABLE contract');
+query("CREATE TABLE contract AS SELECT session_id, 'p' || row_number() OVER () AS plan, 1 AS seats FROM crisp.conversations");
+push_rows(q('contract', 'crisp.plans', key => 'session_id'));
+query('UPDATE crisp.objects SET meta_data = meta_data || \'{"later": true}\'');
+query('UPDATE contract SET seats = 2');
+push_rows(q('contract', 'crisp.plans', key => 'session_id'));
+is(query(q(SELECT count(*) FROM crisp.objects o JOIN contract c USING (session_id)
+	WHERE o.meta_data @> jsonb_build_object('plan', c.plan, 'seats', 2, 'later', true))),
+	query('SELECT count(*) FROM contract'), 'many rows, whose data others have changed between two runs');
+
 $node->stop;
 done_testing();

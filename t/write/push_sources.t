@@ -234,6 +234,36 @@ push_fails(
 query(q(ALTER TABLE visits ALTER id TYPE text USING (id - date '2026-01-01')::text; DELETE FROM visits WHERE id = '2'));
 is_deeply(push_rows($visits)->{requests}, [], 'with the former type, the push goes on');
 
+# Types of one family may lose a part of the key all the same.
+foreach (
+	[ 'text', q('ab '), q('cd'), 'character(10)' ],
+	[ 'text', q('abcdef'), q('cd'), 'character varying(3)', 'left(k, 3)' ],
+	[ 'character varying(9)', q('abcdef'), q('cd'), 'character varying(3)', 'left(k, 3)' ],
+	[ 'timestamptz', q('2026-01-01 00:00:00.75+00'), q('2026-01-01 00:00:07+00'), 'timestamp(0) with time zone' ],
+	[ 'numeric', '1.25', '2', 'numeric(10,1)' ],
+	[ 'numeric', '1.25', '2', 'integer' ],
+	[ 'interval', q('1.25 s'), q('2 s'), 'interval(0)' ])
+{
+	my ($type, $first, $second, $later, $using) = @{$_};
+	my $entries = q('public.entries', 'crisp.people_events', key => 'k');
+
+	query("CREATE TABLE entries (k $type, people_id text, text text); INSERT INTO entries
+		SELECT k, '$listed[10]->{people_id}', 'entry' FROM (VALUES ($first\::$type), ($second)) v (k)");
+	is(scalar @{ push_rows($entries)->{requests} }, 2, "events by a key of type $type");
+	query("ALTER TABLE entries ALTER k TYPE $later" . ($using ? " USING $using" : ''));
+	push_fails($entries, { sqlstate => '55000', detail => qr/^1 of the rows/ }, "... $later: none is sent again");
+	query(q(SELECT crisp_push_drop('public.entries', 'crisp.people_events'); DROP TABLE entries));
+}
+query("CREATE TABLE entries (k character varying(9), people_id text, text text); INSERT INTO entries VALUES
+	('abcdef', '$listed[10]->{people_id}', 'entry')");
+my $entries = q('public.entries', 'crisp.people_events', key => 'k');
+push_rows($entries);
+foreach my $wider ('character varying(20)', 'character varying', 'text')
+{
+	query("ALTER TABLE entries ALTER k TYPE $wider");
+	is_deeply(push_rows($entries)->{requests}, [], "$wider holds what it was");
+}
+
 #
 # Many rows
 #
