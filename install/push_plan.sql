@@ -285,10 +285,10 @@ BEGIN
         RAISE EXCEPTION 'nothing of "%" can be pushed into "%"', @extschema@.crisp_sync_name(source),
             @extschema@.crisp_sync_name(target)
             USING ERRCODE = 'undefined_column', DETAIL = 'Columns go by their names.',
-                HINT = format('Columns that can be: %s',
-                              @extschema@.crisp_sync_list(
-                                  CASE WHEN plan.names_rows THEN array_remove(catalog.update_takes, plan.key)
-                                      ELSE catalog.insert_takes END));
+                HINT = coalesce('Columns that can be: ' || nullif(@extschema@.crisp_sync_list(
+                                    CASE WHEN plan.names_rows THEN array_remove(catalog.update_takes, plan.key)
+                                        ELSE catalog.insert_takes END), ''),
+                                'The target has no other column that can be written.');
     ELSIF NOT plan.names_rows AND NOT plan.fields && catalog.names THEN
         RAISE EXCEPTION 'the source "%" does not say what a % belongs to', @extschema@.crisp_sync_name(source),
             plan.noun

@@ -241,6 +241,26 @@ BEGIN
 END
 $$;
 
+-- Why a step has failed: where something is gone that it needed, in the words of who looks for that.
+CREATE FUNCTION crisp_push_why_failed(
+    plan crisp_push_plan, run crisp_push_run_state, failure crisp_sync_failure)
+RETURNS crisp_sync_failure
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF failure.code = '42P01' THEN
+        PERFORM @extschema@.crisp_push_check_unchanged(plan, run);
+    END IF;
+    RETURN failure;
+EXCEPTION WHEN undefined_table OR undefined_object THEN
+    GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
+        failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
+    failure.context := NULL;
+    RETURN failure;
+END
+$$;
+
 -- What comes after a phase of which no rows are left.
 CREATE FUNCTION crisp_push_next_phase(phase text)
 RETURNS text
@@ -558,6 +578,7 @@ BEGIN
                 failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
             failure.context := @extschema@.crisp_sync_context();
             PERFORM @extschema@.crisp_push_take_back(run);
+            failure := @extschema@.crisp_push_why_failed(plan, run, failure);
         END;
         IF failure.code = query_canceled THEN
             COMMIT;

@@ -19,6 +19,7 @@
 #include "common/hashfn.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -144,11 +145,26 @@ option_table_beside(Oid relid, const char *resource)
 	return found;
 }
 
+/*
+ * Keep a foreign table from being dropped, and see that it hasn't been: functions get it as an OID,
+ * which they had from SQL.
+ */
+static void
+lock_table(Oid relid)
+{
+	LockRelationOid(relid, AccessShareLock);
+	if (!SearchSysCacheExists1(FOREIGNTABLEREL, ObjectIdGetDatum(relid)))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("relation with OID %u does not exist", relid)));
+}
+
 CrispOptions *
 options_of_table(Oid relid)
 {
-	CrispOptions *options = read_table_options(relid);
+	CrispOptions *options;
 
+	lock_table(relid);
+	options = read_table_options(relid);
 	if (options->resource == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_TABLE_NOT_FOUND),

@@ -33,7 +33,8 @@ extern CrispOptions *options_of_server(Oid server_id);
 /*
  * Return the options in force for a foreign table: what a setting of the session says, then its
  * own, then its server's, then the defaults.  No credentials.  Everything is palloc'd in
- * CurrentMemoryContext.  Raises HV00R when the table stands for no resource, HV002 when its
+ * CurrentMemoryContext.  The table is locked (ACCESS SHARE) until the transaction ends.  Raises
+ * 42P01 when there is no such foreign table, HV00R when it stands for no resource, HV002 when its
  * resource needs a website and there is none.
  */
 extern CrispOptions *options_of_table(Oid relid);
