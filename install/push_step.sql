@@ -509,12 +509,12 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM @extschema@.crisp_sync_check_writable('crisp_push');
     IF source IS NULL OR target IS NULL THEN
-        RAISE EXCEPTION 'source and target must not be null' USING ERRCODE = 'null_value_not_allowed';
+        PERFORM @extschema@.crisp_sync_throw('22004', 'source and target must not be null', NULL, NULL, NULL);
     ELSIF NOT @extschema@.crisp_sync_may_commit() THEN
-        RAISE EXCEPTION 'crisp_push cannot run inside a transaction block'
-            USING ERRCODE = 'active_sql_transaction',
-                DETAIL = 'It commits each part of its work together with what is known of it.',
-                HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
+        PERFORM @extschema@.crisp_sync_throw(
+            '25001', 'crisp_push cannot run inside a transaction block',
+            'It commits each part of its work together with what is known of it.',
+            'CALL it by itself, outside of BEGIN and COMMIT and of functions.', NULL);
     END IF;
     run.started_at := clock_timestamp();
     PERFORM @extschema@.crisp_sync_context();   -- of a call that was cancelled
@@ -654,13 +654,15 @@ BEGIN
     SELECT j.job_id INTO job FROM @extschema@.crisp_push_my_job j
     WHERE j.source = crisp_push_my_job_id.source AND j.target = crisp_push_my_job_id.target;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no push of "%" into "%"', @extschema@.crisp_sync_name(source),
-            @extschema@.crisp_sync_name(target)
-            USING ERRCODE = 'undefined_object', HINT = 'A push is of who has called it first.';
+        PERFORM @extschema@.crisp_sync_throw(
+            '42704', format('there is no push of "%s" into "%s"', @extschema@.crisp_sync_name(source),
+                            @extschema@.crisp_sync_name(target)),
+            NULL, 'A push is of who has called it first.', NULL);
     ELSIF NOT @extschema@.crisp_push_lock_briefly(source, target) THEN
-        RAISE EXCEPTION 'the push of "%" into "%" is running, in process %', @extschema@.crisp_sync_name(source),
-            @extschema@.crisp_sync_name(target), @extschema@.crisp_push_pid(source, target)
-            USING ERRCODE = 'object_in_use';
+        PERFORM @extschema@.crisp_sync_throw(
+            '55006', format('the push of "%s" into "%s" is running, in process %s', @extschema@.crisp_sync_name(source),
+                            @extschema@.crisp_sync_name(target), @extschema@.crisp_push_pid(source, target)),
+            NULL, NULL, NULL);
     END IF;
     RETURN job;
 END
@@ -694,7 +696,7 @@ DECLARE
 BEGIN
     PERFORM @extschema@.crisp_sync_check_writable('crisp_push_decide');
     IF was_sent IS NULL THEN
-        RAISE EXCEPTION 'was_sent must not be null' USING ERRCODE = 'null_value_not_allowed';
+        PERFORM @extschema@.crisp_sync_throw('22004', 'was_sent must not be null', NULL, NULL, NULL);
     END IF;
     job := @extschema@.crisp_push_my_job_id(source, target);
     EXECUTE format($sql$

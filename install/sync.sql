@@ -670,9 +670,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
-        RAISE EXCEPTION 'cannot execute % %', name,
-            CASE WHEN pg_is_in_recovery() THEN 'during recovery' ELSE 'in a read-only transaction' END
-            USING ERRCODE = 'read_only_sql_transaction';
+        PERFORM @extschema@.crisp_sync_throw(
+            '25006', format('cannot execute %s %s', name,
+                            CASE WHEN pg_is_in_recovery() THEN 'during recovery' ELSE 'in a read-only transaction' END),
+            NULL, NULL, NULL);
     END IF;
 END
 $$;
@@ -724,12 +725,12 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM @extschema@.crisp_sync_check_writable('crisp_sync');
     IF source IS NULL OR target IS NULL THEN
-        RAISE EXCEPTION 'source and target must not be null' USING ERRCODE = 'null_value_not_allowed';
+        PERFORM @extschema@.crisp_sync_throw('22004', 'source and target must not be null', NULL, NULL, NULL);
     ELSIF NOT @extschema@.crisp_sync_may_commit() THEN
-        RAISE EXCEPTION 'crisp_sync cannot run inside a transaction block'
-            USING ERRCODE = 'active_sql_transaction',
-                DETAIL = 'It commits each part of its work together with what is known of it.',
-                HINT = 'CALL it by itself, outside of BEGIN and COMMIT and of functions.';
+        PERFORM @extschema@.crisp_sync_throw(
+            '25001', 'crisp_sync cannot run inside a transaction block',
+            'It commits each part of its work together with what is known of it.',
+            'CALL it by itself, outside of BEGIN and COMMIT and of functions.', NULL);
     END IF;
     call.started_at := date_trunc('milliseconds', clock_timestamp());
     PERFORM @extschema@.crisp_sync_context();   -- of a call that was cancelled
@@ -845,9 +846,10 @@ DECLARE
 BEGIN
     PERFORM @extschema@.crisp_sync_check_writable(CASE WHEN whole THEN 'crisp_sync_drop' ELSE 'crisp_sync_reset' END);
     IF NOT @extschema@.crisp_sync_lock_briefly(source, target) THEN
-        RAISE EXCEPTION 'the sync of "%" into "%" is running, in process %', @extschema@.crisp_sync_name(source),
-            @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_pid(source, target)
-            USING ERRCODE = 'object_in_use';
+        PERFORM @extschema@.crisp_sync_throw(
+            '55006', format('the sync of "%s" into "%s" is running, in process %s', @extschema@.crisp_sync_name(source),
+                            @extschema@.crisp_sync_name(target), @extschema@.crisp_sync_pid(source, target)),
+            NULL, NULL, NULL);
     END IF;
     IF whole THEN
         is_known := @extschema@.crisp_sync_forget_failed_calls(source, target);
@@ -858,8 +860,9 @@ BEGIN
         WHERE j.source = crisp_sync_forget.source AND j.target = crisp_sync_forget.target;
     END IF;
     IF NOT FOUND AND NOT is_known THEN
-        RAISE EXCEPTION 'there is no sync of "%" into "%"', @extschema@.crisp_sync_name(source),
-            @extschema@.crisp_sync_name(target) USING ERRCODE = 'undefined_object';
+        PERFORM @extschema@.crisp_sync_throw(
+            '42704', format('there is no sync of "%s" into "%s"', @extschema@.crisp_sync_name(source),
+                            @extschema@.crisp_sync_name(target)), NULL, NULL, NULL);
     END IF;
 END
 $$;
@@ -889,8 +892,9 @@ AS $$
 BEGIN
     PERFORM @extschema@.crisp_sync_check_writable('crisp_sync_forget_origins');
     IF NOT @extschema@.crisp_sync_may_write(target) THEN
-        RAISE EXCEPTION 'permission denied to sync into "%"', @extschema@.crisp_sync_name(target)
-            USING ERRCODE = 'insufficient_privilege';
+        PERFORM @extschema@.crisp_sync_throw(
+            '42501', format('permission denied to sync into "%s"', @extschema@.crisp_sync_name(target)),
+            NULL, NULL, NULL);
     END IF;
     DELETE FROM @extschema@.crisp_sync_orphan;
     DELETE FROM @extschema@.crisp_sync_my_origin o

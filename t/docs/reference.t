@@ -219,7 +219,9 @@ foreach my $path (sort glob "$tree/install/*.sql")
 	my ($name) = $path =~ m{([^/]+)$};
 	my $source = read_file("install/$name");
 
-	while ($source =~ /(?:RAISE EXCEPTION|problem :=(?: format\()?)\s*'((?:[^']|'')+)'/g)
+	my $raises = qr/RAISE EXCEPTION|crisp_sync_throw\(\s*'\w{5}',(?:\s*format\()?|problem :=(?: format\()?/;
+
+	while ($source =~ /$raises\s*'((?:[^']|'')+)'/g)
 	{
 		my $message = $1;
 		my @parts = grep { /\w/ } split /%s?/, $message;

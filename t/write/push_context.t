@@ -102,6 +102,22 @@ $session->fails(
 is($session->run(q(CALL crisp_push('customers', 'crisp.people_profiles', key => 'none')))->{errors}->[0]->{context},
 	undef, 'the next error has no CONTEXT of it');
 
+# What is refused before it begins, and by functions.
+foreach my $call (q(CALL crisp_sync(NULL, 'x')), q(CALL crisp_push(NULL, 'crisp.people_profiles')),
+	q(BEGIN; CALL crisp_sync('crisp.operators', 'x')), q(BEGIN; CALL crisp_push('customers', 'crisp.people_profiles')),
+	q(BEGIN READ ONLY; CALL crisp_sync('crisp.operators', 'x')),
+	q(SELECT crisp_sync_reset('crisp.operators', 'customers')),
+	q(SELECT crisp_push_reset('wrong_customers', 'crisp.people_profiles')),
+	q(SELECT crisp_push_decide('wrong_customers', 'crisp.people_profiles', true)),
+	q(SELECT crisp_push_decide('wrong_customers', 'crisp.people_profiles', NULL)))
+{
+	my $error = $session->run($call)->{errors}->[0];
+
+	ok($error->{message}, "$call: an error");
+	unlike($error->{context} // '', $inside, "$call: nothing of ours");
+	query('ROLLBACK') if $call =~ /^BEGIN/;
+}
+
 $session->quit;
 $node->stop;
 done_testing();
