@@ -108,10 +108,10 @@ exact_begin(const ListRequest *request, KeySet *seen, const RowAge *age)
 }
 
 /*
- * Begin to read a span, and count it among the stretches.
+ * Begin to read a span, and count it among the stretches.  is_part: it was taken off one of them.
  */
 static void
-begin_stretch(ExactReader *reader, Span span)
+begin_stretch(ExactReader *reader, Span span, bool is_part)
 {
 	ListRequest asked = exact_first_request(reader->scan.request);
 
@@ -120,7 +120,7 @@ begin_stretch(ExactReader *reader, Span span)
 		reader->max_stretches *= 2;
 		reader->stretches = repalloc(reader->stretches, sizeof(Stretch *) * reader->max_stretches);
 	}
-	reader->stretches[reader->nstretches++] = stretch_begin(&reader->scan, &asked, span);
+	reader->stretches[reader->nstretches++] = stretch_begin(&reader->scan, &asked, span, is_part);
 }
 
 static int64
@@ -158,7 +158,7 @@ part_longest(ExactReader *reader)
 		return false;
 
 	reader->parted++;
-	begin_stretch(reader, stretch_part(longest, middle));
+	begin_stretch(reader, stretch_part(longest, middle), true);
 	return true;
 }
 
@@ -215,7 +215,7 @@ open_stretches(ExactReader *reader)
 	while (stretch_may_ask(&reader->scan) && count_active(reader) < room(reader))
 	{
 		if (reader->nranges_begun < nranges)
-			begin_stretch(reader, all[reader->nranges_begun++]);
+			begin_stretch(reader, all[reader->nranges_begun++], false);
 		else if (room(reader) == 1 || !part_longest(reader))
 			break;
 	}
@@ -260,6 +260,8 @@ report(ExactReader *reader)
 		const Stretch *stretch = reader->stretches[i];
 		Span		   span = stretch->span;
 
+		if (stretch->given_back)
+			continue;
 		if (!stretch->ended)
 			span.lower = time_shift(stretch->read_to, 1);
 		if (stretch->ended || stretch->read_to < span.upper)
@@ -350,6 +352,25 @@ find_waiting(const ExactReader *reader, Stretch **waiting)
 }
 
 /*
+ * Where a part seems to be empty, have the stretch above it read it, too.
+ */
+static void
+give_back(ExactReader *reader, Stretch *part)
+{
+	for (int i = 0; i < reader->nstretches; i++)
+	{
+		Stretch *above = reader->stretches[i];
+
+		if (!above->given_back && above->span.lower != PG_INT64_MIN &&
+			above->span.lower == time_shift(part->span.upper, 1))
+		{
+			stretch_give_back(&reader->scan, part, above);
+			return;
+		}
+	}
+}
+
+/*
  * Take the next page that comes, of whichever stretch.
  */
 static void
@@ -379,12 +400,15 @@ take(ExactReader *reader)
 	reader->last = &stretch->step;
 	reader->current = stretch;
 	reader->pages++;
+	if (stretch_is_empty_part(stretch))
+		give_back(reader, stretch);
 
 	/*
 	 * What comes next is asked for before the rows of this page have been returned, unless they
 	 * may be all that is wanted.
 	 */
-	if (!reader->scan.request->newest_first && reader->scan.request->options->prefetch > 1 &&
+	if (!stretch->decided && !reader->scan.request->newest_first &&
+		reader->scan.request->options->prefetch > 1 &&
 		(reader->read > 0 || reader->errand != NULL) &&
 		!stretch_decide(&reader->scan, stretch, false))
 		begin_spans(reader, stretch);

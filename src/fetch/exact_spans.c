@@ -17,16 +17,30 @@
 
 #include "base/compat.h"
 #include "fetch/exact_spans.h"
+#include "fetch/last_page.h"
 #include "fetch/order.h"
 #include "base/sqlstate.h"
+
+/* How often that may happen: a server that goes on so can't be relied on. */
+#define MAX_WIDENED 3
+
+/* A span that is to be read. */
+typedef struct SpanLeft
+{
+	Span span;
+	bool has_row; /* one that was seen is in it, */
+	Span wider;	  /* and more of them in this one: */
+	int	 rows;	  /* so many */
+} SpanLeft;
 
 struct ExactSpans
 {
 	ExactStep		  *step;
 	const CrispColumn *dates;
-	Span			  *spans; /* the last one is being read */
+	SpanLeft		  *spans; /* the last one is being read */
 	int				   nspans;
 	int				   max_spans; /* room for so many */
+	int				   widened;	  /* how often a page lacked a row that was seen */
 	bool			   at_end;	  /* the page at hand, or asked for, is to show that none follows */
 };
 
@@ -106,16 +120,32 @@ split_point(const ExactSpans *spans, Span span, SpanTimes times)
 }
 
 static void
-push_span(ExactSpans *spans, int64 lower, int64 upper)
+push_span(ExactSpans *spans, SpanLeft left)
 {
 	if (spans->nspans == spans->max_spans)
 	{
 		spans->max_spans *= 2;
-		spans->spans = repalloc(spans->spans, sizeof(Span) * spans->max_spans);
+		spans->spans = repalloc(spans->spans, sizeof(SpanLeft) * spans->max_spans);
 	}
-	spans->spans[spans->nspans].lower = lower;
-	spans->spans[spans->nspans].upper = upper;
-	spans->nspans++;
+	spans->spans[spans->nspans++] = left;
+}
+
+/*
+ * Split a span, of which the page at hand has shown rows with these times.
+ */
+static void
+split(ExactSpans *spans, Span span, SpanTimes times)
+{
+	int64 point = split_point(spans, span, times);
+
+	push_span(spans, (SpanLeft){.span = {time_shift(point, 1), span.upper},
+								.has_row = times.greatest > point,
+								.wider = {times.least, span.upper},
+								.rows = times.count});
+	push_span(spans, (SpanLeft){.span = {span.lower, point},
+								.has_row = times.least <= point,
+								.wider = {span.lower, times.greatest},
+								.rows = times.count});
 }
 
 bool
@@ -123,9 +153,31 @@ exact_spans_ask(ExactSpans *spans)
 {
 	if (spans->nspans == 0)
 		return false;
-	exact_step_bound(spans->step, spans->spans[spans->nspans - 1]);
-	exact_step_ask(spans->step);
+	exact_step_bound(spans->step, spans->spans[spans->nspans - 1].span);
+	exact_step_ask(spans->step, true);
 	return true;
+}
+
+/*
+ * Where the page of a span has no row, although one that was seen should be on it, ask for the
+ * wider span: many rows can't all be gone by now.  Returns false where the page isn't such, or they
+ * may be.
+ */
+static bool
+ask_wider(ExactSpans *spans)
+{
+	SpanLeft *left = &spans->spans[spans->nspans - 1];
+	bool is_wide = left->span.lower == left->wider.lower && left->span.upper == left->wider.upper;
+
+	if (!left->has_row || spans->step->page_number > 1 ||
+		json_node_length(pager_page(spans->step->pager)) > 0)
+		return false;
+	if (is_wide && left->rows < EXACT_SURE_ROWS)
+		return false;
+	if (is_wide || ++spans->widened > MAX_WIDENED)
+		page_raise_lacking(&spans->step->asked);
+	left->span = left->wider;
+	return exact_spans_ask(spans);
 }
 
 /*
@@ -146,11 +198,12 @@ ask_for_end(ExactSpans *spans)
 bool
 exact_spans_next(ExactSpans *spans)
 {
-	Span	  span = spans->spans[spans->nspans - 1];
+	Span	  span = spans->spans[spans->nspans - 1].span;
 	bool	  is_last = pager_on_last_page(spans->step->pager);
 	SpanTimes times = times_within(spans, span);
-	int64	  point;
 
+	if (ask_wider(spans))
+		return true;
 	if (is_last && (spans->step->page_number == 1 ||
 					(spans->at_end && pager_came_at_once(spans->step->pager))))
 	{
@@ -177,9 +230,7 @@ exact_spans_next(ExactSpans *spans)
 		spans->step->idle = 0;
 	else if (!exact_step_gains(spans->step))
 		return false;
-	point = split_point(spans, span, times);
-	push_span(spans, time_shift(point, 1), span.upper);
-	push_span(spans, span.lower, point);
+	split(spans, span, times);
 	return exact_spans_ask(spans);
 }
 
@@ -193,7 +244,7 @@ exact_spans_begin(ExactStep *step, const CrispColumn *dates)
 	spans->step = step;
 	spans->dates = dates;
 	spans->max_spans = 16;
-	spans->spans = MemoryContextAlloc(step->context, sizeof(Span) * spans->max_spans);
-	push_span(spans, PG_INT64_MIN, PG_INT64_MAX);
+	spans->spans = MemoryContextAlloc(step->context, sizeof(SpanLeft) * spans->max_spans);
+	push_span(spans, (SpanLeft){.span = {PG_INT64_MIN, PG_INT64_MAX}});
 	return spans;
 }

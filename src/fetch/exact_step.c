@@ -44,17 +44,13 @@ exact_step_bound(ExactStep *step, Span span)
 }
 
 void
-exact_step_ask(ExactStep *step)
+exact_step_ask(ExactStep *step, bool makes_sure)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(step->context);
 
 	Assert(!step->waits);
 
-	/*
-	 * What is asked for goes on from a row that was seen, or is one of several parts of a list: if
-	 * there is nothing, that is rare enough to make sure of it.
-	 */
-	step->asked.expects_rows = true;
+	step->asked.expects_rows = makes_sure;
 	step->next = pager_begin(&step->asked, step->seen);
 	MemoryContextSwitchTo(old_context);
 	pager_ask(step->next, 1);

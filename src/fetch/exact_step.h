@@ -15,6 +15,12 @@
 
 #include "fetch/pager.h"
 
+/*
+ * Rows that don't all go from their dates between two requests: an answer that lacks so many isn't
+ * true.
+ */
+#define EXACT_SURE_ROWS 10
+
 /* Closed interval of Unix milliseconds; the extremes of int64 stand for no bound. */
 typedef struct Span
 {
@@ -54,10 +60,10 @@ extern void exact_step_init(ExactStep *step, const ListRequest *request, KeySet 
 extern void exact_step_bound(ExactStep *step, Span span);
 
 /*
- * Ask for the first page of what asked says, without waiting.  Rows of the page at hand may be
- * left, and can be had until the answer is taken.
+ * Ask for the first page of what asked says, without waiting; once more, where makes_sure, if it
+ * has no row.  Rows of the page at hand may be left, and can be had until the answer is taken.
  */
-extern void exact_step_ask(ExactStep *step);
+extern void exact_step_ask(ExactStep *step, bool makes_sure);
 
 /*
  * Take the page that was asked for, waiting for it.  Raises what pager_take() and pager_check_gap()

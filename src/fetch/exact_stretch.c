@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "fetch/exact_stretch.h"
+#include "fetch/last_page.h"
 #include "fetch/order.h"
 
 /*
@@ -51,13 +52,14 @@ ask(StretchScan *scan, Stretch *stretch)
 	else
 	{
 		exact_step_bound(&stretch->step, left);
-		exact_step_ask(&stretch->step);
+		exact_step_ask(&stretch->step, !stretch->is_part || stretch->pages > 0);
+		stretch->asked_lower = left.lower;
 		note_asked(scan, stretch);
 	}
 }
 
 Stretch *
-stretch_begin(StretchScan *scan, const ListRequest *asked, Span span)
+stretch_begin(StretchScan *scan, const ListRequest *asked, Span span, bool is_part)
 {
 	Stretch *stretch = MemoryContextAllocZero(scan->context, sizeof(Stretch));
 
@@ -65,6 +67,8 @@ stretch_begin(StretchScan *scan, const ListRequest *asked, Span span)
 	stretch->step.asked = *asked;
 	stretch->span = span;
 	stretch->oldest = stretch->read_to = span.upper;
+	stretch->widened_at = PG_INT64_MIN;
+	stretch->is_part = is_part;
 	ask(scan, stretch);
 	return stretch;
 }
@@ -176,6 +180,43 @@ seek_end(StretchScan *scan, Stretch *stretch)
 		stretch->ended = true;
 }
 
+/*
+ * Where the page at hand has no row, although one that was seen should be on it, ask for what a
+ * page before had, too: many rows can't all be gone by now.  Returns false where the page isn't
+ * such, or they may be.
+ */
+static bool
+ask_wider(StretchScan *scan, Stretch *stretch)
+{
+	bool is_wide = stretch->oldest == stretch->newest;
+
+	if (!stretch->has_row || stretch->step.page_number > 1 ||
+		json_node_length(pager_page(stretch->step.pager)) > 0)
+		return false;
+	if (is_wide && stretch->newest_rows < EXACT_SURE_ROWS)
+		return false;
+	if (is_wide || stretch->oldest == stretch->widened_at)
+		page_raise_lacking(&stretch->step.asked);
+	stretch->widened_at = stretch->oldest;
+	stretch->oldest = stretch->newest;
+	ask(scan, stretch);
+	return true;
+}
+
+/*
+ * Go on where a request has ended that was for less than the stretch has by now.
+ */
+static void
+ask_lower(StretchScan *scan, Stretch *stretch, PageTimes times)
+{
+	if (times.count > 0 && times.last < stretch->oldest)
+	{
+		stretch->oldest = times.last;
+		stretch->has_row = true;
+	}
+	ask(scan, stretch);
+}
+
 bool
 stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 {
@@ -200,6 +241,14 @@ stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 		return true;
 	}
 
+	if (ask_wider(scan, stretch))
+		return true;
+	if (is_last && stretch->asked_lower > stretch->span.lower)
+	{
+		ask_lower(scan, stretch, times);
+		return true;
+	}
+
 	in_group = step->page_number > 1 ||
 			   (!is_last && (times.count == 0 || times.last >= stretch->oldest));
 	if (in_group && !is_read)
@@ -213,6 +262,7 @@ stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 	}
 
 	/* Rows of one time may come in as fast as they are read. */
+	stretch->has_row = times.last < stretch->oldest;
 	stretch->oldest = times.last >= stretch->oldest ? time_shift(stretch->oldest, -1) : times.last;
 	ask(scan, stretch);
 	return true;
@@ -234,6 +284,11 @@ measure(const StretchScan *scan, Stretch *stretch)
 	stretch->pages++;
 	if (times.count == 0)
 		return;
+	if (stretch->newest_rows == 0 || times.count >= EXACT_SURE_ROWS)
+	{
+		stretch->newest = times.first;
+		stretch->newest_rows = times.count;
+	}
 	if (stretch->pages == 1)
 		stretch->begins = times.first;
 	stretch->page_span = Max((double) times.first - (double) times.last,
@@ -282,4 +337,23 @@ stretch_part(Stretch *stretch, int64 middle)
 
 	stretch->span.lower = time_shift(middle, 1);
 	return lower_part;
+}
+
+bool
+stretch_is_empty_part(const Stretch *stretch)
+{
+	return stretch->is_part && stretch->pages == 1 &&
+		   json_node_length(pager_page(stretch->step.pager)) == 0;
+}
+
+void
+stretch_give_back(StretchScan *scan, Stretch *part, Stretch *above)
+{
+	above->span.lower = part->span.lower;
+	part->decided = part->ended = part->given_back = true;
+	if (above->ended)
+	{
+		above->ended = false;
+		ask(scan, above);
+	}
 }

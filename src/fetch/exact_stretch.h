@@ -41,6 +41,15 @@ typedef struct Stretch
 	bool   sought_end; /* it did so once */
 	uint64 turn;	   /* of its latest request, of those of all stretches */
 
+	/* To see that an answer without a row can't be true. */
+	bool  is_part;	   /* nobody knows of a row in it before its first page */
+	bool  has_row;	   /* one that was seen has the date oldest */
+	bool  given_back;  /* it was another's again, as it seems to be empty */
+	int64 asked_lower; /* what was asked for last is not earlier */
+	int64 newest;	   /* time of the first row of the latest page of many rows, or the first */
+	int	  newest_rows; /* of that page; 0 where there is none */
+	int64 widened_at;  /* oldest, when such an answer had it ask from newest on */
+
 	/* To tell how much is left. */
 	int64  pages;	  /* read */
 	int64  begins;	  /* time of the first row */
@@ -52,10 +61,10 @@ extern bool stretch_may_ask(const StretchScan *scan);
 
 /*
  * Begin to read a span, by what asked asks for (copied), which should be in the order of the scan's
- * dates; its first page has been asked for, unless there may be no other.  Palloc'd in the scan's
- * memory.
+ * dates; its first page has been asked for, unless there may be no other.  is_part: the span was
+ * taken off another stretch.  Palloc'd in the scan's memory.
  */
-extern Stretch *stretch_begin(StretchScan *scan, const ListRequest *asked, Span span);
+extern Stretch *stretch_begin(StretchScan *scan, const ListRequest *asked, Span span, bool is_part);
 
 /* Say whether there is more to read. */
 extern bool stretch_is_active(const Stretch *stretch);
@@ -65,8 +74,8 @@ extern void stretch_take(const StretchScan *scan, Stretch *stretch);
 
 /*
  * Decide what comes after the page at hand, and ask for it.  Before its rows have been returned,
- * that may have to be put off.  Returns false where the list doesn't come in order.  Raises what
- * order_is_trusted() raises.
+ * that may have to be put off.  Returns false where the list doesn't come in order.  Raises HV00R
+ * where a page lacks rows that were seen, and what order_is_trusted() raises.
  */
 extern bool stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read);
 
@@ -79,5 +88,17 @@ extern double stretch_pages_left(const StretchScan *scan, const Stretch *stretch
 
 /* Take off what is not later than a time, for another stretch, and return its span. */
 extern Span stretch_part(Stretch *stretch, int64 middle);
+
+/*
+ * Say whether the page that was taken, the first of a part, has no row, so that nothing shows
+ * whether that's true.
+ */
+extern bool stretch_is_empty_part(const Stretch *stretch);
+
+/*
+ * Give a part back to the stretch above it, which goes on from rows that were seen: what the part
+ * holds, if anything, comes with these.
+ */
+extern void stretch_give_back(StretchScan *scan, Stretch *part, Stretch *above);
 
 #endif /* CRISP_EXACT_STRETCH_H */

@@ -137,3 +137,15 @@ page_raise_missing(const ListRequest *request, int page, bool is_empty)
 			 : errdetail("GET %s answered HTTP 404, although the page after it has rows.", target),
 		 errhint("Try again.")));
 }
+
+void
+page_raise_lacking(const ListRequest *request)
+{
+	ereport(ERROR, (errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+					errmsg("Crisp sent an empty page of a list, server \"%s\"",
+						   request->options->server_name),
+					errdetail("GET %s answered without a row, although rows that belong there had "
+							  "come before.",
+							  request_list_target(request, 1)),
+					errhint("Try again.")));
+}

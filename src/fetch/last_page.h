@@ -63,6 +63,9 @@ extern void page_note_end(const CrispOptions *options, bool before, bool more);
  */
 pg_noreturn extern void page_raise_missing(const ListRequest *request, int page, bool is_empty);
 
+/* Raise HV00R for the first page of a request that lacks rows which have come before. */
+pg_noreturn extern void page_raise_lacking(const ListRequest *request);
+
 /* How far the reading of a list with numbered pages has come; all zero before its first page. */
 typedef struct PageProgress
 {
