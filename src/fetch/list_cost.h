@@ -23,6 +23,7 @@ typedef struct ListCost
 	bool		 is_believed; /* statistics say so, and nothing that was seen */
 	bool		 counted;	  /* Crisp was asked for the number of rows, */
 	int64		 rows;		  /* and has told it; -1 before */
+	bool		 failed;	  /* it couldn't be had, once */
 	bool		 given_up;	  /* it can't be had */
 	int64		 probes;	  /* requests to find out how long it is */
 } ListCost;

@@ -51,8 +51,21 @@ keep_rows(ForeignScanState *node, RowStore *rows, GivenRows *given, MemoryContex
 	scan_source_end(scan);
 }
 
+RowStore *
+stored_list_create(const ForeignScanState *node, MemoryContext parent, ResourceOwner owner)
+{
+	ResourceOwner old_owner = CurrentResourceOwner;
+	RowStore	 *rows;
+
+	CurrentResourceOwner = owner;
+	rows = row_store_create(parent, scan_row_desc(node));
+	CurrentResourceOwner = old_owner;
+	return rows;
+}
+
 bool
-stored_list_read(ForeignScanState *node, CrispRequest *request, RowStore *rows, GivenRows *given)
+stored_list_read(ForeignScanState *node, CrispRequest *request, RowStore *rows, GivenRows *given,
+				 bool has_rows)
 {
 	CrispScan	 *scan = node->fdw_state;
 	CrispRequest *own = scan->request;
@@ -61,11 +74,12 @@ stored_list_read(ForeignScanState *node, CrispRequest *request, RowStore *rows, 
 												  "crisp_fdw list rows", ALLOCSET_SMALL_SIZES);
 	volatile bool is_read = false;
 
+	request->as.list.expects_rows = true;
 	scan->request = request;
 	PG_TRY();
 	{
 		keep_rows(node, rows, given, context);
-		is_read = true;
+		is_read = !has_rows || row_store_has_next(rows);
 	}
 	PG_CATCH();
 	{

@@ -10,16 +10,25 @@
 #ifndef CRISP_STORED_LIST_H
 #define CRISP_STORED_LIST_H
 
+#include "utils/resowner.h"
+
 #include "scan/given_rows.h"
 #include "scan/scan_state.h"
 
 /*
+ * Create a store for rows of a scan, in a child of parent, whose temporary file will belong to
+ * owner.
+ */
+extern RowStore *stored_list_create(const ForeignScanState *node, MemoryContext parent,
+									ResourceOwner owner);
+
+/*
  * Put all rows of the list that a request is for into a store without rows, and note the places of
  * those that the scan's run has given (given may be NULL).  The scan must have no reader, and has
- * none then.  Returns false where Crisp doesn't give the list.  Raises what waiting and keeping
- * rows raise.
+ * none then.  Returns false where Crisp doesn't give the list, or says that it has no row, twice,
+ * although rows of it are known (has_rows).  Raises what waiting and keeping rows raise.
  */
 extern bool stored_list_read(ForeignScanState *node, CrispRequest *request, RowStore *rows,
-							 GivenRows *given);
+							 GivenRows *given, bool has_rows);
 
 #endif /* CRISP_STORED_LIST_H */

@@ -60,6 +60,7 @@ struct WiderList
 	int64		  lists;  /* that runs have asked for in its stead */
 	int64		  before; /* requests of the scan that don't count */
 	int64		  pages_before;
+	int64		  rows_before;
 	RowStore	 *rows;	  /* NULL before it was read */
 	SpentLists	 *others; /* that were the latest one before */
 
@@ -168,6 +169,10 @@ count_runs(WiderList *list, const CrispScan *scan)
 	ReaderCounts counts = scan_source_counts(scan);
 	int64		 pages = counts.pages - counts.rechecks - counts.past_end - list->pages_before;
 
+	/* What a run has shown is on the list. */
+	if (counts.rows > list->rows_before)
+		list_cost_note_least(&list->cost, 1);
+	list->rows_before = counts.rows;
 	list->pages_before += Max(pages, 0);
 	list->cost.spent = requests_made(list, scan) - list->before;
 	if (pages > 1 && scan_method(scan, METHOD_KIND) == SCAN_LIST)
@@ -295,37 +300,37 @@ is_due(WiderList *list, bool is_under_way)
  */
 
 /*
- * Create the store for the rows, whose file is the statement's.
+ * Note that the list couldn't be had: that may pass, so it's tried once more, when as much was
+ * spent again.
  */
-static RowStore *
-create_rows(const ForeignScanState *node)
+static void
+note_failure(WiderList *list, const CrispScan *scan)
 {
-	const WiderList *list = ((const CrispScan *) node->fdw_state)->wider;
-	ResourceOwner	 old_owner = CurrentResourceOwner;
-	RowStore		*rows;
-
-	CurrentResourceOwner = list->owner;
-	rows = row_store_create(list->context, scan_row_desc(node));
-	CurrentResourceOwner = old_owner;
-	return rows;
+	list->cost.given_up = list->cost.failed;
+	list->cost.failed = true;
+	list->cost.spent = list->spent_before = 0;
+	list->before = requests_made(list, scan);
+	list->pages_began = pages_read(scan);
 }
 
 /*
- * Read the list.  Where Crisp doesn't give it, it's given up.
+ * Read the list.  Where Crisp doesn't give it, or says that it has no row although runs have shown
+ * some, they go on.
  */
 static void
 read_list(ForeignScanState *node, CrispRequest *request)
 {
 	const CrispScan *scan = node->fdw_state;
 	WiderList		*list = scan->wider;
-	RowStore		*rows = create_rows(node);
+	RowStore		*rows = stored_list_create(node, list->context, list->owner);
+	bool			 has_rows = list->cost.least > 0 || list->given != NULL;
 
 	request->as.list.pages_expected = list->cost.pages;
-	if (stored_list_read(node, request, rows, list->given))
+	if (stored_list_read(node, request, rows, list->given, has_rows))
 		list->rows = rows;
 	else
 	{
-		list->cost.given_up = true;
+		note_failure(list, scan);
 		row_store_end(rows);
 	}
 }
@@ -337,11 +342,12 @@ static RowStore *
 recall(const ForeignScanState *node, TextKey key)
 {
 	const CrispScan *scan = node->fdw_state;
+	WiderList		*list = scan->wider;
 	RowStore		*rows;
 
 	if (!past_runs_has(scan->past_runs, key))
 		return NULL;
-	rows = create_rows(node);
+	rows = stored_list_create(node, list->context, list->owner);
 	(void) past_runs_recall(scan->past_runs, key, rows);
 	return rows;
 }

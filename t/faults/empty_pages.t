@@ -125,6 +125,34 @@ foreach my $setting ({}, { honour_order => JSON::PP::false })
 	$long->control({ answers => [], honour_order => JSON::PP::true });
 }
 
+# The list that serves many runs in their stead: where it's said to be empty, or not to exist, they go on.
+{
+	my $text = 'SELECT n, (SELECT count(*) FROM %s.conversations c WHERE c.updated_at > at) FROM '
+	  . '(SELECT n, (SELECT percentile_disc(n / 41.0) WITHIN GROUP (ORDER BY updated_at) FROM copied.conversations) AS at '
+	  . 'FROM generate_series(1, 40) n) bound';
+	$session->query('CREATE SCHEMA copied; CREATE TABLE copied.conversations AS SELECT * FROM long.conversations');
+	my $right = rows('fast', sprintf $text, 'copied');
+	my %most;
+
+	foreach my $answer ({ status => 200, body => $empty }, { status => 404 })
+	{
+		foreach my $times (1, 2, 99)
+		{
+			foreach my $mode ('fast', 'exact')
+			{
+				$long->control({ answers => [ { match => { path => 'website/*/conversations/1',
+							query => 'per_page=50&order_date_updated=1' }, times => $times, %{$answer} } ] });
+				$long->clear;
+				is(rows($mode, sprintf $text, 'long'), $right,
+					"$mode, a list that serves runs, $answer->{status}, $times times: rows");
+				$most{$times}->{$answer->{status}} = $long->count if $mode eq 'fast';
+			}
+		}
+	}
+	$long->control({ answers => [] });
+	cmp_ok($most{1}->{404}, '<', $most{99}->{404} / 2, 'after a 404 the list is tried once more');
+}
+
 # The next messages of a conversation may be a 404, once.
 $sandbox->control({ answers => [] });
 {
