@@ -27,6 +27,7 @@
 
 #include "base/extension_version.h"
 #include "sync/sync_call.h"
+#include "sync/sync_doubt.h"
 #include "sync/sync_match.h"
 #include "sync/sync_owner.h"
 #include "sync/sync_rows.h"
@@ -421,6 +422,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	SyncParameters	 parameters = {4, types, values, nulls};
 	bool			 has_parents = !PG_ARGISNULL(EXCHANGE_PARENTS);
 	bool			 full = PG_GETARG_BOOL(EXCHANGE_FULL);
+	const char		*query;
 	SyncWritten		 written = {0};
 	SyncWitnesses	 witnesses = {0};
 	SyncParts		*parts = NULL;
@@ -433,6 +435,7 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 	MemoryContext	 old;
 
 	sync_call_check_given(fcinfo, needed, lengthof(needed));
+	query = sync_call_text(fcinfo, EXCHANGE_QUERY);
 	for (int i = EXCHANGE_LOWER; i <= EXCHANGE_PARENTS; i++)
 		if (!PG_ARGISNULL(i))
 		{
@@ -446,7 +449,10 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 		parts = sync_parts_create(
 			PG_GETARG_DATUM(EXCHANGE_PARTS), PG_GETARG_INT64(EXCHANGE_PAGES),
 			PG_ARGISNULL(EXCHANGE_PAGES_BEFORE) ? 0 : PG_GETARG_INT64(EXCHANGE_PAGES_BEFORE));
-	rows = sync_rows_run_parts(sync_call_text(fcinfo, EXCHANGE_QUERY), &parameters, parts);
+	rows = sync_rows_run_parts(query, &parameters, parts);
+	target = open_target(fcinfo);
+	if (has_parents)
+		sync_doubt_fetch(rows, target, query, &parameters, values[3]);
 	summary = summarize(rows, sync_call_text(fcinfo, EXCHANGE_SUMMARY),
 						get_func_rettype(fcinfo->flinfo->fn_oid), &tupdesc, caller);
 
@@ -458,7 +464,6 @@ exchange(FunctionCallInfo fcinfo, MemoryContext caller)
 		witnesses.keys = PG_GETARG_DATUM(EXCHANGE_WITNESSES);
 		witnesses.has_keys = JB_ROOT_COUNT(DatumGetJsonbP(witnesses.keys)) > 0;
 	}
-	target = open_target(fcinfo);
 	seen = write_fetched(rows, target, values[3], has_parents, full, PG_GETARG_BOOL(EXCHANGE_MARK),
 						 &written, &witnesses);
 	sync_rows_free(rows);

@@ -190,6 +190,31 @@ foreach my $source ('conversations', 'people_profiles', 'messages')
 	}
 }
 
+# What lies below a row isn't deleted for one answer without a row, either, nor for one 404; but it is for two.
+foreach my $source (['messages', 'website/*/conversation/*/messages*'], ['people_events', 'website/*/people/events/*'])
+{
+	my ($table, $path) = @{$source};
+
+	$sandbox->control({ answers => [] });
+	$session->query("DROP TABLE IF EXISTS copy_$table; CALL crisp_sync('crisp.$table', 'public.copy_$table', "
+		. "max_requests => NULL)");
+	my $count = $session->query("SELECT count(*) FROM copy_$table");
+
+	foreach my $answer ({ status => 200, body => $empty }, { status => 404 })
+	{
+		foreach my $nth (1 .. 3)
+		{
+			$sandbox->control({ answers => [ { match => { path => $path, nth => 5 * $nth }, %{$answer} } ] });
+			$session->query("CALL crisp_sync('crisp.$table', 'public.copy_$table', mode => 'full', max_requests => NULL)");
+			is($session->query("SELECT count(*) FROM copy_$table"), $count,
+				"$table: a full load, request ${\(5 * $nth)} below a row, $answer->{status}");
+		}
+	}
+	$sandbox->control({ answers => [ { match => { path => $path }, status => 200, body => $empty } ] });
+	$session->query("CALL crisp_sync('crisp.$table', 'public.copy_$table', mode => 'full', max_requests => NULL)");
+	is($session->query("SELECT count(*) FROM copy_$table"), 0, "$table: what is empty each time is believed");
+}
+
 # So do those of lists without dates, which are full loads: a first page that is empty is asked for again.
 foreach my $source ('operators', 'campaigns', 'people_segments')
 {
