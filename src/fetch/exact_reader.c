@@ -159,6 +159,7 @@ part_longest(ExactReader *reader)
 
 	reader->parted++;
 	begin_stretch(reader, stretch_part(longest, middle), true);
+	reader->stretches[reader->nstretches - 1]->floor = longest->floor;
 	return true;
 }
 

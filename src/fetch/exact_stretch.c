@@ -67,7 +67,7 @@ stretch_begin(StretchScan *scan, const ListRequest *asked, Span span, bool is_pa
 	stretch->step.asked = *asked;
 	stretch->span = span;
 	stretch->oldest = stretch->read_to = span.upper;
-	stretch->widened_at = PG_INT64_MIN;
+	stretch->widened_at = stretch->floor = PG_INT64_MIN;
 	stretch->is_part = is_part;
 	ask(scan, stretch);
 	return stretch;
@@ -311,7 +311,7 @@ stretch_take(const StretchScan *scan, Stretch *stretch)
 double
 stretch_pages_left(const StretchScan *scan, const Stretch *stretch, int64 pages, int64 *middle)
 {
-	int64  lower = stretch->span.lower;
+	int64  lower = Max(stretch->span.lower, stretch->floor);
 	int64  from_request;
 	double upper_part;
 
@@ -350,6 +350,7 @@ void
 stretch_give_back(StretchScan *scan, Stretch *part, Stretch *above)
 {
 	above->span.lower = part->span.lower;
+	above->floor = part->span.upper;
 	part->decided = part->ended = part->given_back = true;
 	if (above->ended)
 	{

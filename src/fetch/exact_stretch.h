@@ -44,6 +44,7 @@ typedef struct Stretch
 	/* To see that an answer without a row can't be true. */
 	bool  is_part;	   /* nobody knows of a row in it before its first page */
 	bool  has_row;	   /* one that was seen has the date oldest */
+	int64 floor;	   /* below it, there seem to be no rows */
 	bool  given_back;  /* it was another's again, as it seems to be empty */
 	int64 asked_lower; /* what was asked for last is not earlier */
 	int64 newest;	   /* time of the first row of the latest page of many rows, or the first */

@@ -234,6 +234,26 @@ tell_of_letters(const Lookup *lookup, const JsonNode *row, const char *key)
 		 errhint("Crisp ignores case here. Write it as Crisp has it.")));
 }
 
+/*
+ * Say whether a row that came for a key has it; tell of one that has it in other letters.  Raises
+ * 08P01 for one that has none: what was asked for may be there.
+ */
+static bool
+is_wanted(const Lookup *lookup, const JsonNode *row, const char *key, const char *target)
+{
+	const CrispOptions *options = lookup->request->options;
+
+	if (has_key(lookup, row, key))
+		return true;
+	if (json_node_kind(json_path_get(row, lookup->path)) == JSON_NODE_NULL)
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+						errmsg("unexpected answer from Crisp, server \"%s\"", options->server_name),
+						errdetail("The answer to GET %s has no \"%s\".", target,
+								  lookup->request->lookup->path)));
+	tell_of_letters(lookup, row, key);
+	return false;
+}
+
 /*----------
  * The reader's methods; see row_reader.h
  *----------
@@ -265,12 +285,9 @@ next(RowReader *reader, FetchedRow *found)
 		lookup->next_key++;
 		row = lookup->is_asked[index] ? take_answer(lookup, target)
 									  : take_earlier(lookup, key, target);
-		pfree(target);
-		if (row != NULL && !has_key(lookup, row, key))
-		{
-			tell_of_letters(lookup, row, key);
+		if (row != NULL && !is_wanted(lookup, row, key, target))
 			row = NULL;
-		}
+		pfree(target);
 		if (row != NULL && !inbox_admits(request->options, request->inbox, row))
 			row = NULL;
 		if (row != NULL)
