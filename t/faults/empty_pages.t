@@ -190,6 +190,31 @@ foreach my $source ('conversations', 'people_profiles', 'messages')
 	}
 }
 
+# What has changed isn't missed for one empty answer, by whatever route it's found.
+$sandbox->control({ answers => [] });
+foreach my $source (['conversations', 'website/*/conversations/*', 'meta_nickname', 'session_id'],
+	['people_profiles', 'website/*/people/profiles/*', 'person_nickname', 'people_id'])
+{
+	my ($table, $path, $column, $key) = @{$source};
+
+	$session->query("DROP TABLE IF EXISTS copy_$table; CALL crisp_sync('crisp.$table', 'public.copy_$table')");
+	foreach my $nth (1, 2)
+	{
+		my $name = "changed $nth";
+
+		$sandbox->control({ answers => [] });
+		$session->query("CALL crisp_sync('crisp.$table', 'public.copy_$table')");
+		$session->query("ALTER SERVER support OPTIONS (ADD updatable 'true')") if $table eq 'conversations' && $nth == 1;
+		$session->query("UPDATE crisp.$table SET $column = '$name' WHERE $key = (SELECT $key FROM copy_$table "
+			. 'ORDER BY updated_at LIMIT 1)');
+		$sandbox->clear;
+		$sandbox->control({ answers => [ { match => { path => $path, nth => $nth }, status => 200, body => $empty } ] });
+		$session->query("CALL crisp_sync('crisp.$table', 'public.copy_$table')");
+		is($session->query("SELECT count(*) FROM copy_$table WHERE $column = '$name'"), 1,
+			"$table: a run finds what has changed, request $nth was empty");
+	}
+}
+
 # What lies below a row isn't deleted for one answer without a row, either, nor for one 404; but it is for two.
 foreach my $source (['messages', 'website/*/conversation/*/messages*'], ['people_events', 'website/*/people/events/*'])
 {
