@@ -153,11 +153,6 @@ BEGIN
     ELSE
         batch := @extschema@.crisp_sync_fetch(copy, call, run, condition, NULL, lower(run.changes), upper(run.changes),
                                               job);
-        -- The row that was the newest should be there: one answer without it isn't believed.
-        IF batch.listed = 0 AND job.watermark >= lower(run.changes) THEN
-            batch := @extschema@.crisp_sync_fetch(copy, call, run, condition, NULL, lower(run.changes),
-                                                  upper(run.changes), job);
-        END IF;
     END IF;
     -- Each pass comes upon the same ones.
     batch.keyless := batch.keyless[CASE run.passes WHEN 0 THEN 0 ELSE run.keyless END + 1:];

@@ -216,7 +216,13 @@ open_stretches(ExactReader *reader)
 	while (stretch_may_ask(&reader->scan) && count_active(reader) < room(reader))
 	{
 		if (reader->nranges_begun < nranges)
-			begin_stretch(reader, all[reader->nranges_begun++], false);
+		{
+			int number = reader->nranges_begun++;
+
+			/* Ranges that adjoin are parts of one. */
+			begin_stretch(reader, all[number],
+						  number > 0 && all[number - 1].lower == time_shift(all[number].upper, 1));
+		}
 		else if (room(reader) == 1 || !part_longest(reader))
 			break;
 	}

@@ -154,7 +154,8 @@ exact_spans_ask(ExactSpans *spans)
 	if (spans->nspans == 0)
 		return false;
 	exact_step_bound(spans->step, spans->spans[spans->nspans - 1].span);
-	exact_step_ask(spans->step, true);
+	exact_step_ask(spans->step,
+				   spans->spans[spans->nspans - 1].has_row ? EXACT_HAS_ROW : EXACT_UNKNOWN);
 	return true;
 }
 

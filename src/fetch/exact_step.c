@@ -44,13 +44,14 @@ exact_step_bound(ExactStep *step, Span span)
 }
 
 void
-exact_step_ask(ExactStep *step, bool makes_sure)
+exact_step_ask(ExactStep *step, ExactHope hope)
 {
 	MemoryContext old_context = MemoryContextSwitchTo(step->context);
 
 	Assert(!step->waits);
 
-	step->asked.expects_rows = makes_sure;
+	step->asked.expects_rows = hope == EXACT_HAS_ROW;
+	step->asked.takes_empty = hope == EXACT_IS_PART;
 	step->next = pager_begin(&step->asked, step->seen);
 	MemoryContextSwitchTo(old_context);
 	pager_ask(step->next, 1);

@@ -60,10 +60,22 @@ extern void exact_step_init(ExactStep *step, const ListRequest *request, KeySet 
 extern void exact_step_bound(ExactStep *step, Span span);
 
 /*
- * Ask for the first page of what asked says, without waiting; once more, where makes_sure, if it
- * has no row.  Rows of the page at hand may be left, and can be had until the answer is taken.
+ * What is known of a request before its answer: nothing; that a row which was seen is on its first
+ * page; or that somebody else asks for the same rows, should it be empty.
  */
-extern void exact_step_ask(ExactStep *step, bool makes_sure);
+typedef enum ExactHope
+{
+	EXACT_UNKNOWN,
+	EXACT_HAS_ROW,
+	EXACT_IS_PART
+} ExactHope;
+
+/*
+ * Ask for the first page of what asked says, without waiting.  An empty answer is made sure of,
+ * unless hope says that it's a part.  Rows of the page at hand may be left, and can be had until
+ * the answer is taken.
+ */
+extern void exact_step_ask(ExactStep *step, ExactHope hope);
 
 /*
  * Take the page that was asked for, waiting for it.  Raises what pager_take() and pager_check_gap()

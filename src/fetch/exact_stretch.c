@@ -52,7 +52,9 @@ ask(StretchScan *scan, Stretch *stretch)
 	else
 	{
 		exact_step_bound(&stretch->step, left);
-		exact_step_ask(&stretch->step, !stretch->is_part || stretch->pages > 0);
+		exact_step_ask(&stretch->step, stretch->has_row							 ? EXACT_HAS_ROW
+									   : stretch->is_part && stretch->pages == 0 ? EXACT_IS_PART
+																				 : EXACT_UNKNOWN);
 		stretch->asked_lower = left.lower;
 		note_asked(scan, stretch);
 	}

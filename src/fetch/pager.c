@@ -23,10 +23,11 @@
 #include "request/inbox.h"
 #include "json/json_path.h"
 #include "fetch/last_page.h"
-#include "fetch/order.h"
 #include "fetch/pager.h"
 #include "base/key_set.h"
 #include "api/pipeline.h"
+
+bool pager_makes_sure = false;
 
 struct Pager
 {
@@ -61,13 +62,10 @@ struct Pager
 	int				repeated;		 /* page that was asked for again, as it had nothing new, */
 	bool			repeats;		 /* nor had it then, or the next one: the list has moved */
 
-	PageWatch watch; /* of whether it comes to an end */
-
-	PageSlips *slips;		/* what notes where rows may slip by; NULL where nobody asks */
-	bool	   minds_slips; /* the pages that follow are asked for anew where one may have */
-
-	EarlyStop stop;
-
+	PageWatch	 watch;		  /* of whether it comes to an end */
+	PageSlips	*slips;		  /* what notes where rows may slip by; NULL where nobody asks */
+	bool		 minds_slips; /* the pages that follow are asked for anew where one may have */
+	EarlyStop	 stop;
 	ReaderCounts counts;
 };
 
@@ -96,7 +94,6 @@ pager_begin(const ListRequest *request, KeySet *seen)
 		pager->seen = seen ? seen : key_set_create((Size) work_mem * 1024);
 	}
 	pager->watch.is_first = seen == NULL || key_set_is_empty(seen);
-
 	MemoryContextSwitchTo(old_context);
 	return pager;
 }
@@ -130,7 +127,7 @@ may_ask_ahead(Pager *pager)
 		!api_can_spare(request->options))
 		return false;
 
-	/* While the list moves, what is asked for ahead had to be asked for again. */
+	/* What is asked for ahead of a list that moves had to be asked for again. */
 	if (pager->minds_slips && pager->watch.has_known)
 		return false;
 	if (request->pages_wanted > 0)
@@ -211,7 +208,6 @@ take_page(Pager *pager)
 	pager->rows = NULL;
 	pager->nrows = 0;
 	pager->next_row = 0;
-
 	pager->page_context = pipeline_answer(pager->pipeline, wanted_data(pager), key, &answer,
 										  !is_first || of_all || by_criteria || in_order ? &found
 																						 : NULL);
@@ -281,10 +277,11 @@ take_page_in_some_order(Pager *pager)
 static bool
 is_doubtful(const Pager *pager)
 {
-	if (pager->is_announced)
-		return true;
-	return pager->page_number == 1 && pager->rows != NULL && pager->nrows == 0 &&
-		   (pager->request->expects_rows || pager->request->options->exact_scan);
+	const ListRequest *request = pager->request;
+	bool makes_sure = request->expects_rows || request->options->exact_scan || pager_makes_sure;
+
+	return pager->is_announced || (makes_sure && !request->takes_empty && pager->page_number == 1 &&
+								   pager->rows != NULL && pager->nrows == 0);
 }
 
 /*
@@ -303,6 +300,10 @@ take_sure_page(Pager *pager)
 	ask_for_page(pager);
 	(void) pipeline_receive(pager->pipeline);
 	take_page_in_some_order(pager);
+	if (is_doubtful(pager) && !pager->request->expects_rows &&
+		pager->request->options->exact_scan &&
+		crisp_resource_is_paged(pager->request->options->resource, pager->request->options->tier))
+		pager->may_be_gap = true;
 }
 
 void
@@ -385,9 +386,8 @@ pager_check_keys(Pager *pager)
 static void
 watch_page(Pager *pager)
 {
-	if (pager->page_number == 0)
-		return;
-	judge_page(pager, false);
+	if (pager->page_number > 0)
+		judge_page(pager, false);
 	if (pager->watch.stalled)
 		(void) pipeline_drop(pager->pipeline);
 }

@@ -22,6 +22,12 @@
 typedef struct Pager Pager;
 
 /*
+ * Whether a first page without a row is asked for once more, whatever the scan mode is, since who
+ * reads will delete what it lacks.  Who sets it sets it back, also where an error is raised.
+ */
+extern bool pager_makes_sure;
+
+/*
  * Begin to read the list that a request asks for.  Makes no request yet.  The pager lives in a
  * child of CurrentMemoryContext; request must live as long.  Rows whose keys are in seen are
  * dropped, and those of others go in there; with NULL, the pager has a set of its own.  If the

@@ -50,6 +50,7 @@ typedef struct ListRequest
 
 	bool newest_first; /* read by date, it comes in that order, one page after the other */
 	bool expects_rows; /* that there are none is to be made sure of: a row that was seen is there */
+	bool takes_empty;  /* that isn't made sure of in any case, as the caller does it another way */
 
 	/* What is wanted of a scan by date, if not all; see exact_reader.h. */
 	struct ExactErrand *errand;

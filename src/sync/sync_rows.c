@@ -32,6 +32,7 @@
 #include "utils/acl.h"
 
 #include "base/compat.h"
+#include "fetch/pager.h"
 #include "sync/sync_rows.h"
 
 /* Rows that are taken from a statement at a time. */
@@ -60,25 +61,16 @@ sync_rows_begin(TupleDesc tupdesc)
 }
 
 /*
- * Run a statement, and keep its rows; before: as things were when the function that SQL called
- * began.
- *
- * By a cursor: SPI then adds no text of the statement to errors, which is as long as the table is
- * wide.
+ * Run a plan by a cursor, and keep its rows.  SPI then adds no text of the statement to errors,
+ * which is as long as the table is wide.
  */
 static SyncRows *
-run(const char *statement, const SyncParameters *parameters, SyncParts *parts, bool before)
+run_plan(SPIPlanPtr plan, const SyncParameters *parameters, SyncParts *parts, bool before)
 {
-	SPIPlanPtr plan;
-	Portal	   portal;
-	SyncRows  *rows;
+	Portal	  portal = SPI_cursor_open(NULL, plan, parameters ? parameters->values : NULL,
+									   parameters ? parameters->nulls : NULL, before);
+	SyncRows *rows;
 
-	plan = SPI_prepare(statement, parameters ? parameters->count : 0,
-					   parameters ? parameters->types : NULL);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
-	portal = SPI_cursor_open(NULL, plan, parameters ? parameters->values : NULL,
-							 parameters ? parameters->nulls : NULL, before);
 	if (parts != NULL && portal->queryDesc != NULL)
 		sync_parts_begin(parts, portal->queryDesc);
 	rows = sync_rows_begin(CreateTupleDescCopy(portal->tupDesc));
@@ -94,6 +86,35 @@ run(const char *statement, const SyncParameters *parameters, SyncParts *parts, b
 	if (parts != NULL)
 		sync_parts_end(parts);
 	SPI_cursor_close(portal);
+	return rows;
+}
+
+/*
+ * Run a statement, and keep its rows; before: as things were when the function that SQL called
+ * began.  An answer without a row is made sure of, whatever the scan mode is: what isn't there will
+ * be deleted.
+ */
+static SyncRows *
+run(const char *statement, const SyncParameters *parameters, SyncParts *parts, bool before)
+{
+	bool	   made_sure = pager_makes_sure;
+	SPIPlanPtr plan;
+	SyncRows  *rows = NULL;
+
+	plan = SPI_prepare(statement, parameters ? parameters->count : 0,
+					   parameters ? parameters->types : NULL);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+	pager_makes_sure = true;
+	PG_TRY();
+	{
+		rows = run_plan(plan, parameters, parts, before);
+	}
+	PG_FINALLY();
+	{
+		pager_makes_sure = made_sure;
+	}
+	PG_END_TRY();
 	SPI_freeplan(plan);
 	return rows;
 }
