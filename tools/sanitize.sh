@@ -32,7 +32,7 @@ parts=(src/common src/port src/timezone src/backend src/backend/utils/mb/convers
 	src/backend/replication/libpqwalreceiver src/backend/replication/pgoutput src/include src/interfaces/libpq
 	src/fe_utils src/bin/initdb src/bin/pg_ctl src/bin/psql src/bin/pg_dump src/bin/pg_config src/bin/pg_basebackup
 	src/bin/pg_upgrade src/bin/pg_resetwal src/bin/pg_controldata src/bin/scripts src/pl/plpgsql
-	src/test/regress src/test/isolation contrib/postgres_fdw)
+	src/test/regress src/test/isolation contrib/postgres_fdw contrib/auto_explain)
 
 cache=/var/cache/crisp_fdw/sanitize
 [ "$(id -u)" = 0 ] || cache=${XDG_CACHE_HOME:-$HOME/.cache}/crisp_fdw/sanitize
