@@ -278,15 +278,15 @@ static bool
 is_doubtful(const Pager *pager)
 {
 	const ListRequest *request = pager->request;
-	bool makes_sure = request->expects_rows || request->options->exact_scan || pager_makes_sure;
 
-	return pager->is_announced || (makes_sure && !request->takes_empty && pager->page_number == 1 &&
-								   pager->rows != NULL && pager->nrows == 0);
+	if (pager->is_announced || pager->page_number > 1 || pager->rows == NULL || pager->nrows > 0)
+		return pager->is_announced;
+	return !request->takes_empty &&
+		   (request->expects_rows || request->options->exact_scan ||
+			(pager_makes_sure && api_requests_left(request->options) > PAGER_SPARE));
 }
 
-/*
- * Take the page that was received.  It's asked for once more where it's doubtful.
- */
+/* Take the page that was received.  It's asked for once more where it's doubtful. */
 static void
 take_sure_page(Pager *pager)
 {

@@ -23,8 +23,11 @@ typedef struct Pager Pager;
 
 /*
  * Whether a first page without a row is asked for once more, whatever the scan mode is, since who
- * reads will delete what it lacks.  Who sets it sets it back, also where an error is raised.
+ * reads will delete what it lacks; but not where fewer than so many requests are left, of which
+ * parts of a list must be found without rows, too.  Who sets it sets it back, also where an error
+ * is raised.
  */
+#define PAGER_SPARE 16
 extern bool pager_makes_sure;
 
 /*
