@@ -368,7 +368,8 @@ my %shapes = (
 my @sessions = map { CrispSession->start($node) } 0, 1;
 my (%tally, $failed);
 
-sub sorted { return join "\n", sort split /\n/, $_[0] }
+# A NULL is an empty line, also where it's the last one.
+sub sorted { return join "\n", sort split /\n/, $_[0], -1 }
 
 sub wrong
 {
