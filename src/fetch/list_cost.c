@@ -6,8 +6,8 @@
  * Where nobody knows how long the list is, Crisp may have the number of rows.  Otherwise a request
  * for a page that the list has only if it's twice as long as what was spent tells whether it's far
  * from that, whenever twice as much was spent.  If it isn't, a few more pages tell how long it is,
- * but for an eighth: what is spent too much by then is little.  What statistics say is believed once
- * the list is seen to have half as many pages.
+ * but for an eighth: what is spent too much by then is little.  What statistics say is believed
+ * once the list is seen to have half as many pages.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *

@@ -37,7 +37,7 @@ extern ListCost list_cost_create(int pages);
 /* The same for a list that conditions leave a part of, which statistics don't know. */
 extern ListCost list_cost_create_part(void);
 
-/* Say whether a request's list is that of all rows: statistics, and Crisp's number, are about it. */
+/* Say whether a request's list is that of all rows, which statistics and Crisp's number count. */
 extern bool list_cost_is_whole(const ListRequest *request);
 
 /*

@@ -42,8 +42,8 @@ extern bool page_watch_repeats(const PageWatch *watch);
 
 /*
  * Judge, after a page of a request that isn't the last, whether the list ends; by_keys: by nothing
- * but whether its rows had keys.  Leaves something in CurrentMemoryContext.  Raises HV000 where page
- * after page has none, or nothing new.
+ * but whether its rows had keys.  Leaves something in CurrentMemoryContext.  Raises HV000 where
+ * page after page has none, or nothing new.
  */
 extern void page_watch_end(PageWatch *watch, const ListRequest *request, int page, bool by_keys);
 

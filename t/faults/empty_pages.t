@@ -128,7 +128,8 @@ foreach my $setting ({}, { honour_order => JSON::PP::false })
 # The list that serves many runs in their stead: where it's said to be empty, or not to exist, they go on.
 {
 	my $text = 'SELECT n, (SELECT count(*) FROM %s.conversations c WHERE c.updated_at > at) FROM '
-	  . '(SELECT n, (SELECT percentile_disc(n / 41.0) WITHIN GROUP (ORDER BY updated_at) FROM copied.conversations) AS at '
+	  . '(SELECT n, (SELECT percentile_disc(n / 41.0) WITHIN GROUP (ORDER BY updated_at) FROM copied.conversations) AS '
+	  . 'at '
 	  . 'FROM generate_series(1, 40) n) bound';
 	$session->query('CREATE SCHEMA copied; CREATE TABLE copied.conversations AS SELECT * FROM long.conversations');
 	my $right = rows('fast', sprintf $text, 'copied');
@@ -204,11 +205,13 @@ foreach my $source (['conversations', 'website/*/conversations/*', 'meta_nicknam
 
 		$sandbox->control({ answers => [] });
 		$session->query("CALL crisp_sync('crisp.$table', 'public.copy_$table')");
-		$session->query("ALTER SERVER support OPTIONS (ADD updatable 'true')") if $table eq 'conversations' && $nth == 1;
+		$session->query("ALTER SERVER support OPTIONS (ADD updatable 'true')")
+		  if $table eq 'conversations' && $nth == 1;
 		$session->query("UPDATE crisp.$table SET $column = '$name' WHERE $key = (SELECT $key FROM copy_$table "
 			. 'ORDER BY updated_at LIMIT 1)');
 		$sandbox->clear;
-		$sandbox->control({ answers => [ { match => { path => $path, nth => $nth }, status => 200, body => $empty } ] });
+		$sandbox->control({ answers => [ { match => { path => $path, nth => $nth }, status => 200,
+			body => $empty } ] });
 		$session->query("CALL crisp_sync('crisp.$table', 'public.copy_$table')");
 		is($session->query("SELECT count(*) FROM copy_$table WHERE $column = '$name'"), 1,
 			"$table: a run finds what has changed, request $nth was empty");
@@ -230,7 +233,8 @@ foreach my $source (['messages', 'website/*/conversation/*/messages*'], ['people
 		foreach my $nth (1 .. 3)
 		{
 			$sandbox->control({ answers => [ { match => { path => $path, nth => 5 * $nth }, %{$answer} } ] });
-			$session->query("CALL crisp_sync('crisp.$table', 'public.copy_$table', mode => 'full', max_requests => NULL)");
+			$session->query("CALL crisp_sync('crisp.$table', 'public.copy_$table', mode => 'full', "
+				. 'max_requests => NULL)');
 			is($session->query("SELECT count(*) FROM copy_$table"), $count,
 				"$table: a full load, request ${\(5 * $nth)} below a row, $answer->{status}");
 		}
@@ -253,7 +257,8 @@ foreach my $source ('operators', 'campaigns', 'people_segments')
 		my $argument = $mode eq 'full' ? ", mode => 'full'" : '';
 
 		$sandbox->clear;
-		$sandbox->control({ answers => [ { match => { path => 'website/*', nth => 1 }, status => 200, body => $empty } ] });
+		$sandbox->control({ answers => [ { match => { path => 'website/*', nth => 1 }, status => 200,
+			body => $empty } ] });
 		my $result = $session->run("CALL crisp_sync('crisp.$source', 'public.copy_$source'$argument)");
 		is_deeply($result->{errors}, [], "$source, $mode: a run whose first answer was empty");
 		is($session->query("SELECT count(*) FROM copy_$source"), $count, '... deletes nothing');

@@ -11,7 +11,8 @@ use Test::More;
 
 my ($node, $sandbox) = start_crisp(conversations => 380, people => 60);
 
-$node->safe_psql('postgres', 'CREATE SCHEMA copy; CREATE TABLE copy.conversations AS SELECT * FROM crisp.conversations');
+$node->safe_psql('postgres',
+	'CREATE SCHEMA copy; CREATE TABLE copy.conversations AS SELECT * FROM crisp.conversations');
 
 # Pages as Crisp sends them in the order by update.
 my @pages = map {

@@ -72,7 +72,8 @@ my $week = $node->safe_psql('postgres', "SELECT percentile_disc(0.9) WITHIN GROU
 # Name, statement, copy, and what the list has that serves all runs.
 my @parts = (
 	[ 'a search', "SELECT n, (SELECT count(*) $of search_query = 'invoice') FROM day", 'found', 'found' ],
-	[ 'a search, and a state', "SELECT n, (SELECT count(*) $of search_query = 'invoice' AND state <> 'resolved') FROM day",
+	[ 'a search, and a state',
+		"SELECT n, (SELECT count(*) $of search_query = 'invoice' AND state <> 'resolved') FROM day",
 		'found', "found WHERE state <> 'resolved'" ],
 	[ 'rows of a search', "SELECT n, s.* FROM day, LATERAL (SELECT session_id $of search_query = 'invoice' OFFSET 0) s",
 		'found', 'found' ],
@@ -80,7 +81,8 @@ my @parts = (
 		'found' ],
 	[ 'an inbox', "SELECT n, (SELECT count(*) $of inbox_id = '$inbox') FROM day", 'conversations',
 		"conversations WHERE inbox_id = '$inbox'" ],
-	[ 'recent ones', "SELECT n, (SELECT count(*) $of updated_at > '$week'::timestamptz AND meta_nickname > chr(65 + n % 26)) "
+	[ 'recent ones', "SELECT n, (SELECT count(*) $of updated_at > '$week'::timestamptz AND meta_nickname > "
+		. 'chr(65 + n % 26)) '
 		. 'FROM (SELECT n, at + interval \'999 days\' + n * interval \'1 s\' AS at FROM day) day', 'conversations',
 		"conversations WHERE updated_at > '$week'" ]);
 
@@ -112,7 +114,8 @@ foreach my $times (0, 1, 40)
 foreach my $times (0, 40)
 {
 	foreach (
-		[ 'runs', 'conversations', 'SELECT n, (SELECT count(*) FROM %s.conversations c WHERE c.updated_at < day.at) FROM day' ],
+		[ 'runs', 'conversations', 'SELECT n, (SELECT count(*) FROM %s.conversations c WHERE '
+			. 'c.updated_at < day.at) FROM day' ],
 		[ 'runs, profiles', 'people_profiles', 'SELECT n, (SELECT count(*) FROM %s.people_profiles p WHERE '
 			. 'p.created_at < day.born) FROM day' ],
 		[ 'keys', 'conversations', 'SELECT n, c.state FROM key, LATERAL (SELECT state FROM %s.conversations c WHERE '
@@ -139,8 +142,8 @@ foreach my $times (0, 40)
 
 # Statistics that are right cost a request at most to see that.
 believe('conversations', 1);
-my ($rows, $made) = fresh('SELECT n, c.state FROM key, LATERAL (SELECT state FROM crisp.conversations c WHERE c.session_id '
-	. '= key.session_id OFFSET 0) c WHERE n <= 20');
+my ($rows, $made) = fresh('SELECT n, c.state FROM key, LATERAL (SELECT state FROM crisp.conversations c WHERE '
+	. 'c.session_id = key.session_id OFFSET 0) c WHERE n <= 20');
 is($rows =~ tr/\n// + 1, 20, 'twenty keys, statistics that are right');
 cmp_ok($made, '<=', 21, '... and a request');
 

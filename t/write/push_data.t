@@ -206,7 +206,8 @@ foreach my $way ('merged', 'replaced')
 
 # Two at once, of conversations that somebody else changes in between.
 query('DROP TABLE contract');
-query("CREATE TABLE contract AS SELECT session_id, 'p' || row_number() OVER () AS plan, 1 AS seats FROM crisp.conversations");
+query("CREATE TABLE contract AS SELECT session_id, 'p' || row_number() OVER () AS plan, 1 AS seats "
+	. 'FROM crisp.conversations');
 push_rows(q('contract', 'crisp.plans', key => 'session_id'));
 query('UPDATE crisp.objects SET meta_data = meta_data || \'{"later": true}\'');
 query('UPDATE contract SET seats = 2');
