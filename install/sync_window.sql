@@ -424,8 +424,7 @@ DECLARE
     -- In less than that, a column shows rows of other moments, too.
     shortest CONSTANT interval := (SELECT k.step * 2 FROM @extschema@.crisp_sync_kind(copy.list, copy.dates_field) k);
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
-    first_page bigint := @extschema@.crisp_sync_pages();
-    spare CONSTANT integer := 16;
+    first_page CONSTANT bigint := @extschema@.crisp_sync_pages();
     is_parent CONSTANT boolean := copy.argument IS NOT NULL;
     fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(copy, call, run)
                                  ELSE copy.per_page - 1 END;
@@ -447,20 +446,6 @@ BEGIN
                                               @extschema@.crisp_sync_within(copy.list, copy.dates_field, done),
             CASE WHEN is_whole THEN NULL WHEN is_parent THEN fits ELSE fits + 1 END, lower(done), upper(done), job);
         pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_pages() - first_page END;
-        -- One answer without a row isn't believed, as long as there are requests for other parts; except
-        -- for what is newer than all that was seen.
-        IF batch.listed = 0 AND (upper(done) > job.watermark) IS NOT TRUE AND NOT upper_inf(done)
-           AND (@extschema@.crisp_sync_requests_left(call) <= spare) IS NOT TRUE THEN
-            first_page := @extschema@.crisp_sync_pages();
-            IF NOT is_whole THEN
-                PERFORM set_config('crisp_fdw.max_requests',
-                                   least(call.last_request, @extschema@.crisp_sync_requests() + 2)::text, true);
-            END IF;
-            batch := @extschema@.crisp_sync_fetch(copy, call, run,
-                                                  @extschema@.crisp_sync_within(copy.list, copy.dates_field, done),
-                CASE WHEN is_whole THEN NULL WHEN is_parent THEN fits ELSE fits + 1 END, lower(done), upper(done), job);
-            pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_pages() - first_page END;
-        END IF;
     EXCEPTION WHEN SQLSTATE 'CS002' THEN
         -- What lies below rows of the parent is asked for with all that the run has left.
         IF is_whole OR @extschema@.crisp_sync_requests() = first_request
