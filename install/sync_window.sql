@@ -411,7 +411,50 @@ BEGIN
 END
 $$;
 
--- The newest part of a range, of a list that comes in no order: what fits one page, which nothing can slip off. 
+-- Fetch a part of a list that comes in no order, or, unless it's to be whole, one row more than fits; from how many
+-- pages that came.  Where the first answer has no row, it takes a second one to be believed, or that each run reads
+-- this part again.
+CREATE FUNCTION crisp_sync_fetch_part(
+    copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, part tstzrange,
+    is_whole boolean, fits bigint,
+    OUT batch crisp_sync_batch, OUT pages bigint, OUT is_believed boolean)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    condition CONSTANT text := @extschema@.crisp_sync_within(copy.list, copy.dates_field, part);
+    first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
+    first_page bigint;
+    is_parent CONSTANT boolean := copy.argument IS NOT NULL;
+    is_last boolean := coalesce(copy.way <> 'order' AND lower(part) >= lower(@extschema@.crisp_sync_look(job)), false);
+BEGIN
+    LOOP
+        IF NOT is_whole THEN
+            PERFORM set_config('crisp_fdw.max_requests',
+                               least(call.last_request, @extschema@.crisp_sync_requests() + 2)::text, true);
+        END IF;
+        first_page := @extschema@.crisp_sync_pages();
+        -- One row too many tells that there are more; of the parent, one more is asked for anyway.
+        batch := @extschema@.crisp_sync_fetch(copy, call, run, condition,
+                                              CASE WHEN is_whole THEN NULL WHEN is_parent THEN fits ELSE fits + 1 END,
+                                              lower(part), upper(part), job);
+        pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_pages() - first_page END;
+        is_believed := is_last OR batch.listed > 0;
+        EXIT WHEN is_believed OR @extschema@.crisp_sync_requests_left(call) < 1;
+        is_last := true;
+    END LOOP;
+EXCEPTION WHEN SQLSTATE 'CS002' THEN
+    -- What lies below rows of the parent is asked for with all that the run has left.
+    IF is_whole OR @extschema@.crisp_sync_requests() = first_request
+       OR (is_parent AND @extschema@.crisp_sync_requests_left(call) < 1) THEN
+        RAISE;
+    END IF;
+    pages := 2;
+    is_believed := true;
+END
+$$;
+
+-- The newest part of a range, of a list that comes in no order: what fits one page, which nothing can slip off.
 -- Where there is more, it is parted, and nothing is done with; what came is kept.
 CREATE FUNCTION crisp_sync_window_by_date(
     copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress, INOUT job crisp_sync_job,
@@ -423,44 +466,32 @@ AS $$
 DECLARE
     -- In less than that, a column shows rows of other moments, too.
     shortest CONSTANT interval := (SELECT k.step * 2 FROM @extschema@.crisp_sync_kind(copy.list, copy.dates_field) k);
-    first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
-    first_page CONSTANT bigint := @extschema@.crisp_sync_pages();
-    is_parent CONSTANT boolean := copy.argument IS NOT NULL;
-    fits CONSTANT bigint := CASE WHEN is_parent THEN @extschema@.crisp_sync_window_rows(copy, call, run)
+    fits CONSTANT bigint := CASE WHEN copy.argument IS NOT NULL THEN @extschema@.crisp_sync_window_rows(copy, call, run)
                                  ELSE copy.per_page - 1 END;
     cuts CONSTANT timestamptz[] := ARRAY(
         SELECT c.moment FROM unnest(job.cuts) c (moment)
         WHERE isfinite(c.moment) AND tstzrange(lower(range), upper(range), '()') @> c.moment);
     cut CONSTANT timestamptz := (SELECT max(c.moment) FROM unnest(cuts) c (moment));
     is_whole boolean;
+    fetched record;
     pages bigint;
 BEGIN
     done := CASE WHEN cut IS NULL OR run.unbounded THEN range ELSE range * tstzrange(cut, NULL, '()') END;
     is_whole := run.unbounded IS TRUE OR coalesce(upper(done) - lower(done) <= shortest, false);
-    IF NOT is_whole THEN
-        PERFORM set_config('crisp_fdw.max_requests', least(call.last_request, first_request + 2)::text, true);
-    END IF;
-    BEGIN
-        -- One row too many tells that there are more; of the parent, one more is asked for anyway.
-        batch := @extschema@.crisp_sync_fetch(copy, call, run,
-                                              @extschema@.crisp_sync_within(copy.list, copy.dates_field, done),
-            CASE WHEN is_whole THEN NULL WHEN is_parent THEN fits ELSE fits + 1 END, lower(done), upper(done), job);
-        pages := CASE WHEN is_parent THEN 1 ELSE @extschema@.crisp_sync_pages() - first_page END;
-    EXCEPTION WHEN SQLSTATE 'CS002' THEN
-        -- What lies below rows of the parent is asked for with all that the run has left.
-        IF is_whole OR @extschema@.crisp_sync_requests() = first_request
-           OR (is_parent AND @extschema@.crisp_sync_requests_left(call) < 1) THEN
-            RAISE;
-        END IF;
-        pages := 2;
-    END;
+    fetched := @extschema@.crisp_sync_fetch_part(copy, call, run, job, done, is_whole, fits);
+    batch := fetched.batch;
+    pages := fetched.pages;
     PERFORM @extschema@.crisp_sync_settings(copy, call, run);
     IF pages > 1 AND NOT is_whole AND run.unbounded IS NULL THEN
         run.unbounded := @extschema@.crisp_sync_ignores_dates(copy, call);
         PERFORM @extschema@.crisp_sync_settings(copy, call, run);
     END IF;
 
-    IF is_whole THEN
+    IF NOT fetched.is_believed AND @extschema@.crisp_sync_windows(call) > 0 THEN
+        -- The next run begins with this part; with one request for that, it believes what it's told.
+        done := 'empty';
+        RETURN;
+    ELSIF is_whole THEN
         RETURN;
     ELSIF pages > 1 OR batch.listed > fits THEN
         job.cuts := job.cuts || CASE WHEN run.unbounded IS NOT TRUE

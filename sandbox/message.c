@@ -111,6 +111,10 @@ timestamp_of(const Collection *collection, uint32_t number)
 
 	count = message_count(&collection->website->lists[RESOURCE_CONVERSATIONS], &conversation);
 
+	/* There is no way to get at more of one millisecond than two pages have. */
+	if (span < count && count > 20)
+		span = count;
+
 	/* At times two messages share one millisecond. */
 	if (number % 9 == 8 && number + 1 < count)
 		number--;

@@ -71,6 +71,24 @@ sub start
 
 =pod
 
+=item CrispSession->start_nested($node, settings)
+
+A session whose joins are nested loops, each run of whose inner side asks anew; then statements of its own.
+
+=cut
+
+sub start_nested
+{
+	my ($class, $node, $settings) = @_;
+	my $self = $class->start($node);
+
+	$self->query("SET client_min_messages = warning; SET TimeZone = 'UTC'; SET enable_hashjoin = off; "
+		. 'SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;' . ($settings // ''));
+	return $self;
+}
+
+=pod
+
 =item $session->pid
 
 The process id of the backend.

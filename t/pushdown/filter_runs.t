@@ -50,9 +50,7 @@ sub fresh
 	my ($statement, $before) = @_;
 
 	$session->quit if $session;
-	$session = CrispSession->start($node);
-	$session->query("SET client_min_messages = warning; SET TimeZone = 'UTC'; SET enable_hashjoin = off; "
-		. 'SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;' . ($before // ''));
+	$session = CrispSession->start_nested($node, $before);
 	$sandbox->clear;
 	my $printed = $session->query($statement);
 	return ($printed, $sandbox->count);

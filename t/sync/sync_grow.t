@@ -143,8 +143,8 @@ foreach my $source (sort keys %list)
 					behave($source, $status, $new, $changed);
 					my %before = rows_of($source);
 					# What changes with a request is read by a part of another one, once by the list and once at the
-					# end; a call begins with what has changed since the last one.
-					my $most = $most{$status} * ceil(keys(%before) / 50) * (1 + ($new + $changed) / 2);
+					# end; a call begins with what has changed since the last one.  A part without a row takes two.
+					my $most = $most{$status} * ceil(keys(%before) / 50) * (1 + ($new + $changed) / 2) + 2;
 					my $requests = load($source, $target,
 						"sync_field => '$field', mode => '$mode', max_requests => $limit", $most * 4);
 
