@@ -412,8 +412,8 @@ END
 $$;
 
 -- Fetch a part of a list that comes in no order, or, unless it's to be whole, one row more than fits; from how many
--- pages that came.  Where the first answer has no row, it takes a second one to be believed, or that each run reads
--- this part again.
+-- pages that came.  Where the first answer has no row, it takes a second one to be believed, or that the part is later
+-- than any row that was seen: runs read such parts again, until one has a row.
 CREATE FUNCTION crisp_sync_fetch_part(
     copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, part tstzrange,
     is_whole boolean, fits bigint,
@@ -426,7 +426,9 @@ DECLARE
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
     first_page bigint;
     is_parent CONSTANT boolean := copy.argument IS NOT NULL;
-    is_last boolean := coalesce(copy.way <> 'order' AND lower(part) >= lower(@extschema@.crisp_sync_look(job)), false);
+    is_last boolean := copy.way <> 'order'
+                       AND (job.watermark IS NULL
+                            OR coalesce(lower(part) >= lower(@extschema@.crisp_sync_look(job)), false));
 BEGIN
     LOOP
         IF NOT is_whole THEN
@@ -487,8 +489,10 @@ BEGIN
         PERFORM @extschema@.crisp_sync_settings(copy, call, run);
     END IF;
 
-    IF NOT fetched.is_believed AND @extschema@.crisp_sync_windows(call) > 0 THEN
-        -- The next run begins with this part; with one request for that, it believes what it's told.
+    IF NOT fetched.is_believed AND (run.cuts > 0 OR NOT EXISTS (SELECT FROM unnest(run.found) f (gap)
+                                                                WHERE f.gap = range)) THEN
+        -- The next run comes to this part with more requests.  One that began with the same gap would not, and
+        -- believes what it's told.
         done := 'empty';
         RETURN;
     ELSIF is_whole THEN
