@@ -187,7 +187,7 @@ AS $$
 SELECT NOT plan.names_rows AND job.key_type <> plan.key_type
    AND NOT (job.key_type IN ('smallint', 'integer', 'bigint')
             AND plan.key_type IN ('smallint', 'integer', 'bigint', 'numeric'))
-   AND NOT (job.key_type ~ '^(text|character varying|character|name)(\(\d+\))?$'
+   AND NOT (job.key_type ~ '^(text|character varying|character|name)([(][0-9]+[)])?$'
             AND plan.key_type IN ('text', 'character varying'))
 $$;
 

@@ -252,7 +252,8 @@ BEGIN
     IF failure.code = '42P01' THEN
         PERFORM @extschema@.crisp_push_check_unchanged(plan, run);
     END IF;
-    RETURN failure;
+    RETURN @extschema@.crisp_sync_true_failure('push', plan.source, plan.source_name, plan.target, plan.target_name,
+                                               failure);
 EXCEPTION WHEN undefined_table OR undefined_object THEN
     GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
         failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
@@ -430,6 +431,25 @@ BEGIN
 END
 $$;
 
+-- What a run has failed by, where source or target is gone: that.
+CREATE FUNCTION crisp_push_true_failure(
+    INOUT run crisp_push_run_state, source oid, source_name text, target oid, target_name text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    failure CONSTANT @extschema@.crisp_sync_failure := @extschema@.crisp_sync_true_failure(
+        'push', source, source_name, target, target_name,
+        ROW(run.code, run.message, run.detail, run.hint, run.context)::@extschema@.crisp_sync_failure);
+BEGIN
+    run.code := failure.code;
+    run.message := failure.message;
+    run.detail := failure.detail;
+    run.hint := failure.hint;
+    run.context := failure.context;
+END
+$$;
+
 -- End a run, and tell what it has done.
 CREATE FUNCTION crisp_push_finish(plan crisp_push_plan, run crisp_push_run_state)
 RETURNS void
@@ -502,6 +522,9 @@ AS $$
 DECLARE
     plan @extschema@.crisp_push_plan;
     run @extschema@.crisp_push_run_state;
+    source_name pg_catalog.text := source;
+    target_name pg_catalog.text := target;
+    has_lock pg_catalog.bool;
     failure @extschema@.crisp_sync_failure;
     -- It's raised again without its CONTEXT, which would be pages of SQL, and what was under way counts as broken off.
     query_canceled CONSTANT pg_catalog.text := '57014';
@@ -525,10 +548,12 @@ BEGIN
     BEGIN
         PERFORM @extschema@.crisp_push_check_call(max_requests, missing);
         plan := @extschema@.crisp_push_plan(source, target, key, missing);
+        has_lock := @extschema@.crisp_push_lock(source, target);
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         GET STACKED DIAGNOSTICS run.code = RETURNED_SQLSTATE, run.message = MESSAGE_TEXT,
             run.detail = PG_EXCEPTION_DETAIL, run.hint = PG_EXCEPTION_HINT;
         run.context := @extschema@.crisp_sync_context();
+        run := @extschema@.crisp_push_true_failure(run, source, source_name, target, target_name);
     END;
     IF run.code = query_canceled THEN
         PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
@@ -536,7 +561,7 @@ BEGIN
         PERFORM @extschema@.crisp_push_note_failure(source, target, key, missing, false, run);
         COMMIT;
         PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, run.context);
-    ELSIF NOT @extschema@.crisp_push_lock(source, target) THEN
+    ELSIF NOT has_lock THEN
         RAISE NOTICE 'the push of "%" into "%" is running already, in process %',
             @extschema@.crisp_sync_name(source), @extschema@.crisp_sync_name(target),
             @extschema@.crisp_push_pid(source, target);
@@ -556,6 +581,7 @@ BEGIN
         IF run.code = query_canceled THEN
             PERFORM @extschema@.crisp_sync_throw(run.code, run.message, run.detail, run.hint, NULL);
         END IF;
+        run := @extschema@.crisp_push_true_failure(run, source, source_name, target, target_name);
         run := @extschema@.crisp_push_note_failure(source, target, key, missing, true, run);
     END;
     COMMIT;

@@ -719,6 +719,8 @@ DECLARE
     target_name pg_catalog.text;
     schema_name pg_catalog.text := pg_catalog.current_schema();
     caller_path pg_catalog.text := pg_catalog.current_setting('search_path');
+    source_name pg_catalog.text := source;
+    has_lock pg_catalog.bool;
     opened pg_catalog.record;
     failure @extschema@.crisp_sync_failure;
 BEGIN
@@ -745,10 +747,12 @@ BEGIN
                                                   daily_quota);
         copy := @extschema@.crisp_sync_plan(source, target, target_table, schema_name, caller_path, mode, sync_field,
                                             deleted, parent);
+        has_lock := @extschema@.crisp_sync_lock(copy.source, copy.target);
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
             failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
         failure.context := @extschema@.crisp_sync_context();
+        failure := @extschema@.crisp_sync_true_failure('sync', source, source_name, target_table, target, failure);
     END;
     IF failure.code IS NOT NULL THEN
         target_name := @extschema@.crisp_sync_full_name(target_table, target, schema_name);
@@ -757,7 +761,7 @@ BEGIN
         COMMIT;
         PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
                                              failure.context);
-    ELSIF NOT @extschema@.crisp_sync_lock(copy.source, copy.target) THEN
+    ELSIF NOT has_lock THEN
         RAISE NOTICE 'the sync of "%" into "%" is running already, in process %',
             copy.source_name,
             copy.target_name,
@@ -779,6 +783,8 @@ BEGIN
         GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
             failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
         failure.context := @extschema@.crisp_sync_context();
+        failure := @extschema@.crisp_sync_true_failure('sync', copy.source, copy.source_name, copy.target,
+                                                       copy.target_name, failure);
         target_name := @extschema@.crisp_sync_full_name(copy.target, target, schema_name);
         PERFORM @extschema@.crisp_sync_note_failure(copy.source, copy.target, target_name, true, mode, call.started_at,
                                                     failure);
@@ -805,6 +811,8 @@ BEGIN
             GET STACKED DIAGNOSTICS failure.code = RETURNED_SQLSTATE, failure.message = MESSAGE_TEXT,
                 failure.detail = PG_EXCEPTION_DETAIL, failure.hint = PG_EXCEPTION_HINT;
             failure.context := @extschema@.crisp_sync_context();
+            failure := @extschema@.crisp_sync_true_failure('sync', copy.source, copy.source_name, copy.target,
+                                                           copy.target_name, failure);
         END;
         IF failure.code IS NOT NULL THEN
             run := @extschema@.crisp_sync_after_failure(copy, call, run, failure);

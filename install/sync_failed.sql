@@ -17,6 +17,29 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 
+-- What a run has failed by, where a table that it is about is gone: that, and not what came of it.
+CREATE FUNCTION crisp_sync_true_failure(
+    what text, source oid, source_name text, target oid, target_name text, failure crisp_sync_failure)
+RETURNS crisp_sync_failure
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- Unlike a query, this sees tables as they are now, whatever the transaction's isolation.
+    gone CONSTANT text := CASE WHEN pg_table_is_visible(source) IS NULL THEN 'source'
+                               WHEN target IS NOT NULL AND pg_table_is_visible(target) IS NULL THEN 'target' END;
+BEGIN
+    IF gone IS NOT NULL AND failure.code NOT LIKE '57%' THEN
+        failure.code := '42P01';
+        failure.message := format('the %s of the %s was dropped while it ran', gone, what);
+        failure.detail := format('It was "%s".', CASE gone WHEN 'source' THEN source_name ELSE target_name END);
+        failure.hint := NULL;
+        failure.context := NULL;
+    END IF;
+    RETURN failure;
+END
+$$;
+
 -- Calls that failed, and have no job of which that could be told: none was made yet, or the role may not write to its
 -- target.  Of each role, source and target, the last such call is kept.  It isn't dumped, as errors of runs aren't.
 CREATE TABLE crisp_sync_failed_call (

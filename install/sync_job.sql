@@ -222,14 +222,30 @@ BEGIN
 END
 $$;
 
--- Raise an error where source or list have become those of other rows than those that the run is about.
+-- Raise an error where source or list have become those of other rows than those that the run is about, or a table
+-- lacks a column that it had when the run began.
 CREATE FUNCTION crisp_sync_check_unchanged(copy crisp_sync_copy)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    gone record;
 BEGIN
-    IF (@extschema@.crisp_sync_origin_of(copy.source))[1:3] <> copy.origin[1:3] THEN
+    SELECT c.name, c.relation INTO gone
+    FROM (SELECT unnest(array_remove(copy.columns, '_synced_at') || copy.keys), copy.source, copy.source_name
+          UNION ALL
+          SELECT unnest(ARRAY[copy.list_key, copy.dates_field, copy.sync_field]), copy.list, copy.list_name
+          UNION ALL
+          SELECT unnest(copy.columns || copy.keys), copy.target, copy.target_name) c (name, oid, relation)
+    WHERE c.name IS NOT NULL
+      AND NOT EXISTS (SELECT FROM pg_attribute a
+                      WHERE a.attrelid = c.oid AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'column "%" of "%" was dropped or renamed while the sync ran', gone.name, gone.relation
+            USING ERRCODE = 'undefined_column', HINT = 'The next run goes by the columns that are there then.';
+    ELSIF (@extschema@.crisp_sync_origin_of(copy.source))[1:3] <> copy.origin[1:3] THEN
         RAISE EXCEPTION 'the source of the sync became that of another website or inbox while it ran'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';
     ELSIF @extschema@.crisp_sync_scope_of(copy.list) <> copy.scope THEN

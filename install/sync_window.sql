@@ -155,9 +155,10 @@ BEGIN
 END
 $$;
 
--- Fetch what lies below rows of the parent, and drop what is no longer there.  Where there is one row more than the
--- limit, it tells how far the others reach: nothing below them need be fetched again.  In the batch, oldest is its
--- date then, and otherwise NULL.
+-- Fetch what lies below rows of the parent, and drop what is no longer there.  Where there are more rows than the
+-- limit, the newest of these that aren't taken tells how far the others reach: nothing below them need be fetched
+-- again.  In the batch, oldest is its date then, and otherwise NULL.  The request brings a page, whatever the limit is:
+-- that the rows of all of it are in order tells whether what didn't come is older.
 CREATE FUNCTION crisp_sync_store_children(
     copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, condition text, row_limit bigint,
     lower timestamptz, upper timestamptz, full_since timestamptz, deleted text,
@@ -170,17 +171,19 @@ DECLARE
     parents text[];             -- those whose rows are to be kept
     below @extschema@.crisp_sync_batch;
     list_pages bigint;
+    seen CONSTANT bigint := CASE WHEN row_limit IS NOT NULL THEN greatest(row_limit + 1, copy.per_page - 2) END;
     first_page CONSTANT bigint := @extschema@.crisp_sync_pages();
 BEGIN
     listing := @extschema@.crisp_sync_quietly(NULL::@extschema@.crisp_sync_listing, format($sql$
         SELECT ROW(
                array_agg(x.key ORDER BY x.date DESC NULLS LAST),
                array_agg(x.key ORDER BY x.date DESC NULLS LAST) FILTER (WHERE %7$s),
-               ROW(count(*), NULL, NULL, NULL, NULL, min(x.date), max(x.date),
+               ROW(count(*), NULL, NULL, NULL, NULL,
+                   coalesce((array_agg(x.date ORDER BY x.date DESC NULLS LAST))[%8$s], min(x.date)), max(x.date),
                    percentile_disc(0.5) WITHIN GROUP (ORDER BY x.date), max(x.change),
                    max(x.date) FILTER (WHERE x.number = 1),
                    max(x.change) FILTER (WHERE x.number <= 20),
-                   coalesce(bool_and(x.date <= x.previous), true), NULL,
+                   coalesce(bool_and(x.date <= x.previous), true) OR count(*) < %6$s, NULL,
                    array_agg(concat(extract(epoch FROM x.change), '|', md5(x.key))), NULL, NULL, NULL, NULL)
                )::@extschema@.crisp_sync_listing
         FROM (SELECT l.*, lag(l.date) OVER () AS previous, row_number() OVER () AS number
@@ -188,7 +191,8 @@ BEGIN
         $sql$,
         copy.list_key, coalesce(@extschema@.crisp_sync_time(copy.list, copy.dates_field, 's.'), 'NULL::timestamptz'),
         coalesce(@extschema@.crisp_sync_time(copy.list, copy.sync_field, 's.'), 'NULL::timestamptz'),
-        copy.list, condition, coalesce((row_limit + 1)::text, 'ALL'), coalesce(format(run.kept, 'x.change'), 'true')),
+        copy.list, condition, coalesce(seen::text, 'NULL'), coalesce(format(run.kept, 'x.change'), 'true'),
+        coalesce((row_limit + 1)::text, 'NULL')),
         ROW(lower, upper));
     batch := listing.batch;
     parents := listing.parents;
@@ -200,6 +204,8 @@ BEGIN
         -- More than one window can be of: before anything below them is asked for.
         batch.listed := row_limit + 1;
         parents := NULL;
+    ELSIF batch.listed > row_limit AND NOT run.by_date AND NOT batch.in_order THEN
+        RAISE EXCEPTION 'cannot read "%" exactly', copy.list_name USING ERRCODE = 'CS003';
     ELSIF batch.listed > row_limit THEN
         parents := ARRAY(SELECT p.key FROM unnest(parents) p (key) WHERE p.key = ANY (listing.keys[1:row_limit]));
         batch.listed := row_limit;
@@ -413,7 +419,7 @@ $$;
 
 -- Fetch a part of a list that comes in no order, or, unless it's to be whole, one row more than fits; from how many
 -- pages that came.  Where the first answer has no row, it takes a second one to be believed, or that the part is later
--- than any row that was seen: runs read such parts again, until one has a row.
+-- than what was seen: each run reads that again, until it has a row.
 CREATE FUNCTION crisp_sync_fetch_part(
     copy crisp_sync_copy, call crisp_sync_call, run crisp_sync_progress, job crisp_sync_job, part tstzrange,
     is_whole boolean, fits bigint,
@@ -426,9 +432,7 @@ DECLARE
     first_request CONSTANT bigint := @extschema@.crisp_sync_requests();
     first_page bigint;
     is_parent CONSTANT boolean := copy.argument IS NOT NULL;
-    is_last boolean := copy.way <> 'order'
-                       AND (job.watermark IS NULL
-                            OR coalesce(lower(part) >= lower(@extschema@.crisp_sync_look(job)), false));
+    is_last boolean := coalesce(copy.way <> 'order' AND lower(part) >= lower(@extschema@.crisp_sync_look(job)), false);
 BEGIN
     LOOP
         IF NOT is_whole THEN

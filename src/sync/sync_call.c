@@ -22,6 +22,9 @@ PG_FUNCTION_INFO_V1(crisp_sync_throw);
 /* The CONTEXT of the latest error; NULL for none. */
 static char *last_context = NULL;
 
+/* Is a statement being prepared? */
+static bool is_preparing = false;
+
 /*
  * Raise an error where an argument is NULL that must not be.
  */
@@ -52,6 +55,7 @@ sync_call_begin(void)
 	if (last_context != NULL)
 		pfree(last_context);
 	last_context = NULL;
+	is_preparing = false;
 }
 
 /*
@@ -62,12 +66,22 @@ sync_call_failed(MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	ErrorData	 *error = CopyErrorData();
+	bool		  was_preparing = is_preparing;
 
 	sync_call_begin();
-	if (error->context != NULL)
+	if (error->context != NULL && !was_preparing)
 		last_context = MemoryContextStrdup(TopMemoryContext, error->context);
 	FreeErrorData(error);
 	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Tell whether a statement is being prepared.
+ */
+void
+sync_call_prepares(bool prepares)
+{
+	is_preparing = prepares;
 }
 
 /*

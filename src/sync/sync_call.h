@@ -25,4 +25,10 @@ extern char *sync_call_text(FunctionCallInfo fcinfo, int number);
 extern void sync_call_begin(void);
 extern void sync_call_failed(MemoryContext context);
 
+/*
+ * Tell that a statement is being prepared, or no longer.  The CONTEXT of an error has nothing but
+ * that statement then, which is none of the user's, and isn't kept.
+ */
+extern void sync_call_prepares(bool prepares);
+
 #endif /* CRISP_SYNC_CALL_H */

@@ -33,6 +33,7 @@
 
 #include "base/compat.h"
 #include "fetch/pager.h"
+#include "sync/sync_call.h"
 #include "sync/sync_rows.h"
 
 /* Rows that are taken from a statement at a time. */
@@ -71,6 +72,7 @@ run_plan(SPIPlanPtr plan, const SyncParameters *parameters, SyncParts *parts, bo
 									   parameters ? parameters->nulls : NULL, before);
 	SyncRows *rows;
 
+	sync_call_prepares(false);
 	if (parts != NULL && portal->queryDesc != NULL)
 		sync_parts_begin(parts, portal->queryDesc);
 	rows = sync_rows_begin(CreateTupleDescCopy(portal->tupDesc));
@@ -101,6 +103,7 @@ run(const char *statement, const SyncParameters *parameters, SyncParts *parts, b
 	SPIPlanPtr plan;
 	SyncRows  *rows = NULL;
 
+	sync_call_prepares(true);
 	plan = SPI_prepare(statement, parameters ? parameters->count : 0,
 					   parameters ? parameters->types : NULL);
 	if (plan == NULL)

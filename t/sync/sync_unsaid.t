@@ -11,7 +11,7 @@ use JSON::PP;
 use Test::More;
 
 my ($node, $sandbox) = start_crisp(
-	conversations => 120, people => 120, visitors => 1, operators => 1, campaigns => 1, websites => 1);
+	conversations => 80, people => 80, visitors => 1, operators => 1, campaigns => 1, websites => 1);
 my $session = CrispSession->start($node);
 my $empty = '{"error":false,"reason":"resolved","data":[]}';
 my %path = (
