@@ -64,6 +64,7 @@ struct WholeList
 	bool			is_proved;	  /* the list lacks no row that there is */
 	bool			is_unproved;  /* it was to be read for that alone, and couldn't */
 	JsonPath	   *path;		  /* of what rows are found by */
+	bool			at_once;	  /* all of its rows came with one answer */
 	size_t			full_page;	  /* rows of the fullest page, as far as is known */
 	WholeListCounts counts;
 };
@@ -198,6 +199,8 @@ read_page(WholeList *list, Pipeline *pipeline)
 		list->counts.pages++;
 		list->full_page = Max(list->full_page, nrows);
 		ended = page_is_last(list->options, nrows, list->full_page, answer.more);
+		list->at_once = list->counts.pages == 1 &&
+						page_ends_list(list->cost.request, nrows, list->full_page, answer.more);
 	}
 	else
 		list->counts.past_end++;
@@ -208,10 +211,11 @@ read_page(WholeList *list, Pipeline *pipeline)
 }
 
 /*
- * Read the list page by page, as far as it can be had.
+ * Read the list page by page, as far as it can be had, or so many pages are read.  What comes at
+ * once lacks nothing: no row has moved meanwhile.
  */
 static void
-read_pages(WholeList *list)
+read_pages(WholeList *list, int most)
 {
 	Pipeline   *pipeline = pipeline_create(CurrentMemoryContext, list->options);
 	ListRequest request = *list->cost.request;
@@ -223,7 +227,7 @@ read_pages(WholeList *list)
 	do
 	{
 		pipeline_open(pipeline);
-		while (pipeline_has_room(pipeline) && next <= list->cost.pages * MAX_EXCESS + 1 &&
+		while (pipeline_has_room(pipeline) && next <= most &&
 			   (next <= list->cost.pages || pipeline_count(pipeline) == 0) &&
 			   !pipeline_says_end(pipeline) && !pipeline_is_past_end(pipeline))
 		{
@@ -234,6 +238,7 @@ read_pages(WholeList *list)
 		}
 	} while (pipeline_count(pipeline) > 0 && read_page(list, pipeline));
 	list->counts.past_end += pipeline_drop(pipeline);
+	list->is_proved = list->at_once && !list->lacks_key && proved_list_is_possible(list->options);
 }
 
 /*
@@ -249,6 +254,20 @@ create_rows(WholeList *list)
 }
 
 /*
+ * Read a list that is expected to fit a page.  Returns false where it doesn't.  No order of such a
+ * list can be proved, nor needs it to be.
+ */
+static bool
+read_at_once(WholeList *list)
+{
+	if (list->cost.pages != 1)
+		return false;
+	create_rows(list);
+	read_pages(list, 1);
+	return list->at_once;
+}
+
+/*
  * Read the list by date, so that it lacks no row.  Returns false where that didn't work out.  Where
  * rows lack what they would be known by, it may lack others.
  */
@@ -260,6 +279,9 @@ read_proved(WholeList *list)
 	ReaderCounts  counts = {0};
 	ProvedListEnd end;
 
+	if (!proved_list_is_possible(list->options))
+		return false;
+	create_rows(list);
 	end = proved_list_read(list->options, most, keep_row, list, &counts);
 	list->counts.pages += counts.pages;
 	list->counts.past_end += counts.past_end;
@@ -284,13 +306,11 @@ read_list(WholeList *list, const CrispLookup *lookup, bool by_pages)
 
 	list->is_key = (crisp_column_by_path(resource, lookup->path)->flags & CRISP_KEY) != 0;
 	list->path = json_path_of(lookup->path);
-	create_rows(list);
-	list->counts.is_read = proved_list_is_possible(list->options) && read_proved(list);
-	if (!list->counts.is_read)
-		create_rows(list);
+	list->counts.is_read = read_at_once(list) || read_proved(list);
 	if (!list->counts.is_read && by_pages)
 	{
-		read_pages(list);
+		create_rows(list);
+		read_pages(list, list->cost.pages * MAX_EXCESS + 1);
 		list->counts.is_read = true;
 	}
 	if (list->counts.is_read)
