@@ -145,8 +145,8 @@ my ($rows, $made) = fresh('SELECT n, c.state FROM key, LATERAL (SELECT state FRO
 is($rows =~ tr/\n// + 1, 20, 'twenty keys, statistics that are right');
 cmp_ok($made, '<=', 21, '... and a request');
 
-# A list of one page comes at once, and lacks nothing: keys that it doesn't have aren't looked up, although no order of it
-# can be proved.  If it has fewer rows than Crisp counts, they are.
+# A list of one page comes at once, and lacks nothing: keys that it doesn't have aren't looked up, although no order of
+# it can be proved.  If it has fewer rows than Crisp counts, they are.
 {
 	my $small = CrispSandbox->start(conversations => 20, people => 40, websites => 1);
 	my $page = 'website/*/people/profiles/1';
@@ -157,14 +157,16 @@ cmp_ok($made, '<=', 21, '... and a request');
 CREATE TABLE copy.small AS SELECT * FROM small.people_profiles;
 CREATE TABLE stranger AS SELECT coalesce(p.people_id, 'nobody' || n) AS people_id,
 	coalesce(p.email, n || '@nowhere.example') AS email
-	FROM generate_series(1, 200) n LEFT JOIN (SELECT row_number() OVER (ORDER BY md5(people_id)) * 7 AS n, people_id, email
+	FROM generate_series(1, 200) n LEFT JOIN
+		(SELECT row_number() OVER (ORDER BY md5(people_id)) * 7 AS n, people_id, email
 		FROM copy.small WHERE email IS NOT NULL) p USING (n);
 ANALYZE stranger;
 END
 	$sandbox = $small;
 	foreach my $column ('people_id', 'email')
 	{
-		foreach my $form ("SELECT s.$column, (SELECT p.person_nickname FROM %s p WHERE p.$column = s.$column) FROM stranger s",
+		foreach my $form (
+			"SELECT s.$column, (SELECT p.person_nickname FROM %s p WHERE p.$column = s.$column) FROM stranger s",
 			"SELECT s.$column, p.person_nickname FROM stranger s LEFT JOIN %s p USING ($column)",
 			"SELECT $column FROM stranger s WHERE NOT EXISTS (SELECT FROM %s p WHERE p.$column = s.$column)")
 		{
@@ -177,9 +179,11 @@ END
 			my $first = encode_json({ error => $false, reason => 'resolved', data => [ ($small->rows('people'))[0] ] });
 			foreach my $body ('{"error":false,"reason":"resolved","data":[]}', $first)
 			{
-				$small->control({ answers => [ { match => { path => $page }, times => 1, status => 200, body => $body } ] });
+				$small->control({ answers => [
+						{ match => { path => $page }, times => 1, status => 200, body => $body } ] });
 				($rows) = fresh(sprintf $form, 'small.people_profiles');
-				is(sorted($rows), sorted($session->query(sprintf $form, 'copy.small')), '... rows, where the page lacks some');
+				is(sorted($rows), sorted($session->query(sprintf $form, 'copy.small')),
+					'... rows, where the page lacks some');
 			}
 		}
 	}
