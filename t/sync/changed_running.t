@@ -49,8 +49,8 @@ foreach my $case (
 	$runner->wait_until_waiting;
 	$session->send($change);
 	# Whether it waits for the run's step, or not, it's there for the next one.
-	$node->poll_query_until('postgres', 'SELECT wait_event_type IS DISTINCT FROM NULL FROM pg_stat_activity WHERE pid = '
-		. $session->pid) or die "the change neither waits nor is done\n";
+	$node->poll_query_until('postgres', q(SELECT wait_event_type IS NOT NULL FROM pg_stat_activity
+		WHERE query ~ '^(DROP|ALTER) ' AND pid = ) . $session->pid) or die "the change neither waits nor is done\n";
 	$sandbox->reset if $call ne $push;
 	my $error = $runner->wait->{errors}->[0] // {};
 	is($error->{sqlstate}, $sqlstate, "$change: SQLSTATE");
