@@ -17,7 +17,8 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE;
 
--- What a run has failed by, where a table that it is about is gone: that, and not what came of it.
+-- What a run has failed by, where a table that it is about is gone: that, and not what came of it.  What was not there
+-- when it began has its number for a name.
 CREATE FUNCTION crisp_sync_true_failure(
     what text, source oid, source_name text, target oid, target_name text, failure crisp_sync_failure)
 RETURNS crisp_sync_failure
@@ -26,8 +27,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- Unlike a query, this sees tables as they are now, whatever the transaction's isolation.
-    gone CONSTANT text := CASE WHEN pg_table_is_visible(source) IS NULL THEN 'source'
-                               WHEN target IS NOT NULL AND pg_table_is_visible(target) IS NULL THEN 'target' END;
+    gone CONSTANT text := CASE
+        WHEN source::text <> source_name AND pg_table_is_visible(source) IS NULL THEN 'source'
+        WHEN target::text <> target_name AND pg_table_is_visible(target) IS NULL THEN 'target' END;
 BEGIN
     IF gone IS NOT NULL AND failure.code NOT LIKE '57%' THEN
         failure.code := '42P01';
