@@ -413,6 +413,31 @@ sub wait_for_requests
 
 =pod
 
+=item $sandbox->wait_for_hang
+
+Wait until a request was not answered for a while, and die when all are.
+
+=cut
+
+sub wait_for_hang
+{
+	my ($self) = @_;
+	my ($oldest, $seen) = (0, 0);
+
+	for (1 .. $LONGEST_WAIT * 20)
+	{
+		my ($open) = map { $_->{seq} } grep { !defined $_->{done_ms} } $self->requests;
+
+		$seen = defined $open && $open == $oldest ? $seen + 1 : 0;
+		$oldest = $open // 0;
+		return if $seen == 6;
+		sleep 0.05;
+	}
+	die "no request hangs\n";
+}
+
+=pod
+
 =item $sandbox->rows(resource, [website_id], [parameter => value, ...])
 
 The current rows of a list, as the API would give them: decoded, all of them whatever the settings.

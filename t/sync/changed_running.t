@@ -46,7 +46,7 @@ foreach my $case (
 	$sandbox->clear;
 	$sandbox->control({ answers => [ { match => $under_way, %{$slow} } ] });
 	$runner->send($call);
-	$runner->wait_until_waiting;
+	$sandbox->wait_for_hang;
 	$session->send($change);
 	# Whether it waits for the run's step, or not, it's there for the next one.
 	$node->poll_query_until('postgres', q(SELECT wait_event_type IS NOT NULL FROM pg_stat_activity

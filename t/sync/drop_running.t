@@ -41,7 +41,7 @@ foreach my $case (@cases)
 	$sandbox->clear;
 	$sandbox->control({ answers => [ { match => $under_way, hang => JSON::PP::true } ] });
 	$runner->send($call);
-	$runner->wait_until_waiting;
+	$sandbox->wait_for_hang;
 	$session->send('DROP EXTENSION crisp_fdw CASCADE');
 	$node->poll_query_until('postgres',
 		'SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = ' . $session->pid)
