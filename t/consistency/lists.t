@@ -178,7 +178,7 @@ sub is_given_up
 	});
 	$sandbox->clear;
 	$session->fails("SET statement_timeout = '60s'; SET crisp_fdw.max_requests = 200; $statement",
-		{ sqlstate => 'HV000', message => qr/^cannot read all rows of a list of "$table"/ }, $name);
+		$answer->{error} // { sqlstate => 'HV000', message => qr/^cannot read all rows of a list of "$table"/ }, $name);
 	cmp_ok(scalar($sandbox->logged), '<', $answer->{most} // 60, '... is given up');
 	$sandbox->reset;
 	return;
@@ -219,8 +219,11 @@ sub is_given_up
 			foreach my $case (@statements)
 			{
 				my ($name, $statement) = @{$case};
+				# Rows of one date, whatever dates are asked for: a list in no order shows that at once.
+				my %error = $name eq 'by date' && $row eq $dated && $table eq 'people_profiles'
+				  ? (error => { sqlstate => 'CS003', message => qr/^cannot read "$table" exactly/ }) : ();
 
-				is_given_up($fresh, { path => "*/$path/*", row => $row }, $table, sprintf($statement, $table),
+				is_given_up($fresh, { path => "*/$path/*", row => $row, %error }, $table, sprintf($statement, $table),
 					"$table of $row without end: $name");
 				$fresh->query('RESET crisp_fdw.scan_mode');
 			}
