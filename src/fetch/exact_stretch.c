@@ -219,6 +219,19 @@ ask_lower(StretchScan *scan, Stretch *stretch, PageTimes times)
 	ask(scan, stretch);
 }
 
+/*
+ * Say whether the first page has rows of one time alone, so that it leaves open whether the list
+ * comes in its order: newer ones may follow.  Who wants the newest, or ranges that somebody has
+ * named, relies on what Crisp documents.
+ */
+static bool
+shows_one_time(const StretchScan *scan, const Stretch *stretch, PageTimes times)
+{
+	return stretch->oldest == PG_INT64_MAX && stretch->step.page_number == 1 && times.count > 1 &&
+		   times.first == times.last && scan->request->errand == NULL &&
+		   !scan->request->newest_first;
+}
+
 bool
 stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 {
@@ -243,6 +256,8 @@ stretch_decide(StretchScan *scan, Stretch *stretch, bool is_read)
 		return true;
 	}
 
+	if (shows_one_time(scan, stretch, times))
+		return false;
 	if (ask_wider(scan, stretch))
 		return true;
 	if (is_last && stretch->asked_lower > stretch->span.lower)

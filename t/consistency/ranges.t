@@ -246,4 +246,29 @@ foreach my $order ('created', 'none')
 	$session->quit;
 }
 
+# A first page of one time alone doesn't show whether the list comes in its order: newer rows may follow.
+foreach my $bounds ('inclusive', 'start', 'end', 'exclusive')
+{
+	foreach my $order ('insertion', 'state')
+	{
+		my ($session, $at, @times, @keys, $got, $expected);
+
+		$sandbox->reset;
+		($at) = sort { $b <=> $a } $sandbox->column('conversations', 'updated_at');
+		$at += 5000;
+		insert('conversations', [ 120, $at ]);
+		$sandbox->data([ map { { op => 'touch', resource => 'conversations', index => 1 + 40 * $_ } } 0 .. 2 ]);
+		@times = $sandbox->column('conversations', 'updated_at');
+		@keys = $sandbox->column('conversations', 'session_id');
+		$expected = join ' ', sort map { $keys[$_] } grep { $times[$_] >= $at } 0 .. $#keys;
+		$sandbox->control({ %{ no_order($order) }, date_bounds => $bounds });
+		$session = new_session();
+		$got = $session->query("SELECT session_id FROM crisp.conversations WHERE updated_at >= "
+			. "timestamptz '1970-01-01 00:00:00+00' + $at * interval '1 millisecond'");
+		is(join(' ', sort split /\n/, $got), $expected, "order $order, bounds $bounds: a first page of one time");
+		cmp_ok(scalar grep({ $_ > $at } @times), '>', 0, '... newer rows follow');
+		$session->quit;
+	}
+}
+
 done_testing();
