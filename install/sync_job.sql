@@ -245,6 +245,13 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'column "%" of "%" was dropped or renamed while the sync ran', gone.name, gone.relation
             USING ERRCODE = 'undefined_column', HINT = 'The next run goes by the columns that are there then.';
+    END IF;
+    SELECT c.name INTO gone
+    FROM unnest(ARRAY[copy.dates_field, copy.sync_field]) c (name)
+    WHERE c.name IS NOT NULL AND @extschema@.crisp_sync_time(copy.list, c.name, '') IS NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'column "%" of "%" came to hold no time while the sync ran', gone.name, copy.list_name
+            USING ERRCODE = 'datatype_mismatch';
     ELSIF (@extschema@.crisp_sync_origin_of(copy.source))[1:3] <> copy.origin[1:3] THEN
         RAISE EXCEPTION 'the source of the sync became that of another website or inbox while it ran'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'The next run fetches all again.';

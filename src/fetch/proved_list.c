@@ -4,7 +4,8 @@
  *		Read a list of which it's sure that what it lacks isn't there.
  *
  * A list that moves may lose rows to page numbers, so it's read by date, whatever the table's scan
- * mode.  Where it comes in no order that would take several times the requests, so it isn't done.
+ * mode.  Where it comes in no order that takes several times the requests, so it's done only for
+ * those who say that it's worth it.
  * Nor is a row without a date sure to come, once a date is asked for: where one has come, there may
  * be others that haven't.
  *
@@ -31,7 +32,8 @@
 /* The reading of a list. */
 typedef struct Reading
 {
-	CrispOptions options; /* the table's, in the scan mode exact */
+	CrispOptions options;	   /* the table's, in the scan mode exact */
+	bool		 in_any_order; /* whatever that takes */
 	ListRequest	 request;
 	RowReader	*reader; /* NULL before the list is read */
 } Reading;
@@ -51,14 +53,14 @@ proved_list_is_possible(const CrispOptions *options)
 }
 
 /*
- * Begin to read, if the list comes in an order.
+ * Begin to read, if the list comes in an order, or need not.
  */
 static void
 begin(Reading *reading)
 {
 	ListRequest first = exact_first_request(&reading->request);
 
-	if (first.order != NULL && order_is_trusted(&first))
+	if (reading->in_any_order || (first.order != NULL && order_is_trusted(&first)))
 		reading->reader = list_reader_begin(&reading->request);
 }
 
@@ -119,13 +121,13 @@ read_rows(Reading *reading, int64 pages, void (*take)(void *arg, const JsonNode 
 }
 
 ProvedListEnd
-proved_list_read(const CrispOptions *options, int64					 pages,
+proved_list_read(const CrispOptions *options, bool in_any_order, int64 pages,
 				 void (*take)(void *arg, const JsonNode *row), void *arg, ReaderCounts *counts)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw proved list",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
-	Reading		  reading = {.options = *options};
+	Reading		  reading = {.options = *options, .in_any_order = in_any_order};
 	ProvedListEnd end;
 
 	reading.options.exact_scan = true;

@@ -34,10 +34,11 @@ typedef enum ProvedListEnd
  * during that call.  A failure of Crisp's ends it, and raises nothing.  A row without a date shows
  * that there may be others which no request by date brings: then no more than so many pages are
  * read.  *counts gets what was received.  The first time in a session, one or two requests more
- * tell whether Crisp keeps to the order; where it doesn't, nothing is read.  options must hold
+ * tell whether Crisp keeps to the order; where it doesn't, nothing is read, unless in_any_order:
+ * that takes two to four times as many requests as the list has pages.  options must hold
  * credentials.  Raises what waiting and take() raise.
  */
-extern ProvedListEnd proved_list_read(const CrispOptions *options, int64				  pages,
+extern ProvedListEnd proved_list_read(const CrispOptions *options, bool in_any_order, int64 pages,
 									  void (*take)(void *arg, const JsonNode *row), void *arg,
 									  ReaderCounts *counts);
 

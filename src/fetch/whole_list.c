@@ -44,6 +44,13 @@
 #define FORESIGHT 64
 #define FORESIGHT_TO_COUNT 21
 
+/*
+ * Where the list was read, and proves nothing since it comes in no order, keys that it lacks are
+ * looked up until that has cost so many times its pages: then it's read by date all the same, which
+ * takes two to four times its pages.
+ */
+#define WORTH_ANY_ORDER 2
+
 /* A list that turns out to be so many times as long as it was said to be isn't read on. */
 #define MAX_EXCESS 2
 
@@ -63,7 +70,10 @@ struct WholeList
 	bool			lacks_key;	  /* some row does, although it's that */
 	bool			is_proved;	  /* the list lacks no row that there is */
 	bool			is_unproved;  /* it was to be read for that alone, and couldn't */
-	JsonPath	   *path;		  /* of what rows are found by */
+	bool			is_tried;	  /* it was read by date, in whatever order */
+	int64			was_missing;  /* keys that were answered without a row before it was read */
+	const char	   *column;		  /* path of what rows are found by, */
+	JsonPath	   *path;		  /* and what that stands for, while it's read */
 	bool			at_once;	  /* all of its rows came with one answer */
 	size_t			full_page;	  /* rows of the fullest page, as far as is known */
 	WholeListCounts counts;
@@ -272,7 +282,7 @@ read_at_once(WholeList *list)
  * rows lack what they would be known by, it may lack others.
  */
 static bool
-read_proved(WholeList *list)
+read_proved(WholeList *list, bool in_any_order)
 {
 	int			  known = list->cost.pages;
 	int64		  most = known > 0 ? (int64) known * MAX_EXCESS : PG_INT64_MAX;
@@ -282,7 +292,7 @@ read_proved(WholeList *list)
 	if (!proved_list_is_possible(list->options))
 		return false;
 	create_rows(list);
-	end = proved_list_read(list->options, most, keep_row, list, &counts);
+	end = proved_list_read(list->options, in_any_order, most, keep_row, list, &counts);
 	list->counts.pages += counts.pages;
 	list->counts.past_end += counts.past_end;
 	list->is_proved = end == PROVED_LIST_PROVED && !list->lacks_key;
@@ -305,8 +315,10 @@ read_list(WholeList *list, const CrispLookup *lookup, bool by_pages)
 	MemoryContext		 old_context = MemoryContextSwitchTo(context);
 
 	list->is_key = (crisp_column_by_path(resource, lookup->path)->flags & CRISP_KEY) != 0;
-	list->path = json_path_of(lookup->path);
-	list->counts.is_read = read_at_once(list) || read_proved(list);
+	list->column = lookup->path;
+	list->path = json_path_of(list->column);
+	list->was_missing = list->missing;
+	list->counts.is_read = read_at_once(list) || read_proved(list, false);
 	if (!list->counts.is_read && by_pages)
 	{
 		create_rows(list);
@@ -391,11 +403,50 @@ is_complete(WholeList *list)
 	return list->cost.rows >= 0 && list->counts.rows >= list->cost.rows;
 }
 
+/*
+ * Read the list once more, by date and in whatever order, once keys that it lacks have cost as much
+ * as that may take.  Where that fails, it has what it had.
+ */
+static void
+prove_in_any_order(WholeList *list)
+{
+	KeyedRows	 *rows = list->rows;
+	int64		  nrows = list->counts.rows;
+	MemoryContext context;
+	MemoryContext old_context;
+
+	if (list->is_tried || api_max_requests != 0 || list->cost.pages == 0 ||
+		list->missing - list->was_missing < (int64) WORTH_ANY_ORDER * list->cost.pages)
+		return;
+	list->is_tried = true;
+	context = AllocSetContextCreate(list->context, "crisp_fdw list", ALLOCSET_DEFAULT_SIZES);
+	old_context = MemoryContextSwitchTo(context);
+	list->path = json_path_of(list->column);
+	list->rows = NULL;
+	if (read_proved(list, true) && list->is_proved)
+	{
+		keyed_rows_index(list->rows);
+		keyed_rows_end(rows);
+	}
+	else
+	{
+		if (list->rows != NULL)
+			keyed_rows_end(list->rows);
+		list->rows = rows;
+		list->counts.rows = nrows;
+	}
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(context);
+}
+
 bool
 whole_list_lacks(WholeList *list, const char *key)
 {
-	return list != NULL && list->counts.is_read && list->is_proved &&
-		   !keyed_rows_has(list->rows, key, false) && is_complete(list);
+	if (list == NULL || !list->counts.is_read || keyed_rows_has(list->rows, key, false))
+		return false;
+	if (!list->is_proved)
+		prove_in_any_order(list);
+	return list->is_proved && !keyed_rows_has(list->rows, key, false) && is_complete(list);
 }
 
 bool

@@ -30,6 +30,8 @@ foreach my $case (
 		qr/^column "topic" of "crisp.conversations" was dropped or renamed while the sync ran$/ ],
 	[ $sync, $list, 'ALTER FOREIGN TABLE crisp.conversations DROP COLUMN updated_at', '42703',
 		qr/^column "updated_at" of "crisp.conversations" was dropped/ ],
+	[ $sync, $list, 'ALTER FOREIGN TABLE crisp.conversations ALTER updated_at TYPE json', '42804',
+		qr/^column "updated_at" of "crisp.conversations" came to hold no time while the sync ran$/ ],
 	[ $sync, $list, 'ALTER TABLE public.copy RENAME topic TO subject', '42703',
 		qr/^column "topic" of "public.copy" was dropped or renamed/ ],
 	[ $sync, $list, 'DROP USER MAPPING FOR CURRENT_USER SERVER support', '42704', qr/^user mapping not found/ ],
