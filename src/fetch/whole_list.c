@@ -71,6 +71,7 @@ struct WholeList
 	bool			is_proved;	  /* the list lacks no row that there is */
 	bool			is_unproved;  /* it was to be read for that alone, and couldn't */
 	bool			is_tried;	  /* it was read by date, in whatever order */
+	bool			is_recounted; /* Crisp was asked for its count once more since it was read */
 	int64			was_missing;  /* keys that were answered without a row before it was read */
 	const char	   *column;		  /* path of what rows are found by, */
 	JsonPath	   *path;		  /* and what that stands for, while it's read */
@@ -400,6 +401,14 @@ is_complete(WholeList *list)
 	/* A limit of requests is for what is needed. */
 	if (api_max_requests == 0)
 		list_cost_count(&list->cost);
+
+	/* Rows may have gone since they were counted. */
+	if (api_max_requests == 0 && list->counts.rows < list->cost.rows && !list->is_recounted)
+	{
+		list->is_recounted = true;
+		list->cost.counted = false;
+		list_cost_count(&list->cost);
+	}
 	return list->cost.rows >= 0 && list->counts.rows >= list->cost.rows;
 }
 
@@ -419,6 +428,7 @@ prove_in_any_order(WholeList *list)
 		list->missing - list->was_missing < (int64) WORTH_ANY_ORDER * list->cost.pages)
 		return;
 	list->is_tried = true;
+	list->is_recounted = false;
 	context = AllocSetContextCreate(list->context, "crisp_fdw list", ALLOCSET_DEFAULT_SIZES);
 	old_context = MemoryContextSwitchTo(context);
 	list->path = json_path_of(list->column);

@@ -420,7 +420,7 @@ foreach my $round (1 .. 3)
 	$session->query($lookups_only);
 	$sandbox->clear;
 	$session->send('SELECT k.people_id FROM ids k JOIN crisp.people_profiles p USING (people_id)');
-	foreach my $number (6, 10, 14, 16, 18)
+	foreach my $number (4, 6, 8, 10, 12)
 	{
 		$sandbox->wait_for_requests($number);
 		my @victims = map { $now[ ($round * 131 + $number * 7 + $_) % @now ] } 1 .. 3;
