@@ -285,7 +285,8 @@ END
 =item $session->descriptors, $session->memory, $session->peak_memory
 
 How many sockets, pipes, epoll descriptors and temporary files the backend has open,
-and how much memory it has resident, in bytes, or has had at most since it was started.
+and how much memory it has resident, in bytes: of its own now, and in all, at most, since it was started.
+What it shares with others, buffers and libraries, comes in page by page as it is first touched, and is no growth.
 The files of tables don't count: a backend keeps them open as it likes.
 Where C<CRISP_MEMORY_FACTOR> says that PostgreSQL was built so that it takes so many times the memory
 (C<make sanitize>), it's divided by that, and tests have the same bounds as ever.
@@ -302,16 +303,24 @@ sub descriptors
 	  map { readlink("$directory/$_") // '' } readdir $handle;
 }
 
-sub memory { return $_[0]->status_of('VmRSS') }
+sub memory { return $_[0]->kernel_of(smaps_rollup => 'Anonymous') }
 
 sub peak_memory { return $_[0]->status_of('VmHWM') }
 
-# What the kernel says of the backend, in bytes.
+# What the kernel says of the backend, in bytes, and to some hundred kilobytes exactly.
 sub status_of
 {
 	my ($self, $name) = @_;
 
-	open(my $status, '<', "/proc/$self->{pid}/status") or die "cannot look at the backend: $!\n";
+	return $self->kernel_of(status => $name);
+}
+
+# The same, from any of the kernel's files; the one of mappings is exact.
+sub kernel_of
+{
+	my ($self, $file, $name) = @_;
+
+	open(my $status, '<', "/proc/$self->{pid}/$file") or die "cannot look at the backend: $!\n";
 	my ($kilobytes) = map { /^$name:\s+(\d+) kB/ } <$status>;
 	close $status;
 	return $kilobytes * 1024 / ($ENV{CRISP_MEMORY_FACTOR} // 1);
