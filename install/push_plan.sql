@@ -211,7 +211,8 @@ BEGIN
     ELSIF plan.key <> ALL (names) THEN
         RAISE EXCEPTION 'Crisp does not know a % by "%"', plan.noun, plan.key
             USING ERRCODE = 'invalid_parameter_value',
-                HINT = format('Columns that can be the key: %s', @extschema@.crisp_sync_list(names));
+                HINT = format('Columns that can be the key: %s. Where the source calls it otherwise, push a view that '
+                              'renames it.', @extschema@.crisp_sync_list(names));
     END IF;
 END
 $$;

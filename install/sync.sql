@@ -762,10 +762,15 @@ BEGIN
         PERFORM @extschema@.crisp_sync_throw(failure.code, failure.message, failure.detail, failure.hint,
                                              failure.context);
     ELSIF NOT has_lock THEN
-        RAISE NOTICE 'the sync of "%" into "%" is running already, in process %',
-            copy.source_name,
-            copy.target_name,
-            @extschema@.crisp_sync_pid(copy.source, copy.target);
+        IF mode = 'full' THEN
+            -- Who calls it once a week would not hear of it otherwise.
+            RAISE WARNING 'the sync of "%" into "%" is running already, in process %', copy.source_name,
+                copy.target_name, @extschema@.crisp_sync_pid(copy.source, copy.target)
+                USING DETAIL = 'This full load is left out.', HINT = 'Call it again when that run has ended.';
+        ELSE
+            RAISE NOTICE 'the sync of "%" into "%" is running already, in process %', copy.source_name,
+                copy.target_name, @extschema@.crisp_sync_pid(copy.source, copy.target);
+        END IF;
         COMMIT;     -- of settings, too
         RETURN;
     END IF;

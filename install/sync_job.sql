@@ -556,7 +556,7 @@ DECLARE
     generated CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@.crisp_sync_columns(copy.target) t
                                        WHERE t.name = ANY (copy.missing) ORDER BY t.number);
     lacking CONSTANT text[] := ARRAY(SELECT m.name FROM unnest(copy.missing) WITH ORDINALITY m (name, number)
-                                     WHERE m.name <> ALL (generated) ORDER BY m.number);
+                                     WHERE m.name <> ALL (generated) AND m.name <> '_synced_at' ORDER BY m.number);
 BEGIN
     IF NOT lacking <@ told THEN
         RAISE NOTICE 'table "%" has no column for %', copy.target_name,

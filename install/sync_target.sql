@@ -180,12 +180,23 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     needed text[] := CASE WHEN keys_repeat THEN ARRAY[argument] ELSE keys END;
+    absent text[] := ARRAY(SELECT n.name FROM unnest(needed) WITH ORDINALITY n (name, number)
+                           WHERE n.name NOT IN (SELECT c.name FROM @extschema@.crisp_sync_columns(target) c)
+                           ORDER BY n.number);
 BEGIN
-    IF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c WHERE c.name = ANY (keys) AND NOT c.insertable) THEN
+    IF absent <> '{}' THEN
+        RAISE EXCEPTION 'cannot sync into "%": it has no column for the key (%)', @extschema@.crisp_sync_name(target),
+            @extschema@.crisp_sync_list(absent)
+            USING ERRCODE = 'undefined_column',
+                DETAIL = 'Columns are matched by name, and rows that change at Crisp are found again by their key.',
+                HINT = 'Rename the target''s column that is meant, or declare another foreign table whose columns have '
+                       'the target''s names, and sync from there.';
+    ELSIF EXISTS (SELECT FROM @extschema@.crisp_sync_columns(target) c
+                  WHERE c.name = ANY (keys) AND NOT c.insertable) THEN
         RAISE EXCEPTION 'cannot sync into "%": its key (%) is generated', @extschema@.crisp_sync_name(target),
             @extschema@.crisp_sync_list(keys)
             USING ERRCODE = 'invalid_table_definition', DETAIL = 'It must hold the key that rows have at Crisp.';
-    ELSIF needed <@ ARRAY(SELECT c.name FROM @extschema@.crisp_sync_columns(target) c) AND EXISTS (
+    ELSIF EXISTS (
         SELECT FROM pg_index i
         CROSS JOIN LATERAL (
             SELECT array_agg(a.attname::text ORDER BY n) AS columns
@@ -249,7 +260,9 @@ BEGIN
         RAISE EXCEPTION 'cannot sync into "%": column "%" must not be NULL, and nothing fills it',
             @extschema@.crisp_sync_name(target), bad.attname
             USING ERRCODE = 'invalid_table_definition',
-                DETAIL = 'The source has no column of that name, and it has no default.';
+                DETAIL = 'The source has no column of that name, and it has no default.',
+                HINT = format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL; or give it a default.', target,
+                              bad.attname);
     END IF;
 END
 $$;

@@ -22,6 +22,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
@@ -210,8 +211,7 @@ closest_text(const CrispResource *resource, const char *text, bool by_path)
  * Tell of a column that has no value in so many rows.
  */
 static void
-tell_of_column(const CrispOptions *options, const OwnColumn *column, const char *table_name,
-			   int rows)
+tell_of_column(const CrispOptions *options, const OwnColumn *column, Relation relation, int rows)
 {
 	bool		by_path = column->path_text != NULL;
 	const char *meant = closest_text(options->resource,
@@ -219,8 +219,9 @@ tell_of_column(const CrispOptions *options, const OwnColumn *column, const char 
 
 	ereport(
 		NOTICE,
-		(errmsg("no row of the first page of \"%s\" has a value for column \"%s\"", table_name,
-				column->name),
+		(errmsg("no row of the first page of \"%s.%s\" has a value for column \"%s\"",
+				get_namespace_name(RelationGetNamespace(relation)),
+				RelationGetRelationName(relation), column->name),
 		 column->path_text
 			 ? errdetail("Looked for JSON path \"%s\" in %d rows.", column->path_text, rows)
 			 : errdetail("Crisp's resource \"%s\" has no column of that name, and %d rows "
@@ -264,7 +265,7 @@ check_columns(Oid relid, const CrispOptions *server)
 			const OwnColumn *column = lfirst(lc);
 
 			if (!column->found && rows > 0)
-				tell_of_column(options, column, RelationGetRelationName(relation), rows);
+				tell_of_column(options, column, relation, rows);
 		}
 	}
 	relation_close(relation, AccessShareLock);

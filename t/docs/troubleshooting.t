@@ -59,6 +59,7 @@ run('CREATE TABLE ms (session_id text PRIMARY KEY, updated_at bigint)',
 	'INSERT INTO ms SELECT session_id, updated_at FROM crisp.conversations',
 	q(CALL crisp_sync('crisp.conversations', 'ms')),
 	'CREATE TABLE mine (session_id text, updated_at timestamptz)', q(CALL crisp_sync('crisp.conversations', 'mine')),
+	'CREATE TABLE own_names (id text PRIMARY KEY)', q(CALL crisp_sync('crisp.conversations', 'own_names')),
 	'BEGIN', q(CALL crisp_sync('crisp.operators', 'o')), 'ROLLBACK',
 	'CREATE SCHEMA hand', 'CREATE FOREIGN TABLE hand.messages (session_id text, fingerprint bigint) SERVER support',
 	q(CALL crisp_sync('hand.messages', 'hm')));

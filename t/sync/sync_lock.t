@@ -86,6 +86,13 @@ is($other->query(q(SELECT crisp_sync_internal.crisp_sync_lock('crisp.conversatio
 $other->query('DISCARD ALL');
 like(sync(q('crisp.conversations', 'copy'))->{notices}, qr/is running already, in process @{[ $other->pid ]}$/,
 	'outlives DISCARD ALL');
+is_deeply(
+	[   map { [ @{$_}{qw(severity message detail)} ] }
+		  @{ $session->run(q(CALL crisp_sync('crisp.conversations', 'copy', mode => 'full')))->{notices} } ],
+	[   [   'WARNING',
+			'the sync of "crisp.conversations" into "public.copy" is running already, in process ' . $other->pid,
+			'This full load is left out.' ] ],
+	'a full load that is left out is told of');
 is($other->query(q(SELECT crisp_sync_internal.crisp_sync_lock('crisp.conversations'::regclass, 'copy'::regclass))), 'f',
 	'and is known to the session that has it');
 $other->fails('SELECT 1 / 0', { sqlstate => '22012' }, 'a transaction that fails');

@@ -185,7 +185,7 @@ CREATE UNIQUE INDEX ON partly (lower(session_id));
 CREATE UNIQUE INDEX ON partly (session_id, state);
 CREATE INDEX ON partly (session_id);
 CREATE TABLE deferred (session_id text UNIQUE DEFERRABLE);
-CREATE TABLE other_key (id int PRIMARY KEY);
+CREATE TABLE other_key (id int PRIMARY KEY, session_id text);
 END
 my %kinds = (
 	'crisp.conversations' => 'a foreign table', 'crisp.people_profiles' => 'a foreign table', a_view => 'a view',
@@ -206,6 +206,13 @@ foreach my $name (qw(keyless partly deferred other_key))
 			hint => "ALTER TABLE public.$name ADD UNIQUE (session_id);" },
 		"$name has no unique key");
 }
+$session->query('CREATE TABLE own_names (id text PRIMARY KEY, changed timestamptz)');
+sync_fails(q('crisp.conversations', 'own_names'),
+	{
+		sqlstate => '42703',
+		message  => 'cannot sync into "public.own_names": it has no column for the key (session_id)',
+		hint     => qr/another foreign table whose columns have the target's names/ },
+	'columns of other names');
 $session->query('CREATE TABLE made (id text, session_id text GENERATED ALWAYS AS (id) STORED UNIQUE, state text)');
 sync_fails(q('crisp.conversations', 'made'),
 	{ sqlstate => '42P16', message => 'cannot sync into "public.made": its key (session_id) is generated' },
