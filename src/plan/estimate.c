@@ -25,13 +25,18 @@
 #include "request/pushdown.h"
 #include "base/compat.h"
 
+/* How many times as long as by its statistics a list is seen to be until they count for nothing. */
+#define OUTGROWN 2
+
 /*
- * See whether the number of the list's rows is known: it's -1 where it was never looked for.
+ * See whether the number of the list's rows is known: it's -1 where it was never looked for.  A list
+ * that was empty then tells nothing: it may have any number of rows by now, and was it still empty,
+ * it would cost a request, whatever the plan.
  */
 bool
 estimate_is_known(const RelOptInfo *rel)
 {
-	return rel->tuples >= 0;
+	return rel->tuples > 0;
 }
 
 /*
@@ -120,14 +125,19 @@ estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 			  const Conditions *conditions)
 {
 	bool	 has_statistics = estimate_is_known(rel);
-	ListRows seen = {.whole = -1};
+	ListRows none = {.whole = -1};
+	ListRows seen = none;
 
-	if (!has_statistics && options->resource->parent == NULL)
-	{
+	if (options->resource->parent == NULL)
 		seen = list_rows_recall(options);
-		if (seen.whole < 0)
-			seen.whole = synced_rows(root->simple_rte_array[rel->relid]->relid);
+	if (has_statistics)
+	{
+		if (seen.whole > rel->tuples * OUTGROWN)
+			rel->tuples = seen.whole;
+		seen = none;
 	}
+	else if (options->resource->parent == NULL && seen.whole < 0)
+		seen.whole = synced_rows(root->simple_rte_array[rel->relid]->relid);
 
 	/* Where lookups bring more than the list has, a short list is no reason to do without them. */
 	if (seen.whole >= 0 && !proved_list_is_possible(options) &&
