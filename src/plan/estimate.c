@@ -29,7 +29,7 @@
 #define OUTGROWN 2
 
 /*
-/* How many times as long as by its statistics a list is seen to be until these count for nothing. */
+ * See whether the number of the list's rows is known: it's -1 where it was never looked for.  One
  * that was empty then tells nothing: it may have any number of rows by now, and was it still empty,
  * it would cost a request, whatever the plan.
  */
