@@ -126,7 +126,8 @@ $$;
 -- Changes by a time that windows don't go by, or a list without dates: one statement, a transaction of its own, and
 -- another until one has shown nothing that was there before and hadn't been seen, since rows may slip from page to
 -- page meanwhile.  What comes after the first of them began is no reason to go on, nor are rows that a trigger
--- changes each time.
+-- changes each time.  Before a full load drops what one of them hasn't seen, there is another one, if need be in the
+-- next run: pass_rows tells that an earlier one had one.
 CREATE FUNCTION crisp_sync_changes(copy crisp_sync_copy, call crisp_sync_call, INOUT run crisp_sync_progress)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -140,6 +141,7 @@ DECLARE
     result record;
     batch @extschema@.crisp_sync_batch;
     all_seen boolean;
+    would_drop boolean := false;
 BEGIN
     IF copy.details IS NOT NULL AND job.full_since IS NULL THEN
         result := @extschema@.crisp_sync_refresh(copy, call, run, job);
@@ -165,7 +167,9 @@ BEGIN
         run.newest := greatest(run.newest, batch.newest_change);
     ELSIF run.passes = 1 THEN
         -- Where each run reads all, the next one finds what may have slipped by.
-        all_seen := copy.way = 'all' AND batch.inserted + batch.updated = 0;
+        would_drop := copy.way = 'all' AND job.full_since IS NOT NULL AND job.pass_rows = 0
+                      AND @extschema@.crisp_sync_unseen_keys(copy, job, 1) <> '{}';
+        all_seen := copy.way = 'all' AND batch.inserted + batch.updated = 0 AND NOT would_drop;
     ELSE
         all_seen := NOT EXISTS (
             SELECT v.version FROM unnest(batch.versions) v (version)
@@ -183,6 +187,12 @@ BEGIN
             IF run.has_budget AND NOT @extschema@.crisp_sync_awaits_day(copy, call) THEN
                 run := @extschema@.crisp_sync_read_all(copy, call, run);
             END IF;
+            run.adapted := true;
+            run.phase := 'exhausted';
+            RETURN;
+        ELSIF would_drop THEN
+            UPDATE @extschema@.crisp_sync_my_job j SET pass_rows = greatest(batch.listed, 1)
+            WHERE j.job_id = call.job_id;
             run.adapted := true;
             run.phase := 'exhausted';
             RETURN;

@@ -248,7 +248,9 @@ BEGIN
         copy.list_key := catalog.keys[1];
         IF copy.list_key IS NULL THEN
             RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(copy.list)
-                USING ERRCODE = 'undefined_column';
+                USING ERRCODE = 'undefined_column',
+                    HINT = format('SELECT column_name, json_path FROM crisp_fdw_columns() WHERE resource = %L AND '
+                                  'is_key has what it is called, and where it lies.', catalog.resource);
         END IF;
     ELSIF parent IS NOT NULL THEN
         RAISE EXCEPTION '% have no parent', resource
@@ -372,7 +374,9 @@ BEGIN
                 HINT = 'Copy them into a materialized view.';
     ELSIF cardinality(catalog.keys) < catalog.key_length THEN
         RAISE EXCEPTION 'table "%" lacks its key', @extschema@.crisp_sync_name(source)
-            USING ERRCODE = 'undefined_column', DETAIL = 'Without it, a row that changes could not be found again.';
+            USING ERRCODE = 'undefined_column', DETAIL = 'Without it, a row that changes could not be found again.',
+                HINT = format('SELECT column_name, json_path FROM crisp_fdw_columns() WHERE resource = %L AND is_key '
+                              'has what it is called, and where it lies.', catalog.resource);
     END IF;
     copy.argument := catalog.argument[1];
     copy.keys_repeat := catalog.keys_repeat;

@@ -58,6 +58,7 @@ CREATE SEQUENCE crisp_sync_run_seq;
 --    more than a request, is halved in time, down to the length of a moment.
 -- 6. Rows of a parent, or pages, that a window asks for (window_rows), halved down to one.
 -- 7. Rows of a list without dates whose details the copy lacks; a call brings those of as many as it has requests for.
+--    That a full load has read such a list once (pass_rows); it's read twice before rows are dropped that it lacks.
 -- 8. That what has moved while all was read has not been looked for, which is done once (looked).
 -- 9. Rows of the copy that a full load has not seen.  None is at Crisp if one window has read all that was uncovered
 --    (caught_up).  Else a row may have moved on before each of them.  So what came since the watermark is read in one
