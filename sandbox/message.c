@@ -109,7 +109,7 @@ timestamp_of(const Collection *collection, uint32_t number)
 	int64_t	 span = conversation.times[SORT_UPDATED] - created;
 	uint32_t count;
 
-	count = message_count(&collection->website->lists[RESOURCE_CONVERSATIONS], &conversation);
+	count = conversation_message_count(collection->website, collection->owner);
 
 	/* There is no way to get at more of one millisecond than two pages have. */
 	if (span < count && count > 20)

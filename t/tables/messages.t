@@ -486,4 +486,15 @@ $sandbox->data(
 is(sql("SELECT count(*) FROM crisp.messages WHERE session_id = '$short'"),
 	20, 'a conversation that goes while it is read');
 
+# Those of conversations that are new, of which some are as long as others: no millisecond has more than can be read.
+$sandbox->reset;
+my @all  = ('conversations', 'session_id', undef, include_empty => 1);
+my %were = map { $_ => 1 } $sandbox->column(@all);
+$sandbox->data([ { op => 'insert_random', resource => 'conversations', count => 300, seed => 5 } ]);
+my @new = grep { !$were{$_} } $sandbox->column(@all);
+is(scalar @new, 300, 'new conversations');
+my $listed = join ', ', map { "'$_'" } @new;
+is(sql("SELECT max(n) <= 20 AND count(*) > 20 FROM (SELECT count(*) AS n FROM crisp.messages WHERE session_id IN "
+	. qq{($listed) GROUP BY session_id, "timestamp") m}), 't', '... can be read');
+
 done_testing();
