@@ -398,7 +398,13 @@ foreach my $table (sort keys %synced)
 	is($wrong, 0, "$table: runs have brought all rows as they are ("
 		. $admin->query("SELECT count(*) FROM public.$table")
 		. ')');
-	$admin->query(sync_of($table, q(, mode => 'full')));
+	# Messages take more requests than one call makes.
+	foreach (1 .. 50)
+	{
+		$admin->query(sync_of($table, q(, mode => 'full')));
+		last if $admin->query("SELECT state FROM crisp_sync_status WHERE target = 'public.$table'::regclass") eq
+		  'up to date';
+	}
 	is($admin->query("SELECT count(*) FROM (($sources EXCEPT ALL $copies) UNION ALL ($copies EXCEPT ALL "
 		. "$sources)) d"), 0,
 		"$table: a full load makes it equal");
