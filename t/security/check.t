@@ -493,6 +493,7 @@ END
 # A statement that is cancelled is, and so is one that takes too long.
 $sandbox->control({ answers => [ { match => { path => '*' }, hang => JSON::PP::true } ] });
 my $admin = CrispSession->start($node);
+$sandbox->clear;
 $session->send("SELECT * FROM crisp_fdw_check('support')");
 for (1 .. 600)
 {
