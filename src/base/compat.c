@@ -15,6 +15,7 @@
 #include "optimizer/clauses.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
+#include "pgstat.h"
 #include "utils/acl.h"
 #include "utils/date.h"
 #include "utils/timestamp.h"
@@ -107,6 +108,26 @@ compat_excludes_null(Node *clause, Index varno, AttrNumber attnum)
 			lfirst_node(Var, lc)->varattno == attnum)
 			return true;
 	return false;
+#endif
+}
+
+bool
+compat_count_rows(Oid relid, double *live, double *dead)
+{
+	const PgStat_StatTabEntry *entry = pgstat_fetch_stat_tabentry(relid);
+
+	if (entry == NULL)
+		return false;
+#if PG_VERSION_NUM >= 160000
+	*live = (double) entry->live_tuples;
+	*dead = (double) entry->dead_tuples;
+	return entry->last_vacuum_time != 0 || entry->last_autovacuum_time != 0 ||
+		   entry->last_analyze_time != 0 || entry->last_autoanalyze_time != 0;
+#else
+	*live = (double) entry->n_live_tuples;
+	*dead = (double) entry->n_dead_tuples;
+	return entry->vacuum_timestamp != 0 || entry->autovac_vacuum_timestamp != 0 ||
+		   entry->analyze_timestamp != 0 || entry->autovac_analyze_timestamp != 0;
 #endif
 }
 

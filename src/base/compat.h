@@ -163,6 +163,13 @@ extern bool compat_var_is_nullable(const Var *var);
 /* Say whether a condition can't be true where a column is NULL. */
 extern bool compat_excludes_null(Node *clause, Index varno, AttrNumber attnum);
 
+/*
+ * Get how many rows a table has, and how many dead ones, by the cumulative statistics, which count
+ * what is committed.  Returns false where these don't reach back to when it was vacuumed or
+ * analyzed.
+ */
+extern bool compat_count_rows(Oid relid, double *live, double *dead);
+
 /*----------
  * Execution
  *----------

@@ -30,14 +30,20 @@
 #define FIRST_PROBE 16
 #define FIRST_PROBE_OF_PART 4
 
+/* How many times as long as statistics say a list may be, and still be read for what it serves. */
+#define MAX_GROWTH 2
+
 /* How near to its length is near enough, as a share of what was spent. */
 #define SHARE_OF_SPENT 8
 
 ListCost
 list_cost_create(int pages)
 {
-	return (ListCost){
-		.pages = pages, .next = FIRST_PROBE, .is_believed = pages > FIRST_PROBE, .rows = -1};
+	return (ListCost){.pages = pages,
+					  .next = FIRST_PROBE,
+					  .is_believed = pages > FIRST_PROBE,
+					  .is_unbounded = pages > 0,
+					  .rows = -1};
 }
 
 ListCost
@@ -59,6 +65,8 @@ list_cost_note_least(ListCost *cost, int pages)
 	cost->least = Max(cost->least, pages);
 	if (cost->pages < cost->least)
 		cost->pages = 0;
+	if (cost->pages == 0)
+		cost->is_unbounded = false;
 	if (cost->pages / 2 <= cost->least)
 		cost->is_believed = false;
 	while (cost->next <= cost->least / 2 && cost->next <= PG_INT32_MAX / 4)
@@ -75,7 +83,7 @@ list_cost_begin(ListCost *cost, ListRequest *request)
 	if (ended)
 	{
 		cost->pages = Max(pages, 1);
-		cost->is_believed = false;
+		cost->is_believed = cost->is_unbounded = false;
 	}
 	else if (pages > 0)
 		list_cost_note_least(cost, pages + 1);
@@ -115,7 +123,7 @@ ask_count(ListCost *cost)
 		!count_read(options, answer.data, &rows))
 		return;
 	cost->rows = rows;
-	cost->is_believed = false;
+	cost->is_believed = cost->is_unbounded = false;
 	cost->pages = (int) Max(Min((rows + per_page - 1) / per_page, PG_INT32_MAX / 4), 1);
 }
 
@@ -226,6 +234,55 @@ list_cost_count(ListCost *cost)
 		return;
 	cost->counted = true;
 	ask(cost, ask_count);
+}
+
+/*
+ * Ask for a page that the list has only if it's far longer than statistics say.
+ */
+static void
+ask_beyond(ListCost *cost)
+{
+	int page = (int) Min((int64) cost->pages * MAX_GROWTH, PG_INT32_MAX / 8);
+
+	cost->is_unbounded = false;
+	if (ask_page(cost, page))
+		list_cost_note_least(cost, page + 1);
+}
+
+void
+list_cost_confirm(ListCost *cost)
+{
+	if (!cost->is_unbounded || cost->given_up ||
+		(api_max_requests > 0 && cost->pages >= api_max_requests - api_statement_requests()))
+		return;
+	list_cost_count(cost);
+	if (cost->is_unbounded)
+		ask(cost, ask_beyond);
+}
+
+bool
+list_cost_is_short(ListRequest *request, int pages)
+{
+	ListCost cost = list_cost_create(pages);
+
+	list_cost_begin(&cost, request);
+	list_cost_confirm(&cost);
+	return cost.pages > 0 && cost.pages <= pages * MAX_GROWTH;
+}
+
+bool
+list_cost_is_reached(ListCost *cost, int64 forgiven)
+{
+	if (cost->pages == 0 || cost->spent < cost->pages + forgiven)
+		return false;
+	list_cost_confirm(cost);
+	return cost->pages > 0 && cost->spent >= cost->pages + forgiven;
+}
+
+void
+list_cost_note_longer(ListCost *cost)
+{
+	list_cost_note_least(cost, cost->pages + 1);
 }
 
 void

@@ -15,17 +15,18 @@
 /* What is known of the pages of a list, and what was spent where it could have been read. */
 typedef struct ListCost
 {
-	ListRequest *request;	  /* for all of it; NULL before list_cost_begin() */
-	int			 pages;		  /* of the list; 0 where that isn't known */
-	int64		 spent;		  /* requests that it would have spared */
-	int			 least;		  /* pages that there are at least */
-	int			 next;		  /* requests after which to ask how long it is */
-	bool		 is_believed; /* statistics say so, and nothing that was seen */
-	bool		 counted;	  /* Crisp was asked for the number of rows, */
-	int64		 rows;		  /* and has told it; -1 before */
-	bool		 failed;	  /* it couldn't be had, once */
-	bool		 given_up;	  /* it can't be had */
-	int64		 probes;	  /* requests to find out how long it is */
+	ListRequest *request;	   /* for all of it; NULL before list_cost_begin() */
+	int			 pages;		   /* of the list; 0 where that isn't known */
+	int64		 spent;		   /* requests that it would have spared */
+	int			 least;		   /* pages that there are at least */
+	int			 next;		   /* requests after which to ask how long it is */
+	bool		 is_believed;  /* statistics say so, and nothing that was seen */
+	bool		 is_unbounded; /* they do, and it may be far longer by now */
+	bool		 counted;	   /* Crisp was asked for the number of rows, */
+	int64		 rows;		   /* and has told it; -1 before */
+	bool		 failed;	   /* it couldn't be had, once */
+	bool		 given_up;	   /* it can't be had */
+	int64		 probes;	   /* requests to find out how long it is */
 } ListCost;
 
 /*
@@ -56,6 +57,29 @@ extern void list_cost_note_least(ListCost *cost, int pages);
  * What Crisp refuses raises nothing.  Raises what waiting raises.
  */
 extern void list_cost_find(ListCost *cost, double left);
+
+/*
+ * Make sure, before the list is read, that it isn't far longer than statistics say: then its pages
+ * are unknown.  Crisp is asked for the number of rows, or for one page, unless more is known of it.
+ * Under a limit of requests, none is made that would be in the way of the list's own.  What Crisp
+ * refuses raises nothing.  Raises what waiting raises.
+ */
+extern void list_cost_confirm(ListCost *cost);
+
+/*
+ * Say whether a list has no more pages than those, as statistics say, or twice as many: whether the
+ * session knows it, or list_cost_confirm() tells.  request must hold credentials.
+ */
+extern bool list_cost_is_short(ListRequest *request, int pages);
+
+/*
+ * Say whether as much was spent as the list costs, and so many requests more, which are forgiven;
+ * list_cost_confirm() was called then.
+ */
+extern bool list_cost_is_reached(ListCost *cost, int64 forgiven);
+
+/* Note that the list has more pages than statistics say, of which all were seen. */
+extern void list_cost_note_longer(ListCost *cost);
 
 /* Ask Crisp for the number of rows, if it has that of this list, and wasn't asked. */
 extern void list_cost_count(ListCost *cost);

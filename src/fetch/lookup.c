@@ -373,6 +373,29 @@ static const RowReaderMethods lookup_methods = {
 	.end = end,
 };
 
+/*
+ * Tell the list how many keys will be looked up in any case.
+ */
+static void
+foresee_keys(const Lookup *lookup)
+{
+	const KeysRequest *request = lookup->request;
+	int				   certain = Min(list_length(request->keys), request->needed);
+	int				   count = 0;
+
+	if (lookup->whole_list == NULL || certain <= 1 ||
+		key_search_is_possible(lookup->search, request->lookup))
+		return;
+	for (int i = 0; i < certain; i++)
+	{
+		char *target = request_lookup_target(request, list_nth(request->keys, i));
+
+		count += !answer_cache_has(lookup->cache, target);
+		pfree(target);
+	}
+	whole_list_foresee(lookup->whole_list, count, false);
+}
+
 RowReader *
 lookup_begin(const KeysRequest *request, AnswerCache *cache, LookupPrefetch *prefetch,
 			 WholeList *whole_list, KeySearch *search)
@@ -392,6 +415,7 @@ lookup_begin(const KeysRequest *request, AnswerCache *cache, LookupPrefetch *pre
 	lookup->pipeline = pipeline_create(context, request->options);
 	lookup->is_asked = palloc(sizeof(bool) * Max(list_length(request->keys), 1));
 	lookup->path = json_path_of(request->lookup->path);
+	foresee_keys(lookup);
 	MemoryContextSwitchTo(old_context);
 	return &lookup->reader;
 }

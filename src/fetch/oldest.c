@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "base/epoch.h"
+#include "fetch/list_cost.h"
 #include "fetch/oldest.h"
 #include "fetch/order.h"
 #include "fetch/page_estimate.h"
@@ -25,9 +26,6 @@
 
 /* Pages that are looked at; then reading the whole list is no worse. */
 #define MAX_PROBES 32
-
-/* Pages of a list that is read rather than searched. */
-#define SHORT_LIST 13
 
 /* The first step back in time, milliseconds, where a page tells of none. */
 #define FIRST_STEP 3600000
@@ -120,8 +118,22 @@ find_time(ListRequest *probed, Search *search, int wanted, int64 *time)
 	return false;
 }
 
+/*
+ * Say whether the list had better be read.
+ */
+static bool
+is_short(ListRequest *request, int pages)
+{
+	bool ended;
+	int	 known = page_estimate_recall(request, &ended);
+
+	if (known > 0 && ended)
+		return known <= CRISP_OLDEST_REQUESTS;
+	return pages > 0 && list_cost_is_short(request, pages);
+}
+
 bool
-oldest_narrow(ListRequest *request, int wanted)
+oldest_narrow(ListRequest *request, int wanted, int pages)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "crisp_fdw oldest",
 												  ALLOCSET_SMALL_SIZES);
@@ -130,15 +142,12 @@ oldest_narrow(ListRequest *request, int wanted)
 	Search		  search = {.few = PG_INT64_MIN};
 	int64		  time = 0;
 	bool		  found = false;
-	bool		  is_known;
-	int			  pages = page_estimate_recall(request, &is_known);
 
 	if (!time_range_lower(request->dates, &search.few))
 		search.few = PG_INT64_MIN;
 	probed.pages_wanted = 1;
 
-	/* A list that is known to be short is read. */
-	if (pages == 0 || pages > SHORT_LIST || !is_known)
+	if (!is_short(request, pages))
 		found = find_time(&probed, &search, wanted, &time);
 	if (found)
 		request->dates.upper = probed.dates.upper;

@@ -38,8 +38,8 @@
 #include "api/pipeline.h"
 
 /*
- * Keys that are worth knowing of where its length isn't known, and worth asking for that: more than
- * a first page of rows brings.
+ * Keys that are worth knowing of where its length isn't known, or by statistics alone, and worth
+ * asking for that: more than a first page of rows brings.
  */
 #define FORESIGHT 64
 #define FORESIGHT_TO_COUNT 21
@@ -305,7 +305,21 @@ read_proved(WholeList *list, bool in_any_order)
 }
 
 /*
- * Read the list by date, or else, by_pages, as far as it can be had.
+ * Say whether the list, of which the first page was read, has more than the one that statistics
+ * say: it may have any number.
+ */
+static bool
+is_outgrown(WholeList *list)
+{
+	if (list->cost.pages != 1 || !list->cost.is_unbounded)
+		return false;
+	list_cost_note_longer(&list->cost);
+	return true;
+}
+
+/*
+ * Read the list by date, or else, by_pages, as far as it can be had, unless it turns out to be far
+ * longer than it was taken for.
  */
 static void
 read_list(WholeList *list, const CrispLookup *lookup, bool by_pages)
@@ -319,8 +333,10 @@ read_list(WholeList *list, const CrispLookup *lookup, bool by_pages)
 	list->column = lookup->path;
 	list->path = json_path_of(list->column);
 	list->was_missing = list->missing;
-	list->counts.is_read = read_at_once(list) || read_proved(list, false);
-	if (!list->counts.is_read && by_pages)
+	list->counts.is_read = read_at_once(list);
+	if (!list->counts.is_read && !(by_pages && is_outgrown(list)))
+		list->counts.is_read = read_proved(list, false);
+	if (!list->counts.is_read && by_pages && list->cost.pages > 0)
 	{
 		create_rows(list);
 		read_pages(list, list->cost.pages * MAX_EXCESS + 1);
@@ -347,9 +363,11 @@ whole_list_foresight(WholeList *list, const CrispLookup *lookup, int counted)
 	if (!may_be_read(list, lookup))
 		return 0;
 	begin_request(list);
-	if (list->cost.pages == 0 && counted >= FORESIGHT_TO_COUNT && api_max_requests == 0)
+	if ((list->cost.pages == 0 || list->cost.is_unbounded) && counted >= FORESIGHT_TO_COUNT &&
+		api_max_requests == 0)
 		list_cost_count(&list->cost);
-	return list->cost.pages > 0 ? list->cost.pages + 1 : FORESIGHT;
+	return list->cost.pages > 0 && !list->cost.is_unbounded ? list->cost.pages + 1
+															: Max(list->cost.pages + 1, FORESIGHT);
 }
 
 void
@@ -359,25 +377,42 @@ whole_list_foresee(WholeList *list, int keys, bool all)
 	list->foresees_all = all;
 }
 
+/*
+ * Say whether it's time to read the list, as far as is known how long it is.  left is how many keys
+ * it may serve yet, and certain, how many it will.
+ */
+static bool
+is_due(const WholeList *list, double left, double certain, int keys_left)
+{
+	const ListCost *cost = &list->cost;
+	int requests = proved_list_is_possible(list->options) ? 2 * cost->pages : cost->pages;
+
+	return cost->pages > 0 && (cost->spent >= cost->pages || certain > cost->pages) &&
+		   left > cost->pages &&
+		   can_spare(list, requests + (cost->is_unbounded ? 1 : 0), keys_left);
+}
+
 void
 whole_list_consider(WholeList *list, const KeysRequest *request, int keys_left)
 {
-	const ListCost *cost;
-	double			left;
-	double			certain;
+	double left;
+	double certain;
 
 	if (!may_be_read(list, request->lookup) || list->cost.spent == 0)
 		return;
-	cost = &list->cost;
 	left = list->plan.repeats ? HUGE_VAL : keys_left;
-	certain = Max(list->foreseen - cost->spent, 0);
-	if (list->foresees_all && cost->spent <= list->foreseen)
+	certain = Max(list->foreseen - list->cost.spent, 0);
+	if (list->foresees_all && list->cost.spent <= list->foreseen)
 		left = certain;
 	begin_request(list);
 	find_cost(list, left);
-	if (cost->pages > 0 && (cost->spent >= cost->pages || certain > cost->pages) &&
-		left > cost->pages &&
-		can_spare(list, (proved_list_is_possible(list->options) ? 2 : 1) * cost->pages, keys_left))
+	if (!is_due(list, left, certain, keys_left))
+		return;
+
+	/* Where it's one page, that tells by itself whether it has others. */
+	if (list->cost.pages > 1)
+		list_cost_confirm(&list->cost);
+	if (is_due(list, left, certain, keys_left))
 		read_list(list, request->lookup, true);
 }
 

@@ -151,6 +151,40 @@ estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 	set_baserel_size_estimates(root, rel);
 }
 
+/*
+ * Say whether a condition bounds a time by what another relation brings: from above, or from below.
+ */
+static bool
+is_joined_bound(const CrispResource *resource, List *condition, Node *value, bool above)
+{
+	int op = condition_operator(condition);
+
+	return condition_column(resource, condition)->type == CRISP_TIME && contain_var_clause(value) &&
+		   (above ? op == CONDITION_LESS || op == CONDITION_LESS_EQUAL
+				  : op == CONDITION_GREATER || op == CONDITION_GREATER_EQUAL);
+}
+
+/*
+ * Say whether such a condition has a counterpart on the other side: then it leaves a span of time.
+ * PostgreSQL sees that where values are constants or parameters, and takes it for a short one.
+ */
+static bool
+is_side_of_span(const CrispResource *resource, const Conditions *conditions, List *condition,
+				Node *value)
+{
+	bool	  above = is_joined_bound(resource, condition, value, true);
+	ListCell *lc;
+	ListCell *lc_value;
+
+	if (!above && !is_joined_bound(resource, condition, value, false))
+		return false;
+	forboth(lc, conditions->conditions, lc_value, conditions->values)
+		if (condition_column(resource, lfirst(lc)) == condition_column(resource, condition) &&
+			is_joined_bound(resource, lfirst(lc), lfirst(lc_value), !above))
+			return true;
+	return false;
+}
+
 double
 estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 				   const Conditions *conditions)
@@ -158,14 +192,21 @@ estimate_list_rows(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *optio
 	List	 *clauses = NIL;
 	double	  share = 1;
 	ListCell *lc;
+	ListCell *lc_value;
 	ListCell *lc_clause;
 
-	forboth(lc, conditions->conditions, lc_clause, conditions->clauses)
+	forthree(lc, conditions->conditions, lc_value, conditions->values, lc_clause,
+			 conditions->clauses)
 	{
 		const CrispColumn *column = condition_column(options->resource, lfirst(lc));
 
 		if (!pushdown_narrows_list(options->resource, lfirst(lc)))
 			continue;
+		if (is_side_of_span(options->resource, conditions, lfirst(lc), lfirst(lc_value)))
+		{
+			share = Min(share, DEFAULT_RANGE_INEQ_SEL);
+			continue;
+		}
 
 		/* Of what is bounded from below alone, all that is newer comes, too. */
 		if (column->type == CRISP_TIME && column->upper_param == NULL &&

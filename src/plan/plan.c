@@ -154,6 +154,10 @@ offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Condi
 			draft->requests = requests;
 			draft->received = received;
 		}
+
+		/* It may have grown since, though; that is found out before it's read. */
+		else if (plan_may_have_grown(baserel, draft->received))
+			draft->method[METHOD_ORDER] = order;
 	}
 	plan_offer_path(root, baserel, draft);
 }
@@ -308,14 +312,37 @@ count_wanted(RelOptInfo *baserel, double wanted)
 																				  : (int) wanted;
 }
 
+/*
+ * Offer to look up the keys that the conditions name, if they name any.
+ */
+static void
+offer_lookups(PlannerInfo *root, RelOptInfo *baserel)
+{
+	ScanPlan		  *plan = baserel->fdw_private;
+	PathDraft		   draft = plan_draft_path(SCAN_LOOKUP);
+	double			   nkeys;
+	const CrispColumn *column;
+	int				   index = plan_lookup_condition(root, plan->options, plan->conditions, &nkeys);
+
+	if (index < 0)
+		return;
+	column = condition_column(plan->options->resource,
+							  list_nth(plan->conditions->conditions, index));
+	draft.method[METHOD_CONDITION] = index;
+	draft.rows = baserel->rows;
+	draft.requests = plan_cap_lookups(
+		baserel, crisp_resource_lookup(plan->options->resource, column->path),
+		plan_lookup_requests(plan->options, plan->conditions, index, nkeys), true);
+	draft.received = nkeys;
+	plan_offer_path(root, baserel, &draft);
+}
+
 void
 crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 {
 	ScanPlan *plan = baserel->fdw_private;
 	double	  wanted = rows_wanted(root);
 	PathDraft draft = plan_draft_path(SCAN_LIST);
-	double	  nkeys;
-	int		  key_condition;
 
 	draft.rows = baserel->rows;
 	draft.received = plan->received;
@@ -341,18 +368,7 @@ crispGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
 
 	offer_list(root, baserel, &draft, plan->conditions);
 
-	key_condition = plan_lookup_condition(root, plan->options, plan->conditions, &nkeys);
-	if (key_condition >= 0)
-	{
-		draft = plan_draft_path(SCAN_LOOKUP);
-		draft.method[METHOD_CONDITION] = key_condition;
-		draft.rows = baserel->rows;
-		draft.requests = plan_lookup_requests(plan->options, plan->conditions, key_condition,
-											  nkeys);
-		draft.received = nkeys;
-		plan_offer_path(root, baserel, &draft);
-	}
-
+	offer_lookups(root, baserel);
 	plan_offer_oldest(root, baserel, wanted);
 	if (!plan_offer_newest(root, baserel, wanted))
 		plan_offer_streams(root, baserel);

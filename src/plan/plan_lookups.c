@@ -3,18 +3,20 @@
  * plan_lookups.c
  *		Plan joins that look rows up, where the planner would reckon with too many.
  *
- * PostgreSQL takes a small table that was never analyzed for one of ten pages, since a plan that is
- * made while a table is empty may be kept until it's full.  Where a row costs a request, that makes
- * it read a whole list for a handful of rows.  Here, too many rows do little harm: lookups end when
+ * PostgreSQL may take a table for larger than it is.  Where a row costs a request, that makes it
+ * read a whole list for a handful of rows.  Here, too many rows do little harm: lookups end when
  * they have cost as much as the list (fetch/whole_list.c).  So joins are offered that reckon with
- * the pages which there are.
+ * the rows which there seem to be (outer_share.c).
  *
- * Nor does PostgreSQL know much of what a subquery bounds, or a function returns.  There, lookups
- * are reckoned with as the list, but for a little: if there are more keys than the list has pages,
- * that is what they come to, as the join counts keys before it looks them up
- * (scan/join_prefetch.c); and if there are fewer, less.
+ * Nor does PostgreSQL know much of what a subquery bounds, or a function returns; and the list may
+ * have grown since it was analyzed.  So lookups are reckoned with as the list, but for a little: if
+ * there are more keys than the list has pages, that is what they come to, as the join counts keys
+ * before it looks them up (scan/join_prefetch.c); and if there are fewer, less.
  *
  * And it reckons with a lookup for each row, where each key is looked up once.
+ *
+ * Where rows bring spans of time, the list takes over as well (scan/wider_list.c); so a few of them
+ * are read by themselves, however short the list is said to be.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
@@ -24,36 +26,28 @@
 
 #include <math.h>
 
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/pg_class.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
-#include "storage/bufmgr.h"
-#include "utils/rel.h"
 #include "utils/selfuncs.h"
-#include "utils/syscache.h"
 
 #include "base/compat.h"
-#include "fetch/proved_list.h"
+#include "fetch/key_search.h"
+#include "plan/outer_share.h"
 #include "plan/plan.h"
 #include "plan/plan_lookups.h"
 #include "plan/plan_path.h"
 
-/* Pages that the planner takes a small table for. */
-#define ASSUMED_PAGES 10
-
-/* What lookups by a number of keys that nobody knows cost, as a share of the list's requests. */
-#define SHARE_OF_LIST 0.9
-
 /* What it costs to find a row of the list by its key, in the planner's units. */
 #define COST_OF_KEY 0.05
 
-ForeignPath *
-plan_inner_lookup(Path *path)
+/*
+ * Return the scan of that kind on the inner side of a nested loop that asks for what a row of the
+ * other side brings, where path is one; else NULL.
+ */
+static ForeignPath *
+inner_scan(Path *path, ScanMethod kind)
 {
 	ForeignPath *inner;
 
@@ -63,63 +57,40 @@ plan_inner_lookup(Path *path)
 		path->parent->fdwroutine->GetForeignRelSize != crispGetForeignRelSize)
 		return NULL;
 	inner = (ForeignPath *) path;
-	return path->param_info != NULL && list_nth_int(inner->fdw_private, METHOD_KIND) == SCAN_LOOKUP
+	return path->param_info != NULL && list_nth_int(inner->fdw_private, METHOD_KIND) == (int) kind
 			   ? inner
 			   : NULL;
 }
 
-/*
- * Say whether a table was never analyzed, nor vacuumed.
- */
-static bool
-is_unknown(Oid relid)
+ForeignPath *
+plan_inner_lookup(Path *path)
 {
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	bool	  result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ((Form_pg_class) GETSTRUCT(tuple))->reltuples < 0;
-	ReleaseSysCache(tuple);
-	return result;
+	return inner_scan(path, SCAN_LOOKUP);
 }
 
 /*
- * Return the share of the rows that the planner takes a base relation for which its pages can hold:
- * half of the last one.
+ * Return the scan on the inner side that reads a span of a list for each row of the other side,
+ * where path is one; else NULL.  One list has all of them.
  */
-static double
-share_of_pages(const PlannerInfo *root, const RelOptInfo *rel)
+static ForeignPath *
+inner_span(Path *path)
 {
-	const RangeTblEntry *rte = root->simple_rte_array[rel->relid];
-	Relation			 relation;
-	double				 pages;
+	ForeignPath		 *inner = inner_scan(path, SCAN_LIST);
+	const ScanPlan	 *plan;
+	const Conditions *conditions;
+	ListCell		 *lc;
 
-	if (rte->rtekind != RTE_RELATION || rte->inh || rel->pages != ASSUMED_PAGES ||
-		(rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) ||
-		!is_unknown(rte->relid))
-		return 1;
-	relation = table_open(rte->relid, NoLock);
-	pages = RelationGetNumberOfBlocks(relation);
-	table_close(relation, NoLock);
-	return pages < ASSUMED_PAGES ? Max(pages - 0.5, 0) / ASSUMED_PAGES : 1;
-}
-
-/*
- * Return the same of a relation that may be a subquery, which is taken to have as many rows fewer
- * as what it's made of.
- */
-static double
-share_of_rows(const PlannerInfo *root, const RelOptInfo *rel)
-{
-	double share = 1;
-	int	   relid = -1;
-
-	if (rel->rtekind != RTE_SUBQUERY || rel->subroot == NULL)
-		return share_of_pages(root, rel);
-	while ((relid = bms_next_member(rel->subroot->all_baserels, relid)) >= 0)
-		share *= share_of_rows(rel->subroot, rel->subroot->simple_rel_array[relid]);
-	return share;
+	if (inner == NULL)
+		return NULL;
+	plan = inner->path.parent->fdw_private;
+	conditions = match_clauses(inner->path.parent, plan->relid, plan->options,
+							   inner->path.param_info->ppi_clauses);
+	if (conditions->conditions == NIL)
+		return NULL;
+	foreach(lc, conditions->conditions)
+		if (condition_column(plan->options->resource, lfirst(lc))->type != CRISP_TIME)
+			return NULL;
+	return inner;
 }
 
 /*
@@ -169,7 +140,7 @@ estimate_rows(PlannerInfo *root, const RelOptInfo *rel)
 			}
 			else if (!is_looked_up(base, rel->relids))
 			{
-				double own = share_of_rows(root, base);
+				double own = outer_share(root, base);
 
 				product *= Max(base->rows * own, 1);
 				share *= own;
@@ -187,122 +158,97 @@ estimate_rows(PlannerInfo *root, const RelOptInfo *rel)
 }
 
 /*
- * Say whether an expression holds a value that only a running plan knows.
+ * Return the scans that look rows up on the inner side of a nested loop, where path has no others:
+ * those of all partitions, or one; NIL where it has.
  */
-static bool
-has_param(Node *node, void *context)
+static List *
+inner_lookups(Path *path)
 {
-	if (node == NULL || IsA(node, Param))
-		return node != NULL;
-	return expression_tree_walker(node, has_param, context);
-}
-
-/*
- * Say whether the number of a base relation's rows is no more than a guess.
- */
-static bool
-is_guessed(const RangeTblEntry *rte, const RelOptInfo *rel)
-{
+	List	 *result = NIL;
 	ListCell *lc;
 
-	if (rte->rtekind == RTE_FUNCTION || rte->rtekind == RTE_CTE)
-		return true;
-	if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_FOREIGN_TABLE &&
-		is_unknown(rte->relid))
-		return true;
-	foreach(lc, rel->baserestrictinfo)
-		if (has_param((Node *) lfirst_node(RestrictInfo, lc)->clause, NULL))
-			return true;
-	return false;
+	if (!IsA(path, AppendPath))
+		return plan_inner_lookup(path) ? list_make1(plan_inner_lookup(path)) : NIL;
+	foreach(lc, ((AppendPath *) path)->subpaths)
+	{
+		ForeignPath *inner = plan_inner_lookup(lfirst(lc));
+
+		if (inner == NULL)
+			return NIL;
+		result = lappend(result, inner);
+	}
+	return result;
 }
 
 /*
- * Say the same of a relation that may be a join.
- */
-static bool
-has_guess(const PlannerInfo *root, const RelOptInfo *rel)
-{
-	int relid = -1;
-
-	while ((relid = bms_next_member(rel->relids, relid)) >= 0)
-		if (root->simple_rel_array[relid] != NULL &&
-			is_guessed(root->simple_rte_array[relid], root->simple_rel_array[relid]))
-			return true;
-	return false;
-}
-
-/*
- * Find what a lookup on an inner side is by: the conditions of the path, and the index of the one
- * with the keys; -1 for none.
- */
-static int
-find_keys(PlannerInfo *root, const Path *path, Conditions **conditions)
-{
-	RelOptInfo	   *rel = path->parent;
-	const ScanPlan *plan = rel->fdw_private;
-	double			nkeys;
-
-	*conditions = match_clauses(
-		rel, plan->relid, plan->options,
-		list_concat_copy(rel->baserestrictinfo, path->param_info->ppi_clauses));
-	return plan_lookup_condition(root, plan->options, *conditions, &nkeys);
-}
-
-/*
- * Return how many different keys so many rows of the other side bring to an inner one, by
- * statistics: a key that comes again isn't looked up again, nor is NULL.
+ * Return how many keys a scan on the inner side is reckoned with, where so many rows of the other
+ * side bring them.  A key that comes again isn't looked up again, nor is NULL, and the list takes
+ * over from too many.  is_counted tells whether these will be counted before.
  */
 static double
-different_keys(PlannerInfo *root, const Path *path, double rows)
+reckoned_keys(PlannerInfo *root, const Path *path, double rows, bool is_counted)
 {
-	Conditions	  *conditions;
-	int			   index = find_keys(root, path, &conditions);
-	EstimationInfo info = {0};
-	double		   keys;
-
-	if (index < 0 || condition_operator(list_nth(conditions->conditions, index)) != CONDITION_EQUAL)
-		return rows;
-	keys = estimate_num_groups(root, list_make1(list_nth(conditions->values, index)), rows, NULL,
-							   &info);
-	return (info.flags & SELFLAG_USED_DEFAULT) != 0 ? rows : keys;
-}
-
-/*
- * Return how many keys lookups of an inner side are reckoned with at most, where there is no
- * knowing; infinity where too many would do harm.
- */
-static double
-most_keys(PlannerInfo *root, const Path *path)
-{
-	const RelOptInfo  *rel = path->parent;
+	RelOptInfo		  *rel = path->parent;
 	const ScanPlan	  *plan = rel->fdw_private;
+	EstimationInfo	   info = {0};
+	double			   keys = rows;
+	double			   share;
 	Conditions		  *conditions;
 	const CrispColumn *column;
 	const CrispLookup *lookup;
 	int				   index;
 
-	if (!proved_list_is_possible(plan->options))
-		return INFINITY;
-	index = find_keys(root, path, &conditions);
-	if (index < 0)
-		return INFINITY;
+	conditions = match_clauses(
+		rel, plan->relid, plan->options,
+		list_concat_copy(rel->baserestrictinfo, path->param_info->ppi_clauses));
+	index = plan_lookup_condition(root, plan->options, conditions, &share);
+	if (index < 0 || condition_operator(list_nth(conditions->conditions, index)) != CONDITION_EQUAL)
+		return rows;
+	keys = estimate_num_groups(root, list_make1(list_nth(conditions->values, index)), rows, NULL,
+							   &info);
+	if ((info.flags & SELFLAG_USED_DEFAULT) != 0)
+		keys = rows;
 	column = condition_column(plan->options->resource, list_nth(conditions->conditions, index));
 	lookup = crisp_resource_lookup(plan->options->resource, column->path);
-
-	/* Those that are searched for together aren't counted before. */
-	if (!lookup->is_listed || lookup->criterion != NULL)
-		return INFINITY;
-	return SHARE_OF_LIST * (plan->list_requests > 0
-								? plan->list_requests
-								: plan_list_requests(plan->options, rel->tuples));
+	share = key_search_share(plan->options, lookup);
+	return plan_cap_lookups(rel, lookup, keys * share, is_counted) / share;
 }
 
 /*
- * Offer a nested loop of two paths, of which the outer one brings so many keys.
+ * Return how many spans of a list a scan is reckoned with, where there are so many.
+ */
+static double
+reckoned_spans(const ForeignPath *inner, double spans)
+{
+	double requests = list_nth_int(inner->fdw_private, METHOD_REQUESTS);
+
+	return plan_cap_spans(inner->path.parent, spans * requests) / requests;
+}
+
+/*
+ * Return the most keys that any of the scans on the inner side is reckoned with, or spans.
+ */
+static double
+most_keys(PlannerInfo *root, Path *path, double rows, bool is_counted)
+{
+	List	 *lookups = inner_lookups(path);
+	double	  result = 0;
+	ListCell *lc;
+
+	if (lookups == NIL)
+		return reckoned_spans(inner_span(path), rows);
+	foreach(lc, lookups)
+		result = Max(
+			result, reckoned_keys(root, lfirst(lc), rows, is_counted && list_length(lookups) == 1));
+	return result;
+}
+
+/*
+ * Offer a nested loop of two paths, of which the outer one brings so many keys, in so many rows.
  */
 static void
 offer_join(PlannerInfo *root, RelOptInfo *joinrel, JoinType jointype, JoinPathExtraData *extra,
-		   Path *outer, Path *inner, double keys)
+		   Path *outer, Path *inner, double keys, double rows)
 {
 	double			  planned_rows = outer->rows;
 	NestPath		 *join;
@@ -316,7 +262,16 @@ offer_join(PlannerInfo *root, RelOptInfo *joinrel, JoinType jointype, JoinPathEx
 		build_join_pathkeys(root, joinrel, jointype, outer->pathkeys), NULL);
 	outer->rows = planned_rows;
 	if (keys < planned_rows)
-		join->jpath.path.total_cost += COST_OF_KEY * planned_rows;
+		join->jpath.path.total_cost += COST_OF_KEY * rows;
+
+	/* PostgreSQL reckons with one run at least, whatever it's said to cost. */
+	if (keys < 1)
+	{
+		Cost less = (1 - keys) * inner->startup_cost;
+
+		join->jpath.path.startup_cost -= less;
+		join->jpath.path.total_cost -= less;
+	}
 	add_path(joinrel, &join->jpath.path);
 }
 
@@ -388,30 +343,26 @@ plan_offer_lookup_joins(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *oute
 	List	 *inner_paths = NIL;
 	List	 *outer_ones;
 	double	  rows;
-	bool	  guessed;
 	bool	  repriced;
 	ListCell *lc;
 	ListCell *lc_inner;
 
 	repriced = price_first_pass(joinrel);
 	foreach(lc, innerrel->pathlist)
-		if (plan_inner_lookup(lfirst(lc)) != NULL &&
+		if ((inner_lookups(lfirst(lc)) != NIL || inner_span(lfirst(lc)) != NULL) &&
 			bms_is_subset(PATH_REQ_OUTER((Path *) lfirst(lc)), outerrel->relids))
 			inner_paths = lappend(inner_paths, lfirst(lc));
 	if (inner_paths == NIL || !bms_is_empty(joinrel->lateral_relids))
 		return;
 	rows = estimate_rows(root, outerrel);
-	guessed = is_counted && has_guess(root, outerrel);
 	outer_ones = outer_paths(root, outerrel, &jointype, extra);
 	foreach(lc_inner, inner_paths)
 	{
 		Path  *inner = lfirst(lc_inner);
-		double keys = different_keys(root, inner, rows);
+		double keys = most_keys(root, inner, rows, is_counted);
 
-		if (guessed)
-			keys = Min(keys, most_keys(root, inner));
 		foreach(lc, outer_ones)
 			if (repriced || keys < ((const Path *) lfirst(lc))->rows)
-				offer_join(root, joinrel, jointype, extra, lfirst(lc), inner, keys);
+				offer_join(root, joinrel, jointype, extra, lfirst(lc), inner, keys, rows);
 	}
 }

@@ -113,6 +113,13 @@ plan_offer_newest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	draft.first = order_rises(options, order) == ascending
 					  ? plan_list_requests(options, first_rows) + proof
 					  : draft.requests;
+
+	/* Whether a short list has grown is found out before it's read. */
+	if (plan_may_have_grown(baserel, draft.received))
+	{
+		draft.requests = Min(draft.requests, plan->list_requests);
+		draft.first = Min(draft.first, plan->list_requests);
+	}
 	draft.pathkeys = list_make1(pathkey);
 	plan_offer_path(root, baserel, &draft);
 	return true;

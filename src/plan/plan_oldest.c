@@ -12,11 +12,9 @@
 #include "optimizer/restrictinfo.h"
 
 #include "options/column_map.h"
+#include "fetch/oldest.h"
 #include "plan/column_use.h"
 #include "plan/plan_oldest.h"
-
-/* What finding them is likely to cost; see oldest.c. */
-#define OLDEST_REQUESTS 13
 
 /*
  * Say whether Crisp is asked for all conditions, or they hold for whatever it sends when it's asked
@@ -63,8 +61,11 @@ plan_offer_oldest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 		(pathkey->pk_nulls_first && !column_use_excludes_null(baserel, plan->relid, attnum)))
 		return;
 
-	draft.requests = OLDEST_REQUESTS;
-	if (plan_list_requests(options, plan->received) + plan->details <= draft.requests)
+	/* How long all of it is, and no part, is found out before a short list is read (oldest.c). */
+	draft.requests = Min(plan_list_requests(options, plan->received) + plan->details,
+						 CRISP_OLDEST_REQUESTS);
+	if (draft.requests < CRISP_OLDEST_REQUESTS &&
+		(plan->list_requests == 0 || plan->conditions->conditions != NIL || plan->details > 0))
 		return;
 	draft.first = draft.requests;
 	draft.method[METHOD_SORT_COLUMN] = attnum;

@@ -17,6 +17,7 @@
 #include "optimizer/pathnode.h"
 
 #include "fetch/key_search.h"
+#include "fetch/proved_list.h"
 #include "plan/estimate.h"
 #include "plan/plan_path.h"
 #include "plan/search_column.h"
@@ -24,6 +25,21 @@
 
 /* Rows a page where the page size is the server's choice. */
 #define DEFAULT_PER_PAGE 50
+
+/*
+ * By how much lookups that the list would take over are reckoned with as less than its requests, as
+ * a share of these, or some of them, but no more than half.  As its length may be known badly, they
+ * come first: they can be given up for the list, and not the other way round.  With keys in the
+ * thousands, that may not be worth its time.
+ */
+#define LESS_THAN_LIST 0.1
+#define FEW_LESS_THAN_LIST 4
+
+/* Pages of a short list. */
+#define SHORT_LIST 16
+
+/* Requests for spans of a list that come first, however short the list is said to be. */
+#define FEW_SPANS 16
 
 static double
 rows_per_page(const CrispOptions *options)
@@ -37,6 +53,14 @@ plan_list_requests(const CrispOptions *options, double rows)
 	if (!crisp_resource_is_paged(options->resource, options->tier))
 		return 1;
 	return Max(1, ceil(rows / rows_per_page(options)));
+}
+
+bool
+plan_may_have_grown(const RelOptInfo *rel, double received)
+{
+	const ScanPlan *plan = rel->fdw_private;
+
+	return plan->list_requests > 0 && plan->list_requests <= SHORT_LIST && received >= rel->tuples;
 }
 
 int
@@ -77,6 +101,56 @@ plan_lookup_requests(const CrispOptions *options, const Conditions *conditions, 
 		return nkeys;
 	return nkeys *
 		   key_search_share(options, crisp_resource_lookup(options->resource, column->path));
+}
+
+/*
+ * Return up to how many requests lookups are to come before the list.
+ */
+static double
+most_lookups(const CrispOptions *options, const CrispLookup *lookup, bool is_counted)
+{
+	double typical = plan_list_requests(options, options->resource->typical_rows);
+
+	/* Those that aren't counted, as none are that are searched for, may cost as much as it. */
+	if (!is_counted || lookup->criterion != NULL)
+		return typical / 2;
+
+	/*
+	 * A list that can't be proved doesn't tell of keys that Crisp doesn't have.  But lookups bring
+	 * rows, too, that it lacks: that it's short is no reason to read it.
+	 */
+	return proved_list_is_possible(options) ? HUGE_VAL : typical;
+}
+
+/*
+ * Return so many requests, or a little less than those of a list, which takes over when they have
+ * cost as much.
+ */
+static double
+cap_requests(double requests, double list)
+{
+	return Min(requests, list - Min(list / 2, Max(list * LESS_THAN_LIST, FEW_LESS_THAN_LIST)));
+}
+
+double
+plan_cap_spans(const RelOptInfo *rel, double requests)
+{
+	const ScanPlan *plan = rel->fdw_private;
+
+	if (plan->details > 0 || requests > FEW_SPANS)
+		return requests;
+	return cap_requests(requests, plan_list_requests(plan->options, plan->received));
+}
+
+double
+plan_cap_lookups(const RelOptInfo *rel, const CrispLookup *lookup, double requests, bool is_counted)
+{
+	const ScanPlan *plan = rel->fdw_private;
+	double			list = plan_list_requests(plan->options, rel->tuples);
+
+	if (!lookup->is_listed || requests > most_lookups(plan->options, lookup, is_counted))
+		return requests;
+	return cap_requests(requests, list);
 }
 
 PathDraft

@@ -57,6 +57,26 @@ extern int plan_lookup_condition(PlannerInfo *root, const CrispOptions *options,
 extern double plan_lookup_requests(const CrispOptions *options, const Conditions *conditions,
 								   int index, double nkeys);
 
+/*
+ * Return how many requests such lookups are reckoned with beside a list of all rows: no more than
+ * that costs, where it would be read once they have cost as much.  requests is what they cost one
+ * by one; is_counted tells whether it's known how many they are before the first is made.
+ */
+extern double plan_cap_lookups(const RelOptInfo *rel, const CrispLookup *lookup, double requests,
+							   bool is_counted);
+
+/*
+ * Return how many requests for spans of a list are reckoned with beside that list, likewise.
+ * requests is what they cost one by one.
+ */
+extern double plan_cap_spans(const RelOptInfo *rel, double requests);
+
+/*
+ * Say whether a list that is to be read for so many rows is all that there is, and so short by
+ * statistics that nobody would mind to read it, had it not grown.
+ */
+extern bool plan_may_have_grown(const RelOptInfo *rel, double received);
+
 /* Estimate how many requests a list of that many rows costs. */
 extern double plan_list_requests(const CrispOptions *options, double rows);
 

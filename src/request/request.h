@@ -74,8 +74,9 @@ typedef struct KeysRequest
 {
 	const CrispOptions *options;
 	const CrispLookup  *lookup;
-	List	   *keys;  /* char *, UTF-8, each once; NIL where they can't be told before execution */
-	const char *inbox; /* in which the rows lie that are wanted (text); NULL for any */
+	List	   *keys; /* char *, UTF-8, each once; NIL where they can't be told before execution */
+	int			needed; /* how many rows will be asked for in any case */
+	const char *inbox;	/* in which the rows lie that are wanted (text); NULL for any */
 } KeysRequest;
 
 /*

@@ -14,6 +14,7 @@
 #include "executor/executor.h"
 #include "utils/memutils.h"
 
+#include "fetch/list_cost.h"
 #include "fetch/oldest.h"
 #include "fetch/recheck.h"
 #include "plan/plan.h"
@@ -93,6 +94,8 @@ make_request(ForeignScanState *node)
 		list->newest_first = scan->errand == NULL && need_is_limited(&node->ss.ps);
 	if (list != NULL && request->kind == REQUEST_LIST)
 		list->errand = scan->errand;
+	if (request != NULL && request->kind == REQUEST_KEYS)
+		request->as.keys.needed = (int) Min(need_rows(&node->ss.ps), PG_INT32_MAX);
 	return request;
 }
 
@@ -129,6 +132,26 @@ read_kept_list(ForeignScanState *node)
 }
 
 /*
+ * Say whether the list is to stop early, or to come in an order, only if it has grown since
+ * statistics made it so short that this wouldn't be worth it, and it hasn't.
+ */
+static bool
+is_short(const CrispScan *scan, const ListRequest *list)
+{
+	int			pages = scan_method(scan, METHOD_LIST_REQUESTS);
+	ListRequest whole = *list;
+
+	/* An order that is documented costs nothing. */
+	if (list->order->opposite == NULL || scan_method(scan, METHOD_KIND) == SCAN_STREAM ||
+		pages == 0 || scan_method(scan, METHOD_REQUESTS) < pages)
+		return false;
+	whole.order = NULL;
+	whole.stops = false;
+	whole.per_page = scan->options->per_page;
+	return list_cost_is_short(&whole, pages);
+}
+
+/*
  * Begin to read a list, in an order that may be relied on, or in whichever.
  */
 static void
@@ -138,7 +161,8 @@ begin_list(ForeignScanState *node)
 	ListRequest *list = &scan->request->as.list;
 	ScanMethod	 kind = (ScanMethod) scan_method(scan, METHOD_KIND);
 	bool		 is_sorted = scan_method_sorts(kind);
-	bool is_trusted = list->order != NULL && (is_sorted || list->stops) && order_is_trusted(list);
+	bool is_trusted = list->order != NULL && (is_sorted || list->stops) && !is_short(scan, list) &&
+					  order_is_trusted(list);
 
 	/* Of more than a page, rows may have moved before the next one came. */
 	if (is_trusted)
@@ -148,7 +172,10 @@ begin_list(ForeignScanState *node)
 	else
 		scan_give_up_order(scan);
 	if (kind == SCAN_OLDEST)
-		scan->narrowed = oldest_narrow(list, scan_method(scan, METHOD_ROWS_WANTED));
+		scan->narrowed = oldest_narrow(list, scan_method(scan, METHOD_ROWS_WANTED),
+									   scan_method(scan, METHOD_REQUESTS) < CRISP_OLDEST_REQUESTS
+										   ? scan_method(scan, METHOD_REQUESTS)
+										   : 0);
 	scan_source_begin(node);
 	if (is_sorted)
 		scan_begin_top_n(node, is_trusted);

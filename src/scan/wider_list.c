@@ -43,6 +43,9 @@
 /* Pages of lists that aren't full, or unknown, are forgiven as a share of the list's. */
 #define SHARE_OF_PARTS 8
 
+/* How many times as many runs as are left were made where the list's length doesn't matter. */
+#define WORTH_FINDING 4
+
 struct WiderList
 {
 	MemoryContext context;
@@ -277,7 +280,7 @@ is_due(WiderList *list, bool is_under_way)
 
 	if (cost->given_up || cost->spent == 0)
 		return false;
-	if (left <= 0 || left > cost->next)
+	if (left <= 0 || left * WORTH_FINDING > cost->next)
 		list_cost_find(cost, HUGE_VAL);
 
 	/*
@@ -288,10 +291,9 @@ is_due(WiderList *list, bool is_under_way)
 	parts = cost->pages / SHARE_OF_PARTS;
 	if (cost->pages != list->whole_pages)
 		parts = Min(list->lists * (is_under_way ? list->request.options->prefetch : 1), parts);
-	if (cost->pages == 0 || cost->spent < cost->pages + parts)
-		return false;
-	return api_max_requests == 0 ||
-		   cost->pages <= (api_max_requests - api_statement_requests()) / 2;
+	return list_cost_is_reached(cost, parts) &&
+		   (api_max_requests == 0 ||
+			cost->pages <= (api_max_requests - api_statement_requests()) / 2);
 }
 
 /*----------

@@ -321,8 +321,11 @@ foreach my $column (sort keys %keyed)
 	# The first time, the session looks whether the list is shorter.
 	sql("$select IN (" . quoted(@keys[ 0 .. 59 ]) . ')');
 	check("$column IN a hundred", $together ? 2 : 60, "$select IN (" . quoted(@keys[ 0 .. 59 ]) . ')');
+	# It's read by date, as it shows that way which keys there aren't: a key, the count, and two more pages; and
+	# the first time in a session, two requests for the order.
+	my $proof = $column eq 'people_id' ? 4 : 0;
 	check("$column IN so many that the list is shorter",
-		$together ? 8 : $list, "$select IN (" . quoted(@keys[ 0 .. 299 ]) . ')');
+		$together ? 8 : $proof ? $list + $proof + 2 : $list, "$select IN (" . quoted(@keys[ 0 .. 299 ]) . ')');
 
 	# Joins: as many keys as differ, or the list.
 	sql("CREATE TABLE few_$column (k text, n int); INSERT INTO few_$column SELECT k, n FROM unnest(ARRAY["
@@ -343,7 +346,7 @@ foreach my $column (sort keys %keyed)
 	check("$column of a row",
 		8, "SELECT k, (SELECT updated_at FROM $table WHERE $column = k) FROM few_$column");
 	check("join of many on $column",
-		$together ? 14 : $list, "SELECT k, updated_at FROM many_$column JOIN $table ON $column = k");
+		$together ? 14 : $list + $proof, "SELECT k, updated_at FROM many_$column JOIN $table ON $column = k");
 }
 
 # Keys of any form are asked for as they are, or not at all.
@@ -421,13 +424,13 @@ foreach my $text (q(''), q('.'), q('..'), q(repeat('x', 1100)), q(repeat('x', 11
 		'SELECT people_id, email FROM copy.people_profiles WHERE email IS NOT NULL LIMIT 1');
 
 	# In a join, the list that has to be read for these is read once, and serves others, too.  It's read by date, so
-	# that pages share rows; two requests tell whether it comes in order, and one how many there are.
+	# that pages share rows; one request tells how many there are.
 	sql("CREATE TABLE mails AS SELECT n, CASE n % 3 WHEN 0 THEN '$email' WHEN 1 THEN '' ELSE 'nobody ' || n END "
 		. "AS email "
 		  . 'FROM generate_series(1, 30) n; ANALYZE mails');
 	check(
 		'a join by what may be no e-mail address',
-		$all_people + 7,
+		$all_people + 5,
 		"SELECT n, people_id FROM mails LEFT JOIN $people USING (email)",
 		before => 'SET enable_memoize = off; SET enable_hashjoin = off; SET enable_mergejoin = off; '
 			. 'SET enable_material = off');
