@@ -6,13 +6,16 @@
  * Crisp gives the newest rows first, and can be told not to give those that are later than a date.
  * So what is asked for goes back in time, four times as far with each step, until there are too few
  * rows; then the range between that and what is too much is halved.  Each answer holds all rows up
- * to its date, or it shows that there are more: in whatever order they come.
+ * to its date, or it shows that there are more: in whatever order they come.  Once that has cost as
+ * much as to read the list, that's read instead.
  *
  * Copyright (c) 2026, the crisp_fdw developers
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <math.h>
 
 #include "utils/memutils.h"
 
@@ -85,15 +88,32 @@ next_time(Search *search, int64 *time)
 }
 
 /*
- * Search for the time, by probes.  Returns false where it isn't found.
+ * Say whether the search has cost as much as reading the list would, as far as that can be told.
  */
 static bool
-find_time(ListRequest *probed, Search *search, int wanted, int64 *time)
+has_cost_as_much(ListCost *cost, int64 before)
 {
+	cost->spent = cost->request->options->counts->requests - before - cost->probes;
+	list_cost_find(cost, HUGE_VAL);
+	return list_cost_is_reached(cost, 0);
+}
+
+/*
+ * Search for the time, by probes.  Returns false where it isn't found, or that costs more than to
+ * read the list.
+ */
+static bool
+find_time(ListRequest *probed, Search *search, ListCost *cost, int wanted, int64 *time)
+{
+	int64 before = probed->options->counts->requests;
+
 	for (int i = 0; i < MAX_PROBES; i++)
 	{
-		Probe probe = look(probed);
+		Probe probe;
 
+		if (i > 0 && has_cost_as_much(cost, before))
+			return false;
+		probe = look(probed);
 		if (!probe.keeps_dates)
 			return false;
 		if (i > 0 && probe.is_all && probe.times.count >= wanted)
@@ -139,6 +159,8 @@ oldest_narrow(ListRequest *request, int wanted, int pages)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old_context = MemoryContextSwitchTo(context);
 	ListRequest	  probed = *request;
+	ListRequest	  all = *request;
+	ListCost	  cost = list_cost_create(pages);
 	Search		  search = {.few = PG_INT64_MIN};
 	int64		  time = 0;
 	bool		  found = false;
@@ -148,7 +170,10 @@ oldest_narrow(ListRequest *request, int wanted, int pages)
 	probed.pages_wanted = 1;
 
 	if (!is_short(request, pages))
-		found = find_time(&probed, &search, wanted, &time);
+	{
+		list_cost_begin(&cost, &all);
+		found = find_time(&probed, &search, &cost, wanted, &time);
+	}
 	if (found)
 		request->dates.upper = probed.dates.upper;
 	MemoryContextSwitchTo(old_context);

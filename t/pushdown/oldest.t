@@ -94,6 +94,32 @@ foreach my $count (10, 49, 51, 200)
 	$sandbox->reset;
 }
 
+# Nor does it cost more than twice the list to look for what can't be found: more rows than a page in one millisecond
+# near the end, or a list that is one full page.
+foreach my $case ([ 50, 0 ], [ 100, 0 ], [ 200, 70 ], [ 600, 70 ], [ 1000, 120 ])
+{
+	my ($count, $together) = @{$case};
+
+	$sandbox->data([ { op => 'clear' }, { op => 'insert_random', count => $count, seed => 7 } ]);
+	my @few = sort { $a <=> $b } $sandbox->column('conversations', 'updated_at');
+	$sandbox->data([ { op => 'insert_many', count => $together, at => $few[5] + 1 } ]) if $together;
+	@few = sort { $a <=> $b } $sandbox->column('conversations', 'updated_at');
+	my $pages = int((@few + 49) / 50);
+	my $first = "SELECT (extract(epoch FROM updated_at) * 1000)::bigint FROM $c ORDER BY updated_at LIMIT 15";
+
+	run_statements($node, $sandbox);
+	foreach my $time (1 .. 3)
+	{
+		my ($rows, @made) = requests_of($first);
+
+		is($rows, join("\n", @few[ 0 .. 14 ]), "$count rows and $together of one millisecond, time $time");
+
+		# As long as nobody has seen its end, 16 requests are made before anybody asks, and some tell how long it is.
+		cmp_ok(scalar @made, '<=', 2 * $pages + ($time == 1 ? 16 + 6 : 2), '... requests');
+	}
+	$sandbox->reset;
+}
+
 # A list that is known to be short is read.
 $sandbox->data([ { op => 'clear' }, { op => 'insert_random', count => 120, seed => 3 } ]);
 run_statements($node, $sandbox);
