@@ -199,5 +199,6 @@ page_estimate_recall(const ListRequest *request, bool *ended)
 void
 page_estimate_end(PageEstimate *estimate, int pages)
 {
-	page_estimate_remember(estimate->request, pages, true);
+	if (pages > 1 || is_whole_list(estimate->request))
+		page_estimate_remember(estimate->request, pages, true);
 }

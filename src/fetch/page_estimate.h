@@ -40,7 +40,10 @@ extern int page_estimate_pages(PageEstimate *estimate);
 /* Note that the list has that many pages and goes on: expect no less. */
 extern void page_estimate_exceed(PageEstimate *estimate, int pages);
 
-/* Note that the list ended with that page: remember it for the session. */
+/*
+ * Note that the list ended with that page: remember it for the session, unless it's one of the many
+ * parts of a list that fill no more than a page.
+ */
 extern void page_estimate_end(PageEstimate *estimate, int pages);
 
 /*

@@ -336,8 +336,7 @@ end_pages(Pager *pager)
 {
 	pager->last_page = true;
 	pager->counts.past_end += pipeline_drop(pager->pipeline);
-	if (pager->page_number > 1)
-		page_estimate_end(pager->estimate, pager->page_number);
+	page_estimate_end(pager->estimate, pager->page_number);
 }
 
 void

@@ -305,13 +305,13 @@ read_proved(WholeList *list, bool in_any_order)
 }
 
 /*
- * Say whether the list, of which the first page was read, has more than the one that statistics
- * say: it may have any number.
+ * Say whether the list, of which the first page was read, has more than the one that it had when
+ * somebody looked: it may have any number.
  */
 static bool
 is_outgrown(WholeList *list)
 {
-	if (list->cost.pages != 1 || !list->cost.is_unbounded)
+	if (list->cost.pages != 1)
 		return false;
 	list_cost_note_longer(&list->cost);
 	return true;

@@ -209,6 +209,24 @@ END
 	$small->stop;
 }
 
+# One that has shrunk to a page, as the session has seen, serves all runs after a few.
+{
+	my $session = CrispSession->start($node);
+
+	analyze_with(people => 400);
+	$sandbox->data([ { op => 'clear', resource => 'people' }, { op => 'insert_random', resource => 'people',
+		count => 20 } ]);
+	$session->query('SELECT count(email) FROM crisp.people_profiles');
+	foreach my $time (1 .. 2)
+	{
+		$sandbox->clear;
+		$session->query('SELECT (SELECT count(*) FROM crisp.people_profiles WHERE updated_at > began) FROM span');
+		cmp_ok($sandbox->count, '<=', 5, "a list of one page, sixty dates, time $time");
+	}
+	$session->quit;
+	$sandbox->reset;
+}
+
 #
 # The other side has fewer rows than PostgreSQL thinks
 #
