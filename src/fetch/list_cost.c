@@ -106,6 +106,19 @@ await(ApiCall *call, ApiData wanted, ApiAnswer *answer, bool *absent)
 }
 
 /*
+ * Remember for the session what a count tells of the list's length, unless its end was seen.
+ */
+static void
+remember_count(const ListCost *cost)
+{
+	bool ended;
+
+	(void) page_estimate_recall(cost->request, &ended);
+	if (!ended && cost->pages > 1)
+		page_estimate_remember(cost->request, cost->pages - 1, false);
+}
+
+/*
  * Ask Crisp how many rows there are, and set what the list costs if it tells.
  */
 static void
@@ -125,6 +138,7 @@ ask_count(ListCost *cost)
 	cost->rows = rows;
 	cost->is_believed = cost->is_unbounded = false;
 	cost->pages = (int) Max(Min((rows + per_page - 1) / per_page, PG_INT32_MAX / 4), 1);
+	remember_count(cost);
 }
 
 /*

@@ -209,6 +209,17 @@ END
 	$small->stop;
 }
 
+# Whether it has grown is asked once, and not by each run.
+{
+	$node->safe_psql('postgres', "INSERT INTO span SELECT -n, '2026-01-15'::timestamptz - n * interval '1 hour' FROM "
+		. 'generate_series(1, 12) n');
+	analyze_with(people => 30);
+	check_fresh('people, analyzed with 30, what has changed since twelve times', 'crisp.people_profiles',
+		'copy_people_profiles', 'SELECT n, (SELECT count(*) FROM [t] WHERE updated_at > began) FROM span WHERE n < 0',
+		12 + 4);
+	$node->safe_psql('postgres', 'DELETE FROM span WHERE n < 0');
+}
+
 # One that has shrunk to a page, as the session has seen, serves all runs after a few.
 {
 	my $session = CrispSession->start($node);
