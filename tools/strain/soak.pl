@@ -43,6 +43,10 @@ my @settings = ('max_connections = 60', "log_error_verbosity = verbose", "log_st
 	'log_duration = off', 'log_connections = off', 'log_disconnections = off');
 my @preload = $cron ? map { s/'pg_cron'/'pg_cron, crisp_fdw'/r } cron_settings()
 	: "shared_preload_libraries = 'crisp_fdw'";
+
+# Let malloc() give back what is freed, as far as it can: what a backend then has is what it uses.
+$ENV{MALLOC_MMAP_THRESHOLD_} = 32 * $KILOBYTE;
+$ENV{MALLOC_TRIM_THRESHOLD_} = 32 * $KILOBYTE;
 my $node = start_node(@preload, @settings);
 my $patient = "max_retries '3', retry_delay '20ms', request_timeout '3s', connect_timeout '2s', "
 	. "include_empty 'true'";
