@@ -294,12 +294,6 @@ list_cost_is_reached(ListCost *cost, int64 forgiven)
 }
 
 void
-list_cost_note_longer(ListCost *cost)
-{
-	list_cost_note_least(cost, cost->pages + 1);
-}
-
-void
 list_cost_find(ListCost *cost, double left)
 {
 	/* A limit of requests is for what is needed. */

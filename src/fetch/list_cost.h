@@ -78,9 +78,6 @@ extern bool list_cost_is_short(ListRequest *request, int pages);
  */
 extern bool list_cost_is_reached(ListCost *cost, int64 forgiven);
 
-/* Note that the list has more pages than statistics say, of which all were seen. */
-extern void list_cost_note_longer(ListCost *cost);
-
 /* Ask Crisp for the number of rows, if it has that of this list, and wasn't asked. */
 extern void list_cost_count(ListCost *cost);
 

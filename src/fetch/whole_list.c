@@ -313,7 +313,7 @@ is_outgrown(WholeList *list)
 {
 	if (list->cost.pages != 1)
 		return false;
-	list_cost_note_longer(&list->cost);
+	list_cost_note_least(&list->cost, list->cost.pages + 1);
 	return true;
 }
 

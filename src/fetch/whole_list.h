@@ -22,7 +22,7 @@ typedef struct WholeList WholeList;
 /* What is known of a scan before it begins. */
 typedef struct WholeListPlan
 {
-	int	   pages;	/* of the list, by statistics; 0 where there are none */
+	int	   pages;	/* of the list, at some time; 0 where nothing tells */
 	double lookups; /* that the planner expects */
 	bool   repeats; /* other keys may follow those of a request */
 } WholeListPlan;

@@ -120,11 +120,12 @@ set_selectivities(const CrispResource *resource, const Conditions *conditions, b
 	}
 }
 
-void
+bool
 estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 			  const Conditions *conditions)
 {
 	bool	 has_statistics = estimate_is_known(rel);
+	bool	 is_known = has_statistics;
 	ListRows none = {.whole = -1};
 	ListRows seen = none;
 
@@ -143,12 +144,15 @@ estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 	if (seen.whole >= 0 && !proved_list_is_possible(options) &&
 		(options->resource->include_empty_param != NULL || options->resource->inbox != NULL))
 		seen.whole = Max(seen.whole, options->resource->typical_rows);
+	else if (seen.whole >= 0)
+		is_known = true;
 	if (!has_statistics)
 		rel->tuples = seen.whole >= 0 ? seen.whole
 									  : Max(options->resource->typical_rows, seen.since);
 	set_selectivities(options->resource, conditions, has_statistics);
 	estimate_dates(root, rel, options, conditions, has_statistics, seen);
 	set_baserel_size_estimates(root, rel);
+	return is_known;
 }
 
 /*

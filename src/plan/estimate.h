@@ -19,9 +19,10 @@ extern bool estimate_is_known(const RelOptInfo *rel);
 
 /*
  * Set the sizes of the base relation rel: from statistics where ANALYZE was run, otherwise from
- * what the session has seen of the list, or from what is usual.
+ * what the session has seen of the list, from its copy, or from what is usual.  Returns whether
+ * rel->tuples is more than that: what the list has had at some time.
  */
-extern void estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
+extern bool estimate_size(PlannerInfo *root, RelOptInfo *rel, const CrispOptions *options,
 						  const Conditions *conditions);
 
 /*

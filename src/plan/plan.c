@@ -53,7 +53,6 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
 {
 	ScanPlan *plan = palloc0(sizeof(ScanPlan));
 	double	  nkeys;
-	bool	  has_statistics;
 
 	extension_version_check();
 	plan->relid = foreigntableid;
@@ -66,12 +65,9 @@ crispGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntablei
 					  match_is_exact(plan->options->resource, plan->conditions);
 	baserel->fdw_private = plan;
 
-	has_statistics = estimate_is_known(baserel);
-	estimate_size(root, baserel, plan->options, plan->conditions);
-	if (has_statistics)
+	plan->no_statistics = plan->options->resource->parent == NULL && !estimate_is_known(baserel);
+	if (estimate_size(root, baserel, plan->options, plan->conditions))
 		plan->list_requests = plan_list_requests(plan->options, baserel->tuples);
-	else
-		plan->no_statistics = plan->options->resource->parent == NULL;
 
 	plan->received = estimate_list_rows(root, baserel, plan->options, plan->conditions);
 	plan->details = detail_requests(

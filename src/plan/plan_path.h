@@ -24,7 +24,7 @@ typedef struct ScanPlan
 	bool		  all_asked;	 /* there are no other clauses, and no row fails these */
 	double		  received;		 /* rows that Crisp sends for them */
 	double		  details;		 /* rows whose details are asked for, of these */
-	double		  list_requests; /* for all rows, by statistics; 0 where there are none */
+	double		  list_requests; /* for all rows that there were; 0 where nothing tells */
 	bool		  no_statistics; /* the table, which can be analyzed, was not */
 } ScanPlan;
 

@@ -55,7 +55,7 @@ enum ScanMethodField
 	METHOD_REQUESTS,	/* expected */
 	METHOD_INHERITS,	/* SCAN_CHILDREN: the query uses columns that the parent's rows hand down */
 	METHOD_ID,			/* SCAN_LOOKUP: tells the scan from others of the same statement */
-	METHOD_LIST_REQUESTS, /* SCAN_LOOKUP: for all rows, by statistics; 0 where there are none */
+	METHOD_LIST_REQUESTS, /* for all rows that there were at some time; 0 where nothing tells */
 	METHOD_MOST_REQUESTS, /* expected of all runs, where a list takes over; 0 where none does */
 	METHOD_NO_STATISTICS, /* the table, which can be analyzed, was not */
 	METHOD_FIELDS

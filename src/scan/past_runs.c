@@ -67,15 +67,17 @@ TextKey
 past_runs_list_key(const CrispRequest *request)
 {
 	ListRequest list = request->as.list;
+	bool		stops = list.stops && list.stop_column != NULL;
 	char	   *target;
 	char	   *text;
 	TextKey		key;
 
-	/* Crisp may refuse an order. */
+	/* Crisp may refuse an order; and rows are the same on pages of another size. */
 	list.any_order = true;
+	list.per_page = list.options->per_page;
 	target = request_list_target(&list, 1);
 	text = psprintf("%s %s " INT64_FORMAT " %s", target,
-					list.stops && list.stop_column ? list.stop_column->path : "-", list.stop_before,
+					stops ? list.stop_column->path : "-", stops ? list.stop_before : 0,
 					request->search ? request->search : "");
 	key = text_key(text);
 

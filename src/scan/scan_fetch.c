@@ -16,6 +16,7 @@
 
 #include "fetch/list_cost.h"
 #include "fetch/oldest.h"
+#include "fetch/page_estimate.h"
 #include "fetch/recheck.h"
 #include "plan/plan.h"
 #include "scan/need.h"
@@ -132,8 +133,8 @@ read_kept_list(ForeignScanState *node)
 }
 
 /*
- * Say whether the list is to stop early, or to come in an order, only if it has grown since
- * statistics made it so short that this wouldn't be worth it, and it hasn't.
+ * Say whether the list is to stop early, or to come in an order, only if it has grown since it was
+ * so short that this wouldn't be worth it, and it hasn't.
  */
 static bool
 is_short(const CrispScan *scan, const ListRequest *list)
@@ -152,6 +153,74 @@ is_short(const CrispScan *scan, const ListRequest *list)
 }
 
 /*
+ * Have the list come in whichever order.  One that was to stop early is then read in whole, and
+ * serves runs that would have stopped elsewhere.
+ */
+static void
+give_up_order(CrispScan *scan)
+{
+	scan_give_up_order(scan);
+	if (scan->has_run_key && scan_method(scan, METHOD_KIND) == SCAN_LIST)
+		scan->run_key = past_runs_list_key(scan->request);
+}
+
+/*
+ * Take the rows of a page ahead, from a reader that begins.
+ */
+static void
+take_page(ForeignScanState *node)
+{
+	CrispScan	   *scan = node->fdw_state;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	MemoryContext	row_context = AllocSetContextCreate(scan->request_context, "crisp_fdw row",
+														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext	old_context = MemoryContextSwitchTo(row_context);
+	FetchedRow		row;
+
+	scan->ahead = row_store_create(scan->request_context, scan_row_desc(node));
+	while (scan_source_read(scan, slot, &row))
+	{
+		row_store_put(scan->ahead, slot);
+		ExecClearTuple(slot);
+		MemoryContextReset(row_context);
+		if (!row_reader_at_hand(scan->reader))
+			break;
+	}
+	row_store_rewind(scan->ahead);
+	MemoryContextSwitchTo(old_context);
+	MemoryContextDelete(row_context);
+}
+
+/*
+ * Say whether a list that was short, and needs no order then, is so still.  Where the session has
+ * seen a page of it, its first page tells, and has all rows: they are taken ahead, without an
+ * order.  A scan that doesn't wait believes what the session has seen, as it does of longer lists.
+ */
+static bool
+remains_short(ForeignScanState *node)
+{
+	CrispScan  *scan = node->fdw_state;
+	ListRequest asked = scan->request->as.list;
+	ListRequest whole = request_whole_list(scan->options);
+	bool		ended;
+
+	if (!is_short(scan, &asked))
+		return false;
+	if (scan->early_filter != NULL || node->ss.ps.async_capable ||
+		page_estimate_recall(&whole, &ended) != 1 || !ended)
+		return true;
+	scan_give_up_order(scan);
+	scan_source_begin(node);
+	take_page(node);
+	if (row_reader_at_end(scan->reader))
+		return true;
+	scan_source_end(scan);
+	page_estimate_remember(&whole, 1, false);
+	scan->request->as.list = asked;
+	return false;
+}
+
+/*
  * Begin to read a list, in an order that may be relied on, or in whichever.
  */
 static void
@@ -161,7 +230,7 @@ begin_list(ForeignScanState *node)
 	ListRequest *list = &scan->request->as.list;
 	ScanMethod	 kind = (ScanMethod) scan_method(scan, METHOD_KIND);
 	bool		 is_sorted = scan_method_sorts(kind);
-	bool is_trusted = list->order != NULL && (is_sorted || list->stops) && !is_short(scan, list) &&
+	bool is_trusted = list->order != NULL && (is_sorted || list->stops) && !remains_short(node) &&
 					  order_is_trusted(list);
 
 	/* Of more than a page, rows may have moved before the next one came. */
@@ -170,13 +239,14 @@ begin_list(ForeignScanState *node)
 						 (kind == SCAN_TOP_N && list->pages_wanted != 1 &&
 						  list->proof.query_without == NULL && recheck_can_tell(list));
 	else
-		scan_give_up_order(scan);
+		give_up_order(scan);
 	if (kind == SCAN_OLDEST)
 		scan->narrowed = oldest_narrow(list, scan_method(scan, METHOD_ROWS_WANTED),
 									   scan_method(scan, METHOD_REQUESTS) < CRISP_OLDEST_REQUESTS
 										   ? scan_method(scan, METHOD_REQUESTS)
 										   : 0);
-	scan_source_begin(node);
+	if (scan->reader == NULL)
+		scan_source_begin(node);
 	if (is_sorted)
 		scan_begin_top_n(node, is_trusted);
 	scan_expect_rows(node);
@@ -423,7 +493,9 @@ scan_fetch(ForeignScanState *node, TupleTableSlot *slot)
 	else
 	{
 		found = scan_source_next(scan, slot, &row);
-		if (found)
+
+		/* Of a list whose rows were taken ahead, there are no others. */
+		if (found && row.row != NULL)
 			wider_list_note_given(scan, &row);
 	}
 	scan->at_end = !found;

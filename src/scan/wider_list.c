@@ -52,7 +52,7 @@ struct WiderList
 	ResourceOwner owner; /* of the rows' file */
 	Bitmapset	 *changing;
 	double		  expected;	   /* requests that the planner expects of all runs */
-	int			  whole_pages; /* of the list without any condition, by statistics; 0 for none */
+	int			  whole_pages; /* of the list without any condition, once; 0 for unknown */
 
 	/* Of the list. */
 	MemoryContext list_context; /* NULL before the first */

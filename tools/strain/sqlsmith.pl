@@ -171,6 +171,9 @@ sub is_of_postgres
 	return 1 if $known{$function};
 	copy_tables();
 	$statement =~ s/\b(?:crisp\.|public\.(?=parts_))/copies./g;
+
+	# PostgreSQL takes a sample of a table, and all rows of a foreign partition.
+	$statement =~ s/\btablesample\s+\w+\s*\([^()]*\)(?:\s*repeatable\s*\([^()]*\))?//gi;
 	foreach my $try (1 .. 3)
 	{
 		my $stderr = '';
