@@ -76,9 +76,8 @@ past_runs_list_key(const CrispRequest *request)
 	list.any_order = true;
 	list.per_page = list.options->per_page;
 	target = request_list_target(&list, 1);
-	text = psprintf("%s %s " INT64_FORMAT " %s", target,
-					stops ? list.stop_column->path : "-", stops ? list.stop_before : 0,
-					request->search ? request->search : "");
+	text = psprintf("%s %s " INT64_FORMAT " %s", target, stops ? list.stop_column->path : "-",
+					stops ? list.stop_before : 0, request->search ? request->search : "");
 	key = text_key(text);
 
 	pfree(text);

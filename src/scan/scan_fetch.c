@@ -160,7 +160,7 @@ static void
 give_up_order(CrispScan *scan)
 {
 	scan_give_up_order(scan);
-	if (scan->has_run_key && scan_method(scan, METHOD_KIND) == SCAN_LIST)
+	if (scan->has_run_key && scan->wider != NULL && scan_method(scan, METHOD_KIND) == SCAN_LIST)
 		scan->run_key = past_runs_list_key(scan->request);
 }
 
@@ -192,9 +192,24 @@ take_page(ForeignScanState *node)
 }
 
 /*
- * Say whether a list that was short, and needs no order then, is so still.  Where the session has
- * seen a page of it, its first page tells, and has all rows: they are taken ahead, without an
- * order.  A scan that doesn't wait believes what the session has seen, as it does of longer lists.
+ * Say whether the first page of a list can tell that there are no others, and is likely to: the
+ * session has seen a list of one page.  A scan that doesn't wait believes what the session has
+ * seen.
+ */
+static bool
+first_page_tells(const ForeignScanState *node, const ListRequest *whole)
+{
+	const CrispScan *scan = node->fdw_state;
+	bool			 ended;
+
+	return scan->early_filter == NULL && !node->ss.ps.async_capable && !scan->options->exact_scan &&
+		   scan->request->as.list.proof.query_without == NULL &&
+		   page_estimate_recall(whole, &ended) == 1 && ended;
+}
+
+/*
+ * Say whether a list that was short, and needs no order then, is so still.  Where its first page
+ * tells, and has all rows, these are taken ahead, without an order.
  */
 static bool
 remains_short(ForeignScanState *node)
@@ -202,12 +217,10 @@ remains_short(ForeignScanState *node)
 	CrispScan  *scan = node->fdw_state;
 	ListRequest asked = scan->request->as.list;
 	ListRequest whole = request_whole_list(scan->options);
-	bool		ended;
 
 	if (!is_short(scan, &asked))
 		return false;
-	if (scan->early_filter != NULL || node->ss.ps.async_capable ||
-		page_estimate_recall(&whole, &ended) != 1 || !ended)
+	if (!first_page_tells(node, &whole))
 		return true;
 	scan_give_up_order(scan);
 	scan_source_begin(node);
