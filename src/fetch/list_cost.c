@@ -275,12 +275,13 @@ list_cost_confirm(ListCost *cost)
 }
 
 bool
-list_cost_is_short(ListRequest *request, int pages)
+list_cost_is_short(ListRequest *request, int pages, bool confirm)
 {
 	ListCost cost = list_cost_create(pages);
 
 	list_cost_begin(&cost, request);
-	list_cost_confirm(&cost);
+	if (confirm)
+		list_cost_confirm(&cost);
 	return cost.pages > 0 && cost.pages <= pages * MAX_GROWTH;
 }
 

@@ -67,10 +67,11 @@ extern void list_cost_find(ListCost *cost, double left);
 extern void list_cost_confirm(ListCost *cost);
 
 /*
- * Say whether a list has no more pages than those, as statistics say, or twice as many: whether the
- * session knows it, or list_cost_confirm() tells.  request must hold credentials.
+ * Say whether a list has no more pages than those that it had once, or twice as many: whether the
+ * session knows it, or, with confirm, list_cost_confirm() tells; without, those are believed.
+ * request must hold credentials.
  */
-extern bool list_cost_is_short(ListRequest *request, int pages);
+extern bool list_cost_is_short(ListRequest *request, int pages, bool confirm);
 
 /*
  * Say whether as much was spent as the list costs, and so many requests more, which are forgiven;

@@ -149,7 +149,7 @@ is_short(ListRequest *request, int pages)
 
 	if (known > 0 && ended)
 		return known <= CRISP_OLDEST_REQUESTS;
-	return pages > 0 && list_cost_is_short(request, pages);
+	return pages > 0 && list_cost_is_short(request, pages, true);
 }
 
 bool

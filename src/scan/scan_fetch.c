@@ -133,23 +133,19 @@ read_kept_list(ForeignScanState *node)
 }
 
 /*
- * Say whether the list is to stop early, or to come in an order, only if it has grown since it was
- * so short that this wouldn't be worth it, and it hasn't.
+ * Return how many pages the list had when somebody looked, if it's to stop early, or to come in an
+ * order, only if it has grown since, as this wouldn't be worth it; otherwise 0.
  */
-static bool
-is_short(const CrispScan *scan, const ListRequest *list)
+static int
+short_pages(const CrispScan *scan, const ListRequest *list)
 {
-	int			pages = scan_method(scan, METHOD_LIST_REQUESTS);
-	ListRequest whole = *list;
+	int pages = scan_method(scan, METHOD_LIST_REQUESTS);
 
 	/* An order that is documented costs nothing. */
 	if (list->order->opposite == NULL || scan_method(scan, METHOD_KIND) == SCAN_STREAM ||
-		pages == 0 || scan_method(scan, METHOD_REQUESTS) < pages)
-		return false;
-	whole.order = NULL;
-	whole.stops = false;
-	whole.per_page = scan->options->per_page;
-	return list_cost_is_short(&whole, pages);
+		scan_method(scan, METHOD_REQUESTS) < pages)
+		return 0;
+	return pages;
 }
 
 /*
@@ -192,19 +188,19 @@ take_page(ForeignScanState *node)
 }
 
 /*
- * Say whether the first page of a list can tell that there are no others, and is likely to: the
- * session has seen a list of one page.  A scan that doesn't wait believes what the session has
- * seen.
+ * Say whether the first page of a list, which had so many when somebody looked, can tell that there
+ * are no others, and is likely to.  A scan that doesn't wait can't do so first.
  */
 static bool
-first_page_tells(const ForeignScanState *node, const ListRequest *whole)
+first_page_tells(const ForeignScanState *node, const ListRequest *whole, int pages)
 {
 	const CrispScan *scan = node->fdw_state;
 	bool			 ended;
+	int				 seen = page_estimate_recall(whole, &ended);
 
-	return scan->early_filter == NULL && !node->ss.ps.async_capable && !scan->options->exact_scan &&
-		   scan->request->as.list.proof.query_without == NULL &&
-		   page_estimate_recall(whole, &ended) == 1 && ended;
+	return (seen > 0 ? seen == 1 && ended : pages == 1) && scan->early_filter == NULL &&
+		   !node->ss.ps.async_capable && !scan->options->exact_scan &&
+		   whole->proof.query_without == NULL;
 }
 
 /*
@@ -216,12 +212,16 @@ remains_short(ForeignScanState *node)
 {
 	CrispScan  *scan = node->fdw_state;
 	ListRequest asked = scan->request->as.list;
-	ListRequest whole = request_whole_list(scan->options);
+	ListRequest whole = asked;
+	int			pages = short_pages(scan, &asked);
 
-	if (!is_short(scan, &asked))
+	if (pages == 0)
 		return false;
-	if (!first_page_tells(node, &whole))
-		return true;
+	whole.order = NULL;
+	whole.stops = false;
+	whole.per_page = scan->options->per_page;
+	if (!first_page_tells(node, &whole, pages))
+		return list_cost_is_short(&whole, pages, scan_method(scan, METHOD_NO_STATISTICS) == 0);
 	scan_give_up_order(scan);
 	scan_source_begin(node);
 	take_page(node);

@@ -727,7 +727,7 @@ foreach my $case (
 		$sandbox->reset;
 		$sandbox->control({ answers => [ { match => { path => $refused }, hang => $true } ] });
 		$session->send($count);
-		wait_for_requests(ceil($second / 50) > 3 ? 90 : 10);
+		$sandbox->wait_for_hang;
 		is(cancel($session)->{errors}->[0]->{sqlstate},
 			'57014', 'cancelled while one of the branches waits');
 		$sandbox->reset;
