@@ -329,6 +329,12 @@ order_is_trusted(const ListRequest *request)
 }
 
 bool
+order_is_proved(const ListRequest *request)
+{
+	return server_fact_recall(request->options, request->order->query) == FACT_TRUE;
+}
+
+bool
 order_is_disproved(const ListRequest *request)
 {
 	return server_fact_recall(request->options, request->order->query) == FACT_FALSE;

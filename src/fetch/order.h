@@ -36,6 +36,9 @@ extern bool order_rises(const CrispOptions *options, const CrispOrder *order);
 /* Note from which end a list has come, where rows of different times have shown it. */
 extern void order_note_direction(const CrispOptions *options, const CrispOrder *order, bool rising);
 
+/* Say whether this session knows that a request's order can be relied on.  Makes no request. */
+extern bool order_is_proved(const ListRequest *request);
+
 /* Say whether this session knows that a request's order can't be relied on.  Makes no request. */
 extern bool order_is_disproved(const ListRequest *request);
 

@@ -151,8 +151,12 @@ offer_list(PlannerInfo *root, RelOptInfo *baserel, PathDraft *draft, const Condi
 			draft->received = received;
 		}
 
-		/* It may have grown since, though; that is found out before it's read. */
-		else if (plan_may_have_grown(baserel, draft->received))
+		/*
+		 * It may have grown since, though; that is found out before it's read.  And the share of a
+		 * long list may be far less than it seems.
+		 */
+		else if (plan_may_have_grown(baserel, draft->received) ||
+				 draft->requests > CRISP_SHORT_LIST)
 			draft->method[METHOD_ORDER] = order;
 	}
 	plan_offer_path(root, baserel, draft);

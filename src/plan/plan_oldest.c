@@ -73,7 +73,7 @@ plan_offer_oldest(PlannerInfo *root, RelOptInfo *baserel, double wanted)
 	draft.method[METHOD_NULLS_FIRST] = pathkey->pk_nulls_first;
 	draft.method[METHOD_ROWS_WANTED] = (int) wanted;
 	draft.rows = baserel->rows;
-	draft.received = options->per_page;
+	draft.received = Min(options->per_page, plan->received);
 	draft.pathkeys = list_make1(pathkey);
 	plan_offer_path(root, baserel, &draft);
 }

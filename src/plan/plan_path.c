@@ -35,9 +35,6 @@
 #define LESS_THAN_LIST 0.1
 #define FEW_LESS_THAN_LIST 4
 
-/* Pages of a short list. */
-#define SHORT_LIST 16
-
 /* Requests for spans of a list that come first, however short the list is said to be. */
 #define FEW_SPANS 16
 
@@ -60,7 +57,8 @@ plan_may_have_grown(const RelOptInfo *rel, double received)
 {
 	const ScanPlan *plan = rel->fdw_private;
 
-	return plan->list_requests > 0 && plan->list_requests <= SHORT_LIST && received >= rel->tuples;
+	return plan->list_requests > 0 && plan->list_requests <= CRISP_SHORT_LIST &&
+		   plan_list_requests(plan->options, received) + 1 >= plan->list_requests;
 }
 
 int

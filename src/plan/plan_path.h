@@ -72,8 +72,8 @@ extern double plan_cap_lookups(const RelOptInfo *rel, const CrispLookup *lookup,
 extern double plan_cap_spans(const RelOptInfo *rel, double requests);
 
 /*
- * Say whether a list that is to be read for so many rows is all that there is, and so short by
- * statistics that nobody would mind to read it, had it not grown.
+ * Say whether a list that is to be read for so many rows is nearly all that there is, and was so
+ * short that nobody would mind to read it, had it not grown.
  */
 extern bool plan_may_have_grown(const RelOptInfo *rel, double received);
 

@@ -61,4 +61,10 @@ enum ScanMethodField
 	METHOD_FIELDS
 };
 
+/*
+ * Requests of a short list.  Whether it has grown is found out before it's read for what its order
+ * might bring sooner; beside a longer one, two requests that prove the order are few.
+ */
+#define CRISP_SHORT_LIST 4
+
 #endif /* CRISP_SCAN_METHOD_H */

@@ -141,9 +141,9 @@ short_pages(const CrispScan *scan, const ListRequest *list)
 {
 	int pages = scan_method(scan, METHOD_LIST_REQUESTS);
 
-	/* An order that is documented costs nothing. */
-	if (list->order->opposite == NULL || scan_method(scan, METHOD_KIND) == SCAN_STREAM ||
-		scan_method(scan, METHOD_REQUESTS) < pages)
+	/* An order that is documented costs nothing, nor does one that was proved. */
+	if (list->order->opposite == NULL || order_is_proved(list) || pages > CRISP_SHORT_LIST ||
+		scan_method(scan, METHOD_KIND) == SCAN_STREAM || scan_method(scan, METHOD_REQUESTS) < pages)
 		return 0;
 	return pages;
 }

@@ -121,5 +121,34 @@ foreach my $case ([ 'newest of each', $newest, 7 ], [ 'what has changed', $chang
 	$session->quit;
 }
 
+# So do statistics, by which all rows have just changed; what the session has proved since is believed first.
+foreach my $was (1, 30, 70, 400)
+{
+	shorten($was);
+	$node->safe_psql('postgres', 'ANALYZE crisp.people_profiles');
+	$sandbox->reset;
+	foreach my $case ([ 'newest of each', $newest, 8, 4 ], [ 'what has changed', $changed, 6, 2 ],
+		[ 'the latest', $latest, 6, 2 ], [ 'the first', 'SELECT min(created_at) FROM [t]', $pages + 3, $pages + 3 ])
+	{
+		my ($name, $statement, @bounds) = @{$case};
+		my $session = CrispSession->start($node);
+
+		foreach my $time (1, 2)
+		{
+			$sandbox->clear;
+			is(sorted($session->query($statement =~ s/\[t\]/crisp.people_profiles/gr)),
+				sorted($node->safe_psql('postgres', $statement =~ s/\[t\]/copy/gr)),
+				"analyzed with $was rows, $name, time $time: rows");
+			cmp_ok($sandbox->count, '<=', $bounds[$time - 1], "analyzed with $was rows, $name, time $time: requests");
+		}
+		$sandbox->clear;
+		is(sorted($session->query($changed =~ s/\[t\]/crisp.people_profiles/gr)),
+			sorted($node->safe_psql('postgres', $changed =~ s/\[t\]/copy/gr)),
+			"analyzed with $was rows, after $name: rows");
+		cmp_ok($sandbox->count, '<=', $name eq 'the first' ? 6 : 2, "analyzed with $was rows, after $name: requests");
+		$session->quit;
+	}
+}
+
 $node->stop;
 done_testing();
