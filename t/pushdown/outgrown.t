@@ -1,5 +1,5 @@
-# A list that has grown since the session has read it, or since it was synced: neither the first statement after that
-# nor any other reads it in whole where its order, or spans of it, cost less; nor more than once where nothing else does.
+# A list that has grown since the session has read it, or since it was synced: neither the first statement after
+# that nor any other reads it in whole where its order costs less, nor more than once where that can't be proved.
 
 use strict;
 use warnings;
