@@ -476,13 +476,33 @@ key_set_create(Size memory_limit)
 	return set;
 }
 
+/*
+ * Find a key's slot, which is empty where only a run has the key, or none does.  Returns whether
+ * the set has it.
+ */
+static bool
+find_key(const KeySet *set, Key *key, Key **slot)
+{
+	*slot = find_slot(set, set->slots, set->nslots, key);
+	return !is_none(*slot) || (set->nruns > 0 && runs_have(set, key));
+}
+
+bool
+key_set_has(KeySet *set, const char *key, size_t length)
+{
+	Key	 made = make_key(set, key, length);
+	Key *slot;
+
+	return find_key(set, &made, &slot);
+}
+
 bool
 key_set_add(KeySet *set, const char *key, size_t length)
 {
 	Key	 made = make_key(set, key, length);
-	Key *slot = find_slot(set, set->slots, set->nslots, &made);
+	Key *slot;
 
-	if (!is_none(slot) || (set->nruns > 0 && runs_have(set, &made)))
+	if (find_key(set, &made, &slot))
 		return false;
 	*slot = made;
 	set->nkeys++;

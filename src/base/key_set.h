@@ -25,6 +25,9 @@ extern KeySet *key_set_create(Size memory_limit);
  */
 extern bool key_set_add(KeySet *set, const char *key, size_t length);
 
+/* Say whether a key (length bytes) was added, likewise. */
+extern bool key_set_has(KeySet *set, const char *key, size_t length);
+
 /* Say whether no key was added yet. */
 extern bool key_set_is_empty(const KeySet *set);
 

@@ -64,12 +64,19 @@ given_rows_add(GivenRows *rows, const JsonNode *row)
 }
 
 void
+given_rows_begin_list(GivenRows *rows)
+{
+	bms_free(rows->places);
+	rows->places = NULL;
+}
+
+void
 given_rows_note_place(GivenRows *rows, const JsonNode *row, int place)
 {
 	const char	 *key = row_key(rows, row);
 	MemoryContext old_context;
 
-	if (key == NULL || key_set_add(rows->keys, key, strlen(key)))
+	if (key == NULL || !key_set_has(rows->keys, key, strlen(key)))
 		return;
 	old_context = MemoryContextSwitchTo(rows->context);
 	rows->places = bms_add_member(rows->places, place);

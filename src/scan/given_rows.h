@@ -27,9 +27,12 @@ extern GivenRows *given_rows_create(MemoryContext parent, ResourceOwner owner,
 /* Add a row; returns false where it has no key.  Raises what temporary files raise. */
 extern bool given_rows_add(GivenRows *rows, const JsonNode *row);
 
+/* Forget the places in a list that was read before, perhaps in part: another one is read now. */
+extern void given_rows_begin_list(GivenRows *rows);
+
 /*
  * Note the row that is at a place of the list, counted from 0: at that place is one of the rows, if
- * it was added.  Each key comes once.  Raises what temporary files raise.
+ * it was added.  Raises what temporary files raise.
  */
 extern void given_rows_note_place(GivenRows *rows, const JsonNode *row, int place);
 

@@ -12,6 +12,7 @@
 
 #include "utils/resowner.h"
 
+#include "fetch/list_cost.h"
 #include "scan/given_rows.h"
 #include "scan/scan_state.h"
 
@@ -23,12 +24,13 @@ extern RowStore *stored_list_create(const ForeignScanState *node, MemoryContext 
 									ResourceOwner owner);
 
 /*
- * Put all rows of the list that a request is for into a store without rows, and note the places of
- * those that the scan's run has given (given may be NULL).  The scan must have no reader, and has
- * none then.  Returns false where Crisp doesn't give the list, or says that it has no row, twice,
- * although rows of it are known (has_rows).  Raises what waiting and keeping rows raise.
+ * Put all rows of the list that a request is for, and that costs so much, into a store without
+ * rows, and note the places of those that the scan's run has given (given may be NULL).  The scan
+ * must have no reader, and has none then.  Returns false where Crisp doesn't give the list, or says
+ * that it has no row, twice, although rows of it are known; and where it's far longer than its cost
+ * says, of which its length is unknown then.  Raises what waiting and keeping rows raise.
  */
 extern bool stored_list_read(ForeignScanState *node, CrispRequest *request, RowStore *rows,
-							 GivenRows *given, bool has_rows);
+							 GivenRows *given, ListCost *cost);
 
 #endif /* CRISP_STORED_LIST_H */

@@ -317,7 +317,7 @@ note_failure(WiderList *list, const CrispScan *scan)
 
 /*
  * Read the list.  Where Crisp doesn't give it, or says that it has no row although runs have shown
- * some, they go on.
+ * some, or where it's far longer than it was said to be, they go on.
  */
 static void
 read_list(ForeignScanState *node, CrispRequest *request)
@@ -325,16 +325,15 @@ read_list(ForeignScanState *node, CrispRequest *request)
 	const CrispScan *scan = node->fdw_state;
 	WiderList		*list = scan->wider;
 	RowStore		*rows = stored_list_create(node, list->context, list->owner);
-	bool			 has_rows = list->cost.least > 0 || list->given != NULL;
 
-	request->as.list.pages_expected = list->cost.pages;
-	if (stored_list_read(node, request, rows, list->given, has_rows))
-		list->rows = rows;
-	else
+	if (stored_list_read(node, request, rows, list->given, &list->cost))
 	{
-		note_failure(list, scan);
-		row_store_end(rows);
+		list->rows = rows;
+		return;
 	}
+	row_store_end(rows);
+	if (list->cost.pages > 0)
+		note_failure(list, scan);
 }
 
 /*
@@ -567,7 +566,8 @@ is_between_pages(WiderList *list, const CrispScan *scan)
 {
 	int64 requests = scan->options->counts->requests - list->cost.probes;
 
-	if (list->own_list == NULL || row_reader_at_hand(scan->reader) || list->looked_at == requests)
+	if (list->own_list == NULL || scan->ahead != NULL || row_reader_at_hand(scan->reader) ||
+		list->looked_at == requests)
 		return false;
 	list->looked_at = requests;
 	list->cost.spent = list->spent_before + pages_read(scan) - list->pages_began;
