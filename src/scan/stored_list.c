@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "api/api_error.h"
+#include "fetch/page_estimate.h"
 #include "scan/stored_list.h"
 #include "scan/scan_source.h"
 
@@ -108,7 +109,10 @@ stored_list_read(ForeignScanState *node, CrispRequest *request, RowStore *rows, 
 		if (keep_rows(node, rows, given, most, context))
 			is_read = !has_rows || row_store_has_next(rows);
 		else
+		{
 			list_cost_note_least(cost, (int) Min(most + 1, PG_INT32_MAX / 4));
+			page_estimate_remember(&request->as.list, (int) Min(most, PG_INT32_MAX / 4), false);
+		}
 	}
 	PG_CATCH();
 	{
