@@ -47,7 +47,13 @@ UNION ALL
 SELECT 'FUNCTION crisp_fdw_resources()', x.grantee, x.privilege_type, x.is_grantable
 FROM pg_catalog.pg_proc p
      CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) x
-WHERE p.oid = 'crisp_fdw_resources()'::pg_catalog.regprocedure AND x.grantee <> p.proowner;
+WHERE p.oid = 'crisp_fdw_resources()'::pg_catalog.regprocedure AND x.grantee <> p.proowner
+UNION ALL
+SELECT 'TABLE ' || c.relname, x.grantee, format('%s (%I)', x.privilege_type, a.attname), x.is_grantable
+FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+     CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) x
+WHERE c.oid = ANY (ARRAY['crisp_sync_run', 'crisp_sync_status']::pg_catalog.regclass[]) AND x.grantee <> c.relowner;
 
 -- What users call stays what it is: its body is replaced.
 ALTER PROCEDURE crisp_sync SET SCHEMA crisp_sync_internal;
@@ -85,7 +91,8 @@ BEGIN
                  FROM pg_catalog.pg_identify_object(d.classid, d.objid, 0) i
                  WHERE i.schema = '@extschema:own@' OR pg_catalog.quote_ident(i.schema) = '@extschema:own@') o
         WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e' AND o.kind = kinds[i]
-          AND (o.identity LIKE '%.crisp\_sync\_%' OR o.identity LIKE '%.crisp\_fdw\_resources()');
+          AND (replace(o.identity, '"', '') LIKE '%.crisp\_sync\_%'
+               OR replace(o.identity, '"', '') LIKE '%.crisp\_fdw\_resources()');
         EXECUTE format('DROP %s %s', replace(kinds[i], 'composite ', ''), names);
     END LOOP;
 END

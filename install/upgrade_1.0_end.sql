@@ -218,11 +218,13 @@ BEGIN
         SELECT format('REVOKE ALL ON %s FROM PUBLIC', o.object)
         FROM unnest(ARRAY['TABLE crisp_sync_run', 'TABLE crisp_sync_status', 'FUNCTION crisp_fdw_resources()'])
                  o (object)
-        WHERE NOT EXISTS (SELECT FROM @extschema@.upgrade_grants g WHERE g.object = o.object AND g.grantee = 0)
+        WHERE NOT EXISTS (SELECT FROM @extschema@.upgrade_grants g
+                          WHERE g.object = o.object AND g.grantee = 0 AND g.privilege_type NOT LIKE '% (%')
         UNION ALL
-        SELECT format('GRANT %s ON %s TO %I%s', g.privilege_type, g.object, pg_catalog.pg_get_userbyid(g.grantee),
+        SELECT format('GRANT %s ON %s TO %s%s', g.privilege_type, g.object,
+                      CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END,
                       CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END)
-        FROM @extschema@.upgrade_grants g WHERE g.grantee <> 0
+        FROM @extschema@.upgrade_grants g WHERE g.grantee <> 0 OR g.privilege_type LIKE '% (%'
     LOOP
         EXECUTE statement;
     END LOOP;

@@ -115,6 +115,9 @@ database('fresh_tools', 'CREATE SCHEMA "The Tools"; CREATE EXTENSION crisp_fdw S
 database('updated_tools', $in_tools, 'ALTER EXTENSION crisp_fdw UPDATE');
 is_same('updated_tools', 'fresh_tools', 'an update in a schema that was renamed');
 
+database('quoted', $in_public, 'SET quote_all_identifiers = on; ALTER EXTENSION crisp_fdw UPDATE');
+is_same('quoted', 'fresh', 'where all identifiers are quoted');
+
 #
 # What users have made and granted
 #
@@ -124,6 +127,8 @@ my $session = database('granted', $in_public, <<'END');
 GRANT SELECT ON crisp_sync_status TO watcher WITH GRANT OPTION;
 REVOKE SELECT ON crisp_sync_run FROM PUBLIC;
 GRANT SELECT ON crisp_sync_run TO watcher;
+GRANT SELECT (source, target, state) ON crisp_sync_run TO runner WITH GRANT OPTION;
+GRANT SELECT (target) ON crisp_sync_run TO PUBLIC;
 REVOKE EXECUTE ON PROCEDURE crisp_sync FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE crisp_sync TO runner;
 GRANT EXECUTE ON FUNCTION crisp_fdw_usage_reset_cluster() TO runner;
@@ -145,6 +150,8 @@ UNION ALL SELECT 'table', ftrelid::regclass::text,
 UNION ALL SELECT 'view', relname, concat_ws(' ', oid, pg_get_viewdef(oid)) FROM pg_class WHERE relname = 'spent'
 UNION ALL SELECT 'relation', relname, relacl::text FROM pg_class
 	WHERE relname IN ('crisp_sync_status', 'crisp_sync_run')
+UNION ALL SELECT 'column', attrelid::regclass::text || '.' || attname, attacl::text FROM pg_attribute
+	WHERE attrelid IN ('crisp_sync_status'::regclass, 'crisp_sync_run'::regclass) AND attacl IS NOT NULL
 UNION ALL SELECT 'function', proname, proacl::text FROM pg_proc
 	WHERE proname IN ('crisp_sync', 'crisp_fdw_usage_reset_cluster', 'crisp_fdw_resources')
 ORDER BY 1, 2
@@ -153,7 +160,7 @@ my $before = $session->query($of_users);
 $session->query('ALTER EXTENSION crisp_fdw UPDATE');
 is($session->query($of_users), $before, 'mappings, servers, tables and grants are as they were');
 is_same('granted', 'fresh', 'with grants',
-	qr/^(?:initially|relation\spublic\.crisp_sync_(?:status|run)\s|
+	qr/^(?:initially|(?:relation|column)\spublic\.crisp_sync_(?:status|run)\s|
 		function\spublic\.crisp_(?:sync|fdw_usage_reset_cluster|fdw_resources)\()/x);
 
 $session = database('depends', $in_public, 'CREATE VIEW mine AS SELECT target, state FROM crisp_sync_status');
