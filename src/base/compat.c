@@ -46,6 +46,16 @@ compat_makes_outer_unique(PlannerInfo *root, RelOptInfo *outerrel, JoinType join
 #endif
 }
 
+JoinType
+compat_type_of_join(JoinType jointype)
+{
+#if PG_VERSION_NUM >= 190000
+	if (jointype == JOIN_UNIQUE_OUTER)
+		return JOIN_INNER;
+#endif
+	return jointype;
+}
+
 List *
 compat_eclass_members(EquivalenceClass *class, Relids relids)
 {

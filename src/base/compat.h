@@ -148,6 +148,12 @@ typedef struct JsonbBuilder
 extern bool compat_makes_outer_unique(PlannerInfo *root, RelOptInfo *outerrel, JoinType jointype,
 									  SpecialJoinInfo *sjinfo, Path **path);
 
+/*
+ * Return which type of join hooks are told of.  From 19 on, an outer side that was made unique is a
+ * relation of that name, and what is told to be for it is an inner join.
+ */
+extern JoinType compat_type_of_join(JoinType jointype);
+
 /* List the members of an equivalence class, those of child relations among them. */
 extern List *compat_eclass_members(EquivalenceClass *class, Relids relids);
 

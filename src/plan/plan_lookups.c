@@ -290,6 +290,7 @@ outer_paths(PlannerInfo *root, RelOptInfo *outerrel, JoinType *jointype, JoinPat
 		*jointype = JOIN_INNER;
 		return unique != NULL ? list_make1(unique) : NIL;
 	}
+	*jointype = compat_type_of_join(*jointype);
 	if (*jointype != JOIN_INNER && *jointype != JOIN_LEFT && *jointype != JOIN_SEMI &&
 		*jointype != JOIN_ANTI)
 		return NIL;
