@@ -64,7 +64,7 @@ foreach my $resource (sort keys %lists)
 		}
 	}
 }
-cmp_ok($ends{ended} // 0, '>', 60, 'most statements end well');
+cmp_ok($ends{ended} // 0, '>', 15, 'statements whose own requests are answered end well');
 
 $node->stop;
 done_testing();
