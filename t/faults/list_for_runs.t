@@ -1,5 +1,6 @@
-# The list that takes over from a run of a scan, as runs have cost as much, can't be had at first, or turns out to be far
-# longer than it was: no row that the run has yet to give is taken for one that it has given, nor the other way round.
+# The list that takes over from a run of a scan, as runs have cost as much, can't be had at first, or turns out to be
+# far longer than it was: no row that the run has yet to give is taken for one that it has given, nor the other way
+# round.
 
 use strict;
 use warnings;

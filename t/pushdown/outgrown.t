@@ -150,8 +150,8 @@ foreach my $was (1, 30, 70, 400)
 	}
 }
 
-# One that is as long as statistics say, and that the session has seen short meanwhile: it isn't read to its end for runs
-# that need a page each.
+# One that is as long as statistics say, and that the session has seen short meanwhile: it isn't read to its end for
+# runs that need a page each.
 $node->safe_psql('postgres', 'ANALYZE crisp.people_profiles');
 run_after('newest of each, analyzed', $_, 'each time anew', $newest, sub { $sandbox->reset }, [ 14, 4, 4 ])
   foreach 0, 30, 70;
