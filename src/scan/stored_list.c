@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "api/api_error.h"
+#include "fetch/list_reader.h"
 #include "fetch/page_estimate.h"
 #include "scan/stored_list.h"
 #include "scan/scan_source.h"
@@ -98,9 +99,12 @@ stored_list_read(ForeignScanState *node, CrispRequest *request, RowStore *rows, 
 	MemoryContext context = AllocSetContextCreate(node->ss.ps.state->es_query_cxt,
 												  "crisp_fdw list rows", ALLOCSET_SMALL_SIZES);
 	bool		  has_rows = cost->least > 0 || given != NULL;
-	int64		  most = (int64) cost->pages * MAX_EXCESS;
+	int64		  most = PG_INT64_MAX;
 	volatile bool is_read = false;
 
+	/* Read by date, it takes more pages than it has. */
+	if (!list_reader_is_exact(&request->as.list))
+		most = (int64) cost->pages * MAX_EXCESS;
 	request->as.list.pages_expected = cost->pages;
 	request->as.list.expects_rows = true;
 	scan->request = request;
