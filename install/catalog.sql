@@ -97,6 +97,9 @@ FROM (SELECT h.relnamespace, h.ftserver, bool_and(h.times) AS times, bool_and(h.
      JOIN crisp_fdw_resources() WITH ORDINALITY
          r (resource, description, list_route, plugin_route, detail_route, count_route, written_by, number)
          ON r.resource <> ALL (g.resources)
+-- One name that is taken would fail the IMPORT as a whole; a table takes that of a type, too.
+WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = g.relnamespace AND c.relname = r.resource)
+  AND NOT EXISTS (SELECT FROM pg_type t WHERE t.typnamespace = g.relnamespace AND t.typname = r.resource)
 GROUP BY g.relnamespace, g.times, g.arrays, s.srvname
 ORDER BY 3;
 END;

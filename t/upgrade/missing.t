@@ -68,6 +68,21 @@ is($session->query("$missing()"), '', 'after them nothing is missing');
 $session->query('ALTER FOREIGN TABLE crisp.conversations RENAME "The Topic" TO topic');
 is(definitions($_), $before{$_}, "and $_ is as if it had been imported now") foreach qw(crisp plain);
 
+# Names that are taken: by a table, an index, and a type.  IMPORT would fail as a whole.
+$session->query(<<'END');
+DROP FOREIGN TABLE plain.messages, plain.operators, plain.campaigns, plain.people_data;
+CREATE TABLE plain.messages (id text);
+CREATE INDEX operators ON plain.messages (id);
+CREATE TYPE plain.campaigns AS ENUM ();
+END
+is($session->query("SELECT missing FROM crisp_fdw_missing_columns('plain')"), '{people_data}',
+	'a table whose name is taken is left out');
+$session->query($session->query("SELECT statement FROM crisp_fdw_missing_columns('plain')"));
+is($session->query("$missing('plain')"), '', 'and the rest can be imported');
+$session->query('DROP TABLE plain.messages; CREATE TABLE public.messages (id text)');
+is($session->query("SELECT missing FROM crisp_fdw_missing_columns('plain')"), '{messages,operators}',
+	'one of that name in another schema is not in the way');
+
 # Whoever the extension's schema belongs to, and whatever it is called.
 $session->query('DROP EXTENSION crisp_fdw CASCADE; CREATE SCHEMA a; CREATE EXTENSION crisp_fdw SCHEMA a');
 $session->query('ALTER SCHEMA a RENAME TO b');
