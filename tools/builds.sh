@@ -52,8 +52,10 @@ have_arm64()
 		apt_in "$folder" install gcc-aarch64-linux-gnu libc6-dev-arm64-cross libcurl4-openssl-dev:arm64 \
 			libjson-c-dev:arm64 libmicrohttpd-dev:arm64 zlib1g-dev:arm64 || return 1
 	mkdir -p "$folder/arm64"
-	in_folder "$folder" sh -c "cd /arm64 && apt-get download postgresql-server-dev-$version:arm64 &&
-		dpkg -x postgresql-server-dev-*.deb /arm64" || return 1
+	# Which of the two has PGXS differs from Debian to Debian.
+	in_folder "$folder" sh -c "cd /arm64 &&
+		apt-get download postgresql-server-dev-$version:arm64 postgresql-client-$version:arm64 &&
+		for package in *.deb; do dpkg -x \"\$package\" /arm64 || exit 1; done && rm *.deb" || return 1
 	printf '#!/bin/sh\n/usr/lib/postgresql/%s/bin/pg_config "$@" | sed "s|/usr/|/arm64/usr/|g"\n' "$version" \
 		>"$folder/arm64/pg_config"
 	chmod 755 "$folder/arm64/pg_config"
