@@ -31,6 +31,11 @@
 # In a build outside the tree (make -f …/Makefile) the tree is where this file is.
 tree := $(patsubst %/,%,$(dir $(abspath $(firstword $(MAKEFILE_LIST)))))
 
+# To make, a space ends a name.
+ifeq (,$(and $(filter 1,$(words $(CURDIR))),$(wildcard $(tree)/crisp_fdw.control)))
+$(error make cannot build where the name of a directory above has a space: move the tree to another one)
+endif
+
 # The version stands in the control file; all else that names it is made from that.
 version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(tree)/crisp_fdw.control)
 
@@ -67,7 +72,7 @@ REGRESS = $(filter init,$(regress_files)) $(filter-out init,$(regress_files))
 ISOLATION = $(patsubst specs/%.spec,%,$(call from_tree,specs/*.spec))
 TAP_TESTS = 1
 PROVE_TESTS = $(addprefix $(tree)/,$(call from_tree,t/*/*.t))
-EXTRA_CLEAN = src/*/*.o src/*/*.bc
+EXTRA_CLEAN = src/*/*.o src/*/*.bc .built_for
 
 # Targets that do without PGXS: they bring what they need along, or need
 # nothing but make.  With these alone, an absent pg_config is no error.
@@ -107,6 +112,10 @@ endif
 
 include $(PGXS)
 
+ifneq (,$(filter 9.% 10 11 12 13 14,$(MAJORVERSION)))
+$(error crisp_fdw needs PostgreSQL 15 or a later one, and $(PG_CONFIG) is of $(VERSION))
+endif
+
 # For make installcheck.  The tests in sql/ and specs/ also want the base URL of
 # a running sandbox, in CRISP_SANDBOX_URL, with the data that tools/run-tests.sh
 # gives it (regress_data); those in t/ start sandboxes of their own.
@@ -124,7 +133,17 @@ $(CURDIR)/crisp_fdw--1.0--1.1.sql: $(update_parts) $(tree)/Makefile
 	{ printf '%s\n' '\echo Use "ALTER EXTENSION crisp_fdw UPDATE" to load this file. \quit'; \
 	  $(name_schemas) $(update_parts); } >$@
 
-$(OBJS): $(wildcard $(tree)/src/*/*.h) $(tree)/Makefile | libraries
+# What was built for one PostgreSQL is built anew for another one.
+built_for = $(VERSION) $(includedir_server)
+
+ifneq ($(built_for),$(shell cat $(CURDIR)/.built_for 2>/dev/null))
+.PHONY: $(CURDIR)/.built_for
+endif
+
+$(CURDIR)/.built_for:
+	@echo '$(built_for)' >$@
+
+$(OBJS): $(wildcard $(tree)/src/*/*.h) $(tree)/Makefile $(CURDIR)/.built_for | libraries
 
 else # no PGXS
 
@@ -135,6 +154,9 @@ all install installdirs uninstall installcheck $(OBJS):
 
 clean:
 	rm -f $(OBJS) crisp_fdw.so $(EXTRA_CLEAN)
+
+# There is a directory of that name, too.
+.PHONY: all install installdirs uninstall installcheck clean
 
 endif # PGXS
 

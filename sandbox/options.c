@@ -4,6 +4,7 @@
  */
 #include "options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -107,8 +108,15 @@ parse_now(const char *text)
 {
 	struct timespec now;
 
-	if (strcmp(text, "current") != 0)
+	if (isdigit((unsigned char) *text))
 		return (int64_t) parse_number("now", text, UINT64_C(100000000000), UINT64_C(9999999999999));
+	if (strcmp(text, "current") != 0)
+	{
+		fprintf(stderr,
+				"crisp-sandbox: --now takes milliseconds since 1970, or current, not \"%s\"\n",
+				text);
+		exit(2);
+	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -25,12 +25,15 @@ stage_sources()
 	local date semver=$version
 
 	[[ $semver =~ ^[0-9]+\.[0-9]+$ ]] && semver=$semver.0
-	if git -C "$tree" rev-parse --verify --quiet HEAD >/dev/null; then
+	# An archive may lie in somebody's repository, and git may refuse to read one of another user's.
+	if [ -e "$tree/.git" ]; then
 		git -C "$tree" archive --prefix="$name/" HEAD | tar -C "$stage" -xf - || die "git archive failed"
 		date=$(git -C "$tree" log -1 --format=%cD)
 	else
 		mkdir "$stage/$name"
-		tar -C "$tree" --exclude=./dist -cf - . | tar -C "$stage/$name" --no-same-owner -xf -
+		tar -C "$tree" --exclude=./dist --exclude='*.o' --exclude='*.so' --exclude='*.bc' --exclude=.built_for \
+			--exclude=./sandbox/crisp-sandbox --exclude=./sandbox/crisp-sandbox.objects \
+			--exclude='./crisp_fdw--*.sql' -cf - . | tar -C "$stage/$name" --no-same-owner -xf -
 		date=$(date --rfc-email)
 	fi
 	sed -e "s/@VERSION@/$version/" -e "s/@SEMVER@/$semver/" "$tree/META.json.in" >"$stage/$name/META.json"
@@ -72,7 +75,9 @@ make_deb()
 
 checksums()
 {
-	(cd "$dist" && sha256sum -- *.tar.gz *.zip *.deb >SHA256SUMS) || exit 1
+	# What else lies there was made of another commit.
+	# shellcheck disable=SC2046
+	(cd "$dist" && sha256sum -- "$name".{tar.gz,zip} $(cd "$stage" && echo *.deb) >SHA256SUMS) || exit 1
 	say "made dist/SHA256SUMS"
 }
 
