@@ -60,6 +60,13 @@ WITH relation AS (
                 lookup_route, written_by, number) ON c.resource = r.resource
          LEFT JOIN shown s ON s.oid = r.oid AND CASE WHEN s.json_path IS NULL THEN s.column_name = c.column_name
                                                      ELSE s.json_path = c.json_path END
+), heirs AS (
+    -- What inherits from a table, that itself among it: a column comes to all of these.
+    WITH RECURSIVE h AS (
+        SELECT oid AS ancestor, oid AS heir FROM relation
+        UNION
+        SELECT h.ancestor, i.inhrelid FROM h JOIN pg_inherits i ON i.inhparent = h.heir)
+    SELECT ancestor, heir FROM h
 ), chosen AS (
     -- The options with which it was imported, as its columns tell; NULL where they don't.
     SELECT r.oid, r.relnamespace, r.ftserver, r.resource,
@@ -67,40 +74,57 @@ WITH relation AS (
            bool_and(c.type = 'text'::regtype) FILTER (WHERE c.data_type IN ('text[]', 'jsonb')) AS arrays
     FROM relation r JOIN catalog c ON c.oid = r.oid
     GROUP BY r.oid, r.relnamespace, r.ftserver, r.resource
+), lacking AS (
+    -- A column's name may be taken, also in a table that it would come to by inheritance, if it has another type there.
+    SELECT DISTINCT h.oid, c.column_name, w.data_type, c.is_required, c.number
+    FROM chosen h
+         JOIN catalog c ON c.oid = h.oid AND c.type IS NULL
+         CROSS JOIN LATERAL (
+             SELECT CASE WHEN h.times AND c.data_type = 'timestamp with time zone' THEN 'bigint'
+                         WHEN h.arrays AND c.data_type IN ('text[]', 'jsonb') THEN 'text'
+                         ELSE c.data_type END AS data_type) w
+    WHERE NOT EXISTS (
+        SELECT FROM heirs i
+             JOIN pg_attribute a ON a.attrelid = i.heir AND a.attname = c.column_name AND NOT a.attisdropped
+        WHERE i.ancestor = h.oid AND (i.heir = h.oid OR format_type(a.atttypid, a.atttypmod) <> w.data_type))
+), creatable AS (
+    -- A table's name may be taken, too, also by a type: one of these would fail the IMPORT as a whole.  If a schema has
+    -- tables of several servers, the one that most of them are of gets the name.
+    SELECT g.relnamespace, s.srvname, g.times, g.arrays, r.resource, r.number,
+           row_number() OVER (PARTITION BY g.relnamespace, r.resource
+                              ORDER BY cardinality(g.resources) DESC, s.srvname) AS place
+    FROM (SELECT h.relnamespace, h.ftserver, bool_and(h.times) AS times, bool_and(h.arrays) AS arrays,
+                 array_agg(h.resource) AS resources
+          FROM chosen h WHERE name IS NULL OR to_regclass(name) IS NULL
+          GROUP BY h.relnamespace, h.ftserver) g
+         JOIN pg_foreign_server s ON s.oid = g.ftserver
+         JOIN crisp_fdw_resources() WITH ORDINALITY
+             r (resource, description, list_route, plugin_route, detail_route, count_route, written_by, number)
+             ON r.resource <> ALL (g.resources)
+    WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = g.relnamespace AND c.relname = r.resource)
+      AND NOT EXISTS (SELECT FROM pg_type t WHERE t.typnamespace = g.relnamespace AND t.typname = r.resource)
 )
-SELECT h.oid::regclass, array_agg(c.column_name ORDER BY c.number),
-       format(E'ALTER FOREIGN TABLE %s\n  %s;', h.oid::regclass,
-              string_agg(format('ADD COLUMN %I %s OPTIONS (column_name %L)%s', c.column_name,
-                                CASE WHEN h.times AND c.data_type = 'timestamp with time zone' THEN 'bigint'
-                                     WHEN h.arrays AND c.data_type IN ('text[]', 'jsonb') THEN 'text'
-                                     ELSE c.data_type END,
-                                c.column_name, CASE WHEN c.is_required THEN ' NOT NULL' END),
-                         E',\n  ' ORDER BY c.number))
-FROM chosen h
-     JOIN (SELECT DISTINCT c.oid, c.column_name, c.data_type, c.is_required, c.number FROM catalog c
-           WHERE c.type IS NULL
-             AND NOT EXISTS (SELECT FROM shown s WHERE s.oid = c.oid AND s.name = c.column_name)) c ON c.oid = h.oid
-GROUP BY h.oid, h.times, h.arrays
+SELECT l.oid::regclass, array_agg(l.column_name ORDER BY l.number),
+       format(E'ALTER FOREIGN TABLE %s\n  %s;', l.oid::regclass,
+              string_agg(format('ADD COLUMN %I %s OPTIONS (column_name %L)%s', l.column_name, l.data_type,
+                                l.column_name, CASE WHEN l.is_required THEN ' NOT NULL' END),
+                         E',\n  ' ORDER BY l.number))
+FROM lacking l
+-- What a parent gets comes to its children.
+WHERE NOT EXISTS (SELECT FROM heirs i JOIN lacking p ON p.oid = i.ancestor AND p.column_name = l.column_name
+                  WHERE i.heir = l.oid AND i.ancestor <> l.oid)
+GROUP BY l.oid
 UNION ALL
-SELECT NULL, array_agg(r.resource ORDER BY r.number),
+SELECT NULL, array_agg(c.resource ORDER BY c.number),
        format('IMPORT FOREIGN SCHEMA crisp LIMIT TO (%s) FROM SERVER %I INTO %s%s;',
-              string_agg(quote_ident(r.resource), ', ' ORDER BY r.number), s.srvname, g.relnamespace::regnamespace,
-              CASE WHEN g.times OR g.arrays
+              string_agg(quote_ident(c.resource), ', ' ORDER BY c.number), c.srvname, c.relnamespace::regnamespace,
+              CASE WHEN c.times OR c.arrays
                    THEN format(' OPTIONS (%s)', concat_ws(', ',
-                               CASE WHEN g.times THEN $q$timestamp_type 'bigint'$q$ END,
-                               CASE WHEN g.arrays THEN $q$array_type 'text'$q$ END)) END)
-FROM (SELECT h.relnamespace, h.ftserver, bool_and(h.times) AS times, bool_and(h.arrays) AS arrays,
-             array_agg(h.resource) AS resources
-      FROM chosen h WHERE name IS NULL OR to_regclass(name) IS NULL
-      GROUP BY h.relnamespace, h.ftserver) g
-     JOIN pg_foreign_server s ON s.oid = g.ftserver
-     JOIN crisp_fdw_resources() WITH ORDINALITY
-         r (resource, description, list_route, plugin_route, detail_route, count_route, written_by, number)
-         ON r.resource <> ALL (g.resources)
--- One name that is taken would fail the IMPORT as a whole; a table takes that of a type, too.
-WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = g.relnamespace AND c.relname = r.resource)
-  AND NOT EXISTS (SELECT FROM pg_type t WHERE t.typnamespace = g.relnamespace AND t.typname = r.resource)
-GROUP BY g.relnamespace, g.times, g.arrays, s.srvname
+                               CASE WHEN c.times THEN $q$timestamp_type 'bigint'$q$ END,
+                               CASE WHEN c.arrays THEN $q$array_type 'text'$q$ END)) END)
+FROM creatable c
+WHERE c.place = 1
+GROUP BY c.relnamespace, c.times, c.arrays, c.srvname
 ORDER BY 3;
 END;
 

@@ -83,6 +83,41 @@ $session->query('DROP TABLE plain.messages; CREATE TABLE public.messages (id tex
 is($session->query("SELECT missing FROM crisp_fdw_missing_columns('plain')"), '{messages,operators}',
 	'one of that name in another schema is not in the way');
 
+# Tables that inherit: what the parent gets comes to the child, if that has no column of the name and of another type.
+$session->query(<<'END');
+CREATE SCHEMA heirs;
+CREATE FOREIGN TABLE heirs.a_parent (user_id text) SERVER support OPTIONS (resource 'operators');
+CREATE FOREIGN TABLE heirs.b_child (role int) INHERITS (heirs.a_parent) SERVER support OPTIONS (resource 'operators');
+CREATE TABLE heirs.c_local (title text) INHERITS (heirs.b_child);
+END
+is($session->query(<<'END'), 'heirs.a_parent|f|t', 'one statement, without what is of another type in a child');
+SELECT foreign_table, 'role' = ANY (missing), 'title' = ANY (missing) FROM crisp_fdw_missing_columns('heirs')
+WHERE foreign_table IS NOT NULL
+END
+is($session->query("SELECT foreign_table FROM crisp_fdw_missing_columns('heirs.b_child')"), 'heirs.b_child',
+	'a child that is named is told of');
+$session->query($session->query('SELECT statement FROM crisp_fdw_missing_columns() '
+			. "WHERE foreign_table = 'heirs.a_parent'::regclass"));
+is($session->query("SELECT count(*) FROM crisp_fdw_missing_columns('heirs') WHERE foreign_table IS NOT NULL"), 0,
+	'and nothing is missing then');
+$session->query('DROP SCHEMA heirs CASCADE');
+
+# Tables of several servers in a schema: each name is given once, to that of the most tables.
+$session->query(<<'END');
+CREATE SCHEMA two;
+CREATE SERVER "A.B ö'x" FOREIGN DATA WRAPPER crisp_fdw OPTIONS (website_id '00000000-0000-4000-8000-000000000000');
+CREATE FOREIGN TABLE two.mine (user_id text) SERVER support OPTIONS (resource 'operators');
+IMPORT FOREIGN SCHEMA crisp LIMIT TO (messages, operators) FROM SERVER "A.B ö'x" INTO two;
+END
+my @imports = split /\n/, $session->query(
+	q(SELECT statement FROM crisp_fdw_missing_columns('two') WHERE foreign_table IS NULL));
+is(@imports, 1, 'one IMPORT');
+like($imports[0], qr/FROM SERVER "A.B ö'x" INTO two;/, 'of the server that has most of the tables');
+$session->query($imports[0]);
+is($session->query(q(SELECT count(*) FROM crisp_fdw_missing_columns('two') WHERE foreign_table IS NULL)), 0,
+	'and no table is missing then');
+$session->query('DROP SCHEMA two CASCADE');
+
 # Whoever the extension's schema belongs to, and whatever it is called.
 $session->query('DROP EXTENSION crisp_fdw CASCADE; CREATE SCHEMA a; CREATE EXTENSION crisp_fdw SCHEMA a');
 $session->query('ALTER SCHEMA a RENAME TO b');

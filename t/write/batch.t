@@ -14,7 +14,8 @@ use Test::More;
 
 my $sandbox = CrispSandbox->start(
 	conversations => 1200, people => 120, visitors => 2, operators => 4, data => 'tidy');
-my $node = start_node();
+# Where the changes that are kept fill work_mem, all are sent, also those that don't fill a batch.
+my $node = start_node("work_mem = '4MB'");
 my $website_id = $sandbox->website_id;
 
 connect_crisp($node, $sandbox,
