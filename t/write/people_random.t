@@ -47,7 +47,7 @@ $session->query(q(UPDATE people_data SET data = '{}' WHERE data IS NULL));
 
 sub pick { return $_[ int rand @_ ] }
 
-sub text { return pick("''", "'x'", "'Zo' || chr(233)", q('"quoted" \ {}'), "'" . int(rand(100)) . "'", 'NULL') }
+sub text { return pick("''", "'x'", "'Zo' || U&'\\00E9'", q('"quoted" \ {}'), "'" . int(rand(100)) . "'", 'NULL') }
 
 # A value for a column.
 sub value
