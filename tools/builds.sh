@@ -50,8 +50,9 @@ have_arm64()
 	[ ! -e "$folder/arm64/usr/lib/postgresql/$version/lib/pgxs/src/makefiles/pgxs.mk" ] || return 0
 	# Where Debian has built a package twice, pages of its manual differ between processors.
 	in_folder "$folder" dpkg --add-architecture arm64 && apt_in "$folder" update &&
-		apt_in "$folder" --option DPkg::Options::=--force-overwrite install gcc-aarch64-linux-gnu libc6-dev-arm64-cross libcurl4-openssl-dev:arm64 \
-			libjson-c-dev:arm64 libmicrohttpd-dev:arm64 zlib1g-dev:arm64 || return 1
+		apt_in "$folder" --option DPkg::Options::=--force-overwrite --fix-broken install \
+			gcc-aarch64-linux-gnu libc6-dev-arm64-cross libcurl4-openssl-dev:arm64 libjson-c-dev:arm64 \
+			libmicrohttpd-dev:arm64 zlib1g-dev:arm64 || return 1
 	mkdir -p "$folder/arm64"
 	# Which of the two has PGXS differs from Debian to Debian.
 	in_folder "$folder" sh -c "cd /arm64 &&
