@@ -40,6 +40,7 @@ struct PageShift
 	int			  page;	   /* on which its rows begin by now, as far as is known */
 	PageTexts	  before;  /* that page, if it was looked at since; else it's the one taken */
 	PageTexts	  held;	   /* the page after that one, answered later */
+	bool		  held_is_last;
 	int			  sought;  /* the page to be looked at for what was taken; 0: none is */
 	int			  checks;  /* for the page that is to be taken, */
 	int			  settled_checks; /* and for all that were */
@@ -124,10 +125,11 @@ row_of_both(const PageTexts *first, const PageTexts *second, size_t i)
 /*
  * Find where the first ntaken rows of those that were taken end on two pages: return how many rows
  * of these go up to there, or 0 where they don't.  What stood before the last of them may have
- * changed, or gone to the front.
+ * changed, or gone to the front; *is_whole tells whether all of them are there.
  */
 static size_t
-find_end(const PageTexts *taken, size_t ntaken, const PageTexts *first, const PageTexts *second)
+find_end(const PageTexts *taken, size_t ntaken, const PageTexts *first, const PageTexts *second,
+		 bool *is_whole)
 {
 	size_t nrows = first->nrows + second->nrows;
 	size_t most = 0;
@@ -148,6 +150,7 @@ find_end(const PageTexts *taken, size_t ntaken, const PageTexts *first, const Pa
 			result = end;
 		}
 	}
+	*is_whole = most == ntaken;
 	return result;
 }
 
@@ -177,34 +180,49 @@ take(PageShift *shift, PageTexts texts, int page, ShiftVerdict verdict)
  * Look at the page after the one that was taken.
  */
 static ShiftVerdict
-look_at_next(PageShift *shift, PageTexts texts, int *number)
+look_at_next(PageShift *shift, PageTexts texts, bool is_last, int *number)
 {
 	if (shift->before.context == NULL && !overlap(&texts, &shift->taken))
 		return take(shift, texts, *number, SHIFT_TAKE);
 	shift->held = texts;
+	shift->held_is_last = is_last;
 	shift->sought = *number = shift->page;
 	return SHIFT_HOLD;
 }
 
 /*
- * Take the page that is held, if the rows that were taken end on it, or on the one before it.
+ * Take the page that is held, if the rows that were taken end on it, or on the one before it.  If
+ * some of them reach up to its end, the others may be on the page after it: then it's taken for the
+ * one on which they begin.  Otherwise, returns SHIFT_LOST, and leaves all as it is.
  */
-static bool
-take_held(PageShift *shift, const PageTexts *before, int *number, size_t *skip)
+static ShiftVerdict
+use_held(PageShift *shift, const PageTexts *before, int *number, size_t *skip)
 {
 	PageTexts held = shift->held;
 	size_t	  end = 0;
+	bool	  is_whole = true;
 
 	/* The last of them may have gone to the front. */
 	for (size_t i = shift->taken.nrows; end == 0 && i > 0; i--)
-		end = find_end(&shift->taken, i, before, &held);
+	{
+		end = find_end(&shift->taken, i, before, &held, &is_whole);
+		is_whole = is_whole && i == shift->taken.nrows;
+	}
 	if (end == 0)
-		return false;
+		return SHIFT_LOST;
+	shift->held = (PageTexts){0};
+	if (end == before->nrows + held.nrows && !is_whole && !shift->held_is_last)
+	{
+		forget_texts(&shift->before);
+		shift->before = held;
+		shift->page++;
+		shift->sought = 0;
+		*number = shift->page + 1;
+		return SHIFT_DROP;
+	}
 	*skip = end > before->nrows ? end - before->nrows : 0;
 	*number = shift->page + 1;
-	shift->held = (PageTexts){0};
-	(void) take(shift, held, *number, SHIFT_TAKE_HELD);
-	return true;
+	return take(shift, held, *number, SHIFT_TAKE_HELD);
 }
 
 /*
@@ -215,11 +233,15 @@ look_for_taken(PageShift *shift, PageTexts texts, bool is_last, int *number, siz
 {
 	const PageTexts *before = shift->before.context ? &shift->before : &shift->taken;
 
-	if (shift->held.context != NULL && *number == shift->page && texts_equal(&texts, before) &&
-		take_held(shift, &texts, number, skip))
+	if (shift->held.context != NULL && *number == shift->page && texts_equal(&texts, before))
 	{
-		forget_texts(&texts);
-		return SHIFT_TAKE_HELD;
+		ShiftVerdict verdict = use_held(shift, &texts, number, skip);
+
+		if (verdict != SHIFT_LOST)
+		{
+			forget_texts(&texts);
+			return verdict;
+		}
 	}
 	forget_texts(&shift->held);
 	if (overlap(&texts, &shift->taken))
@@ -260,7 +282,7 @@ page_shift_look(PageShift *shift, const JsonNode **rows, size_t nrows, bool is_l
 	}
 	texts = texts_of(shift, rows, nrows);
 	if (shift->sought == 0)
-		verdict = look_at_next(shift, texts, number);
+		verdict = look_at_next(shift, texts, is_last, number);
 	else
 		verdict = look_for_taken(shift, texts, is_last, number, skip);
 	if ((verdict == SHIFT_HOLD || verdict == SHIFT_DROP) && ++shift->checks > MAX_CHECKS)

@@ -160,6 +160,21 @@ foreach my $gone ([20], [ 19, 20 ], [7], [ 3, 20 ])
 	is_deeply([ grep { $times->{$_} != 1 } @plain ], [], "rows @{$gone} go to the front: each once");
 }
 
+# It grows by more than a page between two requests, and what is the same in everything lies at an edge: some of the
+# rows that were taken are on the next page, others on the one after that.
+foreach my $case ([ 'at the first edge', qw(t t t p7 p8 p9 p10) ], [ 'at both edges', qw(t t t p7 p8 u u) ],
+	[ 'over the second edge', qw(t t t p7 u u u u) ])
+{
+	my ($name, @middle) = @{$case};
+	my @names = (qw(p1 p2 p3), @middle, map { "q$_" } 1 .. 12);
+
+	fill(@names);
+	$sandbox->control({ list_per_page => 5 });
+	grow(3, 3);
+	grow(2, 3, nth => 2);
+	brings("more than a page, twins $name", 6, @names);
+}
+
 # It grows with each request, for good: an error, and no rows that came twice.
 fill(@plain);
 grow('*', 1, nth => $_) foreach 2 .. 40;
