@@ -112,7 +112,7 @@ endif
 
 include $(PGXS)
 
-ifneq (,$(filter 9.% 10 11 12 13 14,$(MAJORVERSION)))
+ifneq (,$(and $(filter 9.% 10 11 12 13 14,$(MAJORVERSION)),$(filter-out clean uninstall,$(goals))))
 $(error crisp_fdw needs PostgreSQL 15 or a later one, and $(PG_CONFIG) is of $(VERSION))
 endif
 
@@ -153,7 +153,7 @@ all install installdirs uninstall installcheck $(OBJS):
 	@exit 1
 
 clean:
-	rm -f $(OBJS) crisp_fdw.so $(EXTRA_CLEAN)
+	rm -f $(OBJS) crisp_fdw.so $(DATA_built) $(EXTRA_CLEAN)
 
 # There is a directory of that name, too.
 .PHONY: all install installdirs uninstall installcheck clean

@@ -61,9 +61,9 @@ WITH relation AS (
          LEFT JOIN shown s ON s.oid = r.oid AND CASE WHEN s.json_path IS NULL THEN s.column_name = c.column_name
                                                      ELSE s.json_path = c.json_path END
 ), heirs AS (
-    -- What inherits from a table, that itself among it: a column comes to all of these.
+    -- What inherits from a table: a column comes to all of these.
     WITH RECURSIVE h AS (
-        SELECT oid AS ancestor, oid AS heir FROM relation
+        SELECT r.oid AS ancestor, i.inhrelid AS heir FROM relation r JOIN pg_inherits i ON i.inhparent = r.oid
         UNION
         SELECT h.ancestor, i.inhrelid FROM h JOIN pg_inherits i ON i.inhparent = h.heir)
     SELECT ancestor, heir FROM h
@@ -75,7 +75,7 @@ WITH relation AS (
     FROM relation r JOIN catalog c ON c.oid = r.oid
     GROUP BY r.oid, r.relnamespace, r.ftserver, r.resource
 ), lacking AS (
-    -- A column's name may be taken, also in a table that it would come to by inheritance, if it has another type there.
+    -- A column's name may be taken, also in a table that it would come to by inheritance, if it's something else there.
     SELECT DISTINCT h.oid, c.column_name, w.data_type, c.is_required, c.number
     FROM chosen h
          JOIN catalog c ON c.oid = h.oid AND c.type IS NULL
@@ -83,10 +83,16 @@ WITH relation AS (
              SELECT CASE WHEN h.times AND c.data_type = 'timestamp with time zone' THEN 'bigint'
                          WHEN h.arrays AND c.data_type IN ('text[]', 'jsonb') THEN 'text'
                          ELSE c.data_type END AS data_type) w
-    WHERE NOT EXISTS (
+    WHERE NOT EXISTS (SELECT FROM shown s WHERE s.oid = h.oid AND s.name = c.column_name)
+      AND NOT EXISTS (
         SELECT FROM heirs i
              JOIN pg_attribute a ON a.attrelid = i.heir AND a.attname = c.column_name AND NOT a.attisdropped
-        WHERE i.ancestor = h.oid AND (i.heir = h.oid OR format_type(a.atttypid, a.atttypmod) <> w.data_type))
+        WHERE i.ancestor = h.oid
+          AND (format_type(a.atttypid, a.atttypmod) <> w.data_type
+               OR a.attcollation NOT IN (0, 'pg_catalog."default"'::regcollation)
+               OR EXISTS (SELECT FROM pg_options_to_table(a.attfdwoptions) o
+                          WHERE o.option_name = 'json_path'
+                             OR o.option_name = 'column_name' AND o.option_value <> c.column_name)))
 ), creatable AS (
     -- A table's name may be taken, too, also by a type: one of these would fail the IMPORT as a whole.  If a schema has
     -- tables of several servers, the one that most of them are of gets the name.
@@ -107,12 +113,21 @@ WITH relation AS (
 SELECT l.oid::regclass, array_agg(l.column_name ORDER BY l.number),
        format(E'ALTER FOREIGN TABLE %s\n  %s;', l.oid::regclass,
               string_agg(format('ADD COLUMN %I %s OPTIONS (column_name %L)%s', l.column_name, l.data_type,
-                                l.column_name, CASE WHEN l.is_required THEN ' NOT NULL' END),
+                                l.column_name, CASE WHEN l.is_required AND NOT n.are_stored THEN ' NOT NULL' END),
                          E',\n  ' ORDER BY l.number))
 FROM lacking l
--- What a parent gets comes to its children.
+     -- Rows that a child has stored have no value yet.
+     CROSS JOIN LATERAL (
+         SELECT EXISTS (SELECT FROM heirs i JOIN pg_class k ON k.oid = i.heir AND k.relkind <> 'f'
+                        WHERE i.ancestor = l.oid) AS are_stored) n
+-- What a parent gets comes to its children; of two parents of a child, the first one's type counts.
 WHERE NOT EXISTS (SELECT FROM heirs i JOIN lacking p ON p.oid = i.ancestor AND p.column_name = l.column_name
-                  WHERE i.heir = l.oid AND i.ancestor <> l.oid)
+                  WHERE i.heir = l.oid)
+  AND NOT EXISTS (SELECT FROM heirs i
+                       JOIN heirs j ON j.heir = i.heir AND j.ancestor < i.ancestor
+                       JOIN lacking p ON p.oid = j.ancestor AND p.column_name = l.column_name
+                                     AND p.data_type <> l.data_type
+                  WHERE i.ancestor = l.oid)
 GROUP BY l.oid
 UNION ALL
 SELECT NULL, array_agg(c.resource ORDER BY c.number),

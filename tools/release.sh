@@ -25,6 +25,8 @@ stage_sources()
 	local date semver=$version
 
 	[[ $semver =~ ^[0-9]+\.[0-9]+$ ]] && semver=$semver.0
+	# A hook of git's names its own repository.
+	unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 	# An archive may lie in somebody's repository, and git may refuse to read one of another user's.
 	if [ -e "$tree/.git" ]; then
 		git -C "$tree" archive --prefix="$name/" HEAD | tar -C "$stage" -xf - || die "git archive failed"
@@ -36,6 +38,8 @@ stage_sources()
 			--exclude='./crisp_fdw--*.sql' -cf - . | tar -C "$stage/$name" --no-same-owner -xf -
 		date=$(date --rfc-email)
 	fi
+	grep -qsF "default_version = '$version'" "$stage/$name/crisp_fdw.control" ||
+		die "version $version isn't that of the commit: commit crisp_fdw.control first"
 	sed -e "s/@VERSION@/$version/" -e "s/@SEMVER@/$semver/" "$tree/META.json.in" >"$stage/$name/META.json"
 	printf 'crisp-fdw (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' "$version" \
 		"$(sed -n 's/^Maintainer: //p' "$tree/debian/control.in")" "$date" >"$stage/$name/debian/changelog"
