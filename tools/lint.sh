@@ -47,6 +47,12 @@ file_lengths()
 			print $2 ": " $1 " lines, more than " longest; found = 1 } END { exit found }'
 }
 
+# test_names: the servers of two tests with one name would have one directory, where both run at a time.
+test_names()
+{
+	! basename --multiple t/*/*.t | sort | uniq --repeated | grep .
+}
+
 # versions: what some version of PostgreSQL has in a header that others don't need comes by base/compat.h, also where
 # the one at hand would do without.
 versions()
@@ -130,6 +136,7 @@ check "cppcheck" cpp_check
 check "rooms" tools/rooms.pl
 check "versions" versions
 check "lengths of files" file_lengths
+check "names of tests" test_names
 check "lines" tools/lines.pl "${sources[@]}" "${headers[@]}" "${tool_sources[@]}" "${sql[@]}" "${perl[@]}" \
 	"${scripts[@]}" Makefile
 check "shellcheck" shellcheck --severity=warning --external-sources --source-path=SCRIPTDIR "${scripts[@]}"

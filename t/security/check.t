@@ -411,8 +411,10 @@ is( $session->query(
 	),
 	"t\n0",
 	'a problem leaves the transaction as it is');
+my $hundred = "DO \$\$ BEGIN FOR i IN 1 .. 100 LOOP PERFORM crisp_fdw_check('support'); END LOOP; END \$\$";
+$session->query($hundred);
 my $descriptors = $session->descriptors;
-$session->query("DO \$\$ BEGIN FOR i IN 1 .. 100 LOOP PERFORM crisp_fdw_check('support'); END LOOP; END \$\$");
+$session->query($hundred);
 is($session->descriptors, $descriptors, 'a hundred problems leave no descriptor behind');
 $sandbox->reset;
 
