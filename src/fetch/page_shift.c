@@ -41,8 +41,8 @@ struct PageShift
 	PageTexts	  before;  /* that page, if it was looked at since; else it's the one taken */
 	PageTexts	  held;	   /* the page after that one, answered later */
 	bool		  held_is_last;
-	int			  sought;  /* the page to be looked at for what was taken; 0: none is */
-	int			  checks;  /* for the page that is to be taken, */
+	int			  sought;		  /* the page to be looked at for what was taken; 0: none is */
+	int			  checks;		  /* for the page that is to be taken, */
 	int			  settled_checks; /* and for all that were */
 };
 
