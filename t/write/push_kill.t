@@ -30,7 +30,8 @@ connect_crisp($node, $sandbox, options =>
 	  "max_retries '1', retry_delay '1ms', retry_budget '1s', updatable 'true', prefetch '$PREFETCH'");
 
 my %calls = (
-	customers => q('public.customers', 'crisp.people_profiles', key => 'email', missing => 'delete'),
+	# A run may be stopped when all that it has pushed is one row, which leaves the table next.
+	customers => q('public.customers', 'crisp.people_profiles', key => 'email', missing => 'delete_all'),
 	events => q('public.events', 'crisp.people_events', key => 'id'),
 	plans => q('public.plans', 'crisp.people_data', key => 'people_id'),
 	tickets => q('public.tickets', 'crisp.conversations'));
