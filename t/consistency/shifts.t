@@ -209,12 +209,16 @@ foreach my $round (1 .. 25)
 	push @names, ("p$_") x (rand() < 0.4 ? 1 + rand 4 : 1) foreach 1 .. $rows;
 	fill(@names);
 	$sandbox->control({ list_per_page => $size });
-	foreach (1 .. 1 + rand 3)
-	{
-		my $count = 1 + int rand 3;
+	my @growth = map { {
+		page => 1 + int(rand(@names / $size + 1)), count => 1 + int rand 3, nth => 1 + int rand 2,
+		when => ('after', 'before')[ rand 2 ] } } 1 .. 1 + rand 3;
 
-		grow(1 + int(rand(@names / $size + 1)), $count, nth => 1 + int rand 2, when => ('before', 'after')[ rand 2 ]);
-		$total += $count;
+	# What comes later has a later time: as far as can be told, a page is asked for again after the next one.
+	foreach my $more (sort { $a->{page} + 1.5 * $a->{nth} <=> $b->{page} + 1.5 * $b->{nth} or
+		$b->{when} cmp $a->{when} } @growth)
+	{
+		grow($more->{page}, $more->{count}, nth => $more->{nth}, when => $more->{when});
+		$total += $more->{count};
 	}
 	brings("round $round: " . @names . " rows, $size a page", $total, @names);
 }
