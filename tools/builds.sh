@@ -54,7 +54,7 @@ have_arm64()
 			gcc-aarch64-linux-gnu libc6-dev-arm64-cross libcurl4-openssl-dev:arm64 libjson-c-dev:arm64 \
 			libmicrohttpd-dev:arm64 zlib1g-dev:arm64 || return 1
 	mkdir -p "$folder/arm64"
-	# Which of the two has PGXS differs from Debian to Debian.
+	# PGXS comes with the client's package.
 	in_folder "$folder" sh -c "cd /arm64 &&
 		apt-get download postgresql-server-dev-$version:arm64 postgresql-client-$version:arm64 &&
 		for package in *.deb; do dpkg -x \"\$package\" /arm64 || exit 1; done && rm *.deb" || return 1
